@@ -1,0 +1,199 @@
+"""A model that was trained or written by hand: one canonical JSON document with its own digest.
+
+The file is `{"artifact": {...}, "digest": "sha256:...", "trainedAt": "..."}`; the digest is that of the canonical bytes (RFC 8785) of
+`artifact`, so the date is outside of it. By hand, `{"coefficients": {"area": 12.3}, "intercept": 7}` is enough.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from operator import mul
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from .canonical import FormatError, canonical_bytes, convert, digest_of, parse_json
+from .names import MAX_FEATURE_NAME, MAX_FEATURES
+
+FORMAT = 1
+CHECK_TOLERANCE = 1e-12  # relative; the sum is exact, so only a foreign libm or a damaged number comes near it
+MAX_CHECKS = 16
+
+Feature = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_FEATURE_NAME)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+
+
+class PredictionError(ArithmeticError):
+    """The prediction is not a finite number."""
+
+
+class _Part(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    pass
+
+
+class Evaluation(_Part, frozen=True):
+    """How well the model does on rows: `mse` in squared units of the target, `r2` None where the target is constant."""
+
+    on: Literal["Holdout", "Training"]
+    samples: Count
+    mse: float
+    r2: float | None
+
+
+class FeatureStatistics(_Part, frozen=True):
+    """Range and moments of one feature over the training rows; the deviation is the sample's (n - 1)."""
+
+    minimum: float
+    maximum: float
+    mean: float
+    standard_deviation: float
+
+
+class Training(_Part, frozen=True):
+    """What the training says of itself. Lists follow the features' order.
+
+    `noise` is the residual standard deviation, sqrt(RSS / (n - p)), in units of the target; None where n = p. So are standard errors.
+    """
+
+    samples: Count
+    dropped_rows: Count
+    noise: float | None
+    evaluation: Evaluation
+    fit_intercept: bool
+    ridge: float
+    holdout_percent: int
+    seed: int
+    standard_errors: tuple[float, ...] | None
+    intercept_standard_error: float | None
+    feature_statistics: tuple[FeatureStatistics, ...]
+    software: dict[str, str]
+
+
+class Check(_Part, frozen=True):
+    """A made-up row, in the features' order, and the answer that every server must recompute."""
+
+    features: tuple[float, ...]
+    prediction: float
+
+
+class Artifact(_Part, frozen=True):
+    """One linear model: prediction = intercept + sum of coefficients times features."""
+
+    features: Annotated[tuple[Feature, ...], msgspec.Meta(min_length=1, max_length=MAX_FEATURES)]
+    coefficients: tuple[float, ...]
+    intercept: float
+    checks: Annotated[tuple[Check, ...], msgspec.Meta(max_length=MAX_CHECKS)] = ()
+    target: Feature | None = None
+    training: Training | None = None
+    format: Literal[1] = FORMAT
+
+    def __post_init__(self) -> None:
+        """What types cannot say: lengths agree, names are unique, every number is finite, the checks hold."""
+        if len(self.coefficients) != len(self.features):
+            raise ValueError("as many coefficients as features are needed")
+        if len(set(self.features)) != len(self.features):
+            raise ValueError("features: a name stands twice")
+        if not all(map(math.isfinite, (*self.coefficients, self.intercept))):
+            raise ValueError("coefficients and intercept must be finite")
+        verify_checks(self.coefficients, self.intercept, self.checks)
+
+    @property
+    def digest(self) -> str:
+        """`sha256:` of the canonical bytes."""
+        return digest_of(canonical_bytes(msgspec.to_builtins(self)))
+
+    def to_file(self, trained_at: str | None) -> bytes:
+        """The canonical file. `trained_at` is RFC 3339, None for weights written by hand."""
+        body = {"artifact": msgspec.to_builtins(self), "digest": self.digest}
+        return canonical_bytes(body | ({"trainedAt": trained_at} if trained_at else {}))
+
+
+class ArtifactFile(msgspec.Struct, frozen=True):
+    """A parsed artifact file."""
+
+    artifact: Artifact
+    digest: str
+    trained_at: str | None
+
+
+def predict(coefficients: Sequence[float], intercept: float, values: Iterable[float]) -> float:
+    """`intercept + coefficients . values`, the products rounded once each, their sum exactly (Shewchuk's algorithm).
+
+    So the answer depends on neither the order of the features, the machine nor the release. Raises PredictionError where it is not finite.
+    """
+    try:
+        result = math.fsum((intercept, *map(mul, coefficients, values)))
+    except (OverflowError, ValueError) as error:
+        raise PredictionError("the prediction is not a finite number") from error
+    if not math.isfinite(result):
+        raise PredictionError("the prediction is not a finite number")
+    return result
+
+
+def verify_checks(coefficients: Sequence[float], intercept: float, checks: Iterable[Check]) -> None:
+    """Raises ValueError where a check row does not give the answer that it was stored with."""
+    for number, check in enumerate(checks):
+        if len(check.features) != len(coefficients):
+            raise ValueError(f"checks[{number}]: has not one value for each feature")
+        try:
+            answer = predict(coefficients, intercept, check.features)
+        except PredictionError as error:
+            raise ValueError(f"checks[{number}]: the answer is not finite") from error
+        scale = max(abs(check.prediction), abs(intercept), *(abs(c * v) for c, v in zip(coefficients, check.features, strict=True)))
+        if not abs(answer - check.prediction) <= CHECK_TOLERANCE * scale:
+            raise ValueError(f"checks[{number}]: the answer differs from the stored one")
+
+
+def with_checks(artifact: Artifact) -> Artifact:
+    """The same model with check rows made up from its statistics where there are any, from nothing but numbers else.
+
+    No row of the training data is in them: they are zeros, the rounded means, and those moved by a deviation up and down in turn.
+    """
+    statistics = artifact.training.feature_statistics if artifact.training else None
+    centre = [_rounded(s.mean) for s in statistics] if statistics else [1.0] * len(artifact.features)
+    spread = [_rounded(s.standard_deviation) for s in statistics] if statistics else [0.5] * len(artifact.features)
+    moved = [c + (d if i % 2 else -d) for i, (c, d) in enumerate(zip(centre, spread, strict=True))]
+    rows = [[0.0] * len(centre), centre, moved]
+    checks = []
+    for row in rows:
+        try:
+            checks.append(Check(tuple(row), predict(artifact.coefficients, artifact.intercept, row)))
+        except PredictionError:
+            continue  # a model of enormous coefficients: zeros still answer
+    return msgspec.structs.replace(artifact, checks=tuple(checks))
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.2g}")
+
+
+def parse_artifact(data: bytes | str) -> ArtifactFile:
+    """Reads an artifact file, or weights written by hand. Raises FormatError, which says where and what and echoes no value."""
+    body = parse_json(data)
+    if not isinstance(body, dict):
+        raise FormatError("", "an artifact is a JSON object")
+    if "artifact" not in body:
+        artifact = _by_hand(body)
+        return ArtifactFile(artifact, artifact.digest, None)
+    unknown = sorted(set(body) - {"artifact", "digest", "trainedAt"})
+    if unknown:
+        raise FormatError("", "unknown fields beside artifact, digest and trainedAt")
+    artifact = convert(body["artifact"], Artifact, "artifact")
+    trained_at = body.get("trainedAt")
+    if trained_at is not None and not isinstance(trained_at, str):
+        raise FormatError("trainedAt", "a date as text is needed")
+    if body.get("digest") != artifact.digest:
+        raise FormatError("digest", "is not that of the artifact")
+    return ArtifactFile(artifact, artifact.digest, trained_at)
+
+
+def _by_hand(body: Mapping[str, Any]) -> Artifact:
+    unknown = sorted(set(body) - {"coefficients", "intercept"})
+    if unknown:
+        raise FormatError("", "weights by hand have coefficients and intercept, and nothing else")
+    for name in ("coefficients", "intercept"):
+        if name not in body:
+            raise FormatError(name, "is missing")
+    coefficients = convert(body["coefficients"], dict[Feature, float], "coefficients")
+    intercept = convert(body["intercept"], float, "intercept")
+    return with_checks(convert(
+        {"features": list(coefficients), "coefficients": list(coefficients.values()), "intercept": intercept}, Artifact, ""))

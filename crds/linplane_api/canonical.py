@@ -1,0 +1,85 @@
+"""Canonical bytes and their digest: equal values give equal bytes (RFC 8785, the JSON Canonicalization Scheme)."""
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import msgspec
+import rfc8785
+
+T = TypeVar("T")
+
+
+class FormatError(ValueError):
+    """A document that is not what it should be: `path` says where, `problem` what. Neither echoes a value."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        """`path` is like `spec.split[0].percent`; empty for the document itself."""
+        super().__init__(f"{path}: {problem}" if path else problem)
+        self.path = path
+        self.problem = problem
+
+
+def canonical_bytes(value: object) -> bytes:
+    """The RFC 8785 form of a JSON value. Raises FormatError for what JSON cannot say (NaN, an integer past 2^53)."""
+    try:
+        return rfc8785.dumps(value)  # type: ignore[arg-type]
+    except rfc8785.CanonicalizationError as error:
+        raise FormatError("", f"not representable as canonical JSON: {type(error).__name__}") from error
+
+
+def digest_of(data: bytes) -> str:
+    """`sha256:` and 64 hexadecimal digits."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def parse_json(data: bytes | str) -> Any:
+    """JSON by RFC 8259 and no more: UTF-8, no NaN, no infinity, no number that overflows, no key twice, no byte order mark.
+
+    Raises FormatError, whose text never echoes the input.
+    """
+    try:
+        text = data.decode("utf-8") if isinstance(data, bytes) else data
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
+    except UnicodeDecodeError as error:
+        raise FormatError("", f"not UTF-8 (byte {error.start})") from error
+    except json.JSONDecodeError as error:
+        raise FormatError("", f"not JSON: line {error.lineno} column {error.colno}") from error
+    except RecursionError as error:
+        raise FormatError("", "not JSON: nested too deep") from error
+    except FormatError:
+        raise
+    except ValueError as error:  # an integer of thousands of digits
+        raise FormatError("", "not JSON: a number is out of range") from error
+
+
+def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise FormatError("", "an object has the same key twice")
+    return result
+
+
+def _refuse_constant(name: str) -> None:
+    raise FormatError("", f"{name} is not a number of JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise FormatError("", "a number is out of range")
+    return value
+
+
+def convert(value: Any, target: type[T], path: str) -> T:
+    """A value of plain JSON as the typed thing. Raises FormatError with the full path; no value is echoed."""
+    try:
+        return msgspec.convert(value, target)
+    except (msgspec.ValidationError, OverflowError) as error:
+        problem, _, place = str(error).partition(" - at `$")
+        if problem.startswith("Invalid enum value"):
+            problem = "is not one of the allowed values"
+        where = (path + place.rstrip("`").replace("[...]", "")).lstrip(".")
+        raise FormatError(where, problem) from error

@@ -1,0 +1,175 @@
+"""The routing documents: what the operator writes into a ModelServer's routing ConfigMap and its servers answer by.
+
+The ConfigMap holds one key a route, `route.NAME`, and `sequence`. A key's value is an Entry: the document, its revision (the
+digest of the document's canonical bytes) and, outside of what is hashed, the sequence at which this revision came in.
+A document holds only what answering needs, and is the memory of what was last good.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from .artifact import Check, Feature, verify_checks
+from .canonical import FormatError, canonical_bytes, convert, digest_of, parse_json
+from .names import MAX_FEATURES, ROUTE_KEY_PREFIX, SEQUENCE_KEY
+from .split import WHOLE, Splitter
+
+FORMAT = 1
+
+Digest = Annotated[str, msgspec.Meta(pattern="^sha256:[0-9a-f]{64}$")]
+VersionName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9]([a-z0-9.]{0,30}[a-z0-9])?$")]
+Label = Annotated[str, msgspec.Meta(pattern="^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+Features = Annotated[tuple[Feature, ...], msgspec.Meta(min_length=1, max_length=MAX_FEATURES)]
+
+
+class _Part(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    pass
+
+
+class ServedVersion(_Part, frozen=True):
+    """The weights of one version, as a server needs them."""
+
+    digest: Digest
+    features: Features
+    coefficients: tuple[float, ...]
+    intercept: float
+    checks: tuple[Check, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Lengths agree, and the check rows give their answers on this very machine."""
+        if len(self.coefficients) != len(self.features):
+            raise ValueError("as many coefficients as features are needed")
+        verify_checks(self.coefficients, self.intercept, self.checks)
+
+
+class Candidate(_Part, frozen=True):
+    """One slot of the split. `share` is in hundredths of a percent; 0 where the candidate cannot serve, so that the other keeps its place."""
+
+    version: VersionName
+    share: Annotated[int, msgspec.Meta(ge=0, le=WHOLE)]
+
+
+class SplitKey(_Part, frozen=True):
+    """Who a user is, beside the request's own `key`."""
+
+    salt: Annotated[str, msgspec.Meta(max_length=253)]
+    header: Annotated[str, msgspec.Meta(max_length=128, pattern="^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")] | None = None
+
+
+class RateLimit(_Part, frozen=True):
+    """A token bucket. `Client` limits are a replica's; `Route` limits are divided by `replicas`, with a burst of at least 1."""
+
+    requests_per_second: Annotated[float, msgspec.Meta(gt=0)]
+    burst: Annotated[int, msgspec.Meta(ge=1)]
+    per: Literal["Client", "Route"]
+    replicas: Annotated[int, msgspec.Meta(ge=1)] = 1
+
+
+class Unavailable(_Part, frozen=True):
+    """Why the current version's share is answered 503. `reason` is a condition's reason."""
+
+    reason: str
+    message: str
+
+
+class RouteDocument(_Part, frozen=True):
+    """Everything a server needs to answer for one route.
+
+    `current` is None where the route never had a version to serve. `versions` holds the weights of those that may answer, and of no
+    other: a frozen version is not in it. `named` gives the features of every version that the route names (current, previous, split), for
+    those are the features that a request may bring. `unavailable` is set exactly where `current` has no weights here.
+    """
+
+    route: Label
+    model: Label
+    current: VersionName | None
+    split: Annotated[tuple[Candidate, ...], msgspec.Meta(max_length=2)]
+    split_key: SplitKey
+    versions: dict[VersionName, ServedVersion]
+    named: dict[VersionName, Features]
+    previous: VersionName | None = None
+    rate_limit: RateLimit | None = None
+    unavailable: Unavailable | None = None
+    format: Literal[1] = FORMAT
+
+    def __post_init__(self) -> None:
+        """The cross references hold: whoever gets a share has weights, and each weights' features are named."""
+        self.splitter()  # raises for a sum over 100 %
+        names = [candidate.version for candidate in self.split]
+        if len({*names, self.current}) != len(names) + 1:
+            raise ValueError("split: a version stands twice")
+        for candidate in self.split:
+            if candidate.share and candidate.version not in self.versions:
+                raise ValueError("split: a candidate with a share has no weights")
+        if (self.current in self.versions) == (self.unavailable is not None):
+            raise ValueError("unavailable: must be given exactly where the current version has no weights")
+        for version, served in self.versions.items():
+            if self.named.get(version) != served.features:
+                raise ValueError("named: must give the features of every version with weights")
+
+    def splitter(self) -> Splitter:
+        """The thresholds of this document."""
+        return Splitter(self.split_key.salt, tuple(candidate.share for candidate in self.split))
+
+    def traffic(self) -> list[tuple[str, int]]:
+        """Every version with its share in hundredths of a percent, the current one first; those with no share left out."""
+        rest = WHOLE - sum(candidate.share for candidate in self.split)
+        shares = [(self.current, rest)] if self.current else []
+        return [(v, share) for v, share in (*shares, *((c.version, c.share) for c in self.split)) if share]
+
+    @property
+    def revision(self) -> str:
+        """The digest of the canonical bytes."""
+        return digest_of(canonical_bytes(msgspec.to_builtins(self)))
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """The value of one route's key."""
+
+    document: RouteDocument
+    revision: str
+    sequence: int
+
+    def to_bytes(self) -> bytes:
+        """Canonical bytes; `parse_entry` gives the same entry back."""
+        return canonical_bytes(msgspec.to_builtins(self))
+
+
+def make_entry(document: RouteDocument, sequence: int) -> Entry:
+    """The entry of a document that comes in at `sequence`."""
+    return Entry(document, document.revision, sequence)
+
+
+def parse_entry(data: bytes | str) -> Entry:
+    """Reads one route's key. Raises FormatError: damaged, of another format, or not of its revision; no value is echoed."""
+    body = parse_json(data)
+    if not isinstance(body, dict) or set(body) != {"document", "revision", "sequence"}:
+        raise FormatError("", "document, revision and sequence are needed, and nothing else")
+    document = convert(body["document"], RouteDocument, "document")
+    sequence = convert(body["sequence"], int, "sequence")
+    if body["revision"] != document.revision:
+        raise FormatError("revision", "is not that of the document")
+    return Entry(document, document.revision, sequence)
+
+
+class RoutingMap(msgspec.Struct, frozen=True):
+    """One state of the routing ConfigMap: its UID, its sequence, and each route's key, not parsed yet."""
+
+    uid: str
+    sequence: int
+    routes: dict[str, str]
+
+    def to_data(self) -> dict[str, str]:
+        """The ConfigMap's `data`."""
+        keys = {ROUTE_KEY_PREFIX + name: text for name, text in sorted(self.routes.items())}
+        return {**keys, SEQUENCE_KEY: str(self.sequence)}
+
+
+def routing_map(uid: str, data: Mapping[str, Any]) -> RoutingMap:
+    """A ConfigMap's `data` as a RoutingMap. Raises FormatError where the sequence is not a whole number."""
+    text = str(data.get(SEQUENCE_KEY, ""))
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise FormatError(SEQUENCE_KEY, "is not a whole number")
+    routes = {key.removeprefix(ROUTE_KEY_PREFIX): str(value) for key, value in data.items() if key.startswith(ROUTE_KEY_PREFIX)}
+    return RoutingMap(uid, int(text), routes)

@@ -1,0 +1,29 @@
+"""What one replica says it has loaded: the acknowledgement that conditions are made from."""
+
+import msgspec
+
+MAX_LISTED = 8
+
+
+class Rejected(msgspec.Struct, frozen=True, rename="camel"):
+    """A route whose document this replica refused; `reason` at most 256 characters."""
+
+    route: str
+    reason: str
+
+
+class Report(msgspec.Struct, frozen=True, rename={
+    "server_name": "serverName", "pod_uid": "podUID", "started_at": "startedAt", "config_map_uid": "configMapUID",
+    "rejected_count": "rejectedCount",
+}):
+    """`report` of a ReplicaReport. `sequence` is that of the routing ConfigMap (of `config_map_uid`) last taken up."""
+
+    server_name: str
+    pod_uid: str
+    started_at: str
+    config_map_uid: str
+    sequence: int
+    routes: int
+    rejected_count: int = 0
+    rejected: tuple[Rejected, ...] = ()
+    formats: tuple[int, ...] = (1,)

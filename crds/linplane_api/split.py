@@ -1,0 +1,53 @@
+"""Who gets which version: pure, deterministic, the same in every process, replica and release.
+
+The point of a key is the first 8 bytes, big-endian, of SHA-256(salt, 0x00, key). Shares are hundredths of a percent; the first
+candidate takes the points in [0, p), the second those in [1-q, 1), everything between belongs to the current version.
+So to grow or to shrink one candidate moves nobody of the other. The vectors in tests/unit/api/split_vectors.json hold it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+WHOLE = 10_000  # hundredths of a percent
+_SPACE = 1 << 64
+
+KeySource = Literal["key", "header", "features"]
+
+
+def point(salt: str, key: str) -> int:
+    """The point of a key, in [0, 2^64). Any string is a key, also one with lone surrogates."""
+    data = salt.encode("utf-8", "surrogatepass") + b"\0" + key.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.sha256(data).digest()[:8], "big")
+
+
+def feature_key(rows: Iterable[Mapping[str, float]]) -> str:
+    """The key of a request that brings none: its values, whatever their order, so that a retry gets the same version.
+
+    JSON of the rows, each an object with its names sorted by code point, numbers as Python writes a float.
+    """
+    plain = [{name: float(row[name]) for name in sorted(row)} for row in rows]
+    return json.dumps(plain, separators=(",", ":"), ensure_ascii=False)
+
+
+class Splitter:
+    """The thresholds of one route's split. `shares` are hundredths of a percent of at most two candidates, in order."""
+
+    __slots__ = ("_high", "_low", "_salt")
+
+    def __init__(self, salt: str, shares: tuple[int, ...]) -> None:
+        """Raises ValueError for more than two candidates, a share outside of [0, 10000], or a sum over 10000."""
+        if len(shares) > 2 or any(not 0 <= share <= WHOLE for share in shares) or sum(shares) > WHOLE:
+            raise ValueError("at most two shares, each from 0 to 10000 hundredths of a percent, 10000 in sum")
+        self._salt = salt
+        first, second = (*shares, 0, 0)[:2]
+        self._low = -(-first * _SPACE // WHOLE)
+        self._high = -(-(WHOLE - second) * _SPACE // WHOLE)
+
+    def pick(self, key: str) -> int | None:
+        """The candidate's index, or None for the current version."""
+        place = point(self._salt, key)
+        if place < self._low:
+            return 0
+        return 1 if place >= self._high else None

@@ -1,0 +1,94 @@
+"""What a training Job is told, and what it hands back: the operator writes a Task, the trainer a result.
+
+A result is either an artifact file (key `model.json`) or a Failure (key `error.json`).
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from .artifact import Artifact, Feature
+from .canonical import canonical_bytes, convert, parse_json
+from .names import MAX_FEATURES
+
+EXIT_BAD_DATA = 3  # trying again gives the same answer: the Job fails at once
+EXIT_FAILED = 1  # trying again may help
+
+
+class _Part(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    pass
+
+
+class SyntheticData(_Part, frozen=True, tag="synthetic", tag_field="from"):
+    """Rows made from the seed: features `x1`..`xN` standard normal, known coefficients, normal noise of deviation `noise`."""
+
+    samples: Annotated[int, msgspec.Meta(ge=1)]
+    feature_count: Annotated[int, msgspec.Meta(ge=1, le=MAX_FEATURES)]
+    noise: Annotated[float, msgspec.Meta(ge=0)]
+
+
+class FileData(_Part, frozen=True, tag="file", tag_field="from"):
+    """A CSV file with a header, at a path relative to the data folder (or absolute)."""
+
+    path: str
+
+
+class UriData(_Part, frozen=True, tag="uri", tag_field="from"):
+    """A CSV behind http or https (or file, where `allow_file`). `allowed_hosts`, when not empty, is all that is allowed."""
+
+    uri: str
+    allowed_hosts: tuple[str, ...] = ()
+    denied_addresses: tuple[str, ...] = ()
+    allow_file: bool = False
+
+
+class Task(_Part, frozen=True):
+    """One training. `features` None: every numeric column but the target. `target` None only for synthetic data."""
+
+    model: str
+    version: str
+    data: SyntheticData | FileData | UriData
+    features: tuple[Feature, ...] | None = None
+    target: Feature | None = None
+    fit_intercept: bool = True
+    ridge: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    holdout_percent: Annotated[int, msgspec.Meta(ge=0, le=90)] = 20
+    seed: Annotated[int, msgspec.Meta(ge=0, le=(1 << 31) - 1)] = 0
+
+    def to_text(self) -> str:
+        """Canonical JSON: equal tasks give equal text."""
+        return canonical_bytes(msgspec.to_builtins(self)).decode()
+
+
+class Failure(_Part, frozen=True):
+    """Why a training failed, in one line that names columns and lines and never a cell."""
+
+    reason: Literal["BadData", "TrainingFailed"]
+    message: Annotated[str, msgspec.Meta(max_length=1024)]
+
+
+def parse_task(text: str) -> Task:
+    """Raises FormatError."""
+    return convert(parse_json(text), Task, "")
+
+
+def parse_failure(data: bytes | str) -> Failure:
+    """Raises FormatError."""
+    return convert(parse_json(data), Failure, "")
+
+
+def missed_gates(artifact: Artifact, max_mse: float | None, min_r2: float | None) -> list[str]:
+    """One sentence for each gate that the artifact's evaluation misses; a gate that cannot be judged is missed."""
+    evaluation = artifact.training.evaluation if artifact.training else None
+    missed = []
+    for name, limit, value, fails in (
+        ("maxMSE", max_mse, evaluation and evaluation.mse, lambda v, m: v > m),
+        ("minR2", min_r2, evaluation and evaluation.r2, lambda v, m: v < m),
+    ):
+        if limit is None:
+            continue
+        if value is None:
+            missed.append(f"{name} {limit:g}: there is no such figure to judge by")
+        elif fails(value, limit):
+            missed.append(f"{name} {limit:g}: the {evaluation.on.lower() if evaluation else ''} gives {value:.6g}")
+    return missed

@@ -1,0 +1,27 @@
+"""What several test folders share."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def eventually(check: Callable[[], T], timeout: float = 10.0, interval: float = 0.02) -> T:
+    """Calls `check` until it returns something true, and returns that.
+
+    An AssertionError or OSError counts as not yet. At the timeout (seconds) the last one is raised, or an AssertionError that says what was seen.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        last: BaseException | None = None
+        value: T | None = None
+        try:
+            value = check()
+        except (AssertionError, OSError) as error:
+            last = error
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise last or AssertionError(f"not within {timeout} s; last seen: {value!r}")
+        time.sleep(interval)

@@ -1,0 +1,300 @@
+"""The typed form of the four kinds: what the CRDs beside this package say, as frozen values.
+
+The YAML is the public truth and carries descriptions, defaults and bounds; a test walks both and fails where they differ. What comes here was
+already judged by the CRD's schema and rules (by the API server, or by `validation` in local mode), so reading it is only a conversion.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+
+from .artifact import Evaluation, Feature
+from .canonical import convert
+from .conditions import Condition
+from .document import Digest, Label, VersionName
+from .names import MAX_FEATURES
+from .report import Report
+
+S = TypeVar("S", bound="Part")
+
+Number = int | str
+"""A decimal: a whole number or quoted text, since the API conventions forbid floats in a spec."""
+
+ObjectName = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
+ServerName = Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
+ConfigMapKey = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
+
+
+class Part(msgspec.Struct, frozen=True, rename="camel"):
+    """What all parts share: camelCase outside, unknown fields pruned as an API server does."""
+
+
+def decimal(value: Number) -> float:
+    """A spec's decimal as a float. Raises ValueError (decimal.InvalidOperation) for text that is none."""
+    return float(Decimal(value))
+
+
+# ---- LinearModel ----
+
+
+class ConfigMapKeyRef(Part, frozen=True):
+    """A key of a ConfigMap in the same namespace."""
+
+    name: ObjectName
+    key: ConfigMapKey
+
+
+class Weights(Part, frozen=True):
+    """Weights written by hand; `digest` pins the artifact."""
+
+    config_map_key_ref: ConfigMapKeyRef
+    digest: Digest | None = None
+
+
+class Synthetic(Part, frozen=True):
+    """Rows made from the seed."""
+
+    samples: Annotated[int, msgspec.Meta(ge=2, le=100_000_000)]
+    feature_count: Annotated[int, msgspec.Meta(ge=1, le=MAX_FEATURES)] = 3
+    noise: Number = "0.1"
+
+
+class ClaimRef(Part, frozen=True):
+    """A file in a PersistentVolumeClaim."""
+
+    claim_name: ObjectName
+    path: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+
+
+class Data(Part, frozen=True):
+    """Where the rows are: exactly one."""
+
+    synthetic: Synthetic | None = None
+    config_map_key_ref: ConfigMapKeyRef | None = None
+    uri: Annotated[str, msgspec.Meta(min_length=1, max_length=2048)] | None = None
+    persistent_volume_claim: ClaimRef | None = None
+
+
+class Toleration(Part, frozen=True):
+    """As in a Pod."""
+
+    key: Annotated[str, msgspec.Meta(max_length=316)] | None = None
+    operator: Literal["Exists", "Equal"] | None = None
+    value: Annotated[str, msgspec.Meta(max_length=63)] | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+    toleration_seconds: Annotated[int, msgspec.Meta(ge=0, le=(1 << 31) - 1)] | None = None
+
+
+class ImagePullSecret(Part, frozen=True):
+    """The name of a Secret in the same namespace."""
+
+    name: ObjectName
+
+
+class ResourceRequirements(Part, frozen=True):
+    """Requests and limits by resource name, as in a container."""
+
+    requests: dict[str, int | str] | None = None
+    limits: dict[str, int | str] | None = None
+
+
+class JobSettings(Part, frozen=True):
+    """The training Job and its pod: never part of what decides the artifact."""
+
+    backoff_limit: Annotated[int, msgspec.Meta(ge=0, le=10)] = 2
+    active_deadline_seconds: Annotated[int, msgspec.Meta(ge=1, le=604_800)] = 3600
+    resources: ResourceRequirements | None = None
+    node_selector: dict[str, str] | None = None
+    tolerations: tuple[Toleration, ...] | None = None
+    image_pull_secrets: tuple[ImagePullSecret, ...] | None = None
+    priority_class_name: Annotated[str, msgspec.Meta(max_length=253)] | None = None
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+
+
+class TrainingSpec(Part, frozen=True):
+    """How the operator trains this version."""
+
+    data: Data
+    features: Annotated[tuple[Feature, ...], msgspec.Meta(min_length=1, max_length=MAX_FEATURES)] | None = None
+    target: Feature | None = None
+    fit_intercept: bool = True
+    ridge: Number = "0"
+    holdout_percent: Annotated[int, msgspec.Meta(ge=0, le=90)] = 20
+    seed: Annotated[int, msgspec.Meta(ge=0, le=(1 << 31) - 1)] = 0
+    job: JobSettings | None = None
+
+
+class Acceptance(Part, frozen=True, rename={"max_mse": "maxMSE", "min_r2": "minR2"}):
+    """Gates: a version that misses one is trained but never Ready."""
+
+    max_mse: Number | None = None
+    min_r2: Number | None = None
+
+
+class LinearModelSpec(Part, frozen=True):
+    """One version of one model: exactly one of `weights` and `training`."""
+
+    model: Label
+    version: VersionName
+    frozen: bool = False
+    weights: Weights | None = None
+    training: TrainingSpec | None = None
+    acceptance: Acceptance | None = None
+
+
+class Coefficient(Part, frozen=True):
+    """One coefficient with its feature's name."""
+
+    feature: str
+    value: float
+
+
+class LinearModelStatus(Part, frozen=True):
+    """What was learned and validated. `coefficients` are the first 32."""
+
+    observed_generation: int | None = None
+    conditions: tuple[Condition, ...] | None = None
+    trained_at: str | None = None
+    samples: int | None = None
+    dropped_rows: int | None = None
+    noise: float | None = None
+    intercept: float | None = None
+    coefficients: tuple[Coefficient, ...] | None = None
+    coefficient_count: int | None = None
+    evaluation: Evaluation | None = None
+    digest: str | None = None
+    artifact: str | None = None
+    job: str | None = None
+    serving_in: tuple[str, ...] | None = None
+
+
+# ---- ModelRoute ----
+
+
+class SplitEntry(Part, frozen=True):
+    """One candidate. `percent` is a whole number, or text with at most two decimals."""
+
+    version: VersionName
+    percent: Number
+
+    @property
+    def share(self) -> int:
+        """Hundredths of a percent, exactly."""
+        return int(Decimal(self.percent) * 100)
+
+
+class SplitKeySpec(Part, frozen=True):
+    """Who a user is. `salt` None: the route's name."""
+
+    header: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
+    salt: Annotated[str, msgspec.Meta(min_length=1, max_length=253)] | None = None
+
+
+class RateLimitSpec(Part, frozen=True):
+    """A token bucket; `burst` None: one second's worth, at least 1."""
+
+    requests_per_second: Number
+    burst: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+    per: Literal["Client", "Route"] = "Client"
+
+
+class ModelRouteSpec(Part, frozen=True):
+    """Which version serves, and the A/B split."""
+
+    model: Label
+    version: VersionName
+    split: Annotated[tuple[SplitEntry, ...], msgspec.Meta(max_length=2)] = ()
+    split_key: SplitKeySpec | None = None
+    rate_limit: RateLimitSpec | None = None
+    server_name: ServerName = "default"
+
+
+class Share(Part, frozen=True):
+    """What a version really gets, as text of a percent: `90`, `0.25`."""
+
+    version: str
+    percent: str
+
+
+class Switch(Part, frozen=True, rename={"from_version": "from", "to_version": "to"}):
+    """One change of the current version, and the field manager that asked for it."""
+
+    to_version: str
+    at: str
+    from_version: str | None = None
+    manager: str | None = None
+    reason: str | None = None
+
+
+class ModelRouteStatus(Part, frozen=True):
+    """What is really in effect."""
+
+    observed_generation: int | None = None
+    conditions: tuple[Condition, ...] | None = None
+    version: str | None = None
+    previous_version: str | None = None
+    traffic: tuple[Share, ...] | None = None
+    traffic_summary: str | None = None
+    revision: str | None = None
+    sequence: int | None = None
+    url: str | None = None
+    loaded_summary: str | None = None
+    switches: tuple[Switch, ...] | None = None
+
+
+# ---- ModelServer ----
+
+
+class ModelServerSpec(Part, frozen=True):
+    """The pods that answer for many routes."""
+
+    replicas: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 2
+    trusted_proxies: tuple[str, ...] | None = None
+    image: Annotated[str, msgspec.Meta(min_length=1, max_length=512)] | None = None
+    resources: ResourceRequirements | None = None
+    node_selector: dict[str, str] | None = None
+    tolerations: tuple[Toleration, ...] | None = None
+    image_pull_secrets: tuple[ImagePullSecret, ...] | None = None
+    priority_class_name: Annotated[str, msgspec.Meta(max_length=253)] | None = None
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+
+
+class ModelServerStatus(Part, frozen=True):
+    """How the pods are."""
+
+    observed_generation: int | None = None
+    conditions: tuple[Condition, ...] | None = None
+    replicas: int | None = None
+    loaded_replicas: int | None = None
+    selector: str | None = None
+    routes: int | None = None
+    sequence: int | None = None
+
+
+class ReplicaReportObject(Part, frozen=True):
+    """A ReplicaReport without its metadata."""
+
+    report: Report
+
+
+def parse_spec(body: Mapping[str, Any], spec: type[S]) -> S:
+    """The typed spec of an object. Raises FormatError with the path."""
+    return convert(body.get("spec") or {}, spec, "spec")
+
+
+def plain(value: msgspec.Struct) -> dict[str, Any]:
+    """A status as an object for the API: fields that are None left out, at every level."""
+    result: dict[str, Any] = _without_none(msgspec.to_builtins(value))
+    return result
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_without_none(item) for item in value]
+    return value

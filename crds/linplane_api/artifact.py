@@ -1,7 +1,8 @@
 """A model that was trained or written by hand: one canonical JSON document with its own digest.
 
-The file is `{"artifact": {...}, "digest": "sha256:...", "trainedAt": "..."}`; the digest is that of the canonical bytes (RFC 8785) of
-`artifact`, so the date is outside of it. By hand, `{"coefficients": {"area": 12.3}, "intercept": 7}` is enough.
+The file is `{"artifact": {...}, "digest": "sha256:...", "trainedAt": "..."}`; the digest is that of the canonical
+bytes (RFC 8785) of `artifact`, so the date is outside of it. By hand, `{"coefficients": {"area": 12.3},
+"intercept": 7}` is enough.
 """
 
 import math
@@ -14,7 +15,6 @@ import msgspec
 from .canonical import FormatError, canonical_bytes, convert, digest_of, parse_json
 from .names import MAX_FEATURE_NAME, MAX_FEATURES
 
-FORMAT = 1
 CHECK_TOLERANCE = 1e-12  # relative; the sum is exact, so only a foreign libm or a damaged number comes near it
 MAX_CHECKS = 16
 
@@ -51,7 +51,8 @@ class FeatureStatistics(_Part, frozen=True):
 class Training(_Part, frozen=True):
     """What the training says of itself. Lists follow the features' order.
 
-    `noise` is the residual standard deviation, sqrt(RSS / (n - p)), in units of the target; None where n = p. So are standard errors.
+    `noise` is the residual standard deviation, sqrt(RSS / (n - p)), in units of the target; None where n = p. So
+    are standard errors.
     """
 
     samples: Count
@@ -84,7 +85,7 @@ class Artifact(_Part, frozen=True):
     checks: Annotated[tuple[Check, ...], msgspec.Meta(max_length=MAX_CHECKS)] = ()
     target: Feature | None = None
     training: Training | None = None
-    format: Literal[1] = FORMAT
+    format: Literal[1] = 1
 
     def __post_init__(self) -> None:
         """What types cannot say: lengths agree, names are unique, every number is finite, the checks hold."""
@@ -118,7 +119,8 @@ class ArtifactFile(msgspec.Struct, frozen=True):
 def predict(coefficients: Sequence[float], intercept: float, values: Iterable[float]) -> float:
     """`intercept + coefficients . values`, the products rounded once each, their sum exactly (Shewchuk's algorithm).
 
-    So the answer depends on neither the order of the features, the machine nor the release. Raises PredictionError where it is not finite.
+    So the answer depends on neither the order of the features, the machine nor the release. Raises PredictionError
+    where it is not finite.
     """
     try:
         result = math.fsum((intercept, *map(mul, coefficients, values)))
@@ -138,7 +140,11 @@ def verify_checks(coefficients: Sequence[float], intercept: float, checks: Itera
             answer = predict(coefficients, intercept, check.features)
         except PredictionError as error:
             raise ValueError(f"checks[{number}]: the answer is not finite") from error
-        scale = max(abs(check.prediction), abs(intercept), *(abs(c * v) for c, v in zip(coefficients, check.features, strict=True)))
+        scale = max(
+            abs(check.prediction),
+            abs(intercept),
+            *(abs(c * v) for c, v in zip(coefficients, check.features, strict=True)),
+        )
         if not abs(answer - check.prediction) <= CHECK_TOLERANCE * scale:
             raise ValueError(f"checks[{number}]: the answer differs from the stored one")
 
@@ -146,7 +152,8 @@ def verify_checks(coefficients: Sequence[float], intercept: float, checks: Itera
 def with_checks(artifact: Artifact) -> Artifact:
     """The same model with check rows made up from its statistics where there are any, from nothing but numbers else.
 
-    No row of the training data is in them: they are zeros, the rounded means, and those moved by a deviation up and down in turn.
+    No row of the training data is in them: they are zeros, the rounded means, and those moved by a deviation up and
+    down in turn.
     """
     statistics = artifact.training.feature_statistics if artifact.training else None
     centre = [_rounded(s.mean) for s in statistics] if statistics else [1.0] * len(artifact.features)
@@ -167,7 +174,9 @@ def _rounded(value: float) -> float:
 
 
 def parse_artifact(data: bytes | str) -> ArtifactFile:
-    """Reads an artifact file, or weights written by hand. Raises FormatError, which says where and what and echoes no value."""
+    """Reads an artifact file, or weights written by hand. Raises FormatError, which says where and what and echoes
+    no value.
+    """
     body = parse_json(data)
     if not isinstance(body, dict):
         raise FormatError("", "an artifact is a JSON object")
@@ -195,5 +204,10 @@ def _by_hand(body: Mapping[str, Any]) -> Artifact:
             raise FormatError(name, "is missing")
     coefficients = convert(body["coefficients"], dict[Feature, float], "coefficients")
     intercept = convert(body["intercept"], float, "intercept")
-    return with_checks(convert(
-        {"features": list(coefficients), "coefficients": list(coefficients.values()), "intercept": intercept}, Artifact, ""))
+    return with_checks(
+        convert(
+            {"features": list(coefficients), "coefficients": list(coefficients.values()), "intercept": intercept},
+            Artifact,
+            "",
+        )
+    )

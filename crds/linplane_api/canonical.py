@@ -36,7 +36,8 @@ def digest_of(data: bytes) -> str:
 
 
 def parse_json(data: bytes | str) -> Any:
-    """JSON by RFC 8259 and no more: UTF-8, no NaN, no infinity, no number that overflows, no key twice, no byte order mark.
+    """JSON by RFC 8259 and no more: UTF-8, no NaN, no infinity, no number that overflows, no key twice, no byte
+    order mark.
 
     Raises FormatError, whose text never echoes the input.
     """

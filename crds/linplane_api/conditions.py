@@ -1,7 +1,7 @@
 """Condition types and reasons, as users read them in `kubectl get` and `kubectl describe`.
 
-A condition follows `metav1.Condition`: type, status (True, False, Unknown), reason, message, lastTransitionTime (changes
-only with status), observedGeneration.
+A condition follows `metav1.Condition`: type, status (True, False, Unknown), reason, message, lastTransitionTime
+(changes only with status), observedGeneration.
 """
 
 from enum import StrEnum
@@ -20,8 +20,9 @@ class ConditionType(StrEnum):
     VALIDATED = "Validated"
     """LinearModel: the artifact is sound (finite, of its digest, its check rows agree) and passes its gates."""
     READY = "Ready"
-    """LinearModel: may be routed to unless frozen. ModelRoute: Accepted, Servable and Converged. ModelServer: Available and
-    Converged."""
+    """LinearModel: may be routed to unless frozen. ModelRoute: Accepted, Servable and Converged. ModelServer:
+    Available and Converged.
+    """
     WITHDRAWN = "Withdrawn"
     """LinearModel: frozen, and no replica can answer with it any more."""
     ACCEPTED = "Accepted"

@@ -1,8 +1,8 @@
 """The routing documents: what the operator writes into a ModelServer's routing ConfigMap and its servers answer by.
 
-The ConfigMap holds one key a route, `route.NAME`, and `sequence`. A key's value is an Entry: the document, its revision (the
-digest of the document's canonical bytes) and, outside of what is hashed, the sequence at which this revision came in.
-A document holds only what answering needs, and is the memory of what was last good.
+The ConfigMap holds one key a route, `route.NAME`, and `sequence`. A key's value is an Entry: the document, its
+revision (the digest of the document's canonical bytes) and, outside of what is hashed, the sequence at which this
+revision came in. A document holds only what answering needs, and is the memory of what was last good.
 """
 
 from collections.abc import Mapping
@@ -14,8 +14,6 @@ from .artifact import Check, Feature, verify_checks
 from .canonical import FormatError, canonical_bytes, convert, digest_of, parse_json
 from .names import MAX_FEATURES, ROUTE_KEY_PREFIX, SEQUENCE_KEY
 from .split import WHOLE, Splitter
-
-FORMAT = 1
 
 Digest = Annotated[str, msgspec.Meta(pattern="^sha256:[0-9a-f]{64}$")]
 VersionName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9]([a-z0-9.]{0,30}[a-z0-9])?$")]
@@ -44,7 +42,9 @@ class ServedVersion(_Part, frozen=True):
 
 
 class Candidate(_Part, frozen=True):
-    """One slot of the split. `share` is in hundredths of a percent; 0 where the candidate cannot serve, so that the other keeps its place."""
+    """One slot of the split. `share`, in hundredths of a percent, is what was asked for: a candidate without
+    weights in the document (frozen, say) keeps its slot and its number, and the current version answers for it.
+    """
 
     version: VersionName
     share: Annotated[int, msgspec.Meta(ge=0, le=WHOLE)]
@@ -58,7 +58,9 @@ class SplitKey(_Part, frozen=True):
 
 
 class RateLimit(_Part, frozen=True):
-    """A token bucket. `Client` limits are a replica's; `Route` limits are divided by `replicas`, with a burst of at least 1."""
+    """A token bucket. `Client` limits are a replica's; `Route` limits are divided by `replicas`, with a burst of at
+    least 1.
+    """
 
     requests_per_second: Annotated[float, msgspec.Meta(gt=0)]
     burst: Annotated[int, msgspec.Meta(ge=1)]
@@ -76,9 +78,10 @@ class Unavailable(_Part, frozen=True):
 class RouteDocument(_Part, frozen=True):
     """Everything a server needs to answer for one route.
 
-    `current` is None where the route never had a version to serve. `versions` holds the weights of those that may answer, and of no
-    other: a frozen version is not in it. `named` gives the features of every version that the route names (current, previous, split), for
-    those are the features that a request may bring. `unavailable` is set exactly where `current` has no weights here.
+    `current` is None where the route never had a version to serve. `versions` holds the weights of those that may
+    answer, and of no other: a frozen version is not in it. `named` gives the features of every version that the
+    route names (current, previous, split), for those are the features that a request may bring. `unavailable` is
+    set exactly where `current` has no weights here.
     """
 
     route: Label
@@ -91,17 +94,14 @@ class RouteDocument(_Part, frozen=True):
     previous: VersionName | None = None
     rate_limit: RateLimit | None = None
     unavailable: Unavailable | None = None
-    format: Literal[1] = FORMAT
+    format: Literal[1] = 1
 
     def __post_init__(self) -> None:
-        """The cross references hold: whoever gets a share has weights, and each weights' features are named."""
-        self.splitter()  # raises for a sum over 100 %
+        """The cross references hold, and the shares asked for are at most 100 %."""
+        Splitter(self.split_key.salt, tuple(candidate.share for candidate in self.split))
         names = [candidate.version for candidate in self.split]
         if len({*names, self.current}) != len(names) + 1:
             raise ValueError("split: a version stands twice")
-        for candidate in self.split:
-            if candidate.share and candidate.version not in self.versions:
-                raise ValueError("split: a candidate with a share has no weights")
         if (self.current in self.versions) == (self.unavailable is not None):
             raise ValueError("unavailable: must be given exactly where the current version has no weights")
         for version, served in self.versions.items():
@@ -110,13 +110,20 @@ class RouteDocument(_Part, frozen=True):
 
     def splitter(self) -> Splitter:
         """The thresholds of this document."""
-        return Splitter(self.split_key.salt, tuple(candidate.share for candidate in self.split))
+        return Splitter(self.split_key.salt, self.shares())
+
+    def shares(self) -> tuple[int, ...]:
+        """What each candidate really gets, in hundredths of a percent: 0 without weights."""
+        return tuple(candidate.share if candidate.version in self.versions else 0 for candidate in self.split)
 
     def traffic(self) -> list[tuple[str, int]]:
-        """Every version with its share in hundredths of a percent, the current one first; those with no share left out."""
-        rest = WHOLE - sum(candidate.share for candidate in self.split)
-        shares = [(self.current, rest)] if self.current else []
-        return [(v, share) for v, share in (*shares, *((c.version, c.share) for c in self.split)) if share]
+        """Every version with its share in hundredths of a percent, the current one first; those with no share left
+        out.
+        """
+        candidates = [(c.version, share) for c, share in zip(self.split, self.shares(), strict=True)]
+        rest = WHOLE - sum(self.shares())
+        current = [(self.current, rest)] if self.current else []
+        return [(version, share) for version, share in (*current, *candidates) if share]
 
     @property
     def revision(self) -> str:
@@ -142,7 +149,9 @@ def make_entry(document: RouteDocument, sequence: int) -> Entry:
 
 
 def parse_entry(data: bytes | str) -> Entry:
-    """Reads one route's key. Raises FormatError: damaged, of another format, or not of its revision; no value is echoed."""
+    """Reads one route's key. Raises FormatError: damaged, of another format, or not of its revision; no value is
+    echoed.
+    """
     body = parse_json(data)
     if not isinstance(body, dict) or set(body) != {"document", "revision", "sequence"}:
         raise FormatError("", "document, revision and sequence are needed, and nothing else")
@@ -171,5 +180,9 @@ def routing_map(uid: str, data: Mapping[str, Any]) -> RoutingMap:
     text = str(data.get(SEQUENCE_KEY, ""))
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise FormatError(SEQUENCE_KEY, "is not a whole number")
-    routes = {key.removeprefix(ROUTE_KEY_PREFIX): str(value) for key, value in data.items() if key.startswith(ROUTE_KEY_PREFIX)}
+    routes = {
+        key.removeprefix(ROUTE_KEY_PREFIX): str(value)
+        for key, value in data.items()
+        if key.startswith(ROUTE_KEY_PREFIX)
+    }
     return RoutingMap(uid, int(text), routes)

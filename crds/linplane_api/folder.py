@@ -1,7 +1,9 @@
-"""A RoutingMap as a folder that is swapped atomically: local mode's ConfigMap, and a server's own copy in its emptyDir.
+"""A RoutingMap as a folder that is swapped atomically: local mode's ConfigMap, and a server's own copy in its
+emptyDir.
 
-As kubelet lays out a volume: `..data` is a symbolic link to a folder that is written whole before the link is renamed over the old one.
-A reader that resolves the link once sees one state. The files are the ConfigMap's keys, and `uid`.
+As kubelet lays out a volume: `..data` is a symbolic link to a folder that is written whole before the link is
+renamed over the old one. A reader that resolves the link once sees one state. The files are the ConfigMap's keys,
+and `uid`.
 """
 
 import os
@@ -59,7 +61,9 @@ def current_state(folder: Path) -> str | None:
 
 
 def read_routing(folder: Path, state: str) -> RoutingMap:
-    """Reads the state that `current_state` named. Raises OSError (also where it was swapped meanwhile: look again) or FormatError."""
+    """Reads the state that `current_state` named. Raises OSError (also where it was swapped meanwhile: look again)
+    or FormatError.
+    """
     files = {}
     for path in (folder / state).iterdir():
         try:

@@ -4,6 +4,7 @@ Scalars resolve as they do for kubectl (YAML 1.1 words for booleans, no dates, n
 A key that stands twice in a mapping is an error.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -87,7 +88,9 @@ _Loader.yaml_implicit_resolvers.setdefault("", []).append(("tag:yaml.org,2002:nu
 
 
 def read_documents(text: str) -> list[Document]:
-    """Every object in a manifest; empty documents are skipped, a `List` gives its items. Raises ManifestError with the line."""
+    """Every object in a manifest, empty documents skipped, a `List` by its items. Raises ManifestError with the
+    line.
+    """
     documents: list[Document] = []
     try:
         loader = _Loader(text)
@@ -114,7 +117,8 @@ def _objects(loader: _Loader, node: yaml.Node) -> Iterator[Document]:
         return
     if not isinstance(node, yaml.MappingNode):
         raise ManifestError("an object with apiVersion, kind and metadata is needed", node.start_mark.line + 1)
-    body = loader.construct_document(node)
+    # through JSON: nothing is shared between two places, nothing circular or not a number gets in
+    body = json.loads(json.dumps(loader.construct_document(node), allow_nan=False))
     items = _child(node, "items")
     if body.get("kind") == "List" and items and isinstance(items[1], yaml.SequenceNode):
         for item, value in zip(items[1].value, body["items"], strict=True):
@@ -152,7 +156,7 @@ def _shown(value: object) -> str:
 def set_field(path: Path, kind: str, name: str, field: tuple[str, ...], value: str | bool) -> None:
     """Changes one scalar of one object in a manifest file; every other byte stays as it was.
 
-    Raises ManifestError where the file, the object or a place for the field is not found, OSError where it cannot be written.
+    Raises ManifestError where the object or a place for the field is not found, OSError where it cannot be written.
     """
     try:
         text = path.read_bytes().decode("utf-8")
@@ -170,12 +174,18 @@ def set_field(path: Path, kind: str, name: str, field: tuple[str, ...], value: s
         parent = parent[step]
     parent[field[-1]] = value
     # anchors, aliases and merges can make one place stand for several: then the file is for a person to edit
-    if [d.body for d in read_documents(changed)] != [d.body for d in documents]:
-        raise ManifestError(
-            f"{path.name}: {'.'.join(field)} cannot be changed alone; edit the file by hand", document.line
-        )
+    if _bodies(changed) != [d.body for d in documents]:
+        where = ".".join(field)
+        raise ManifestError(f"{path.name}: {where} cannot be changed alone; edit the file by hand", document.line)
     if changed != text:
         write_atomically(path, changed.encode("utf-8"), path.stat().st_mode & 0o7777)
+
+
+def _bodies(text: str) -> list[dict[str, Any]] | None:
+    try:
+        return [document.body for document in read_documents(text)]
+    except ManifestError:
+        return None
 
 
 def _with_field(text: str, node: yaml.Node, field: tuple[str, ...], value: str | bool) -> str:
@@ -208,7 +218,7 @@ def _plain(value: str, *, quoted: bool) -> str:
     if not quoted:
         return value
     loader = _Loader("")
-    tag = loader.resolve(yaml.ScalarNode, value, (True, False))
+    tag: str = loader.resolve(yaml.ScalarNode, value, (True, False))  # type: ignore[no-untyped-call]
     loader.dispose()
     return value if tag.endswith(":str") else f'"{value}"'
 

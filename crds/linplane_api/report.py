@@ -12,10 +12,17 @@ class Rejected(msgspec.Struct, frozen=True, rename="camel"):
     reason: str
 
 
-class Report(msgspec.Struct, frozen=True, rename={
-    "server_name": "serverName", "pod_uid": "podUID", "started_at": "startedAt", "config_map_uid": "configMapUID",
-    "rejected_count": "rejectedCount",
-}):
+class Report(
+    msgspec.Struct,
+    frozen=True,
+    rename={
+        "server_name": "serverName",
+        "pod_uid": "podUID",
+        "started_at": "startedAt",
+        "config_map_uid": "configMapUID",
+        "rejected_count": "rejectedCount",
+    },
+):
     """`report` of a ReplicaReport. `sequence` is that of the routing ConfigMap (of `config_map_uid`) last taken up."""
 
     server_name: str

@@ -1,7 +1,8 @@
 """The typed form of the four kinds: what the CRDs beside this package say, as frozen values.
 
-The YAML is the public truth and carries descriptions, defaults and bounds; a test walks both and fails where they differ. What comes here was
-already judged by the CRD's schema and rules (by the API server, or by `validation` in local mode), so reading it is only a conversion.
+The YAML is the public truth and carries descriptions, defaults and bounds; a test walks both and fails where they
+differ. What comes here was already judged by the CRD's schema and rules (by the API server, or by `validation` in
+local mode), so reading it is only a conversion.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,9 @@
 """Who gets which version: pure, deterministic, the same in every process, replica and release.
 
-The point of a key is the first 8 bytes, big-endian, of SHA-256(salt, 0x00, key). Shares are hundredths of a percent; the first
-candidate takes the points in [0, p), the second those in [1-q, 1), everything between belongs to the current version.
-So to grow or to shrink one candidate moves nobody of the other. The vectors in tests/unit/api/split_vectors.json hold it.
+The point of a key is the first 8 bytes, big-endian, of SHA-256(salt, 0x00, key). Shares are hundredths of a
+percent; the first candidate takes the points in [0, p), the second those in [1-q, 1), everything between belongs to
+the current version. So to grow or to shrink one candidate moves nobody of the other. The vectors in
+tests/unit/api/split_vectors.json hold it.
 """
 
 import hashlib

@@ -20,7 +20,9 @@ class _Part(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=T
 
 
 class SyntheticData(_Part, frozen=True, tag="synthetic", tag_field="from"):
-    """Rows made from the seed: features `x1`..`xN` standard normal, known coefficients, normal noise of deviation `noise`."""
+    """Rows made from the seed: features `x1`..`xN` standard normal, known coefficients, normal noise of deviation
+    `noise`.
+    """
 
     samples: Annotated[int, msgspec.Meta(ge=1)]
     feature_count: Annotated[int, msgspec.Meta(ge=1, le=MAX_FEATURES)]
@@ -34,7 +36,9 @@ class FileData(_Part, frozen=True, tag="file", tag_field="from"):
 
 
 class UriData(_Part, frozen=True, tag="uri", tag_field="from"):
-    """A CSV behind http or https (or file, where `allow_file`). `allowed_hosts`, when not empty, is all that is allowed."""
+    """A CSV behind http or https (or file, where `allow_file`). `allowed_hosts`, when not empty, is all that is
+    allowed.
+    """
 
     uri: str
     allowed_hosts: tuple[str, ...] = ()
@@ -80,15 +84,16 @@ def parse_failure(data: bytes | str) -> Failure:
 def missed_gates(artifact: Artifact, max_mse: float | None, min_r2: float | None) -> list[str]:
     """One sentence for each gate that the artifact's evaluation misses; a gate that cannot be judged is missed."""
     evaluation = artifact.training.evaluation if artifact.training else None
+    gates = [
+        ("maxMSE", max_mse, evaluation.mse if evaluation else None, 1),
+        ("minR2", min_r2, evaluation.r2 if evaluation else None, -1),
+    ]
     missed = []
-    for name, limit, value, fails in (
-        ("maxMSE", max_mse, evaluation and evaluation.mse, lambda v, m: v > m),
-        ("minR2", min_r2, evaluation and evaluation.r2, lambda v, m: v < m),
-    ):
+    for name, limit, value, sign in gates:
         if limit is None:
             continue
-        if value is None:
+        if value is None or evaluation is None:
             missed.append(f"{name} {limit:g}: there is no such figure to judge by")
-        elif fails(value, limit):
-            missed.append(f"{name} {limit:g}: the {evaluation.on.lower() if evaluation else ''} gives {value:.6g}")
+        elif sign * value > sign * limit:
+            missed.append(f"{name} {limit:g}: the {evaluation.on.lower()} rows give {value:.6g}")
     return missed

@@ -1,0 +1,149 @@
+"""What a task's data is read from: a file that can be opened again, or a URI that cannot."""
+
+import io
+import os
+import stat
+from pathlib import Path
+from typing import Any, Protocol
+
+from linplane_api.task import FileData, UriData
+
+from .errors import BadData, RefusedError, TrainingFailed
+from .fetch import Network, download
+from .uri_rules import Rules, file_path, rules_for
+
+
+class Bytes(Protocol):
+    """Bytes in order. `size` is their number, None where nobody says it."""
+
+    size: int | None
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes, b"" only at the end. Raises TrainerError."""
+        ...
+
+    def close(self) -> None:
+        """Ends it."""
+        ...
+
+
+class Readable(io.RawIOBase):
+    """Bytes as a file object of Python; `done` is how many were read. Wrap it in a BufferedReader: that gives no
+    short reads.
+    """
+
+    def __init__(self, data: Bytes) -> None:
+        """Does not own the bytes."""
+        super().__init__()
+        self._data = data
+        self.done = 0
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fills a part of the buffer."""
+        data = self._data.read(len(buffer))
+        buffer[: len(data)] = data
+        self.done += len(data)
+        return len(data)
+
+
+class Source(Protocol):
+    """`remote`: it can be opened once, and what it holds may not be repeated in messages before it is known to be the
+    user's data.
+    """
+
+    remote: bool
+
+    def open(self) -> Bytes:
+        """The bytes from the beginning. Raises TrainerError."""
+        ...
+
+
+class FileBytes:
+    """A regular file's bytes."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises BadData where there is no such file, TrainingFailed where it cannot be read."""
+        try:
+            # a pipe without a writer must not block for ever
+            self._file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise BadData("there is no such data file") from error
+        except (OSError, ValueError) as error:
+            raise TrainingFailed(f"the data file cannot be opened ({type(error).__name__})") from error
+        state = os.fstat(self._file.fileno())
+        if not stat.S_ISREG(state.st_mode):
+            self._file.close()
+            raise BadData("the data is not a regular file")
+        self.size: int | None = state.st_size
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes."""
+        try:
+            return self._file.read(size) or b""
+        except OSError as error:
+            raise TrainingFailed(f"the data file cannot be read ({type(error).__name__})") from error
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+class FileSource:
+    """A file of the data folder, or one named by its absolute path."""
+
+    remote = False
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is opened yet."""
+        self._path = path
+
+    def open(self) -> Bytes:
+        """Opens the file."""
+        return FileBytes(self._path)
+
+
+class UriSource:
+    """A URI that the rules are asked about at every step."""
+
+    remote = True
+
+    def __init__(self, data: UriData, network: Network) -> None:
+        """Nothing is fetched yet."""
+        self._data, self._network = data, network
+
+    def open(self) -> Bytes:
+        """Fetches."""
+        return download(self._data.uri, _rules(self._data), self._network)
+
+
+def source_for(data: FileData | UriData, folder: Path, network: Network) -> Source:
+    """Raises RefusedError for a path or a URI that may not be read."""
+    if isinstance(data, FileData):
+        return FileSource(_inside(folder, data.path))
+    path = file_path(data.uri, _rules(data))
+    return FileSource(Path(path)) if path is not None else UriSource(data, network)
+
+
+def _rules(data: UriData) -> Rules:
+    return rules_for(data.allowed_hosts, data.denied_addresses, data.allow_file)
+
+
+def _inside(folder: Path, path: str) -> Path:
+    """An absolute path stands for itself. A relative one must stay inside of the folder, after its links are followed
+    too.
+    """
+    if not path or "\0" in path:
+        raise BadData("the data file's path is empty or malformed")
+    if Path(path).is_absolute():
+        return Path(path)
+    try:
+        real, base = (folder / path).resolve(), folder.resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle
+        raise BadData("the data file's path cannot be followed") from error
+    if not real.is_relative_to(base):
+        raise RefusedError("the data file's path leads out of the data folder")
+    return real

@@ -1,0 +1,84 @@
+"""One training: data → fit → artifact. The only module that knows the order."""
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from linplane_api.artifact import Artifact
+from linplane_api.task import SyntheticData, Task
+
+from . import synthetic
+from .build import build_artifact
+from .errors import BadData, TrainingFailed
+from .fetch import Network
+from .fit.estimate import Fit, Fitting, Options
+from .source import source_for
+from .table import Progress, Table
+
+
+def train(task: Task, data_folder: Path, progress: Progress | None = None, network: Network | None = None) -> Artifact:
+    """Reads what the task names, once, and fits it. Raises BadData, or TrainingFailed where trying again may help.
+
+    Equal data and settings give equal bytes: one BLAS thread, because sums split over threads round differently.
+    `progress` is called with the rows so far, the bytes done and the bytes in all (None where nobody knows); for
+    synthetic data both count rows.
+    """
+    try:
+        with threadpool_limits(1, user_api="blas"):
+            return (
+                _synthetic(task, progress)
+                if isinstance(task.data, SyntheticData)
+                else _table(task, data_folder, progress, network or Network())
+            )
+    except MemoryError as error:
+        raise TrainingFailed("out of memory: give the training more, or fewer features") from error
+
+
+def software_versions() -> dict[str, str]:
+    """What decides the last digits."""
+    return {"linplane": _version("linplane"), "numpy": _version("numpy"), "python": platform.python_version()}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # run from a plain folder
+        return "unknown"
+
+
+def _options(task: Task, features: tuple[str, ...]) -> Options:
+    return Options(features, task.fit_intercept, task.ridge, task.holdout_percent, task.seed)
+
+
+def _synthetic(task: Task, progress: Progress | None) -> Artifact:
+    assert isinstance(task.data, SyntheticData)
+    if task.features is not None:
+        raise BadData("synthetic data brings its own columns: `features` cannot be given")
+    fitting = Fitting(_options(task, synthetic.feature_names(task.data)))
+    rows = 0
+    for batch in synthetic.batches(task.data, task.seed):
+        fitting.add(batch)
+        rows += len(batch.kept)
+        if progress:
+            progress(rows, rows, task.data.samples)
+    return _artifact(task, synthetic.feature_names(task.data), task.target or synthetic.TARGET, fitting.result())
+
+
+def _table(task: Task, data_folder: Path, progress: Progress | None, network: Network) -> Artifact:
+    assert not isinstance(task.data, SyntheticData)
+    if task.target is None:
+        raise BadData("a target column must be named")
+    table = Table(source_for(task.data, data_folder, network), task.features, task.target)
+    try:
+        fitting = Fitting(_options(task, table.features))
+        for batch in table.batches(progress):
+            fitting.add(batch)
+    finally:
+        table.close()
+    return _artifact(task, table.features, task.target, fitting.result())
+
+
+def _artifact(task: Task, features: tuple[str, ...], target: str, fit: Fit) -> Artifact:
+    return build_artifact(task, features, target, fit, software_versions())

@@ -1,0 +1,143 @@
+"""Reads the body of a prediction request, strictly. The fast path is one typed decode; only what that refuses is looked at again for the place.
+
+`{"features": F, "key": "..."}` or `{"rows": [F, ...], "key": "..."}`, where F is an object (numbers by feature name) or an array.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from linplane_api.canonical import FormatError, parse_json
+
+from .errors import Invalid, Malformed
+
+Row = dict[str, float] | list[float]
+
+FIELDS = ("features", "rows", "key")
+
+
+class Body(msgspec.Struct, forbid_unknown_fields=True):
+    """What a request brings, decoded."""
+
+    features: Row | msgspec.UnsetType = msgspec.UNSET
+    rows: list[Row] | msgspec.UnsetType = msgspec.UNSET
+    key: str | msgspec.UnsetType = msgspec.UNSET
+
+
+_decode = msgspec.json.Decoder(Body).decode
+_UNSET = msgspec.UNSET
+
+
+def read(data: bytes, accepted: frozenset[str]) -> tuple[Body, list[Row]]:
+    """The body and its rows. Raises Malformed or Invalid; `accepted` are the names that a message may hold."""
+    try:
+        body = _decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise diagnose(data, accepted) from None
+    colons = body.key is not _UNSET
+    if body.rows is _UNSET:
+        if body.features is _UNSET:
+            raise Invalid("", "features or rows is needed")
+        rows: list[Row] = [body.features]  # type: ignore[list-item]
+        colons += 1 + len(body.features) if type(body.features) is dict else 1
+    else:
+        rows = body.rows  # type: ignore[assignment]
+        if body.features is not _UNSET:
+            raise Invalid("", "either features or rows, not both")
+        if not rows:
+            raise Invalid("/rows", "at least one row is needed")
+        colons += 1 + sum(len(row) for row in rows if type(row) is dict)
+    if (
+        data.count(b":") != colons
+    ):  # as many as keys came out: no key stood twice. Otherwise a text holds one, or a key was lost
+        _refuse_duplicates(data)
+    return body, rows
+
+
+def _refuse_duplicates(data: bytes) -> None:
+    try:
+        parse_json(data)
+    except FormatError as error:
+        raise Malformed(error.problem) from None
+
+
+def diagnose(data: bytes, accepted: frozenset[str]) -> Malformed | Invalid:
+    """What is wrong with a body that the typed decoder refused, and where. Echoes nothing of it."""
+    try:
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_int=float)
+    except UnicodeDecodeError as error:
+        return Malformed(f"not UTF-8 (byte {error.start})")
+    except json.JSONDecodeError as error:
+        return Malformed(f"not JSON (line {error.lineno}, column {error.colno})")
+    except RecursionError:
+        return Malformed("not JSON: nested too deep")
+    except FormatError as error:
+        return Malformed(error.problem)
+    return _wrong_field(value, accepted) or Malformed("not JSON: a text is not valid Unicode")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise FormatError("", "an object has the same key twice")
+    return result
+
+
+def _wrong_field(value: Any, accepted: frozenset[str]) -> Invalid | None:
+    if not isinstance(value, dict):
+        return Invalid("", f"an object is needed, not {_kind(value)}")
+    if set(value) - set(FIELDS):
+        return Invalid("", "unknown field; features, rows and key are known")
+    if "key" in value and not isinstance(value["key"], str):
+        return Invalid("/key", f"a text is needed, not {_kind(value['key'])}")
+    if "features" in value and (wrong := _wrong_row(value["features"], "/features", accepted)):
+        return wrong
+    if "rows" not in value:
+        return None
+    if not isinstance(value["rows"], list):
+        return Invalid("/rows", f"an array is needed, not {_kind(value['rows'])}")
+    places = ((row, f"/rows/{number}") for number, row in enumerate(value["rows"]))
+    return next((wrong for row, place in places if (wrong := _wrong_row(row, place, accepted))), None)
+
+
+def _wrong_row(row: Any, place: str, accepted: frozenset[str]) -> Invalid | None:
+    if isinstance(row, dict):
+        return next(
+            (_wrong_value(value, name, place, accepted) for name, value in row.items() if not _is_number(value)), None
+        )
+    if isinstance(row, list):
+        wrong = ((number, value) for number, value in enumerate(row) if not _is_number(value))
+        return next(
+            (Invalid(f"{place}/{number}", f"a finite number is needed, not {_kind(value)}") for number, value in wrong),
+            None,
+        )
+    return Invalid(place, f"an object or an array is needed, not {_kind(row)}")
+
+
+def _wrong_value(value: Any, name: str, place: str, accepted: frozenset[str]) -> Invalid:
+    detail = f"a finite number is needed, not {_kind(value)}"
+    return Invalid(f"{place}/{escape(name)}", detail) if name in accepted else Invalid(place, detail)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is float and math.isfinite(value)
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, float):
+        return "a number" if math.isfinite(value) else "NaN, an infinity or a number out of range"
+    names: Mapping[type, str] = {
+        str: "a text",
+        bool: "a boolean",
+        dict: "an object",
+        list: "an array",
+        type(None): "null",
+    }
+    return names[type(value)]
+
+
+def escape(name: str) -> str:
+    """A name as a token of a JSON pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,75 @@
+"""Rate limits as token buckets, kept as one number each (GCRA): the time at which the bucket will be full again.
+
+Memory is bounded: client buckets are kept for the CLIENTS used last, of all routes together. Forgetting one means a full bucket, and only
+such a client is forgotten as asked for nothing while CLIENTS others did.
+"""
+
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+
+CLIENTS = 10_000
+
+
+class Bucket:
+    """A limit: `rate` tokens a second, room for `burst`. Buckets of equal numbers share their state across reloads; others start full."""
+
+    __slots__ = ("interval", "key", "per_client", "room", "route")
+
+    def __init__(self, route: str, rate: float, burst: int, *, per_client: bool) -> None:
+        """`rate` is above 0, `burst` at least 1."""
+        self.route = route
+        self.per_client = per_client
+        self.interval = 1.0 / rate
+        self.room = burst * self.interval
+        self.key = f"{route} {rate!r} {burst} {per_client}"
+
+
+class Limiter:
+    """The state of all buckets. `clock` is monotonic, in seconds."""
+
+    def __init__(self, clock: Callable[[], float], clients: int = CLIENTS) -> None:
+        """`clients` bounds the buckets kept."""
+        self._clock = clock
+        self._clients = clients
+        self._by_client: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._by_route: dict[str, float] = {}
+
+    def retain(self, buckets: Iterable[Bucket]) -> None:
+        """Drops the state of Route limits that no route has any more; that of clients ages out by itself."""
+        keys = {bucket.key for bucket in buckets}
+        self._by_route = {key: full for key, full in self._by_route.items() if key in keys}
+
+    def take(self, bucket: Bucket, client: str) -> int:
+        """Takes one token. 0 where there was one, else whole seconds, at least 1, until there is one again."""
+        now = self._clock()
+        if bucket.per_client:
+            return self._take_client(bucket, (bucket.key, client), now)
+        full = max(self._by_route.get(bucket.key, now), now) + bucket.interval
+        if full - now > bucket.room:
+            return _wait(full - now - bucket.room)
+        self._by_route[bucket.key] = full
+        return 0
+
+    def _take_client(self, bucket: Bucket, key: tuple[str, str], now: float) -> int:
+        table = self._by_client
+        full = table.get(key)
+        if full is None:
+            if len(table) >= self._clients:
+                table.popitem(last=False)
+            table[key] = now + bucket.interval
+            return 0
+        table.move_to_end(key)
+        full = max(full, now) + bucket.interval
+        if full - now > bucket.room:
+            return _wait(full - now - bucket.room)
+        table[key] = full
+        return 0
+
+    def __len__(self) -> int:
+        """Buckets kept."""
+        return len(self._by_client) + len(self._by_route)
+
+
+def _wait(seconds: float) -> int:
+    return max(1, math.ceil(seconds))

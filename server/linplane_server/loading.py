@@ -1,0 +1,84 @@
+"""What a new routing map means for what is loaded: pure. Each route stands by itself.
+
+Only a key whose text changed is parsed again. A key that is damaged keeps the route's last good entry and is listed with the reason; a key that
+is gone takes the route away.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from linplane_api.canonical import FormatError
+from linplane_api.document import Entry, RoutingMap, parse_entry
+from linplane_api.report import MAX_LISTED, Rejected, Report
+
+from .counters import Counters
+from .registry import Route, Snapshot
+
+MAX_REASON = 256
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What was made of the last routing map: its keys' texts, good or not, the compiled routes, and the rejected ones with their reasons."""
+
+    texts: Mapping[str, str] = field(default_factory=dict)
+    routes: Mapping[str, Route] = field(default_factory=dict)
+    rejected: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """Why a key was refused; names no value."""
+
+    reason: str
+
+
+def changed(loaded: Loaded, routing: RoutingMap) -> list[str]:
+    """The routes whose key has to be parsed."""
+    return [name for name, text in sorted(routing.routes.items()) if loaded.texts.get(name) != text]
+
+
+def load_route(name: str, text: str, counters: Counters) -> Route | Damaged:
+    """Parses and compiles one key. Whatever is wrong with it stays a matter of this route."""
+    try:
+        entry: Entry = parse_entry(text)
+        if entry.document.route != name:
+            return Damaged("document.route: is not the name of the key")
+        return Route(entry, counters)
+    except FormatError as error:
+        return Damaged(str(error)[:MAX_REASON])
+    except Exception as error:  # noqa: BLE001 - one broken document must disturb no other route
+        return Damaged(f"cannot be read: {type(error).__name__}")
+
+
+def advance(loaded: Loaded, routing: RoutingMap, parsed: Mapping[str, Route | Damaged]) -> Loaded:
+    """The next state. `parsed` has every route that `changed` named."""
+    good = {name: route for name, route in parsed.items() if isinstance(route, Route)}
+    bad = {name: result.reason for name, result in parsed.items() if isinstance(result, Damaged)}
+    routes = {name: route for name, route in {**loaded.routes, **good}.items() if name in routing.routes}
+    rejected = {
+        name: reason
+        for name, reason in {**loaded.rejected, **bad}.items()
+        if name in routing.routes and name not in good
+    }
+    return Loaded(routing.routes, routes, rejected)
+
+
+def snapshot_of(loaded: Loaded, routing: RoutingMap) -> Snapshot:
+    """The state that requests are answered by."""
+    return Snapshot(routing.uid, routing.sequence, loaded.routes, loaded.rejected)
+
+
+def report_of(snapshot: Snapshot, server_name: str, pod_uid: str, started_at: str) -> Report:
+    """The acknowledgement of a snapshot: what this replica has loaded, as its ReplicaReport says it."""
+    rejected = tuple(Rejected(name[:MAX_REASON], reason) for name, reason in sorted(snapshot.rejected.items()))
+    return Report(
+        server_name=server_name,
+        pod_uid=pod_uid,
+        started_at=started_at,
+        config_map_uid=snapshot.uid,
+        sequence=snapshot.sequence,
+        routes=len(snapshot.routes),
+        rejected_count=len(rejected),
+        rejected=rejected[:MAX_LISTED],
+    )

@@ -1,0 +1,100 @@
+"""`python -m linplane_server`: puts the parts together and runs them."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import resource
+import socket
+import time
+from collections.abc import Sequence
+
+import uvloop
+
+from . import logs, options
+from .admin_app import admin_app
+from .clients import ClientIdentity
+from .counters import Counters
+from .docs import docs_app
+from .folder_source import FolderSource
+from .health import Health
+from .intake import Intake
+from .lifecycle import Process, watch_stdin
+from .limiter import Limiter
+from .listener import Listener, inherited, listen
+from .predictor import Predictor
+from .protocol import Guard
+from .public_app import PublicApp
+from .registry import Registry
+from .reporting import FileReport, no_report
+from .settings import Limits, Shutdown
+from .switches import Switches
+from .times import rfc3339
+
+ADMIN_GRACEFUL = 0.5
+"""Seconds for admin calls under way at the end; predictions have ended by then."""
+
+_log = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs until it is told to stop. The exit status."""
+    given = options.parse(arguments)
+    logs.configure()
+    _raise_descriptor_limit()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            runner.run(_serve(given))
+        except OSError as error:
+            _log.critical("cannot start", extra={"reason": str(error)})
+            return 1
+    return 0
+
+
+async def _serve(given: argparse.Namespace) -> None:
+    limits = options.group_of(given, Limits)
+    shutdown = options.group_of(given, Shutdown)
+    registry, counters, limiter, switches = Registry(), Counters(), Limiter(time.monotonic), Switches()
+    health = Health(registry)
+    acknowledge = (
+        FileReport(given.report, given.server_name, given.pod_uid, rfc3339(time.time())) if given.report else no_report
+    )
+    intake = Intake(registry, counters, limiter, switches, acknowledge, time.time)
+    source = FolderSource(given.config)
+    identity = ClientIdentity(given.trusted_proxy)
+    predictor = Predictor(registry, counters, limiter, identity, time.perf_counter, single_route=given.single_route)
+    public_guard, admin_guard = Guard(limits), Guard(limits)
+    public = Listener(PublicApp(predictor, docs_app(), limits.body_bytes), public_guard, shutdown.graceful_seconds)
+    admin = Listener(admin_app(health), admin_guard, ADMIN_GRACEFUL)
+    public_socket = _socket(given.public_fd, given.host, given.port)
+    admin_socket = _socket(given.admin_fd, given.admin_host, given.admin_port)
+    process = Process((public, public_socket), (admin, admin_socket), [public_guard, admin_guard], health, shutdown)
+    if given.exit_with_stdin:
+        watch_stdin(process)
+    _log.info(
+        "started",
+        extra={
+            "public": _address(public_socket),
+            "admin": _address(admin_socket),
+            "server": given.server_name,
+            "pod": given.pod_name,
+        },
+    )
+    await process.run(source.run(intake.take))
+
+
+def _socket(number: int | None, host: str, port: int) -> socket.socket:
+    return listen(host, port) if number is None else inherited(number)
+
+
+def _address(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _raise_descriptor_limit() -> None:
+    """Connections are file descriptors: take as many as the system allows this process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,3 @@
+"""The OpenAPI document of the public API, with every status that a prediction can have."""
+
+DOCUMENT: dict = {}

@@ -1,0 +1,32 @@
+"""Who gets which version: pure. The document and the request's key decide, so every replica decides alike."""
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from linplane_api.split import KeySource, feature_key
+
+from .registry import Route, Version
+
+Source = KeySource | Literal["current"]
+Rows = list[Mapping[str, float]]
+
+
+def choose(
+    route: Route, key: str | None, header: str | None, rows: Callable[[], Rows]
+) -> tuple[Version | None, Source]:
+    """The version that answers (None: the current one, which has no weights here) and what decided.
+
+    The request's own key comes first, then the header of `splitKey`, then the feature values; they are asked for only where nothing else
+    is there. `current`: no candidate has a share, so no key was needed.
+    """
+    if route.splitter is None:
+        return route.current, "current"
+    source: Source
+    if key is not None:
+        source = "key"
+    elif header:
+        key, source = header, "header"
+    else:
+        key, source = feature_key(rows()), "features"
+    index = route.splitter.pick(key)
+    return (route.current if index is None else route.candidates[index]), source

@@ -1,0 +1,45 @@
+"""The interface to all I/O: what the reconcilers ask of the world. A Kubernetes API or a folder of manifests stands
+behind it.
+"""
+
+from typing import Protocol
+
+from linplane_api.kinds import Kind
+
+from .compile.objects import Object
+
+
+class ConflictError(Exception):
+    """A write met something else than it expected: a foreign object of the name, or a newer state."""
+
+
+class Cluster(Protocol):
+    """All writes, and the one read that decides (a live GET before something is taken away).
+
+    Every write that succeeds is in the World when it returns or soon after; each raises OSError where the other
+    side is away.
+    """
+
+    async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """The object as it is now, not as it was last seen."""
+
+    async def create(self, body: Object) -> Object:
+        """Makes an object. Raises ConflictError where one of that name exists."""
+
+    async def apply(self, body: Object) -> Object:
+        """Makes the object, or sets these fields where its controller is ours, by UID. Raises ConflictError else."""
+
+    async def replace(self, body: Object, seen: Object) -> Object:
+        """Sets the object if it is still `seen`, by UID and resourceVersion. Raises ConflictError else."""
+
+    async def write_status(self, kind: Kind, seen: Object, status: Object) -> None:
+        """Sets the whole status of an object, if it is still the same one by UID."""
+
+    async def delete(self, kind: Kind, seen: Object) -> None:
+        """Deletes that very object, by UID; one that is gone already is no error."""
+
+    def event(self, about: Object, *, warning: bool, reason: str, message: str) -> None:
+        """Tells people of a change. Never fails."""
+
+    def url_of(self, route: Object) -> str:
+        """Where a route answers, empty where that is not known."""

@@ -1,0 +1,33 @@
+"""Conditions as wishes, and how they meet those that an object has: only a new status moves `lastTransitionTime`."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from linplane_api.conditions import Condition, ConditionType, Reason, Status
+
+MAX_MESSAGE = 1024
+
+
+def condition(kind: ConditionType, status: bool | Status, reason: Reason, message: str) -> Condition:
+    """A wish, without a time. Its message is cut where an API would refuse it."""
+    text: Status = status if isinstance(status, str) else ("True" if status else "False")
+    shown = message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…"
+    return Condition(kind, text, reason, shown)
+
+
+def settle(wishes: Iterable[Condition], status: Mapping[str, Any], generation: int, now: str) -> tuple[Condition, ...]:
+    """The wishes with generation and times: `now` (RFC 3339) where the status differs from the one there was."""
+    before = {c.get("type"): c for c in status.get("conditions") or ()}
+    result = []
+    for wish in wishes:
+        old = before.get(str(wish.type), {})
+        same = old.get("status") == wish.status and old.get("lastTransitionTime")
+        time = old["lastTransitionTime"] if same else now
+        result.append(Condition(wish.type, wish.status, wish.reason, wish.message, time, generation))
+    return tuple(result)
+
+
+def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The conditions of `after` whose status or reason is not what it was: each is worth an Event."""
+    old = {c.get("type"): (c.get("status"), c.get("reason")) for c in before.get("conditions") or ()}
+    return [c for c in after.get("conditions") or () if old.get(c["type"]) != (c["status"], c["reason"])]

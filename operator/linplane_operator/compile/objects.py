@@ -1,0 +1,112 @@
+"""Small questions about objects of the API, and the skeleton of a child."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from linplane_api import names
+from linplane_api.kinds import Kind
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an installation decides. `max_replicas` 1: there is one server process, whatever a ModelServer asks for
+    (local mode).
+    """
+
+    server_image: str = "linplane-server"
+    trainer_image: str = "linplane-trainer"
+    allowed_hosts: tuple[str, ...] = ()
+    denied_addresses: tuple[str, ...] = ()
+    max_replicas: int | None = None
+    file_uris: bool = False
+    claims: bool = True
+    servers: tuple[str, ...] | None = None  # the ModelServers there can be; None: any
+
+    def replicas(self, asked: int) -> int:
+        """How many replicas there will be."""
+        return asked if self.max_replicas is None else min(asked, self.max_replicas)
+
+
+def meta(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The metadata, empty where there is none."""
+    result: dict[str, Any] = body.get("metadata") or {}
+    return result
+
+
+def name_of(body: Mapping[str, Any]) -> str:
+    """metadata.name."""
+    return str(meta(body).get("name", ""))
+
+
+def uid_of(body: Mapping[str, Any]) -> str:
+    """metadata.uid."""
+    return str(meta(body).get("uid", ""))
+
+
+def generation_of(body: Mapping[str, Any]) -> int:
+    """metadata.generation, 0 where there is none."""
+    return int(meta(body).get("generation") or 0)
+
+
+def label_of(body: Mapping[str, Any], label: str) -> str:
+    """A label's value, empty where there is none."""
+    return str((meta(body).get("labels") or {}).get(label, ""))
+
+
+def is_deleting(body: Mapping[str, Any]) -> bool:
+    """Deletion has begun."""
+    return bool(meta(body).get("deletionTimestamp"))
+
+
+def controller_uid(body: Mapping[str, Any]) -> str:
+    """The UID of the controlling owner, empty where there is none."""
+    for owner in meta(body).get("ownerReferences") or ():
+        if owner.get("controller"):
+            return str(owner.get("uid", ""))
+    return ""
+
+
+def spec_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The spec, empty where there is none."""
+    result: dict[str, Any] = body.get("spec") or {}
+    return result
+
+
+def status_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The status, empty where there is none."""
+    result: dict[str, Any] = body.get("status") or {}
+    return result
+
+
+def child(kind: Kind, name: str, owner: Object, component: str, labels: Mapping[str, str] | None = None) -> Object:
+    """A child's apiVersion, kind and metadata: owned and controlled by `owner`, labelled as the field's conventions
+    say.
+    """
+    return {
+        "apiVersion": kind.api_version,
+        "kind": kind.kind,
+        "metadata": {
+            "name": name,
+            "namespace": meta(owner).get("namespace", "default"),
+            "labels": {
+                names.LABEL_NAME: "linplane",
+                names.LABEL_INSTANCE: name_of(owner)[:63].rstrip("-._"),
+                names.LABEL_COMPONENT: component,
+                names.LABEL_MANAGED_BY: "linplane",
+                **(labels or {}),
+            },
+            "ownerReferences": [
+                {
+                    "apiVersion": owner["apiVersion"],
+                    "kind": owner["kind"],
+                    "name": name_of(owner),
+                    "uid": uid_of(owner),
+                    "controller": True,
+                    "blockOwnerDeletion": False,
+                }
+            ],
+        },
+    }

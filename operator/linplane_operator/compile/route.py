@@ -1,0 +1,128 @@
+"""A ModelRoute's conditions and status, from its document in force and what the replicas confirmed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from linplane_api.conditions import Condition, ConditionType, Reason
+from linplane_api.document import Entry, RouteDocument
+from linplane_api.resources import ModelRouteStatus, Share, Switch
+
+from .conditions import condition
+from .objects import Object, generation_of, meta, status_of
+from .replicas import Acknowledged
+
+KEPT_SWITCHES = 20
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a route as a whole is not taken."""
+
+    reason: Reason
+    message: str
+
+
+def refuse(name: str, server: str, *, server_exists: bool, servers: tuple[str, ...] | None) -> Refusal | None:
+    """A route that names what it must not, or a server that is not there."""
+    if name == "kubernetes" or name.startswith("linplane-"):
+        return Refusal(Reason.NAME_RESERVED, f"a route cannot be called {name}: that Service is not a route's to have")
+    if servers is not None and server not in servers:
+        return Refusal(Reason.SERVER_UNSUPPORTED, f"there is no ModelServer {server} here, only {', '.join(servers)}")
+    if not server_exists:
+        return Refusal(Reason.SERVER_NOT_FOUND, f"there is no ModelServer {server}")
+    return None
+
+
+def route_conditions(
+    accepted: tuple[Reason, str], entry: Entry | None, current: bool, replicas: Acknowledged
+) -> tuple[Condition, ...]:
+    """Accepted, Servable, Converged and their sum, Ready. `current`: the entry in force is the one that was
+    compiled last.
+    """
+    asked = condition(ConditionType.ACCEPTED, accepted[0] is Reason.ACCEPTED, accepted[0], accepted[1])
+    servable = _servable(entry.document if entry else None)
+    converged = _converged(entry, current, replicas)
+    missing = next((c for c in (asked, servable, converged) if c.status != "True"), None)
+    if missing:
+        return asked, servable, converged, condition(ConditionType.READY, False, missing.reason, missing.message)
+    ready = condition(ConditionType.READY, True, Reason.READY, f"served by {replicas.summary} replicas")
+    return asked, servable, converged, ready
+
+
+def _servable(document: RouteDocument | None) -> Condition:
+    if document is None:
+        return condition(ConditionType.SERVABLE, False, Reason.NEVER_SERVED, "the route has no document yet")
+    lost = [version for version, _ in document.traffic() if version not in document.versions]
+    if document.current is None or (lost and document.unavailable):
+        reason = Reason(document.unavailable.reason) if document.unavailable else Reason.NEVER_SERVED
+        message = document.unavailable.message if document.unavailable else "no version serves"
+        return condition(ConditionType.SERVABLE, False, reason, f"{message}: its share is answered 503")
+    return condition(ConditionType.SERVABLE, True, Reason.SERVING, traffic_summary(document))
+
+
+def _converged(entry: Entry | None, current: bool, replicas: Acknowledged) -> Condition:
+    kind = ConditionType.CONVERGED
+    if entry is None or not current:
+        return condition(kind, False, Reason.REPLICAS_BEHIND, "the document is not written yet")
+    if replicas.converged:
+        return condition(kind, True, Reason.CONVERGED, f"{replicas.summary} replicas have loaded {entry.revision[:19]}")
+    if not replicas.total:
+        return condition(kind, False, Reason.NO_REPLICAS, "no replica is ready")
+    reason = Reason.REJECTED if "refused" in replicas.problem else Reason.REPLICAS_BEHIND
+    return condition(kind, False, reason, replicas.problem)
+
+
+def percent(share: int) -> str:
+    """Hundredths of a percent as text: `90`, `0.25`."""
+    whole, rest = divmod(share, 100)
+    return f"{whole}.{rest:02d}".rstrip("0") if rest else str(whole)
+
+
+def traffic_summary(document: RouteDocument) -> str:
+    """`v1 90, v2 10`: shares as they are in effect."""
+    return ", ".join(f"{version} {percent(share)}" for version, share in document.traffic())
+
+
+def route_status(
+    route: Object, entry: Entry | None, conditions: Sequence[Condition], replicas: Acknowledged, *, url: str, now: str
+) -> ModelRouteStatus:
+    """The whole status of a route."""
+    base = ModelRouteStatus(
+        observed_generation=generation_of(route),
+        conditions=tuple(conditions),
+        url=url or None,
+        loaded_summary=replicas.summary,
+        switches=_switches(route, entry.document if entry else None, now) or None,
+    )
+    if entry is None:
+        return base
+    document = entry.document
+    return msgspec.structs.replace(
+        base,
+        version=document.current,
+        previous_version=document.previous,
+        traffic=tuple(Share(version, percent(share)) for version, share in document.traffic()),
+        traffic_summary=traffic_summary(document),
+        revision=entry.revision,
+        sequence=entry.sequence,
+    )
+
+
+def _switches(route: Object, document: RouteDocument | None, now: str) -> tuple[Switch, ...]:
+    """The log, with a new line where the current version is not the one that the log ends with."""
+    log = tuple(msgspec.convert(item, Switch) for item in status_of(route).get("switches") or ())
+    last = log[-1].to_version if log else None
+    if document is None or document.current is None or document.current == last:
+        return log
+    manager = version_manager(route)
+    return (*log, Switch(document.current, now, last or document.previous, manager))[-KEPT_SWITCHES:]
+
+
+def version_manager(route: Object) -> str | None:
+    """The field manager that owns spec.version, as the API server records it."""
+    for entry in reversed(meta(route).get("managedFields") or ()):
+        if "f:version" in ((entry.get("fieldsV1") or {}).get("f:spec") or {}):
+            return str(entry.get("manager"))
+    return None

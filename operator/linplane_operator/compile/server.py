@@ -1,0 +1,120 @@
+"""A ModelServer: its Deployment and its status."""
+
+from collections.abc import Sequence
+
+from linplane_api import names
+from linplane_api.conditions import Condition, ConditionType, Reason
+from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT
+from linplane_api.resources import ModelServerSpec, ModelServerStatus, plain
+
+from .conditions import condition
+from .objects import Object, Settings, child, generation_of, name_of
+from .replicas import Acknowledged
+from .training import container_security, pod_placement, pod_security
+
+CONFIG_DIR = "/var/lib/linplane/config"
+STOP_SECONDS = 30  # the preStop sleep, the drain and the graceful time-out, with room
+
+
+def make_default_server(namespace: str) -> Object:
+    """The ModelServer that is made where a route names `default` and it is absent: an empty spec, nobody's child."""
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": "ModelServer",
+        "metadata": {"name": names.DEFAULT_SERVER, "namespace": namespace},
+        "spec": {},
+    }
+
+
+def selector(server: str) -> dict[str, str]:
+    """The labels by which a ModelServer's pods are found: never to be changed, for a Deployment's selector cannot
+    be.
+    """
+    return {names.LABEL_NAME: "linplane", names.LABEL_COMPONENT: "server", names.LABEL_SERVER: server}
+
+
+def make_routing(server: Object, data: dict[str, str]) -> Object:
+    """The routing ConfigMap."""
+    labels = {names.LABEL_SERVER: name_of(server)}
+    return {**child(CONFIG_MAP, names.routing_name(name_of(server)), server, "routing", labels), "data": data}
+
+
+def make_deployment(server: Object, spec: ModelServerSpec, settings: Settings) -> Object:
+    """The server pods: restricted, never fewer than asked for while they are replaced."""
+    name = name_of(server)
+    labels = selector(name)
+    body = child(DEPLOYMENT, names.server_name(name), server, "server", labels)
+    pod_spec: Object = {
+        "serviceAccountName": names.server_name(name),
+        "automountServiceAccountToken": True,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": STOP_SECONDS,
+        "securityContext": pod_security(),
+        "containers": [_container(name, spec, settings)],
+        "volumes": [{"name": "config", "emptyDir": {"sizeLimit": "16Mi"}}],
+    }
+    body["spec"] = {
+        "replicas": settings.replicas(spec.replicas),
+        "selector": {"matchLabels": labels},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        "template": {
+            "metadata": {"labels": {**(spec.labels or {}), **labels}, "annotations": spec.annotations or {}},
+            "spec": pod_spec | pod_placement(spec),
+        },
+    }
+    return body
+
+
+def _container(name: str, spec: ModelServerSpec, settings: Settings) -> Object:
+    proxies = [arg for cidr in spec.trusted_proxies or () for arg in ("--trusted-proxy", cidr)]
+    return {
+        "name": "server",
+        "image": spec.image or settings.server_image,
+        "args": ["--config", CONFIG_DIR, "--server-name", name, *proxies],
+        "ports": [
+            {"name": "http", "containerPort": names.PUBLIC_PORT},
+            {"name": "admin", "containerPort": names.ADMIN_PORT},
+        ],
+        "securityContext": container_security(),
+        "resources": plain(spec.resources) if spec.resources else {},
+        "volumeMounts": [{"name": "config", "mountPath": CONFIG_DIR}],
+        "livenessProbe": {"httpGet": {"path": "/livez", "port": "admin"}},
+        "readinessProbe": {"httpGet": {"path": "/readyz", "port": "admin"}, "periodSeconds": 1},
+        "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
+    }
+
+
+def server_conditions(routes: int, replicas: Acknowledged) -> tuple[Condition, ...]:
+    """Available, Converged and their sum, Ready."""
+    if replicas.total:
+        available = condition(ConditionType.AVAILABLE, True, Reason.REPLICAS_READY, f"{replicas.total} ready")
+    else:
+        available = condition(ConditionType.AVAILABLE, False, Reason.NO_REPLICAS, "no replica is ready")
+    if replicas.converged:
+        text = f"{replicas.summary} replicas have loaded {routes} routes"
+        converged = condition(ConditionType.CONVERGED, True, Reason.CONVERGED, text)
+    else:
+        reason = Reason.REPLICAS_BEHIND if replicas.total else Reason.NO_REPLICAS
+        converged = condition(ConditionType.CONVERGED, False, reason, replicas.problem or "no replica is ready")
+    missing = next((c for c in (available, converged) if c.status != "True"), None)
+    ready = (
+        condition(ConditionType.READY, False, missing.reason, missing.message)
+        if missing
+        else condition(ConditionType.READY, True, Reason.READY, converged.message)
+    )
+    return available, converged, ready
+
+
+def server_status(
+    server: Object, conditions: Sequence[Condition], routes: int, sequence: int, replicas: Acknowledged
+) -> ModelServerStatus:
+    """The whole status of a ModelServer."""
+    return ModelServerStatus(
+        observed_generation=generation_of(server),
+        conditions=tuple(conditions),
+        replicas=replicas.total,
+        loaded_replicas=replicas.loaded,
+        selector=",".join(f"{key}={value}" for key, value in sorted(selector(name_of(server)).items())),
+        routes=routes,
+        sequence=sequence,
+    )

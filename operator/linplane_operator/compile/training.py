@@ -1,0 +1,223 @@
+"""A training: the Task that decides the artifact, the Job that runs it, and what a failed Job says."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from linplane_api import names
+from linplane_api.conditions import Reason
+from linplane_api.kinds import CONFIG_MAP, JOB
+from linplane_api.resources import Data, JobSettings, LinearModelSpec, ModelServerSpec, TrainingSpec, decimal, plain
+from linplane_api.task import EXIT_BAD_DATA, FileData, SyntheticData, Task, UriData
+
+from .objects import Object, Settings, child, name_of, status_of, uid_of
+
+DATA_DIR = "/var/lib/linplane/data"
+SERVICE_ACCOUNT = "linplane-trainer"
+
+
+class UnsupportedDataError(ValueError):
+    """Such data cannot be read by this installation."""
+
+
+def make_task(spec: LinearModelSpec, settings: Settings) -> Task:
+    """What the trainer is told. Raises UnsupportedDataError."""
+    training = spec.training
+    assert training is not None
+    return Task(
+        model=spec.model,
+        version=spec.version,
+        data=_data(training.data, settings),
+        features=training.features,
+        target=training.target,
+        fit_intercept=training.fit_intercept,
+        ridge=decimal(training.ridge),
+        holdout_percent=training.holdout_percent,
+        seed=training.seed,
+    )
+
+
+def _data(data: Data, settings: Settings) -> SyntheticData | FileData | UriData:
+    if data.synthetic is not None:
+        synthetic = data.synthetic
+        return SyntheticData(synthetic.samples, synthetic.feature_count, decimal(synthetic.noise))
+    if data.config_map_key_ref is not None:
+        return FileData(data.config_map_key_ref.key)
+    if data.persistent_volume_claim is not None:
+        if not settings.claims:
+            raise UnsupportedDataError(
+                "training.data.persistentVolumeClaim: local mode has no claims; use file:// or a ConfigMap"
+            )
+        return FileData(data.persistent_volume_claim.path)
+    uri = data.uri or ""
+    if uri.startswith("file:") and not settings.file_uris:
+        raise UnsupportedDataError(
+            "training.data.uri: file:// is read in local mode alone; use http(s), a ConfigMap or a claim"
+        )
+    return UriData(uri, settings.allowed_hosts, settings.denied_addresses, settings.file_uris)
+
+
+def recipe(spec: LinearModelSpec) -> str:
+    """The hash of all in the spec that decides the artifact: pod settings are not in it, so they never retrain."""
+    decides: dict[str, Any] = {}
+    if spec.training is not None:
+        decides["training"] = plain(msgspec.structs.replace(spec.training, job=None))
+    if spec.weights is not None:
+        decides["weights"] = plain(spec.weights)
+    return hashlib.sha256(msgspec.json.encode(decides, order="sorted")).hexdigest()[:16]
+
+
+def result_name(model: Object, spec: LinearModelSpec) -> str:
+    """The result ConfigMap's, and the stem of the Job's name: at most 57 characters."""
+    return names.child_name(name_of(model), f"{uid_of(model)}/{recipe(spec)}")
+
+
+def job_name(model: Object, spec: LinearModelSpec) -> str:
+    """The Job is called as its result, so that a trainer's pod name tells which result is its own."""
+    return result_name(model, spec)
+
+
+def make_result(model: Object, spec: LinearModelSpec) -> Object:
+    """The empty ConfigMap that the trainer fills."""
+    body = child(CONFIG_MAP, result_name(model, spec), model, "trainer", artifact_labels(spec))
+    return {**body, "data": {}}
+
+
+def artifact_labels(spec: LinearModelSpec) -> dict[str, str]:
+    """How the artifacts of a version are found, and by which recipe each was made."""
+    return {
+        names.LABEL_MODEL: spec.model,
+        names.LABEL_VERSION: spec.version,
+        names.LABEL_RECIPE: recipe(spec),
+    }
+
+
+def make_job(model: Object, spec: LinearModelSpec, task: Task, settings: Settings) -> Object:
+    """The Job: one restricted pod that fits and writes its result, and fails at once where a retry cannot help."""
+    training = spec.training
+    assert training is not None
+    job = training.job or JobSettings()
+    name = job_name(model, spec)
+    body = child(JOB, name, model, "trainer", {names.LABEL_MODEL: spec.model, names.LABEL_VERSION: spec.version})
+    body["metadata"]["annotations"] = {names.ANNOTATION_JOB_SETTINGS: job_settings_hash(spec)}
+    pod_spec: Object = {
+        "serviceAccountName": SERVICE_ACCOUNT,
+        "automountServiceAccountToken": True,
+        "enableServiceLinks": False,
+        "restartPolicy": "Never",
+        "securityContext": pod_security(),
+        "containers": [_container(name, task, job, training, settings)],
+        "volumes": _volumes(training.data),
+    }
+    pod_spec |= pod_placement(job)
+    pod_meta = {"labels": {**(job.labels or {}), **body["metadata"]["labels"]}, "annotations": job.annotations or {}}
+    body["spec"] = {
+        "backoffLimit": job.backoff_limit,
+        "activeDeadlineSeconds": job.active_deadline_seconds,
+        "podFailurePolicy": {
+            "rules": [
+                {
+                    "action": "FailJob",
+                    "onExitCodes": {"containerName": "trainer", "operator": "In", "values": [EXIT_BAD_DATA]},
+                }
+            ]
+        },
+        "template": {"metadata": pod_meta, "spec": pod_spec},
+    }
+    return body
+
+
+def _container(name: str, task: Task, job: JobSettings, training: TrainingSpec, settings: Settings) -> Object:
+    mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - the pod's own emptyDir
+    if training.data.config_map_key_ref or training.data.persistent_volume_claim:
+        mounts.append({"name": "data", "mountPath": DATA_DIR, "readOnly": True})
+    return {
+        "name": "trainer",
+        "image": settings.trainer_image,
+        "args": ["--task", task.to_text(), "--data-dir", DATA_DIR, "--result", f"configmap:{name}"],
+        "securityContext": container_security(),
+        "resources": plain(job.resources) if job.resources else {},
+        "volumeMounts": mounts,
+    }
+
+
+def _volumes(data: Data) -> list[Object]:
+    volumes: list[Object] = [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}]
+    if ref := data.config_map_key_ref:
+        items = [{"key": ref.key, "path": ref.key}]
+        volumes.append({"name": "data", "configMap": {"name": ref.name, "items": items}})
+    if claim := data.persistent_volume_claim:
+        volumes.append({"name": "data", "persistentVolumeClaim": {"claimName": claim.claim_name, "readOnly": True}})
+    return volumes
+
+
+def pod_security() -> Object:
+    """A pod's part of the restricted profile."""
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": 65532,
+        "runAsGroup": 65532,
+        "fsGroup": 65532,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def container_security() -> Object:
+    """A container's part of the restricted profile."""
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "runAsNonRoot": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+PLACEMENT = ("nodeSelector", "tolerations", "imagePullSecrets", "priorityClassName")
+
+
+def pod_placement(settings: JobSettings | ModelServerSpec) -> Object:
+    """Where pods go, as the user said it."""
+    given = plain(settings)
+    return {key: given[key] for key in PLACEMENT if key in given}
+
+
+def job_settings_hash(spec: LinearModelSpec) -> str:
+    """Tells whether the pod settings of a failed Job were changed, which is a wish to try again."""
+    job = (spec.training.job if spec.training else None) or JobSettings()
+    return hashlib.sha256(msgspec.json.encode(plain(job), order="sorted")).hexdigest()[:16]
+
+
+def job_condition(job: Mapping[str, Any], kind: str) -> dict[str, Any] | None:
+    """The Job's condition of that type, where it is True."""
+    for found in status_of(job).get("conditions") or ():
+        if found.get("type") == kind and found.get("status") == "True":
+            return dict(found)
+    return None
+
+
+def job_progress(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> tuple[Reason, str]:
+    """Why there is no artifact yet, as specific as the Job and its pods tell. Never called for a Job that succeeded."""
+    failed = job_condition(job, "Failed")
+    if failed:
+        why = failed.get("message") or failed.get("reason") or "no reason given"
+        return (
+            Reason.TRAINING_FAILED,
+            f"Job {name_of(job)} failed: {why}; delete it, or change training or job, to try again",
+        )
+    for pod in pods:
+        for status in status_of(pod).get("containerStatuses") or ():
+            waiting = (status.get("state") or {}).get("waiting") or {}
+            if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
+                return Reason.PENDING, f"pod {name_of(pod)}: {waiting['reason']}: {waiting.get('message', '')}".rstrip(
+                    ": "
+                )
+        for found in status_of(pod).get("conditions") or ():
+            if found.get("type") == "PodScheduled" and found.get("status") == "False":
+                return Reason.PENDING, f"pod {name_of(pod)}: {found.get('reason')}: {found.get('message', '')}".rstrip(
+                    ": "
+                )
+    if not status_of(job).get("active"):
+        return Reason.PENDING, f"Job {name_of(job)} waits for a place to run"
+    return Reason.TRAINING, f"Job {name_of(job)} runs"

@@ -1,0 +1,123 @@
+"""A version judged: is there an artifact, is it sound, does it pass its gates. Read from what exists, never from a
+condition.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from linplane_api import names
+from linplane_api.artifact import Artifact, ArtifactFile, parse_artifact
+from linplane_api.canonical import FormatError
+from linplane_api.conditions import Reason
+from linplane_api.resources import Acceptance, ConfigMapKeyRef, LinearModelSpec, decimal
+from linplane_api.task import missed_gates
+
+from .objects import Object, controller_uid, label_of, name_of, status_of, uid_of
+from .training import recipe
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of a version's artifact. `file` None: there is none, for `reason`. `ready`: may be routed to
+    unless frozen.
+    """
+
+    file: ArtifactFile | None
+    reason: Reason
+    message: str
+    missed: tuple[str, ...] = ()
+    name: str = ""  # of the sealed ConfigMap
+
+    @property
+    def artifact(self) -> Artifact | None:
+        """The artifact of a version that is ready."""
+        return self.file.artifact if self.file and not self.missed else None
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version as a route sees it."""
+
+    version: str
+    frozen: bool
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Belongings:
+    """What exists around one LinearModel: every list holds what is controlled by it, by UID."""
+
+    artifacts: Sequence[Object] = ()
+    jobs: Sequence[Object] = ()
+    pods: Sequence[Object] = ()
+    source: Object | None = None  # the user's ConfigMap that weights or data come from, where it exists
+
+
+def sealed_artifacts(model: Object, artifacts: Sequence[Object]) -> list[Object]:
+    """Those of this very LinearModel that can never change again."""
+    mine = uid_of(model)
+    return [a for a in artifacts if a.get("immutable") and controller_uid(a) == mine and names.ARTIFACT_KEY in _data(a)]
+
+
+def judge(model: Object, spec: LinearModelSpec, artifacts: Sequence[Object]) -> Verdict:
+    """The verdict on what is sealed. NOT_TRAINED where nothing is yet, ARTIFACT_LOST where the status knows of one."""
+    sealed = sealed_artifacts(model, artifacts)
+    wanted = recipe(spec)
+    digest = status_of(model).get("digest")
+    kept = next((a for a in sealed if label_of(a, names.LABEL_RECIPE) == wanted), None)
+    if kept is None:
+        if sealed:
+            return Verdict(None, Reason.TRAINING_CHANGED, _CHANGED)
+        if digest:
+            return Verdict(
+                None, Reason.ARTIFACT_LOST, f"the artifact {digest} is gone; routes go on with what they have"
+            )
+        return Verdict(None, Reason.NOT_TRAINED, "there is no artifact yet")
+    return check(_data(kept)[names.ARTIFACT_KEY], spec, digest, name_of(kept))
+
+
+_CHANGED = (
+    "training or weights are not what the artifact was made by; a version never changes its meaning: make a new one"
+)
+
+
+def check(text: str, spec: LinearModelSpec, digest: str | None, name: str) -> Verdict:
+    """The verdict on an artifact's text: readable, of the digest that is pinned or known, past its gates."""
+    try:
+        file = parse_artifact(text)
+    except FormatError as error:
+        return Verdict(None, Reason.INVALID_ARTIFACT, f"{name}: {error}")
+    pinned = spec.weights.digest if spec.weights else None
+    for expected in (pinned, digest):
+        if expected and file.digest != expected:
+            return Verdict(None, Reason.DIGEST_MISMATCH, f"{name} has {file.digest}, expected is {expected}")
+    acceptance = spec.acceptance or Acceptance()
+    limits = [None if v is None else decimal(v) for v in (acceptance.max_mse, acceptance.min_r2)]
+    missed = tuple(missed_gates(file.artifact, limits[0], limits[1]))
+    if missed:
+        return Verdict(file, Reason.ACCEPTANCE_MISSED, "; ".join(missed), missed, name)
+    return Verdict(file, Reason.VALIDATED, f"sound, {len(file.artifact.features)} features", (), name)
+
+
+def read_source(spec: LinearModelSpec, source: Object | None, digest: str | None) -> Verdict:
+    """The verdict on weights written by hand, read from the user's ConfigMap."""
+    assert spec.weights is not None
+    ref = spec.weights.config_map_key_ref
+    problem = find_key(ref, source)
+    if problem:
+        return problem
+    return check(_data(source or {})[ref.key], spec, digest, f"ConfigMap {ref.name} key {ref.key}")
+
+
+def find_key(ref: ConfigMapKeyRef, source: Object | None) -> Verdict | None:
+    """The verdict where a ConfigMap or its key is not there, None where they are."""
+    if source is None:
+        return Verdict(None, Reason.CONFIGMAP_NOT_FOUND, f"there is no ConfigMap {ref.name}")
+    if ref.key not in _data(source):
+        return Verdict(None, Reason.KEY_NOT_FOUND, f"ConfigMap {ref.name} has no key {ref.key}")
+    return None
+
+
+def _data(body: Object) -> dict[str, str]:
+    result: dict[str, str] = body.get("data") or {}
+    return result

@@ -1,0 +1,80 @@
+"""A queue of keys: each at most once, one worker a key at a time, failures again later with growing delay."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable
+
+from .affected import WorkKey
+
+FIRST_DELAY = 0.2  # seconds
+LAST_DELAY = 300.0
+
+Work = Callable[[WorkKey], Awaitable[float | None]]
+"""Reconciles one key; answers after how many seconds to look again, None for not before the next event."""
+
+
+class WorkQueue:
+    """Deduplicating, fair, level-triggered. All calls belong to one event loop."""
+
+    def __init__(self, work: Work, failed: Callable[[WorkKey, Exception], None], jitter: random.Random) -> None:
+        """`failed` is told of each failure, which the queue then tries again."""
+        self._work = work
+        self._failed = failed
+        self._jitter = jitter
+        self._ready: dict[WorkKey, None] = {}  # in order of arrival
+        self._running: set[WorkKey] = set()
+        self._again: set[WorkKey] = set()  # asked for while running
+        self._failures: dict[WorkKey, int] = {}
+        self._timers: dict[WorkKey, asyncio.TimerHandle] = {}
+        self._wake = asyncio.Event()
+
+    def add(self, keys: Iterable[WorkKey]) -> None:
+        """Asks for each key to be reconciled soon."""
+        for key in keys:
+            if timer := self._timers.pop(key, None):
+                timer.cancel()
+            if key in self._running:
+                self._again.add(key)
+            else:
+                self._ready[key] = None
+        self._wake.set()
+
+    def add_after(self, delay: float, key: WorkKey) -> None:
+        """Asks for a key to be reconciled in `delay` seconds, or before where an event names it."""
+        if timer := self._timers.get(key):
+            timer.cancel()
+        self._timers[key] = asyncio.get_running_loop().call_later(delay, self.add, (key,))
+
+    @property
+    def depth(self) -> int:
+        """How many keys wait or run."""
+        return len(self._ready) + len(self._running)
+
+    async def run(self, workers: int = 1) -> None:
+        """Works until it is cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(self._worker())
+
+    async def _worker(self) -> None:
+        while True:
+            while not self._ready:
+                self._wake.clear()
+                await self._wake.wait()
+            key = next(iter(self._ready))
+            del self._ready[key]
+            self._running.add(key)
+            delay: float | None = None
+            try:
+                delay = await self._work(key)
+                self._failures.pop(key, None)
+            except Exception as error:  # whatever it was, it is told and tried again
+                self._failed(key, error)
+                count = self._failures[key] = self._failures.get(key, 0) + 1
+                delay = min(LAST_DELAY, FIRST_DELAY * 2 ** min(count, 20)) * self._jitter.uniform(0.8, 1.2)
+            self._running.discard(key)
+            if key in self._again:
+                self._again.discard(key)
+                self.add((key,))
+            elif delay is not None:
+                self.add_after(delay, key)

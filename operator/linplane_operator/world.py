@@ -1,0 +1,88 @@
+"""What is known to exist: every object last seen, found by name or by what it belongs to. Filled by whoever watches."""
+
+from collections.abc import Iterable, Iterator
+
+from linplane_api import names
+from linplane_api.kinds import JOB, LINEAR_MODEL, MODEL_ROUTE, POD, Kind
+
+from .compile.objects import Object, controller_uid, label_of, meta, name_of, spec_of
+
+Key = tuple[str, str]  # namespace, name
+
+
+def key_of(body: Object) -> Key:
+    """Namespace and name."""
+    return str(meta(body).get("namespace", "default")), name_of(body)
+
+
+def index_terms(kind: Kind, body: Object) -> set[str]:
+    """The terms an object is found by, beside its name."""
+    terms = set()
+    spec = spec_of(body)
+    if owner := controller_uid(body):
+        terms.add(f"owner={owner}")
+    if kind in (LINEAR_MODEL, MODEL_ROUTE):
+        terms.add(f"model={spec.get('model')}")
+    if kind is LINEAR_MODEL:
+        for part in (spec.get("weights") or {}, (spec.get("training") or {}).get("data") or {}):
+            if ref := part.get("configMapKeyRef"):
+                terms.add(f"source={ref.get('name')}")
+        if spec.get("frozen"):
+            terms.add("frozen")
+    if kind is MODEL_ROUTE:
+        terms.add(f"server={spec.get('serverName') or names.DEFAULT_SERVER}")
+    if kind is POD:
+        terms.add(f"server={label_of(body, names.LABEL_SERVER)}")
+        terms.add(f"job={label_of(body, 'batch.kubernetes.io/job-name')}")
+    if kind is JOB:
+        terms.add(f"model={label_of(body, names.LABEL_MODEL)}")
+    return terms
+
+
+class World:
+    """The objects, by kind. Not thread-safe: one event loop owns it."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, dict[Key, Object]] = {}
+        self._index: dict[tuple[str, str, str], set[str]] = {}  # kind, namespace, term -> names
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """The object, None where it is not known."""
+        return self._objects.get(kind.kind, {}).get((namespace, name))
+
+    def all(self, kind: Kind, namespace: str | None = None) -> list[Object]:
+        """Every object of a kind, in the order of namespace and name."""
+        items = sorted(self._objects.get(kind.kind, {}).items())
+        return [body for (space, _), body in items if namespace in (None, space)]
+
+    def find(self, kind: Kind, namespace: str, term: str) -> list[Object]:
+        """The objects with an index term, in the order of their names."""
+        found = sorted(self._index.get((kind.kind, namespace, term), ()))
+        return [body for name in found if (body := self.get(kind, namespace, name)) is not None]
+
+    def put(self, kind: Kind, body: Object) -> Object | None:
+        """Remembers an object; returns the one that was known before."""
+        namespace, name = key_of(body)
+        before = self.drop(kind, namespace, name)
+        self._objects.setdefault(kind.kind, {})[namespace, name] = body
+        for slot in self._slots(kind, body):
+            self._index.setdefault(slot, set()).add(name)
+        return before
+
+    def drop(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """Forgets an object, and returns it."""
+        before = self._objects.get(kind.kind, {}).pop((namespace, name), None)
+        for slot in self._slots(kind, before) if before else ():
+            self._index[slot].discard(name)
+            if not self._index[slot]:
+                del self._index[slot]
+        return before
+
+    def _slots(self, kind: Kind, body: Object) -> Iterator[tuple[str, str, str]]:
+        namespace = key_of(body)[0]
+        for term in index_terms(kind, body):
+            yield kind.kind, namespace, term
+
+    def namespaces(self, kinds: Iterable[Kind]) -> set[str]:
+        """Every namespace that has an object of one of these kinds."""
+        return {namespace for kind in kinds for namespace, _ in self._objects.get(kind.kind, {})}

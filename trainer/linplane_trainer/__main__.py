@@ -12,29 +12,25 @@ import traceback
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import TextIO
 
 from linplane_api.canonical import FormatError
 from linplane_api.task import EXIT_BAD_DATA, EXIT_FAILED, Failure, parse_task
 
+from .clock import timestamp
 from .errors import BadData, TrainerError
 from .progress import shown_progress
 from .result import FileResult, ResultWriter
 from .train import train
 
 MAX_MESSAGE = 1024  # a Failure's
-EXIT_SIGTERM = 128 + signal.SIGTERM
 EXIT_ORPHANED = 128 + signal.SIGHUP
 
 
-def timestamp(now: datetime) -> str:
-    """RFC 3339, UTC, whole seconds."""
-    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def run(task: str, data_folder: Path, writer: ResultWriter, clock: Callable[[], datetime], stderr: TextIO) -> int:
-    """Trains, hands back the result or the failure, and gives the exit code. Raises OSError where the result cannot
-    be written.
+    """Trains, hands back the result or the failure, and gives the exit code.
+
+    Raises OSError where neither can be written.
     """
     try:
         with shown_progress("training", stderr) as progress:
@@ -50,8 +46,9 @@ def run(task: str, data_folder: Path, writer: ResultWriter, clock: Callable[[], 
 
 
 def failure_of(error: Exception) -> tuple[Failure, int]:
-    """What is handed back for an error, and the exit code. An error that nobody foresaw is told by its type and
-    place: its text may hold data.
+    """What is handed back for an error, and the exit code.
+
+    An error that nobody foresaw is told by its type and place: its text may hold data.
     """
     if isinstance(error, FormatError):
         return Failure("BadData", f"the task is not understood: {error}"[:MAX_MESSAGE]), EXIT_BAD_DATA
@@ -64,11 +61,14 @@ def failure_of(error: Exception) -> tuple[Failure, int]:
     return Failure("TrainingFailed", f"unexpected {type(error).__name__}{place}"), EXIT_FAILED
 
 
-def exit_with(stream: BinaryIO) -> None:
-    """Ends the process when the stream ends, which is when the parent does; writes are atomic, so any moment will do."""
+def exit_with(handle: int) -> None:
+    """Ends the process when a file descriptor ends, as a pipe does with its writer: a child dies with its parent.
+
+    Writes are atomic, so any moment will do.
+    """
 
     def wait() -> None:
-        while stream.read(1 << 16):
+        while os.read(handle, 1 << 12):  # not a buffered stream: that would hold a lock at interpreter exit
             pass
         os._exit(EXIT_ORPHANED)
 
@@ -85,9 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--exit-with-stdin", action="store_true", help="end when standard input ends")
     options = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(EXIT_SIGTERM))  # process 1 of a container ignores it otherwise
+    for number in (signal.SIGTERM, signal.SIGINT):  # process 1 of a container ignores SIGTERM otherwise
+        signal.signal(number, lambda received, _: os._exit(128 + received))
     if options.exit_with_stdin:
-        exit_with(sys.stdin.buffer)
+        exit_with(sys.stdin.fileno())
     return run(options.task, options.data_dir, FileResult(options.result), lambda: datetime.now(UTC), sys.stderr)
 
 

@@ -3,7 +3,7 @@
 from linplane_api.artifact import Artifact, Evaluation, FeatureStatistics, Training, with_checks
 from linplane_api.task import Task
 
-from .fit.estimate import Fit
+from .fit.model import Fit
 
 
 def build_artifact(task: Task, features: tuple[str, ...], target: str, fit: Fit, software: dict[str, str]) -> Artifact:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .fit.estimate import Batch
+from .fit.model import Batch
 from .fit.scaling import Floats
 
 GAPS = pa.array(["", "na", "n/a", "nan", "null"])  # in any case, blanks around them ignored

@@ -4,7 +4,7 @@ import csv
 import re
 from collections import Counter
 
-from linplane_api.names import MAX_FEATURES
+from linplane_api.names import MAX_FEATURE_NAME, MAX_FEATURES
 
 from .errors import BadData, listed, shown
 
@@ -55,9 +55,12 @@ def check_names(names: list[str], features: tuple[str, ...] | None, target: str,
 
 def default_features(numeric: list[str], names: list[str], target: str) -> tuple[str, ...]:
     """Every numeric column that has a name and is not the target. Raises BadData where there is none, or too many."""
-    chosen = tuple(name for name in names if name and name != target and name in set(numeric))
+    among = set(numeric)
+    chosen = tuple(name for name in names if name and name != target and name in among)
     if not chosen:
         raise BadData("no column but the target is numeric in the first rows; list `features`")
     if len(chosen) > MAX_FEATURES:
         raise BadData(f"{len(chosen)} numeric columns, more than {MAX_FEATURES}; list `features`")
+    if any(len(name) > MAX_FEATURE_NAME for name in chosen):
+        raise BadData(f"a numeric column's name has more than {MAX_FEATURE_NAME} characters; list `features`")
     return chosen

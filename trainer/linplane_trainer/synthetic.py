@@ -10,7 +10,7 @@ import numpy as np
 
 from linplane_api.task import SyntheticData
 
-from .fit.estimate import Batch
+from .fit.model import Batch
 
 INTERCEPT = 1.0
 TARGET = "y"

@@ -14,7 +14,7 @@ import pyarrow.csv as pacsv
 
 from .cells import Wrong, batch_of, is_numeric
 from .errors import BadData, shown
-from .fit.estimate import Batch
+from .fit.model import Batch
 from .header import check_names, default_features, split_header
 from .locate import place
 from .source import Readable, Source

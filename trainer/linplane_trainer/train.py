@@ -13,7 +13,8 @@ from . import synthetic
 from .build import build_artifact
 from .errors import BadData, TrainingFailed
 from .fetch import Network
-from .fit.estimate import Fit, Fitting, Options
+from .fit.estimate import Fitting
+from .fit.model import Fit, Options
 from .source import source_for
 from .table import Progress, Table
 
@@ -54,16 +55,17 @@ def _options(task: Task, features: tuple[str, ...]) -> Options:
 
 def _synthetic(task: Task, progress: Progress | None) -> Artifact:
     assert isinstance(task.data, SyntheticData)
-    if task.features is not None:
-        raise BadData("synthetic data brings its own columns: `features` cannot be given")
-    fitting = Fitting(_options(task, synthetic.feature_names(task.data)))
+    if task.features is not None or task.target is not None:
+        raise BadData("synthetic data brings its own columns: neither features nor target can be given")
+    features = synthetic.feature_names(task.data)
+    fitting = Fitting(_options(task, features))
     rows = 0
     for batch in synthetic.batches(task.data, task.seed):
         fitting.add(batch)
         rows += len(batch.kept)
         if progress:
             progress(rows, rows, task.data.samples)
-    return _artifact(task, synthetic.feature_names(task.data), task.target or synthetic.TARGET, fitting.result())
+    return _artifact(task, features, synthetic.TARGET, fitting.result())
 
 
 def _table(task: Task, data_folder: Path, progress: Progress | None, network: Network) -> Artifact:

@@ -1,4 +1,4 @@
-"""Which rows are held out: one seeded draw for each raw row, so it depends on neither batches nor what the rows hold."""
+"""Which rows are held out: one seeded draw for each raw row, whatever the batches and what the rows hold."""
 
 import numpy as np
 from numpy.typing import NDArray

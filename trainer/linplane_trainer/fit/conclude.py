@@ -112,10 +112,9 @@ def _check_rank(gathered: Gathered, triangle: Floats) -> None:
         return
     names = listed([options.features[number] for number in numbers])
     if moments.constant[numbers].all():
-        what = "columns are constant beside the intercept" if options.fit_intercept else "columns are zero throughout"
-    else:
-        what = "columns are linearly dependent" + (" beside the intercept" if options.fit_intercept else "")
-    raise BadData(f"{what}, so no coefficients can be told: {names}; leave one out, or set ridge")
+        what = "constant, which the intercept is already" if options.fit_intercept else "zero throughout"
+        raise BadData(f"columns that are {what}: {names}; leave them out, or set ridge")
+    raise BadData(f"columns that are linearly dependent: {names}; leave one of them out, or set ridge")
 
 
 def _intercept(scaling: Scaling, solution: Solution, coefficients: Floats) -> float:

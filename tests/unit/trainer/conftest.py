@@ -1,0 +1,46 @@
+"""Ways to fit that the trainer's tests share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from linplane_api.artifact import Artifact
+from linplane_api.task import FileData, Task
+from linplane_trainer.fit.estimate import Fitting
+from linplane_trainer.fit.model import Batch, Fit, Options
+from linplane_trainer.train import train
+
+FitRows = Callable[..., Fit]
+
+
+@pytest.fixture
+def fit_rows() -> FitRows:
+    """fit_rows(x, y, batch=..., kept=..., **options): the library's fit of plain arrays."""
+
+    def fit(
+        x: np.ndarray, y: np.ndarray, batch: int = 1 << 30, kept: np.ndarray | None = None, **options: object
+    ) -> Fit:
+        values = np.column_stack([x, y]).astype(float)
+        mask = np.ones(len(values), dtype=bool) if kept is None else kept
+        names = tuple(f"x{number}" for number in range(values.shape[1] - 1))
+        fitting = Fitting(Options(**({"features": names, "holdout_percent": 0} | options)))
+        for start in range(0, len(values), batch):
+            part = mask[start : start + batch]
+            fitting.add(Batch(values[start : start + batch][part], part))
+        return fitting.result()
+
+    return fit
+
+
+@pytest.fixture
+def train_csv(tmp_path: Path) -> Callable[..., Artifact]:
+    """train_csv(text, target="y", **task fields): trains on a CSV file with that content."""
+
+    def run(text: str | bytes, target: str | None = "y", **fields: object) -> Artifact:
+        (tmp_path / "rows.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+        task = {"model": "m", "version": "v1", "data": FileData("rows.csv"), "target": target, "holdout_percent": 0}
+        return train(Task(**(task | fields)), tmp_path)
+
+    return run

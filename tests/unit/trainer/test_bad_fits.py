@@ -1,0 +1,110 @@
+"""Rows that cannot give a model are refused in words, and no result is ever NaN or infinite."""
+
+import numpy as np
+import pytest
+
+from linplane_trainer.errors import BadData
+
+
+def made(n=50, d=3, seed=0):
+    generator = np.random.default_rng(seed)
+    return generator.standard_normal((n, d)) * 1e3 + 5e4, generator.standard_normal(n)
+
+
+def refused(fit_rows, x, y, **options):
+    with pytest.raises(BadData) as caught:
+        fit_rows(x, y, **options)
+    return str(caught.value)
+
+
+def test_too_few_rows_say_where_the_others_went(fit_rows):
+    """Held out and dropped rows are named, since both are the reader's to change."""
+    x, y = made(6, 4)
+    assert refused(fit_rows, x[:4], y[:4]) == "4 rows to fit are fewer than the 5 that are needed"
+    kept = np.array([True, True, True, True, True, False])
+    assert "1 dropped for gaps" in refused(fit_rows, x, y, kept=kept, holdout_percent=50, seed=1)
+    assert "held out" in refused(fit_rows, x, y, kept=kept, holdout_percent=50, seed=1)
+
+
+def test_no_rows(fit_rows):
+    """An empty table, and one where every row has a gap."""
+    x, y = made(3)
+    assert refused(fit_rows, x[:0], y[:0]) == "there are no data rows"
+    assert "all 3 have a gap" in refused(fit_rows, x, y, kept=np.zeros(3, dtype=bool))
+
+
+def test_a_constant_target(fit_rows):
+    """There is nothing to explain."""
+    x, y = made()
+    assert "target is constant" in refused(fit_rows, x, y * 0 + 3.3)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -7e8])
+def test_a_constant_feature_beside_the_intercept(fit_rows, value):
+    """Is named, and alone."""
+    x, y = made()
+    x[:, 1] = value
+    message = refused(fit_rows, x, y)
+    assert "'x1'" in message
+    assert "constant" in message
+    assert "'x0'" not in message
+
+
+def test_a_constant_feature_is_an_intercept_where_there_is_none(fit_rows):
+    """So it is fitted."""
+    x, y = made()
+    x[:, 1] = 1.0
+    with_one = fit_rows(x[:, [0, 2]], y)
+    assert fit_rows(x, y, fit_intercept=False).coefficients[1] == pytest.approx(with_one.intercept, rel=1e-6)
+
+
+@pytest.mark.parametrize("block", [None, 8])
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e15])
+def test_a_sum_of_others_is_named_with_them(fit_rows, scale, block):
+    """Whatever its unit; a column that has no part in it is not named."""
+    x, y = made(80, 4)
+    x[:, 3] = (x[:, 0] + 2 * x[:, 2]) * scale
+    message = refused(fit_rows, x, y, block_rows=block)
+    assert "linearly dependent: 'x0', 'x2', 'x3';" in message
+
+
+def test_dummies_of_all_categories_beside_an_intercept(fit_rows):
+    """The classic: they add up to the column of ones. Without the intercept, or with a penalty, they are fine."""
+    category = np.arange(60) % 3
+    x = np.column_stack([category == 0, category == 1, category == 2, np.arange(60)])
+    y = np.sin(np.arange(60.0))
+    assert "'x0', 'x1', 'x2';" in refused(fit_rows, x, y)
+    assert np.isfinite(fit_rows(x, y, fit_intercept=False).coefficients).all()
+    assert np.isfinite(fit_rows(x, y, ridge=0.1).coefficients).all()
+
+
+def test_the_same_length_in_two_units(fit_rows):
+    """Rounded to doubles only: inches are centimetres."""
+    x, y = made(200, 2)
+    x[:, 1] = x[:, 0] / 2.54
+    assert "'x0', 'x1'" in refused(fit_rows, x, y)
+
+
+def test_nearly_dependent_is_not_dependent(fit_rows):
+    """A millionth of noise is information."""
+    x, y = made(100, 2)
+    x[:, 1] = x[:, 0] * (1 + 1e-6 * np.random.default_rng(1).standard_normal(100))
+    assert np.isfinite(fit_rows(x, y).coefficients).all()
+
+
+@pytest.mark.parametrize("size", [1e308, 1.7e308])
+def test_what_overflows_is_refused(fit_rows, size):
+    """Sums of such numbers are no doubles any more."""
+    x, y = made(30, 2)
+    big = np.sign(x - 5e4) * size
+    assert "too large" in refused(fit_rows, big, y)
+    assert "too large" in refused(fit_rows, x, np.sign(y) * size)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-150, 1e100, 1e150])
+def test_what_does_not_overflow_is_fitted(fit_rows, size):
+    """The size of numbers alone is no reason."""
+    x, y = made(30, 2)
+    x -= 5e4
+    plain, sized = fit_rows(x, y), fit_rows(x * size, y)
+    np.testing.assert_allclose(sized.coefficients * size, plain.coefficients, rtol=1e-10)

@@ -1,0 +1,74 @@
+"""The trainer holds the accuracy of a QR on NIST's reference sets, for coefficients and standard deviations."""
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+DATA = Path(__file__).parents[2] / "data" / "nist"
+EXACT = json.loads((DATA / "exact30.json").read_text())
+SETS = json.loads((DATA / "certified.json").read_text())["datasets"]
+
+# correct digits of the worst coefficient and the worst standard deviation; for exact fits the latter is absolute
+FLOORS = {
+    "Norris": (11, 12),
+    "Pontius": (10.5, 11.5),
+    "NoInt1": (13.5, 13),
+    "NoInt2": (13.5, 13),
+    "Filip": (5.5, 5.5),
+    "Longley": (12, 11),
+    "Wampler1": (8, 8),
+    "Wampler2": (11, 13),
+    "Wampler3": (8, 12),
+    "Wampler4": (6.5, 12),
+    "Wampler5": (4.5, 12),
+}
+
+
+def digits(value, exact):
+    """The log relative error, at most 15; absolute where the exact value is 0."""
+    exact = float(exact)
+    error = abs(value - exact) / (abs(exact) or 1)
+    return 15.0 if error == 0 else min(15.0, -math.log10(error))
+
+
+def design(name):
+    """Predictors and response; powers of x are built in double."""
+    with (DATA / f"{name}.csv").open() as file:
+        rows = np.array(list(csv.reader(file))[1:], dtype=float)
+    if rows.shape[1] > 2:
+        return rows[:, :-1], rows[:, -1]
+    degree = SETS[name]["p"] - int(SETS[name]["intercept"])
+    return np.column_stack([rows[:, 0] ** power for power in range(1, degree + 1)]), rows[:, 1]
+
+
+@pytest.mark.parametrize("name", SETS)
+@pytest.mark.parametrize(("batch", "block"), [(1000, None), (8, None), (8, 8), (3, 16)])
+def test_keeps_the_digits_of_a_qr(fit_rows, name, batch, block):
+    """Also when rows come eight by eight, and when the factors of eight rows each are merged."""
+    x, y = design(name)
+    intercept = SETS[name]["intercept"]
+    fit = fit_rows(x, y, batch=batch, fit_intercept=intercept, block_rows=block)
+    found = [fit.intercept] * intercept + fit.coefficients.tolist()
+    errors = [fit.intercept_standard_error] * intercept + fit.standard_errors.tolist()
+    floor, floor_sd = FLOORS[name]
+    assert min(map(digits, found, EXACT[name]["coefficients"])) >= floor
+    assert min(map(digits, errors, EXACT[name]["sd"])) >= floor_sd
+    assert digits(fit.noise, EXACT[name]["residual_sd"]) >= min(floor_sd, 7)
+    assert digits(fit.judged.r2, EXACT[name]["r_squared"]) >= 9
+
+
+def test_all_eleven_sets_are_there():
+    """No set is left out by a missing file."""
+    assert set(SETS) == set(FLOORS) == set(EXACT)
+
+
+def test_without_an_intercept_r2_is_taken_around_zero(fit_rows):
+    """NIST's certified 0.99937 of NoInt1, not the -0.157 of a centred R2."""
+    fit = fit_rows(*design("NoInt1"), fit_intercept=False)
+    assert fit.intercept == 0
+    assert fit.intercept_standard_error is None
+    assert fit.judged.r2 == pytest.approx(0.99936549229)

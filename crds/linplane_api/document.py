@@ -15,9 +15,10 @@ from .canonical import FormatError, canonical_bytes, convert, digest_of, parse_j
 from .names import MAX_FEATURES, ROUTE_KEY_PREFIX, SEQUENCE_KEY
 from .split import WHOLE, Splitter
 
-Digest = Annotated[str, msgspec.Meta(pattern="^sha256:[0-9a-f]{64}$")]
-VersionName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9]([a-z0-9.]{0,30}[a-z0-9])?$")]
-Label = Annotated[str, msgspec.Meta(pattern="^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+# \Z and not $, which Python also finds before a last newline
+Digest = Annotated[str, msgspec.Meta(min_length=71, max_length=71, pattern=r"^sha256:[0-9a-f]{64}\Z")]
+VersionName = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern=r"^[a-z0-9]+([.][a-z0-9]+)*\Z")]
+Label = Annotated[str, msgspec.Meta(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")]
 Features = Annotated[tuple[Feature, ...], msgspec.Meta(min_length=1, max_length=MAX_FEATURES)]
 
 
@@ -54,7 +55,7 @@ class SplitKey(_Part, frozen=True):
     """Who a user is, beside the request's own `key`."""
 
     salt: Annotated[str, msgspec.Meta(max_length=253)]
-    header: Annotated[str, msgspec.Meta(max_length=128, pattern="^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")] | None = None
+    header: Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")] | None = None
 
 
 class RateLimit(_Part, frozen=True):

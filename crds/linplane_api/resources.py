@@ -26,6 +26,10 @@ Number = int | str
 ObjectName = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
 ServerName = Annotated[str, msgspec.Meta(min_length=1, max_length=40)]
 ConfigMapKey = Annotated[str, msgspec.Meta(min_length=1, max_length=253)]
+LabelValues = Annotated[dict[str, Annotated[str, msgspec.Meta(max_length=63)]], msgspec.Meta(max_length=32)]
+Annotations = Annotated[dict[str, Annotated[str, msgspec.Meta(max_length=4096)]], msgspec.Meta(max_length=32)]
+Quantities = Annotated[dict[str, Number], msgspec.Meta(max_length=16)]
+Network = Annotated[str, msgspec.Meta(min_length=1, max_length=43)]
 
 
 class Part(msgspec.Struct, frozen=True, rename="camel"):
@@ -94,11 +98,15 @@ class ImagePullSecret(Part, frozen=True):
     name: ObjectName
 
 
+Tolerations = Annotated[tuple[Toleration, ...], msgspec.Meta(max_length=32)]
+ImagePullSecrets = Annotated[tuple[ImagePullSecret, ...], msgspec.Meta(max_length=16)]
+
+
 class ResourceRequirements(Part, frozen=True):
     """Requests and limits by resource name, as in a container."""
 
-    requests: dict[str, int | str] | None = None
-    limits: dict[str, int | str] | None = None
+    requests: Quantities | None = None
+    limits: Quantities | None = None
 
 
 class JobSettings(Part, frozen=True):
@@ -107,12 +115,12 @@ class JobSettings(Part, frozen=True):
     backoff_limit: Annotated[int, msgspec.Meta(ge=0, le=10)] = 2
     active_deadline_seconds: Annotated[int, msgspec.Meta(ge=1, le=604_800)] = 3600
     resources: ResourceRequirements | None = None
-    node_selector: dict[str, str] | None = None
-    tolerations: tuple[Toleration, ...] | None = None
-    image_pull_secrets: tuple[ImagePullSecret, ...] | None = None
-    priority_class_name: Annotated[str, msgspec.Meta(max_length=253)] | None = None
-    labels: dict[str, str] | None = None
-    annotations: dict[str, str] | None = None
+    node_selector: LabelValues | None = None
+    tolerations: Tolerations | None = None
+    image_pull_secrets: ImagePullSecrets | None = None
+    priority_class_name: ObjectName | None = None
+    labels: LabelValues | None = None
+    annotations: Annotations | None = None
 
 
 class TrainingSpec(Part, frozen=True):
@@ -253,15 +261,15 @@ class ModelServerSpec(Part, frozen=True):
     """The pods that answer for many routes."""
 
     replicas: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 2
-    trusted_proxies: tuple[str, ...] | None = None
+    trusted_proxies: Annotated[tuple[Network, ...], msgspec.Meta(max_length=32)] | None = None
     image: Annotated[str, msgspec.Meta(min_length=1, max_length=512)] | None = None
     resources: ResourceRequirements | None = None
-    node_selector: dict[str, str] | None = None
-    tolerations: tuple[Toleration, ...] | None = None
-    image_pull_secrets: tuple[ImagePullSecret, ...] | None = None
-    priority_class_name: Annotated[str, msgspec.Meta(max_length=253)] | None = None
-    labels: dict[str, str] | None = None
-    annotations: dict[str, str] | None = None
+    node_selector: LabelValues | None = None
+    tolerations: Tolerations | None = None
+    image_pull_secrets: ImagePullSecrets | None = None
+    priority_class_name: ObjectName | None = None
+    labels: LabelValues | None = None
+    annotations: Annotations | None = None
 
 
 class ModelServerStatus(Part, frozen=True):

@@ -7,7 +7,7 @@ structural half is in `schema`; here are the rules (CEL, as they stand in the YA
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +31,21 @@ class Column:
 
 
 class Rule:
-    """One `x-kubernetes-validations` entry, compiled. `place` is where its `self` is; `None` stands for every item."""
+    """One `x-kubernetes-validations` entry, compiled when first judged by."""
 
     def __init__(self, place: tuple[str | None, ...], entry: Mapping[str, str]) -> None:
-        from cel import compile as compile_cel  # noqa: PLC0415 - only where objects are judged
-
+        """`place` is where the rule's `self` is, None in it stands for every item; `entry` is as in the YAML."""
         self.place = place
         self.text = entry["rule"]
         self.message = entry["message"]
         self.field_path = tuple(entry.get("fieldPath", "").split(".")[1:])
         self.is_transition = re.search(r"\boldSelf\b", self.text) is not None
-        self._program = compile_cel(self.text)
+
+    @cached_property
+    def _program(self) -> Any:
+        from cel import compile as compile_cel  # noqa: PLC0415 - slow to import, and of no use to print columns
+
+        return compile_cel(self.text)
 
     def problems(self, new: Any, old: Any) -> Iterator[Problem]:
         """Where the rule does not hold. A transition rule is judged only where there is a value before and after."""
@@ -71,15 +75,18 @@ class _Definition:
         version = next(v for v in crd["spec"]["versions"] if v["name"] == VERSION)
         schema = version["schema"]["openAPIV3Schema"]
         self.schema: Schema = schema
-        self.structure = Structure(with_metadata(schema))
         self.rules = [Rule(place, entry) for place, entry in _entries(schema, ())]
         self.columns = [
             Column(c["name"], c["jsonPath"], c["type"]) for c in version.get("additionalPrinterColumns", ())
         ]
 
+    @cached_property
+    def structure(self) -> Structure:
+        return Structure(with_metadata(self.schema))
+
 
 class Schemas:
-    """The four kinds. Made once, by `load_schemas`; safe to share between threads."""
+    """The four kinds. Made once, by `load_schemas`; compiled when first judged by; safe to share between threads."""
 
     def __init__(self, crds: Sequence[Mapping[str, Any]]) -> None:
         """`crds` are CustomResourceDefinitions, as objects."""
@@ -144,7 +151,7 @@ def _unknown(kind: str) -> _Definition:
 
 @cache
 def load_schemas() -> Schemas:
-    """The CRDs of this package, read and compiled once. Needs the packages of the `operator` extra."""
+    """The CRDs of this package, read once. Needs the packages of the `operator` extra."""
     import yaml  # noqa: PLC0415 - only where objects are judged
 
     here = Path(__file__).parent

@@ -11,13 +11,13 @@ from pathlib import Path
 from linplane_api.artifact import Artifact, ArtifactFile, parse_artifact
 from linplane_api.canonical import FormatError
 from linplane_api.folder import write_atomically
+from linplane_api.metadata import append_metadata, has_line
 from linplane_api.names import model_object_name
 from linplane_api.task import Task
 
 from .clock import timestamp
 from .errors import StoreDamagedError, VersionExistsError
 from .fetch import Network
-from .metadata import append_metadata, has_line
 from .table import Progress
 from .train import train
 

@@ -1,0 +1,96 @@
+"""`metadata.jsonl`: one line for every version that was trained, oldest first, only ever appended to."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from .artifact import ArtifactFile
+from .canonical import canonical_bytes
+
+TAIL_BYTES = 1 << 16
+
+
+def metadata_line(artifact_file: ArtifactFile, model: str, version: str) -> bytes:
+    """One canonical JSON object and a newline. Figures of the training are null where weights were written by hand."""
+    artifact = artifact_file.artifact
+    training = artifact.training
+    line = {
+        "version": version,
+        "model": model,
+        "date": artifact_file.trained_at,
+        "coefficients": dict(zip(artifact.features, artifact.coefficients, strict=True)),
+        "intercept": artifact.intercept,
+        "mse": training.evaluation.mse if training else None,
+        "r2": training.evaluation.r2 if training else None,
+        "noise": training.noise if training else None,
+        "samples": training.samples if training else None,
+        "digest": artifact_file.digest,
+    }
+    return canonical_bytes(line) + b"\n"
+
+
+def append_metadata(path: Path, artifact_file: ArtifactFile, model: str, version: str) -> None:
+    """Appends a version's line and puts it on the disk before it returns. Raises OSError.
+
+    Writers wait for each other. A crash can tear nothing but the last line, and the next append removes what it tore.
+    """
+    line = metadata_line(artifact_file, model, version)
+    with _locked(path) as file:
+        _repair(file)
+        file.seek(0, os.SEEK_END)
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def has_line(path: Path, model: str, version: str, digest: str) -> bool:
+    """Whether that artifact of the version has its line. Raises OSError."""
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        return any(_is(line, model, version, digest) for line in file)
+
+
+def _is(line: bytes, model: str, version: str, digest: str) -> bool:
+    try:
+        body = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(body, dict) and [body.get(key) for key in ("model", "version", "digest")] == [
+        model,
+        version,
+        digest,
+    ]
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[BinaryIO]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # released with the file, also by a crash
+        yield file
+
+
+def _repair(file: BinaryIO) -> None:
+    """Cuts off what follows the last newline, unless it is a whole line that lacks nothing else."""
+    end = file.seek(0, os.SEEK_END)
+    start, tail = end, b""
+    while start > 0 and b"\n" not in tail:
+        step = min(TAIL_BYTES, start)
+        start -= step
+        file.seek(start)
+        tail = file.read(step) + tail
+    torn = tail[tail.rfind(b"\n") + 1 :]
+    if not torn:
+        return
+    try:
+        json.loads(torn)
+    except ValueError:
+        file.truncate(end - len(torn))
+    else:
+        file.seek(0, os.SEEK_END)
+        file.write(b"\n")

@@ -65,7 +65,7 @@ def _server(world: World, namespace: str, name: str) -> Iterator[WorkKey]:
 
 
 def _owned(world: World, kind: Kind, body: Object) -> Iterator[WorkKey]:
-    namespace, name = key_of(body)
+    namespace = key_of(body)[0]
     for owner in meta(body).get("ownerReferences") or ():
         if owner.get("kind") in (LINEAR_MODEL.kind, MODEL_ROUTE.kind):
             yield owner["kind"], namespace, str(owner.get("name"))

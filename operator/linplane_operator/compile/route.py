@@ -85,7 +85,7 @@ def traffic_summary(document: RouteDocument) -> str:
     return ", ".join(f"{version} {percent(share)}" for version, share in document.traffic())
 
 
-def route_status(
+def route_status(  # noqa: PLR0913 - a status sums up all of it
     route: Object, entry: Entry | None, conditions: Sequence[Condition], replicas: Acknowledged, *, url: str, now: str
 ) -> ModelRouteStatus:
     """The whole status of a route."""

@@ -1,0 +1,179 @@
+"""The one server process of local mode: started on sockets that the loop holds, so that its restart refuses no
+connection.
+"""
+
+import asyncio
+import json
+import secrets
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from linplane_api import names
+from linplane_api.document import routing_map
+from linplane_api.folder import write_routing
+from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, POD, REPLICA_REPORT
+
+from ..compile.objects import Object, name_of, spec_of, uid_of
+from ..compile.server import selector
+from .child import start_child, stop_child
+from .layout import Layout
+from .store import Store
+
+STOP_SECONDS = 25.0
+FIRST_RESTART = 0.1  # seconds, doubled with each failure up to LAST_RESTART
+LAST_RESTART = 5.0
+STEADY_SECONDS = 10.0  # a process that lived this long starts the count anew
+
+
+@dataclass(frozen=True)
+class Access:
+    """The listening sockets, and who may make admin calls beside people on this machine."""
+
+    public: socket.socket
+    admin: socket.socket
+    token_file: Path | None = None
+
+
+class Server:
+    """Keeps the process of one ModelServer alive, its configuration folder current, and its pod and report in the
+    store.
+    """
+
+    def __init__(self, layout: Layout, store: Store, access: Access, now: Callable[[], datetime]) -> None:
+        self._layout = layout
+        self._folder = layout.server(names.DEFAULT_SERVER)
+        self._store = store
+        self._access = access
+        self._now = now
+        self._process: asyncio.subprocess.Process | None = None
+        self._pod = ""
+        self._args: list[str] = []
+        self._written: tuple[str, str] = ("", "")
+        self._reported = b""
+
+    def write_config(self) -> None:
+        """Brings the folder that the server watches to the routing ConfigMap."""
+        body = self._store.get(CONFIG_MAP, names.routing_name(names.DEFAULT_SERVER))
+        if body is None:
+            return
+        routing = routing_map(uid_of(body), body.get("data") or {})
+        state = (routing.uid, json.dumps(routing.to_data()))
+        if state != self._written:
+            write_routing(self._folder / "config", routing)
+            self._written = state
+
+    def look(self) -> None:
+        """Takes the report of the process, if it wrote a new one; restarts a process whose arguments changed."""
+        if self._process is not None and self._args != self._wanted_args():
+            self._args = []
+            self._process.terminate()
+        if not self._pod:
+            return
+        try:
+            data = self._report_file().read_bytes()
+        except OSError:
+            return
+        if data != self._reported:
+            self._reported = data
+            self._take_report(data)
+
+    async def run(self) -> None:
+        """Starts the process whenever there is a Deployment and none runs; never returns."""
+        failures = 0
+        while True:
+            while not self._wanted_args():  # noqa: ASYNC110 - the store has no event to wait for
+                await asyncio.sleep(0.02)
+            begun = asyncio.get_running_loop().time()
+            process = await self._start()
+            await process.wait()
+            self._gone()
+            lived = asyncio.get_running_loop().time() - begun
+            failures = 0 if lived > STEADY_SECONDS or process.returncode == 0 else failures + 1
+            await asyncio.sleep(min(LAST_RESTART, FIRST_RESTART * 2**failures) if failures else 0)
+
+    async def stop(self) -> None:
+        """Lets the process finish what it answers, then ends it."""
+        if self._process is not None:
+            await stop_child(self._process, STOP_SECONDS)
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, None while none runs."""
+        return self._process.pid if self._process else None
+
+    def _wanted_args(self) -> list[str]:
+        deployment = self._store.get(DEPLOYMENT, names.server_name(names.DEFAULT_SERVER))
+        if deployment is None:
+            return []
+        args: list[str] = spec_of(deployment)["template"]["spec"]["containers"][0]["args"]
+        kept = args[args.index("--server-name") :]
+        token = ["--admin-token-file", str(self._access.token_file)] if self._access.token_file else []
+        return [*kept, *token]
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        self._args = self._wanted_args()
+        self._pod = f"{names.server_name(names.DEFAULT_SERVER)}-{secrets.token_hex(3)}"
+        uid = uid_of(self._store.create(POD, self._make_pod()))
+        self._reported = b""
+        fds = (self._access.public.fileno(), self._access.admin.fileno())
+        args = [
+            *("--config", str(self._folder / "config"), "--state", str(self._layout.root), "--single-route"),
+            *("--public-fd", str(fds[0]), "--admin-fd", str(fds[1])),
+            *("--report", str(self._report_file()), "--pod-name", self._pod, "--pod-uid", uid),
+            *self._args,
+        ]
+        (self._folder / "config").mkdir(parents=True, exist_ok=True)
+        for old in self._folder.glob("report-*.json"):
+            old.unlink(missing_ok=True)
+        self._process = await start_child("linplane_server", [*args, "--exit-with-stdin"], self._folder / "log", fds)
+        return self._process
+
+    def _make_pod(self) -> Object:
+        started = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        status = {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": "False"}],
+            "containerStatuses": [{"name": "server", "state": {"running": {"startedAt": started}}}],
+        }
+        metadata = {"name": self._pod, "labels": selector(names.DEFAULT_SERVER)}
+        return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status}
+
+    def _report_file(self) -> Path:
+        return self._folder / f"report-{self._pod}.json"
+
+    def _take_report(self, data: bytes) -> None:
+        pod = self._store.get(POD, self._pod)
+        if pod is None:
+            return
+        try:
+            report = json.loads(data)
+        except ValueError:
+            return
+        body = {
+            "apiVersion": names.API_VERSION,
+            "kind": REPLICA_REPORT.kind,
+            "metadata": {
+                "name": self._pod,
+                "ownerReferences": [{"kind": "Pod", "name": self._pod, "uid": uid_of(pod)}],
+            },
+            "report": report,
+        }
+        before = self._store.get(REPLICA_REPORT, self._pod)
+        if before:
+            self._store.update(REPLICA_REPORT, before, {**body, "metadata": {**before["metadata"]}})
+        else:
+            self._store.create(REPLICA_REPORT, body)
+        ready = [{"type": "Ready", "status": "True"}]
+        self._store.update(POD, pod, {**pod, "status": {**pod["status"], "conditions": ready}})
+
+    def _gone(self) -> None:
+        self._process = None
+        for kind in (REPLICA_REPORT, POD):
+            body = self._store.get(kind, self._pod)
+            if body is not None and name_of(body) == self._pod:
+                self._store.delete(kind, body)
+        self._report_file().unlink(missing_ok=True)
+        self._pod = ""

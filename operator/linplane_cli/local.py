@@ -1,0 +1,73 @@
+"""`linplane local`."""
+
+from pathlib import Path
+
+import click
+
+from .output import fail
+
+
+@click.command(
+    epilog="""\b
+Example:
+  linplane local manifests/examples/penguins
+  curl localhost:8080/predict -H content-type:application/json -d '{"features": {"flipper_length_mm": 200}}'
+"""
+)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="Predictions.")
+@click.option(
+    "--admin-port", default=8081, show_default=True, type=click.IntRange(0, 65535), help="Status, metrics, admin calls."
+)
+@click.option(
+    "--state", type=click.Path(path_type=Path), help="Where to keep what was trained  [default: FOLDER/.linplane]."
+)
+@click.option(
+    "--admin-token-file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Admin calls need this bearer token, and are then taken from anywhere.",
+)
+@click.option(
+    "--allowed-host", multiple=True, help="A host that training data may come from; the only ones, when given."
+)
+@click.option("--trainers", type=click.IntRange(1), help="How many versions train at once  [default: one a core].")
+def local(  # noqa: PLR0913, PLR0917 - one parameter an option
+    folder: Path,
+    host: str,
+    port: int,
+    admin_port: int,
+    state: Path | None,
+    admin_token_file: Path | None,
+    allowed_host: tuple[str, ...],
+    trainers: int | None,
+) -> None:
+    """Serve a FOLDER of manifests on this machine: saving a file is kubectl apply, deleting it kubectl delete."""
+    import asyncio
+    from datetime import datetime
+
+    from linplane_operator.local.loop import Loop, Options, StartError
+
+    def tell(line: str) -> None:
+        click.echo(f"{datetime.now().astimezone():%H:%M:%S} {line}")
+
+    def started(public: str, admin: str) -> None:
+        tell(f"serving {folder} at {public}, admin and metrics at {admin}; ^C to stop")
+
+    options = Options(
+        folder=folder,
+        state=state or folder / ".linplane",
+        host=host,
+        port=port,
+        admin_port=admin_port,
+        token_file=admin_token_file.resolve() if admin_token_file else None,
+        allowed_hosts=allowed_host,
+        trainers=trainers,
+    )
+    try:
+        asyncio.run(Loop(options, tell).run(started))
+    except StartError as error:
+        fail(str(error), 2)
+    except OSError as error:
+        fail(f"{error.filename or ''}: {error.strerror or error}", 2)
+    tell("stopped")

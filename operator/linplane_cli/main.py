@@ -1,0 +1,26 @@
+"""The command group. Importing it must stay cheap: `linplane --help` answers in a fraction of a second."""
+
+import click
+
+from .admin import freeze, status, switch, unfreeze
+from .files import assign, validate
+from .get import get
+from .local import local
+from .train import train
+
+EPILOG = """\b
+Exit codes: 0 done; 1 refused or failed, the reason is on standard error; 2 the command could not start (wrong
+words, a port in use, a folder that is not there).
+\b
+Completion: eval "$(_LINPLANE_COMPLETE=bash_source linplane)", or zsh_source, or fish_source.
+"""
+
+
+@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="linplane", prog_name="linplane")
+def main() -> None:
+    """Linear models, served: train, switch, split, freeze and measure them, with or without a cluster."""
+
+
+for command in (local, train, validate, assign, get, status, switch, freeze, unfreeze):
+    main.add_command(command)

@@ -1,0 +1,48 @@
+"""How answers look: kubectl's tables and ages, JSON, and one-line errors."""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+output_option = click.option(
+    "-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print the answer."
+)
+
+
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Columns as kubectl has them: upper case, left aligned, three spaces between."""
+    cells = [[header.upper() for header in headers], *[["" if c is None else str(c) for c in row] for row in rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(headers))]
+    for row in cells:
+        click.echo("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def print_json(value: object) -> None:
+    """Indented JSON."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """One line on standard error, and the exit code."""
+    click.echo(f"linplane: {message}", err=True)
+    sys.exit(code)
+
+
+def age(seconds: float) -> str:
+    """Ages as in kubectl: `45s`, `5m10s`, `3h`, `12d`."""
+    whole = max(0, int(seconds))
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if whole < 120:
+        return f"{whole}s"
+    if minutes < 10:
+        return f"{minutes}m{whole % 60}s" if whole % 60 else f"{minutes}m"
+    if hours < 3:
+        return f"{minutes}m"
+    if hours < 48:
+        return f"{hours}h"
+    return f"{days}d"

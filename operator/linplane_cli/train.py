@@ -1,0 +1,114 @@
+"""`linplane train`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .output import fail, output_option, print_json, print_table
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  linplane train --version v3 --samples 200 --noise 0.2
+  linplane train --model rent --version v1 --data flats.csv --target rent --features area,rooms
+"""
+)
+@click.option("--version", "version", required=True, help="Lower-case letters, digits and dots.")
+@click.option("--model", default="model", show_default=True, help="The model's name, a DNS label.")
+@click.option("--samples", type=click.IntRange(2), help="Make up this many rows instead of reading any.")
+@click.option("--noise", default=0.1, show_default=True, help="Deviation of the noise of made-up rows.")
+@click.option("--feature-count", default=3, show_default=True, help="Features of made-up rows.")
+@click.option("--data", help="A CSV file with a header, or a http(s) address of one.")
+@click.option("--target", help="The column to learn.")
+@click.option("--features", help="Columns to learn from, with commas  [default: every numeric one].")
+@click.option("--fit-intercept/--no-fit-intercept", default=True, show_default=True)
+@click.option("--ridge", default=0.0, show_default=True, type=click.FloatRange(0), help="L2 penalty.")
+@click.option("--holdout-percent", default=20, show_default=True, type=click.IntRange(0, 90))
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1))
+@click.option("--allowed-host", multiple=True, help="A host that data may come from; the only ones, when given.")
+@click.option("--store", default=".", show_default=True, type=click.Path(path_type=Path), help="Where artifacts go.")
+@click.option("--replace", is_flag=True, help="Train a version anew that exists.")
+@output_option
+def train(store: Path, replace: bool, output: str, **options: Any) -> None:
+    """Train one version, store and record its artifact, and check what was stored as a server would."""
+    import sys
+    from datetime import UTC, datetime
+
+    from linplane_api.canonical import FormatError
+    from linplane_trainer.errors import TrainerError
+    from linplane_trainer.progress import shown_progress
+    from linplane_trainer.registry import train_to_store
+
+    try:
+        task = make_task(options)
+        store.mkdir(parents=True, exist_ok=True)
+        with shown_progress(f"{task.model}-{task.version}", sys.stderr) as progress:
+            stored = train_to_store(task, store, Path(), lambda: datetime.now(UTC), replace=replace, progress=progress)
+    except FormatError as error:
+        raise click.UsageError(str(error)) from error
+    except TrainerError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename or store}: {error.strerror or error}")
+    artifact, training = stored.artifact_file.artifact, stored.artifact_file.artifact.training
+    assert training is not None
+    if output == "json":
+        import msgspec
+
+        print_json({**msgspec.to_builtins(stored.artifact_file), "path": str(stored.path)})
+        return
+    evaluation = training.evaluation
+    rows = [("intercept", f"{artifact.intercept:.6g}")]
+    rows += [(name, f"{value:.6g}") for name, value in zip(artifact.features, artifact.coefficients, strict=True)]
+    print_table(("coefficient", "value"), rows[:33])
+    click.echo()
+    print_table(
+        ("version", "samples", "dropped", "on", "mse", "r2", "noise"),
+        [
+            (
+                f"{task.model}-{task.version}",
+                training.samples,
+                training.dropped_rows,
+                evaluation.on,
+                f"{evaluation.mse:.6g}",
+                "" if evaluation.r2 is None else f"{evaluation.r2:.6g}",
+                "" if training.noise is None else f"{training.noise:.6g}",
+            )
+        ],
+    )
+    click.echo(f"\nstored and checked: {stored.path}\n{stored.artifact_file.digest}")
+
+
+def make_task(options: dict[str, Any]) -> Any:
+    """The Task of the options. Raises click.UsageError or FormatError."""
+    from linplane_api.canonical import convert
+    from linplane_api.document import Label, VersionName
+    from linplane_api.task import Task
+
+    convert(options["model"], Label, "--model")
+    convert(options["version"], VersionName, "--version")
+    data, samples = options["data"], options["samples"]
+    if (data is None) == (samples is None):
+        raise click.UsageError("exactly one of --samples and --data is needed")
+    if data is None:
+        if options["target"] or options["features"]:
+            raise click.UsageError("made-up rows bring their own columns: leave --target and --features out")
+        source = {
+            "from": "synthetic",
+            "samples": samples,
+            "featureCount": options["feature_count"],
+            "noise": options["noise"],
+        }
+    elif "://" in data:
+        source = {"from": "uri", "uri": data, "allowedHosts": options["allowed_host"], "allowFile": True}
+    else:
+        source = {"from": "file", "path": data}
+    if data is not None and not options["target"]:
+        raise click.UsageError("--target is needed with --data")
+    features = [name.strip() for name in options["features"].split(",")] if options["features"] else None
+    same = ("model", "version", "target", "ridge", "seed")
+    body = {name: options[name] for name in same} | {"data": source, "features": features}
+    body |= {"fitIntercept": options["fit_intercept"], "holdoutPercent": options["holdout_percent"]}
+    return convert(body, Task, "")

@@ -1,6 +1,8 @@
-"""Reads the body of a prediction request, strictly. The fast path is one typed decode; only what that refuses is looked at again for the place.
+"""Reads the body of a prediction request, strictly. The fast path is one typed decode; only what that refuses is
+looked at again for the place.
 
-`{"features": F, "key": "..."}` or `{"rows": [F, ...], "key": "..."}`, where F is an object (numbers by feature name) or an array.
+`{"features": F, "key": "..."}` or `{"rows": [F, ...], "key": "..."}`, where F is an object (numbers by feature name)
+or an array.
 """
 
 import json
@@ -9,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+
 from linplane_api.canonical import FormatError, parse_json
 
 from .errors import Invalid, Malformed
@@ -36,22 +39,18 @@ def read(data: bytes, accepted: frozenset[str]) -> tuple[Body, list[Row]]:
         body = _decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise diagnose(data, accepted) from None
-    colons = body.key is not _UNSET
     if body.rows is _UNSET:
         if body.features is _UNSET:
             raise Invalid("", "features or rows is needed")
-        rows: list[Row] = [body.features]  # type: ignore[list-item]
-        colons += 1 + len(body.features) if type(body.features) is dict else 1
+        rows: list[Row] = [body.features]
     else:
-        rows = body.rows  # type: ignore[assignment]
+        rows = body.rows
         if body.features is not _UNSET:
             raise Invalid("", "either features or rows, not both")
         if not rows:
             raise Invalid("/rows", "at least one row is needed")
-        colons += 1 + sum(len(row) for row in rows if type(row) is dict)
-    if (
-        data.count(b":") != colons
-    ):  # as many as keys came out: no key stood twice. Otherwise a text holds one, or a key was lost
+    keys = (1 if body.key is _UNSET else 2) + sum([len(row) for row in rows if type(row) is dict])
+    if data.count(b":") != keys:  # then a text holds a colon, or a key stood twice
         _refuse_duplicates(data)
     return body, rows
 
@@ -92,13 +91,11 @@ def _wrong_field(value: Any, accepted: frozenset[str]) -> Invalid | None:
         return Invalid("", "unknown field; features, rows and key are known")
     if "key" in value and not isinstance(value["key"], str):
         return Invalid("/key", f"a text is needed, not {_kind(value['key'])}")
-    if "features" in value and (wrong := _wrong_row(value["features"], "/features", accepted)):
-        return wrong
-    if "rows" not in value:
-        return None
-    if not isinstance(value["rows"], list):
-        return Invalid("/rows", f"an array is needed, not {_kind(value['rows'])}")
-    places = ((row, f"/rows/{number}") for number, row in enumerate(value["rows"]))
+    places = [(value["features"], "/features")] if "features" in value else []
+    if "rows" in value:
+        if not isinstance(value["rows"], list):
+            return Invalid("/rows", f"an array is needed, not {_kind(value['rows'])}")
+        places += [(row, f"/rows/{number}") for number, row in enumerate(value["rows"])]
     return next((wrong for row, place in places if (wrong := _wrong_row(row, place, accepted))), None)
 
 

@@ -1,7 +1,7 @@
 """Who a client is, for the rate limit: its address, never anything that it can choose itself. Pure.
 
-An IPv6 client is its /64, for a host has all of those addresses. X-Forwarded-For counts only where the peer is a trusted proxy: then the client is
-the rightmost hop that is not one, the last that somebody trusted has seen.
+An IPv6 client is its /64, for a host has all of those addresses. X-Forwarded-For counts only where the peer is a
+trusted proxy: then the client is the rightmost hop that is not one, the last that somebody trusted has seen.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,6 +1,8 @@
-"""Plain counters of what was answered: incremented on the hot path, read when somebody asks, never shared with user input.
+"""Plain counters of what was answered: incremented on the hot path, read when somebody asks, never shared with user
+input.
 
-They are kept by route and version, so they survive the swap of a snapshot; those of a route or version that no document names are dropped.
+They are kept by route and version, so they survive the swap of a snapshot; those of a route or version that no
+document names are dropped.
 """
 
 from bisect import bisect_left
@@ -16,7 +18,9 @@ UNCHOSEN = ""
 
 
 class Series:
-    """Requests of one route and version: a latency histogram (its sum is the number of requests) and refusals by kind."""
+    """Requests of one route and version: a latency histogram (its sum is the number of requests) and refusals by
+    kind.
+    """
 
     __slots__ = ("buckets", "errors", "seconds")
 

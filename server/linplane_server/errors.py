@@ -32,7 +32,9 @@ Kind = Literal[
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an outcome, not a fault of the server
-    """Base. `detail` is for people, and echoes no input; `version` is the one that would have answered, once it was chosen."""
+    """Base. `detail` is for people, and echoes no input; `version` is the one that would have answered, once it was
+    chosen.
+    """
 
     kind: ClassVar[Kind]
 
@@ -74,9 +76,11 @@ class Malformed(Refusal):
 
 
 class Invalid(Refusal):
-    """JSON, but not what a prediction needs. `pointer` (RFC 6901) is the place; it names features of the route only, never the input's."""
+    """JSON, but not what a prediction needs. `pointer` (RFC 6901) is the place; it names features of the route only,
+    never the input's.
+    """
 
-    kind = "invalid"
+    kind: ClassVar[Kind] = "invalid"
 
     def __init__(self, pointer: str, detail: str, version: str | None = None) -> None:
         """See the class."""

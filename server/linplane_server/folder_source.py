@@ -1,4 +1,6 @@
-"""Routing maps from a folder in the form of `linplane_api.folder`, polled: one readlink a turn, nothing is read while it does not change."""
+"""Routing maps from a folder in the form of `linplane_api.folder`, polled: one readlink a turn, nothing is read while
+it does not change.
+"""
 
 import asyncio
 import logging
@@ -35,14 +37,16 @@ class FolderSource:
             await asyncio.sleep(self._interval)
 
     async def _read(self, state: str, take: Take) -> bool:
-        """Whether this state is done with: taken, or damaged as a whole. False where it was swapped while being read: look again."""
+        """Whether this state is done with: taken, or damaged as a whole. False where it was swapped while being read:
+        look again.
+        """
         try:
             routing = await asyncio.to_thread(read_routing, self._folder, state)
         except OSError as error:
             _log.warning("routing folder not readable", extra={"reason": error.strerror})
             return False
         except FormatError as error:
-            _log.error("routing folder damaged, keeping what is loaded", extra={"reason": str(error)})  # noqa: TRY400 - expected, no trace
+            _log.error("routing folder damaged, keeping what is loaded", extra={"reason": str(error)})
             return True
         await take(routing)
         return True

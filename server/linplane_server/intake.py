@@ -7,11 +7,9 @@ from collections.abc import Awaitable, Callable
 
 from linplane_api.document import RoutingMap
 
-from .counters import Counters
-from .limiter import Limiter
 from .loading import Loaded, advance, changed, load_route, snapshot_of
-from .registry import Registry, Snapshot
-from .switches import Switches
+from .registry import Snapshot
+from .serving import Serving
 
 Acknowledge = Callable[[Snapshot], Awaitable[None]]
 
@@ -21,37 +19,26 @@ _log = logging.getLogger(__name__)
 class Intake:
     """Holds what is loaded. `clock` is Unix time, in seconds; `acknowledge` is called after each swap, never before."""
 
-    def __init__(
-        self,
-        registry: Registry,
-        counters: Counters,
-        limiter: Limiter,
-        switches: Switches,
-        acknowledge: Acknowledge,
-        clock: Callable[[], float],
-    ) -> None:
+    def __init__(self, serving: Serving, acknowledge: Acknowledge, clock: Callable[[], float]) -> None:
         """Nothing is loaded yet."""
-        self._registry = registry
-        self._counters = counters
-        self._limiter = limiter
-        self._switches = switches
+        self._serving = serving
         self._acknowledge = acknowledge
         self._clock = clock
         self._loaded = Loaded()
 
     async def take(self, routing: RoutingMap) -> None:
         """Makes `routing` what requests are answered by. Between two routes it lets requests through."""
-        first = self._registry.loaded_at is None
+        first = self._serving.registry.loaded_at is None
         parsed = {}
         for name in changed(self._loaded, routing):
-            parsed[name] = load_route(name, routing.routes[name], self._counters)
+            parsed[name] = load_route(name, routing.routes[name], self._serving.counters)
             await asyncio.sleep(0)
         self._loaded = advance(self._loaded, routing, parsed)
         snapshot = snapshot_of(self._loaded, routing)
-        self._switches.note(self._registry.snapshot, snapshot, self._clock())
-        self._registry.swap(snapshot, self._clock())
-        self._counters.retain({name: route.names for name, route in snapshot.routes.items()})
-        self._limiter.retain(route.bucket for route in snapshot.routes.values() if route.bucket)
+        self._serving.switches.note(self._serving.registry.snapshot, snapshot, self._clock())
+        self._serving.registry.swap(snapshot, self._clock())
+        self._serving.counters.retain({name: route.names for name, route in snapshot.routes.items()})
+        self._serving.limiter.retain(route.bucket for route in snapshot.routes.values() if route.bucket)
         if first:
             gc.collect()
             gc.freeze()  # what lives as long as the process is not looked at again

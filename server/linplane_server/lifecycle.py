@@ -1,7 +1,7 @@
 """Runs the process: two listeners and the source in one loop, and an orderly end.
 
-SIGTERM: not ready any more, answers close their connections, and for `drain` seconds it still accepts; then it stops accepting and
-finishes what is under way. The admin listener ends last. A second signal skips the drain.
+SIGTERM: not ready any more, answers close their connections, and for `drain` seconds it still accepts; then it stops
+accepting and finishes what is under way. The admin listener ends last. A second signal skips the drain.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Rate limits as token buckets, kept as one number each (GCRA): the time at which the bucket will be full again.
 
-Memory is bounded: client buckets are kept for the CLIENTS used last, of all routes together. Forgetting one means a full bucket, and only
-such a client is forgotten as asked for nothing while CLIENTS others did.
+Memory is bounded: client buckets are kept for the CLIENTS used last, of all routes together. Forgetting one means a
+full bucket, and only such a client is forgotten as asked for nothing while CLIENTS others did.
 """
 
 import math
@@ -12,7 +12,9 @@ CLIENTS = 10_000
 
 
 class Bucket:
-    """A limit: `rate` tokens a second, room for `burst`. Buckets of equal numbers share their state across reloads; others start full."""
+    """A limit: `rate` tokens a second, room for `burst`. Buckets of equal numbers share their state across reloads;
+    others start full.
+    """
 
     __slots__ = ("interval", "key", "per_client", "room", "route")
 

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Generator
 
 import uvicorn
-from uvicorn._types import ASGI3Application
+from starlette.types import ASGIApp
 
 from .protocol import Guard
 
@@ -13,9 +13,11 @@ BACKLOG = 2048
 
 
 class Listener(uvicorn.Server):
-    """See the module. `should_exit` ends it: it stops accepting and waits for what is under way, at most `graceful` seconds."""
+    """See the module. `should_exit` ends it: it stops accepting and waits for what is under way, at most `graceful`
+    seconds.
+    """
 
-    def __init__(self, app: ASGI3Application, guard: Guard, graceful: float) -> None:
+    def __init__(self, app: ASGIApp, guard: Guard, graceful: float) -> None:
         """Binds nothing yet; `serve` takes the socket."""
         config = uvicorn.Config(
             app,

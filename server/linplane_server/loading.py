@@ -1,7 +1,7 @@
 """What a new routing map means for what is loaded: pure. Each route stands by itself.
 
-Only a key whose text changed is parsed again. A key that is damaged keeps the route's last good entry and is listed with the reason; a key that
-is gone takes the route away.
+Only a key whose text changed is parsed again. A key that is damaged keeps the route's last good entry and is listed
+with the reason; a key that is gone takes the route away.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,9 @@ MAX_REASON = 256
 
 @dataclass(frozen=True)
 class Loaded:
-    """What was made of the last routing map: its keys' texts, good or not, the compiled routes, and the rejected ones with their reasons."""
+    """What was made of the last routing map: its keys' texts, good or not, the compiled routes, and the rejected ones
+    with their reasons.
+    """
 
     texts: Mapping[str, str] = field(default_factory=dict)
     routes: Mapping[str, Route] = field(default_factory=dict)
@@ -47,7 +49,7 @@ def load_route(name: str, text: str, counters: Counters) -> Route | Damaged:
         return Route(entry, counters)
     except FormatError as error:
         return Damaged(str(error)[:MAX_REASON])
-    except Exception as error:  # noqa: BLE001 - one broken document must disturb no other route
+    except Exception as error:
         return Damaged(f"cannot be read: {type(error).__name__}")
 
 

@@ -1,4 +1,6 @@
-"""Logs: one JSON object a line on standard error, by the standard library's logging. What a client sent is not in them."""
+"""Logs: one JSON object a line on standard error, by the standard library's logging. What a client sent is not in
+them.
+"""
 
 import json
 import logging
@@ -28,7 +30,9 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(stream: TextIO = sys.stderr, level: int = logging.INFO) -> None:
-    """Makes the root logger write such lines, once a process. uvicorn's own tell of each bad request, so only its errors are let through."""
+    """Makes the root logger write such lines, once a process. uvicorn's own tell of each bad request, so only its
+    errors are let through.
+    """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)

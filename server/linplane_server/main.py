@@ -8,27 +8,29 @@ import resource
 import socket
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import uvloop
 
 from . import logs, options
+from .access import Access
 from .admin_app import admin_app
+from .admin_endpoint import AdminEndpoint, Connect
 from .clients import ClientIdentity
-from .counters import Counters
 from .docs import docs_app
 from .folder_source import FolderSource
 from .health import Health
 from .intake import Intake
 from .lifecycle import Process, watch_stdin
-from .limiter import Limiter
 from .listener import Listener, inherited, listen
+from .metrics import ServerCollector, metrics_registry
 from .predictor import Predictor
 from .protocol import Guard
 from .public_app import PublicApp
-from .registry import Registry
 from .reporting import FileReport, no_report
+from .serving import new_serving
 from .settings import Limits, Shutdown
-from .switches import Switches
+from .status import Status
 from .times import rfc3339
 
 ADMIN_GRACEFUL = 0.5
@@ -54,18 +56,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def _serve(given: argparse.Namespace) -> None:
     limits = options.group_of(given, Limits)
     shutdown = options.group_of(given, Shutdown)
-    registry, counters, limiter, switches = Registry(), Counters(), Limiter(time.monotonic), Switches()
-    health = Health(registry)
+    serving = new_serving(time.monotonic)
+    health = Health(serving.registry)
     acknowledge = (
         FileReport(given.report, given.server_name, given.pod_uid, rfc3339(time.time())) if given.report else no_report
     )
-    intake = Intake(registry, counters, limiter, switches, acknowledge, time.time)
+    intake = Intake(serving, acknowledge, time.time)
     source = FolderSource(given.config)
     identity = ClientIdentity(given.trusted_proxy)
-    predictor = Predictor(registry, counters, limiter, identity, time.perf_counter, single_route=given.single_route)
+    predictor = Predictor(serving, identity, time.perf_counter, single_route=given.single_route)
     public_guard, admin_guard = Guard(limits), Guard(limits)
     public = Listener(PublicApp(predictor, docs_app(), limits.body_bytes), public_guard, shutdown.graceful_seconds)
-    admin = Listener(admin_app(health), admin_guard, ADMIN_GRACEFUL)
+    collector = metrics_registry(ServerCollector(serving, source.name))
+    status = Status(serving, health, given.pod_name, given.server_name)
+    endpoint = AdminEndpoint(
+        Access(_token(given.admin_token_file), time.monotonic), _resources(given.state), serving.registry
+    )
+    admin = Listener(admin_app(health, collector, status, endpoint), admin_guard, ADMIN_GRACEFUL)
     public_socket = _socket(given.public_fd, given.host, given.port)
     admin_socket = _socket(given.admin_fd, given.admin_host, given.admin_port)
     process = Process((public, public_socket), (admin, admin_socket), [public_guard, admin_guard], health, shutdown)
@@ -81,6 +88,26 @@ async def _serve(given: argparse.Namespace) -> None:
         },
     )
     await process.run(source.run(intake.take))
+
+
+def _token(path: Path | None) -> bytes | None:
+    """The static admin token. Raises OSError where the file is not there, or empty: never open by mistake."""
+    if path is None:
+        return None
+    token = path.read_bytes().strip()
+    if not token:
+        raise OSError(f"{path} is empty: an admin token is needed in it")
+    return token
+
+
+def _resources(state: Path | None) -> Connect | None:
+    """What admin calls act on; None: they are off."""
+    if state is None:
+        return None
+    from .folder_resources import FolderResources  # noqa: PLC0415 - local mode alone reads manifests
+
+    resources = FolderResources(state)
+    return lambda authorization: resources  # noqa: ARG005 - whoever may call may change the files
 
 
 def _socket(number: int | None, host: str, port: int) -> socket.socket:

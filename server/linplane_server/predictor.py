@@ -1,4 +1,5 @@
-"""Answers one prediction request: route, limit, body, version, sum. Nothing here waits, so a request is answered in one go.
+"""Answers one prediction request: route, limit, body, version, sum. Nothing here waits, so a request is answered in
+one go.
 
 The work does not grow with the number of routes or versions: all look-ups are by key in what `registry` compiled.
 """
@@ -10,17 +11,18 @@ import re
 from collections.abc import Callable
 
 import msgspec
+
 from linplane_api.names import HEADER_REQUEST_ID
 
 from .body import read
 from .clients import ClientIdentity
-from .counters import Counters, Series
+from .counters import Series
 from .errors import Internal, MethodNotAllowed, RateLimited, Refusal, RouteNotFound, Unavailable, UnsupportedBody
-from .limiter import Limiter
 from .problems import Headers, refusal_response
-from .registry import Registry, Route, Snapshot
+from .registry import Route, Snapshot
 from .router import choose
 from .rows import by_name, compute
+from .serving import Serving
 
 Answer = tuple[int, Headers, bytes]
 
@@ -37,13 +39,12 @@ class Predictor:
     """The public API without its transport. `clock` is for durations, in seconds."""
 
     def __init__(
-        self, registry: Registry, counters: Counters, limiter: Limiter, identity: ClientIdentity, clock: Callable[[], float], *,
-        single_route: bool = False,
-    ) -> None:  # fmt: skip
+        self, serving: Serving, identity: ClientIdentity, clock: Callable[[], float], *, single_route: bool = False
+    ) -> None:
         """`single_route`: where one route is loaded, it also answers a Host that names none."""
-        self._registry = registry
-        self._counters = counters
-        self._limiter = limiter
+        self._registry = serving.registry
+        self._unrouted = serving.counters.unrouted
+        self._limiter = serving.limiter
         self._identity = identity
         self._clock = clock
         self._single_route = single_route
@@ -53,8 +54,8 @@ class Predictor:
     def respond(self, method: str, name: str | None, fields: Headers, peer: str, data: bytes | Refusal) -> Answer:
         """Status, headers and body of the answer, whatever happens.
 
-        `name` is the route of the path, None to go by Host; `fields` the request's headers, lower-case; `peer` its address; `data` the body,
-        or why it was not read.
+        `name` is the route of the path, None to go by Host; `fields` the request's headers, lower-case; `peer` its
+        address; `data` the body, or why it was not read.
         """
         begin = self._clock()
         headers = dict(fields)
@@ -63,13 +64,7 @@ class Predictor:
         route: Route | None = None
         try:
             route = self._find(self._registry.snapshot, name, headers)
-            if method != "POST":
-                raise MethodNotAllowed("predictions are asked for by POST")
-            if route.bucket is not None:
-                self._admit(route, peer, fields)
-            _check_type(headers)
-            if isinstance(data, Refusal):
-                raise data
+            self._admit(route, method, peer, fields)
             out, content, series = _predict(route, headers, data)
             status = 200
         except Refusal as refusal:
@@ -95,15 +90,17 @@ class Predictor:
             raise RouteNotFound(HOW_TO_ADDRESS)
         return route
 
-    def _admit(self, route: Route, peer: str, fields: Headers) -> None:
+    def _admit(self, route: Route, method: str, peer: str, fields: Headers) -> None:
+        if method != "POST":
+            raise MethodNotAllowed("predictions are asked for by POST")
         bucket = route.bucket
-        assert bucket is not None
-        wait = self._limiter.take(bucket, self._identity(peer, fields) if bucket.per_client else "")
-        if wait:
-            raise RateLimited(wait)
+        if bucket is not None:
+            wait = self._limiter.take(bucket, self._identity(peer, fields) if bucket.per_client else "")
+            if wait:
+                raise RateLimited(wait)
 
     def _count(self, route: Route | None, refusal: Refusal) -> Series:
-        series = self._counters.unrouted
+        series = self._unrouted
         if route is not None:
             series = route.version_series(refusal.version)
         series.refuse(refusal.kind)
@@ -113,12 +110,15 @@ class Predictor:
 def _check_type(headers: dict[bytes, bytes]) -> None:
     declared = headers.get(b"content-type", b"application/json")
     if declared != b"application/json" and not _is_json(declared):
-        raise UnsupportedBody("the body must be JSON: Content-Type application/json")
+        raise UnsupportedBody("the body must be JSON: Content-Type application/json (with curl: --json)")
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise UnsupportedBody("the body must not be compressed")
 
 
-def _predict(route: Route, headers: dict[bytes, bytes], data: bytes) -> tuple[Headers, bytes, Series]:
+def _predict(route: Route, headers: dict[bytes, bytes], data: bytes | Refusal) -> tuple[Headers, bytes, Series]:
+    _check_type(headers)
+    if isinstance(data, Refusal):
+        raise data
     body, rows = read(data, route.accepted)
     batch = body.rows is not msgspec.UNSET
     if route.splitter is None:

@@ -1,7 +1,8 @@
 """HTTP/1.1 on the wire: uvicorn's httptools protocol with the bounds that it lacks.
 
-A request's head, target, number of fields and time are bounded, and so are the bytes of a body's framing. A refusal at this level is a
-problem+json too, and ends the connection; what the client still sends is thrown away for a moment, so that it can read the answer.
+A request's head, target, number of fields and time are bounded, and so are the bytes of a body's framing. A refusal
+at this level is a problem+json too, and ends the connection; what the client still sends is thrown away for a moment,
+so that it can read the answer.
 """
 
 import asyncio
@@ -20,15 +21,19 @@ from .settings import Limits
 
 NEVER = float("inf")
 FRAMING = 8
-"""A chunked body may have so many times its own bytes on the wire (chunks of one byte have six), and a head's size beside."""
+"""A chunked body may have so many times its own bytes on the wire (chunks of one byte have six), and a head's size
+beside.
+"""
 
 IDLE, HEAD, BODY, ANSWER = range(4)
 
 
 class Guard:
-    """What the connections of one listener share: limits, the peers' counts, whether the process is draining, and the deadlines' sweep.
+    """What the connections of one listener share: limits, the peers' counts, whether the process is draining, and the
+    deadlines' sweep.
 
-    One sweep over all connections is cheaper than a timer for each: a deadline is then just a number that the hot path sets.
+    One sweep over all connections is cheaper than a timer for each: a deadline is then just a number that the hot
+    path sets.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -122,7 +127,9 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._check_wire()
 
     def _go_on_without_upgrade(self, rest: bytes) -> None:
-        """No upgrade is offered, so the request was answered as it is; the parser, which stopped at its end, starts anew."""
+        """No upgrade is offered, so the request was answered as it is; the parser, which stopped at its end, starts
+        anew.
+        """
         self.parser = httptools.HttpRequestParser(self)
         if rest:
             self.data_received(rest)
@@ -195,7 +202,7 @@ class GuardedProtocol(HttpToolsProtocol):
     # answer
 
     def on_response_complete(self) -> None:
-        """The answer was handed to the transport. Replaces uvicorn's keep-alive timer, which costs a timer a request."""
+        """The answer was handed to the transport. Replaces uvicorn's keep-alive timer: that is one a request."""
         self.server_state.total_requests += 1
         if self.phase == ANSWER:
             self.phase = ANSWER if self.pipeline else IDLE

@@ -1,13 +1,14 @@
-"""The public listener's ASGI application: predictions are answered here, everything else (documentation, 404) by FastAPI behind it.
+"""The public listener's ASGI application: predictions are answered here, everything else (documentation, 404) by
+FastAPI behind it.
 
 FastAPI's stack costs several times what a prediction does, so a prediction does not pass through it.
 """
 
-from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .errors import Refusal, TooLarge
-from .problems import Headers
 from .predictor import Predictor
+from .problems import Headers
 
 PREDICT = "/predict"
 ROUTES = "/routes/"
@@ -26,13 +27,13 @@ def addressed_route(path: str) -> tuple[bool, str | None]:
 class PublicApp:
     """See the module. `max_body` is in bytes."""
 
-    def __init__(self, predictor: Predictor, rest: ASGI3Application, max_body: int) -> None:
+    def __init__(self, predictor: Predictor, rest: ASGIApp, max_body: int) -> None:
         """`rest` answers every other path."""
         self._respond = predictor.respond
         self._rest = rest
         self._max_body = max_body
 
-    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, by ASGI 3."""
         if scope["type"] == "http":
             prediction, name = addressed_route(scope["path"])
@@ -41,10 +42,8 @@ class PublicApp:
                 return
         await self._rest(scope, receive, send)
 
-    async def _predict(
-        self, scope: HTTPScope, name: str | None, receive: ASGIReceiveCallable, send: ASGISendCallable
-    ) -> None:
-        fields: Headers = scope["headers"]  # type: ignore[assignment]
+    async def _predict(self, scope: Scope, name: str | None, receive: Receive, send: Send) -> None:
+        fields: Headers = scope["headers"]
         data = await read_body(fields, receive, self._max_body)
         if data is None:
             return
@@ -54,8 +53,10 @@ class PublicApp:
         await send({"type": "http.response.body", "body": content, "more_body": False})
 
 
-async def read_body(fields: Headers, receive: ASGIReceiveCallable, limit: int) -> bytes | Refusal | None:
-    """The body, or why it was not read: by its declared length before the first byte, else by count. None where the client went away."""
+async def read_body(fields: Headers, receive: Receive, limit: int) -> bytes | Refusal | None:
+    """The body, or why it was not read: by its declared length before the first byte, else by count. None where the
+    client went away.
+    """
     for name, value in fields:
         if name == b"content-length" and (len(value) > 18 or int(value) > limit):
             return _too_large(limit)

@@ -20,7 +20,9 @@ ASSIGNED_BY = ("key", "header", "features", "current")
 
 
 class Version:
-    """One version that can answer. `values` takes its features, in order, out of a row by name (KeyError where one is missing)."""
+    """One version that can answer. `values` takes its features, in order, out of a row by name (KeyError where one is
+    missing).
+    """
 
     __slots__ = ("coefficients", "features", "headers", "intercept", "name", "series", "tails", "values", "width")
 
@@ -60,8 +62,21 @@ class Route:
     """
 
     __slots__ = (
-        "accepted", "bucket", "candidates", "current", "current_name", "header", "name", "order", "revision", "sequence",
-        "_series", "splitter", "unavailable", "versions",
+        "_series",
+        "accepted",
+        "bucket",
+        "candidates",
+        "current",
+        "current_name",
+        "header",
+        "name",
+        "order",
+        "revision",
+        "sequence",
+        "splitter",
+        "traffic",
+        "unavailable",
+        "versions",
     )  # fmt: skip
 
     def __init__(self, entry: Entry, counters: Counters) -> None:
@@ -78,7 +93,8 @@ class Route:
         self.current = self.versions.get(document.current or "")
         self.unavailable: Unavailable | None = document.unavailable
         self.candidates = tuple(self.versions.get(candidate.version) for candidate in document.split)
-        self.splitter: Splitter | None = document.splitter() if any(c.share for c in document.split) else None
+        self.splitter: Splitter | None = document.splitter() if any(document.shares()) else None
+        self.traffic = document.traffic()
         header = document.split_key.header
         self.header = header.lower().encode() if header else None
         self.accepted = frozenset(name for features in document.named.values() for name in features)
@@ -100,7 +116,9 @@ class Route:
 
 
 def route_bucket(route: str, limit: RateLimit | None) -> Bucket | None:
-    """This replica's part of the limit: a Client's whole, a Route's divided by the replicas with a burst of at least 1."""
+    """The part of a limit that is this replica's: a Client's whole, a Route's divided by the replicas with a burst of
+    at least 1.
+    """
     if limit is None:
         return None
     if limit.per == "Client":

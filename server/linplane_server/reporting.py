@@ -1,10 +1,13 @@
-"""Acknowledges a snapshot by a file: local mode's ReplicaReport. Written whole or not at all, after the snapshot answers."""
+"""Acknowledges a snapshot by a file: local mode's ReplicaReport. Written whole or not at all, after the snapshot
+answers.
+"""
 
 import asyncio
 import logging
 from pathlib import Path
 
 import msgspec
+
 from linplane_api.folder import write_atomically
 
 from .loading import report_of
@@ -24,12 +27,14 @@ class FileReport:
         self._started_at = started_at
 
     async def __call__(self, snapshot: Snapshot) -> None:
-        """Returns once it is on disk. A disk that refuses is logged: serving goes on, this replica just does not count as converged."""
+        """Returns once it is on disk. A disk that refuses is logged: serving goes on, this replica just does not
+        count as converged.
+        """
         data = msgspec.json.encode(report_of(snapshot, self._server_name, self._pod_uid, self._started_at))
         try:
             await asyncio.to_thread(write_atomically, self._path, data)
         except OSError as error:
-            _log.error("report not written", extra={"reason": error.strerror})  # noqa: TRY400 - expected, no trace
+            _log.error("report not written", extra={"reason": error.strerror})
 
 
 async def no_report(snapshot: Snapshot) -> None:

@@ -16,8 +16,8 @@ def choose(
 ) -> tuple[Version | None, Source]:
     """The version that answers (None: the current one, which has no weights here) and what decided.
 
-    The request's own key comes first, then the header of `splitKey`, then the feature values; they are asked for only where nothing else
-    is there. `current`: no candidate has a share, so no key was needed.
+    The request's own key comes first, then the header of `splitKey`, then the feature values; they are asked for only
+    where nothing else is there. `current`: no candidate has a share, so no key was needed.
     """
     if route.splitter is None:
         return route.current, "current"

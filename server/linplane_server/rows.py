@@ -1,4 +1,6 @@
-"""One row to one number: pure. Features go by name; an array is taken only where all named versions declare the same order."""
+"""One row to one number: pure. Features go by name; an array is taken only where all named versions declare the same
+order.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -32,7 +34,7 @@ def compute(route: Route, version: Version, row: Row, place: str) -> float:
 
 
 def by_name(route: Route, rows: Sequence[Row], batch: bool) -> list[Mapping[str, float]]:
-    """The rows as the split's key needs them, so that an array and an object of the same values get the same version."""
+    """The rows as the split's key needs them: an array and an object of the same values get the same version."""
     result: list[Mapping[str, float]] = []
     for number, row in enumerate(rows):
         place = f"/rows/{number}" if batch else "/features"
@@ -67,7 +69,9 @@ def _missing(version: Version, row: Mapping[str, float], place: str) -> MissingF
 
 def _unknown(route: Route, row: Mapping[str, float], place: str, version: str | None) -> Invalid:
     places = [number for number, name in enumerate(row) if name not in route.accepted]
-    detail = f"{len(places)} of {len(row)} features (the first is number {places[0] + 1}) are not of this route; it takes {_list(sorted(route.accepted))}"
+    first = f"the first is number {places[0] + 1}"
+    taken = _list(sorted(route.accepted))
+    detail = f"{len(places)} of {len(row)} features are not of this route ({first}); it takes {taken}"
     return Invalid(place, detail, version)
 
 

@@ -1,6 +1,8 @@
-"""Where routing maps come from: the interface. A source runs until it is cancelled and hands every new state to `take`.
+"""Where routing maps come from: the interface. A source runs until it is cancelled and hands every new state to
+`take`.
 
-`take` returns when requests are answered by that state and the acknowledgement is written; a source hands over one state at a time.
+`take` returns when requests are answered by that state and the acknowledgement is written; a source hands over one
+state at a time.
 """
 
 from collections.abc import Awaitable, Callable
@@ -18,4 +20,4 @@ class ConfigSource(Protocol):
     """What the metric `linplane_routing_source_info` says: one of a fixed set."""
 
     async def run(self, take: Take) -> None:
-        """Watches until cancelled. A state that cannot be read as a whole is not handed over, so what was good stays."""
+        """Watches until cancelled. A state that cannot be read as a whole is not handed over: what was good stays."""

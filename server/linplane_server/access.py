@@ -1,0 +1,81 @@
+"""Who may make admin calls where no API server judges: decided before anything else of a request is looked at.
+
+With a token configured it is required, and works from anywhere. Without one, a call must come from this machine and
+not from a web page: the peer is loopback, there is no Origin, and Host is a local name (a page that had its own name
+point here would send that one).
+"""
+
+import hmac
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+
+from .limiter import Bucket, Limiter
+from .problems import Headers
+
+FAILURES = 10
+"""Wrong tokens an address may give in a second before it is told to wait."""
+
+_is_local_host = re.compile(rb"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE).fullmatch
+
+
+@dataclass(frozen=True)
+class Denied:
+    """Why not. `retry_after` is in seconds, 0 where trying again does not help."""
+
+    status: int
+    detail: str
+    retry_after: int = 0
+
+
+class Access:
+    """See the module. `clock` is monotonic, in seconds; it is for the limit on wrong tokens."""
+
+    def __init__(self, token: bytes | None, clock: Callable[[], float]) -> None:
+        """`token` None: by the rule for local calls."""
+        self._token = token
+        self._bucket = Bucket("admin", FAILURES, FAILURES, per_client=True)
+        self._failures = Limiter(clock)
+
+    def judge(self, peer: str, fields: Headers) -> Denied | None:
+        """None where the call may be made. `peer` is the connection's address, never a forwarded one."""
+        if self._token is None:
+            return judge_local(peer, fields)
+        denied = judge_token(self._token, fields)
+        if denied is None:
+            return None
+        wait = self._failures.take(self._bucket, peer)
+        return Denied(429, "too many wrong tokens; try again later", wait) if wait else denied
+
+
+def judge_token(token: bytes, fields: Headers) -> Denied | None:
+    """By `Authorization: Bearer TOKEN`, compared in constant time."""
+    given = [value for name, value in fields if name == b"authorization"]
+    if not given:
+        return Denied(401, "a bearer token is needed")
+    scheme, _, value = given[0].partition(b" ")
+    if len(given) > 1 or scheme.lower() != b"bearer" or not hmac.compare_digest(value.strip(), token):
+        return Denied(401, "the bearer token is not the one configured")
+    return None
+
+
+def judge_local(peer: str, fields: Headers) -> Denied | None:
+    """By where the call comes from."""
+    if not _is_loopback(peer):
+        return Denied(403, "admin calls are taken from this machine only, or with a configured token")
+    if any(name == b"origin" for name, _ in fields):
+        return Denied(403, "admin calls from a web page are not taken: the request has an Origin")
+    hosts = [value for name, value in fields if name == b"host"]
+    if len(hosts) != 1 or not _is_local_host(hosts[0]):
+        return Denied(403, "Host must be localhost, 127.0.0.1 or [::1]")
+    return None
+
+
+def _is_loopback(peer: str) -> bool:
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback

@@ -1,0 +1,153 @@
+"""Local mode's resources: objects as the local loop writes them under its state folder, changed in the manifests that
+they come from.
+
+`STATE/objects/linearmodels/NAME.json` and `STATE/objects/modelroutes/NAME.json` are objects as in Kubernetes,
+replaced atomically; an annotation says in which file each one stands. `STATE/problems.json` lists what the loop could
+not take from the manifests.
+"""
+
+import asyncio
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from linplane_api.manifest import ManifestError, set_field
+from linplane_api.names import GROUP, model_object_name
+
+from .labels import is_model, is_route, is_version
+from .resources import Condition, Conflict, Forbidden, NotFound, ObjectState, Refused
+
+MANIFEST_ANNOTATION = f"{GROUP}/manifest"
+
+SetField = Callable[[Path, str, str, tuple[str, ...], str | bool], None]
+
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+class _Metadata(msgspec.Struct):
+    name: str
+    generation: int = 0
+    annotations: dict[str, str] = {}
+
+
+class _Status(msgspec.Struct, rename="camel"):
+    conditions: tuple[Condition, ...] = ()
+    observed_generation: int = 0
+
+
+class _Object(msgspec.Struct):
+    metadata: _Metadata
+    spec: dict[str, Any]
+    status: _Status = msgspec.field(default_factory=_Status)
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    file: str
+    message: str
+    line: int | None = None
+    field: str | None = None
+
+
+class _FileChange:
+    """A change of a manifest; the problems that the file had before are not this change's."""
+
+    def __init__(self, folder: "FolderResources", manifest: Path, before: set[_Problem]) -> None:
+        self._folder = folder
+        self._manifest = manifest
+        self._before = before
+
+    async def refusal(self) -> str | None:
+        """See `Change`."""
+        new = self._folder.problems(self._manifest) - self._before
+        return min((problem.message for problem in new), default=None)
+
+
+class FolderResources:
+    """See the module. One change at a time; `set_field` is that of linplane_api.manifest."""
+
+    interval = 0.02
+
+    def __init__(self, state: Path, set_field: SetField = set_field) -> None:
+        """`state` is the local loop's state folder."""
+        self._state = state
+        self._set_field = set_field
+        self._one = asyncio.Lock()
+
+    async def route(self, name: str) -> ObjectState:
+        """See `Resources`."""
+        return _state_of(self._read("modelroutes", name, f"there is no route {name}"))
+
+    async def version(self, model: str, version: str) -> ObjectState:
+        """See `Resources`."""
+        if not (is_model(model) and is_version(version)):
+            raise NotFound("NotFound", "there is no such version")
+        name = model_object_name(model, version)
+        return _state_of(self._read("linearmodels", name, f"there is no version {name}"))
+
+    async def switch(self, route: ObjectState, version: str) -> _FileChange:
+        """See `Resources`."""
+        return await self._change("modelroutes", "ModelRoute", route, "version", version)
+
+    async def freeze(self, version: ObjectState, *, frozen: bool) -> _FileChange:
+        """See `Resources`."""
+        return await self._change("linearmodels", "LinearModel", version, "frozen", frozen)
+
+    def problems(self, manifest: Path) -> set[_Problem]:
+        """What the loop says of this file now."""
+        try:
+            listed = msgspec.json.decode((self._state / "problems.json").read_bytes(), type=list[_Problem])
+        except (OSError, msgspec.MsgspecError):
+            return set()
+        return {problem for problem in listed if Path(problem.file).name == manifest.name and _same(problem, manifest)}
+
+    async def _change(self, folder: str, kind: str, read: ObjectState, field: str, value: str | bool) -> _FileChange:
+        async with self._one:
+            found = self._read(folder, read.name, f"{read.name} is gone")
+            if found.metadata.generation != read.generation:
+                raise Conflict("Conflict", f"{read.name} was changed meanwhile; try again")
+            manifest = Path(found.metadata.annotations.get(MANIFEST_ANNOTATION, ""))
+            if not manifest.is_absolute():
+                raise Conflict("NoManifest", f"{read.name} was not read from a manifest")
+            before = self.problems(manifest)
+            try:
+                await asyncio.to_thread(self._set_field, manifest, kind, read.name, ("spec", field), value)
+            except OSError as error:
+                raise _unwritable(manifest, error) from error
+            except ManifestError as error:
+                raise Refused("Manifest", str(error)) from error
+            return _FileChange(self, manifest, before)
+
+    def _read(self, folder: str, name: str, absent: str) -> _Object:
+        if not is_route(name) and folder == "modelroutes":
+            raise NotFound("NotFound", "there is no such route")
+        try:
+            return msgspec.json.decode((self._state / "objects" / folder / f"{name}.json").read_bytes(), type=_Object)
+        except FileNotFoundError as error:
+            raise NotFound("NotFound", absent) from error
+        except (OSError, msgspec.MsgspecError) as error:
+            raise Conflict("Unreadable", f"the state of {name} cannot be read: {type(error).__name__}") from error
+
+
+def _same(problem: _Problem, manifest: Path) -> bool:
+    return not Path(problem.file).is_absolute() or Path(problem.file) == manifest
+
+
+def _unwritable(manifest: Path, error: OSError) -> Forbidden | Conflict:
+    detail = f"{manifest.name} cannot be changed: {error.strerror or type(error).__name__}"
+    return Forbidden("ReadOnly", detail) if error.errno in _DENIED else Conflict("NotWritten", detail)
+
+
+def _state_of(found: _Object) -> ObjectState:
+    spec = found.spec
+    return ObjectState(
+        name=found.metadata.name,
+        model=str(spec.get("model", "")),
+        version=str(spec.get("version", "")),
+        generation=found.metadata.generation,
+        observed=found.status.observed_generation,
+        conditions=found.status.conditions,
+        frozen=spec.get("frozen") is True,
+    )

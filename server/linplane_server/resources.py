@@ -1,0 +1,107 @@
+"""What admin calls act on: the resources, behind an interface. Two-phase: read the version, change one field, look
+for the effect.
+
+The resources stay the only truth: a server changes none of its own state by an admin call, it learns of the change as
+of any other.
+"""
+
+from typing import ClassVar, Protocol
+
+import msgspec
+
+
+class AdminRefusal(Exception):  # noqa: N818 - an outcome, not a fault of the server
+    """Base. `reason` is one word for machines, `detail` for people."""
+
+    kind: ClassVar[str]
+
+    def __init__(self, reason: str, detail: str) -> None:
+        """See the class."""
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+class NotFound(AdminRefusal):
+    """There is no such object."""
+
+    kind = "not_found"
+
+
+class Conflict(AdminRefusal):
+    """The object is not in a state that allows it."""
+
+    kind = "conflict"
+
+
+class Forbidden(AdminRefusal):
+    """The object may not be changed from here."""
+
+    kind = "forbidden"
+
+
+class Refused(AdminRefusal):
+    """The change was judged and refused, as the resource's own rules say."""
+
+    kind = "refused"
+
+
+class Condition(msgspec.Struct, frozen=True, rename="camel"):
+    """The part of a `metav1.Condition` that is looked at."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    observed_generation: int = 0
+
+
+class ObjectState(msgspec.Struct, frozen=True):
+    """What one object says of itself. `generation` grows with every change of its spec; `observed` is the one that
+    its status is about.
+    """
+
+    name: str
+    model: str
+    version: str
+    generation: int
+    observed: int
+    conditions: tuple[Condition, ...]
+    frozen: bool = False
+
+    def condition(self, kind: str) -> Condition | None:
+        """That of the spec as it is now; None where the status is about an older one."""
+        if self.observed != self.generation:
+            return None
+        return next((c for c in self.conditions if c.type == kind and c.observed_generation == self.generation), None)
+
+    def holds(self, kind: str) -> bool:
+        """Whether that condition is True."""
+        found = self.condition(kind)
+        return found is not None and found.status == "True"
+
+
+class Change(Protocol):
+    """A field that was changed."""
+
+    async def refusal(self) -> str | None:
+        """Why the change was refused after it was written; None where it was not, as far as is known by now."""
+
+
+class Resources(Protocol):
+    """One caller's access. Every method may raise an AdminRefusal."""
+
+    interval: float
+    """Seconds between two looks for an effect."""
+
+    async def route(self, name: str) -> ObjectState:
+        """A ModelRoute; `version` is its current one. Raises NotFound."""
+
+    async def version(self, model: str, version: str) -> ObjectState:
+        """A LinearModel. Raises NotFound."""
+
+    async def switch(self, route: ObjectState, version: str) -> Change:
+        """Changes the route's `version`, provided that it still is as it was read."""
+
+    async def freeze(self, version: ObjectState, *, frozen: bool) -> Change:
+        """Changes the version's `frozen`, provided that it still is as it was read."""

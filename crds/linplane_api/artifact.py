@@ -19,7 +19,7 @@ CHECK_TOLERANCE = 1e-12  # relative; the sum is exact, so only a foreign libm or
 MAX_CHECKS = 16
 
 Feature = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_FEATURE_NAME)]
-Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=(1 << 53) - 1)]  # what every JSON reader keeps exact
 
 
 class PredictionError(ArithmeticError):
@@ -36,7 +36,7 @@ class Evaluation(_Part, frozen=True):
     on: Literal["Holdout", "Training"]
     samples: Count
     mse: float
-    r2: float | None
+    r2: float | None = None
 
 
 class FeatureStatistics(_Part, frozen=True):

@@ -1,0 +1,141 @@
+"""What the CRDs refuse, and what they take: each rule, in the words that users read."""
+
+import itertools
+import re
+from typing import Any
+
+import pytest
+
+from linplane_api.kinds import OURS
+from linplane_api.validation import Problem, Rule, load_schemas
+from unit.api.objects import INVALID, accepted, refusal
+
+SCHEMAS = load_schemas()
+ACCEPTED = accepted()
+# a name is MODEL-VERSION, so to change either of the two breaks that as well
+TWICE_WRONG = {"model-changes", "version-changes"}
+
+
+@pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)
+def test_each_invalid_manifest_is_refused_for_the_one_thing_that_is_wrong(path: Any) -> None:
+    wrong = refusal(path)
+    found = SCHEMAS.judge(wrong.new, wrong.old)
+    assert [p for p in found if p.field == wrong.field and wrong.message in p.message], list(map(str, found))
+    assert len(found) == 1 + (path.stem in TWICE_WRONG), list(map(str, found))
+    if wrong.old:
+        assert SCHEMAS.judge(wrong.old) == []
+        assert SCHEMAS.judge(wrong.old, wrong.old) == []
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_each_accepted_object_is_taken(name: str) -> None:
+    new, old = ACCEPTED[name]
+    assert SCHEMAS.judge(new, old) == []
+    assert old is None or SCHEMAS.judge(old) == []
+
+
+def test_there_is_an_invalid_manifest_for_each_rule() -> None:
+    assert len(INVALID) >= 40
+    expected = [(wrong.new["kind"], wrong.field, wrong.message) for wrong in map(refusal, INVALID)]
+    for kind in OURS:
+        for rule in SCHEMAS.rules(kind.kind):
+            field = ".".join((*(step or "[]" for step in rule.place), *rule.field_path)).replace(".[]", "")
+            assert [
+                message
+                for where, at, message in expected
+                if where == kind.kind and re.sub(r"\[\d+\]", "", at) == field and message in rule.message
+            ], f"{kind.kind} {field}: {rule.message}"
+
+
+def test_each_rule_is_reached_by_an_accepted_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    reached: set[int] = set()
+    verdict = Rule._verdict
+
+    def noted(self: Rule, value: Any, before: Any) -> str | None:
+        reached.add(id(self))
+        return verdict(self, value, before)
+
+    monkeypatch.setattr(Rule, "_verdict", noted)
+    for new, old in ACCEPTED.values():
+        SCHEMAS.judge(new, old)
+    missed = [
+        f"{kind.kind}: {rule.text}" for kind in OURS for rule in SCHEMAS.rules(kind.kind) if id(rule) not in reached
+    ]
+    assert missed == []
+
+
+def test_no_rule_fails_to_run_on_any_of_these_objects() -> None:
+    pairs = [*ACCEPTED.values(), *((wrong.new, wrong.old) for wrong in map(refusal, INVALID))]
+    problems = [problem for new, old in pairs for problem in SCHEMAS.judge(new, old)]
+    assert not [problem for problem in problems if "could not be evaluated" in problem.message]
+
+
+def _route(*percents: object) -> dict[str, Any]:
+    split = [{"version": f"v{i + 2}", "percent": percent} for i, percent in enumerate(percents)]
+    spec = {"model": "m", "version": "v1", "split": split}
+    return {"apiVersion": "linplane.dev/v1alpha1", "kind": "ModelRoute", "metadata": {"name": "m"}, "spec": spec}
+
+
+def test_the_sum_of_percents_is_exact_to_the_hundredth() -> None:
+    (rule,) = [rule for rule in SCHEMAS.rules("ModelRoute") if "together" in rule.message]
+    for hundredths in range(10_001):
+        rest = 10_000 - hundredths
+        first, second, over = (f"{n // 100}.{n % 100:02}" for n in (hundredths, rest, rest + 1))
+        assert not list(rule.problems(_route(first, second), None)), first
+        assert list(rule.problems(_route(first, over), None)), first
+
+
+@pytest.mark.parametrize("percent", [0, 100, "0", "100", "100.0", "99.99", "0.01", "7.5"])
+def test_percents_that_are_taken(percent: object) -> None:
+    assert SCHEMAS.judge(_route(percent)) == []
+
+
+@pytest.mark.parametrize(
+    "percent", [101, -1, "100.01", "", " 1", "1 ", "1.", ".5", "1e1", "+1", "NaN", "1.234", "1\n", "٣"]
+)
+def test_percents_that_are_refused(percent: object) -> None:
+    (problem,) = SCHEMAS.judge(_route(percent))
+    assert problem.field == "spec.split[0].percent"
+
+
+def test_a_frozen_version_refuses_whatever_else_is_changed() -> None:
+    """Every pair of different specs, one frozen: refused, unless nothing but `frozen` differs."""
+    weights = {"configMapKeyRef": {"name": "a", "key": "b"}}
+    training = {"data": {"synthetic": {"samples": 9}}}
+    gates = [None, {"minR2": 1}]
+    rest = [(key, given, gate) for key, given in (("weights", weights), ("training", training)) for gate in gates]
+    for before, after, frozen in itertools.product(rest, rest, (True, False, None)):
+        old, new = _model(*before, frozen=True), _model(*after, frozen=frozen)
+        fields = [problem.field for problem in SCHEMAS.judge(new, old)]
+        assert fields == ([] if before == after else ["spec.frozen"]), (before, after)
+        assert SCHEMAS.judge(new, _model(*before, frozen=False)) == []
+
+
+def _model(key: str, given: object, gate: object, *, frozen: bool | None) -> dict[str, Any]:
+    spec = {"model": "m", "version": "v1", key: given, "acceptance": gate, "frozen": frozen}
+    return {"apiVersion": "linplane.dev/v1alpha1", "kind": "LinearModel", "metadata": {"name": "m-v1"}, "spec": spec}
+
+
+@pytest.mark.parametrize(("before", "after"), [("weights", "training"), ("training", "weights")])
+def test_what_was_trained_can_neither_vanish_nor_be_replaced(before: str, after: str) -> None:
+    given = {
+        "weights": {"configMapKeyRef": {"name": "a", "key": "b"}},
+        "training": {"data": {"synthetic": {"samples": 9}}},
+    }
+    old = _model(before, given[before], None, frozen=None) | {"status": {"digest": f"sha256:{'0' * 64}"}}
+    new = _model(after, given[after], None, frozen=None)
+    assert {problem.field for problem in SCHEMAS.judge(new, old)} == {"spec.training", "spec.weights"}
+
+
+def test_a_rule_that_fails_to_run_is_a_problem_and_no_exception() -> None:
+    rule = Rule((), {"rule": "self.a.b == 1", "message": "must hold", "fieldPath": ".a"})
+    assert list(rule.problems({"a": {}}, None)) == [
+        Problem("a", "must hold (the rule could not be evaluated: KeyError)")
+    ]
+
+
+def test_a_transition_rule_waits_for_a_value_before() -> None:
+    rule = Rule(("spec",), {"rule": "self.a == oldSelf.a", "message": "cannot change"})
+    assert rule.is_transition
+    assert list(rule.problems({"spec": {"a": 1}}, {"status": {}})) == []
+    assert list(rule.problems({"spec": {"a": 1}}, {"spec": {"a": 2}})) == [Problem("spec", "cannot change")]

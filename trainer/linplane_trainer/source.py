@@ -1,5 +1,6 @@
 """What a task's data is read from: a file that can be opened again, or a URI that cannot."""
 
+import errno
 import io
 import os
 import stat
@@ -11,6 +12,8 @@ from linplane_api.task import FileData, UriData
 from .errors import BadData, RefusedError, TrainingFailed
 from .fetch import Network, download
 from .uri_rules import Rules, file_path, rules_for
+
+NO_SUCH_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 
 
 class Bytes(Protocol):
@@ -66,18 +69,18 @@ class FileBytes:
     """A regular file's bytes."""
 
     def __init__(self, path: Path) -> None:
-        """Raises BadData where there is no such file, TrainingFailed where it cannot be read."""
-        try:
-            # a pipe without a writer must not block for ever
-            self._file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise BadData("there is no such data file") from error
+        """Raises BadData where there is no such file, TrainingFailed where it cannot be opened."""
+        try:  # a pipe without a writer must not block for ever
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except (OSError, ValueError) as error:
+            if isinstance(error, ValueError) or error.errno in NO_SUCH_FILE:
+                raise BadData("there is no such data file") from error
             raise TrainingFailed(f"the data file cannot be opened ({type(error).__name__})") from error
-        state = os.fstat(self._file.fileno())
+        state = os.fstat(handle)
         if not stat.S_ISREG(state.st_mode):
-            self._file.close()
+            os.close(handle)
             raise BadData("the data is not a regular file")
+        self._file = os.fdopen(handle, "rb", buffering=0)
         self.size: int | None = state.st_size
 
     def read(self, size: int) -> bytes:

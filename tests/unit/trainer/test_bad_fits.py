@@ -92,16 +92,18 @@ def test_nearly_dependent_is_not_dependent(fit_rows):
     assert np.isfinite(fit_rows(x, y).coefficients).all()
 
 
-@pytest.mark.parametrize("size", [1e308, 1.7e308])
+@pytest.mark.parametrize("size", [1e160, 1e308, 1.7e308])
 def test_what_overflows_is_refused(fit_rows, size):
-    """Sums of such numbers are no doubles any more."""
+    """The squared error of such a target is no double; nor is a coefficient, nor a row that outgrows the first ones."""
     x, y = made(30, 2)
-    big = np.sign(x - 5e4) * size
-    assert "too large" in refused(fit_rows, big, y)
     assert "too large" in refused(fit_rows, x, np.sign(y) * size)
+    assert "too large" in refused(fit_rows, x * 1e-200, y * 1e150)
+    grown = x.copy()
+    grown[25:] = np.sign(y[25:, None]) * size
+    assert "too large" in refused(fit_rows, grown, y, block_rows=8)
 
 
-@pytest.mark.parametrize("size", [1e-300, 1e-150, 1e100, 1e150])
+@pytest.mark.parametrize("size", [1e-300, 1e-150, 1e100, 1e200, 1e300])
 def test_what_does_not_overflow_is_fitted(fit_rows, size):
     """The size of numbers alone is no reason."""
     x, y = made(30, 2)

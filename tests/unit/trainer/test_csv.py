@@ -1,0 +1,134 @@
+"""What a CSV may look like, and which rows and columns of it are used."""
+
+import numpy as np
+import pytest
+
+from linplane_trainer import table
+from linplane_trainer.fit.holdout import holdout_mask
+
+PLAIN = "a,b,y\n1,2,8.5\n2,1,8\n3,5,21\n4,4,21.5\n5,9,36\n"
+
+
+def learned(artifact):
+    """What depends on the rows alone."""
+    return artifact.features, artifact.coefficients, artifact.intercept, artifact.training.samples
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PLAIN.replace("\n", "\r\n"),
+        PLAIN.replace("\n", "\r"),
+        "\ufeff" + PLAIN,
+        PLAIN.rstrip("\n"),
+        "\n\n" + PLAIN.replace("\n", "\n\n"),
+        PLAIN.replace("a,b,y", '" a ","b", y '),
+        PLAIN.replace("2,1,8\n", ' 2 ,"1",\t+8.0\n'),
+        PLAIN.replace("5,9,36", "5e0,.9e1,3.6E+1"),
+    ],
+)
+def test_the_same_rows_in_other_clothes(train_csv, text):
+    """Line ends, byte order mark, blank lines, quotes, blanks around values and ways to write a number change
+    nothing.
+    """
+    assert learned(train_csv(text)) == learned(train_csv(PLAIN))
+
+
+@pytest.mark.parametrize("gap", ["", " ", "NA", "na", "n/a", "NaN", "nan", "null", "NULL", '""', '" NA "', "-nan"])
+def test_a_row_with_a_gap_is_dropped_and_counted(train_csv, gap):
+    """In a feature or in the target."""
+    artifact = train_csv(PLAIN + f"{gap},7,1\n6,7,{gap}\n")
+    assert artifact.training.dropped_rows == 2
+    assert learned(artifact) == learned(train_csv(PLAIN))
+
+
+def test_a_gap_elsewhere_is_not_looked_at(train_csv):
+    """Nor is text, nor bytes that are no text, in a column that is not used."""
+    text = PLAIN.replace("\n", ",\n").replace("y,\n", "y,note\n").encode().replace(b"8.5,", b"8.5,\xff\xfe")
+    artifact = train_csv(text, features=("a", "b"))
+    assert learned(artifact) == learned(train_csv(PLAIN))
+    assert artifact.training.dropped_rows == 0
+
+
+def test_features_keep_the_order_that_was_asked_for(train_csv):
+    """Coefficients go with their names."""
+    one, other = train_csv(PLAIN, features=("a", "b")), train_csv(PLAIN, features=("b", "a"))
+    assert other.features == ("b", "a")
+    np.testing.assert_allclose(other.coefficients, one.coefficients[::-1], rtol=1e-12)
+
+
+def test_every_numeric_column_but_the_target_by_default(train_csv):
+    """In the header's order; not text, not a column of gaps alone, not one without a name."""
+    lines = [
+        "i,,y,b,name,empty,a",
+        "1,1,8.5,2,x,,1",
+        "2,2,8,1,y,NA,2",
+        "3,3,21,5,z,,3",
+        "4,4,21.5,4,,,4",
+        "5,5,30,9,5,,-5",
+    ]
+    artifact = train_csv("\n".join(lines))
+    assert artifact.features == ("i", "b", "a")
+    assert artifact.target == "y"
+
+
+def test_quoted_commas_and_newlines(train_csv):
+    """Stay within their cell."""
+    text = PLAIN.replace("a,b,y\n", '"the ""a""\ncolumn","b, too",y\n')
+    assert train_csv(text).features == ('the "a"\ncolumn', "b, too")
+
+
+def test_numbers_are_read_to_the_last_digit(train_csv, fit_rows):
+    """As Python reads them."""
+    generator = np.random.default_rng(0)
+    values = generator.standard_normal((40, 3)) * 10.0 ** generator.integers(-30, 30, (40, 3))
+    text = "a,b,y\n" + "".join(",".join(map(repr, row)) + "\n" for row in values.tolist())
+    fit = fit_rows(values[:, :2], values[:, 2])
+    assert train_csv(text).coefficients == tuple(fit.coefficients.tolist())
+
+
+@pytest.mark.parametrize("size", [64, 100, 1000])
+def test_blocks_of_the_file_change_nothing(train_csv, monkeypatch, size):
+    """Bit by bit the same artifact, holdout and dropped rows included."""
+    generator = np.random.default_rng(3)
+    lines = [f"{a:.6f},{b:.6f},{'' if a > 1.5 else a + b}" for a, b in generator.standard_normal((300, 2))]
+    text = "a,b,y\n" + "\n".join(lines)
+    whole = train_csv(text, holdout_percent=25, seed=5)
+    monkeypatch.setattr(table, "BLOCK_BYTES", size)
+    assert train_csv(text, holdout_percent=25, seed=5).digest == whole.digest
+    assert whole.training.dropped_rows > 0
+
+
+def test_held_rows_count_raw_rows(train_csv):
+    """Rows with gaps take their draw too, blank lines do not: the mask fits the rows as a reader of the CSV counts
+    them.
+    """
+    generator = np.random.default_rng(1)
+    rows = [[f"{a:.3f}", f"{a * 2 + b:.3f}"] for a, b in generator.standard_normal((100, 2))]
+    for row in rows[::9]:
+        row[0] = "NA"
+    held = holdout_mask(4, 30, 100)
+    has = np.array([row[0] != "NA" for row in rows])
+    artifact = train_csv("a,y\n" + "\n\n".join(map(",".join, rows)), holdout_percent=30, seed=4)
+    assert artifact.training.samples == (has & ~held).sum()
+    assert artifact.training.evaluation.samples == (has & held).sum()
+
+
+def test_progress_tells_rows_and_bytes(tmp_path):
+    """It grows, and ends with all of both."""
+    path = tmp_path / "rows.csv"
+    path.write_text("a,y\n" + "".join(f"{i},{i % 7}\n" for i in range(200_000)))
+    seen = []
+    source = table.Table(table_source(path), None, "y")
+    rows = sum(len(batch.kept) for batch in source.batches(lambda *call: seen.append(call)))
+    source.close()
+    assert rows == 200_000
+    assert seen == sorted(seen)
+    assert len(seen) > 1
+    assert seen[-1] == (200_000, path.stat().st_size, path.stat().st_size)
+
+
+def table_source(path):
+    from linplane_trainer.source import FileSource
+
+    return FileSource(path)

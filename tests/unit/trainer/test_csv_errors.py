@@ -1,0 +1,148 @@
+"""Every complaint names the column and the true line, and none repeats what stands there."""
+
+import pytest
+
+from linplane_trainer import table
+from linplane_trainer.errors import BadData
+
+CANARY = "s3cr3t"
+GOOD = "".join(f"{i},{i * i},{i % 3}\n" for i in range(1, 30))
+
+
+def refused(train_csv, text, **fields):
+    with pytest.raises(BadData) as caught:
+        train_csv(text, **fields)
+    error, message = caught.value, str(caught.value)
+    assert "\n" not in message
+    while error is not None:  # the causes too: whoever prints a traceback
+        assert CANARY not in str(error)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return message
+
+
+@pytest.mark.parametrize("cell", [CANARY, f'"{CANARY}"', "1.2.3", "0x10", "1_000", '"1,5"', "--1", "true", "١٢"])
+def test_text_in_a_number_column(train_csv, cell):
+    """Line 4, since the header is line 1."""
+    text = f"a,b,y\n1,2,3\n2,3,4\n5,{cell},6\n{GOOD}"
+    assert refused(train_csv, text, features=("a", "b")) == "line 4, column 'b': is not a number"
+
+
+@pytest.mark.parametrize("cell", ["inf", "-Infinity", "1e400", "-1e999"])
+def test_infinities(train_csv, cell):
+    """And what is too large for a double."""
+    message = refused(train_csv, f"a,b,y\n{GOOD}1,2,{cell}\n", features=("a",))
+    assert message == "line 31, column 'y': is infinite, or too large for a double"
+
+
+def test_lines_are_those_of_the_file(train_csv):
+    """Blank lines, quoted newlines before, in the row and in the header, and any line end count."""
+    text = f'"a\n1",b,y\n\n1,2,3\n\r\n"4\n",5,6\r\n7,"8\r\n",{CANARY}\n' + GOOD
+    assert refused(train_csv, text, features=("a\n1", "b")) == "line 9, column 'y': is not a number"
+
+
+@pytest.mark.parametrize("size", [64, 1 << 20])
+def test_the_first_wrong_cell_is_named(train_csv, monkeypatch, size):
+    """By row, then in the order of the features; also far into the file."""
+    monkeypatch.setattr(table, "BLOCK_BYTES", size)
+    text = f"a,b,y\n{GOOD * 20}1,{CANARY},{CANARY}\n{CANARY},1,1\n"
+    assert refused(train_csv, text, features=("a", "b")).startswith("line 582, column 'b'")
+
+
+def test_a_guessed_feature_hints_at_the_list(train_csv, monkeypatch):
+    """It was numeric in the first rows only."""
+    monkeypatch.setattr(table, "BLOCK_BYTES", 64)
+    message = refused(train_csv, f"a,b,y\n{GOOD}1,{CANARY},3\n")
+    assert message == "line 31, column 'b': is not a number; list `features` to leave the column out"
+    assert "list" not in refused(train_csv, f"a,b,y\n{GOOD}1,2,{CANARY}\n")
+
+
+@pytest.mark.parametrize("row", [f"{CANARY}", f"1,2,3,{CANARY}", f"{CANARY},2"])
+def test_a_row_of_another_length(train_csv, row):
+    """The reader's own message would quote it."""
+    message = refused(train_csv, f"a,b,y\n1,2,3\n\n{row}\n{GOOD}", features=("a",))
+    assert message == f"line 4: {row.count(',') + 1} values, but the header has 3 names"
+
+
+def test_a_row_of_another_length_further_on(train_csv, monkeypatch):
+    """In a later block, its line is as true."""
+    monkeypatch.setattr(table, "BLOCK_BYTES", 64)
+    assert refused(train_csv, f"a,b,y\n{GOOD * 9}{CANARY}\n").startswith("line 263: 1 values")
+
+
+def test_no_utf8_in_a_used_column(train_csv):
+    """Is told apart from text."""
+    text = f"a,b,y\n{GOOD}".encode() + b"1,\xff" + CANARY.encode() + b",3\n"
+    assert refused(train_csv, text, features=("a", "b")) == "line 31, column 'b': is not UTF-8 text"
+
+
+def test_a_quote_that_is_never_closed(train_csv, monkeypatch):
+    """Would swallow the file: it is refused in the memory of two blocks."""
+    monkeypatch.setattr(table, "BLOCK_BYTES", 1 << 20)
+    message = refused(train_csv, f'a,b,y\n{GOOD}1,"{CANARY},3\n' + GOOD * 20_000, features=("a", "b"))
+    assert "a quote is never closed" in message
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "\ufeff", " \n"])
+def test_an_empty_file(train_csv, text):
+    """Needs no column to be named."""
+    assert refused(train_csv, text) == "the file is empty: a header and rows are needed"
+
+
+@pytest.mark.parametrize("text", ["a,b,y\n", "a,b,y", "a,b,y\r\n\r\n\n"])
+@pytest.mark.parametrize("features", [None, ("a",)])
+def test_a_header_and_nothing_else(train_csv, text, features):
+    """Is no data."""
+    assert refused(train_csv, text, features=features) == "there are no data rows"
+
+
+def test_all_rows_have_gaps(train_csv):
+    """They were there, and the message says how many."""
+    assert "all 2 have a gap" in refused(train_csv, "a,y\n1,\nNA,2\n", features=("a",))
+
+
+def test_no_such_column(train_csv):
+    """Names those that there are, as many as are readable."""
+    assert refused(train_csv, "a,b,c\n1,2,3\n", features=("a", "z")) == "no column 'z', 'y'; there are 'a', 'b', 'c'"
+    wide = ",".join(f"column{i}" for i in range(5000))
+    message = refused(train_csv, f"{wide}\n")
+    assert len(message) < 300
+    assert "4988 more" in message
+    assert len(refused(train_csv, "x" * 100_000 + "\n")) < 150
+
+
+def test_names_are_shown_in_print(train_csv):
+    """Control characters of a header do not reach a terminal or a status."""
+    message = refused(train_csv, "a\x1b[31m,b\n1,2\n")
+    assert message == "no column 'y'; there are 'a?[31m', 'b'"
+
+
+def test_a_name_twice(train_csv):
+    """Which one would be meant? Columns without a name do not count."""
+    assert refused(train_csv, "a,b,a,y\n1,2,3,4\n") == "the header has a name twice: 'a'"
+    assert train_csv(f",,y\n{GOOD}".replace("y", "y", 1).replace(",,y", "a,,y")).features == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"features": ("a", "y")}, "the target 'y' is among the features"),
+        ({"features": ("a", "a")}, "a feature is listed twice"),
+        ({"features": ()}, "features: an empty list; leave it out to use every numeric column"),
+        ({"target": None}, "a target column must be named"),
+    ],
+)
+def test_what_the_task_asks_for_must_make_sense(train_csv, fields, message):
+    """Where the API server did not look."""
+    assert refused(train_csv, f"a,b,y\n{GOOD}", **fields) == message
+
+
+def test_no_numeric_column(train_csv):
+    """There would be no feature."""
+    assert "list `features`" in refused(train_csv, f"a,y\n{CANARY},2\n{CANARY},3\n")
+
+
+def test_a_malformed_header(train_csv):
+    """An open quote, bytes that are no text, and a header without an end."""
+    assert "malformed" in refused(train_csv, f'a,"{CANARY},y\n1,2,3\n')
+    assert "UTF-8" in refused(train_csv, b"\xff\xfea,y\n1,2\n" + CANARY.encode())
+    assert refused(train_csv, f"{CANARY}," * 300_000) == "the header is too long"

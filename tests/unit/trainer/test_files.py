@@ -1,0 +1,64 @@
+"""Which files a task may name."""
+
+import os
+
+import pytest
+
+from linplane_api.task import FileData, Task
+from linplane_trainer.errors import BadData, RefusedError, TrainingFailed
+from linplane_trainer.train import train
+
+ROWS = "a,y\n1,2\n2,4.5\n3,6\n4,7\n"
+
+
+def learn(folder, path):
+    return train(Task("m", "v1", FileData(str(path)), target="y", holdout_percent=0), folder)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A data folder as kubelet mounts a ConfigMap, with a file beside it that is none of it."""
+    data = tmp_path / "data"
+    (data / "..2026").mkdir(parents=True)
+    (data / "..2026" / "rows.csv").write_text(ROWS)
+    (data / "..data").symlink_to("..2026")
+    (data / "rows.csv").symlink_to("..data/rows.csv")
+    (tmp_path / "token").write_text(ROWS)
+    return data
+
+
+def test_a_relative_path_is_one_of_the_folder(folder, tmp_path):
+    """Through links within the folder too; an absolute one stands for itself."""
+    assert learn(folder, "rows.csv").training.samples == 4
+    assert learn(folder, tmp_path / "token").training.samples == 4
+
+
+@pytest.mark.parametrize("path", ["../token", "..data/../../token", "link", "away/token"])
+def test_a_relative_path_stays_in_the_folder(folder, tmp_path, path):
+    """Neither dots nor links lead out of it."""
+    (folder / "link").symlink_to(tmp_path / "token")
+    (folder / "away").symlink_to(tmp_path)
+    with pytest.raises(RefusedError, match="out of the data folder"):
+        learn(folder, path)
+
+
+@pytest.mark.parametrize("path", ["none.csv", "rows.csv/x", "", "a\0b", "circle", "x" * 300])
+def test_what_is_not_there(folder, path):
+    """Trying again gives the same answer."""
+    (folder / "circle").symlink_to("circle")
+    with pytest.raises(BadData):
+        learn(folder, path)
+
+
+def test_only_regular_files_are_read(folder):
+    """A pipe would wait for ever, a folder is no data."""
+    os.mkfifo(folder / "pipe")
+    for path in ("pipe", "..data", "/dev/zero"):
+        with pytest.raises(BadData, match="not a regular file"):
+            learn(folder, path)
+
+
+def test_a_file_that_cannot_be_read(folder):
+    """Trying again can help: a disk, a right that somebody may grant."""
+    with pytest.raises(TrainingFailed, match="cannot be read"):
+        learn(folder, "/proc/self/mem")

@@ -1,0 +1,149 @@
+"""A training from task to artifact: the same in, the same bytes out."""
+
+import numpy as np
+import pytest
+import threadpoolctl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from linplane_api.artifact import parse_artifact
+from linplane_api.task import SyntheticData, Task
+from linplane_trainer import synthetic, train
+from linplane_trainer.errors import BadData, TrainingFailed
+from linplane_trainer.fit.model import Batch
+
+
+def made(samples=200, columns=3, noise=0.2, **fields):
+    return Task("m", "v1", SyntheticData(samples, columns, noise), **fields)
+
+
+def learn(tmp_path, task):
+    return train.train(task, tmp_path)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    samples=st.integers(60, 3000),
+    features=st.integers(1, 12),
+    noise=st.sampled_from([0.0, 1e-6, 0.5, 20.0]),
+    seed=st.integers(0, 2**31 - 1),
+)
+def test_synthetic_data_gives_back_what_made_it(tmp_path_factory, samples, features, noise, seed):
+    """Coefficient J of xJ, the documented intercept, and the noise, as close as the standard errors say."""
+    task = made(samples, features, noise, seed=seed)
+    model = train.train(task, tmp_path_factory.getbasetemp())
+    training = model.training
+    errors = np.array([*training.standard_errors, training.intercept_standard_error])
+    found = np.array([*model.coefficients, model.intercept])
+    expected = np.array([*synthetic.true_coefficients(task.data), synthetic.INTERCEPT])
+    assert (np.abs(found - expected) <= 7 * errors + 1e-9).all()
+    assert training.noise == pytest.approx(noise, rel=5 / np.sqrt(training.samples - features - 1), abs=1e-9)
+    assert model.features == tuple(f"x{number}" for number in range(1, features + 1))
+    assert model.target == "y"
+
+
+def test_batches_of_synthetic_data_are_one_stream(monkeypatch):
+    """However they are cut."""
+    data = SyntheticData(100, 3, 1.0)
+    (whole,) = synthetic.batches(data, 5)
+    monkeypatch.setattr(synthetic, "BATCH_CELLS", 28)
+    parts = np.concatenate([batch.values for batch in synthetic.batches(data, 5)])
+    assert parts.tolist() == whole.values.tolist()
+
+
+def test_the_holdout_is_not_drawn_from_the_data():
+    """The two streams of one seed have nothing in common: held rows are like the others."""
+    values = np.concatenate([batch.values for batch in synthetic.batches(SyntheticData(20_000, 1, 1.0), 0)])
+    draws = np.random.Generator(np.random.PCG64(0)).random(len(values))
+    assert abs(np.corrcoef(draws, values[:, 0])[0, 1]) < 0.03
+
+
+def test_equal_tasks_give_equal_bytes(tmp_path):
+    """And each setting that decides something is in the artifact."""
+    digests = {learn(tmp_path, made(seed=1)).digest for _ in range(3)}
+    assert len(digests) == 1
+    for other in ({"seed": 2}, {"ridge": 1e-3}, {"holdout_percent": 5}, {"fit_intercept": False}):
+        assert learn(tmp_path, made(**({"seed": 1} | other))).digest not in digests
+
+
+def test_the_caller_threads_do_not_matter(tmp_path):
+    """One BLAS thread while training, whatever was set around it, and that is put back."""
+    digests = set()
+    for threads in (1, 2):
+        with threadpoolctl.threadpool_limits(threads, user_api="blas"):
+            digests.add(learn(tmp_path, made(40_000, 40, 1.0)).digest)
+            blas = [pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+            assert {pool["num_threads"] for pool in blas} == {threads}
+    assert len(digests) == 1
+
+
+def test_the_artifact_says_how_it_was_made(tmp_path):
+    """Facts of the task and of the software, and it reads back as itself."""
+    model = learn(tmp_path, made(ridge=0.25, holdout_percent=30, seed=8))
+    training = model.training
+    assert (training.ridge, training.holdout_percent, training.seed, training.fit_intercept) == (0.25, 30, 8, True)
+    assert set(training.software) == {"linplane", "numpy", "python"}
+    assert training.software["numpy"] == np.__version__
+    assert parse_artifact(model.to_file("2026-01-01T00:00:00Z")).artifact == model
+    assert len(model.checks) == 3
+
+
+def test_no_row_of_the_data_is_in_the_artifact(train_csv):
+    """Check rows are made of rounded moments."""
+    cells = [[3.14159 + i, 2.71828 * i * i] for i in range(12)]
+    model = train_csv("a,y\n" + "".join(f"{a},{y}\n" for a, y in cells))
+    assert not {check.features[0] for check in model.checks} & {a for a, _ in cells}
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-300, 1e9])
+def test_models_of_any_noise_read_back(tmp_path, noise):
+    """Every number that comes out is a number of JSON."""
+    model = learn(tmp_path, made(noise=noise))
+    assert parse_artifact(model.to_file(None)).digest == model.digest
+
+
+@pytest.mark.parametrize("noise", [1e300, 1.7e308])
+def test_noise_beyond_doubles_is_refused(tmp_path, noise):
+    """Its square is infinite, or it is itself."""
+    with pytest.raises(BadData, match="too large"):
+        learn(tmp_path, made(noise=noise))
+
+
+def test_enormous_coefficients_read_back(train_csv):
+    """Beyond 2^53 and without a fraction, JSON's integers, and the smallest doubles."""
+    text = "a,b,y\n" + "".join(f"{i}e-9,{i * i}e200,{i + i**3}e20\n" for i in range(1, 20))
+    model = train_csv(text)
+    assert parse_artifact(model.to_file(None)).artifact == model
+
+
+@pytest.mark.parametrize("fields", [{"features": ("x1",)}, {"target": "y"}])
+def test_synthetic_data_brings_its_own_columns(tmp_path, fields):
+    """Naming some would promise what is not so."""
+    with pytest.raises(BadData, match="brings its own columns"):
+        learn(tmp_path, made(**fields))
+
+
+def test_a_single_synthetic_row(tmp_path):
+    """Is refused as any row would be."""
+    with pytest.raises(BadData, match="fewer than"):
+        learn(tmp_path, made(1))
+
+
+def test_progress_of_synthetic_data_counts_rows(tmp_path):
+    """Done of all."""
+    seen = []
+    train.train(made(300_000, 2), tmp_path, lambda *call: seen.append(call))
+    assert seen[-1] == (300_000, 300_000, 300_000)
+    assert len(seen) > 1
+
+
+def test_out_of_memory_is_worth_another_try(tmp_path, monkeypatch):
+    """On another node, or with more of it."""
+
+    def batches(*_):
+        yield Batch(np.zeros((0, 4)), np.zeros(0, dtype=bool))
+        raise MemoryError
+
+    monkeypatch.setattr(synthetic, "batches", batches)
+    with pytest.raises(TrainingFailed, match="out of memory"):
+        learn(tmp_path, made())

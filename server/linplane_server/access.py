@@ -30,9 +30,9 @@ class Denied:
 
 
 class Access:
-    """See the module. `clock` is monotonic, in seconds; it is for the limit on wrong tokens."""
+    """See the module. `clock` is monotonic, in whole nanoseconds; it is for the limit on wrong tokens."""
 
-    def __init__(self, token: bytes | None, clock: Callable[[], float]) -> None:
+    def __init__(self, token: bytes | None, clock: Callable[[], int]) -> None:
         """`token` None: by the rule for local calls."""
         self._token = token
         self._bucket = Bucket("admin", FAILURES, FAILURES, per_client=True)

@@ -4,11 +4,11 @@ Memory is bounded: client buckets are kept for the CLIENTS used last, of all rou
 full bucket, and only such a client is forgotten as asked for nothing while CLIENTS others did.
 """
 
-import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
 CLIENTS = 10_000
+SECOND = 1_000_000_000  # in nanoseconds
 
 
 class Bucket:
@@ -22,20 +22,20 @@ class Bucket:
         """`rate` is above 0, `burst` at least 1."""
         self.route = route
         self.per_client = per_client
-        self.interval = 1.0 / rate
+        self.interval = max(1, round(SECOND / rate))
         self.room = burst * self.interval
         self.key = f"{route} {rate!r} {burst} {per_client}"
 
 
 class Limiter:
-    """The state of all buckets. `clock` is monotonic, in seconds."""
+    """The state of all buckets. `clock` is monotonic, in whole nanoseconds: sums of them are exact, so a burst is exact."""
 
-    def __init__(self, clock: Callable[[], float], clients: int = CLIENTS) -> None:
+    def __init__(self, clock: Callable[[], int], clients: int = CLIENTS) -> None:
         """`clients` bounds the buckets kept."""
         self._clock = clock
         self._clients = clients
-        self._by_client: OrderedDict[tuple[str, str], float] = OrderedDict()
-        self._by_route: dict[str, float] = {}
+        self._by_client: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._by_route: dict[str, int] = {}
 
     def retain(self, buckets: Iterable[Bucket]) -> None:
         """Drops the state of Route limits that no route has any more; that of clients ages out by itself."""
@@ -53,7 +53,7 @@ class Limiter:
         self._by_route[bucket.key] = full
         return 0
 
-    def _take_client(self, bucket: Bucket, key: tuple[str, str], now: float) -> int:
+    def _take_client(self, bucket: Bucket, key: tuple[str, str], now: int) -> int:
         table = self._by_client
         full = table.get(key)
         if full is None:
@@ -73,5 +73,5 @@ class Limiter:
         return len(self._by_client) + len(self._by_route)
 
 
-def _wait(seconds: float) -> int:
-    return max(1, math.ceil(seconds))
+def _wait(nanoseconds: int) -> int:
+    return -(-nanoseconds // SECOND)

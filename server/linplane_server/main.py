@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def _serve(given: argparse.Namespace) -> None:
     limits = options.group_of(given, Limits)
     shutdown = options.group_of(given, Shutdown)
-    serving = new_serving(time.monotonic)
+    serving = new_serving(time.monotonic_ns)
     health = Health(serving.registry)
     acknowledge = (
         FileReport(given.report, given.server_name, given.pod_uid, rfc3339(time.time())) if given.report else no_report
@@ -70,7 +70,7 @@ async def _serve(given: argparse.Namespace) -> None:
     collector = metrics_registry(ServerCollector(serving, source.name))
     status = Status(serving, health, given.pod_name, given.server_name)
     endpoint = AdminEndpoint(
-        Access(_token(given.admin_token_file), time.monotonic), _resources(given.state), serving.registry
+        Access(_token(given.admin_token_file), time.monotonic_ns), _resources(given.state), serving.registry
     )
     admin = Listener(admin_app(health, collector, status, endpoint), admin_guard, ADMIN_GRACEFUL)
     public_socket = _socket(given.public_fd, given.host, given.port)

@@ -19,6 +19,6 @@ class Serving:
     switches: Switches = field(default_factory=Switches)
 
 
-def new_serving(clock: Callable[[], float]) -> Serving:
-    """Nothing is loaded. `clock` is monotonic, in seconds; it is for the limits."""
+def new_serving(clock: Callable[[], int]) -> Serving:
+    """Nothing is loaded. `clock` is monotonic, in whole nanoseconds; it is for the limits."""
     return Serving(Limiter(clock))

@@ -1,0 +1,101 @@
+"""Documents, routes and servers for tests, in as few words as they need."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from linplane_api.artifact import Artifact, with_checks
+from linplane_api.document import (
+    Candidate,
+    RateLimit,
+    RouteDocument,
+    RoutingMap,
+    ServedVersion,
+    SplitKey,
+    Unavailable,
+    make_entry,
+)
+from linplane_server.clients import ClientIdentity
+from linplane_server.counters import Counters
+from linplane_server.intake import Intake
+from linplane_server.predictor import Predictor
+from linplane_server.registry import Route
+from linplane_server.reporting import no_report
+from linplane_server.serving import Serving, new_serving
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, now: int = 1_000) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def served(coefficients: Mapping[str, float], intercept: float = 0.0) -> ServedVersion:
+    """The weights of one version."""
+    artifact = with_checks(Artifact(tuple(coefficients), tuple(coefficients.values()), intercept))
+    return ServedVersion(artifact.digest, artifact.features, artifact.coefficients, artifact.intercept, artifact.checks)
+
+
+V1 = {"area": 2.0, "rooms": 10.0}
+V2 = {"area": 3.0, "rooms": 20.0}
+
+
+def document(
+    route: str = "homes",
+    current: str | None = "v1",
+    split: Sequence[tuple[str, int]] = (),
+    versions: Mapping[str, Mapping[str, float]] | None = None,
+    header: str | None = None,
+    limit: RateLimit | None = None,
+    unavailable: Unavailable | None = None,
+    named: Mapping[str, tuple[str, ...]] | None = None,
+) -> RouteDocument:
+    """A routing document; `split` in hundredths of a percent."""
+    weights = {name: served(c, 1.0) for name, c in ({"v1": V1, "v2": V2} if versions is None else versions).items()}
+    return RouteDocument(
+        route=route,
+        model=route,
+        current=current,
+        split=tuple(Candidate(version, share) for version, share in split),
+        split_key=SplitKey(route, header),
+        versions=weights,
+        named={name: version.features for name, version in weights.items()} | dict(named or {}),
+        rate_limit=limit,
+        unavailable=unavailable,
+    )
+
+
+def compiled(doc: RouteDocument | None = None, counters: Counters | None = None) -> Route:
+    """A route that is ready to answer."""
+    return Route(make_entry(doc or document(), 1), counters or Counters())
+
+
+def routing(*documents: RouteDocument, sequence: int = 1, uid: str = "uid-1", **raw: str) -> RoutingMap:
+    """A routing map; `raw` are routes whose text is given."""
+    good = {doc.route: make_entry(doc, sequence).to_bytes().decode() for doc in documents}
+    return RoutingMap(uid, sequence, good | raw)
+
+
+async def serving(*documents: RouteDocument, clock: Clock | None = None) -> Serving:
+    """What a server has loaded."""
+    result = new_serving(clock or Clock())
+    await Intake(result, no_report, Clock()).take(routing(*documents))
+    return result
+
+
+class Client:
+    """Asks a Predictor, without any network."""
+
+    def __init__(self, loaded: Serving, *, single_route: bool = True, trusted: Sequence[Any] = ()) -> None:
+        self.predictor = Predictor(loaded, ClientIdentity(trusted), Clock(), single_route=single_route)
+
+    def ask(
+        self, data: Any, name: str | None = None, peer: str = "192.0.2.1", method: str = "POST", **headers: str
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body; a header's underscores are hyphens."""
+        fields = [(key.replace("_", "-").encode(), value.encode()) for key, value in headers.items()]
+        status, out, content = self.predictor.respond(method, name, fields, peer, data)
+        return status, {key.decode(): value.decode() for key, value in out}, content

@@ -1,0 +1,173 @@
+"""What an admin call decides, and what it waits for, on resources that stand still or come along."""
+
+from dataclasses import dataclass, field, replace
+
+import msgspec
+import pytest
+
+from linplane_server.admin_calls import freeze, switch, unfreeze
+from linplane_server.resources import Condition, Conflict, NotFound, ObjectState, Refused
+
+SHORT = 0.02
+
+
+def state(name: str, version: str, generation: int = 1, frozen: bool = False, **conditions: str) -> ObjectState:
+    """An object whose status is about its spec; conditions are STATUS or STATUS:REASON."""
+    parts = ((kind, *[*value.split(":"), ""][:2]) for kind, value in conditions.items())
+    listed = tuple(Condition(kind, status, reason, "why", generation) for kind, status, reason in parts)
+    return ObjectState(name, "homes", version, generation, generation, listed, frozen)
+
+
+@dataclass
+class Change:
+    """A change that may be refused."""
+
+    message: str | None = None
+
+    async def refusal(self) -> str | None:
+        return self.message
+
+
+@dataclass
+class Fake:
+    """Resources in memory; `after` is what each name looks like once something was changed."""
+
+    objects: dict[str, ObjectState]
+    after: dict[str, ObjectState] = field(default_factory=dict)
+    refused: str | None = None
+    writes: list[tuple[str, object]] = field(default_factory=list)
+    interval: float = 0.001
+
+    async def route(self, name: str) -> ObjectState:
+        return self._get(name)
+
+    async def version(self, model: str, version: str) -> ObjectState:
+        return self._get(f"{model}-{version}")
+
+    async def switch(self, route: ObjectState, version: str) -> Change:
+        return self._write(route.name, version)
+
+    async def freeze(self, version: ObjectState, *, frozen: bool) -> Change:
+        return self._write(version.name, frozen)
+
+    def _get(self, name: str) -> ObjectState:
+        if name not in self.objects:
+            raise NotFound("NotFound", "there is none")
+        return self.objects[name]
+
+    def _write(self, name: str, value: object) -> Change:
+        self.writes.append((name, value))
+        self.objects |= self.after
+        return Change(self.refused)
+
+
+ROUTE = state("r", "v1", Converged="True", Accepted="True")
+V1 = state("homes-v1", "v1", Ready="True")
+V2 = state("homes-v2", "v2", Ready="True")
+SWITCHED = state("r", "v2", 2, Converged="True", Accepted="True")
+
+
+def world(**changed: object) -> Fake:
+    fake = Fake({"r": ROUTE, "homes-v1": V1, "homes-v2": V2}, {"r": SWITCHED})
+    return replace(fake, **changed)  # type: ignore[arg-type]
+
+
+async def test_a_switch_is_done_once_the_route_has_converged() -> None:
+    fake = world()
+    outcome = await switch(fake, "r", "v2")
+    assert outcome.done
+    assert outcome.body == {"route": "r", "from": "v1", "to": "v2", "converged": True}
+    assert fake.writes == [("r", "v2")]
+
+
+@pytest.mark.parametrize(
+    "slow",
+    [
+        ROUTE,
+        state("r", "v2", 2, Converged="False", Accepted="True"),
+        msgspec.structs.replace(SWITCHED, observed=1),
+        msgspec.structs.replace(SWITCHED, conditions=ROUTE.conditions),
+        msgspec.structs.replace(SWITCHED, version="v1"),
+    ],
+)
+async def test_a_switch_without_its_effect_is_under_way(slow: ObjectState) -> None:
+    outcome = await switch(world(after={"r": slow}), "r", "v2", SHORT)
+    assert not outcome.done
+    assert outcome.body["converged"] is False
+
+
+async def test_a_switch_to_the_current_version_changes_nothing() -> None:
+    fake = world()
+    assert (await switch(fake, "r", "v1", SHORT)).done
+    assert fake.writes == []
+
+
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        (state("homes-v2", "v2", frozen=True, Ready="True"), "VersionFrozen"),
+        (state("homes-v2", "v2", Ready="False:Training"), "VersionNotReady"),
+        (state("homes-v2", "v2"), "VersionNotReady"),
+        (msgspec.structs.replace(V2, observed=0), "VersionNotReady"),
+    ],
+)
+async def test_a_version_that_cannot_serve_is_a_conflict_and_nothing_is_changed(
+    target: ObjectState, reason: str
+) -> None:
+    fake = world(objects={"r": ROUTE, "homes-v2": target})
+    with pytest.raises(Conflict) as caught:
+        await switch(fake, "r", "v2", SHORT)
+    assert caught.value.reason == reason
+    assert fake.writes == []
+
+
+async def test_what_is_not_there_is_not_found() -> None:
+    for call in (switch, freeze, unfreeze):
+        with pytest.raises(NotFound):
+            await call(world(), "absent", "v2", SHORT)
+        with pytest.raises(NotFound):
+            await call(world(), "r", "v9", SHORT)
+
+
+async def test_a_route_that_does_not_accept_the_switch_says_why() -> None:
+    kept = state("r", "v2", 2, Accepted="False:VersionNotReady", Converged="True")
+    with pytest.raises(Conflict) as caught:
+        await switch(world(after={"r": kept}), "r", "v2", SHORT)
+    assert (caught.value.reason, caught.value.detail) == ("VersionNotReady", "why")
+
+
+async def test_a_refused_change_is_handed_on() -> None:
+    with pytest.raises(Refused, match=r"spec\.version: immutable"):
+        await switch(world(after={}, refused="spec.version: immutable"), "r", "v2", SHORT)
+
+
+async def test_a_freeze_is_done_once_withdrawn() -> None:
+    frozen = state("homes-v2", "v2", 2, frozen=True, Withdrawn="True")
+    fake = world(after={"homes-v2": frozen})
+    outcome = await freeze(fake, "r", "v2")
+    assert outcome.done
+    assert outcome.body == {"model": "homes", "version": "v2", "frozen": True, "withdrawn": True}
+    assert fake.writes == [("homes-v2", True)]
+    behind = state("homes-v2", "v2", 2, frozen=True, Withdrawn="False:ReplicasBehind")
+    assert not (await freeze(world(after={"homes-v2": behind}), "r", "v2", SHORT)).done
+
+
+async def test_freezing_the_current_version_warns() -> None:
+    fake = world(after={"homes-v1": state("homes-v1", "v1", 2, frozen=True, Withdrawn="True")})
+    assert "503" in (await freeze(fake, "r", "v1")).body["warning"]
+
+
+async def test_freeze_and_unfreeze_of_what_already_is_so_change_nothing() -> None:
+    frozen = state("homes-v2", "v2", frozen=True, Withdrawn="True")
+    fake = world(objects={"r": ROUTE, "homes-v2": frozen, "homes-v1": V1})
+    assert (await freeze(fake, "r", "v2", SHORT)).done
+    assert (await unfreeze(fake, "r", "v1", SHORT)).done
+    assert fake.writes == []
+
+
+async def test_an_unfreeze_is_done_once_it_was_seen() -> None:
+    frozen = state("homes-v2", "v2", frozen=True, Withdrawn="True")
+    fake = world(objects={"r": ROUTE, "homes-v2": frozen}, after={"homes-v2": state("homes-v2", "v2", 2)})
+    outcome = await unfreeze(fake, "r", "v2")
+    assert outcome.done
+    assert fake.writes == [("homes-v2", False)]

@@ -1,0 +1,145 @@
+"""What a body may be, and what is said of one that may not: the place, and never what was sent."""
+
+import contextlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linplane_server.body import read
+from linplane_server.errors import Invalid, Malformed
+
+ACCEPTED = frozenset({"area", "a/b"})
+
+GOOD = [
+    (b'{"features":{"area":1}}', [{"area": 1.0}]),
+    (b'{"features":[1,2.5e0]}', [[1.0, 2.5]]),
+    (b'{"rows":[{"area":1},[2]],"key":"u:1"}', [{"area": 1.0}, [2.0]]),
+    (b' \n{"key":"a\\u003ab","features":{"x:y":-0.0}}\n', [{"x:y": 0.0}]),
+    (b'{"features":{"area":' + b"9" * 200 + b"}}", [{"area": float("9" * 200)}]),
+    (b'{"features":{"area":1e-400}}', [{"area": 0.0}]),
+]
+
+
+@pytest.mark.parametrize(("data", "rows"), GOOD)
+def test_good_bodies_are_read(data: bytes, rows: list[object]) -> None:
+    assert read(data, ACCEPTED)[1] == rows
+
+
+MALFORMED = [
+    b"",
+    b" ",
+    b"{",
+    b'{"features":{"area":1}} x',
+    b'{"features":{"area":1}}{"features":{"area":1}}',
+    b'\xef\xbb\xbf{"features":{"area":1}}',
+    '{"features":{"area":1}}'.encode("utf-16"),
+    '{"features":{"area":1}}'.encode("utf-16-le"),
+    b'{"features":{"area":1},"key":"\xff"}',
+    b'{"features":{"\xc3\x28":1}}',
+    b'{"features":{"area":1},"key":"\\ud800"}',
+    b'{"features":{"area":01}}',
+    b'{"features":{"area":+1}}',
+    b'{"features":{"area":0x10}}',
+    b'{"features":{"area":1.}}',
+    b"{'features':{}}",
+    b'{"features":{"area":1,}}',
+    b'{"features":{"area":1}/**/}',
+    b"[" * 60_000,
+    b'{"features":' * 5_000,
+    b'{"rows":' + b"[" * 60_000,
+    b'{"features":{"area":1,"area":2}}',
+    b'{"features":{"area":1},"features":{"area":2}}',
+    b'{"key":"a","features":{"area":1},"key":"b"}',
+    b'{"rows":[{"area":1,"area":1}]}',
+    b'{"features":{"area":1,"\\u0061rea":2}}',
+    b'{"key":"\\u003a","features":{"area":1,"area":2}}',
+    b'{"features":{"area":1},"key":"a\x01b"}',
+]
+
+
+@pytest.mark.parametrize("data", MALFORMED)
+def test_what_is_not_json_is_malformed(data: bytes) -> None:
+    with pytest.raises(Malformed):
+        read(data, ACCEPTED)
+
+
+INVALID = [
+    (b"[]", ""),
+    (b"1", ""),
+    (b"null", ""),
+    (b"NaN", ""),
+    (b"{}", ""),
+    (b'{"key":"a"}', ""),
+    (b'{"features":{"area":1},"rows":[[1]]}', ""),
+    (b'{"features":{"area":1},"verySecret":1}', ""),
+    (b'{"features":null}', "/features"),
+    (b'{"features":"verySecret"}', "/features"),
+    (b'{"features":{"area":NaN}}', "/features/area"),
+    (b'{"features":{"area":Infinity}}', "/features/area"),
+    (b'{"features":{"area":-Infinity}}', "/features/area"),
+    (b'{"features":{"area":1e400}}', "/features/area"),
+    (b'{"features":{"area":' + b"9" * 10_000 + b"}}", "/features/area"),
+    (b'{"features":{"area":true}}', "/features/area"),
+    (b'{"features":{"area":"7"}}', "/features/area"),
+    (b'{"features":{"area":null}}', "/features/area"),
+    (b'{"features":{"a/b":false}}', "/features/a~1b"),
+    (b'{"features":{"verySecret":true}}', "/features"),
+    (b'{"features":[1,"2"]}', "/features/1"),
+    (b'{"features":{"area":1},"key":7}', "/key"),
+    (b'{"features":{"area":1},"key":null}', "/key"),
+    (b'{"rows":{}}', "/rows"),
+    (b'{"rows":[]}', "/rows"),
+    (b'{"rows":[[1],7]}', "/rows/1"),
+    (b'{"rows":[[1],[2],[3],[true]]}', "/rows/3/0"),
+    (b'{"rows":[[1],{"area":[]}]}', "/rows/1/area"),
+]
+
+
+@pytest.mark.parametrize(("data", "pointer"), INVALID)
+def test_the_place_of_what_is_wrong_is_named(data: bytes, pointer: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        read(data, ACCEPTED)
+    assert caught.value.pointer == pointer
+    assert "verySecret" not in caught.value.detail
+
+
+names = st.text(st.characters(exclude_categories=["Cs"]), max_size=4) | st.sampled_from(["a", "b", "a:b", ":"])
+pairs = st.lists(st.tuples(names, st.integers(-9, 9)), min_size=1, max_size=4)
+
+
+@given(pairs, names | st.none(), st.booleans())
+def test_a_key_that_stands_twice_is_never_overlooked(
+    row: list[tuple[str, int]], key: str | None, ascii_only: bool
+) -> None:
+    members = ",".join(f"{json.dumps(name, ensure_ascii=ascii_only)}:{value}" for name, value in row)
+    field = "" if key is None else f',"key":{json.dumps(key, ensure_ascii=ascii_only)}'
+    data = f'{{"features":{{{members}}}{field}}}'.encode()
+    if len(dict(row)) == len(row):
+        assert read(data, ACCEPTED)[1] == [dict(row)]
+    else:
+        with pytest.raises(Malformed):
+            read(data, ACCEPTED)
+
+
+@given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
+def test_no_bytes_at_all_are_more_than_refused(data: bytes) -> None:
+    with pytest.raises((Malformed, Invalid)):
+        read(data, ACCEPTED)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["features", "rows", "key"]) | names, inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(json_values)
+def test_any_json_is_read_or_refused(value: object) -> None:
+    with contextlib.suppress(Malformed, Invalid):
+        read(json.dumps(value).encode(), ACCEPTED)

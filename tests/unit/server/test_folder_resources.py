@@ -1,0 +1,151 @@
+"""Local mode's resources: read from the state folder, changed in the manifest."""
+
+import errno
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from linplane_api.manifest import ManifestError
+from linplane_server.folder_resources import FolderResources
+from linplane_server.resources import Conflict, Forbidden, NotFound, Refused
+
+
+class State:
+    """A state folder with one route and one version, both from one manifest."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = folder / "homes.yaml"
+        self.manifest.write_text("kind: ModelRoute\n")
+        self.writes: list[tuple[Any, ...]] = []
+        self.write("modelroutes", "r", {"model": "homes", "version": "v1"})
+        self.write("linearmodels", "homes-v1", {"model": "homes", "version": "v1", "frozen": True})
+
+    def write(self, folder: str, name: str, spec: dict[str, Any], generation: int = 3, **more: Any) -> None:
+        metadata = {
+            "name": name,
+            "generation": generation,
+            "annotations": {"linplane.dev/manifest": str(self.manifest)},
+        }
+        condition = {"type": "Ready", "status": "True", "reason": "Ready", "observedGeneration": generation}
+        status = {"observedGeneration": generation, "conditions": [condition], "sequence": 7}
+        body = {"apiVersion": "linplane.dev/v1alpha1", "metadata": metadata, "spec": spec, "status": status} | more
+        path = self.folder / "objects" / folder / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(body))
+
+    def problems(self, *messages: str, file: Path | None = None) -> None:
+        listed = [{"file": str(file or self.manifest), "line": 3, "field": "spec", "message": m} for m in messages]
+        (self.folder / "problems.json").write_text(json.dumps(listed))
+
+    def resources(self, error: Exception | None = None) -> FolderResources:
+        def set_field(*arguments: Any) -> None:
+            if error:
+                raise error
+            self.writes.append(arguments)
+
+        return FolderResources(self.folder, set_field)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    return State(tmp_path)
+
+
+async def test_objects_are_read_as_they_are(state: State) -> None:
+    route = await state.resources().route("r")
+    assert (route.name, route.model, route.version, route.generation, route.frozen) == ("r", "homes", "v1", 3, False)
+    assert route.holds("Ready")
+    version = await state.resources().version("homes", "v1")
+    assert (version.name, version.frozen) == ("homes-v1", True)
+
+
+@pytest.mark.parametrize("name", ["absent", "../linearmodels/homes-v1", "", "R", "a\n"])
+async def test_a_route_that_is_none_is_not_found(state: State, name: str) -> None:
+    with pytest.raises(NotFound):
+        await state.resources().route(name)
+
+
+@pytest.mark.parametrize(("model", "version"), [("homes", "v9"), ("..", "v1"), ("homes", "../v1"), ("a/b", "v1")])
+async def test_a_version_that_is_none_is_not_found(state: State, model: str, version: str) -> None:
+    with pytest.raises(NotFound):
+        await state.resources().version(model, version)
+
+
+async def test_one_field_of_the_manifest_is_changed(state: State) -> None:
+    resources = state.resources()
+    await resources.switch(await resources.route("r"), "v2")
+    await resources.freeze(await resources.version("homes", "v1"), frozen=False)
+    assert state.writes == [
+        (state.manifest, "ModelRoute", "r", ("spec", "version"), "v2"),
+        (state.manifest, "LinearModel", "homes-v1", ("spec", "frozen"), False),
+    ]
+
+
+async def test_the_real_change_leaves_the_rest_of_the_file_alone(state: State) -> None:
+    before = (
+        "# ours\napiVersion: linplane.dev/v1alpha1\nkind: ModelRoute\nmetadata: {name: r}\n"
+        "spec:\n  model: homes   # the\n  version: v1\n"
+    )
+    state.manifest.write_text(before)
+    resources = FolderResources(state.folder)
+    await resources.switch(await resources.route("r"), "v2")
+    assert state.manifest.read_text() == before.replace("version: v1", "version: v2")
+
+
+async def test_an_object_that_changed_meanwhile_is_a_conflict(state: State) -> None:
+    resources = state.resources()
+    route = await resources.route("r")
+    state.write("modelroutes", "r", {"model": "homes", "version": "v1"}, generation=4)
+    with pytest.raises(Conflict, match="changed meanwhile"):
+        await resources.switch(route, "v2")
+    assert state.writes == []
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "text"),
+    [
+        (
+            PermissionError(errno.EACCES, "Permission denied"),
+            Forbidden,
+            "homes.yaml cannot be changed: Permission denied",
+        ),
+        (OSError(errno.EROFS, "Read-only file system"), Forbidden, "Read-only file system"),
+        (OSError(errno.ENOSPC, "No space left on device"), Conflict, "No space left on device"),
+        (ManifestError("edit the file by hand", 3), Refused, "edit the file by hand"),
+    ],
+)
+async def test_a_manifest_that_cannot_be_changed_says_why(
+    state: State, error: Exception, kind: type[Exception], text: str
+) -> None:
+    resources = state.resources(error)
+    with pytest.raises(kind, match=text):
+        await resources.switch(await resources.route("r"), "v2")
+
+
+async def test_an_object_of_no_manifest_is_a_conflict(state: State) -> None:
+    state.write("modelroutes", "r", {"model": "homes", "version": "v1"}, metadata={"name": "r", "generation": 1})
+    resources = state.resources()
+    with pytest.raises(Conflict, match="manifest"):
+        await resources.switch(await resources.route("r"), "v2")
+
+
+async def test_only_a_new_problem_of_that_file_refuses_the_change(state: State) -> None:
+    state.problems("an old one")
+    resources = state.resources()
+    change = await resources.switch(await resources.route("r"), "v2")
+    assert await change.refusal() is None
+    state.problems("a new one", file=state.folder / "other.yaml")
+    assert await change.refusal() is None
+    state.problems("an old one", "spec.version: no such version")
+    assert await change.refusal() == "spec.version: no such version"
+    (state.folder / "problems.json").write_text("{")
+    assert await change.refusal() is None
+
+
+async def test_a_damaged_object_is_a_conflict(state: State) -> None:
+    (state.folder / "objects/modelroutes/r.json").write_text("{")
+    with pytest.raises(Conflict, match="cannot be read"):
+        await state.resources().route("r")

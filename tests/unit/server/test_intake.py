@@ -1,0 +1,138 @@
+"""Taking up routing maps from a folder: swapped, then acknowledged; what was counted stays."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from linplane_api.document import RateLimit
+from linplane_api.folder import write_routing
+from linplane_server.folder_source import FolderSource
+from linplane_server.intake import Intake
+from linplane_server.registry import Snapshot
+from linplane_server.reporting import FileReport
+from linplane_server.serving import Serving, new_serving
+from unit.server.builders import Client, Clock, document, routing
+
+BODY = b'{"features":[1,2]}'
+
+
+async def until(check: object) -> None:
+    """Waits until it is true; the test's own timeout bounds it."""
+    async with asyncio.timeout(5):
+        while not check():  # type: ignore[operator]
+            await asyncio.sleep(0.001)
+
+
+@contextlib.asynccontextmanager
+async def watching(folder: Path, acknowledged: list[Snapshot]) -> AsyncIterator[Serving]:
+    loaded = new_serving(Clock())
+
+    async def acknowledge(snapshot: Snapshot) -> None:
+        assert loaded.registry.snapshot is snapshot, "acknowledged before it answers"
+        acknowledged.append(snapshot)
+
+    task = asyncio.create_task(FolderSource(folder, 0.001).run(Intake(loaded, acknowledge, Clock()).take))
+    try:
+        yield loaded
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_each_state_is_swapped_in_and_acknowledged_once(tmp_path: Path) -> None:
+    seen: list[Snapshot] = []
+    async with watching(tmp_path / "later", seen) as loaded:
+        await asyncio.sleep(0.01)
+        assert loaded.registry.loaded_at is None
+        write_routing(tmp_path / "later", routing(document(), sequence=1))
+        await until(lambda: seen)
+        write_routing(tmp_path / "later", routing(document(current="v2"), sequence=2, uid="u2"))
+        await until(lambda: len(seen) == 2)
+        await asyncio.sleep(0.01)
+        assert [(s.uid, s.sequence) for s in seen] == [("uid-1", 1), ("u2", 2)]
+        assert [(s.route, s.old, s.new) for s in loaded.switches.last()] == [("homes", "v1", "v2")]
+
+
+async def test_a_folder_damaged_as_a_whole_keeps_everything(tmp_path: Path) -> None:
+    seen: list[Snapshot] = []
+    async with watching(tmp_path, seen) as loaded:
+        write_routing(tmp_path, routing(document()))
+        await until(lambda: seen)
+        before = loaded.registry.snapshot
+        for name, data in (("..a", {}), ("..b", {"sequence": "x"}), ("..c", {"sequence": b"\xff"})):
+            (tmp_path / name).mkdir()
+            for key, value in data.items():
+                (tmp_path / name / key).write_bytes(value if isinstance(value, bytes) else value.encode())
+            (tmp_path / "new").symlink_to(name)
+            (tmp_path / "new").rename(tmp_path / "..data")
+            await asyncio.sleep(0.01)
+        (tmp_path / "..data").unlink()
+        await asyncio.sleep(0.01)
+        assert loaded.registry.snapshot is before
+        write_routing(tmp_path, routing(document(current="v2"), sequence=1))
+        await until(lambda: len(seen) == 2)
+
+
+async def test_a_lower_sequence_is_taken_too(tmp_path: Path) -> None:
+    seen: list[Snapshot] = []
+    async with watching(tmp_path, seen):
+        write_routing(tmp_path, routing(document(), sequence=9))
+        await until(lambda: seen)
+        write_routing(tmp_path, routing(document(), sequence=2, uid="another"))
+        await until(lambda: len(seen) == 2)
+        assert seen[-1].sequence == 2
+
+
+async def test_counters_survive_a_swap_and_go_with_their_route_or_version(tmp_path: Path) -> None:
+    loaded = new_serving(Clock())
+    seen: list[Snapshot] = []
+
+    async def acknowledge(snapshot: Snapshot) -> None:
+        seen.append(snapshot)
+
+    intake = Intake(loaded, acknowledge, Clock())
+    client = Client(loaded)
+    await intake.take(routing(document(), document("other")))
+    client.ask(BODY, "homes")
+    client.ask(b"", "homes")
+    await intake.take(routing(document(current="v2"), sequence=2))
+    client.ask(BODY, "homes")
+    counted = loaded.counters.versions("homes")
+    assert {name: series.requests for name, series in counted.items()} == {"v1": 1, "v2": 1, "": 1}
+    assert not loaded.counters.versions("other")
+    await intake.take(routing(document(current="v2", versions={"v2": {"area": 1.0, "rooms": 1.0}}), sequence=3))
+    assert set(loaded.counters.versions("homes")) == {"v2", ""}
+
+
+async def test_limits_are_reloaded_with_the_document() -> None:
+    loaded = new_serving(Clock())
+
+    async def acknowledge(snapshot: Snapshot) -> None:
+        """Nobody asked."""
+
+    intake = Intake(loaded, acknowledge, Clock())
+    client = Client(loaded)
+    await intake.take(routing(document(limit=RateLimit(0.01, 1, "Client"))))
+    assert [client.ask(BODY)[0] for _ in range(2)] == [200, 429]
+    await intake.take(routing(document(limit=RateLimit(0.01, 1, "Client"), current="v2"), sequence=2))
+    assert client.ask(BODY)[0] == 429
+    await intake.take(routing(document(), sequence=3))
+    assert client.ask(BODY)[0] == 200
+
+
+async def test_the_report_is_a_file_that_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    report = FileReport(path, "default", "uid-of-pod", "2026-01-01T00:00:00Z")
+    await report(Snapshot("cm", 4, {}, {"a": "why"}))
+    assert json.loads(path.read_bytes()) == {
+        "serverName": "default", "podUID": "uid-of-pod", "startedAt": "2026-01-01T00:00:00Z", "configMapUID": "cm",
+        "sequence": 4, "routes": 0, "rejectedCount": 1, "rejected": [{"route": "a", "reason": "why"}], "formats": [1],
+    }  # fmt: skip
+    assert [p.name for p in tmp_path.iterdir()] == ["report.json"]
+
+
+async def test_a_report_that_cannot_be_written_does_not_stop_the_serving(tmp_path: Path) -> None:
+    await FileReport(tmp_path / "absent" / "report.json", "default", "", "")(Snapshot("cm", 4, {}, {}))

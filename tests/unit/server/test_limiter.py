@@ -1,0 +1,128 @@
+"""Rate limits, by a clock that stands still."""
+
+import time
+from fractions import Fraction
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linplane_api.document import RateLimit
+from linplane_server.limiter import CLIENTS, SECOND, Bucket, Limiter
+from linplane_server.registry import route_bucket
+from unit.server.builders import Clock
+
+
+class ReferenceBucket:
+    """A token bucket as textbooks have it, in exact numbers; times are in nanoseconds."""
+
+    def __init__(self, rate: float, burst: int) -> None:
+        self.rate, self.burst, self.tokens, self.last = Fraction(rate) / SECOND, burst, Fraction(burst), 0
+
+    def take(self, now: int) -> bool:
+        self.tokens = min(Fraction(self.burst), self.tokens + (now - self.last) * self.rate)
+        self.last = now
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+
+# rates of which one token takes whole nanoseconds
+rates = st.sampled_from([0.01, 0.0625, 0.5, 1.0, 2.0, 8.0, 10.0, 64.0, 1000.0]).map(lambda rate: Fraction(str(rate)))
+steps = st.lists(st.tuples(st.integers(0, 4 * SECOND) | st.integers(0, 1000), st.sampled_from("abc")), max_size=60)
+
+
+@given(rates, st.integers(1, 8), steps, st.booleans())
+def test_it_is_a_token_bucket(rate: Fraction, burst: int, steps: list[tuple[int, str]], per_client: bool) -> None:
+    clock = Clock(0)
+    limiter = Limiter(clock)
+    bucket = Bucket("r", float(rate), burst, per_client=per_client)
+    references = {name: ReferenceBucket(rate, burst) for name in "abc"}
+    for step, client in steps:
+        clock.now += step
+        expected = references[client if per_client else "a"].take(clock.now)
+        assert (limiter.take(bucket, client) == 0) is expected
+
+
+@given(st.floats(0.01, 1000), st.integers(1, 50))
+def test_after_the_time_named_there_is_a_token_again(rate: float, burst: int) -> None:
+    clock = Clock(0)
+    limiter = Limiter(clock)
+    bucket = Bucket("r", rate, burst, per_client=True)
+    assert [limiter.take(bucket, "c") for _ in range(burst)] == [0] * burst
+    wait = limiter.take(bucket, "c")
+    assert isinstance(wait, int)
+    assert wait >= 1
+    clock.now += wait * SECOND
+    assert limiter.take(bucket, "c") == 0
+
+
+def test_a_refused_request_costs_nothing() -> None:
+    clock = Clock(0)
+    limiter = Limiter(clock)
+    bucket = Bucket("r", 1.0, 1, per_client=True)
+    limiter.take(bucket, "c")
+    for _ in range(100):
+        assert limiter.take(bucket, "c") == 1
+    clock.now += SECOND
+    assert limiter.take(bucket, "c") == 0
+
+
+def test_a_million_clients_leave_memory_bounded() -> None:
+    limiter = Limiter(time.monotonic_ns)
+    bucket = Bucket("r", 1.0, 1, per_client=True)
+    pages = Path("/proc/self/statm")
+    for i in range(CLIENTS):
+        limiter.take(bucket, f"10.0.{i}")
+    before = int(pages.read_text().split()[1])
+    for i in range(1_000_000):
+        limiter.take(bucket, f"10.1.{i}")
+    assert len(limiter) == CLIENTS
+    assert (int(pages.read_text().split()[1]) - before) * 4096 < 10 << 20
+
+
+def test_the_client_used_last_is_remembered() -> None:
+    limiter = Limiter(Clock(), clients=2)
+    bucket = Bucket("r", 0.001, 1, per_client=True)
+    limiter.take(bucket, "a")
+    limiter.take(bucket, "b")
+    assert limiter.take(bucket, "a") > 0
+    limiter.take(bucket, "c")  # pushes out b
+    assert limiter.take(bucket, "a") > 0
+    assert limiter.take(bucket, "b") == 0
+
+
+def test_routes_do_not_share_clients() -> None:
+    limiter = Limiter(Clock())
+    for route in ("x", "y"):
+        assert limiter.take(Bucket(route, 1.0, 1, per_client=True), "c") == 0
+
+
+def test_an_unchanged_limit_keeps_its_state_across_a_reload_and_a_changed_one_starts_full() -> None:
+    limiter = Limiter(Clock())
+    for per_client in (True, False):
+        assert limiter.take(Bucket("r", 0.01, 1, per_client=per_client), "c") == 0
+        limiter.retain([Bucket("r", 0.01, 1, per_client=per_client)])
+        assert limiter.take(Bucket("r", 0.01, 1, per_client=per_client), "c") > 0
+        assert limiter.take(Bucket("r", 100.0, 1, per_client=per_client), "c") == 0
+
+
+def test_limits_of_routes_that_are_gone_are_forgotten() -> None:
+    limiter = Limiter(Clock())
+    limiter.take(Bucket("r", 1.0, 1, per_client=False), "")
+    limiter.retain([])
+    assert len(limiter) == 0
+
+
+def test_a_route_limit_is_divided_by_the_replicas_with_a_burst_of_at_least_one() -> None:
+    divided = route_bucket("r", RateLimit(10, 20, "Route", 4))
+    assert divided is not None
+    assert (SECOND / divided.interval, divided.room / divided.interval) == (2.5, 5)
+    least = route_bucket("r", RateLimit(10, 2, "Route", 4))
+    assert least is not None
+    assert least.room == least.interval
+    whole = route_bucket("r", RateLimit(10, 20, "Client", 4))
+    assert whole is not None
+    assert SECOND / whole.interval == 10
+    assert route_bucket("r", None) is None

@@ -1,0 +1,122 @@
+"""What a new routing map means for what is loaded."""
+
+import json
+
+import pytest
+
+from linplane_api.document import RoutingMap, make_entry
+from linplane_server.counters import Counters
+from linplane_server.loading import Loaded, advance, changed, load_route, report_of, snapshot_of
+from linplane_server.registry import Route, Snapshot
+from unit.server.builders import document, routing
+
+
+def take(loaded: Loaded, new: RoutingMap) -> tuple[Loaded, list[str]]:
+    """The next state, and what was parsed for it."""
+    names = changed(loaded, new)
+    return advance(loaded, new, {name: load_route(name, new.routes[name], Counters()) for name in names}), names
+
+
+def good(route: str, **fields: object) -> str:
+    return make_entry(document(route, **fields), 1).to_bytes().decode()  # type: ignore[arg-type]
+
+
+def damaged(text: str, change: str) -> str:
+    """Ways in which a document can be spoiled."""
+    body = json.loads(text)
+    match change:
+        case "cut":
+            return text[: len(text) // 2]
+        case "empty":
+            return ""
+        case "revision":
+            body["revision"] = "sha256:" + "0" * 64
+        case "format":
+            body["document"]["format"] = 2
+        case "weights":
+            body["document"]["versions"]["v1"]["coefficients"][0] = 77.0
+        case "field":
+            body["document"]["surprise"] = 1
+        case "NaN":
+            return text.replace("2.0", "NaN", 1).replace("[2,", "[NaN,", 1)
+        case "deep":
+            return "[" * 100_000
+        case "other":
+            return good("other")
+    return json.dumps(body)
+
+
+CHANGES = ["cut", "empty", "revision", "format", "weights", "field", "NaN", "deep", "other"]
+
+
+def test_only_what_changed_is_parsed() -> None:
+    loaded, names = take(Loaded(), routing(document("a"), document("b")))
+    assert names == ["a", "b"]
+    again, names = take(loaded, routing(document("a"), document("b"), sequence=1))
+    assert names == []
+    assert again.routes == loaded.routes
+    after, names = take(loaded, routing(document("a"), document("b", current="v2"), sequence=1))
+    assert names == ["b"]
+    assert after.routes["a"] is loaded.routes["a"]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_damaged_key_keeps_the_last_good_document_of_its_route_alone(change: str) -> None:
+    loaded, _ = take(Loaded(), routing(document("a"), document("b")))
+    bad = damaged(good("a"), change)
+    after, names = take(loaded, routing(document("b", current="v2"), sequence=2, a=bad))
+    assert names == ["a", "b"]
+    assert after.routes["a"] is loaded.routes["a"]
+    assert after.routes["b"].current_name == "v2"
+    assert list(after.rejected) == ["a"]
+    assert 0 < len(after.rejected["a"]) <= 256
+    unchanged, names = take(after, routing(document("b", current="v2"), sequence=2, a=bad))
+    assert names == []
+    assert unchanged.rejected == after.rejected
+
+
+def test_a_repaired_key_is_taken_and_no_longer_rejected() -> None:
+    loaded, _ = take(Loaded(), routing(document("a"), sequence=1))
+    broken, _ = take(loaded, routing(sequence=2, a="{"))
+    repaired, _ = take(broken, routing(document("a", current="v2"), sequence=3))
+    assert repaired.routes["a"].current_name == "v2"
+    assert not repaired.rejected
+
+
+def test_a_damaged_key_without_a_good_one_before_is_rejected_and_not_served() -> None:
+    loaded, _ = take(Loaded(), routing(document("b"), a="{"))
+    assert set(loaded.routes) == {"b"}
+    assert set(loaded.rejected) == {"a"}
+
+
+def test_a_route_that_is_gone_is_removed_rejected_or_not() -> None:
+    loaded, _ = take(Loaded(), routing(document("a"), document("b"), c="{"))
+    after, _ = take(loaded, routing(document("b")))
+    assert set(after.routes) == {"b"}
+    assert not after.rejected
+
+
+def test_features_that_stand_twice_are_rejected() -> None:
+    body = json.loads(good("a", versions={"v1": {"x": 1.0, "y": 2.0}}))
+    features = ["x", "x"]
+    body["document"]["versions"]["v1"]["features"] = body["document"]["named"]["v1"] = features
+    from linplane_api.canonical import canonical_bytes, digest_of
+
+    body["revision"] = digest_of(canonical_bytes(body["document"]))
+    assert not isinstance(load_route("a", json.dumps(body), Counters()), Route)
+
+
+def test_the_report_says_what_is_loaded_and_lists_the_first_rejected() -> None:
+    broken = {f"r{i}": "{" for i in range(10)}
+    new = routing(document("a"), sequence=7, uid="u7", **broken)
+    loaded, _ = take(Loaded(), new)
+    report = report_of(snapshot_of(loaded, new), "default", "pod-uid", "2026-01-01T00:00:00Z")
+    assert (report.config_map_uid, report.sequence, report.routes) == ("u7", 7, 1)
+    assert (report.rejected_count, [r.route for r in report.rejected]) == (10, [f"r{i}" for i in range(8)])
+    assert (report.server_name, report.pod_uid, report.started_at) == ("default", "pod-uid", "2026-01-01T00:00:00Z")
+
+
+def test_a_snapshot_does_not_change() -> None:
+    snapshot = Snapshot("u", 1, {}, {})
+    with pytest.raises(TypeError):
+        snapshot.routes["a"] = None  # type: ignore[index]

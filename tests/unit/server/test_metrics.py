@@ -1,0 +1,105 @@
+"""The exposition: well-formed, right, and bounded whatever is asked."""
+
+import json
+
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from linplane_api.document import RateLimit
+from linplane_server.health import Health
+from linplane_server.metrics import ServerCollector, metrics_registry
+from linplane_server.serving import Serving
+from linplane_server.status import Status
+from unit.server.builders import Client, document, serving
+
+BODY = b'{"features":[1,2]}'
+
+
+def exposed(loaded: Serving) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
+    """Every sample by name and labels, the process's own left out."""
+    text = generate_latest(metrics_registry(ServerCollector(loaded, "folder"))).decode()
+    result: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
+    for family in text_string_to_metric_families(text):
+        assert family.documentation
+        for sample in family.samples:
+            if not sample.name.startswith("process_"):
+                result.setdefault(sample.name, {})[tuple(sorted(sample.labels.items()))] = sample.value
+    return result
+
+
+def labels(**values: str) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(values.items()))
+
+
+async def test_what_was_answered_is_counted() -> None:
+    loaded = await serving(document(limit=RateLimit(0.001, 3, "Client")))
+    client = Client(loaded)
+    for data in (BODY, b'{"features":{"area":1}}', b"{", BODY):
+        client.ask(data, "homes")
+    client.ask(BODY, "absent")
+    samples = exposed(loaded)
+    assert samples["linplane_predict_requests_total"] == {
+        labels(route="homes", version="v1"): 2, labels(route="homes", version="v2"): 0,
+        labels(route="homes", version=""): 2, labels(route="", version=""): 1,
+    }  # fmt: skip
+    assert samples["linplane_predict_errors_total"] == {
+        labels(route="homes", version="v1", kind="missing_feature"): 1,
+        labels(route="homes", version="", kind="malformed"): 1,
+        labels(route="homes", version="", kind="rate_limited"): 1,
+        labels(route="", version="", kind="not_found"): 1,
+    }
+    assert samples["linplane_rate_limited_total"] == {labels(route="homes"): 1}
+    assert samples["linplane_predict_duration_seconds_count"] == samples["linplane_predict_requests_total"]
+    assert samples["linplane_predict_duration_seconds_bucket"][labels(route="homes", version="v1", le="+Inf")] == 2
+    revision = loaded.registry.snapshot.routes["homes"].revision
+    assert samples["linplane_route_info"] == {labels(route="homes", revision=revision, current="v1"): 1}
+    for name in ("routes", "routing_sequence", "snapshot_swaps_total"):
+        assert samples[f"linplane_{name}"] == {(): 1}
+    assert samples["linplane_routes_rejected"] == {(): 0}
+    assert samples["linplane_routing_source_info"] == {labels(source="folder"): 1}
+
+
+async def test_no_request_can_make_a_new_series() -> None:
+    loaded = await serving(document(split=[("v2", 5000)]))
+    client = Client(loaded)
+    for data in (BODY, b"", b'{"features":{}}', b'{"features":[]}'):
+        for i in range(30):
+            client.ask(data, "homes")
+            client.ask(b'{"features":[1,2],"key":"%d"}' % i, "homes")
+            client.ask(data, f"attack-{i}")
+    before = {name: set(series) for name, series in exposed(loaded).items()}
+    for i in range(200):
+        client.ask(
+            f'{{"features":{{"f{i}":{i}}},"key":"{i}"}}'.encode(), "homes", x_version=str(i), x_request_id=str(i)
+        )
+        client.ask(BODY, f"attack{i}", host=f"host{i}", content_type=f"type/{i}")
+        client.ask(b"", host=f"host{i}", peer=f"192.0.2.{i}")
+    after = {name: set(series) for name, series in exposed(loaded).items()}
+    kinds = {dict(labels)["kind"] for labels in after.pop("linplane_predict_errors_total")}
+    before.pop("linplane_predict_errors_total")
+    assert after == before
+    assert kinds <= {"malformed", "invalid", "missing_feature", "not_found", "media_type"}
+
+
+async def test_the_status_says_what_this_replica_serves() -> None:
+    loaded = await serving(document(split=[("v2", 2500)]))
+    client = Client(loaded)
+    client.ask(b'{"features":[1,2],"key":"a"}', "homes")
+    client.ask(b'{"features":{},"key":"a"}', "homes")
+    client.ask(b"", "homes")
+    body = json.loads(Status(loaded, Health(loaded.registry), "pod-7", "default")())
+    route = body["routes"]["homes"]
+    assert (body["replica"], body["server"], body["ready"], body["sequence"]) == ("pod-7", "default", True, 1)
+    assert route["traffic"] == [{"version": "v1", "percent": 75.0}, {"version": "v2", "percent": 25.0}]
+    hit = next(figures for figures in route["versions"].values() if figures["hits"])
+    assert hit == {"hits": 2, "errors": 1, "meanLatencyMs": 0.0, "lackedFeature": 1}
+    assert route["refused"] == {"malformed": 1}
+
+
+async def test_ready_is_loaded_and_not_draining() -> None:
+    loaded = await serving(document())
+    health = Health(loaded.registry)
+    assert health.unready() is None
+    health.draining = True
+    assert health.unready() == "draining"
+    assert Health((await serving()).registry).unready() == "no route is loaded"

@@ -1,0 +1,211 @@
+"""One request from its fields and bytes to its answer, without a network."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linplane_api.document import RateLimit, Unavailable
+from linplane_server.errors import TooLarge
+from linplane_server.problems import STATUSES
+from linplane_server.serving import Serving
+from unit.server.builders import V1, Client, document, serving
+
+BODY = b'{"features":{"area":2,"rooms":3}}'
+
+
+@pytest.fixture
+async def loaded() -> Serving:
+    return await serving(document("homes"), document("pens", current="v2"))
+
+
+def detail(content: bytes) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(content)
+    assert set(body) >= {"type", "title", "status", "detail", "requestId"}
+    return body
+
+
+def test_an_answer_names_its_version_route_and_what_decided(loaded: Serving) -> None:
+    status, headers, content = Client(loaded).ask(BODY, "homes")
+    route = loaded.registry.snapshot.routes["homes"]
+    assert (status, json.loads(content)) == (
+        200,
+        {"prediction": 35.0, "version": "v1", "route": "homes", "assignedBy": "current"},
+    )
+    assert headers["content-type"] == "application/json"
+    assert headers["content-length"] == str(len(content))
+    assert headers["x-linplane-version"] == "v1"
+    assert headers["x-linplane-revision"] == route.revision
+    assert headers["x-linplane-digest"].startswith("sha256:")
+
+
+def test_all_rows_are_answered_by_one_version(loaded: Serving) -> None:
+    rows = [{"rooms": 3, "area": 2}, [2, 3], [0, 0]]
+    status, _, content = Client(loaded).ask(json.dumps({"rows": rows}).encode(), "homes")
+    body = {"predictions": [35.0, 35.0, 1.0], "version": "v1", "route": "homes", "assignedBy": "current"}
+    assert (status, json.loads(content)) == (200, body)
+
+
+async def test_what_decided_is_said() -> None:
+    client = Client(await serving(document(split=[("v2", 5000)], header="X-User-Id")))
+    keyed = b'{"features":[2,3],"key":"u"}'
+    assert json.loads(client.ask(keyed, x_user_id="h")[2])["assignedBy"] == "key"
+    assert json.loads(client.ask(BODY, x_user_id="h")[2])["assignedBy"] == "header"
+    assert json.loads(client.ask(BODY)[2])["assignedBy"] == "features"
+    by_header = json.loads(client.ask(BODY, x_user_id="ü")[2])["version"]
+    assert by_header == json.loads(client.ask('{"features":[2,3],"key":"ü"}'.encode())[2])["version"]
+
+
+HOSTS = [
+    ("homes", "homes"),
+    ("HOMES", "homes"),
+    ("homes:8080", "homes"),
+    ("pens.default.svc.cluster.local:80", "pens"),
+    ("pens.", "pens"),
+    ("localhost", None),
+    ("127.0.0.1:8080", None),
+    ("[::1]:8080", None),
+    ("", None),
+    ("other.homes", None),
+    ("h\xf6mes", None),
+]
+
+
+@pytest.mark.parametrize(("host", "route"), HOSTS)
+def test_the_route_is_the_first_label_of_host(loaded: Serving, host: str, route: str | None) -> None:
+    status, _, content = Client(loaded).ask(BODY, host=host)
+    assert (status, json.loads(content).get("route")) == ((200, route) if route else (404, None))
+
+
+def test_an_unknown_route_is_told_how_to_address_one(loaded: Serving) -> None:
+    status, _, content = Client(loaded).ask(BODY, "absent")
+    assert status == 404
+    assert "/routes/ROUTE/predict" in detail(content)["detail"]
+    assert "absent" not in detail(content)["detail"]
+
+
+async def test_a_single_route_answers_any_host_where_that_is_asked_for() -> None:
+    one = await serving(document("homes"))
+    assert Client(one).ask(BODY, host="localhost")[0] == 200
+    assert Client(one, single_route=False).ask(BODY, host="localhost")[0] == 404
+    assert Client(one).ask(BODY, "other")[0] == 404
+    assert Client(await serving(document("homes"), document("pens"))).ask(BODY, host="localhost")[0] == 404
+
+
+TYPES = [
+    ({}, 200),
+    ({"content_type": "application/json"}, 200),
+    ({"content_type": "application/json; charset=utf-8"}, 200),
+    ({"content_type": "Application/JSON"}, 200),
+    ({"content_type": "application/vnd.acme.v1+json"}, 200),
+    ({"content_type": "text/json"}, 415),
+    ({"content_type": "text/plain"}, 415),
+    ({"content_type": "application/x-www-form-urlencoded"}, 415),
+    ({"content_type": "application/jsonp"}, 415),
+    ({"content_type": ""}, 415),
+    ({"content_encoding": "gzip"}, 415),
+    ({"content_encoding": "identity"}, 200),
+]
+
+
+@pytest.mark.parametrize(("headers", "expected"), TYPES)
+def test_the_body_must_be_declared_as_json_or_not_at_all(
+    loaded: Serving, headers: dict[str, str], expected: int
+) -> None:
+    assert Client(loaded).ask(BODY, "homes", **headers)[0] == expected
+
+
+@pytest.mark.parametrize("sane", ["a", "A.b_c-9", "x" * 64])
+def test_a_sane_request_id_is_echoed(loaded: Serving, sane: str) -> None:
+    assert Client(loaded).ask(BODY, "homes", x_request_id=sane)[1]["x-request-id"] == sane
+
+
+@pytest.mark.parametrize("strange", ["", "x" * 65, "a b", "a\r\nset-cookie: x", "ä", "<b>", "a\n"])
+def test_any_other_request_id_is_replaced(loaded: Serving, strange: str) -> None:
+    client = Client(loaded)
+    made = [client.ask(BODY, "homes", x_request_id=strange)[1]["x-request-id"] for _ in range(2)]
+    assert strange not in made
+    assert len(set(made)) == 2
+
+
+def test_only_post_predicts(loaded: Serving) -> None:
+    status, headers, _ = Client(loaded).ask(BODY, "homes", method="GET")
+    assert (status, headers["allow"]) == (405, "POST")
+
+
+def test_a_body_that_was_not_read_is_refused_with_its_reason(loaded: Serving) -> None:
+    assert Client(loaded).ask(TooLarge("over"), "homes")[0] == 413
+
+
+def test_a_missing_feature_names_it_and_the_version(loaded: Serving) -> None:
+    status, _, content = Client(loaded).ask(b'{"rows":[[1,2],{"area":1}]}', "homes")
+    body = detail(content)
+    assert (status, body["pointer"], body["version"]) == (422, "/rows/1/rooms", "v1")
+    assert "version v1 needs the feature rooms" in body["detail"]
+    assert loaded.counters.versions("homes")["v1"].errors == {"missing_feature": 1}
+
+
+async def test_a_frozen_current_version_is_503_with_the_reason_and_the_candidate_still_answers() -> None:
+    frozen = document(
+        versions={"v2": V1}, split=[("v2", 5000)], unavailable=Unavailable("CurrentFrozen", "v1 is frozen")
+    )
+    loaded = await serving(frozen)
+    answers = [Client(loaded).ask(b'{"features":[1,2],"key":"%d"}' % i) for i in range(60)]
+    assert {status for status, _, _ in answers} == {200, 503}
+    refused = detail(next(content for status, _, content in answers if status == 503))
+    assert (refused["reason"], refused["detail"], refused["version"]) == ("CurrentFrozen", "v1 is frozen", "v1")
+    counted = loaded.counters.versions("homes")
+    assert counted["v1"].errors["unavailable"] + counted["v2"].requests == 60
+
+
+async def test_a_route_that_never_served_is_503() -> None:
+    never = document(current=None, versions={}, unavailable=Unavailable("NeverServed", "no version is Ready yet"))
+    loaded = await serving(never)
+    assert Client(loaded).ask(b'{"features":{}}')[0] == 503
+
+
+async def test_over_the_limit_is_429_with_a_time_to_wait_by_address_and_not_by_key() -> None:
+    client = Client(await serving(document(limit=RateLimit(0.1, 2, "Client"))))
+    answers = [client.ask(b'{"features":[1,2],"key":"%d"}' % i) for i in range(3)]
+    assert [status for status, _, _ in answers] == [200, 200, 429]
+    assert answers[2][1]["retry-after"] == "10"
+    assert client.ask(BODY, x_forwarded_for="198.51.100.7")[0] == 429
+    assert client.ask(BODY, peer="192.0.2.2")[0] == 200
+
+
+async def test_a_route_limit_counts_all_clients_together() -> None:
+    client = Client(await serving(document(limit=RateLimit(1, 4, "Route", replicas=2))))
+    assert [client.ask(BODY, peer=f"192.0.2.{i}")[0] for i in range(3)] == [200, 200, 429]
+
+
+async def test_a_defect_is_500_and_logged_without_the_input(caplog: pytest.LogCaptureFixture) -> None:
+    loaded = await serving(document())
+    loaded.registry.snapshot.routes["homes"].current.coefficients = None  # type: ignore[union-attr,assignment]
+    with caplog.at_level(logging.ERROR):
+        status, _, content = Client(loaded).ask(b'{"features":{"area":424242,"rooms":1}}')
+    assert status == 500
+    assert "Traceback" not in content.decode()
+    assert "424242" not in caplog.text
+    assert loaded.counters.versions("homes")[""].errors == {"internal": 1}
+
+
+SECRET = "sEcReT"
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.just(SECRET),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["features", "rows", "key", "area", "rooms", SECRET]), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+
+
+@given(json_values, st.sampled_from(["homes", SECRET]), st.sampled_from(["application/json", SECRET]))
+async def test_no_refusal_echoes_the_input(value: object, route: str, kind: str) -> None:
+    client = Client(await serving(document(split=[("v2", 5000)])))
+    status, headers, content = client.ask(json.dumps(value).encode(), route, content_type=kind)
+    assert status in {200, *(status for status, _ in STATUSES.values())} - {500}
+    assert SECRET not in str(headers) + content.decode()

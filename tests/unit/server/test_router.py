@@ -1,0 +1,71 @@
+"""Who gets which version."""
+
+import pytest
+
+from linplane_api.document import Unavailable
+from linplane_api.split import feature_key
+from linplane_server.router import choose
+from linplane_server.rows import by_name
+from unit.server.builders import V1, compiled, document
+
+
+def _never() -> list[dict[str, float]]:
+    raise AssertionError("the rows are not needed here")
+
+
+def test_without_a_share_no_key_is_asked_for() -> None:
+    for split in ((), [("v2", 0)]):
+        version, source = choose(compiled(document(split=split)), "anybody", None, _never)
+        assert version is not None
+        assert (version.name, source) == ("v1", "current")
+
+
+def test_the_key_comes_before_the_header_before_the_features() -> None:
+    route = compiled(document(split=[("v2", 5000)]))
+    rows = [{"area": 1.0, "rooms": 2.0}]
+    picked = {}
+    for name, key, header in (
+        ("key", "a", "b"),
+        ("header", None, "b"),
+        ("features", None, None),
+        ("features", None, ""),
+    ):
+        version, source = choose(route, key, header, lambda: rows)
+        assert source == name
+        picked[name] = version
+    assert picked["key"] is choose(route, "a", None, _never)[0]
+    assert picked["header"] is choose(route, "b", None, _never)[0]
+    assert picked["features"] is choose(route, feature_key(rows), None, _never)[0]
+
+
+def test_the_empty_key_is_a_key() -> None:
+    assert choose(compiled(document(split=[("v2", 5000)])), "", "header", _never)[1] == "key"
+
+
+def test_an_array_and_an_object_of_the_same_values_are_the_same_user() -> None:
+    route = compiled(document(split=[("v2", 5000)]))
+    assert by_name(route, [[1.0, 2.0]], batch=False) == by_name(route, [{"rooms": 2.0, "area": 1.0}], batch=False)
+
+
+@pytest.mark.parametrize(("split", "expected"), [([("v2", 10_000)], {"v2"}), ([("v2", 0)], {"v1"}), ([], {"v1"})])
+def test_all_and_nothing_are_exact(split: list[tuple[str, int]], expected: set[str]) -> None:
+    route = compiled(document(split=split))
+    assert {choose(route, str(i), None, _never)[0].name for i in range(500)} == expected
+
+
+def test_a_share_is_kept_over_many_users() -> None:
+    route = compiled(document(split=[("v2", 2500)]))
+    hits = sum(choose(route, f"user-{i}", None, _never)[0].name == "v2" for i in range(4000))
+    assert 0.22 < hits / 4000 < 0.28
+
+
+def test_a_candidate_without_weights_gives_its_share_to_the_current_version() -> None:
+    route = compiled(document(split=[("v2", 10_000)], versions={"v1": V1}, named={"v2": ("area", "rooms")}))
+    assert choose(route, "a", None, _never)[0].name == "v1"
+
+
+def test_a_frozen_current_version_leaves_the_candidates_answering() -> None:
+    unavailable = Unavailable("CurrentFrozen", "v1 is frozen")
+    route = compiled(document(split=[("v2", 5000)], versions={"v2": V1}, unavailable=unavailable))
+    answers = {choose(route, str(i), None, _never)[0] for i in range(100)}
+    assert {version and version.name for version in answers} == {"v2", None}

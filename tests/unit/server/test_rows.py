@@ -1,0 +1,88 @@
+"""One row to one number."""
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from linplane_server.errors import Invalid, MissingFeature
+from linplane_server.rows import LISTED, by_name, compute
+from unit.server.builders import compiled, document
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def test_features_go_by_name_in_any_order() -> None:
+    route = compiled()
+    assert compute(route, route.versions["v1"], {"rooms": 3.0, "area": 5.0}, "") == 1 + 10 + 30
+    assert compute(route, route.versions["v1"], [5.0, 3.0], "") == 41
+
+
+def test_a_feature_of_another_named_version_is_taken_and_not_needed() -> None:
+    route = compiled(document(versions={"v1": {"area": 1.0}, "v2": {"area": 1.0, "age": 1.0}}))
+    assert compute(route, route.versions["v1"], {"area": 1.0, "age": 9.0}, "") == 2
+    with pytest.raises(MissingFeature) as caught:
+        compute(route, route.versions["v2"], {"area": 1.0}, "/features")
+    assert (caught.value.pointer, caught.value.version) == ("/features/age", "v2")
+
+
+def test_an_array_needs_one_order_in_all_named_versions() -> None:
+    route = compiled(document(versions={"v1": {"a": 1.0, "b": 2.0}, "v2": {"b": 1.0, "a": 2.0}}))
+    with pytest.raises(Invalid, match="an object is needed"):
+        compute(route, route.versions["v1"], [1.0, 2.0], "/features")
+    frozen = compiled(document(versions={"v1": {"a": 1.0}}, named={"v0": ("a", "b")}))
+    with pytest.raises(Invalid, match="an object is needed"):
+        compute(frozen, frozen.versions["v1"], [1.0], "/features")
+
+
+def test_an_array_of_another_length_is_refused() -> None:
+    route = compiled()
+    with pytest.raises(Invalid, match="2 values are needed, in this order: area, rooms; 3 are given"):
+        compute(route, route.versions["v1"], [1.0, 2.0, 3.0], "/features")
+
+
+def test_unknown_features_are_counted_and_not_named() -> None:
+    route = compiled()
+    row = {"area": 1.0, "secret": 2.0, "rooms": 3.0, "other": 4.0}
+    with pytest.raises(Invalid, match=r"2 of 4 features .*number 2.*area, rooms") as caught:
+        compute(route, route.versions["v1"], row, "/features")
+    assert "secret" not in caught.value.detail
+    with pytest.raises(Invalid, match="2 of 4"):
+        by_name(route, [row], batch=False)
+
+
+def test_a_long_list_of_features_is_cut() -> None:
+    route = compiled(document(versions={"v1": {f"f{i:03}": 1.0 for i in range(100)}}))
+    with pytest.raises(MissingFeature, match=f"and {100 - LISTED} more") as caught:
+        compute(route, route.versions["v1"], {}, "/features")
+    assert len(caught.value.detail) < 300
+
+
+def test_a_prediction_that_is_not_finite_is_refused_with_the_place() -> None:
+    route = compiled(document(versions={"v1": {"area": 10.0, "rooms": 10.0}}))
+    for row in ([1e308, 1.0], [1.7e308, -1.7e308], [1e307, 1e308]):
+        with pytest.raises(Invalid) as caught:
+            compute(route, route.versions["v1"], row, "/rows/3")
+        assert caught.value.pointer == "/rows/3"
+
+
+@given(st.lists(st.tuples(finite, finite), min_size=1, max_size=6))
+def test_the_sum_is_exact(pairs: list[tuple[float, float]]) -> None:
+    products = [c * v for c, v in pairs]
+    exact = sum(map(Fraction, products), Fraction(1)) if all(map(_finite, products)) else None
+    assume(exact is None or abs(exact) < Fraction(10) ** 308)
+    try:
+        route = compiled(document(versions={"v1": {f"x{i}": c for i, (c, _) in enumerate(pairs)}}))
+    except ValueError:
+        assume(False)
+    row = {f"x{i}": v for i, (_, v) in enumerate(pairs)}
+    if exact is None:
+        with pytest.raises(Invalid):
+            compute(route, route.versions["v1"], row, "")
+    else:
+        assert compute(route, route.versions["v1"], row, "") == float(exact)
+
+
+def _finite(value: float) -> bool:
+    return abs(value) < float("inf")

@@ -12,11 +12,16 @@ EPILOG = """\b
 Exit codes: 0 done; 1 refused or failed, the reason is on standard error; 2 the command could not start (wrong
 words, a port in use, a folder that is not there).
 \b
+Every option has an environment variable: LINPLANE_LOCAL_PORT, LINPLANE_STATUS_URL and so on.
+\b
 Completion: eval "$(_LINPLANE_COMPLETE=bash_source linplane)", or zsh_source, or fish_source.
 """
 
 
-@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "LINPLANE"},
+)
 @click.version_option(package_name="linplane", prog_name="linplane")
 def main() -> None:
     """Linear models, served: train, switch, split, freeze and measure them, with or without a cluster."""

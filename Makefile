@@ -1,0 +1,50 @@
+# The few commands of this repository. Everything is set up from uv.lock, in .venv.
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help setup demo test unit lint format generate bench clean
+
+help: ## What there is to do
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(READY) ## Make .venv as the lock file says
+
+$(READY): uv.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/uv && $(BIN)/uv --version | grep -q ' $(UV_VERSION)' || $(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
+	@VIRTUAL_ENV= UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --quiet --locked --all-extras
+	@touch $@
+
+demo: setup ## Train, serve, split, switch, freeze and measure real models
+	@$(BIN)/python manifests/examples/penguins/demo.py
+
+test: setup ## Every test
+	$(BIN)/pytest tests/unit -n auto
+	$(BIN)/pytest tests/integration
+
+unit: setup ## The fast ones
+	$(BIN)/pytest tests/unit -n auto
+
+lint: setup ## Style, types, import rules, the lock file, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/uv lock --check --quiet
+	$(BIN)/python tests/generate.py --check
+	$(BIN)/zizmor --offline --quiet .github
+
+format: setup ## Mend the style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+generate: setup ## Write generated files anew
+	$(BIN)/python tests/generate.py
+
+bench: setup ## Measure, and write docs/benchmarks.md
+	$(BIN)/python -m tests.bench
+
+clean: ## Remove .venv and caches
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -85,6 +85,14 @@ def test_the_same_length_in_two_units(fit_rows):
     assert "'x0', 'x1'" in refused(fit_rows, x, y)
 
 
+def test_the_same_place_in_two_units_far_from_zero(fit_rows):
+    """Doubles round by the size of the numbers, not by that of their differences."""
+    x, y = made(200, 2)
+    x[:, 0] = 1e9 + x[:, 0] / 1e3
+    x[:, 1] = x[:, 0] / 2.54
+    assert "'x0', 'x1'" in refused(fit_rows, x, y)
+
+
 def test_nearly_dependent_is_not_dependent(fit_rows):
     """A millionth of noise is information."""
     x, y = made(100, 2)

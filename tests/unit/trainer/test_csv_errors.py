@@ -42,10 +42,10 @@ def test_lines_are_those_of_the_file(train_csv):
 
 @pytest.mark.parametrize("size", [64, 1 << 20])
 def test_the_first_wrong_cell_is_named(train_csv, monkeypatch, size):
-    """By row, then in the order of the features; also far into the file."""
+    """By row, then in the order of the features; also far into the file, behind rows that were dropped."""
     monkeypatch.setattr(table, "BLOCK_BYTES", size)
-    text = f"a,b,y\n{GOOD * 20}1,{CANARY},{CANARY}\n{CANARY},1,1\n"
-    assert refused(train_csv, text, features=("a", "b")).startswith("line 582, column 'b'")
+    text = f"a,b,y\n{GOOD * 10}1,NA,2\n,,\n{GOOD * 10}1,{CANARY},{CANARY}\n{CANARY},1,1\n"
+    assert refused(train_csv, text, features=("a", "b")).startswith("line 584, column 'b'")
 
 
 def test_a_guessed_feature_hints_at_the_list(train_csv, monkeypatch):

@@ -7,6 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from linplane_trainer.fit.estimate import Fitting
+from linplane_trainer.fit.model import Batch, Options
+
 SHARED = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
@@ -135,6 +138,15 @@ def test_the_first_rows_need_not_be_typical(fit_rows):
     fit = fit_rows(x, 2 + x @ np.array([0.5, -4.0]), block_rows=50)
     np.testing.assert_allclose(fit.coefficients, [0.5, -4.0], rtol=1e-12)
     assert fit.intercept == pytest.approx(2, rel=1e-11)
+
+
+def test_a_batch_may_be_used_again_by_its_owner():
+    """Rows that wait for a block are copies."""
+    values, kept = np.array([[0.0, 1.0], [1.0, 3.0], [2.0, 4.0]]), np.ones(3, dtype=bool)
+    fitting = Fitting(Options(("x",), holdout_percent=0))
+    fitting.add(Batch(values, kept))
+    values[:] = 0
+    assert fitting.result().coefficients[0] == pytest.approx(1.5)
 
 
 def test_as_many_rows_as_coefficients_have_no_noise_to_tell(fit_rows):

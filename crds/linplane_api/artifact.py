@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from .canonical import FormatError, canonical_bytes, convert, digest_of, parse_json
+from .canonical import FormatError, canonical_bytes, convert, digest_of, is_time, parse_json
 from .names import MAX_FEATURE_NAME, MAX_FEATURES
 
 CHECK_TOLERANCE = 1e-12  # relative; the sum is exact, so only a foreign libm or a damaged number comes near it
@@ -188,8 +188,8 @@ def parse_artifact(data: bytes | str) -> ArtifactFile:
         raise FormatError("", "unknown fields beside artifact, digest and trainedAt")
     artifact = convert(body["artifact"], Artifact, "artifact")
     trained_at = body.get("trainedAt")
-    if trained_at is not None and not isinstance(trained_at, str):
-        raise FormatError("trainedAt", "a date as text is needed")
+    if trained_at is not None and not (isinstance(trained_at, str) and is_time(trained_at)):
+        raise FormatError("trainedAt", "a date and time by RFC 3339 is needed")
     if body.get("digest") != artifact.digest:
         raise FormatError("digest", "is not that of the artifact")
     return ArtifactFile(artifact, artifact.digest, trained_at)

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import math
+import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -80,7 +82,21 @@ def convert(value: Any, target: type[T], path: str) -> T:
         return msgspec.convert(value, target)
     except (msgspec.ValidationError, OverflowError) as error:
         problem, _, place = str(error).partition(" - at `$")
+        problem = problem.partition(" - at `key` in ")[0]
         if problem.startswith("Invalid enum value"):
             problem = "is not one of the allowed values"
+        elif problem.startswith("Object contains unknown field"):
+            problem = "has an unknown field"
         where = (path + place.rstrip("`").replace("[...]", "")).lstrip(".")
         raise FormatError(where, problem) from error
+
+
+def is_time(text: str) -> bool:
+    """Whether the text is a date and time by RFC 3339, as the API server's `date-time` is."""
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:.]+([Zz]|[-+][0-9]{2}:[0-9]{2})", text):
+        return False
+    try:
+        datetime.fromisoformat(text.upper())
+    except ValueError:
+        return False
+    return True

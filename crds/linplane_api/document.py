@@ -39,6 +39,8 @@ class ServedVersion(_Part, frozen=True):
         """Lengths agree, and the check rows give their answers on this very machine."""
         if len(self.coefficients) != len(self.features):
             raise ValueError("as many coefficients as features are needed")
+        if len(set(self.features)) != len(self.features):
+            raise ValueError("features: a name stands twice")
         verify_checks(self.coefficients, self.intercept, self.checks)
 
 

@@ -10,8 +10,9 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
+
+from .canonical import is_time
 
 Schema = Mapping[str, Any]
 
@@ -104,9 +105,8 @@ def _completed(value: Any, schema: Schema) -> Any:
     if isinstance(value, dict):
         properties = schema.get("properties", {})
         rest = schema.get("additionalProperties", _ANY)
-        result = {
-            name: _completed(item, properties.get(name, rest)) for name, item in value.items() if item is not None
-        }
+        named = ((str(name), item) for name, item in value.items() if item is not None)
+        result = {name: _completed(item, properties.get(name, rest)) for name, item in named}
         for name, child in properties.items():
             if name not in result and "default" in child:
                 result[name] = _completed(child["default"], child)
@@ -145,7 +145,7 @@ def _mismatch(pattern: Any, value: Any, _: Schema) -> list[list[int]]:
 
 
 def _malformed(name: Any, value: Any, _: Schema) -> list[list[int]]:
-    check = {"cidr": _is_cidr, "date-time": _is_date_time}.get(name)  # bounds hold the integers' formats
+    check = {"cidr": _is_cidr, "date-time": is_time}.get(name)  # bounds hold the integers' formats
     return [[]] if check and isinstance(value, str) and not check(value) else []
 
 
@@ -158,13 +158,6 @@ def _is_cidr(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_date_time(text: str) -> bool:
-    try:
-        return datetime.fromisoformat(text).tzinfo is not None and "T" in text.upper()
-    except ValueError:
-        return False
 
 
 def _duplicates(kind: Any, value: Any, schema: Schema) -> Iterator[list[int]]:

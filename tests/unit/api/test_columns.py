@@ -1,0 +1,75 @@
+"""The columns of `kubectl get`, read from the CRDs and from objects."""
+
+from typing import Any
+
+import pytest
+
+from linplane_api.kinds import OURS
+from linplane_api.validation import Column, column_value, load_schemas
+
+SCHEMAS = load_schemas()
+MODEL: dict[str, Any] = {
+    "metadata": {"name": "m-v1", "creationTimestamp": "2026-01-01T00:00:00Z"},
+    "spec": {"model": "m", "version": "v1"},
+    "status": {
+        "conditions": [
+            {"type": "Trained", "status": "True"},
+            {"type": "Ready", "status": "False", "reason": "AcceptanceMissed"},
+        ],
+        "evaluation": {"mse": 0.5, "r2": -1},
+        "samples": 0,
+    },
+}
+
+
+def test_each_column_of_a_model() -> None:
+    row = {column.name: column_value(MODEL, column.json_path) for column in SCHEMAS.columns("LinearModel")}
+    assert row == {
+        "Model": "m",
+        "Version": "v1",
+        "Ready": "False",
+        "Reason": "AcceptanceMissed",
+        "Frozen": None,
+        "MSE": 0.5,
+        "R2": -1,
+        "Samples": 0,
+        "Age": "2026-01-01T00:00:00Z",
+    }
+
+
+def test_an_object_without_a_status_has_empty_columns() -> None:
+    for kind in OURS:
+        assert {column_value({}, column.json_path) for column in SCHEMAS.columns(kind.kind)} == {None}
+
+
+def test_a_column_knows_its_type() -> None:
+    assert SCHEMAS.columns("ModelServer")[1] == Column("Replicas", ".status.replicas", "integer")
+
+
+def test_no_column_of_a_kind_that_is_not_ours() -> None:
+    with pytest.raises(KeyError):
+        SCHEMAS.columns("ConfigMap")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (".spec.split[1].percent", 5),
+        (".spec.split[2].percent", None),
+        (".spec.split.percent", None),
+        ('.spec.split[?(@.version=="v3")].percent', 5),
+        (".spec.split[?(@.version=='v9')].percent", None),
+        ('.spec.model[?(@.version=="v3")]', None),
+        (".spec.model.deeper", None),
+        ("", {"spec": {"model": "m", "split": [{"version": "v2"}, {"version": "v3", "percent": 5}]}}),
+    ],
+)
+def test_paths(path: str, value: Any) -> None:
+    obj = {"spec": {"model": "m", "split": [{"version": "v2"}, {"version": "v3", "percent": 5}]}}
+    assert column_value(obj, path) == value
+
+
+@pytest.mark.parametrize("path", ["spec.model", "..model", ".spec.*", ".spec.split[*]", ".spec.split[?(@.percent>1)]"])
+def test_a_path_that_is_not_known_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="not known"):
+        column_value(MODEL, path)

@@ -1,0 +1,125 @@
+"""What programs hand each other beside documents: tasks, failures, reports, statuses, names."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linplane_api import names
+from linplane_api.canonical import FormatError
+from linplane_api.report import Rejected, Report
+from linplane_api.resources import (
+    LinearModelSpec,
+    LinearModelStatus,
+    ModelRouteSpec,
+    ModelServerSpec,
+    decimal,
+    parse_spec,
+    plain,
+)
+from linplane_api.task import Failure as TaskFailure
+from linplane_api.task import FileData, SyntheticData, Task, UriData, missed_gates, parse_failure, parse_task
+from linplane_api.validation import load_schemas
+from unit.api.examples import trained
+from unit.api.objects import accepted
+
+SPECS: dict[str, Any] = {"LinearModel": LinearModelSpec, "ModelRoute": ModelRouteSpec, "ModelServer": ModelServerSpec}
+DATA = (
+    SyntheticData(200, 3, 0.1),
+    FileData("data/penguins.csv"),
+    UriData("https://example.com/a.csv", ("example.com",), ("169.254.0.0/16",), True),
+)
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_a_task_survives_as_text(data: Any) -> None:
+    task = Task("penguin-mass", "v2", data, ("a", "b"), "c", False, 0.5, 0, 7)
+    assert parse_task(task.to_text()) == task
+    assert parse_task(json.dumps(json.loads(task.to_text()), indent=2)).to_text() == task.to_text()
+
+
+@pytest.mark.parametrize(("field", "value"), [("seed", -1), ("holdoutPercent", 91), ("ridge", -0.1), ("more", 1)])
+def test_a_task_that_is_out_of_bounds_is_refused(field: str, value: Any) -> None:
+    body = json.loads(Task("m", "v", DATA[0]).to_text())
+    with pytest.raises(FormatError):
+        parse_task(json.dumps(body | {field: value}))
+
+
+def test_a_failure_survives_and_is_bounded() -> None:
+    failure = TaskFailure("BadData", "column width: line 7 is not a number")
+    assert parse_failure(msgspec.json.encode(failure)) == failure
+    with pytest.raises(FormatError):
+        parse_failure(json.dumps({"reason": "BadData", "message": "x" * 1025}))
+    with pytest.raises(FormatError):
+        parse_failure(json.dumps({"reason": "Other", "message": ""}))
+
+
+def test_gates_say_what_was_missed() -> None:
+    model = trained()  # mse 151000.25, r2 0.7589
+    assert missed_gates(model, 151_000.25, 0.7589) == []
+    assert missed_gates(model, None, None) == []
+    mse, r2 = missed_gates(model, 151_000.0, 0.76)
+    assert "maxMSE" in mse
+    assert "minR2 0.76" in r2
+    assert "0.7589" in r2
+    assert len(missed_gates(model, 151_000.0, 0.7)) == 1
+    by_hand = msgspec.structs.replace(model, training=None)
+    assert len(missed_gates(by_hand, 1.0, -1.0)) == 2
+
+
+def test_a_report_survives_and_is_what_the_crd_takes() -> None:
+    report = Report("default", "u", "2026-01-01T00:00:00Z", "c", 7, 2, 1, (Rejected("iris", "damaged"),))
+    body = json.loads(msgspec.json.encode(report))
+    assert msgspec.convert(body, Report) == report
+    head = {"apiVersion": names.API_VERSION, "kind": "ReplicaReport", "metadata": {"name": "p"}}
+    assert load_schemas().judge({**head, "report": body}) == []
+
+
+@pytest.mark.parametrize("name", accepted())
+def test_each_accepted_object_can_be_read_as_its_typed_form(name: str) -> None:
+    """Completed and not: who reads a manifest and who reads from an API server get the same."""
+    new, _ = accepted()[name]
+    if new["kind"] in SPECS:
+        typed = parse_spec(new, SPECS[new["kind"]])
+        assert typed == parse_spec(load_schemas().with_defaults(new), SPECS[new["kind"]])
+
+
+def test_a_status_without_what_is_unknown_can_be_read_back() -> None:
+    facts = trained().training
+    assert facts
+    evaluation = msgspec.structs.replace(facts.evaluation, r2=None)
+    status = LinearModelStatus(samples=3, evaluation=evaluation)
+    body = plain(status)
+    assert body == {"samples": 3, "evaluation": {"on": "Holdout", "samples": 67, "mse": 151_000.25}}
+    assert msgspec.convert(body, LinearModelStatus) == status
+    head = {"apiVersion": names.API_VERSION, "kind": "LinearModel", "metadata": {"name": "m-v1"}}
+    spec = {"model": "m", "version": "v1", "weights": {"configMapKeyRef": {"name": "a", "key": "b"}}}
+    assert load_schemas().judge({**head, "spec": spec, "status": body}) == []
+
+
+@pytest.mark.parametrize(("text", "value"), [(3, 3.0), ("0.1", 0.1), ("1e-6", 1e-6), ("1E+2", 100.0), ("-0.5", -0.5)])
+def test_a_decimal_is_the_nearest_float(text: int | str, value: float) -> None:
+    assert decimal(text) == value
+
+
+LABELS = st.from_regex(r"\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
+VERSIONS = st.from_regex(r"\A[a-z0-9]{1,16}([.][a-z0-9]{1,7}){0,2}\Z")
+
+
+@given(LABELS, VERSIONS, st.text())
+def test_a_child_of_any_version_has_a_name_that_kubernetes_takes(model: str, version: str, text: str) -> None:
+    name = names.child_name(names.model_object_name(model, version), text)
+    assert name.startswith("linplane-")
+    assert len(name) <= 57
+    schemas = load_schemas()
+    body = {"apiVersion": names.API_VERSION, "kind": "ReplicaReport", "metadata": {"name": name}}
+    assert "metadata.name" not in {problem.field for problem in schemas.judge(body)}
+
+
+@given(LABELS, VERSIONS, LABELS, VERSIONS)
+def test_two_versions_never_share_a_name(model: str, version: str, other: str, another: str) -> None:
+    same = names.model_object_name(model, version) == names.model_object_name(other, another)
+    assert same == ((model, version) == (other, another))

@@ -38,7 +38,8 @@ def check_names(names: list[str], features: tuple[str, ...] | None, target: str,
     all.
     """
     asked = [*(features or ()), target]
-    missing = [name for name in asked if name not in names]
+    known = set(names)
+    missing = [name for name in asked if name not in known]
     if missing:
         there = f"{len(names)} columns" if remote else listed([name for name in names if name])
         raise BadData(f"no column {listed(missing)}; there are {there}")

@@ -39,6 +39,7 @@ class Table:
             beginning = stream.read(BLOCK_BYTES)
             self._names, rest = split_header(beginning, whole=len(beginning) < BLOCK_BYTES)
             check_names(self._names, features, target, source.remote)
+            self._place = {name: number for number, name in enumerate(self._names)}  # unique where names are used
             self._ragged: Any = None
             self._rows = 0
             self._blocks = self._arrow_blocks(_Joined(rest, stream), features, target)
@@ -57,9 +58,10 @@ class Table:
     def batches(self, progress: Progress | None = None) -> Iterator[Batch]:
         """The rows, in order, target last; can be called once. Raises TrainerError."""
         used = [*self.features, self.target]
+        keys = [str(self._place[name]) for name in used]
         block = self._first
         while block is not None:
-            batch = batch_of([block[str(self._names.index(name))] for name in used])
+            batch = batch_of([block[key] for key in keys])
             if isinstance(batch, Wrong):
                 raise BadData(self._wrong(batch, used[batch.column]))
             yield batch
@@ -78,7 +80,7 @@ class Table:
     ) -> Generator[pa.RecordBatch, None, None]:
         """Blocks of text; columns are called by their number, since names need not be unique until they are used."""
         numbers = [str(number) for number in range(len(self._names))]
-        used = numbers if features is None else [str(self._names.index(name)) for name in (*features, target)]
+        used = numbers if features is None else [str(self._place[name]) for name in (*features, target)]
         try:
             with pacsv.open_csv(
                 stream,
@@ -107,7 +109,7 @@ class Table:
         return f"{where}: {self._ragged.actual_columns} values, but the header has {len(self._names)} names"
 
     def _wrong(self, wrong: Wrong, name: str) -> str:
-        where = place(self._source, self._rows + wrong.row, self._names.index(name))
+        where = place(self._source, self._rows + wrong.row, self._place[name])
         hint = "; list `features` to leave the column out" if self._guessed and name != self.target else ""
         return f"{where}, column {shown(name)}: {wrong.problem}{hint}"
 

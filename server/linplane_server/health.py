@@ -11,6 +11,10 @@ class Health:
         self._registry = registry
         self.draining = False
 
+    async def loaded(self) -> None:
+        """Returns once a configuration was read."""
+        await self._registry.loaded.wait()
+
     def unready(self) -> str | None:
         """Why not; None where ready."""
         if self.draining:

@@ -19,6 +19,9 @@ from .listener import Listener
 from .protocol import Guard
 from .settings import Shutdown
 
+FIRST_LOOK = 2.0
+"""Seconds that the public listener waits for a first configuration."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -45,7 +48,8 @@ class Process:
     async def run(self, *background: Coroutine[Any, Any, None]) -> None:
         """Serves until a signal, or `stop`. A background task that fails ends the process with its error."""
         tasks = [asyncio.create_task(work) for work in (*background, *(guard.sweep() for guard in self._guards))]
-        servers = [asyncio.create_task(listener.serve([sock])) for listener, sock in (self._public, self._admin)]
+        public, admin = self._public, self._admin
+        servers = [asyncio.create_task(self._serve_public(*public)), asyncio.create_task(admin[0].serve([admin[1]]))]
         asking = asyncio.create_task(self._asked_to_stop())
         try:
             done, _ = await asyncio.wait([*tasks, *servers, asking], return_when=asyncio.FIRST_COMPLETED)
@@ -62,8 +66,14 @@ class Process:
             self._hurry.set()
         self._health.draining = True
         for guard in self._guards:
-            guard.draining = True
+            guard.drain()
         self._stopping.set()
+
+    async def _serve_public(self, listener: Listener, sock: socket.socket) -> None:
+        """Connections that wait in the socket are taken once there is something to answer by, or after a moment."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._health.loaded(), FIRST_LOOK)
+        await listener.serve([sock])
 
     async def _asked_to_stop(self) -> None:
         loop = asyncio.get_running_loop()

@@ -28,7 +28,7 @@ class Bucket:
 
 
 class Limiter:
-    """The state of all buckets. `clock` is monotonic, in whole nanoseconds: sums of them are exact, so a burst is exact."""
+    """The state of all buckets. `clock` is monotonic, in whole nanoseconds: their sums are exact, so a burst is."""
 
     def __init__(self, clock: Callable[[], int], clients: int = CLIENTS) -> None:
         """`clients` bounds the buckets kept."""

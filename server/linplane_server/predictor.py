@@ -87,6 +87,8 @@ class Predictor:
                 return snapshot.routes.get(name, snapshot.single)
         route = snapshot.routes.get(name)
         if route is None:
+            if self._registry.loaded_at is None:
+                raise Unavailable("NotLoaded", "no configuration was read yet", None)
             raise RouteNotFound(HOW_TO_ADDRESS)
         return route
 

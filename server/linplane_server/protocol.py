@@ -25,6 +25,8 @@ FRAMING = 8
 beside.
 """
 
+_UPGRADE = frozenset({b"upgrade", b"http2-settings", b"connection"})
+
 IDLE, HEAD, BODY, ANSWER = range(4)
 
 
@@ -46,6 +48,13 @@ class Guard:
     def protocol(self) -> Callable[..., asyncio.Protocol]:
         """What uvicorn makes connections by."""
         return partial(GuardedProtocol, guard=self)
+
+    def drain(self) -> None:
+        """From now on every answer ends its connection, those under way included."""
+        self.draining = True
+        for connection in self.open:
+            if connection.cycle is not None:
+                connection.cycle.keep_alive = False
 
     async def sweep(self) -> None:
         """Ends connections whose deadline passed, at most a tenth of the shortest later. Runs until cancelled."""
@@ -88,6 +97,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.wire = 0  # bytes received of the current head or body
         self.head = 0  # bytes of the fields read so far, trailers included
         self.hosts = 0
+        self.upgrade = False
         self.discarding = False
         self.refused: tuple[int, str] | None = None
 
@@ -119,20 +129,26 @@ class GuardedProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._go_on_without_upgrade(data[upgrade.args[0] :])
+            self._without_upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError:
             self._refuse(*(self.refused or (400, "the request is not HTTP/1.1 by RFC 9112")))
         else:
             if self.phase in (HEAD, BODY):
                 self._check_wire()
 
-    def _go_on_without_upgrade(self, rest: bytes) -> None:
-        """No upgrade is offered, so the request was answered as it is; the parser, which stopped at its end, starts
-        anew.
-        """
+    def _without_upgrade(self, rest: bytes) -> None:
+        """The parser stops at the end of a head that asks for an upgrade. None is offered, so it is parsed once more as one that does not ask (RFC 9110, 7.8); clients such as Java's ask for h2c with their first request."""
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refuse(400, "this is no proxy")
+            return
+        fields = [(name, value) for name, value in self.headers if name not in _UPGRADE]
+        if any(name == b"connection" and b"close" in value.lower() for name, value in self.headers):
+            fields.append((b"connection", b"close"))
+        head = b"".join(b"%s: %s\r\n" % field for field in fields)
         self.parser = httptools.HttpRequestParser(self)
-        if rest:
-            self.data_received(rest)
+        self.wire = 0
+        self.data_received(b"%s %s HTTP/1.1\r\n%s\r\n%s" % (method, self.url, head, rest))
 
     def _check_wire(self) -> None:
         limits = self.limits
@@ -174,6 +190,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The end of the head."""
+        self.upgrade = self.parser.should_upgrade()
+        if self.upgrade:
+            return
         if self.hosts != 1 and (self.hosts or self.parser.get_http_version() == "1.1"):
             self._fail(400, "exactly one Host is needed")
         self.phase = BODY
@@ -185,6 +204,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The end of the request."""
+        if self.upgrade:
+            return
         super().on_message_complete()
         self.wire = 0
         if self.cycle.response_complete:

@@ -3,6 +3,7 @@
 A Snapshot is immutable and swapped by one reference assignment, so no answer mixes two states.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from operator import itemgetter
 from types import MappingProxyType
@@ -150,6 +151,7 @@ class Registry:
     def __init__(self) -> None:
         """Nothing is loaded yet."""
         self.snapshot = EMPTY
+        self.loaded = asyncio.Event()
         self.loaded_at: float | None = None
         """Unix time, in seconds, of the last take-up; None before the first."""
         self.swaps = 0
@@ -159,3 +161,4 @@ class Registry:
         self.snapshot = snapshot
         self.loaded_at = now
         self.swaps += 1
+        self.loaded.set()

@@ -1,0 +1,84 @@
+"""Two listeners: what belongs on one is not on the other (A1); limits and metrics over the wire (W11, W12)."""
+
+import json
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from integration.server.running import PREDICT, Running, ask
+from linplane_api.document import RateLimit
+from unit.server.builders import document
+
+ADMIN = ["/livez", "/readyz", "/healthz", "/metrics", "/status", "/switch_model", "/freeze", "/unfreeze"]
+
+
+@pytest.mark.parametrize("path", ADMIN)
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+def test_admin_paths_are_not_on_the_public_port(server: Running, path: str, method: str) -> None:
+    status, headers, _ = ask(server.port, method, f"{path}?version=v2", None, {"Host": "localhost"})
+    assert (status, headers["content-type"]) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize("path", ["/predict", "/routes/homes/predict"])
+def test_predictions_are_not_on_the_admin_port(server: Running, path: str) -> None:
+    assert ask(server.admin_port, "POST", path, PREDICT, {})[0] == 404
+
+
+def test_other_methods_are_405_and_say_which_is_right(server: Running) -> None:
+    for method in ("GET", "PUT", "DELETE", "PATCH", "OPTIONS"):
+        status, headers, _ = ask(server.port, method, "/routes/homes/predict", None, {})
+        assert (status, headers["allow"]) == (405, "POST")
+    assert ask(server.port, "HEAD", "/routes/homes/predict", None, {})[0] == 405
+    assert ask(server.port, "POST", "/openapi.json", b"", {})[0] == 405
+    assert ask(server.admin_port, "GET", "/freeze", None, {})[0] == 405
+
+
+def test_the_documentation_is_there(server: Running) -> None:
+    status, _, body = ask(server.port, "GET", "/openapi.json", None, {})
+    assert status == 200
+    assert set(json.loads(body)["paths"]) == {"/predict", "/routes/{route}/predict"}
+    assert ask(server.port, "GET", "/docs", None, {})[0] == 200
+    assert ask(server.admin_port, "GET", "/docs", None, {})[0] == 200
+
+
+def test_the_route_is_found_by_host(server: Running) -> None:
+    assert server.predict(path="/predict", Host="homes.default.svc:80")[0] == 200
+    assert server.predict(path="/predict", Host="localhost")[0] == 404
+
+
+def test_without_state_admin_calls_are_off(server: Running) -> None:
+    assert server.admin_call("POST", "/switch_model?version=v2")[0] == 404
+
+
+def test_the_metrics_parse_and_attacks_make_no_new_series(server: Running) -> None:
+    def series() -> set[tuple[str, str]]:
+        text = server.admin_call("GET", "/metrics")[2].decode()
+        return {(s.name, str(s.labels)) for family in text_string_to_metric_families(text) for s in family.samples}
+
+    def attack(name: str) -> None:
+        server.predict(b"{", path=f"/routes/{name}/predict", x_request_id=name)
+        server.predict(f'{{"features":{{"{name}":1}},"key":"{name}"}}'.encode(), content_type=f"x/{name}")
+        server.predict(f'{{"features":{{"{name}":1}},"key":"{name}"}}'.encode(), path=f"/routes/homes/predict?{name}")
+        ask(server.port, "BREW" if name == "x1" else "GET", f"/{name}", None, {"Host": name})
+
+    attack("first")
+    before = series()
+    assert ("linplane_routes", "{}") in before
+    for number in range(20):
+        attack(f"x{number}")
+    assert series() == before
+
+
+def test_a_forwarded_address_counts_behind_a_trusted_proxy_alone(start) -> None:  # type: ignore[no-untyped-def]
+    limited = (document(limit=RateLimit(0.01, 1, "Client")),)
+    proxied: Running = start("--trusted-proxy", "127.0.0.0/8", "--trusted-proxy", "10.0.0.0/8", documents=limited)
+    answers = [
+        proxied.predict(X_Forwarded_For=chain)[0]
+        for chain in ("198.51.100.1", "198.51.100.1", "9.9.9.9, 198.51.100.1, 10.0.0.1", "198.51.100.2")
+    ]
+    assert answers == [200, 429, 429, 200]
+    plain: Running = start(documents=limited)
+    status, headers, _ = plain.predict(X_Forwarded_For="198.51.100.1")
+    assert status == 200
+    status, headers, _ = plain.predict(X_Forwarded_For="198.51.100.2")
+    assert (status, headers["retry-after"]) == (429, "100")

@@ -1,0 +1,51 @@
+"""The command line."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from linplane_server.options import group_of, parse
+from linplane_server.settings import Limits, Shutdown
+
+WRONG = [
+    [],
+    ["--conf", "x"],
+    ["--config", "x", "--port", "no"],
+    ["--config", "x", "--trusted-proxy", "10.0.0.1/8"],
+    ["--config", "x", "--trusted-proxy", "*"],
+    ["--config", "x", "--body-bytes", "-1"],
+    ["--config", "x", "--idle-seconds", "nan"],
+    ["--config", "x", "more"],
+]
+
+
+@pytest.mark.parametrize("arguments", WRONG)
+def test_wrong_arguments_end_it_with_a_message(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse(arguments)
+    assert caught.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+def test_the_defaults_are_those_of_the_settings() -> None:
+    options = parse(["--config", "x"])
+    assert group_of(options, Limits) == Limits()
+    assert group_of(options, Shutdown) == Shutdown()
+    assert options.host == options.admin_host == "127.0.0.1"
+    assert options.config == Path("x")
+
+
+@pytest.mark.parametrize("group", [Limits, Shutdown])
+def test_each_setting_has_a_flag_and_is_described(group: type, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    text = capsys.readouterr().out
+    for field in dataclasses.fields(group):
+        assert f"--{field.name.replace('_', '-')} " in text
+        assert field.metadata["help"].split()[0] in text
+
+
+def test_trusted_proxies_add_up() -> None:
+    options = parse(["--config", "x", "--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "::1/128"])
+    assert [str(network) for network in options.trusted_proxy] == ["10.0.0.0/8", "::1/128"]

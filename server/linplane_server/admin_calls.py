@@ -35,7 +35,7 @@ async def switch(resources: Resources, route_name: str, version: str, patience: 
         accepted = now.condition("Accepted")
         if now.version == version and accepted is not None and accepted.status == "False":
             raise Conflict(accepted.reason, accepted.message)
-        return now.version == version and _moved(route, now, change) and now.holds("Converged")
+        return now.version == version and now.holds("Converged")
 
     done = await _wait(lambda: resources.route(route_name), switched, change, resources.interval, patience)
     return Outcome(done, {"route": route_name, "from": route.version, "to": version, "converged": done})
@@ -48,7 +48,7 @@ async def freeze(resources: Resources, route_name: str, version: str, patience: 
     change = await resources.freeze(before, frozen=True) if not before.frozen else None
 
     def withdrawn(now: ObjectState) -> bool:
-        return now.frozen and _moved(before, now, change) and now.holds("Withdrawn")
+        return now.frozen and now.holds("Withdrawn")
 
     done = await _wait(lambda: resources.version(route.model, version), withdrawn, change, resources.interval, patience)
     body = {"model": route.model, "version": version, "frozen": True, "withdrawn": done}
@@ -64,7 +64,7 @@ async def unfreeze(resources: Resources, route_name: str, version: str, patience
     change = await resources.freeze(before, frozen=False) if before.frozen else None
 
     def thawed(now: ObjectState) -> bool:
-        return not now.frozen and _moved(before, now, change) and now.observed == now.generation
+        return not now.frozen and now.observed == now.generation
 
     done = await _wait(lambda: resources.version(route.model, version), thawed, change, resources.interval, patience)
     return Outcome(done, {"model": route.model, "version": version, "frozen": False, "observed": done})
@@ -77,10 +77,6 @@ def _check_servable(version: ObjectState) -> None:
         ready = version.condition("Ready")
         why = f" ({ready.reason}: {ready.message})" if ready else ""
         raise Conflict("VersionNotReady", f"{version.name} is not Ready{why}")
-
-
-def _moved(before: ObjectState, now: ObjectState, change: Change | None) -> bool:
-    return change is None or now.generation > before.generation
 
 
 async def _wait(

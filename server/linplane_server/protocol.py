@@ -137,7 +137,9 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._check_wire()
 
     def _without_upgrade(self, rest: bytes) -> None:
-        """The parser stops at the end of a head that asks for an upgrade. None is offered, so it is parsed once more as one that does not ask (RFC 9110, 7.8); clients such as Java's ask for h2c with their first request."""
+        """The parser stops at the end of a head that asks for an upgrade. None is offered, so it is parsed once more as
+        one that does not ask (RFC 9110, 7.8); Java's clients, for one, ask for h2c with their first request.
+        """
         method = self.parser.get_method()
         if method == b"CONNECT":
             self._refuse(400, "this is no proxy")

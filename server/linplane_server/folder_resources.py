@@ -15,12 +15,10 @@ from typing import Any
 import msgspec
 
 from linplane_api.manifest import ManifestError, set_field
-from linplane_api.names import GROUP, model_object_name
+from linplane_api.names import ANNOTATION_MANIFEST, model_object_name
 
 from .labels import is_model, is_route, is_version
 from .resources import Condition, Conflict, Forbidden, NotFound, ObjectState, Refused
-
-MANIFEST_ANNOTATION = f"{GROUP}/manifest"
 
 SetField = Callable[[Path, str, str, tuple[str, ...], str | bool], None]
 
@@ -101,14 +99,14 @@ class FolderResources:
             listed = msgspec.json.decode((self._state / "problems.json").read_bytes(), type=list[_Problem])
         except (OSError, msgspec.MsgspecError):
             return set()
-        return {problem for problem in listed if Path(problem.file).name == manifest.name and _same(problem, manifest)}
+        return {problem for problem in listed if _is_of(problem, manifest)}
 
     async def _change(self, folder: str, kind: str, read: ObjectState, field: str, value: str | bool) -> _FileChange:
         async with self._one:
             found = self._read(folder, read.name, f"{read.name} is gone")
             if found.metadata.generation != read.generation:
                 raise Conflict("Conflict", f"{read.name} was changed meanwhile; try again")
-            manifest = Path(found.metadata.annotations.get(MANIFEST_ANNOTATION, ""))
+            manifest = Path(found.metadata.annotations.get(ANNOTATION_MANIFEST, ""))
             if not manifest.is_absolute():
                 raise Conflict("NoManifest", f"{read.name} was not read from a manifest")
             before = self.problems(manifest)
@@ -131,8 +129,10 @@ class FolderResources:
             raise Conflict("Unreadable", f"the state of {name} cannot be read: {type(error).__name__}") from error
 
 
-def _same(problem: _Problem, manifest: Path) -> bool:
-    return not Path(problem.file).is_absolute() or Path(problem.file) == manifest
+def _is_of(problem: _Problem, manifest: Path) -> bool:
+    """Files are named relative to the folder of manifests."""
+    parts = Path(problem.file).parts
+    return bool(parts) and manifest.parts[-len(parts) :] == parts
 
 
 def _unwritable(manifest: Path, error: OSError) -> Forbidden | Conflict:

@@ -37,7 +37,10 @@ class State:
         path.write_text(json.dumps(body))
 
     def problems(self, *messages: str, file: Path | None = None) -> None:
-        listed = [{"file": str(file or self.manifest), "line": 3, "field": "spec", "message": m} for m in messages]
+        listed = [
+            {"file": str(file or self.manifest.relative_to(self.folder)), "line": 3, "field": "spec", "message": m}
+            for m in messages
+        ]
         (self.folder / "problems.json").write_text(json.dumps(listed))
 
     def resources(self, error: Exception | None = None) -> FolderResources:
@@ -137,7 +140,7 @@ async def test_only_a_new_problem_of_that_file_refuses_the_change(state: State) 
     resources = state.resources()
     change = await resources.switch(await resources.route("r"), "v2")
     assert await change.refusal() is None
-    state.problems("a new one", file=state.folder / "other.yaml")
+    state.problems("a new one", file=Path("other.yaml"))
     assert await change.refusal() is None
     state.problems("an old one", "spec.version: no such version")
     assert await change.refusal() == "spec.version: no such version"

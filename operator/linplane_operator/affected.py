@@ -1,8 +1,15 @@
 """Which objects a change is about: an event only names what to reconcile. Pure, over the world as it is after the
 change.
+
+What a change cannot matter to is left out, so that one event does not reach every route: an entry of the routing
+ConfigMap concerns its route, a report those that wait for one. That reads conditions, as a hint and no more: a
+resync reconciles everything.
 """
 
 from collections.abc import Iterator
+from typing import Any
+
+import msgspec
 
 from linplane_api import names
 from linplane_api.kinds import (
@@ -17,74 +24,144 @@ from linplane_api.kinds import (
     Kind,
 )
 
-from .compile.objects import Object, label_of, meta, name_of, spec_of
-from .world import World, key_of
+from .compile.objects import Object, label_of, meta, name_of, server_of, spec_of, status_of, uid_of
+from .compile.replicas import is_serving
+from .world import LABEL_JOB, World, key_of
 
 WorkKey = tuple[str, str, str]  # kind, namespace, name
-LABEL_JOB = "batch.kubernetes.io/job-name"
 
 
 def affected(world: World, kind: Kind, before: Object | None, after: Object | None) -> set[WorkKey]:
     """The keys to reconcile after `before` became `after` (None: absent)."""
+    one = after or before
+    if one is None:
+        return set()
+    namespace, name = key_of(one)
+    before, after = before or {}, after or {}
     keys: set[WorkKey] = set()
-    for body in (before, after):
-        if body is not None:
-            keys.update(_of(world, kind, body))
+    if kind in (LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER):
+        keys.add((kind.kind, namespace, name))
+        if _meaning(before) != _meaning(after):
+            keys.update(_users(world, kind, namespace, before, after))
+    elif kind is REPLICA_REPORT:
+        keys.update(_reported(world, namespace, before, after))
+    elif kind is POD:
+        keys.update(_pod(world, namespace, before, after))
+    elif kind is CONFIG_MAP:
+        keys.update(_config_map(world, namespace, name, before, after))
+    if kind in (CONFIG_MAP, JOB, DEPLOYMENT):
+        for body in (before, after):
+            keys.update(_owners(namespace, body))
     return keys
 
 
-def _of(world: World, kind: Kind, body: Object) -> Iterator[WorkKey]:
-    namespace, name = key_of(body)
-    if kind is LINEAR_MODEL:
-        yield kind.kind, namespace, name
-        for route in world.find(MODEL_ROUTE, namespace, f"model={spec_of(body).get('model')}"):
-            yield from _route(route)
-    elif kind is MODEL_ROUTE:
-        yield from _route(body)
-    elif kind is MODEL_SERVER:
-        yield from _server(world, namespace, name)
-    elif kind is REPLICA_REPORT:
-        yield from _server(world, namespace, str((body.get("report") or {}).get("serverName")))
-    elif kind in (POD, CONFIG_MAP, JOB, DEPLOYMENT):
-        yield from _owned(world, kind, body)
+def _meaning(body: Object) -> tuple[object, ...]:
+    """All that others go by in one of our kinds: a status does not count, but for the digest of a version."""
+    return spec_of(body), uid_of(body), meta(body).get("deletionTimestamp"), status_of(body).get("digest")
 
 
-def _route(route: Object) -> Iterator[WorkKey]:
-    namespace, name = key_of(route)
-    yield MODEL_ROUTE.kind, namespace, name
-    yield MODEL_SERVER.kind, namespace, str(spec_of(route).get("serverName") or names.DEFAULT_SERVER)
+def _users(world: World, kind: Kind, namespace: str, before: Object, after: Object) -> Iterator[WorkKey]:
+    """Who goes by an object of ours."""
+    for body in filter(None, (before, after)):
+        if kind is LINEAR_MODEL:
+            yield from _routes_of(world, namespace, str(spec_of(body).get("model")))
+        elif kind is MODEL_ROUTE:
+            yield _server_of(namespace, body)
+    if kind is MODEL_SERVER and uid_of(before) != uid_of(after):
+        yield from _routes(world, namespace, f"server={name_of(after or before)}")
 
 
-def _server(world: World, namespace: str, name: str) -> Iterator[WorkKey]:
-    """A server, its routes, and the frozen versions that wait for its replicas."""
-    yield MODEL_SERVER.kind, namespace, name
-    for route in world.find(MODEL_ROUTE, namespace, f"server={name}"):
+def _routes_of(world: World, namespace: str, model: str) -> Iterator[WorkKey]:
+    """The routes of a model, and their servers."""
+    for route in world.find(MODEL_ROUTE, namespace, f"model={model}"):
         yield MODEL_ROUTE.kind, namespace, name_of(route)
-    for model in world.find(LINEAR_MODEL, namespace, "frozen"):
+        yield _server_of(namespace, route)
+
+
+def _routes(world: World, namespace: str, term: str) -> Iterator[WorkKey]:
+    for route in world.find(MODEL_ROUTE, namespace, term):
+        yield MODEL_ROUTE.kind, namespace, name_of(route)
+
+
+def _models(world: World, namespace: str, term: str) -> Iterator[WorkKey]:
+    for model in world.find(LINEAR_MODEL, namespace, term):
         yield LINEAR_MODEL.kind, namespace, name_of(model)
 
 
-def _owned(world: World, kind: Kind, body: Object) -> Iterator[WorkKey]:
-    namespace = key_of(body)[0]
+def _server_of(namespace: str, route: Object) -> WorkKey:
+    return MODEL_SERVER.kind, namespace, server_of(route)
+
+
+def _waiting(world: World, namespace: str, server: str) -> Iterator[WorkKey]:
+    """A server, and whoever waits for its replicas to confirm something."""
+    yield MODEL_SERVER.kind, namespace, server
+    yield from _routes(world, namespace, f"waiting={server}")
+    yield from _models(world, namespace, "waiting")
+
+
+def _reported(world: World, namespace: str, before: Object, after: Object) -> Iterator[WorkKey]:
+    reports = [body.get("report") or {} for body in (before, after)]
+    for server in {str(report["serverName"]) for report in reports if report.get("serverName")}:
+        yield from _waiting(world, namespace, server)
+    for report in reports:
+        for rejected in report.get("rejected") or ():
+            yield MODEL_ROUTE.kind, namespace, str(rejected.get("route"))
+
+
+def _pod(world: World, namespace: str, before: Object, after: Object) -> Iterator[WorkKey]:
+    pod = after or before
+    if server := label_of(pod, names.LABEL_SERVER):
+        yield from _waiting(world, namespace, server)
+        others = [p for p in world.find(POD, namespace, f"server={server}") if uid_of(p) != uid_of(pod)]
+        if is_serving(before) != is_serving(after) and not any(map(is_serving, others)):
+            yield from _routes(world, namespace, f"server={server}")  # the first to serve, or the last
+    if job := world.get(JOB, namespace, label_of(pod, LABEL_JOB)):
+        yield from _owners(namespace, job)
+
+
+def _owners(namespace: str, body: Object) -> Iterator[WorkKey]:
     for owner in meta(body).get("ownerReferences") or ():
-        if owner.get("kind") in (LINEAR_MODEL.kind, MODEL_ROUTE.kind):
-            yield owner["kind"], namespace, str(owner.get("name"))
-    if server := label_of(body, names.LABEL_SERVER):
-        yield from _server(world, namespace, server)
-    if kind is CONFIG_MAP:
-        yield from _config_map(world, namespace, body)
-    if kind is POD and (job := world.get(JOB, namespace, label_of(body, LABEL_JOB))):
-        yield from _owned(world, JOB, job)
+        if owner.get("kind") in (LINEAR_MODEL.kind, MODEL_ROUTE.kind, MODEL_SERVER.kind):
+            yield str(owner["kind"]), namespace, str(owner.get("name"))
 
 
-def _config_map(world: World, namespace: str, body: Object) -> Iterator[WorkKey]:
-    """Whose weights or data it is, the routes of its model where it is an artifact, the versions of its routes
-    where it routes.
+def _config_map(world: World, namespace: str, name: str, before: Object, after: Object) -> Iterator[WorkKey]:
+    """Whose weights or data it is; the routes of its version where it is an artifact; whose entries changed where it
+    routes.
     """
-    for model in world.find(LINEAR_MODEL, namespace, f"source={name_of(body)}"):
-        yield LINEAR_MODEL.kind, namespace, name_of(model)
-    for route in world.find(MODEL_ROUTE, namespace, f"model={label_of(body, names.LABEL_MODEL)}"):
-        yield from _route(route)
-    for route in world.find(MODEL_ROUTE, namespace, f"server={label_of(body, names.LABEL_SERVER)}"):
-        for model in world.find(LINEAR_MODEL, namespace, f"model={spec_of(route).get('model')}"):
-            yield LINEAR_MODEL.kind, namespace, name_of(model)
+    yield from _models(world, namespace, f"source={name}")
+    if before.get("immutable") or after.get("immutable"):
+        for kind, _, owner in {*_owners(namespace, before), *_owners(namespace, after)}:
+            if kind == LINEAR_MODEL.kind and (model := world.get(LINEAR_MODEL, namespace, owner)):
+                yield from _routes_of(world, namespace, str(spec_of(model).get("model")))
+    server = label_of(after, names.LABEL_SERVER) or label_of(before, names.LABEL_SERVER)
+    if server and name == names.routing_name(server):
+        yield from _routed(world, namespace, server, before, after)
+
+
+def _routed(world: World, namespace: str, server: str, before: Object, after: Object) -> Iterator[WorkKey]:
+    yield MODEL_SERVER.kind, namespace, server
+    yield from _models(world, namespace, "waiting")
+    if uid_of(before) != uid_of(after):
+        yield from _routes(world, namespace, f"server={server}")
+    old, new = before.get("data") or {}, after.get("data") or {}
+    for key in {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)} - {names.SEQUENCE_KEY}:
+        yield MODEL_ROUTE.kind, namespace, key.removeprefix(names.ROUTE_KEY_PREFIX)
+        for model in {_model_in(text) for text in (old.get(key), new.get(key)) if text}:
+            yield from _models(world, namespace, f"model={model}")
+
+
+class _Document(msgspec.Struct):
+    model: str
+
+
+class _Entry(msgspec.Struct):
+    document: _Document
+
+
+def _model_in(text: Any) -> str:
+    """The model of a route's entry, empty where it cannot be read."""
+    try:
+        return msgspec.json.decode(text, type=_Entry).document.model
+    except (msgspec.DecodeError, TypeError):
+        return ""

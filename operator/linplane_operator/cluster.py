@@ -10,14 +10,18 @@ from .compile.objects import Object
 
 
 class ConflictError(Exception):
-    """A write met something else than it expected: a foreign object of the name, or a newer state."""
+    """A write met something else than it expected: a newer state, or an object where none was."""
+
+
+class NameTakenError(Exception):
+    """An object of somebody else has the name that one of ours needs: it was not touched, and waiting may not help."""
 
 
 class Cluster(Protocol):
     """All writes, and the one read that decides (a live GET before something is taken away).
 
-    Every write that succeeds is in the World when it returns or soon after; each raises OSError where the other
-    side is away.
+    Every write that succeeds is in the World when it returns or soon after, and what is in the World already costs
+    nothing; each raises OSError where the other side is away.
     """
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
@@ -27,13 +31,15 @@ class Cluster(Protocol):
         """Makes an object. Raises ConflictError where one of that name exists."""
 
     async def apply(self, body: Object) -> Object:
-        """Makes the object, or sets these fields where its controller is ours, by UID. Raises ConflictError else."""
+        """Makes the object, or sets these fields where its controller is the same, by UID. Raises NameTakenError
+        where it is not.
+        """
 
     async def replace(self, body: Object, seen: Object) -> Object:
         """Sets the object if it is still `seen`, by UID and resourceVersion. Raises ConflictError else."""
 
     async def write_status(self, kind: Kind, seen: Object, status: Object) -> None:
-        """Sets the whole status of an object, if it is still the same one by UID."""
+        """Sets the whole status of an object, if it is still the same one by UID; one that is gone is no error."""
 
     async def delete(self, kind: Kind, seen: Object) -> None:
         """Deletes that very object, by UID; one that is gone already is no error."""

@@ -5,23 +5,17 @@ order lives here.
 from collections.abc import Callable
 from datetime import datetime
 
-import msgspec
-
 from linplane_api import names
-from linplane_api.conditions import ConditionType, Reason
+from linplane_api.conditions import Reason
 from linplane_api.document import Entry
-from linplane_api.kinds import (
-    LINEAR_MODEL,
-    MODEL_ROUTE,
-    MODEL_SERVER,
-    Kind,
-)
+from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
 from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerSpec, parse_spec, plain
 
 from .affected import WorkKey
-from .cluster import Cluster, ConflictError
-from .compile.conditions import changed, condition, settle
-from .compile.model import ModelPlan, model_status, plan_model, validated_and_ready
+from .cluster import Cluster, ConflictError, NameTakenError
+from .compile.conditions import settle
+from .compile.model import LOOK_AGAIN, ModelPlan, not_carried_out, plan_model
+from .compile.model_status import model_status, validated_and_ready
 from .compile.objects import (
     Object,
     Settings,
@@ -30,24 +24,24 @@ from .compile.objects import (
     is_deleting,
     meta,
     name_of,
+    server_of,
     status_of,
     uid_of,
 )
 from .compile.replicas import Acknowledged, loaded_by
 from .compile.route import route_conditions, route_status
-from .compile.routing import Wanted, compile_map
+from .compile.routing import Wanted, compile_map, has_room
 from .compile.server import make_default_server, make_deployment, make_routing, server_conditions, server_status
-from .compile.versions import judge
-from .survey import Survey
-from .world import World
+from .statuses import Statuses
+from .survey import Routing, Survey
+from .world import World, key_of
 
 NOBODY = Acknowledged(0, 0, "")
+FULL = "the routing ConfigMap has no room for it (1 MiB); use another ModelServer"
 
 
 class Reconciler:
-    """Brings the cluster to what its objects ask for. `now` is the clock, in UTC; `budget` allows or delays writes
-    of routing ConfigMaps.
-    """
+    """Brings the cluster to what its objects ask for."""
 
     def __init__(
         self,
@@ -58,13 +52,16 @@ class Reconciler:
         now: Callable[[], datetime],
         budget: Callable[[str], float] = lambda _: 0.0,
     ) -> None:
-        """`budget(key)` gives 0 to write now, or how many seconds to wait."""
+        """`now` is the clock, in UTC; `budget(key)` gives 0 to write a routing ConfigMap now, or how many seconds to
+        wait.
+        """
         self._world = world
         self._survey = Survey(world, settings)
         self._cluster = cluster
         self._settings = settings
         self._now = now
         self._budget = budget
+        self._statuses = Statuses(cluster, now)
 
     async def reconcile(self, key: WorkKey) -> float | None:
         """Reconciles one key; says after how many seconds to look again."""
@@ -80,61 +77,70 @@ class Reconciler:
     async def _model(self, namespace: str, name: str) -> float | None:
         model = self._world.get(LINEAR_MODEL, namespace, name)
         if model is None or is_deleting(model):
+            self._statuses.forget(LINEAR_MODEL, namespace, name)
             return None
         spec = parse_spec(model, LinearModelSpec)
-        around = self._survey.belongings(model, spec)
-        plan = plan_model(model, spec, around, self._settings)
+        plan = plan_model(model, spec, self._survey.belongings(model, spec), self._settings, self._now())
         try:
-            plan = await self._carry_out(plan)
-        except ConflictError as error:
-            trained = condition(ConditionType.TRAINED, False, Reason.NAME_TAKEN, str(error))
-            plan = ModelPlan(plan.verdict if plan.seal is None else judge(model, spec, ()), trained)
-        wishes = [plan.trained, *validated_and_ready(plan, frozen=spec.frozen), self._survey.withdrawn(namespace, spec)]
+            await self._carry_out(model, plan)
+        except NameTakenError as error:
+            plan = not_carried_out(str(error))
+        wishes = [plan.trained, *validated_and_ready(plan, frozen=spec.frozen), self._survey.withdrawn(model, spec)]
         conditions = settle(wishes, status_of(model), generation_of(model), self._stamp())
         serving = self._survey.serving_in(namespace, spec)
-        await self._write(LINEAR_MODEL, model, plain(model_status(model, plan, conditions, serving, around.jobs)))
-        return None
+        wait = await self._statuses.write(LINEAR_MODEL, model, plain(model_status(model, plan, conditions, serving)))
+        return _sooner(wait, plan.again)
 
-    async def _carry_out(self, plan: ModelPlan) -> ModelPlan:
+    async def _carry_out(self, model: Object, plan: ModelPlan) -> None:
+        if plan.delete:  # only by what is asked for now: the view may be behind
+            live = await self._cluster.read(LINEAR_MODEL, *key_of(model))
+            if live is None or uid_of(live) != uid_of(model) or generation_of(live) != generation_of(model):
+                raise ConflictError(f"LinearModel {name_of(model)} has changed meanwhile")
         for kind, body in plan.delete:
             await self._cluster.delete(kind, body)
         for body in plan.create:
             await self._cluster.apply(body)
         if plan.seal is not None:
             await self._cluster.replace({**plan.seal, "immutable": True}, plan.seal)
-        return plan
 
     # ---- ModelRoute ----
 
     async def _route(self, namespace: str, name: str) -> float | None:
         route = self._world.get(MODEL_ROUTE, namespace, name)
         if route is None or is_deleting(route):
+            self._survey.forget(namespace, name)
+            self._statuses.forget(MODEL_ROUTE, namespace, name)
             return None
         spec = parse_spec(route, ModelRouteSpec)
         refusal = self._survey.refusal(namespace, name, spec)
         routing = self._survey.routing(namespace, spec.server_name) if refusal is None else None
         entry = routing.entries.get(name) if routing else None
         acknowledged, current = NOBODY, False
-        accepted = (refusal.reason, refusal.message) if refusal else (Reason.ACCEPTED, "")
-        if refusal is None:
-            compiled = self._survey.compile(namespace, name, spec, entry)
-            accepted = (compiled.reason, compiled.message)
-            current = entry is not None and entry.revision == compiled.document.revision
-            if routing and not current and self._survey.is_full(namespace, spec.server_name, name):
-                accepted = (
-                    Reason.ROUTING_FULL,
-                    "the routing ConfigMap has no room for it (1 MiB); use another ModelServer",
-                )
+        if refusal:
+            accepted = (refusal.reason, refusal.message)
+        elif taken := self._survey.taken(namespace, spec.server_name):
+            accepted = (Reason.NAME_TAKEN, taken)
+        else:
+            accepted, current = self._accept(namespace, name, spec, routing, entry)
         if routing and entry:
             replicas = self._survey.replicas(namespace, spec.server_name)
             acknowledged = loaded_by(replicas, routing.state.uid, entry.sequence, name)
         wishes = route_conditions(accepted, entry, current, acknowledged)
         conditions = settle(wishes, status_of(route), generation_of(route), self._stamp())
         url = self._cluster.url_of(route) if refusal is None else ""
-        await self._write(
-            MODEL_ROUTE, route, plain(route_status(route, entry, conditions, acknowledged, url=url, now=self._stamp()))
-        )
-        return None
+        status = route_status(route, entry, conditions, acknowledged, url=url, now=self._stamp())
+        return await self._statuses.write(MODEL_ROUTE, route, plain(status))
+
+    def _accept(
+        self, namespace: str, name: str, spec: ModelRouteSpec, routing: Routing | None, entry: Entry | None
+    ) -> tuple[tuple[Reason, str], bool]:
+        """Whether the spec is in effect, and whether the entry in force is what it compiles to."""
+        compiled = self._survey.compile(namespace, name, spec, entry)
+        if entry and entry.revision == compiled.revision:
+            return (compiled.reason, compiled.message), True
+        if routing and not has_room(routing.state, name, compiled.document):
+            return (Reason.ROUTING_FULL, FULL), False
+        return (compiled.reason, compiled.message), False
 
     # ---- ModelServer ----
 
@@ -144,90 +150,90 @@ class Reconciler:
         server = self._world.get(MODEL_SERVER, namespace, name)
         routes = self._survey.routes(namespace, name)
         if server is None:
-            if routes and name == names.DEFAULT_SERVER:
-                server = await self._cluster.create(make_default_server(namespace))
-            else:
+            if not routes or name != names.DEFAULT_SERVER:
+                self._statuses.forget(MODEL_SERVER, namespace, name)
                 return None
+            server = await self._cluster.create(make_default_server(namespace))
         if is_deleting(server):
             return None
-        delay = await self._write_routing(namespace, server, routes)
-        await self._cluster.apply(make_deployment(server, parse_spec(server, ModelServerSpec), self._settings))
-        await self._write_server_status(namespace, server, len(routes))
-        return delay
+        wait, taken = None, self._survey.taken(namespace, name)
+        try:
+            if not taken:
+                wait = await self._write_routing(namespace, server, routes)
+                await self._cluster.apply(make_deployment(server, parse_spec(server, ModelServerSpec), self._settings))
+        except NameTakenError as error:
+            taken = str(error)
+        later = await self._write_server_status(namespace, server, len(routes), taken)
+        return _sooner(wait, later, LOOK_AGAIN if taken else None)
 
     async def _write_routing(self, namespace: str, server: Object, routes: dict[str, Object]) -> float | None:
         """Brings the routing ConfigMap up to date; says when to come again where the budget of writes is used up."""
-        routing = self._survey.routing(namespace, name_of(server))
-        entries = routing.entries if routing else {}
-        before = routing.state if routing else None
-        if routing and controller_uid(routing.body) != uid_of(server):
-            raise ConflictError(f"ConfigMap {name_of(routing.body)} is not this ModelServer's")
-        wanted = await self._wanted(namespace, name_of(server), routes, entries)
-        after, _ = compile_map(before, entries, wanted, before.uid if before else "")
-        if after == before:
+        name = name_of(server)
+        routing = self._survey.routing(namespace, name)
+        before, entries = (routing.state, routing.entries) if routing else (None, {})
+        wanted = self._wanted(namespace, routes, entries)
+        kept = await self._kept(namespace, name, routing, wanted)
+        # nobody may have confirmed the next sequence already, whatever was done to the ConfigMap
+        reports = [replica.report for replica in self._survey.replicas(namespace, name) if replica.report]
+        floor = max((r.sequence for r in reports if before and r.config_map_uid == before.uid), default=0)
+        data = compile_map(before, entries, wanted, kept=kept, floor=floor)[0].to_data()
+        if routing and data == routing.body.get("data"):
             return None
-        wait = self._budget(f"{namespace}/{name_of(server)}")
+        wait = self._budget(f"{namespace}/{name}")
         if wait > 0:
             return wait
-        body = make_routing(server, after.to_data())
         if routing:
-            await self._cluster.replace({**routing.body, "data": body["data"]}, routing.body)
+            await self._cluster.replace({**routing.body, "data": data}, routing.body)
         else:
-            await self._cluster.create(body)
+            await self._create(make_routing(server, data), server)
         return None
 
-    async def _wanted(
-        self, namespace: str, server: str, routes: dict[str, Object], entries: dict[str, Entry]
-    ) -> dict[str, Wanted]:
+    async def _create(self, body: Object, server: Object) -> None:
+        try:
+            await self._cluster.create(body)
+        except ConflictError as error:  # somebody's, or the view is behind
+            live = await self._cluster.read(CONFIG_MAP, *key_of(body))
+            if live is None or controller_uid(live) == uid_of(server):
+                raise
+            raise NameTakenError(f"ConfigMap {name_of(body)} exists and is not this ModelServer's") from error
+
+    def _wanted(self, namespace: str, routes: dict[str, Object], entries: dict[str, Entry]) -> dict[str, Wanted]:
         wanted = {}
         for name, route in routes.items():
-            compiled = self._survey.compile(namespace, name, parse_spec(route, ModelRouteSpec), entries.get(name))
-            wanted[name] = Wanted(compiled.document, str(meta(route).get("creationTimestamp", "")))
-        for name in entries.keys() - wanted.keys():
-            # only what is really gone is taken away: the view may be behind
-            live = await self._cluster.read(MODEL_ROUTE, namespace, name)
-            if live and not is_deleting(live) and parse_spec(live, ModelRouteSpec).server_name == server:
-                wanted[name] = Wanted(entries[name].document, "")
+            try:
+                spec = parse_spec(route, ModelRouteSpec)
+                compiled = self._survey.compile(namespace, name, spec, entries.get(name))
+            except ValueError:  # told by its own reconcile; it must not keep the others from theirs
+                continue
+            created = str(meta(route).get("creationTimestamp", ""))
+            wanted[name] = Wanted(compiled.document, compiled.revision, created)
         return wanted
 
-    async def _write_server_status(self, namespace: str, server: Object, routes: int) -> None:
-        routing = self._survey.routing(namespace, name_of(server))
-        acknowledged = NOBODY
+    async def _kept(self, namespace: str, server: str, routing: Routing | None, wanted: dict[str, Wanted]) -> set[str]:
+        """The entries that stay although nobody is known to want them: only what is really gone is taken away."""
+        kept = set()
+        for name in sorted(routing.state.routes.keys() - wanted.keys()) if routing else ():
+            live = await self._cluster.read(MODEL_ROUTE, namespace, name)
+            if live and not is_deleting(live) and server_of(live) == server:
+                kept.add(name)
+        return kept
+
+    async def _write_server_status(self, namespace: str, server: Object, routes: int, taken: str) -> float | None:
+        name = name_of(server)
+        routing = self._survey.routing(namespace, name)
+        acknowledged, sequence = NOBODY, 0
         if routing:
-            replicas = self._survey.replicas(namespace, name_of(server))
-            acknowledged = loaded_by(replicas, routing.state.uid, routing.state.sequence)
-        wishes = server_conditions(routes, acknowledged)
+            sequence = routing.state.sequence
+            acknowledged = loaded_by(self._survey.replicas(namespace, name), routing.state.uid, sequence)
+        wishes = server_conditions(routes, acknowledged, taken)
         conditions = settle(wishes, status_of(server), generation_of(server), self._stamp())
-        sequence = routing.state.sequence if routing else 0
-        await self._write(
-            MODEL_SERVER, server, plain(server_status(server, conditions, routes, sequence, acknowledged))
-        )
-
-    # ---- shared ----
-
-    async def _write(self, kind: Kind, body: Object, status: Object) -> None:
-        before = status_of(body)
-        if msgspec.to_builtins(status) == before:
-            return
-        await self._cluster.write_status(kind, body, status)
-        for item in changed(before, status):
-            self._cluster.event(
-                body,
-                warning=item["status"] == "False" and item["reason"] not in _QUIET,
-                reason=item["reason"],
-                message=f"{item['type']}={item['status']}: {item['message']}",
-            )
+        pods = len(self._survey.pods(namespace, name))
+        status = server_status(server, conditions, pods=pods, routes=routes, sequence=sequence, replicas=acknowledged)
+        return await self._statuses.write(MODEL_SERVER, server, plain(status))
 
     def _stamp(self) -> str:
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-_QUIET = {
-    Reason.NOT_FROZEN,
-    Reason.NOT_TRAINED,
-    Reason.TRAINING,
-    Reason.PENDING,
-    Reason.REPLICAS_BEHIND,
-    Reason.NO_REPLICAS,
-    Reason.NEVER_SERVED,
-}
+def _sooner(*waits: float | None) -> float | None:
+    return min((wait for wait in waits if wait is not None), default=None)

@@ -1,23 +1,43 @@
 """What the reconcilers need to know, read from the world and put together: no I/O, no clock, nothing is changed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 from linplane_api import names
 from linplane_api.canonical import FormatError
 from linplane_api.conditions import Condition, ConditionType, Reason
 from linplane_api.document import Entry, RoutingMap, parse_entry, routing_map
-from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, POD, REPLICA_REPORT
+from linplane_api.kinds import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    JOB,
+    LINEAR_MODEL,
+    MODEL_ROUTE,
+    MODEL_SERVER,
+    POD,
+    REPLICA_REPORT,
+)
 from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerSpec, parse_spec
 
-from .compile.conditions import condition
+from .compile.conditions import condition, holds
 from .compile.model import belongs
-from .compile.objects import Object, Settings, is_deleting, meta, name_of, uid_of
+from .compile.objects import (
+    Object,
+    Settings,
+    controller_uid,
+    generation_of,
+    is_deleting,
+    label_of,
+    meta,
+    name_of,
+    status_of,
+    uid_of,
+)
 from .compile.replicas import Replica, loaded_by, make_replicas
 from .compile.route import Refusal, refuse
-from .compile.routing import Compiled, Wanted, compile_document, compile_map
+from .compile.routing import Compiled, compile_document
 from .compile.versions import Belongings, Version, judge
-from .world import World
+from .world import Key, World
 
 
 @dataclass(frozen=True)
@@ -28,13 +48,22 @@ class Routing:
     state: RoutingMap
     entries: dict[str, Entry]
 
+    def serving(self, model: str, version: str) -> list[str]:
+        """The routes whose traffic a version takes part in."""
+        return [
+            name
+            for name, entry in self.entries.items()
+            if entry.document.model == model
+            and any(v == version and v in entry.document.versions for v, _ in entry.document.traffic())
+        ]
 
-@lru_cache(maxsize=8192)
-def _entry(text: str) -> Entry | None:
-    try:
-        return parse_entry(text)
-    except FormatError:
-        return None
+    def holding(self, model: str, version: str) -> list[str]:
+        """The routes whose document has the weights of a version."""
+        return [
+            name
+            for name, entry in self.entries.items()
+            if entry.document.model == model and version in entry.document.versions
+        ]
 
 
 class Survey:
@@ -43,18 +72,35 @@ class Survey:
     def __init__(self, world: World, settings: Settings) -> None:
         self._world = world
         self._settings = settings
+        # what was last worked out, kept as long as what it was worked out from is the same
+        self._routings: dict[Key, Routing] = {}
+        self._compiled: dict[Key, tuple[object, Compiled]] = {}
 
     def routing(self, namespace: str, server: str) -> Routing | None:
-        """The routing ConfigMap of a server, None where there is none."""
+        """The routing ConfigMap of a server, None where there is none that is its own."""
+        key = (namespace, server)
         body = self._world.get(CONFIG_MAP, namespace, names.routing_name(server))
-        if body is None:
+        owner = self._world.get(MODEL_SERVER, namespace, server)
+        if body is None or owner is None or controller_uid(body) != uid_of(owner):
+            self._routings.pop(key, None)
             return None
-        try:
-            state = routing_map(uid_of(body), body.get("data") or {})
-        except FormatError:  # somebody's edit: written anew, one above nothing known
-            state = RoutingMap(uid_of(body), 0, {})
-        entries = {name: entry for name, text in state.routes.items() if (entry := _entry(text))}
-        return Routing(body, state, entries)
+        known = self._routings.get(key)
+        if known is None or known.body is not body:
+            known = self._routings[key] = _read_routing(body, known)
+        return known
+
+    def taken(self, namespace: str, server: str) -> str:
+        """Which object has the name of a server's child without being its own; empty where none has."""
+        owner = self._world.get(MODEL_SERVER, namespace, server)
+        for kind, name in ((CONFIG_MAP, names.routing_name(server)), (DEPLOYMENT, names.server_name(server))):
+            body = self._world.get(kind, namespace, name)
+            if owner is not None and body is not None and controller_uid(body) != uid_of(owner):
+                return f"{kind.kind} {name} exists and is not this ModelServer's"
+        return ""
+
+    def pods(self, namespace: str, server: str) -> list[Object]:
+        """The server's pods that are there to stay."""
+        return [pod for pod in self._world.find(POD, namespace, f"server={server}") if not is_deleting(pod)]
 
     def replicas(self, namespace: str, server: str) -> list[Replica]:
         """The server's pods with the reports that are their own."""
@@ -78,10 +124,13 @@ class Survey:
         )
 
     def versions(self, namespace: str, model: str) -> dict[str, Version]:
-        """Every version of a model, judged."""
+        """Every version of a model, judged. One that cannot be read is as one that is not there."""
         result = {}
         for body in self._world.find(LINEAR_MODEL, namespace, f"model={model}"):
-            spec = parse_spec(body, LinearModelSpec)
+            try:
+                spec = parse_spec(body, LinearModelSpec)
+            except FormatError:
+                continue
             artifacts = self._world.find(CONFIG_MAP, namespace, f"owner={uid_of(body)}")
             result[spec.version] = Version(spec.version, spec.frozen, judge(body, spec, artifacts))
         return result
@@ -89,10 +138,18 @@ class Survey:
     def compile(self, namespace: str, name: str, spec: ModelRouteSpec, entry: Entry | None) -> Compiled:
         """The document that a route should have, given the entry in force."""
         server = self._world.get(MODEL_SERVER, namespace, spec.server_name)
-        asked = parse_spec(server or {}, ModelServerSpec).replicas
-        before = entry.document if entry else None
+        replicas = self._settings.replicas(parse_spec(server or {}, ModelServerSpec).replicas)
         versions = self.versions(namespace, spec.model)
-        return compile_document(name, spec, versions, before, self._settings.replicas(asked))
+        inputs = (spec, versions, entry.revision if entry else None, replicas)
+        known = self._compiled.get((namespace, name))
+        if known is None or known[0] != inputs:
+            compiled = compile_document(name, spec, versions, entry.document if entry else None, replicas)
+            known = self._compiled[namespace, name] = (inputs, compiled)
+        return known[1]
+
+    def forget(self, namespace: str, route: str) -> None:
+        """A route is gone."""
+        self._compiled.pop((namespace, route), None)
 
     def refusal(self, namespace: str, name: str, spec: ModelRouteSpec) -> Refusal | None:
         """Why a route as a whole is not taken, None where it is."""
@@ -110,42 +167,66 @@ class Survey:
             if refuse(name, server, server_exists=True, servers=self._settings.servers) is None
         }
 
-    def is_full(self, namespace: str, server: str, route: str) -> bool:
-        """A route's document found no room in the routing ConfigMap."""
-        routing = self.routing(namespace, server)
-        if routing is None:
-            return False
-        wanted = {}
-        for name, body in self.routes(namespace, server).items():
-            compiled = self.compile(namespace, name, parse_spec(body, ModelRouteSpec), routing.entries.get(name))
-            wanted[name] = Wanted(compiled.document, str(meta(body).get("creationTimestamp", "")))
-        return route in compile_map(routing.state, routing.entries, wanted, routing.state.uid)[1]
-
-    def withdrawn(self, namespace: str, spec: LinearModelSpec) -> Condition:
-        """Whether a frozen version can still answer anywhere."""
+    def withdrawn(self, model: Object, spec: LinearModelSpec) -> Condition:
+        """Whether a frozen version can still answer anywhere. What was once confirmed stays so while it is frozen:
+        no document takes it up, and no replica goes back behind what it has confirmed.
+        """
         kind = ConditionType.WITHDRAWN
         if not spec.frozen:
             return condition(kind, False, Reason.NOT_FROZEN, "the version is not frozen")
-        for server in self._world.all(MODEL_SERVER, namespace):
-            routing = self.routing(namespace, name_of(server))
-            if routing is None:
-                continue
-            for entry in routing.entries.values():
-                if entry.document.model == spec.model and spec.version in entry.document.versions:
-                    text = f"route {entry.document.route} still has it in its document"
-                    return condition(kind, False, Reason.REPLICAS_BEHIND, text)
-            replicas = self.replicas(namespace, name_of(server))
-            confirmed = loaded_by(replicas, routing.state.uid, routing.state.sequence, terminating=True)
-            if confirmed.problem:
-                return condition(kind, False, Reason.REPLICAS_BEHIND, confirmed.problem)
+        namespace = meta(model).get("namespace", "default")
+        servers = {name_of(server) for server in self._world.all(MODEL_SERVER, namespace)}
+        servers |= {label_of(pod, names.LABEL_SERVER) for pod in self._world.find(POD, namespace, "serves")}
+        routings = {server: self.routing(namespace, server) for server in sorted(servers)}
+        for routing in filter(None, routings.values()):
+            if held := routing.holding(spec.model, spec.version):
+                text = f"route {held[0]} still has it in its document"
+                return condition(kind, False, Reason.REPLICAS_BEHIND, text)
+        if not was_withdrawn(model) and (problem := self._unconfirmed(namespace, routings)):
+            return condition(kind, False, Reason.REPLICAS_BEHIND, problem)
         return condition(kind, True, Reason.FROZEN, "frozen, and no replica can answer with it")
+
+    def _unconfirmed(self, namespace: str, routings: Mapping[str, Routing | None]) -> str:
+        """Which replica has not confirmed all of its server's routing ConfigMap, empty where every one has."""
+        for server, routing in routings.items():
+            uid, sequence = (routing.state.uid, routing.state.sequence) if routing else ("", 0)
+            confirmed = loaded_by(self.replicas(namespace, server), uid, sequence, terminating=True)
+            if confirmed.problem:
+                return confirmed.problem
+        return ""
 
     def serving_in(self, namespace: str, spec: LinearModelSpec) -> list[str]:
         """The routes whose traffic a version takes part in."""
-        result = []
-        for route in self._world.find(MODEL_ROUTE, namespace, f"model={spec.model}"):
-            routing = self.routing(namespace, parse_spec(route, ModelRouteSpec).server_name)
-            entry = routing.entries.get(name_of(route)) if routing else None
-            if entry and any(v == spec.version and v in entry.document.versions for v, _ in entry.document.traffic()):
-                result.append(name_of(route))
-        return result
+        servers = [name_of(server) for server in self._world.all(MODEL_SERVER, namespace)]
+        routings = filter(None, (self.routing(namespace, server) for server in servers))
+        return sorted(name for routing in routings for name in routing.serving(spec.model, spec.version))
+
+
+def was_withdrawn(model: Object) -> bool:
+    """The status says so of this very generation, in which nothing but `frozen` could have changed."""
+    status = status_of(model)
+    seen = [c.get("observedGeneration") for c in status.get("conditions") or () if c.get("type") == "Withdrawn"]
+    return holds(status, ConditionType.WITHDRAWN) and seen == [generation_of(model)]
+
+
+def _read_routing(body: Object, known: Routing | None) -> Routing:
+    data = body.get("data") or {}
+    entries: dict[str, Entry] = {}
+    routes = routing_map(uid_of(body), {**data, names.SEQUENCE_KEY: "0"}).routes
+    for name, text in routes.items():
+        if known and known.state.routes.get(name) == text and name in known.entries:
+            entries[name] = known.entries[name]
+        elif entry := _entry(text):
+            entries[name] = entry
+    try:
+        state = routing_map(uid_of(body), data)
+    except FormatError:  # somebody's edit of the sequence: one that no entry is above
+        state = RoutingMap(uid_of(body), max((e.sequence for e in entries.values()), default=0), routes)
+    return Routing(body, state, entries)
+
+
+def _entry(text: str) -> Entry | None:
+    try:
+        return parse_entry(text)
+    except FormatError:
+        return None

@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Iterator
 
 from linplane_api import names
-from linplane_api.kinds import JOB, LINEAR_MODEL, MODEL_ROUTE, POD, Kind
+from linplane_api.conditions import ConditionType
+from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, POD, Kind
 
-from .compile.objects import Object, controller_uid, label_of, meta, name_of, spec_of
+from .compile.conditions import holds
+from .compile.objects import Object, controller_uid, label_of, meta, name_of, server_of, spec_of, status_of
 
 Key = tuple[str, str]  # namespace, name
+LABEL_JOB = "batch.kubernetes.io/job-name"  # Kubernetes' own, on a Job's pods
 
 
 def key_of(body: Object) -> Key:
@@ -16,7 +19,7 @@ def key_of(body: Object) -> Key:
 
 
 def index_terms(kind: Kind, body: Object) -> set[str]:
-    """The terms an object is found by, beside its name."""
+    """The terms an object is found by, beside its name. `waiting`: for what the replicas have to confirm."""
     terms = set()
     spec = spec_of(body)
     if owner := controller_uid(body):
@@ -27,15 +30,16 @@ def index_terms(kind: Kind, body: Object) -> set[str]:
         for part in (spec.get("weights") or {}, (spec.get("training") or {}).get("data") or {}):
             if ref := part.get("configMapKeyRef"):
                 terms.add(f"source={ref.get('name')}")
-        if spec.get("frozen"):
-            terms.add("frozen")
+        if spec.get("frozen") and not holds(status_of(body), ConditionType.WITHDRAWN):
+            terms.add("waiting")
     if kind is MODEL_ROUTE:
-        terms.add(f"server={spec.get('serverName') or names.DEFAULT_SERVER}")
+        server = server_of(body)
+        terms.add(f"server={server}")
+        if not holds(status_of(body), ConditionType.CONVERGED):
+            terms.add(f"waiting={server}")
     if kind is POD:
-        terms.add(f"server={label_of(body, names.LABEL_SERVER)}")
-        terms.add(f"job={label_of(body, 'batch.kubernetes.io/job-name')}")
-    if kind is JOB:
-        terms.add(f"model={label_of(body, names.LABEL_MODEL)}")
+        terms |= {f"server={server}", "serves"} if (server := label_of(body, names.LABEL_SERVER)) else set()
+        terms |= {f"job={job}"} if (job := label_of(body, LABEL_JOB)) else set()
     return terms
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from linplane_api.conditions import Condition, ConditionType, Reason, Status
 
 MAX_MESSAGE = 1024
+COUNTS = ("loadedSummary", "loadedReplicas", "replicas")
 
 
 def condition(kind: ConditionType, status: bool | Status, reason: Reason, message: str) -> Condition:
@@ -31,3 +32,15 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[st
     """The conditions of `after` whose status or reason is not what it was: each is worth an Event."""
     old = {c.get("type"): (c.get("status"), c.get("reason")) for c in before.get("conditions") or ()}
     return [c for c in after.get("conditions") or () if old.get(c["type"]) != (c["status"], c["reason"])]
+
+
+def essence(status: Mapping[str, Any]) -> dict[str, Any]:
+    """A status without what merely counts or words it: a change of the rest is no news that cannot wait a moment."""
+    kept = {key: value for key, value in status.items() if key not in COUNTS}
+    kept["conditions"] = [{**c, "message": ""} for c in status.get("conditions") or ()]
+    return kept
+
+
+def holds(status: Mapping[str, Any], kind: ConditionType) -> bool:
+    """The condition of that type is True."""
+    return any(c.get("type") == kind and c.get("status") == "True" for c in status.get("conditions") or ())

@@ -75,6 +75,11 @@ def spec_of(body: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+def server_of(route: Mapping[str, Any]) -> str:
+    """The ModelServer that a route names."""
+    return str(spec_of(route).get("serverName") or names.DEFAULT_SERVER)
+
+
 def status_of(body: Mapping[str, Any]) -> dict[str, Any]:
     """The status, empty where there is none."""
     result: dict[str, Any] = body.get("status") or {}

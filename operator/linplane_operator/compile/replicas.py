@@ -4,9 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from linplane_api.canonical import FormatError, convert
+from linplane_api.conditions import ConditionType
 from linplane_api.report import Report
 
+from .conditions import holds
 from .objects import Object, is_deleting, name_of, status_of, uid_of
+
+CONTAINER = "server"
+"""The container that answers; others may stand beside it, and start later."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +28,14 @@ class Replica:
 
 @dataclass(frozen=True)
 class Acknowledged:
-    """How many of the ready replicas have loaded something, and what holds up the first that has not."""
+    """How many of the ready replicas have loaded something, and what holds up the first that has not. `rejected`:
+    it has refused it.
+    """
 
     loaded: int
     total: int
     problem: str
+    rejected: bool = False
 
     @property
     def converged(self) -> bool:
@@ -41,20 +49,20 @@ class Acknowledged:
 
 
 def make_replicas(pods: Sequence[Object], reports: Sequence[Object]) -> list[Replica]:
-    """Every pod that may still answer, with its own report."""
+    """Every pod that may answer, with its own report: not one that has ended, nor one that never began."""
     by_name = {name_of(report): report for report in reports}
     result = []
     for pod in sorted(pods, key=name_of):
-        if status_of(pod).get("phase") in ("Succeeded", "Failed"):
+        if status_of(pod).get("phase") in ("Pending", "Succeeded", "Failed"):
             continue
         report = _own_report(pod, by_name.get(name_of(pod)))
-        result.append(Replica(name_of(pod), _is_ready(pod), is_deleting(pod), report))
+        result.append(Replica(name_of(pod), holds(status_of(pod), ConditionType.READY), is_deleting(pod), report))
     return result
 
 
-def _is_ready(pod: Object) -> bool:
-    conditions = status_of(pod).get("conditions") or ()
-    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
+def is_serving(pod: Object) -> bool:
+    """The pod gets requests."""
+    return holds(status_of(pod), ConditionType.READY) and not is_deleting(pod)
 
 
 def _own_report(pod: Object, body: Object | None) -> Report | None:
@@ -62,37 +70,42 @@ def _own_report(pod: Object, body: Object | None) -> Report | None:
         report = convert((body or {}).get("report"), Report, "report")
     except FormatError:
         return None
-    containers = status_of(pod).get("containerStatuses") or ()
-    started = max(
-        (((c.get("state") or {}).get("running") or {}).get("startedAt") or "" for c in containers), default=""
-    )
-    return report if report.pod_uid == uid_of(pod) and report.started_at >= started else None
+    containers = [c for c in status_of(pod).get("containerStatuses") or () if c.get("name") == CONTAINER]
+    started = [((c.get("state") or {}).get("running") or {}).get("startedAt") or "" for c in containers]
+    return report if report.pod_uid == uid_of(pod) and report.started_at >= max(started, default="") else None
 
 
 def loaded_by(
     replicas: Sequence[Replica], uid: str, sequence: int, route: str | None = None, *, terminating: bool = False
 ) -> Acknowledged:
-    """Who has loaded `sequence` of the routing ConfigMap `uid`, and (where given) `route` in it.
+    """Who has loaded `sequence` of the routing ConfigMap `uid`: `route` in it, or all of it where none is given.
 
     Counted are ready replicas that do not terminate; with `terminating` all that may still answer, for a version is
     withdrawn only when none of these can.
     """
     counted = [r for r in replicas if terminating or (r.ready and not r.terminating)]
-    behind = [problem for r in counted if (problem := _behind(r, uid, sequence, route))]
-    return Acknowledged(len(counted) - len(behind), len(counted), behind[0] if behind else "")
+    behind = [problem for r in counted if (problem := _behind(r, uid, sequence))]
+    refused = [problem for r in counted if not _behind(r, uid, sequence) and (problem := _refused(r, route))]
+    problem = next(iter((*refused, *behind)), "")
+    return Acknowledged(len(counted) - len(behind) - len(refused), len(counted), problem, bool(refused))
 
 
-def _behind(replica: Replica, uid: str, sequence: int, route: str | None) -> str:
+def _behind(replica: Replica, uid: str, sequence: int) -> str:
     report = replica.report
     if report is None:
         return f"{replica.name} has not reported"
     if report.config_map_uid != uid or report.sequence < sequence:
         return f"{replica.name} has not loaded sequence {sequence}"
-    if route is None:
+    return ""
+
+
+def _refused(replica: Replica, route: str | None) -> str:
+    report = replica.report
+    if report is None or not report.rejected_count:
         return ""
     for rejected in report.rejected:
-        if rejected.route == route:
-            return f"{replica.name} refused the document: {rejected.reason}"
-    if report.rejected_count > len(report.rejected):
+        if route in (None, rejected.route):
+            return f"{replica.name} refused the document of {rejected.route}: {rejected.reason}"
+    if route is None or report.rejected_count > len(report.rejected):
         return f"{replica.name} refused {report.rejected_count} documents, perhaps this one"
     return ""

@@ -56,10 +56,17 @@ def _servable(document: RouteDocument | None) -> Condition:
         return condition(ConditionType.SERVABLE, False, Reason.NEVER_SERVED, "the route has no document yet")
     lost = [version for version, _ in document.traffic() if version not in document.versions]
     if document.current is None or (lost and document.unavailable):
-        reason = Reason(document.unavailable.reason) if document.unavailable else Reason.NEVER_SERVED
-        message = document.unavailable.message if document.unavailable else "no version serves"
-        return condition(ConditionType.SERVABLE, False, reason, f"{message}: its share is answered 503")
+        return condition(ConditionType.SERVABLE, False, *_gone(document))
     return condition(ConditionType.SERVABLE, True, Reason.SERVING, traffic_summary(document))
+
+
+def _gone(document: RouteDocument) -> tuple[Reason, str]:
+    gone = document.unavailable
+    message = f"{gone.message if gone else 'no version serves'}: its share is answered 503"
+    try:
+        return Reason(gone.reason if gone else Reason.NEVER_SERVED), message
+    except ValueError:  # a later operator's
+        return Reason.VERSION_NOT_READY, message
 
 
 def _converged(entry: Entry | None, current: bool, replicas: Acknowledged) -> Condition:
@@ -70,7 +77,7 @@ def _converged(entry: Entry | None, current: bool, replicas: Acknowledged) -> Co
         return condition(kind, True, Reason.CONVERGED, f"{replicas.summary} replicas have loaded {entry.revision[:19]}")
     if not replicas.total:
         return condition(kind, False, Reason.NO_REPLICAS, "no replica is ready")
-    reason = Reason.REJECTED if "refused" in replicas.problem else Reason.REPLICAS_BEHIND
+    reason = Reason.REJECTED if replicas.rejected else Reason.REPLICAS_BEHIND
     return condition(kind, False, reason, replicas.problem)
 
 
@@ -112,7 +119,10 @@ def route_status(  # noqa: PLR0913 - a status sums up all of it
 
 def _switches(route: Object, document: RouteDocument | None, now: str) -> tuple[Switch, ...]:
     """The log, with a new line where the current version is not the one that the log ends with."""
-    log = tuple(msgspec.convert(item, Switch) for item in status_of(route).get("switches") or ())
+    try:
+        log = msgspec.convert(status_of(route).get("switches") or (), tuple[Switch, ...])
+    except msgspec.ValidationError:  # of nobody who holds to the CRD
+        log = ()
     last = log[-1].to_version if log else None
     if document is None or document.current is None or document.current == last:
         return log

@@ -1,7 +1,7 @@
 """The routing documents: what each route should serve, given what exists and what was last good."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from linplane_api.conditions import Reason
@@ -26,9 +26,12 @@ ROOM = MAX_CONFIGMAP_BYTES - 48 * 1024  # metadata and managedFields count too
 
 @dataclass(frozen=True)
 class Compiled:
-    """A route's document, and whether it is what the spec asks for: `reason` is ACCEPTED where it is."""
+    """A route's document with its revision, and whether it is what the spec asks for: `reason` is ACCEPTED where it
+    is.
+    """
 
     document: RouteDocument
+    revision: str
     reason: Reason
     message: str
 
@@ -41,36 +44,38 @@ def compile_document(
 
     A current version that cannot serve is not switched to: version and split stay, together, as they were. A
     candidate that cannot serve keeps its slot and has no weights, so that the current version answers for it.
-    Weights of a version that vanished stay; those of a frozen one never do.
+    Weights of a version that vanished, or is not Ready any more, stay; those of a frozen one never do.
     """
+    if before and before.model != spec.model:
+        before = None  # of an earlier route that had this name
     problem = _problem(spec.version, versions)
-    stays = bool(before and before.current == spec.version)
+    current: str | None
     split: tuple[Candidate, ...]
-    if problem is None or stays:
+    if problem is None or (before and before.current == spec.version):
         current, split = spec.version, tuple(Candidate(entry.version, entry.share) for entry in spec.split)
-    elif before and before.current:
+    elif before:
         current, split = before.current, before.split
     else:
         current, split = None, ()
-    served = _weights((current, *(c.version for c in split)), versions, before)
     previous = before.previous if before else None
     if before and before.current and before.current != current:
         previous = before.current
+    candidates = [candidate.version for candidate in split]
+    served = _weights([v for v in (current, *candidates) if v], versions, before)
+    key = spec.split_key
     document = RouteDocument(
         route=name,
         model=spec.model,
         current=current,
         split=split,
-        split_key=SplitKey(
-            (spec.split_key and spec.split_key.salt) or name, spec.split_key.header if spec.split_key else None
-        ),
+        split_key=SplitKey((key and key.salt) or name, key.header if key else None),
         versions=served,
-        named=_named((current, previous, *(c.version for c in split)), versions, before),
+        named=_named([v for v in (current, previous, *candidates) if v], served, versions, before),
         previous=previous,
         rate_limit=_rate_limit(spec, replicas),
         unavailable=_unavailable(current, served, versions),
     )
-    return _judged(document, spec, problem, versions)
+    return Compiled(document, document.revision, *_judged(document, spec, versions))
 
 
 def _problem(version: str, versions: Mapping[str, Version]) -> tuple[Reason, str] | None:
@@ -81,25 +86,20 @@ def _problem(version: str, versions: Mapping[str, Version]) -> tuple[Reason, str
     if found.frozen:
         return Reason.VERSION_FROZEN, f"version {version} is frozen"
     if found.verdict.artifact is None:
-        return (
-            Reason.VERSION_NOT_READY,
-            f"version {version} is not Ready ({found.verdict.reason}: {found.verdict.message})",
-        )
+        verdict = found.verdict
+        return Reason.VERSION_NOT_READY, f"version {version} is not Ready ({verdict.reason}: {verdict.message})"
     return None
 
 
 def _weights(
-    wanted: tuple[str | None, ...], versions: Mapping[str, Version], before: RouteDocument | None
+    wanted: Iterable[str], versions: Mapping[str, Version], before: RouteDocument | None
 ) -> dict[str, ServedVersion]:
     result = {}
     for name in wanted:
-        if name is None:
-            continue
         version = versions.get(name)
         if version and version.frozen:
             continue
-        artifact = version.verdict.artifact if version else None
-        if version and artifact and version.verdict.file:
+        if version and version.verdict.file and (artifact := version.verdict.artifact):
             digest = version.verdict.file.digest
             result[name] = ServedVersion(
                 digest, artifact.features, artifact.coefficients, artifact.intercept, artifact.checks
@@ -110,14 +110,17 @@ def _weights(
 
 
 def _named(
-    wanted: tuple[str | None, ...], versions: Mapping[str, Version], before: RouteDocument | None
+    wanted: Iterable[str],
+    served: Mapping[str, ServedVersion],
+    versions: Mapping[str, Version],
+    before: RouteDocument | None,
 ) -> dict[str, tuple[str, ...]]:
     result: dict[str, tuple[str, ...]] = {}
     for name in wanted:
-        if name is None:
-            continue
         version = versions.get(name)
-        if version and version.verdict.file:
+        if name in served:
+            result[name] = served[name].features
+        elif version and version.verdict.file:
             result[name] = version.verdict.file.artifact.features
         elif before and name in before.named:
             result[name] = before.named[name]
@@ -132,9 +135,11 @@ def _unavailable(
     if current in served:
         return None
     version = versions.get(current)
-    if version and version.frozen:
+    if version is None:
+        return Unavailable(Reason.VERSION_NOT_FOUND, f"the current version {current} does not exist")
+    if version.frozen:
         return Unavailable(Reason.CURRENT_FROZEN, f"the current version {current} is frozen")
-    return Unavailable(Reason.VERSION_NOT_READY, f"the current version {current} has no weights")
+    return Unavailable(Reason.VERSION_NOT_READY, f"the current version {current} is not Ready")
 
 
 def _rate_limit(spec: ModelRouteSpec, replicas: int) -> RateLimit | None:
@@ -147,64 +152,84 @@ def _rate_limit(spec: ModelRouteSpec, replicas: int) -> RateLimit | None:
     )
 
 
-def _judged(
-    document: RouteDocument, spec: ModelRouteSpec, problem: tuple[Reason, str] | None, versions: Mapping[str, Version]
-) -> Compiled:
-    if problem:
-        goes_on = f"; traffic stays on {document.current}" if document.current not in (None, spec.version) else ""
-        return Compiled(document, problem[0], problem[1] + goes_on)
-    lost = [
-        _problem(c.version, versions) or (Reason.VERSION_NOT_READY, f"version {c.version} has no weights")
-        for c in document.split
-        if _problem(c.version, versions) or c.version not in document.versions
+def _judged(document: RouteDocument, spec: ModelRouteSpec, versions: Mapping[str, Version]) -> tuple[Reason, str]:
+    """ACCEPTED where the spec is in effect, else why it is not, and what happens instead."""
+    if problem := _problem(spec.version, versions):
+        reason, text = problem
+        if document.current is None:
+            return reason, text
+        if document.current != spec.version:
+            return reason, f"{text}; traffic stays on {document.current}"
+        if gone := document.unavailable:
+            return Reason(gone.reason), f"{gone.message}: its share is answered 503 until the route is switched"
+        return reason, f"{text}; the route goes on with the weights that it has"
+    without = [c.version for c in document.split if c.version not in document.versions]
+    troubled = [(c.version, p) for c in document.split if (p := _problem(c.version, versions))]
+    if not troubled:
+        return Reason.ACCEPTED, "the spec is in effect"
+    texts = [
+        f"{text}; {f'its share goes to {document.current}' if version in without else 'it goes on with its weights'}"
+        for version, (_, text) in troubled
     ]
-    if lost:
-        texts = "; ".join(text for _, text in lost)
-        return Compiled(document, Reason.CANDIDATE_UNAVAILABLE, f"{texts}; its share goes to {document.current}")
-    return Compiled(document, Reason.ACCEPTED, "the spec is in effect")
+    return Reason.CANDIDATE_UNAVAILABLE if without else troubled[0][1][0], "; ".join(texts)
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """One route's document with what decides who stays where there is no room: the older route."""
+    """One route's document, and since when the route is there: where there is no room, the older ones come first."""
 
     document: RouteDocument
+    revision: str
     created: str
 
 
 def compile_map(
-    before: RoutingMap | None, entries: Mapping[str, Entry], wanted: Mapping[str, Wanted], uid: str
+    before: RoutingMap | None,
+    entries: Mapping[str, Entry],
+    wanted: Mapping[str, Wanted],
+    *,
+    kept: Collection[str] = (),
+    floor: int = 0,
 ) -> tuple[RoutingMap, frozenset[str]]:
     """The next state of the routing ConfigMap, and the routes that found no room in it.
 
     `entries` are the parsed ones of `before`. An unchanged revision keeps its sequence; everything that changed
-    comes in at one sequence, one higher. A route in no room keeps the entry it had: none that serves is ever
-    evicted.
+    comes in at one sequence, one higher than the last and than `floor`. A route without room keeps the entry that
+    it had: none that serves is ever evicted. Routes in `kept` stay as they are.
     """
-    sequence = (before.sequence if before else 0) + 1
-    routes: dict[str, str] = {}
+    sequence = max(before.sequence if before else 0, floor) + 1
+    routes = {name: text for name, text in before.routes.items() if name in wanted or name in kept} if before else {}
+    texts = {
+        name: make_entry(want.document, sequence).to_bytes().decode()
+        for name, want in wanted.items()
+        if name not in routes or name not in entries or entries[name].revision != want.revision
+    }
     full: set[str] = set()
-    fresh: list[str] = []
-    for name, want in wanted.items():
-        old = entries.get(name)
-        if before and old and old.revision == want.document.revision:
-            routes[name] = before.routes[name]
-        else:
-            fresh.append(name)
-            if before and old:
-                routes[name] = before.routes[name]
-    size = sum(_size(name, text) for name, text in routes.items())
-    for name in sorted(fresh, key=lambda n: (n not in routes, wanted[n].created, n)):
-        text = make_entry(wanted[name].document, sequence).to_bytes().decode()
-        grown = size + _size(name, text) - (_size(name, routes[name]) if name in routes else 0)
-        if grown > ROOM:
+    size = sum(entry_size(name, text) for name, text in routes.items())
+
+    def growth(name: str) -> int:
+        return entry_size(name, texts[name]) - (entry_size(name, routes[name]) if name in routes else 0)
+
+    # first those that give room, then those that serve, then the new ones, the oldest first
+    for name in sorted(texts, key=lambda n: (growth(n) > 0, n not in routes, wanted[n].created, n)):
+        if (more := growth(name)) > 0 and size + more > ROOM:
             full.add(name)
             continue
-        routes[name], size = text, grown
+        size += more
+        routes[name] = texts[name]
     if before and routes == before.routes:
         return before, frozenset(full)
-    return RoutingMap(uid, sequence, routes), frozenset(full)
+    return RoutingMap(before.uid if before else "", sequence, routes), frozenset(full)
 
 
-def _size(name: str, text: str) -> int:
+def has_room(state: RoutingMap, name: str, document: RouteDocument) -> bool:
+    """A document could come into the routing ConfigMap as it is now."""
+    others = sum(entry_size(other, text) for other, text in state.routes.items() if other != name)
+    text = make_entry(document, state.sequence + 1).to_bytes().decode()
+    grows = entry_size(name, text) > entry_size(name, state.routes.get(name, ""))
+    return not grows or others + entry_size(name, text) <= ROOM
+
+
+def entry_size(name: str, text: str) -> int:
+    """What an entry takes of the room, in bytes."""
     return len(name) + len(text.encode()) + 16

@@ -9,7 +9,7 @@ from linplane_api.resources import ModelServerSpec, ModelServerStatus, plain
 
 from .conditions import condition
 from .objects import Object, Settings, child, generation_of, name_of
-from .replicas import Acknowledged
+from .replicas import CONTAINER, Acknowledged
 from .training import container_security, pod_placement, pod_security
 
 CONFIG_DIR = "/var/lib/linplane/config"
@@ -68,7 +68,7 @@ def make_deployment(server: Object, spec: ModelServerSpec, settings: Settings) -
 def _container(name: str, spec: ModelServerSpec, settings: Settings) -> Object:
     proxies = [arg for cidr in spec.trusted_proxies or () for arg in ("--trusted-proxy", cidr)]
     return {
-        "name": "server",
+        "name": CONTAINER,
         "image": spec.image or settings.server_image,
         "args": ["--config", CONFIG_DIR, "--server-name", name, *proxies],
         "ports": [
@@ -84,19 +84,14 @@ def _container(name: str, spec: ModelServerSpec, settings: Settings) -> Object:
     }
 
 
-def server_conditions(routes: int, replicas: Acknowledged) -> tuple[Condition, ...]:
-    """Available, Converged and their sum, Ready."""
+def server_conditions(routes: int, replicas: Acknowledged, taken: str) -> tuple[Condition, ...]:
+    """Available, Converged and their sum, Ready. `taken`: what has a child's name without being ours, if anything."""
     if replicas.total:
         available = condition(ConditionType.AVAILABLE, True, Reason.REPLICAS_READY, f"{replicas.total} ready")
     else:
         available = condition(ConditionType.AVAILABLE, False, Reason.NO_REPLICAS, "no replica is ready")
-    if replicas.converged:
-        text = f"{replicas.summary} replicas have loaded {routes} routes"
-        converged = condition(ConditionType.CONVERGED, True, Reason.CONVERGED, text)
-    else:
-        reason = Reason.REPLICAS_BEHIND if replicas.total else Reason.NO_REPLICAS
-        converged = condition(ConditionType.CONVERGED, False, reason, replicas.problem or "no replica is ready")
-    missing = next((c for c in (available, converged) if c.status != "True"), None)
+    converged = _converged(routes, replicas, taken)
+    missing = next((c for c in (converged, available) if c.status != "True"), None)
     ready = (
         condition(ConditionType.READY, False, missing.reason, missing.message)
         if missing
@@ -105,14 +100,34 @@ def server_conditions(routes: int, replicas: Acknowledged) -> tuple[Condition, .
     return available, converged, ready
 
 
-def server_status(
-    server: Object, conditions: Sequence[Condition], routes: int, sequence: int, replicas: Acknowledged
+def _converged(routes: int, replicas: Acknowledged, taken: str) -> Condition:
+    kind = ConditionType.CONVERGED
+    if taken:
+        return condition(kind, False, Reason.NAME_TAKEN, taken)
+    if not replicas.total:
+        return condition(kind, False, Reason.NO_REPLICAS, "no replica is ready")
+    if not replicas.converged:
+        reason = Reason.REJECTED if replicas.rejected else Reason.REPLICAS_BEHIND
+        return condition(kind, False, reason, replicas.problem)
+    if not routes:
+        return condition(kind, True, Reason.NO_ROUTES, "no route names this server")
+    return condition(kind, True, Reason.CONVERGED, f"{replicas.summary} replicas have loaded {routes} routes")
+
+
+def server_status(  # noqa: PLR0913 - a status sums up all of it
+    server: Object,
+    conditions: Sequence[Condition],
+    *,
+    pods: int,
+    routes: int,
+    sequence: int,
+    replicas: Acknowledged,
 ) -> ModelServerStatus:
-    """The whole status of a ModelServer."""
+    """The whole status of a ModelServer. `pods`: all that there are, ready or not."""
     return ModelServerStatus(
         observed_generation=generation_of(server),
         conditions=tuple(conditions),
-        replicas=replicas.total,
+        replicas=pods,
         loaded_replicas=replicas.loaded,
         selector=",".join(f"{key}={value}" for key, value in sorted(selector(name_of(server)).items())),
         routes=routes,

@@ -1,21 +1,20 @@
-"""A training: the Task that decides the artifact, the Job that runs it, and what a failed Job says."""
+"""A training: the Task that decides the artifact, the ConfigMap for its result, and the Job that runs it."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
 from linplane_api import names
-from linplane_api.conditions import Reason
 from linplane_api.kinds import CONFIG_MAP, JOB
 from linplane_api.resources import Data, JobSettings, LinearModelSpec, ModelServerSpec, TrainingSpec, decimal, plain
 from linplane_api.task import EXIT_BAD_DATA, FileData, SyntheticData, Task, UriData
 
-from .objects import Object, Settings, child, name_of, status_of, uid_of
+from .objects import Object, Settings, child, name_of, uid_of
 
 DATA_DIR = "/var/lib/linplane/data"
 SERVICE_ACCOUNT = "linplane-trainer"
+ANNOTATION_DATA = f"{names.GROUP}/data"
 
 
 class UnsupportedDataError(ValueError):
@@ -94,14 +93,16 @@ def artifact_labels(spec: LinearModelSpec) -> dict[str, str]:
     }
 
 
-def make_job(model: Object, spec: LinearModelSpec, task: Task, settings: Settings) -> Object:
-    """The Job: one restricted pod that fits and writes its result, and fails at once where a retry cannot help."""
+def make_job(model: Object, spec: LinearModelSpec, task: Task, data: str, settings: Settings) -> Object:
+    """The Job: one restricted pod that fits and writes its result, and fails at once where a retry cannot help.
+    `data`: the data's hash where it is a ConfigMap's, else empty.
+    """
     training = spec.training
     assert training is not None
     job = training.job or JobSettings()
     name = job_name(model, spec)
     body = child(JOB, name, model, "trainer", {names.LABEL_MODEL: spec.model, names.LABEL_VERSION: spec.version})
-    body["metadata"]["annotations"] = {names.ANNOTATION_JOB_SETTINGS: job_settings_hash(spec)}
+    body["metadata"]["annotations"] = job_annotations(spec, data)
     pod_spec: Object = {
         "serviceAccountName": SERVICE_ACCOUNT,
         "automountServiceAccountToken": True,
@@ -116,17 +117,19 @@ def make_job(model: Object, spec: LinearModelSpec, task: Task, settings: Setting
     body["spec"] = {
         "backoffLimit": job.backoff_limit,
         "activeDeadlineSeconds": job.active_deadline_seconds,
-        "podFailurePolicy": {
-            "rules": [
-                {
-                    "action": "FailJob",
-                    "onExitCodes": {"containerName": "trainer", "operator": "In", "values": [EXIT_BAD_DATA]},
-                }
-            ]
-        },
+        "podFailurePolicy": {"rules": list(FAILURE_RULES)},
         "template": {"metadata": pod_meta, "spec": pod_spec},
     }
     return body
+
+
+FAILURE_RULES: list[Object] = [
+    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},  # a drained node
+    {
+        "action": "FailJob",
+        "onExitCodes": {"containerName": "trainer", "operator": "In", "values": [EXIT_BAD_DATA]},
+    },
+]
 
 
 def _container(name: str, task: Task, job: JobSettings, training: TrainingSpec, settings: Settings) -> Object:
@@ -183,41 +186,15 @@ def pod_placement(settings: JobSettings | ModelServerSpec) -> Object:
     return {key: given[key] for key in PLACEMENT if key in given}
 
 
-def job_settings_hash(spec: LinearModelSpec) -> str:
-    """Tells whether the pod settings of a failed Job were changed, which is a wish to try again."""
+def job_annotations(spec: LinearModelSpec, data: str) -> dict[str, str]:
+    """What a Job was made with beside its recipe: where it failed and this has changed, it is worth another try."""
     job = (spec.training.job if spec.training else None) or JobSettings()
-    return hashlib.sha256(msgspec.json.encode(plain(job), order="sorted")).hexdigest()[:16]
+    settings = hashlib.sha256(msgspec.json.encode(plain(job), order="sorted")).hexdigest()[:16]
+    return {names.ANNOTATION_JOB_SETTINGS: settings} | ({ANNOTATION_DATA: data} if data else {})
 
 
-def job_condition(job: Mapping[str, Any], kind: str) -> dict[str, Any] | None:
-    """The Job's condition of that type, where it is True."""
-    for found in status_of(job).get("conditions") or ():
-        if found.get("type") == kind and found.get("status") == "True":
-            return dict(found)
-    return None
-
-
-def job_progress(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> tuple[Reason, str]:
-    """Why there is no artifact yet, as specific as the Job and its pods tell. Never called for a Job that succeeded."""
-    failed = job_condition(job, "Failed")
-    if failed:
-        why = failed.get("message") or failed.get("reason") or "no reason given"
-        return (
-            Reason.TRAINING_FAILED,
-            f"Job {name_of(job)} failed: {why}; delete it, or change training or job, to try again",
-        )
-    for pod in pods:
-        for status in status_of(pod).get("containerStatuses") or ():
-            waiting = (status.get("state") or {}).get("waiting") or {}
-            if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
-                return Reason.PENDING, f"pod {name_of(pod)}: {waiting['reason']}: {waiting.get('message', '')}".rstrip(
-                    ": "
-                )
-        for found in status_of(pod).get("conditions") or ():
-            if found.get("type") == "PodScheduled" and found.get("status") == "False":
-                return Reason.PENDING, f"pod {name_of(pod)}: {found.get('reason')}: {found.get('message', '')}".rstrip(
-                    ": "
-                )
-    if not status_of(job).get("active"):
-        return Reason.PENDING, f"Job {name_of(job)} waits for a place to run"
-    return Reason.TRAINING, f"Job {name_of(job)} runs"
+def data_hash(spec: LinearModelSpec, source: Object | None) -> str:
+    """The hash of training data in a ConfigMap, empty for other data or none."""
+    ref = spec.training.data.config_map_key_ref if spec.training else None
+    text = ((source or {}).get("data") or {}).get(ref.key) if ref else None
+    return "" if text is None else hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -4,6 +4,7 @@ condition.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from linplane_api import names
 from linplane_api.artifact import Artifact, ArtifactFile, parse_artifact
@@ -76,6 +77,9 @@ def judge(model: Object, spec: LinearModelSpec, artifacts: Sequence[Object]) -> 
     return check(_data(kept)[names.ARTIFACT_KEY], spec, digest, name_of(kept))
 
 
+_parse = lru_cache(maxsize=1024)(parse_artifact)  # the same few are asked for by every route, again and again
+
+
 _CHANGED = (
     "training or weights are not what the artifact was made by; a version never changes its meaning: make a new one"
 )
@@ -84,7 +88,7 @@ _CHANGED = (
 def check(text: str, spec: LinearModelSpec, digest: str | None, name: str) -> Verdict:
     """The verdict on an artifact's text: readable, of the digest that is pinned or known, past its gates."""
     try:
-        file = parse_artifact(text)
+        file = _parse(text)
     except FormatError as error:
         return Verdict(None, Reason.INVALID_ARTIFACT, f"{name}: {error}")
     pinned = spec.weights.digest if spec.weights else None

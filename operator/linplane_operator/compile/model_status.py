@@ -1,0 +1,75 @@
+"""A LinearModel's conditions and status, from its plan."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from linplane_api.conditions import Condition, ConditionType, Reason
+from linplane_api.resources import Coefficient, LinearModelStatus
+
+from .conditions import condition
+from .model import ModelPlan
+from .objects import Object, generation_of, status_of
+
+LISTED_COEFFICIENTS = 32
+
+
+def validated_and_ready(plan: ModelPlan, *, frozen: bool) -> tuple[Condition, Condition]:
+    """The two conditions that follow from the plan's verdict."""
+    verdict = plan.verdict
+    kinds = (ConditionType.VALIDATED, ConditionType.READY)
+    if verdict.file is None and verdict.reason is Reason.NOT_TRAINED:
+        return (
+            condition(kinds[0], "Unknown", Reason.NOT_TRAINED, verdict.message),
+            condition(kinds[1], False, plan.trained.reason, plan.trained.message),
+        )
+    if verdict.file is None or verdict.missed:
+        return tuple(condition(kind, False, verdict.reason, verdict.message) for kind in kinds)  # type: ignore[return-value]
+    ready = f"{verdict.message}; frozen, so it is not routed to" if frozen else verdict.message
+    return (
+        condition(kinds[0], True, Reason.VALIDATED, verdict.message),
+        condition(kinds[1], True, Reason.VALIDATED, ready),
+    )
+
+
+def model_status(
+    model: Object, plan: ModelPlan, conditions: Sequence[Condition], serving_in: Sequence[str]
+) -> LinearModelStatus:
+    """The whole status. The digest, once known, stays; so does what was learned where the artifact was lost."""
+    learned = _learned(plan) if plan.verdict.file else _kept(status_of(model))
+    return msgspec.structs.replace(
+        learned,
+        observed_generation=generation_of(model),
+        conditions=tuple(conditions),
+        job=plan.job,
+        serving_in=tuple(serving_in),
+    )
+
+
+def _learned(plan: ModelPlan) -> LinearModelStatus:
+    file = plan.verdict.file
+    assert file is not None
+    artifact, training = file.artifact, file.artifact.training
+    pairs = list(zip(artifact.features, artifact.coefficients, strict=True))[:LISTED_COEFFICIENTS]
+    return LinearModelStatus(
+        trained_at=file.trained_at,
+        samples=training.samples if training else None,
+        dropped_rows=training.dropped_rows if training else None,
+        noise=training.noise if training else None,
+        intercept=artifact.intercept,
+        coefficients=tuple(Coefficient(feature, value) for feature, value in pairs),
+        coefficient_count=len(artifact.coefficients),
+        evaluation=training.evaluation if training else None,
+        digest=file.digest,
+        artifact=plan.verdict.name,
+    )
+
+
+def _kept(before: Object) -> LinearModelStatus:
+    if not before.get("digest"):
+        return LinearModelStatus()
+    learned = {key: value for key, value in before.items() if key not in ("conditions", "servingIn")}
+    try:
+        return msgspec.convert(learned, LinearModelStatus)
+    except msgspec.ValidationError:  # of nobody who holds to the CRD
+        return LinearModelStatus(digest=str(before["digest"]))

@@ -1,0 +1,61 @@
+"""Writes statuses: once, when they differ, and tells people what changed."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from linplane_api.conditions import Reason
+from linplane_api.kinds import Kind
+
+from .cluster import Cluster
+from .compile.conditions import changed, essence
+from .compile.objects import Object, status_of
+from .world import key_of
+
+COUNT_SECONDS = 1.0  # how often a status is written of which nothing but counts and words has changed
+
+QUIET = {
+    Reason.NOT_FROZEN,
+    Reason.NOT_TRAINED,
+    Reason.TRAINING,
+    Reason.PENDING,
+    Reason.REPLICAS_BEHIND,
+    Reason.NO_REPLICAS,
+    Reason.NEVER_SERVED,
+}
+"""Why something does not hold yet, without anything being wrong."""
+
+
+class Statuses:
+    """The statuses of the three kinds that have one."""
+
+    def __init__(self, cluster: Cluster, now: Callable[[], datetime]) -> None:
+        """`now` is the clock."""
+        self._cluster = cluster
+        self._now = now
+        self._written: dict[tuple[str, str, str], datetime] = {}  # when each was
+
+    async def write(self, kind: Kind, body: Object, status: Object) -> float | None:
+        """Writes a status that differs, with an Event for each condition; says in how many seconds to come again
+        where it can wait.
+        """
+        before, now, key = status_of(body), self._now(), (kind.kind, *key_of(body))
+        if status == before:
+            return None
+        if key in self._written and essence(status) == essence(before):
+            wait = COUNT_SECONDS - (now - self._written[key]).total_seconds()
+            if 0 < wait <= COUNT_SECONDS:
+                return wait
+        await self._cluster.write_status(kind, body, status)
+        self._written[key] = now
+        for item in changed(before, status):
+            self._cluster.event(
+                body,
+                warning=item["status"] == "False" and item["reason"] not in QUIET,
+                reason=item["reason"],
+                message=f"{item['type']}={item['status']}: {item['message']}",
+            )
+        return None
+
+    def forget(self, kind: Kind, namespace: str, name: str) -> None:
+        """An object is gone."""
+        self._written.pop((kind.kind, namespace, name), None)

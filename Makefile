@@ -44,7 +44,7 @@ generate: setup ## Write generated files anew
 	$(BIN)/python tests/generate.py
 
 bench: setup ## Measure, and write docs/benchmarks.md
-	$(BIN)/python -m tests.bench
+	PYTHONPATH=tests $(BIN)/python -m tests.bench
 
 clean: ## Remove .venv and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -70,4 +70,6 @@ def read_routing(folder: Path, state: str) -> RoutingMap:
             files[path.name] = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise FormatError(path.name, "not UTF-8") from error
+    if current_state(folder) != state:  # an old state is removed file by file: what was read may be half of it
+        raise FileNotFoundError(f"{state} was swapped meanwhile")
     return routing_map(files.pop(UID_FILE, ""), files)

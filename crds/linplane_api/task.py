@@ -52,7 +52,7 @@ class Task(_Part, frozen=True):
     model: str
     version: str
     data: SyntheticData | FileData | UriData
-    features: tuple[Feature, ...] | None = None
+    features: Annotated[tuple[Feature, ...], msgspec.Meta(min_length=1, max_length=MAX_FEATURES)] | None = None
     target: Feature | None = None
     fit_intercept: bool = True
     ridge: Annotated[float, msgspec.Meta(ge=0)] = 0.0

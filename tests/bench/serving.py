@@ -1,0 +1,167 @@
+"""Serving: `/predict` against a bare hello, by the number of versions and routes."""
+
+import json
+import os
+import random
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from linplane_api.artifact import Artifact, with_checks
+from linplane_api.document import Candidate, RateLimit, RouteDocument, RoutingMap, ServedVersion, SplitKey, make_entry
+from linplane_api.folder import write_routing
+from support import eventually
+
+FEATURES = 10
+CONNECTIONS = 32
+SECONDS = 3.0
+ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Target:
+    """A running server: where it answers, and its process."""
+
+    name: str
+    url: str
+    pid: int
+
+
+def served(seed: int) -> ServedVersion:
+    """A version of ten features."""
+    draw = random.Random(seed)
+    names = tuple(f"x{i}" for i in range(FEATURES))
+    artifact = with_checks(Artifact(names, tuple(draw.gauss(0, 1) for _ in names), draw.gauss(0, 1)))
+    return ServedVersion(artifact.digest, names, artifact.coefficients, artifact.intercept, artifact.checks)
+
+
+def document(route: str, versions: int) -> RouteDocument:
+    """A route with a split, a limit that never bites, and so many versions named."""
+    weights = {f"v{i}": served(i) for i in range(versions)}
+    return RouteDocument(
+        route=route,
+        model="bench",
+        current="v0",
+        split=(Candidate("v1", 1000),) if versions > 1 else (),
+        split_key=SplitKey(route, "X-User-Id"),
+        versions=weights,
+        named={name: version.features for name, version in weights.items()},
+        rate_limit=RateLimit(1e9, 1_000_000, "Client"),
+    )
+
+
+@contextmanager
+def running(name: str, words: list[str], path: str) -> Iterator[Target]:
+    """A server process on the first core, listening on a socket that it inherits."""
+    with socket.create_server(("127.0.0.1", 0)) as public, socket.create_server(("127.0.0.1", 0)) as admin:
+        fds = (public.fileno(), admin.fileno())
+        filled = [word.format(public=fds[0], admin=fds[1]) for word in words]
+        quiet = subprocess.DEVNULL
+        process = subprocess.Popen([sys.executable, *filled], pass_fds=fds, stdout=quiet, stderr=quiet)
+        os.sched_setaffinity(process.pid, {0})
+        target = Target(name, f"http://127.0.0.1:{public.getsockname()[1]}{path}", process.pid)
+        try:
+            eventually(lambda: load(target, 0.1)["errors"] == 0, timeout=20)
+            yield target
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def load(target: Target, seconds: float = SECONDS) -> dict[str, float]:
+    """One round of load from the last core, with the CPU microseconds a request of the server process."""
+    draw = random.Random(1)
+    features = {f"x{i}": round(draw.gauss(0, 1), 4) for i in range(FEATURES)}
+    body = json.dumps({"features": features, "key": "user-42"})
+    last = str(len(os.sched_getaffinity(0)) - 1)
+    wrk = [
+        "wrk",
+        "-t1",
+        f"-c{CONNECTIONS}",
+        f"-d{max(1, round(seconds))}s",
+        "-s",
+        str(Path(__file__).with_name("report.lua")),
+        target.url,
+    ]
+    before = cpu_seconds(target.pid)
+    done = subprocess.run(
+        ["taskset", "-c", last, *wrk],
+        env={**os.environ, "BENCH_BODY": body},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=seconds + 20,
+    )
+    if done.returncode:
+        raise OSError(done.stderr[-500:])
+    figures: dict[str, float] = json.loads(done.stderr.splitlines()[-1])
+    return {**figures, "cpu": 1e6 * (cpu_seconds(target.pid) - before) / max(1, figures["requests"])}
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process now, in MB."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def measure() -> list[list[str]]:
+    """A row a server: requests/s, ratio to hello, CPU us a request, p99, resident memory; medians over the rounds."""
+    cases = [
+        ("1 version, 1 route", 1, 1),
+        ("2 versions (split), 1 route", 2, 1),
+        ("100 versions, 1 route", 100, 1),
+        ("1 version, 300 routes", 1, 300),
+    ]
+    if shutil.which("wrk") is None:
+        raise SystemExit("the load comes from wrk, which is not here: apt-get install wrk, or brew install wrk")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        targets = [
+            stack.enter_context(
+                running("bare ASGI hello", [str(Path(__file__).with_name("hello.py")), "{public}"], "/")
+            )
+        ]
+        for number, (name, versions, routes) in enumerate(cases):
+            entries = {f"r{i}": make_entry(document(f"r{i}", versions), 1).to_bytes().decode() for i in range(routes)}
+            config = folder / str(number)
+            write_routing(config, RoutingMap("bench", 1, entries))
+            words = [
+                "-m",
+                "linplane_server",
+                "--config",
+                str(config),
+                "--public-fd",
+                "{public}",
+                "--admin-fd",
+                "{admin}",
+            ]
+            targets.append(stack.enter_context(running(name, words, f"/routes/r{routes - 1}/predict")))
+        rounds = [{target.name: load(target) for target in targets} for _ in range(ROUNDS)]
+        assert not any(figures["errors"] for answers in rounds for figures in answers.values()), rounds
+        memory = {target.name: resident_mb(target.pid) for target in targets}
+    rows = []
+    for target in targets:
+        mid = {k: statistics.median(r[target.name][k] for r in rounds) for k in ("rate", "cpu", "p50", "p99")}
+        ratio = statistics.median(r[target.name]["rate"] / r[targets[0].name]["rate"] for r in rounds)
+        cells = (
+            f"{mid['rate']:,.0f}",
+            f"{ratio:.2f}",
+            f"{mid['cpu']:.0f}",
+            f"{mid['p50']:.2f}",
+            f"{mid['p99']:.2f}",
+            f"{memory[target.name]:.0f}",
+        )
+        rows.append([target.name, *cells])
+    return rows

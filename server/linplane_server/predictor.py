@@ -109,10 +109,14 @@ class Predictor:
         return series
 
 
+CURL_DEFAULT = b"application/x-www-form-urlencoded"
+"""What `curl -d` says of whatever it sends; a real form is refused as malformed JSON."""
+
+
 def _check_type(headers: dict[bytes, bytes]) -> None:
     declared = headers.get(b"content-type", b"application/json")
-    if declared != b"application/json" and not _is_json(declared):
-        raise UnsupportedBody("the body must be JSON: Content-Type application/json (with curl: --json)")
+    if declared not in (b"application/json", CURL_DEFAULT) and not _is_json(declared):
+        raise UnsupportedBody("the body must be JSON: Content-Type application/json")
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise UnsupportedBody("the body must not be compressed")
 

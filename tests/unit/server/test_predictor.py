@@ -103,7 +103,7 @@ TYPES = [
     ({"content_type": "application/vnd.acme.v1+json"}, 200),
     ({"content_type": "text/json"}, 415),
     ({"content_type": "text/plain"}, 415),
-    ({"content_type": "application/x-www-form-urlencoded"}, 415),
+    ({"content_type": "application/x-www-form-urlencoded"}, 200),  # curl -d says so of JSON
     ({"content_type": "application/jsonp"}, 415),
     ({"content_type": ""}, 415),
     ({"content_encoding": "gzip"}, 415),

@@ -1,0 +1,145 @@
+"""Every command in the README and in docs/ runs, and answers what the page says."""
+
+import contextlib
+import doctest
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support import eventually
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]
+RUN_ELSEWHERE = {
+    "make demo": "test_demo",
+    "make test": "this very run",
+    "make lint": "the step before this one in .ci/run",
+    "source .venv/bin/activate": "done by the fixture",
+}
+
+
+def commands(page: Path) -> list[tuple[str, str]]:
+    """Each `$ command` of the page's console blocks, with the lines that it should print."""
+    found: list[tuple[str, str]] = []
+    for block in re.findall(r"^```console\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                found.append((line[2:], ""))
+            else:
+                command, expected = found[-1]
+                found[-1] = (command, f"{expected}{line}\n")
+    return found
+
+
+def ports() -> tuple[int, int]:
+    with socket.socket() as one, socket.socket() as two:
+        one.bind(("127.0.0.1", 0))
+        two.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], two.getsockname()[1]
+
+
+class Shell:
+    """Runs a page's commands in one folder; what a page starts in the background ends with it."""
+
+    def __init__(self, folder: Path) -> None:
+        public, admin = ports()
+        self._ports = {"localhost:8080": f"localhost:{public}", "localhost:8081": f"localhost:{admin}"}
+        self._folder = folder
+        self._environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "LINPLANE_LOCAL_PORT": str(public),
+            "LINPLANE_LOCAL_ADMIN_PORT": str(admin),
+            **{
+                f"LINPLANE_{word}_URL": f"http://127.0.0.1:{admin}"
+                for word in ("STATUS", "SWITCH", "FREEZE", "UNFREEZE")
+            },
+        }
+        self._background: list[subprocess.Popen[bytes]] = []
+
+    def run(self, command: str) -> str:
+        """What the command prints. Raises AssertionError where it fails."""
+        for written, real in self._ports.items():
+            command = command.replace(written, real)
+        if command.endswith(" &"):
+            process = subprocess.Popen(
+                command[:-2].split(), cwd=self._folder, env=self._environment, stdout=subprocess.DEVNULL
+            )
+            self._background.append(process)
+            eventually(
+                lambda: (self._folder / "models/.linplane/objects/modelroutes").is_dir() and self._serving(), timeout=30
+            )
+            return ""
+        done = subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {command}"],
+            cwd=self._folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+        return done.stdout
+
+    def _serving(self) -> bool:
+        """The route answers: a person would have waited for it too."""
+        host, port = self._ports["localhost:8081"].split(":")
+        with contextlib.closing(socket.create_connection((host, int(port)), 1)) as connection:
+            connection.settimeout(1)
+            connection.sendall(b"GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            return b" 200 " in connection.recv(100)
+
+    def stop(self) -> None:
+        """Ends what runs in the background, in order."""
+        for process in self._background:
+            process.send_signal(signal.SIGTERM)
+        for process in self._background:
+            assert process.wait(30) == 0
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    for name in ("manifests", "Makefile", "docs"):
+        source = ROOT / name
+        target = tmp_path / name
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns(".linplane")) if source.is_dir() else shutil.copy(
+            source, target
+        )
+    running = Shell(tmp_path)
+    yield running
+    running.stop()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_pages_commands_do_what_it_says(page: Path, shell: Shell) -> None:
+    checker = doctest.OutputChecker()
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    for command, expected in commands(page):
+        if command in RUN_ELSEWHERE:
+            continue
+        printed = shell.run(command)
+        assert not expected or checker.check_output(expected, printed, flags), f"$ {command}\n{printed}"
+
+
+def test_pages_have_commands() -> None:
+    """The two commands of the README are among them, so that they cannot be lost unseen."""
+    readme = [command for command, _ in commands(ROOT / "README.md")]
+    assert readme[:2] == ["make demo", "make test"]
+    assert sum(len(commands(page)) for page in PAGES) >= 15
+
+
+def test_demo() -> None:
+    """The story ends well, by the README's own command, in under two minutes."""
+    done = subprocess.run(["make", "demo"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "stopped cleanly" in done.stdout
+    assert "409" in done.stdout

@@ -29,20 +29,32 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_options
 def status(url: str, route: str | None, token_file: Path | None, output: str) -> None:
     """Print what this server answers with: versions, hits, errors, mean latency, and the switches that it saw."""
-    body = _call("GET", f"{url}/status", token_file)
+    body = _call("GET", url, "/status", token_file)
+    if not isinstance(body.get("routes"), dict):
+        fail(f"{url} is not a server's admin port")
     routes = {name: r for name, r in body["routes"].items() if route in (None, name)}
     if route and not routes:
         fail(f"the server has no route {route}")
     if output == "json":
         print_json({**body, "routes": routes})
         return
-    rows = [
-        (name, version, "*" if version == r["current"] else "", v["hits"], v["errors"], _ms(v["meanLatencyMs"]))
-        for name, r in sorted(routes.items())
-        for version, v in sorted(r["versions"].items())
-    ]
+    _print_status(route, body, routes)
+
+
+def _print_status(route: str | None, body: dict[str, Any], routes: dict[str, Any]) -> None:
     click.echo(f"replica {body['replica']}, {'ready' if body['ready'] else 'not ready'}, sequence {body['sequence']}\n")
-    print_table(("route", "version", "current", "hits", "errors", "mean ms"), rows)
+    rows = []
+    for name, found in sorted(routes.items()):
+        shares = {share["version"]: f"{share['percent']:g}" for share in found["traffic"]}
+        for version, v in sorted(found["versions"].items()):
+            mark = "*" if version == found["current"] else ""
+            rows.append(
+                (name, version, mark, shares.get(version, "0"), v["hits"], v["errors"], _ms(v["meanLatencyMs"]))
+            )
+    print_table(("route", "version", "current", "percent", "hits", "errors", "mean ms"), rows)
+    for name, found in sorted(routes.items()):
+        if found["unavailable"]:
+            click.echo(f"{name}: the current version's share is answered 503: {found['unavailable']}", err=True)
     switches = [s for s in body["switches"] if route in (None, s["route"])]
     if switches:
         click.echo()
@@ -61,13 +73,26 @@ def _command(name: str, path: str, text: str, example: str) -> click.Command:
         from urllib.parse import urlencode
 
         query = urlencode({"version": version, **({"route": route} if route else {})})
-        body = _call("POST", f"{url}{path}?{query}", token_file)
+        body = _call("POST", url, f"{path}?{query}", token_file)
         if output == "json":
             print_json(body)
-        else:
-            click.echo(body.get("message") or body.get("detail") or f"{name}: {version}")
+            return
+        click.echo(_outcome(body))
+        if warning := body.get("warning"):
+            click.echo(f"Warning: {warning}", err=True)
 
     return run
+
+
+def _outcome(body: dict[str, Any]) -> str:
+    """What an admin call did, in one line."""
+    if "to" in body:
+        pending = "" if body.get("converged") else "; not every replica has loaded it yet"
+        return f"{body.get('route')}: {body['to']} is the current version, before {body.get('from')}{pending}"
+    which = f"{body.get('model')} {body.get('version')}"
+    if body.get("frozen"):
+        return f"{which} is frozen" + ("" if body.get("withdrawn") else "; a replica may still answer with it")
+    return f"{which} is not frozen" + ("" if body.get("observed") else "; not in effect yet")
 
 
 switch = _command(
@@ -80,26 +105,36 @@ freeze = _command("freeze", "/freeze", "Freeze VERSION: it answers nothing until
 unfreeze = _command("unfreeze", "/unfreeze", "Unfreeze VERSION.", "linplane unfreeze v1")
 
 
-def _call(method: str, url: str, token_file: Path | None) -> dict[str, Any]:
+def _call(method: str, base: str, path: str, token_file: Path | None) -> dict[str, Any]:
+    from http.client import HTTPException
     from urllib.error import HTTPError, URLError
     from urllib.request import ProxyHandler, Request, build_opener
 
-    if not url.startswith(("http://", "https://")):
+    if not base.startswith(("http://", "https://")):
         raise click.UsageError("--url must begin with http:// or https://")
     headers = {"Accept": "application/json"}
     if token_file:
-        headers["Authorization"] = f"Bearer {token_file.read_text(encoding='utf-8').strip()}"
-    request = Request(url, method=method, headers=headers)  # noqa: S310 - the scheme was checked
+        headers["Authorization"] = f"Bearer {_token(token_file)}"
     try:
+        request = Request(base.rstrip("/") + path, method=method, headers=headers)  # noqa: S310 - the scheme was checked
         with build_opener(ProxyHandler({})).open(request, timeout=TIMEOUT_SECONDS) as answer:
-            result: dict[str, Any] = json.load(answer)
-            return result
+            result = json.load(answer)
+            return result if isinstance(result, dict) else {}
     except HTTPError as error:
         fail(_reason(error.read()) or f"{error.code} {error.reason}")
     except (URLError, OSError) as error:
-        fail(f"{url.partition('?')[0]}: {getattr(error, 'reason', error)}")
-    except ValueError:
-        fail(f"{url.partition('?')[0]} did not answer with JSON: is it the admin port?")
+        reason = getattr(error, "reason", error)
+        shown = getattr(reason, "strerror", None) or reason
+        fail(f"{base}: {shown}; is `linplane local` running, or a port-forward?")
+    except (ValueError, HTTPException):
+        fail(f"{base} did not answer with JSON: is it the admin port?")
+
+
+def _token(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"token file {path}: {getattr(error, 'strerror', None) or 'is not plain text'}")
 
 
 def _reason(body: bytes) -> str:

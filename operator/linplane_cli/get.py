@@ -40,14 +40,19 @@ Examples:
 @click.argument("kind", required=False)
 @click.argument("name", required=False)
 @click.option(
-    "--dir", "folder", default=".", show_default=True, type=click.Path(path_type=Path), help="The folder of manifests."
+    "--dir",
+    "folder",
+    default=".",
+    show_default=True,
+    type=click.Path(path_type=Path, exists=True),
+    help="The folder of manifests.",
 )
 @click.option("--state", type=click.Path(path_type=Path), help="Its state folder  [default: DIR/.linplane].")
 @output_option
 def get(kind: str | None, name: str | None, folder: Path, state: Path | None, output: str) -> None:
     """Print models, routes or servers (all of them without KIND) of local mode, and what is wrong with manifests."""
     if kind is not None and kind not in ALIASES:
-        fail(f"{kind} is not a kind; there are {', '.join(KINDS)}", 2)
+        raise click.UsageError(f"{kind} is not a kind; there are {', '.join(KINDS)}")
     root = state or folder / ".linplane"
     if not (root / "objects").is_dir():
         fail(f"{root} has no state yet: start `linplane local {folder}`")
@@ -64,6 +69,22 @@ def get(kind: str | None, name: str | None, folder: Path, state: Path | None, ou
             click.echo()
         _print(KINDS[plural], bodies)
     _print_problems(root)
+    if not _is_running(root):
+        click.echo("linplane local does not run here: this is how it was last", err=True)
+
+
+def _is_running(root: Path) -> bool:
+    """Whether a loop holds the state folder."""
+    import fcntl
+
+    try:
+        with (root / "lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def _read(root: Path, kind: str, name: str | None) -> list[dict[str, Any]]:
@@ -73,10 +94,12 @@ def _read(root: Path, kind: str, name: str | None) -> list[dict[str, Any]]:
     bodies = []
     for path in sorted((root / "objects" / plural).glob("*.json")):
         try:
-            bodies.append(json.loads(path.read_text(encoding="utf-8")))
+            body = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue  # deleted this very moment
-    return [body for body in bodies if name in (None, body["metadata"]["name"])]
+        if isinstance(body, dict) and isinstance(body.get("metadata"), dict) and name in (None, path.stem):
+            bodies.append(body)
+    return bodies
 
 
 def _print(kind: str, bodies: list[dict[str, Any]]) -> None:
@@ -87,7 +110,10 @@ def _print(kind: str, bodies: list[dict[str, Any]]) -> None:
 
     columns = load_schemas().columns(kind)
     rows = [
-        [body["metadata"]["name"], *(_shown(column.type, column_value(body, column.json_path)) for column in columns)]
+        [
+            body["metadata"].get("name"),
+            *(_shown(column.type, column_value(body, column.json_path)) for column in columns),
+        ]
         for body in bodies
     ]
     print_table(("name", *(column.name for column in columns)), rows)
@@ -99,7 +125,10 @@ def _shown(kind: str, value: object) -> str:
     if value is None:
         return ""
     if kind == "date":
-        return age((datetime.now(UTC) - datetime.fromisoformat(str(value))).total_seconds())
+        try:
+            return age((datetime.now(UTC) - datetime.fromisoformat(str(value))).total_seconds())
+        except (ValueError, TypeError):
+            return "<unknown>"
     if isinstance(value, bool):
         return "true" if value else "false"
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -12,20 +12,22 @@ from .output import fail
 Example:
   linplane local manifests/examples/penguins
   curl localhost:8080/predict -H content-type:application/json -d '{"features": {"flipper_length_mm": 200}}'
+\b
+Saving a file again without a change tries again what failed in it. ^C ends it in order, a second ^C at once.
 """
 )
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="Predictions.")
 @click.option(
     "--admin-port", default=8081, show_default=True, type=click.IntRange(0, 65535), help="Status, metrics, admin calls."
 )
 @click.option(
-    "--state", type=click.Path(path_type=Path), help="Where to keep what was trained  [default: FOLDER/.linplane]."
+    "--state", type=click.Path(path_type=Path), help="Where to keep what was trained  [default: DIR/.linplane]."
 )
 @click.option(
     "--admin-token-file",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=click.Path(path_type=Path),
     help="Admin calls need this bearer token, and are then taken from anywhere.",
 )
 @click.option(
@@ -42,17 +44,23 @@ def local(  # noqa: PLR0913, PLR0917 - one parameter an option
     allowed_host: tuple[str, ...],
     trainers: int | None,
 ) -> None:
-    """Serve a FOLDER of manifests on this machine: saving a file is kubectl apply, deleting it kubectl delete."""
+    """Serve the manifests in DIR on this machine: saving a file is kubectl apply, deleting it kubectl delete."""
     import asyncio
     from datetime import datetime
 
-    from linplane_operator.local.loop import Loop, Options, StartError
+    from linplane_operator.local.loop import Loop, Options
+    from linplane_operator.local.start import StartError
+    from linplane_operator.local.story import Line
 
-    def tell(line: str) -> None:
-        click.echo(f"{datetime.now().astimezone():%H:%M:%S} {line}")
+    from .console import Console
+
+    console = Console(lambda: datetime.now().astimezone())
+
+    def tell(line: Line) -> None:
+        console.line(line.word, line.text, line.tone)
 
     def started(public: str, admin: str) -> None:
-        tell(f"serving {folder} at {public}, admin and metrics at {admin}; ^C to stop")
+        tell(Line("serving", f"{folder} at {public}, admin and metrics at {admin}; ^C ends it", "good"))
 
     options = Options(
         folder=folder,
@@ -60,7 +68,7 @@ def local(  # noqa: PLR0913, PLR0917 - one parameter an option
         host=host,
         port=port,
         admin_port=admin_port,
-        token_file=admin_token_file.resolve() if admin_token_file else None,
+        token_file=admin_token_file.absolute() if admin_token_file else None,
         allowed_hosts=allowed_host,
         trainers=trainers,
     )
@@ -69,5 +77,5 @@ def local(  # noqa: PLR0913, PLR0917 - one parameter an option
     except StartError as error:
         fail(str(error), 2)
     except OSError as error:
-        fail(f"{error.filename or ''}: {error.strerror or error}", 2)
-    tell("stopped")
+        fail(f"{error.filename or folder}: {error.strerror or error}", 2)
+    tell(Line("stopped", f"{folder}; its state is kept in {options.state}"))

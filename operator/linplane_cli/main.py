@@ -3,18 +3,22 @@
 import click
 
 from .admin import freeze, status, switch, unfreeze
-from .files import assign, validate
+from .assign import assign
 from .get import get
 from .local import local
 from .train import train
+from .validate import validate
 
 EPILOG = """\b
-Exit codes: 0 done; 1 refused or failed, the reason is on standard error; 2 the command could not start (wrong
-words, a port in use, a folder that is not there).
+Exit codes:
+  0  done
+  1  refused or failed; the reason is on standard error
+  2  it could not start: wrong words, a port in use, a folder that is not there
 \b
 Every option has an environment variable: LINPLANE_LOCAL_PORT, LINPLANE_STATUS_URL and so on.
 \b
-Completion: eval "$(_LINPLANE_COMPLETE=bash_source linplane)", or zsh_source, or fish_source.
+Completion:
+  eval "$(_LINPLANE_COMPLETE=bash_source linplane)"    or zsh_source, fish_source
 """
 
 

@@ -23,10 +23,18 @@ Examples:
 @click.option("--data", help="A CSV file with a header, or a http(s) address of one.")
 @click.option("--target", help="The column to learn.")
 @click.option("--features", help="Columns to learn from, with commas  [default: every numeric one].")
-@click.option("--fit-intercept/--no-fit-intercept", default=True, show_default=True)
+@click.option("--fit-intercept/--no-fit-intercept", default=True, show_default=True, help="Learn an intercept.")
 @click.option("--ridge", default=0.0, show_default=True, type=click.FloatRange(0), help="L2 penalty.")
-@click.option("--holdout-percent", default=20, show_default=True, type=click.IntRange(0, 90))
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1))
+@click.option(
+    "--holdout-percent", default=20, show_default=True, type=click.IntRange(0, 90), help="Rows kept for judging."
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**31 - 1),
+    help="Of made-up rows and of the holdout.",
+)
 @click.option("--allowed-host", multiple=True, help="A host that data may come from; the only ones, when given.")
 @click.option("--store", default=".", show_default=True, type=click.Path(path_type=Path), help="Where artifacts go.")
 @click.option("--replace", is_flag=True, help="Train a version anew that exists.")
@@ -47,9 +55,9 @@ def train(store: Path, replace: bool, output: str, **options: Any) -> None:
         with shown_progress(f"{task.model}-{task.version}", sys.stderr) as progress:
             stored = train_to_store(task, store, Path(), lambda: datetime.now(UTC), replace=replace, progress=progress)
     except FormatError as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(f"{_option(error.path)}: {error.problem.replace('`', '')}") from error
     except TrainerError as error:
-        fail(str(error))
+        fail(f"{options['data']}: {error}" if options["data"] else str(error))
     except OSError as error:
         fail(f"{error.filename or store}: {error.strerror or error}")
     artifact, training = stored.artifact_file.artifact, stored.artifact_file.artifact.training
@@ -87,8 +95,8 @@ def make_task(options: dict[str, Any]) -> Any:
     from linplane_api.document import Label, VersionName
     from linplane_api.task import Task
 
-    convert(options["model"], Label, "--model")
-    convert(options["version"], VersionName, "--version")
+    _check(options["model"], Label, "--model: lower-case letters, digits and hyphens are needed, at most 63")
+    _check(options["version"], VersionName, "--version: lower-case letters, digits and dots are needed, at most 32")
     data, samples = options["data"], options["samples"]
     if (data is None) == (samples is None):
         raise click.UsageError("exactly one of --samples and --data is needed")
@@ -104,7 +112,7 @@ def make_task(options: dict[str, Any]) -> Any:
     elif "://" in data:
         source = {"from": "uri", "uri": data, "allowedHosts": options["allowed_host"], "allowFile": True}
     else:
-        source = {"from": "file", "path": data}
+        source = {"from": "file", "path": str(Path(data).absolute())}
     if data is not None and not options["target"]:
         raise click.UsageError("--target is needed with --data")
     features = [name.strip() for name in options["features"].split(",")] if options["features"] else None
@@ -112,3 +120,20 @@ def make_task(options: dict[str, Any]) -> Any:
     body = {name: options[name] for name in same} | {"data": source, "features": features}
     body |= {"fitIntercept": options["fit_intercept"], "holdoutPercent": options["holdout_percent"]}
     return convert(body, Task, "")
+
+
+def _option(path: str) -> str:
+    """`data.featureCount` as `--feature-count`."""
+    import re
+
+    field = re.sub(r"\[.*", "", path).rpartition(".")[2]
+    return "--" + re.sub("[A-Z]", lambda found: f"-{found[0].lower()}", field)
+
+
+def _check(value: str, kind: Any, text: str) -> None:
+    from linplane_api.canonical import FormatError, convert
+
+    try:
+        convert(value, kind, "")
+    except FormatError as error:
+        raise click.UsageError(text) from error

@@ -2,20 +2,24 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+MAX_LOG_BYTES = 1 << 20
 
 
 async def start_child(
     module: str, args: Sequence[str], log: Path, fds: Sequence[int] = ()
 ) -> asyncio.subprocess.Process:
     """Starts `python -m MODULE ARGS` with one BLAS thread; what it prints goes to `log`. Raises OSError."""
-    log.parent.mkdir(parents=True, exist_ok=True)
+    _make_room(log)
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     with log.open("ab") as output:
         return await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # a json.py in the folder where the command was typed is not Python's
             "-m",
             module,
             *args,
@@ -28,13 +32,27 @@ async def start_child(
         )
 
 
-async def stop_child(process: asyncio.subprocess.Process, seconds: float) -> None:
-    """Asks a child to end, and after `seconds` makes it."""
+def _make_room(log: Path) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
+        log.replace(log.with_name(f"{log.name}.1"))
+
+
+async def stop_child(process: asyncio.subprocess.Process, seconds: float, hurry: asyncio.Event) -> None:
+    """Asks a child to end, and after `seconds`, or on `hurry`, makes it."""
     if process.returncode is not None:
         return
     process.terminate()
-    try:
-        await asyncio.wait_for(process.wait(), seconds)
-    except TimeoutError:
+    waits = [asyncio.create_task(process.wait()), asyncio.create_task(hurry.wait())]
+    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    waits[1].cancel()
+    if process.returncode is None:
         process.kill()
-        await process.wait()
+    await waits[0]
+
+
+def shown_exit(code: int | None) -> str:
+    """How a process ended, in words."""
+    if code is None:
+        return "no exit code"
+    return f"exit code {code}" if code >= 0 else f"signal {-code} ({signal.strsignal(-code)})"

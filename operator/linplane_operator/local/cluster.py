@@ -1,10 +1,8 @@
 """Cluster I/O over a state folder: the module in which local mode differs from the operator."""
 
-from collections.abc import Callable
-
 from linplane_api.kinds import BY_KIND, CONFIG_MAP, DEPLOYMENT, JOB, Kind
 
-from ..cluster import ConflictError
+from ..cluster import ConflictError, NameTakenError
 from ..compile.objects import Object, controller_uid, meta, name_of, uid_of
 from .store import Store
 
@@ -12,19 +10,13 @@ KEPT = (CONFIG_MAP, JOB, DEPLOYMENT)
 """The children that mean something here; Services, accounts, roles and budgets do not."""
 
 
-SHOWN = ("Ready=", "Withdrawn=True")
-"""The events that a person at a terminal wants, beside the warnings: all of them are in the objects."""
-
-
 class LocalCluster:
     """`Cluster` for local mode. Everything is at hand, so nothing here waits; there is one namespace."""
 
-    def __init__(self, store: Store, url: str, sealed: Callable[[Object], None], tell: Callable[[str], None]) -> None:
-        """`sealed` gets every result that becomes immutable; `tell` gets every event as a line."""
+    def __init__(self, store: Store, url: str) -> None:
+        """`url` is where the server answers."""
         self._store = store
         self._url = url
-        self._sealed = sealed
-        self._tell = tell
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:  # noqa: ARG002
         """The object as it is."""
@@ -35,7 +27,7 @@ class LocalCluster:
         return self._store.create(_kind(body), body)
 
     async def apply(self, body: Object) -> Object:
-        """Creates what is absent, sets what is ours. Raises ConflictError for what is somebody else's."""
+        """Creates what is absent, sets what is ours. Raises NameTakenError for what is somebody else's."""
         kind = _kind(body)
         if kind not in KEPT:
             return body
@@ -43,7 +35,7 @@ class LocalCluster:
         if before is None:
             return self._store.create(kind, body)
         if controller_uid(before) != controller_uid(body):
-            raise ConflictError(f"{kind.kind} {name_of(body)} exists and is not ours")
+            raise NameTakenError(f"{kind.kind} {name_of(body)} exists and is not ours")
         if before.get("immutable") or (kind is CONFIG_MAP and "data" in body and not body["data"]):
             return before
         status = {"status": before["status"]} if "status" in before else {}
@@ -56,10 +48,7 @@ class LocalCluster:
         same = ("uid", "resourceVersion")
         if before is None or any(meta(before)[key] != meta(seen)[key] for key in same):
             raise ConflictError(f"{kind.kind} {name_of(body)} has changed meanwhile")
-        after = self._store.update(kind, before, body)
-        if after.get("immutable") and not before.get("immutable"):
-            self._sealed(after)
-        return after
+        return self._store.update(kind, before, body)
 
     async def write_status(self, kind: Kind, seen: Object, status: Object) -> None:
         """Sets the status of that very object."""
@@ -71,11 +60,8 @@ class LocalCluster:
         """Deletes that very object and what it owns."""
         self._store.delete(kind, seen)
 
-    def event(self, about: Object, *, warning: bool, reason: str, message: str) -> None:  # noqa: ARG002
-        """One line for the person who watches."""
-        shown = warning or message.startswith(SHOWN)
-        if shown:
-            self._tell(f"{'Warning' if warning else 'Normal':8}{about['kind']} {name_of(about)}: {message}")
+    def event(self, about: Object, *, warning: bool, reason: str, message: str) -> None:
+        """Nothing: `story` tells of the objects themselves."""
 
     def url_of(self, route: Object) -> str:
         """The route by path, which needs no name resolution."""

@@ -1,9 +1,14 @@
 """Where things are in the state folder."""
 
+import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from linplane_api.kinds import Kind
+
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}")
+"""What `write_atomically` leaves where the process is killed in the middle of it."""
 
 
 @dataclass(frozen=True)
@@ -14,13 +19,25 @@ class Layout:
 
     @property
     def lock(self) -> Path:
-        """Held by the one loop that runs; its text is that loop's process id."""
+        """Held by the one loop that runs; its text is that loop's process id, none where the last one ended in
+        order.
+        """
         return self.root / "lock"
+
+    @property
+    def owner(self) -> Path:
+        """Its text is the folder of manifests that this is the state of."""
+        return self.root / "folder"
 
     @property
     def objects(self) -> Path:
         """One file an object, by plural and name."""
         return self.root / "objects"
+
+    @property
+    def damaged(self) -> Path:
+        """Where files of objects go that cannot be read."""
+        return self.root / "damaged"
 
     @property
     def problems(self) -> Path:
@@ -32,14 +49,44 @@ class Layout:
         """One line for each version that was trained."""
         return self.root / "metadata.jsonl"
 
+    @property
+    def jobs(self) -> Path:
+        """One folder a training."""
+        return self.root / "jobs"
+
     def object_file(self, kind: Kind, name: str) -> Path:
         """The file of one object."""
         return self.objects / kind.plural / f"{name}.json"
 
     def job(self, name: str) -> Path:
         """The folder of one training: its data, its result."""
-        return self.root / "jobs" / name
+        return self.jobs / name
 
     def server(self, name: str) -> Path:
         """The folder of one ModelServer: `config` as its servers watch it, `report-POD.json` as they answer."""
         return self.root / "servers" / name
+
+    def set_aside(self, path: Path) -> Path:
+        """Moves a file that cannot be read out of the way, and says where it is now."""
+        self.damaged.mkdir(parents=True, exist_ok=True)
+        place = self.damaged / f"{path.parent.name}-{path.name}"
+        number = 1
+        while place.exists():
+            number += 1
+            place = self.damaged / f"{path.parent.name}-{path.stem}-{number}{path.suffix}"
+        return path.rename(place)
+
+    def sweep(self) -> None:
+        """Removes what a killed process left half-written. Only for the one who holds the lock."""
+        folders = (self.root, *self.objects.glob("*"), *(self.root / "servers").glob("*"))
+        for path in (path for folder in folders for path in folder.glob(".*")):
+            if _TEMPORARY.fullmatch(path.name) and path.is_file():
+                path.unlink(missing_ok=True)
+        for path in self.root.glob("servers/*/report-*.json"):
+            path.unlink(missing_ok=True)
+
+    def drop_jobs(self, kept: set[str]) -> None:
+        """Removes the folders of trainings that are no more."""
+        for path in self.jobs.glob("*"):
+            if path.name not in kept:
+                shutil.rmtree(path, ignore_errors=True)

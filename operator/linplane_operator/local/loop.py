@@ -2,43 +2,39 @@
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import random
 import signal
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
 
 from linplane_api import names
-from linplane_api.artifact import parse_artifact
 from linplane_api.folder import write_atomically
 from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, Kind
-from linplane_api.metadata import append_metadata, has_line
 
 from ..affected import WorkKey, affected
-from ..compile.objects import Object, Settings, is_deleting, label_of
+from ..compile.objects import Object, Settings, label_of
 from ..queue import WorkQueue
 from ..reconcile import Reconciler
 from ..world import World, key_of
 from .cluster import LocalCluster
+from .hints import curl_line
 from .jobs import Jobs
 from .layout import Layout
-from .manifests import Manifests
+from .manifests import Manifests, warm
+from .record import Record
 from .servers import Access, Server
+from .start import BIND_SECONDS, check_folder, check_token, listen, take_state, url_of
 from .store import Store
+from .story import Line, Story, Tell
 
 LOOK_SECONDS = 0.03
+TROUBLE_SECONDS = 1.0  # between two tries where the disk refuses
 RESYNC_SECONDS = 30.0
-BIND_SECONDS = 3.0
-
-
-class StartError(Exception):
-    """The loop cannot start; the text is one line for the person who typed the command."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -60,86 +56,51 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def take_lock(layout: Layout) -> tuple[IO[str], bool]:
-    """The state folder for this process alone, and whether an earlier loop ended without giving it back. Raises
-    StartError.
-    """
-    try:
-        layout.root.mkdir(parents=True, exist_ok=True)
-        file = layout.lock.open("a+", encoding="utf-8")
-    except OSError as error:
-        raise StartError(f"state folder {layout.root}: {error.strerror}; use --state for another") from error
-    file.seek(0)
-    holder = file.read().strip()
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise StartError(f"state folder {layout.root} is in use by process {holder or 'unknown'}") from error
-    file.seek(0)
-    file.truncate()
-    file.write(f"{os.getpid()}\n")
-    file.flush()
-    return file, bool(holder)
-
-
-async def listen(host: str, port: int, patience: float) -> socket.socket:
-    """A listening socket; waits up to `patience` seconds for a port that is about to be given back. Raises
-    StartError.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    deadline = asyncio.get_running_loop().time() + patience
-    while True:
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind((host, port))
-            sock.listen(2048)
-            sock.setblocking(False)
-        except (OSError, OverflowError) as error:
-            sock.close()
-            if asyncio.get_running_loop().time() < deadline:
-                await asyncio.sleep(0.05)
-                continue
-            why = getattr(error, "strerror", None) or str(error)
-            raise StartError(f"{host}:{port}: {why}; choose another with --host, --port, --admin-port") from error
-        return sock
-
-
 class Loop:
     """Everything of one `linplane local`."""
 
-    def __init__(self, options: Options, tell: Callable[[str], None], now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, options: Options, tell: Tell, now: Callable[[], datetime] = utc_now) -> None:
         """`tell` gets what a person should read, a line at a time."""
         self._options = options
         self._tell = tell
         self._now = now
-        self._layout = Layout(options.state)
+        self._layout = Layout(options.state.absolute())
         self._world = World()
         self._store = Store(self._layout, self._world, now, self._changed)
+        self._story = Story(tell, lambda route: curl_line(route, self._store))
         self._queue = WorkQueue(self._work, self._failed, random.Random())  # noqa: S311 - spreads retries
         self._manifests = Manifests(options.folder, self._store, tell)
-        self._jobs_changed = True
-        self._config_changed = True
+        self._record = Record(self._layout.metadata)
+        self._todo = {"jobs", "config", "problems"}
+        self._troubles: dict[str, str] = {}
+        self._failures: dict[WorkKey, str] = {}
+        self._stop, self._hurry = asyncio.Event(), asyncio.Event()
 
     async def run(self, started: Callable[[str, str], None]) -> None:
-        """Runs until SIGINT or SIGTERM. `started` gets the two URLs. Raises StartError, and what the disk refuses
-        as OSError.
+        """Runs until SIGINT, SIGTERM or SIGHUP; a second one ends it at once. `started` gets the two URLs. Raises
+        StartError, and what the disk refuses at the start as OSError.
         """
-        try:
-            next(self._options.folder.iterdir(), None)
-        except OSError as error:
-            raise StartError(f"folder {self._options.folder}: {error.strerror}") from error
-        lock, unclean = take_lock(self._layout)
+        check_folder(self._options.folder)
+        check_token(self._options.token_file)
+        lock, unclean = take_state(self._layout, self._options.folder)
         with lock, contextlib.ExitStack() as stack:
+            stack.callback(lock.truncate, 0)
             patience = BIND_SECONDS if unclean else 0.0
             public = stack.enter_context(await listen(self._options.host, self._options.port, patience))
             admin = stack.enter_context(await listen(self._options.host, self._options.admin_port, patience))
-            urls = [f"http://{_shown(sock)}" for sock in (public, admin)]
-            await self._serve(Access(public, admin, self._options.token_file), urls, started)
-            lock.seek(0)
-            lock.truncate()
+            for number in SIGNALS:
+                asyncio.get_running_loop().add_signal_handler(number, self._asked_to_stop)
+            stack.callback(_ignore_signals)
+            self._prepare(Access(public, admin, self._options.token_file), url_of(public))
+            started(url_of(public), url_of(admin))
+            await self._serve()
 
-    async def _serve(self, access: Access, urls: list[str], started: Callable[[str, str], None]) -> None:
+    def _asked_to_stop(self) -> None:
+        if self._stop.is_set():
+            self._hurry.set()
+        self._stop.set()
+
+    def _prepare(self, access: Access, url: str) -> None:
         settings = Settings(
             allowed_hosts=self._options.allowed_hosts,
             max_replicas=1,
@@ -147,26 +108,30 @@ class Loop:
             claims=False,
             servers=(names.DEFAULT_SERVER,),
         )
-        cluster = LocalCluster(self._store, urls[0], self._record, self._tell)
-        self._reconciler = Reconciler(self._world, cluster, settings, now=self._now)
+        self._reconciler = Reconciler(self._world, LocalCluster(self._store, url), settings, now=self._now)
         slots = self._options.trainers or len(os.sched_getaffinity(0))
-        self._jobs = Jobs(self._layout, self._store, slots, self._now)
-        self._server = Server(self._layout, self._store, access, self._now)
-        for path in self._store.load():
-            self._tell(f"damaged, and left alone: {path}")
-        self._store.collect_orphans()
+        self._jobs = Jobs(self._layout, self._store, slots, self._now, self._tell)
+        self._server = Server(self._layout, self._store, access, self._now, self._tell)
+        self._layout.sweep()
+        damaged = self._store.load()
+        for (kind, name), place in damaged.items():
+            self._tell(Line("damaged", f"the state of {kind} {name} could not be read: moved to {place}", "warning"))
+        if (CONFIG_MAP.kind, names.routing_name(names.DEFAULT_SERVER)) in damaged:
+            self._server.restore_routing()
+        self._server.write_config()
+        for body in self._world.all(LINEAR_MODEL):
+            self._story.remember(LINEAR_MODEL, body)
         for body in self._world.all(CONFIG_MAP):
-            self._record(body)
-        self._write_problems()
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        started(urls[0], urls[1])
-        tasks: list[asyncio.Task[None]] = [
-            asyncio.create_task(work) for work in (self._queue.run(), self._watch(), self._resync(), self._server.run())
-        ]
-        stopping = asyncio.create_task(_until(stop))
+            self._record.note(body)
+
+    async def _serve(self) -> None:
+        tasks = [asyncio.create_task(self._server.run())]  # first: it needs no manifest to go on answering
+        stopping = asyncio.create_task(_until(self._stop))
         try:
+            await asyncio.to_thread(warm)
+            while not self._stop.is_set() and not self._first_look():  # noqa: ASYNC110 - files have no event
+                await asyncio.sleep(LOOK_SECONDS)
+            tasks += [asyncio.create_task(work) for work in (self._queue.run(), self._watch(), self._resync())]
             await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
                 if task.done():
@@ -176,21 +141,49 @@ class Loop:
                 task.cancel()
             await asyncio.gather(*tasks, stopping, return_exceptions=True)
             await self._jobs.stop()
-            await self._server.stop()
+            await self._server.stop(self._hurry)
+
+    def _first_look(self) -> bool:
+        """Nothing is decided before every manifest was read: an object of a lost state may stand in any of them."""
+        self._look_at_manifests()
+        return self._manifests.settled or bool(self._troubles)
 
     async def _watch(self) -> None:
-        """Looks at the manifests and the processes; the only place that waits for neither."""
+        """Looks at the manifests and the processes; what the disk refuses is told, and tried again."""
         while True:
-            if self._manifests.look():
-                self._write_problems()
-            if self._jobs_changed:
-                self._jobs_changed = False
-                self._jobs.look()
-            if self._config_changed:
-                self._config_changed = False
-                self._server.write_config()
-            self._server.look()
-            await asyncio.sleep(LOOK_SECONDS)
+            self._look_at_manifests()
+            self._do("jobs", self._jobs.look)
+            self._do("config", self._server.write_config)
+            self._do("problems", self._write_problems)
+            self._attempt("server", self._server.look)
+            self._attempt("metadata", self._record.write)
+            await asyncio.sleep(TROUBLE_SECONDS if self._troubles else LOOK_SECONDS)
+
+    def _look_at_manifests(self) -> None:
+        if self._attempt("manifests", self._manifests.look):
+            self._todo.add("problems")
+
+    def _do(self, name: str, action: Callable[[], None]) -> None:
+        """Does what is to be done; what fails stays to be done."""
+        if name in self._todo:
+            self._todo.discard(name)
+            self._attempt(name, action)
+            if name in self._troubles:
+                self._todo.add(name)
+
+    def _attempt(self, name: str, action: Callable[[], bool | None]) -> bool:
+        """What the action returned; its failure is told once."""
+        try:
+            result = action()
+        except Exception as error:  # whatever it was: the loop goes on
+            text = f"{name}: {_shown(error)}; tried again"
+            if self._troubles.get(name) != text:
+                self._tell(Line("warning", text, "warning"))
+            self._troubles[name] = text
+            return False
+        if self._troubles.pop(name, None):
+            self._tell(Line("recovered", name, "good"))
+        return bool(result)
 
     async def _resync(self) -> None:
         while True:
@@ -199,27 +192,26 @@ class Loop:
             await asyncio.sleep(RESYNC_SECONDS)
 
     def _changed(self, kind: Kind, before: Object | None, after: Object | None) -> None:
+        body = after or before or {}
         if kind is JOB:
-            self._jobs_changed = True
-        if kind is CONFIG_MAP and label_of(after or before or {}, names.LABEL_SERVER):
-            self._config_changed = True
+            self._todo.add("jobs")
+        if kind is CONFIG_MAP and label_of(body, names.LABEL_SERVER):
+            self._todo.add("config")
+        if kind is CONFIG_MAP and after:
+            self._record.note(after)
+        self._story.changed(kind, before, after)
         self._queue.add(affected(self._world, kind, before, after))
 
     async def _work(self, key: WorkKey) -> float | None:
-        return await self._reconciler.reconcile(key)
+        delay = await self._reconciler.reconcile(key)
+        self._failures.pop(key, None)
+        return delay
 
     def _failed(self, key: WorkKey, error: Exception) -> None:
-        self._tell(f"Warning {key[0]} {key[2]}: {type(error).__name__}: {error}; tried again")
-
-    def _record(self, artifact: Object) -> None:
-        """One line in metadata.jsonl for each version that was trained."""
-        text = (artifact.get("data") or {}).get(names.ARTIFACT_KEY)
-        model, version = (label_of(artifact, label) for label in (names.LABEL_MODEL, names.LABEL_VERSION))
-        if not (text and artifact.get("immutable") and model and version) or is_deleting(artifact):
-            return
-        file = parse_artifact(text)
-        if file.artifact.training and not has_line(self._layout.metadata, model, version, file.digest):
-            append_metadata(self._layout.metadata, file, model, version)
+        text = f"{key[0]} {key[2]}: {_shown(error)}; tried again"
+        if self._failures.get(key) != text:
+            self._tell(Line("warning", text, "warning"))
+        self._failures[key] = text
 
     def _write_problems(self) -> None:
         problems = [
@@ -228,10 +220,18 @@ class Loop:
         write_atomically(self._layout.problems, json.dumps(problems, indent=1).encode())
 
 
+def _ignore_signals() -> None:
+    """Everything has ended, and one more ^C must not make that look like a failure."""
+    for number in SIGNALS:
+        asyncio.get_running_loop().remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
+
+
 async def _until(event: asyncio.Event) -> None:
     await event.wait()
 
 
-def _shown(sock: socket.socket) -> str:
-    host, port = sock.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def _shown(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename or 'disk'}: {error.strerror or error}"
+    return f"{type(error).__name__}: {error}"

@@ -4,243 +4,244 @@ Nothing is lost to a bad file: what it held stays as it was accepted last, and t
 """
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any
 
 from linplane_api import names
-from linplane_api.kinds import BY_KIND, CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, Kind
-from linplane_api.manifest import MAX_BYTES, SUFFIXES, Document, ManifestError, read_documents
+from linplane_api.kinds import BY_KIND, CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, Kind
+from linplane_api.manifest import Document
 from linplane_api.validation import load_schemas
 
 from ..cluster import ConflictError
-from ..compile.objects import Object, meta, name_of, spec_of
+from ..compile.objects import Object, meta, name_of, status_of, uid_of
+from ..compile.progress import job_condition
+from .configmaps import judge_config_map
+from .files import Files, Problem
 from .store import Store
+from .story import Line, Tell
+from .unused import unused_parts
 
 TAKEN = (CONFIG_MAP, LINEAR_MODEL, MODEL_SERVER, MODEL_ROUTE)
-SETTLE_SECONDS = 0.04  # a file that was written this recently may not be whole yet
-GONE_SECONDS = 0.5  # editors replace a file by deleting it first
+GONE_SECONDS = 0.5  # editors replace a file by deleting it first, and people move objects from file to file
 
-Signature = tuple[int, int, int, int]
-
-
-@dataclass(frozen=True, order=True)
-class Problem:
-    """What is wrong in a manifest. `field` is empty where it is the whole file or object."""
-
-    file: str
-    line: int
-    field: str
-    message: str
-
-    def __str__(self) -> str:
-        """`route.yaml:12: spec.version: what is wrong`."""
-        return f"{self.file}:{self.line}: {self.field + ': ' if self.field else ''}{self.message}"
-
-
-@dataclass
-class _File:
-    signature: Signature
-    documents: list[Document] = field(default_factory=list)
-    problem: Problem | None = None
+ObjectKey = tuple[str, str]  # kind, name
 
 
 class Manifests:
-    """Watches one folder (not those below it) by looking at it."""
+    """Keeps the store to what the files of a folder say. `clock` is monotonic, in seconds."""
 
-    def __init__(self, folder: Path, store: Store, tell: Callable[[str], None]) -> None:
-        """`tell` gets each problem once, when it appears, and one line when a file is fine again."""
-        self._folder = folder
+    def __init__(self, folder: Path, store: Store, tell: Tell, clock: Callable[[], float] = time.monotonic) -> None:
+        """`tell` gets what was applied and refused, each once."""
+        self._folder = folder.resolve()
+        self._files = Files(self._folder)
         self._store = store
         self._tell = tell
-        self._files: dict[str, _File] = {}
-        self._gone: dict[str, float] = {}
-        self._noted: set[str] = set()
+        self._clock = clock
+        self._pending = True
+        self._accepted: dict[ObjectKey, tuple[Document, str, int]] = {}  # with the UID and generation it became
+        self._absent: dict[ObjectKey, float] = {}  # stored, in no file, since when
+        self._noted: set[Line] = set()
         self.problems: list[Problem] = []
 
+    @property
+    def settled(self) -> bool:
+        """Every file was read as it is."""
+        return not self._files.unsettled
+
     def look(self) -> bool:
-        """Takes up what changed; returns whether the problems did. Cheap where nothing changed."""
-        changed = self._read_changed()
-        if not changed:
-            return False
+        """Takes up what changed; returns whether the problems did. Cheap where nothing changed. Raises OSError where
+        the store does: the next look goes on.
+        """
+        self._pending |= self._files.look()
         before = self.problems
-        self.problems = sorted({*self._apply(), *(f.problem for f in self._files.values() if f.problem)})
-        for problem in self.problems:
-            if problem not in before:
-                self._tell(f"refused: {problem}")
-        for file in sorted({p.file for p in before} - {p.file for p in self.problems}):
-            self._tell(f"accepted: {file}")
+        if self._pending:
+            found = {*self._apply(), *(f.problem for f in self._files.read.values() if f.problem)}
+            if self._files.missing:
+                text = f"the folder cannot be read ({self._files.missing}); all of it stays as it was"
+                found = {*before, Problem(str(self._folder), 1, "", text)}
+                self._absent.clear()  # it was the folder that went, a file at a time
+            self._pending = False
+            self.problems = sorted(found)
+            self._report(before)
+        self._delete_absent()
         return self.problems != before
 
-    def _read_changed(self) -> bool:
-        try:
-            found = dict(self._scan())
-        except OSError as error:
-            return self._folder_problem(f"cannot be read: {error.strerror}")
-        changed = self._files.pop("", None) is not None
-        now = time.time()
-        for name, signature in found.items():
-            known = self._files.get(name)
-            if known and known.signature == signature:
-                continue
-            if abs(now - signature[1] / 1e9) < SETTLE_SECONDS:
-                continue
-            self._files[name] = self._read(name, signature, known)
-            changed = True
-        return self._forget(found, time.monotonic()) or changed
-
-    def _folder_problem(self, text: str) -> bool:
-        if "" in self._files:
-            return False
-        self._files[""] = _File((0, 0, 0, 0), [], Problem(str(self._folder), 1, "", text))
-        return True
-
-    def _forget(self, found: dict[str, Signature], now: float) -> bool:
-        forgotten = False
-        for name in list(self._files):
-            if name in found:
-                self._gone.pop(name, None)
-            elif now - self._gone.setdefault(name, now) >= GONE_SECONDS:
-                del self._files[name], self._gone[name]
-                forgotten = True
-        return forgotten
-
-    def _scan(self) -> Iterator[tuple[str, Signature]]:
-        for path in sorted(self._folder.iterdir()):
-            if path.suffix in SUFFIXES and not path.name.startswith("."):
-                try:
-                    stat = path.stat()
-                except FileNotFoundError:
-                    continue
-                if path.is_file():
-                    yield path.name, (stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size)
-
-    def _read(self, name: str, signature: Signature, known: _File | None) -> _File:
-        kept = known.documents if known else []
-        try:
-            if signature[3] > MAX_BYTES:
-                return _File(signature, kept, Problem(name, 1, "", f"is larger than {MAX_BYTES >> 20} MiB"))
-            text = (self._folder / name).read_bytes().decode("utf-8")
-            return _File(signature, read_documents(text))
-        except ManifestError as error:
-            return _File(signature, kept, Problem(name, error.line, error.field, error.message))
-        except UnicodeDecodeError as error:
-            return _File(signature, kept, Problem(name, 1, "", f"not UTF-8 (byte {error.start})"))
-        except OSError as error:
-            return _File(signature, kept, Problem(name, 1, "", f"cannot be read: {error.strerror}"))
+    def _report(self, before: list[Problem]) -> None:
+        for problem in self.problems:
+            if problem not in before:
+                self._tell(Line("refused", str(problem), "warning"))
+        for file in sorted({p.file for p in before} - {p.file for p in self.problems}):
+            if file in self._files.read or file == str(self._folder):
+                self._tell(Line("accepted", file, "good"))
 
     def _apply(self) -> Iterator[Problem]:
-        seen: dict[tuple[str, str], str] = {}
-        for name, file in sorted(self._files.items()):
+        if self._files.missing:
+            return
+        places = self._places()
+        for name, file in sorted(self._files.read.items()):
+            counts: Counter[str] = Counter()
             for document in file.documents:
-                kind = BY_KIND.get((str(document.body.get("apiVersion")), str(document.body.get("kind"))))
-                key = (str(document.body.get("kind")), name_of(document.body))
-                if key in seen:
-                    text = f"{key[0]} {key[1]} stands in {seen[key]} as well; that one counts"
-                    yield Problem(name, document.line, "metadata.name", text)
-                    continue
-                seen[key] = name
-                yield from self._accept(name, document, kind)
-        broken = {name for name, file in self._files.items() if file.problem}
-        if "" not in broken:
-            self._delete_absent(seen, broken)
+                place = places[document.key]
+                if place == (name, document.line):
+                    problems = self._take(name, document, counts)
+                else:
+                    problems = self._twice(name, document, place)
+                for field, message in problems:
+                    yield Problem(name, document.line_of(field), field, message)
+            if counts:
+                self._tell(Line("applied", f"{name}: {', '.join(f'{n} {what}' for what, n in counts.items())}"))
+        self._note_absent(places.keys())
+        for name in self._files.saved_again:
+            self._try_again(name)
 
-    def _accept(self, file: str, document: Document, kind: Kind | None) -> Iterator[Problem]:
-        body = document.body
-        problems: list[tuple[str, str]]
+    def _places(self) -> dict[ObjectKey, tuple[str, int]]:
+        """File and line of the document that counts for each object: the one in the file that it came from before,
+        else the first.
+        """
+        found: dict[ObjectKey, tuple[str, int]] = {}
+        home: dict[ObjectKey, str] = {}
+        for kind in TAKEN:
+            for body in self._store.all(kind):
+                home[kind.kind, name_of(body)] = _file_of(body)
+        for name, file in sorted(self._files.read.items()):
+            for document in file.documents:
+                known = found.get(document.key)
+                if known is None or (home.get(document.key) == name != known[0]):
+                    found[document.key] = (name, document.line)
+        return found
+
+    def _twice(self, file: str, document: Document, place: tuple[str, int]) -> list[tuple[str, str]]:
+        """What is wrong with the second of two objects of one name: in one file as a change of the first, or else
+        that it is there.
+        """
+        kind = _kind(document)
+        problems = self._judge(kind, document.body) if kind in TAKEN and file == place[0] else []
+        kind_name = " ".join(document.key)
+        return problems or [("metadata.name", f"{kind_name} stands in {place[0]}:{place[1]} as well; that one counts")]
+
+    def _take(self, file: str, document: Document, counts: "Counter[str]") -> list[tuple[str, str]]:
+        """Judges and stores one object; returns its problems as field and message."""
+        kind = _kind(document)
         if kind not in TAKEN:
-            problems = []
-            shown = f"{body.get('apiVersion')} {body.get('kind')}"
-            if not body.get("kind") or not body.get("apiVersion"):
-                problems = [("", "an object with apiVersion, kind and metadata is needed")]
-            elif str(body.get("apiVersion")).startswith(names.GROUP):
-                problems = [
-                    ("kind", f"{shown} is not a kind that is applied; there are LinearModel, ModelRoute, ModelServer")
-                ]
-            else:
-                self._note(f"unused: {file}: {shown} means nothing in local mode")
-        else:
-            problems = self._judge(kind, body)
-            if not problems:
-                try:
-                    self._store_accepted(kind, file, body)
-                except ConflictError as error:
-                    problems = [("data", str(error))]
-        for place, message in problems:
-            yield Problem(file, document.line_of(place), place, message)
+            return self._not_taken(file, document)
+        stored = self._store.get(kind, document.key[1])
+        if stored and self._accepted.get(document.key) == (document, uid_of(stored), meta(stored)["generation"]):
+            return []
+        self._accepted.pop(document.key, None)
+        problems = self._judge(kind, document.body)
+        if problems:
+            return problems
+        try:
+            after = self._put(kind, file, document.body, stored)
+        except ConflictError as error:
+            return [("data", str(error))]
+        if stored is None:
+            counts["created"] += 1
+        elif any(after.get(part) != stored.get(part) for part in ("spec", "data", "binaryData", "immutable")):
+            counts["changed"] += 1
+        for text in unused_parts(kind, document.body):
+            self._note(Line("unused", f"{file}: {kind.kind} {name_of(after)}: {text}"))
+        self._accepted[document.key] = (document, uid_of(after), meta(after)["generation"])
+        return []
+
+    def _not_taken(self, file: str, document: Document) -> list[tuple[str, str]]:
+        body = document.body
+        if not isinstance(body.get("kind"), str) or not isinstance(body.get("apiVersion"), str):
+            artifact = "coefficients" in body or "artifact" in body
+            hint = "; an artifact goes into a ConfigMap that spec.weights names" if artifact else ""
+            return [("", f"an object with apiVersion, kind and metadata is needed{hint}")]
+        if body["apiVersion"].partition("/")[0] == names.GROUP:
+            problems = [(p.field, p.message) for p in load_schemas().judge(body)]
+            return problems or [("kind", f"a {body['kind']} is not applied by people; servers write it")]
+        self._note(Line("unused", f"{file}: {body['apiVersion']} {body['kind']} means nothing in local mode"))
+        return []
 
     def _judge(self, kind: Kind, body: Object) -> list[tuple[str, str]]:
-        if not isinstance(body.get("metadata"), dict) or not isinstance(meta(body).get("name"), str):
-            return [("metadata.name", "Required value: a name is needed")]
         if kind is CONFIG_MAP:
-            return _judge_config_map(body)
-        before = self._store.get(kind, name_of(body))
+            return judge_config_map(body)
         schemas = load_schemas()
-        new = schemas.with_defaults({k: v for k, v in body.items() if k != "status"})
-        old = {**before, "metadata": {"name": name_of(before)}} if before else None
+        before = self._store.get(kind, str(meta(body).get("name"))) if isinstance(body.get("metadata"), dict) else None
+        new = {key: value for key, value in body.items() if key != "status"}
         if before and "status" in before:
             new["status"] = before["status"]
+        old = {**before, "metadata": {"name": name_of(before)}} if before else None
         return [(p.field, p.message) for p in schemas.judge(new, old)]
 
-    def _store_accepted(self, kind: Kind, file: str, body: Object) -> None:
-        manifest = {names.ANNOTATION_MANIFEST: str((self._folder / file).resolve())}
+    def _put(self, kind: Kind, file: str, body: Object, before: Object | None) -> Object:
         given = meta(body)
-        metadata: dict[str, Any] = {
+        manifest = {names.ANNOTATION_MANIFEST: str(self._folder / file)}
+        metadata = {
             "name": name_of(body),
             "labels": given.get("labels") or {},
             "annotations": {**(given.get("annotations") or {}), **manifest},
         }
-        content = {k: v for k, v in body.items() if k not in ("metadata", "status")}
+        content = {key: value for key, value in body.items() if key not in ("metadata", "status")}
         if kind is not CONFIG_MAP:
             content = load_schemas().with_defaults(content | {"metadata": {"name": name_of(body)}})
-            self._name_unused(kind, file, content)
-        before = self._store.get(kind, name_of(body))
         status = {"status": before["status"]} if before and "status" in before else {}
         after = {**content, "metadata": metadata, **status}
-        if before:
-            self._store.update(kind, before, after)
-        else:
-            self._store.create(kind, after)
+        return self._store.update(kind, before, after) if before else self._store.create(kind, after)
 
-    def _name_unused(self, kind: Kind, file: str, body: Object) -> None:
-        """Pod settings change neither data nor traffic here: they are taken, and named once."""
-        spec = spec_of(body)
-        unused: list[str] = []
-        if kind is MODEL_SERVER:
-            unused = [f"spec.{name}" for name in sorted(spec) if name != "trustedProxies"]
-            if spec.get("replicas") == load_schemas().with_defaults({**body, "spec": {}})["spec"].get("replicas"):
-                unused = [name for name in unused if name != "spec.replicas"]
-        if kind is LINEAR_MODEL:
-            job = (spec.get("training") or {}).get("job") or {}
-            used = ("backoffLimit", "activeDeadlineSeconds")
-            unused = [f"spec.training.job.{name}" for name in sorted(job) if name not in used]
-        for place in unused:
-            self._note(f"unused: {file}: {kind.kind} {name_of(body)}: {place} means nothing in local mode")
+    def _note(self, line: Line) -> None:
+        if line not in self._noted:
+            self._noted.add(line)
+            self._tell(line)
 
-    def _note(self, text: str) -> None:
-        if text not in self._noted:
-            self._noted.add(text)
-            self._tell(text)
+    # ---- what is in no file any more ----
 
-    def _delete_absent(self, seen: dict[tuple[str, str], str], broken: set[str]) -> None:
-        for kind in reversed(TAKEN):
+    def _note_absent(self, seen: Collection[ObjectKey]) -> None:
+        kept = self._files.unsettled | {name for name, file in self._files.read.items() if file.problem}
+        found = {}
+        for kind in TAKEN:
             for body in self._store.all(kind):
-                manifest = (meta(body).get("annotations") or {}).get(names.ANNOTATION_MANIFEST)
-                if manifest is None or (kind.kind, name_of(body)) in seen:
-                    continue
-                if Path(manifest).name not in broken:
-                    self._store.delete(kind, body)
+                file, key = _file_of(body), (kind.kind, name_of(body))
+                if file and key not in seen and file not in kept:
+                    found[key] = self._absent.get(key, self._clock())
+        self._absent = found
+
+    def _delete_absent(self) -> None:
+        due = [key for key, since in self._absent.items() if self._clock() - since >= GONE_SECONDS]
+        for kind in reversed(TAKEN):
+            for key in [key for key in due if key[0] == kind.kind]:
+                body = self._store.get(kind, key[1])
+                if body is not None:
+                    self._delete(kind, body)
+                del self._absent[key]
+
+    def _delete(self, kind: Kind, body: Object) -> None:
+        """The server `default` is never deleted, here as in a cluster: routes that name it would make it anew."""
+        if kind is MODEL_SERVER and name_of(body) == names.DEFAULT_SERVER and self._store.all(MODEL_ROUTE):
+            bare = {key: body[key] for key in ("apiVersion", "kind")} | {"metadata": {"name": name_of(body)}}
+            self._store.update(kind, body, {**bare, "spec": {}, "status": status_of(body)})
+        else:
+            self._store.delete(kind, body)
+        self._tell(Line("deleted", f"{kind.kind} {name_of(body)}"))
+
+    def _try_again(self, file: str) -> None:
+        """A file that is saved without a change is a wish to try again what failed in it."""
+        for document in self._files.read[file].documents:
+            model = self._store.get(LINEAR_MODEL, document.key[1]) if document.key[0] == LINEAR_MODEL.kind else None
+            retry_failed(self._store, model)
 
 
-def _judge_config_map(body: Object) -> list[tuple[str, str]]:
-    name = name_of(body)
-    if name.startswith("linplane-"):
-        return [("metadata.name", "names that start with linplane- are kept for what linplane makes")]
-    unknown = sorted(set(body) - {"apiVersion", "kind", "metadata", "data", "binaryData", "immutable"})
-    if unknown:
-        return [(unknown[0], f'unknown field "{unknown[0]}"')]
-    data = body.get("data") or {}
-    if not isinstance(data, dict):
-        return [("data", "a mapping of text is needed")]
-    return [(f"data.{key}", "text is needed: quote it") for key, value in data.items() if not isinstance(value, str)]
+def warm() -> None:
+    """Loads what judging needs, which takes a second: in a thread, while the server starts."""
+    for kind in (LINEAR_MODEL, MODEL_ROUTE):
+        load_schemas().judge({"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": "a"}})
+
+
+def retry_failed(store: Store, model: Object | None) -> None:
+    """Deletes the failed Jobs of a model, whereupon they are made anew."""
+    for job in store.owned(JOB, model) if model else ():
+        if job_condition(job, "Failed"):
+            store.delete(JOB, job)
+
+
+def _file_of(body: Object) -> str:
+    """The name of the file that an object came from, empty where it came from none."""
+    return Path((meta(body).get("annotations") or {}).get(names.ANNOTATION_MANIFEST, "")).name
+
+
+def _kind(document: Document) -> Kind | None:
+    return BY_KIND.get((str(document.body.get("apiVersion")), document.key[0]))

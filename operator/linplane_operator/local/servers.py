@@ -3,6 +3,7 @@ connection.
 """
 
 import asyncio
+import contextlib
 import json
 import secrets
 import socket
@@ -12,17 +13,20 @@ from datetime import datetime
 from pathlib import Path
 
 from linplane_api import names
+from linplane_api.canonical import FormatError
 from linplane_api.document import routing_map
-from linplane_api.folder import write_routing
-from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, POD, REPLICA_REPORT
+from linplane_api.folder import current_state, read_routing, write_routing
+from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, MODEL_SERVER, POD, REPLICA_REPORT
 
-from ..compile.objects import Object, name_of, spec_of, uid_of
-from ..compile.server import selector
-from .child import start_child, stop_child
+from ..compile.objects import Object, spec_of, uid_of
+from ..compile.server import make_routing, selector
+from .child import shown_exit, start_child, stop_child
 from .layout import Layout
 from .store import Store
+from .story import Line, Tell
 
-STOP_SECONDS = 25.0
+GRACEFUL_SECONDS = 3  # for answers under way at the end
+STOP_SECONDS = GRACEFUL_SECONDS + 3.0
 FIRST_RESTART = 0.1  # seconds, doubled with each failure up to LAST_RESTART
 LAST_RESTART = 5.0
 STEADY_SECONDS = 10.0  # a process that lived this long starts the count anew
@@ -42,20 +46,34 @@ class Server:
     store.
     """
 
-    def __init__(self, layout: Layout, store: Store, access: Access, now: Callable[[], datetime]) -> None:
+    def __init__(self, layout: Layout, store: Store, access: Access, now: Callable[[], datetime], tell: Tell) -> None:
         self._layout = layout
         self._folder = layout.server(names.DEFAULT_SERVER)
         self._store = store
         self._access = access
         self._now = now
+        self._tell = tell
         self._process: asyncio.subprocess.Process | None = None
         self._pod = ""
         self._args: list[str] = []
         self._written: tuple[str, str] = ("", "")
         self._reported = b""
+        self._troubled = False
+
+    def restore_routing(self) -> None:
+        """Where the routing ConfigMap was lost, the servers' copy of it is the memory of what was last good."""
+        owner = self._store.get(MODEL_SERVER, names.DEFAULT_SERVER)
+        state = current_state(self._folder / "config")
+        if owner is None or state is None:
+            return
+        try:
+            routing = read_routing(self._folder / "config", state)
+        except (OSError, FormatError):
+            return
+        self._store.create(CONFIG_MAP, make_routing(owner, routing.to_data()), routing.uid)
 
     def write_config(self) -> None:
-        """Brings the folder that the server watches to the routing ConfigMap."""
+        """Brings the folder that the server watches to the routing ConfigMap. Raises OSError."""
         body = self._store.get(CONFIG_MAP, names.routing_name(names.DEFAULT_SERVER))
         if body is None:
             return
@@ -67,7 +85,7 @@ class Server:
 
     def look(self) -> None:
         """Takes the report of the process, if it wrote a new one; restarts a process whose arguments changed."""
-        if self._process is not None and self._args != self._wanted_args():
+        if self._process is not None and self._args and self._args != self._wanted_args():
             self._args = []
             self._process.terminate()
         if not self._pod:
@@ -77,8 +95,8 @@ class Server:
         except OSError:
             return
         if data != self._reported:
-            self._reported = data
             self._take_report(data)
+            self._reported = data
 
     async def run(self) -> None:
         """Starts the process whenever there is a Deployment and none runs; never returns."""
@@ -87,22 +105,30 @@ class Server:
             while not self._wanted_args():  # noqa: ASYNC110 - the store has no event to wait for
                 await asyncio.sleep(0.02)
             begun = asyncio.get_running_loop().time()
-            process = await self._start()
-            await process.wait()
+            try:
+                process = await self._start()
+                code: int | None = await process.wait()
+                why = f"ended with {shown_exit(code)}"
+            except OSError as error:
+                code, why = None, f"could not start: {error}"
             self._gone()
             lived = asyncio.get_running_loop().time() - begun
-            failures = 0 if lived > STEADY_SECONDS or process.returncode == 0 else failures + 1
-            await asyncio.sleep(min(LAST_RESTART, FIRST_RESTART * 2**failures) if failures else 0)
+            if not self._args:  # its arguments changed, or it is not wanted any more
+                failures = 0
+                continue
+            failures = 1 if lived > STEADY_SECONDS else failures + 1
+            wait = min(LAST_RESTART, FIRST_RESTART * 2 ** (failures - 1))
+            text = f"the server {why}; started again in {wait:g} s (its log is {self._folder / 'log'})"
+            self._tell(Line("warning", text, "warning"))
+            self._troubled = True
+            await asyncio.sleep(wait)
 
-    async def stop(self) -> None:
-        """Lets the process finish what it answers, then ends it."""
+    async def stop(self, hurry: asyncio.Event) -> None:
+        """Lets the process finish what it answers, then ends it; at once on `hurry`."""
         if self._process is not None:
-            await stop_child(self._process, STOP_SECONDS)
-
-    @property
-    def pid(self) -> int | None:
-        """The process id, None while none runs."""
-        return self._process.pid if self._process else None
+            await stop_child(self._process, STOP_SECONDS, hurry)
+        with contextlib.suppress(OSError):
+            self._report_file().unlink(missing_ok=True)
 
     def _wanted_args(self) -> list[str]:
         deployment = self._store.get(DEPLOYMENT, names.server_name(names.DEFAULT_SERVER))
@@ -123,11 +149,10 @@ class Server:
             *("--config", str(self._folder / "config"), "--state", str(self._layout.root), "--single-route"),
             *("--public-fd", str(fds[0]), "--admin-fd", str(fds[1])),
             *("--report", str(self._report_file()), "--pod-name", self._pod, "--pod-uid", uid),
+            *("--graceful-seconds", str(GRACEFUL_SECONDS)),
             *self._args,
         ]
         (self._folder / "config").mkdir(parents=True, exist_ok=True)
-        for old in self._folder.glob("report-*.json"):
-            old.unlink(missing_ok=True)
         self._process = await start_child("linplane_server", [*args, "--exit-with-stdin"], self._folder / "log", fds)
         return self._process
 
@@ -146,19 +171,17 @@ class Server:
 
     def _take_report(self, data: bytes) -> None:
         pod = self._store.get(POD, self._pod)
-        if pod is None:
-            return
         try:
             report = json.loads(data)
         except ValueError:
             return
+        if pod is None:
+            return
+        owner = {"kind": "Pod", "name": self._pod, "uid": uid_of(pod)}
         body = {
             "apiVersion": names.API_VERSION,
             "kind": REPLICA_REPORT.kind,
-            "metadata": {
-                "name": self._pod,
-                "ownerReferences": [{"kind": "Pod", "name": self._pod, "uid": uid_of(pod)}],
-            },
+            "metadata": {"name": self._pod, "ownerReferences": [owner]},
             "report": report,
         }
         before = self._store.get(REPLICA_REPORT, self._pod)
@@ -168,12 +191,16 @@ class Server:
             self._store.create(REPLICA_REPORT, body)
         ready = [{"type": "Ready", "status": "True"}]
         self._store.update(POD, pod, {**pod, "status": {**pod["status"], "conditions": ready}})
+        if self._troubled:
+            self._troubled = False
+            self._tell(Line("server", "answers again", "good"))
 
     def _gone(self) -> None:
         self._process = None
         for kind in (REPLICA_REPORT, POD):
             body = self._store.get(kind, self._pod)
-            if body is not None and name_of(body) == self._pod:
+            if body is not None:
                 self._store.delete(kind, body)
-        self._report_file().unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._report_file().unlink(missing_ok=True)
         self._pod = ""

@@ -6,6 +6,8 @@ import json
 import uuid
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from linplane_api.folder import write_atomically
 from linplane_api.kinds import (
@@ -18,6 +20,7 @@ from linplane_api.kinds import (
     OURS,
     Kind,
 )
+from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerSpec, parse_spec
 
 from ..cluster import ConflictError
 from ..compile.objects import Object, meta, name_of, uid_of
@@ -27,6 +30,13 @@ from .layout import Layout
 NAMESPACE = "default"
 PERSISTED = (LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, CONFIG_MAP, JOB, DEPLOYMENT)
 """Pods and their reports live as long as their processes; everything else survives a restart."""
+
+_SPECS: dict[Kind, Any] = {
+    LINEAR_MODEL: LinearModelSpec,
+    MODEL_ROUTE: ModelRouteSpec,
+    MODEL_SERVER: ModelServerSpec,
+}
+_KEPT = ("namespace", "uid", "creationTimestamp", "generation", "resourceVersion")
 
 Changed = Callable[[Kind, Object | None, Object | None], None]
 
@@ -41,20 +51,29 @@ class Store:
         self._now = now
         self._changed = changed
         self._version = 0
+        self._heirs: dict[tuple[str, str], str] = {}  # the UID that a damaged object has for those that it owns
 
-    def load(self) -> list[str]:
-        """Brings back what an earlier run left; returns the names of files that could not be read."""
-        damaged = []
+    def load(self) -> dict[tuple[str, str], Path]:
+        """Brings back what an earlier run left. Files that cannot be read are moved aside: returns by kind and name
+        where each is now.
+
+        An object made anew in the place of a damaged one gets its UID, so that what it owns stays its own.
+        """
+        damaged: dict[tuple[str, str], Path] = {}
         for kind in PERSISTED:
             for path in sorted((self._layout.objects / kind.plural).glob("*.json")):
-                try:
-                    body = json.loads(path.read_text(encoding="utf-8"))
-                    version = int(body["metadata"]["resourceVersion"])
-                except (ValueError, KeyError, TypeError):
-                    damaged.append(str(path))
+                body = _read(kind, path)
+                if body is None:
+                    damaged[kind.kind, path.stem] = self._layout.set_aside(path)
                     continue
-                self._version = max(self._version, version)
+                self._version = max(self._version, int(meta(body)["resourceVersion"]))
                 self._world.put(kind, body)
+        for body in (body for kind in PERSISTED for body in self._world.all(kind)):
+            for owner in meta(body).get("ownerReferences") or ():
+                key = (str(owner.get("kind")), str(owner.get("name")))
+                if key in damaged:
+                    self._heirs[key] = str(owner.get("uid"))
+        self._collect_orphans()
         return damaged
 
     def get(self, kind: Kind, name: str) -> Object | None:
@@ -65,30 +84,36 @@ class Store:
         """Every object of a kind, by name."""
         return self._world.all(kind, NAMESPACE)
 
-    def create(self, kind: Kind, body: Object) -> Object:
+    def owned(self, kind: Kind, owner: Object) -> list[Object]:
+        """The objects of a kind that another one controls."""
+        return self._world.find(kind, NAMESPACE, f"owner={uid_of(owner)}")
+
+    def create(self, kind: Kind, body: Object, uid: str | None = None) -> Object:
         """Raises ConflictError where it exists."""
         name = name_of(body)
         if self.get(kind, name) is not None:
             raise ConflictError(f"{kind.kind} {name} exists")
         fresh = {
             "namespace": NAMESPACE,
-            "uid": str(uuid.uuid4()),
+            "uid": uid or self._heirs.get((kind.kind, name)) or str(uuid.uuid4()),
             "generation": 1,
             "creationTimestamp": self._now().strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
-        return self._put(kind, None, {**body, "metadata": {**meta(body), **fresh}})
+        result = self._put(kind, None, {**body, "metadata": {**meta(body), **fresh}})
+        self._heirs.pop((kind.kind, name), None)
+        return result
 
     def update(self, kind: Kind, before: Object, body: Object) -> Object:
-        """Sets the object's own fields; a change of what is not metadata or status raises the generation.
+        """Sets the object's own fields; a change of the spec raises the generation.
 
         Equal content writes nothing. Raises ConflictError where an immutable ConfigMap would change.
         """
-        kept = {k: meta(before)[k] for k in ("namespace", "uid", "creationTimestamp", "generation", "resourceVersion")}
+        kept = {key: meta(before)[key] for key in _KEPT}
         after = {**body, "metadata": {**meta(body), **kept}}
         if after == before:
             return before
-        if before.get("immutable") and any(after.get(k) != before.get(k) for k in ("data", "immutable")):
-            raise ConflictError(f"{kind.kind} {name_of(before)} is immutable")
+        if before.get("immutable") and any(after.get(k) != before.get(k) for k in ("data", "binaryData", "immutable")):
+            raise ConflictError("Forbidden: field is immutable when `immutable` is set")
         if after.get("spec") != before.get("spec"):
             after["metadata"]["generation"] = int(kept["generation"]) + 1
         return self._put(kind, before, after)
@@ -98,17 +123,17 @@ class Store:
         found = self.get(kind, name_of(body))
         if found is None or uid_of(found) != uid_of(body):
             return
-        self._world.drop(kind, *key_of(found))
         if kind in PERSISTED:
             self._layout.object_file(kind, name_of(found)).unlink(missing_ok=True)
+        self._world.drop(kind, *key_of(found))
         self._changed(kind, found, None)
         for child_kind in (*PERSISTED, *(k for k in OURS if k not in PERSISTED)):
             for child in self._world.find(child_kind, NAMESPACE, f"owner={uid_of(found)}"):
                 self.delete(child_kind, child)
 
-    def collect_orphans(self) -> None:
+    def _collect_orphans(self) -> None:
         """Deletes what is owned by an object that is gone: a crash may have come between the two."""
-        alive = {uid_of(body) for kind in PERSISTED for body in self._world.all(kind)}
+        alive = {uid_of(body) for kind in PERSISTED for body in self._world.all(kind)} | set(self._heirs.values())
         for kind in PERSISTED:
             for body in self._world.all(kind):
                 owners = meta(body).get("ownerReferences") or ()
@@ -116,12 +141,27 @@ class Store:
                     self.delete(kind, body)
 
     def _put(self, kind: Kind, before: Object | None, after: Object) -> Object:
-        self._version += 1
-        after["metadata"]["resourceVersion"] = str(self._version)
+        after["metadata"]["resourceVersion"] = str(self._version + 1)
         if kind in PERSISTED:
             path = self._layout.object_file(kind, name_of(after))
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, json.dumps(after, indent=1).encode())
+        self._version += 1
         self._world.put(kind, after)
         self._changed(kind, before, after)
         return after
+
+
+def _read(kind: Kind, path: Path) -> Object | None:
+    """The object of a file, None where it is not one that this program wrote."""
+    try:
+        body: Object = json.loads(path.read_text(encoding="utf-8"))
+        metadata = body["metadata"]
+        sound = [body["kind"], metadata["name"], metadata["namespace"]] == [kind.kind, path.stem, NAMESPACE]
+        numbers = [int(metadata[key]) for key in ("generation", "resourceVersion")]
+        sound = sound and isinstance(metadata["uid"], str) and min(numbers) > 0
+        if kind in _SPECS:
+            parse_spec(body, _SPECS[kind])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return body if sound else None

@@ -1,0 +1,138 @@
+"""YAML as kubectl reads it: text to nodes with their places, and nodes to values of JSON.
+
+Scalars resolve as they do for kubectl (YAML 1.1 words for booleans, no dates, no base-60 numbers, `1e-6` is a float).
+A key that stands twice in a mapping is an error, and so is whatever JSON cannot say.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+MAX_VALUES = 1_000_000  # of one document with its aliases written out: nine lines can stand for billions
+
+
+class ManifestError(ValueError):
+    """A manifest that cannot be read: `line` counts from 1, `field` is empty where the file itself is broken."""
+
+    def __init__(self, message: str, line: int = 1, field: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line
+        self.field = field
+
+
+def line_of_node(node: yaml.Node) -> int:
+    """Where a node starts, from 1."""
+    return int(node.start_mark.line) + 1
+
+
+class Loader(yaml.SafeLoader):
+    """See the module."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own form
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuses a key that stands twice."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise ManifestError("a key must be text", line_of_node(key))
+            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+                raise ManifestError(f"key {json.dumps(key.value[:60])} stands twice", line_of_node(key))
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+    def construct_number(self, node: yaml.ScalarNode) -> int | float:
+        """Refuses what is no number of JSON."""
+        integer = node.tag.endswith(":int")
+        try:
+            value = self.construct_yaml_int(node) if integer else self.construct_yaml_float(node)
+            finite = len(str(value)) > 0 if integer else math.isfinite(value)
+        except ValueError:
+            finite = False
+        if not finite:
+            raise ManifestError("a number that is not finite, or not readable", line_of_node(node))
+        return value
+
+    def refuse_tag(self, node: yaml.Node) -> Any:
+        """Sets, dates, bytes: nothing of JSON."""
+        raise ManifestError(f"{node.tag.removeprefix('tag:yaml.org,2002:')} is not a type of JSON", line_of_node(node))
+
+
+for _tag in ("int", "float"):
+    Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", Loader.construct_number)
+for _tag in ("binary", "timestamp", "set", "omap", "pairs"):
+    Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", Loader.refuse_tag)
+
+
+def _resolver(tag: str, pattern: str, first: str) -> None:
+    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), list(first))
+
+
+_resolver("bool", r"^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$", "yYnNtTfFoO")
+_resolver("int", r"^[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$", "-+0123456789")
+_resolver(
+    "float",
+    r"^[-+]?(?:(?:[0-9][0-9_]*)?\.[0-9_]+(?:[eE][-+]?[0-9]+)?|[0-9][0-9_]*\.?(?:[eE][-+]?[0-9]+)|[0-9][0-9_]*\.|\.(?:inf|Inf|INF))$|^\.(?:nan|NaN|NAN)$",
+    "-+.0123456789",
+)
+_resolver("null", r"^(?:~|null|Null|NULL|)$", "~nN\0")
+_resolver("null", r"^$", "")
+_resolver("merge", r"^<<$", "<")
+Loader.yaml_implicit_resolvers.setdefault("", []).append(("tag:yaml.org,2002:null", re.compile(r"^$")))
+
+
+def read_nodes(text: str) -> Iterator[tuple[yaml.Node, Any]]:
+    """Each document as its node and its value of JSON. Raises ManifestError."""
+    try:
+        loader = Loader(text)
+        while loader.check_node():
+            node = loader.get_node()
+            if node is not None:
+                _check_size(node)
+                # through JSON: nothing is shared between two places
+                yield node, json.loads(json.dumps(loader.construct_document(node), allow_nan=False))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise ManifestError(f"not YAML: {error.problem or error.context}", (mark.line if mark else 0) + 1) from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ManifestError("not YAML: a character that YAML does not allow", line) from error
+    except RecursionError as error:
+        raise ManifestError("not YAML: nested too deep") from error
+    except (ValueError, TypeError) as error:
+        if isinstance(error, ManifestError):
+            raise
+        raise ManifestError("not YAML: a value that JSON does not have") from error
+
+
+def _check_size(root: yaml.Node) -> None:
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node) -> int:
+        known = sizes.get(id(node))
+        if known is not None:
+            if known < 0:
+                raise ManifestError("an alias to what it stands in", line_of_node(node))
+            return known
+        sizes[id(node)] = -1
+        children = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+        total = 1 + (0 if isinstance(node, yaml.ScalarNode) else sum(map(size, children)))
+        if total > MAX_VALUES:
+            raise ManifestError(f"more than {MAX_VALUES} values, with aliases written out", line_of_node(node))
+        sizes[id(node)] = total
+        return total
+
+    size(root)
+
+
+def is_plain_text(value: str) -> bool:
+    """Whether YAML reads these characters, without quotes, as the text that they are."""
+    loader = Loader("")
+    tag: str = loader.resolve(yaml.ScalarNode, value, (True, False))  # type: ignore[no-untyped-call]
+    loader.dispose()
+    return tag.endswith(":str")

@@ -1,0 +1,85 @@
+"""`linplane assign`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .output import fail, output_option, print_json, print_table
+from .reading import expand, is_ours, read_text
+
+if TYPE_CHECKING:
+    from linplane_api.manifest import Document
+
+
+@click.command(
+    epilog="""\b
+Example:
+  linplane assign -f manifests/examples/penguins --route penguin-mass --key user-42
+"""
+)
+@click.option(
+    "-f",
+    "--filename",
+    "paths",
+    multiple=True,
+    default=(".",),
+    show_default=True,
+    type=click.Path(path_type=Path, exists=True),
+    help="A manifest, or a folder of them; repeatable.",
+)
+@click.option("--route", required=True, help="The ModelRoute's name.")
+@click.option("--key", "keys", multiple=True, required=True, help="A key as a request would bring it; repeatable.")
+@output_option
+def assign(paths: tuple[Path, ...], route: str, keys: tuple[str, ...], output: str) -> None:
+    """Say which version answers a key, from the manifests alone: the same that every server computes.
+
+    A candidate that is frozen there counts as such. Whether a version is Ready is not in manifests.
+    """
+    from linplane_api.resources import ModelRouteSpec, parse_spec
+    from linplane_api.split import Splitter
+
+    documents = list(_documents(paths))
+    spec = parse_spec(_find(documents, "ModelRoute", route), ModelRouteSpec)
+    frozen = {
+        d.body["spec"].get("version")
+        for d in documents
+        if d.key[0] == "LinearModel" and d.body["spec"].get("model") == spec.model and d.body["spec"].get("frozen")
+    }
+    salt = (spec.split_key and spec.split_key.salt) or route
+    splitter = Splitter(salt, tuple(0 if entry.version in frozen else entry.share for entry in spec.split))
+    rows = []
+    for key in keys:
+        index = splitter.pick(key)
+        rows.append((key, spec.version if index is None else spec.split[index].version))
+    if spec.version in frozen:
+        click.echo(f"{spec.version} is frozen: its share is answered 503", err=True)
+    if output == "json":
+        print_json([{"key": key, "version": version} for key, version in rows])
+    else:
+        print_table(("key", "version"), rows)
+
+
+def _documents(paths: tuple[Path, ...]) -> "Iterator[Document]":
+    from linplane_api.manifest import ManifestError, read_documents
+    from linplane_api.validation import load_schemas
+
+    for path in expand(paths):
+        try:
+            documents = read_documents(read_text(path))
+        except ManifestError as error:
+            fail(f"{path}:{error.line}: {error.message}")
+        for document in documents:
+            if is_ours(document):
+                problems = load_schemas().judge(document.body)
+                if problems:
+                    fail(f"{path}:{document.line_of(problems[0].field)}: {problems[0]}")
+                yield document
+
+
+def _find(documents: "list[Document]", kind: str, name: str) -> dict[str, Any]:
+    for document in documents:
+        if document.key == (kind, name):
+            return document.body
+    return fail(f"there is no {kind} {name} in these files")

@@ -1,0 +1,145 @@
+"""`linplane validate`."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from .output import fail, output_option, print_json
+from .reading import expand, is_ours, read_text
+
+if TYPE_CHECKING:
+    from linplane_api.manifest import Document
+
+
+class Finding(NamedTuple):
+    """What is wrong, and where."""
+
+    file: str
+    line: int
+    field: str
+    message: str
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  linplane validate manifests/examples/penguins
+  linplane validate model.json route.yaml -o json
+"""
+)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path, exists=True))
+@output_option
+def validate(files: tuple[Path, ...], output: str) -> None:
+    """Check manifests and artifacts by the cluster's own rules, without one. A folder stands for its manifests.
+
+    An object that stands twice in a file is judged as a change of the first one. With -o json: a list of {file, line,
+    field, message}.
+    """
+    checker = _Checker()
+    paths = list(expand(files))
+    if not paths:
+        fail("there is no manifest in this folder" if len(files) == 1 else "there are no manifests in these folders")
+    for path in paths:
+        checker.check(path)
+    checker.check_weights()
+    if output == "json":
+        print_json([finding._asdict() for finding in checker.findings])
+    else:
+        for finding in checker.findings:
+            place = f"{finding.field}: " if finding.field else ""
+            click.echo(f"{finding.file}:{finding.line}: {place}{finding.message}", err=True)
+        wrong = {finding.file for finding in checker.findings}
+        for file, what in checker.seen:
+            click.echo(f"{file}: {'not ' if file in wrong else ''}valid{': ' if what else ''}{what}")
+    if checker.findings:
+        raise SystemExit(1)
+
+
+class _Checker:
+    """Judges files one by one, then what they say of each other."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.seen: list[tuple[str, str]] = []
+        self._objects: dict[tuple[str, str], tuple[str, Document]] = {}
+
+    def check(self, path: Path) -> None:
+        """One file, whatever it holds."""
+        from linplane_api.manifest import ManifestError, read_documents
+
+        try:
+            text = read_text(path)
+            if path.suffix == ".json" and _is_artifact(text):
+                self._artifact(path, text)
+                return
+            documents = read_documents(text)
+        except ManifestError as error:
+            self.findings.append(Finding(str(path), error.line, error.field, error.message))
+            self.seen.append((str(path), ""))
+            return
+        for document in documents:
+            for field, message in self._judge(str(path), document):
+                self.findings.append(Finding(str(path), document.line_of(field), field, message))
+            self._objects.setdefault(document.key, (str(path), document))
+        self.seen.append((str(path), ", ".join(" ".join(d.key) for d in documents) or "no objects"))
+
+    def _judge(self, file: str, document: "Document") -> Iterator[tuple[str, str]]:
+        from linplane_api.validation import load_schemas
+        from linplane_operator.local.configmaps import judge_config_map
+
+        body = document.body
+        place, first = self._objects.get(document.key, ("", None))
+        before = first.body if first and place == file else None
+        problems: list[tuple[str, str]] = []
+        if document.key[0] == "None" or not isinstance(body.get("apiVersion"), str):
+            problems = [("", "an object with apiVersion, kind and metadata is needed")]
+        elif is_ours(document):
+            problems = [(p.field, p.message) for p in load_schemas().judge(body, before)]
+        elif (body["apiVersion"], document.key[0]) == ("v1", "ConfigMap"):
+            problems = judge_config_map(body)
+        if first and not problems:
+            kind, name = document.key
+            problems = [("metadata.name", f"{kind} {name} stands in {place}:{first.line} as well")]
+        yield from problems
+
+    def _artifact(self, path: Path, text: str) -> None:
+        from linplane_api.artifact import parse_artifact
+        from linplane_api.canonical import FormatError
+
+        try:
+            file = parse_artifact(text)
+        except FormatError as error:
+            self.findings.append(Finding(str(path), 1, error.path, error.problem))
+            self.seen.append((str(path), "artifact"))
+        else:
+            count = len(file.artifact.features)
+            self.seen.append((str(path), f"artifact of {count} feature{'' if count == 1 else 's'}, {file.digest}"))
+
+    def check_weights(self) -> None:
+        """Weights whose ConfigMap is among the files: read as the operator reads them."""
+        from linplane_api.resources import LinearModelSpec, parse_spec
+        from linplane_operator.compile.versions import read_source
+
+        wrong = {finding.file for finding in self.findings}
+        for (kind, _), (file, document) in self._objects.items():
+            if kind != "LinearModel" or file in wrong or not is_ours(document):
+                continue
+            spec = parse_spec(document.body, LinearModelSpec)
+            name = spec.weights.config_map_key_ref.name if spec.weights else ""
+            source_file, source = self._objects.get(("ConfigMap", name), ("", None))
+            if source is None or source_file in wrong:
+                continue
+            verdict = read_source(spec, source.body, None)
+            if verdict.file is None or verdict.missed:
+                self.findings.append(Finding(file, document.line_of("spec.weights"), "spec.weights", verdict.message))
+
+
+def _is_artifact(text: str) -> bool:
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(body, dict) and "kind" not in body

@@ -1,0 +1,135 @@
+"""JSON over the official client's connection: plain objects in and out, every failure one typed error."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import msgspec
+from kubernetes.aio.client import ApiClient
+
+from linplane_api.kinds import Kind
+
+from ..compile.objects import Object
+
+TIMEOUT_SECONDS = 15.0
+CHUNK = 500  # objects of one LIST answer
+
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+JSON = "application/json"
+
+Counted = Callable[[str, str, int], None]
+"""Told of each call: method, resource, status (0 where there was no answer)."""
+
+
+class ApiError(Exception):
+    """What the API server answered instead: an HTTP status, and its own words."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(f"{status} {reason}: {message}")
+        self.status = status
+        self.reason = reason
+        self.message = message
+
+
+class AwayError(OSError):
+    """There was no answer, or one that says to come again (429, 5xx)."""
+
+
+def path_of(kind: Kind, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
+    """The URL path of a resource or an object; names are quoted."""
+    base = f"/api/{kind.api_version}" if "/" not in kind.api_version else f"/apis/{kind.api_version}"
+    parts = [base]
+    if namespace is not None:
+        parts += ["namespaces", quote(namespace, safe="")]
+    parts += [kind.plural, *(quote(part, safe="") for part in (name, subresource) if part)]
+    return "/".join(parts)
+
+
+class Client:
+    """Calls of one API server. All of them belong to one event loop."""
+
+    def __init__(self, api: ApiClient, counted: Counted = lambda *_: None) -> None:
+        self._api = api
+        self._counted = counted
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        content_type: str = JSON,
+    ) -> Object:
+        """One call. Raises ApiError for what the server refuses, AwayError where it is away."""
+        headers = {"Accept": JSON, "Content-Type": content_type}
+        data = msgspec.json.encode(body) if body is not None else None
+        resource = _resource(path)
+        try:
+            _, url, headers, _, _ = await self._api.param_serialize(
+                method,
+                path,
+                query_params=list((query or {}).items()),
+                header_params=headers,
+                auth_settings=["BearerToken"],
+            )
+            answer = await self._api.call_api(method, url, headers, body=data, _request_timeout=TIMEOUT_SECONDS)
+            text: bytes = await answer.read()  # type: ignore[no-untyped-call]
+        except (aiohttp.ClientError, TimeoutError) as error:
+            self._counted(method, resource, 0)
+            raise AwayError(f"the API server did not answer: {type(error).__name__}") from error
+        self._counted(method, resource, answer.status)
+        if 200 <= answer.status < 300:
+            result: Object = msgspec.json.decode(text)
+            return result
+        raise _error(answer.status, text)
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """The object, None where there is none."""
+        try:
+            return _typed(kind, await self.call("GET", path_of(kind, namespace, name)))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> AsyncIterator[Object]:
+        """Every object of a kind, from a consistent read, in answers of bounded size."""
+        query = {"limit": str(CHUNK), **({"labelSelector": selector} if selector else {})}
+        while True:
+            answer = await self.call("GET", path_of(kind, namespace), query=query)
+            for item in answer.get("items") or ():
+                yield _typed(kind, item)
+            token = (answer.get("metadata") or {}).get("continue")
+            if not token:
+                return
+            query = {**query, "continue": token}
+
+
+def _typed(kind: Kind, body: Object) -> Object:
+    """An item of a list says neither apiVersion nor kind."""
+    return {**body, "apiVersion": kind.api_version, "kind": kind.kind}
+
+
+def _resource(path: str) -> str:
+    """The resource a path is about, for the count of calls: never a name that a user chose."""
+    parts = path.strip("/").split("/")
+    start = 2 if parts[0] == "api" else 3
+    return (
+        parts[start + 2]
+        if parts[start : start + 1] == ["namespaces"] and len(parts) > start + 2
+        else "/".join(parts[start : start + 1])
+    )
+
+
+def _error(status: int, text: bytes) -> Exception:
+    try:
+        answer: Any = msgspec.json.decode(text)
+        reason, message = str(answer.get("reason", "")), str(answer.get("message", ""))
+    except (msgspec.DecodeError, AttributeError):
+        reason, message = "", ""
+    if status == 429 or status >= 500:
+        return AwayError(f"the API server answered {status} {reason}: {message}"[:500])
+    return ApiError(status, reason, message)

@@ -1,0 +1,125 @@
+"""Cluster I/O over a Kubernetes API: the module in which the operator differs from local mode."""
+
+from collections.abc import Callable
+
+from linplane_api import names
+from linplane_api.kinds import BY_KIND, Kind
+
+from ..cluster import ConflictError, NameTakenError
+from ..compile.objects import Object, controller_uid, meta, name_of, uid_of
+from ..world import World, key_of
+from .client import APPLY, MERGE, ApiError, Client, path_of
+from .drift import is_as_asked, merge_patch, stamped
+
+ABSENT = "1"
+"""The resourceVersion that no object has any more: an apply that carries it makes an absent object and nothing else."""
+
+OURS = {"fieldManager": names.FIELD_MANAGER, "force": "true"}
+
+Tell = Callable[[Object, bool, str, str], None]
+"""Writes an Event: about, warning, reason, message."""
+
+
+class KubeCluster:
+    """`Cluster` for Kubernetes. What a write answers is in the world at once, so the next pass sees it."""
+
+    def __init__(self, client: Client, world: World, tell: Tell, seen: Callable[[Kind, Object], None]) -> None:
+        """`seen` takes an object as the server has it now into the world."""
+        self._client = client
+        self._world = world
+        self._tell = tell
+        self._seen = seen
+
+    async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """The object as it is now."""
+        return await self._client.get(kind, namespace, name)
+
+    async def create(self, body: Object) -> Object:
+        """Raises ConflictError where it exists."""
+        return await self._create(_kind(body), body)
+
+    async def apply(self, body: Object) -> Object:
+        """Server-side apply of what differs. Raises NameTakenError where the object's controller is somebody else."""
+        kind, asked = _kind(body), stamped(body)
+        namespace, name = key_of(body)
+        found = self._world.get(kind, namespace, name)
+        if found is None:
+            try:
+                return await self._create(kind, asked)
+            except ConflictError:
+                found = await self._client.get(kind, namespace, name)
+                if found is None:
+                    raise
+                self._seen(kind, found)
+        if controller_uid(found) != controller_uid(body):
+            raise NameTakenError(f"{kind.kind} {name} exists and is not ours; it was not touched")
+        if found.get("immutable") or is_as_asked(asked, found):
+            return found
+        return await self._patch(kind, asked, uid_of(found))
+
+    async def replace(self, body: Object, seen: Object) -> Object:
+        """Compare and swap by UID and resourceVersion. Raises ConflictError where it is not what was seen."""
+        kind = _kind(body)
+        patch = merge_patch(body, seen, ("data", "immutable"))
+        patch["metadata"] = {key: meta(seen)[key] for key in ("uid", "resourceVersion")}
+        return await self._write(kind, path_of(kind, *key_of(body)), patch, MERGE)
+
+    async def write_status(self, kind: Kind, seen: Object, status: Object) -> None:
+        """Sets the whole status, by server-side apply, so that what is left out goes."""
+        namespace, name = key_of(seen)
+        body = {
+            "apiVersion": kind.api_version,
+            "kind": kind.kind,
+            "metadata": {"name": name, "namespace": namespace, "uid": uid_of(seen)},
+            "status": status,
+        }
+        try:
+            await self._write(kind, path_of(kind, namespace, name, "status"), body)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+        except ConflictError:
+            return  # another object by now: its own events will tell
+
+    async def delete(self, kind: Kind, seen: Object) -> None:
+        """Deletes that very object; what it owns is the garbage collector's."""
+        options = {"propagationPolicy": "Background", "preconditions": {"uid": uid_of(seen)}}
+        try:
+            await self._client.call("DELETE", path_of(kind, *key_of(seen)), body=options)
+        except ApiError as error:
+            if error.status not in (404, 409):
+                raise
+
+    def event(self, about: Object, *, warning: bool, reason: str, message: str) -> None:
+        """An Event, written when there is time for it."""
+        self._tell(about, warning, reason, message)
+
+    def url_of(self, route: Object) -> str:
+        """The route's Service."""
+        namespace, name = key_of(route)
+        return f"http://{name}.{namespace}"
+
+    async def _create(self, kind: Kind, body: Object) -> Object:
+        fresh = {**body, "metadata": {**meta(body), "resourceVersion": ABSENT}}
+        return await self._write(kind, path_of(kind, *key_of(body)), fresh)
+
+    async def _patch(self, kind: Kind, body: Object, uid: str) -> Object:
+        same = {**body, "metadata": {**meta(body), "uid": uid}}
+        return await self._write(kind, path_of(kind, *key_of(body)), same)
+
+    async def _write(self, kind: Kind, path: str, body: Object, content_type: str = APPLY) -> Object:
+        query = OURS if content_type == APPLY else {"fieldManager": names.FIELD_MANAGER}
+        try:
+            answer = await self._client.call("PATCH", path, query=query, body=body, content_type=content_type)
+        except ApiError as error:
+            if error.status == 409:
+                raise ConflictError(
+                    f"{kind.kind} {name_of(body) or path.rsplit('/', 1)[-1]}: {error.message}"
+                ) from error
+            raise
+        self._seen(kind, answer)
+        return answer
+
+
+def _kind(body: Object) -> Kind:
+    return BY_KIND[body["apiVersion"], body["kind"]]

@@ -1,0 +1,83 @@
+"""Events, written aside: a change is told, a storm is not."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from ..compile.objects import Object, meta, name_of, uid_of
+from .client import ApiError, AwayError, Client
+
+BURST = 10  # of one object
+EVERY_SECONDS = 10.0
+WAITING = 1000
+
+log = logging.getLogger(__name__)
+
+
+class Events:
+    """Takes events at once and writes them one after the other; the oldest waiting are dropped where they are too
+    many.
+    """
+
+    def __init__(self, client: Client, now: Callable[[], datetime], reporter: str) -> None:
+        """`reporter` is the name of this very process, for `reportingInstance`."""
+        self._client = client
+        self._now = now
+        self._reporter = reporter
+        self._waiting: asyncio.Queue[Object] = asyncio.Queue(WAITING)
+        self._tokens: dict[str, tuple[float, float]] = {}  # by UID: tokens left, when
+        self.dropped = 0
+
+    def tell(self, about: Object, warning: bool, reason: str, message: str) -> None:
+        """Asks for an Event; never waits, never fails."""
+        if not self._allowed(uid_of(about)):
+            self.dropped += 1
+            return
+        try:
+            self._waiting.put_nowait(self._make(about, warning, reason, message))
+        except asyncio.QueueFull:
+            self.dropped += 1
+
+    def _allowed(self, uid: str) -> bool:
+        now = self._now().timestamp()
+        tokens, since = self._tokens.get(uid, (float(BURST), now))
+        tokens = min(float(BURST), tokens + (now - since) / EVERY_SECONDS)
+        self._tokens[uid] = (max(0.0, tokens - 1), now)
+        return tokens >= 1
+
+    def _make(self, about: Object, warning: bool, reason: str, message: str) -> Object:
+        now = self._now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        unique = hashlib.sha256(f"{uid_of(about)}/{reason}/{message}/{now}".encode()).hexdigest()[:16]
+        namespace = meta(about).get("namespace", "default")
+        return {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {"name": f"{name_of(about)[:200]}.{unique}", "namespace": namespace},
+            "eventTime": now,
+            "reportingController": "linplane.dev/operator",
+            "reportingInstance": self._reporter,
+            "action": "Reconcile",
+            "reason": reason,
+            "type": "Warning" if warning else "Normal",
+            "note": message[:1024],
+            "regarding": {
+                "apiVersion": about["apiVersion"],
+                "kind": about["kind"],
+                "name": name_of(about),
+                "namespace": namespace,
+                "uid": uid_of(about),
+            },
+        }
+
+    async def run(self) -> None:
+        """Writes until it is cancelled."""
+        while True:
+            event = await self._waiting.get()
+            path = f"/apis/events.k8s.io/v1/namespaces/{event['metadata']['namespace']}/events"
+            try:
+                await self._client.call("POST", path, body=event)
+            except (ApiError, AwayError) as error:  # a namespace that goes away takes no events
+                self.dropped += 1
+                log.debug("event not written: %s", error)

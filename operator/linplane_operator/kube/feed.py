@@ -1,0 +1,73 @@
+"""What reaches the world: events, our own writes and lists, each only where it is newer; and deletions that nobody
+told.
+"""
+
+from collections.abc import Callable, Iterable
+
+from linplane_api.kinds import CONFIG_MAP, Kind
+
+from ..affected import WorkKey, affected
+from ..compile.objects import Object, label_of, meta, uid_of
+from ..world import Key, World, key_of
+
+MANAGED = "app.kubernetes.io/managed-by"
+
+
+class Feed:
+    """Keeps the world as new as what was seen, and names what to reconcile. Belongs to one event loop."""
+
+    def __init__(self, world: World, add: Callable[[Iterable[WorkKey]], None]) -> None:
+        self._world = world
+        self._add = add
+        self._gone: dict[tuple[str, str], int] = {}  # kind and UID of what was deleted -> resourceVersion
+
+    def seen(self, kind: Kind, body: Object) -> None:
+        """Takes an object; one that is older than what is known, or was deleted since, changes nothing."""
+        body = slim(kind, body)
+        namespace, name = key_of(body)
+        known = self._world.get(kind, namespace, name)
+        if (kind.kind, uid_of(body)) in self._gone:
+            return
+        if known is not None and uid_of(known) == uid_of(body) and _version(body) <= _version(known):
+            return
+        before = self._world.put(kind, body)
+        self._add(affected(self._world, kind, before, body))
+
+    def deleted(self, kind: Kind, body: Object) -> None:
+        """Forgets an object, if that very one is known."""
+        self._gone[kind.kind, uid_of(body)] = _version(body)
+        namespace, name = key_of(body)
+        known = self._world.get(kind, namespace, name)
+        if known is not None and uid_of(known) == uid_of(body):
+            self._world.drop(kind, namespace, name)
+            self._add(affected(self._world, kind, known, None))
+
+    def missing(self, kind: Kind, namespace: str | None, present: set[Key]) -> list[Object]:
+        """What the world has and a complete list, begun after the world had it, has not: to be confirmed one by one."""
+        return [body for body in self._world.all(kind, namespace) if key_of(body) not in present]
+
+    def forget_old(self) -> None:
+        """Drops the memory of deletions: call it after a complete list of every kind."""
+        self._gone.clear()
+
+
+def slim(kind: Kind, body: Object) -> Object:
+    """The object without what nothing here reads: who owns which field (routes keep it), foreign ConfigMaps'
+    annotations.
+    """
+    metadata = dict(meta(body))
+    if kind.kind != "ModelRoute":
+        metadata.pop("managedFields", None)
+    annotations = metadata.get("annotations") or {}
+    if "kubectl.kubernetes.io/last-applied-configuration" in annotations:
+        kept = {key: value for key, value in annotations.items() if not key.startswith("kubectl.kubernetes.io/")}
+        metadata["annotations"] = kept
+    slimmed = {**body, "metadata": metadata}
+    if kind is CONFIG_MAP and label_of(body, MANAGED) != "linplane":
+        slimmed.pop("binaryData", None)
+    return slimmed
+
+
+def _version(body: Object) -> int:
+    text = str(meta(body).get("resourceVersion", "0"))
+    return int(text) if text.isdigit() else 0

@@ -1,0 +1,80 @@
+"""Kopf, as a source of events and nothing else: no finalizer, no annotation, no patch of its own."""
+
+from collections.abc import Callable
+from typing import Any
+
+import kopf
+
+from linplane_api import names
+from linplane_api.kinds import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    DISRUPTION_BUDGET,
+    JOB,
+    OURS,
+    POD,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    Kind,
+)
+
+from ..compile.objects import Object
+from .feed import Feed
+
+WATCHED: dict[Kind, str] = {
+    **dict.fromkeys(OURS, ""),
+    CONFIG_MAP: "",  # whatever weights and data may come from
+    POD: f"{names.LABEL_NAME}=linplane",
+    **dict.fromkeys(
+        (DEPLOYMENT, JOB, SERVICE, SERVICE_ACCOUNT, DISRUPTION_BUDGET), f"{names.LABEL_MANAGED_BY}=linplane"
+    ),
+}
+"""Every kind that is listed and watched, with its label selector."""
+
+
+def group_version(kind: Kind) -> tuple[str, str]:
+    """The two halves of apiVersion; the core group is empty."""
+    group, _, version = kind.api_version.rpartition("/")
+    return group, version
+
+
+def register(registry: kopf.OperatorRegistry, feed: Feed) -> None:
+    """One handler a kind: it takes the object into the feed, which names what to reconcile."""
+    for kind in WATCHED:
+        group, version = group_version(kind)
+        kopf.on.event(group, version, kind.plural, registry=registry, id=f"see-{kind.plural}")(_handler(kind, feed))
+
+
+def _handler(kind: Kind, feed: Feed) -> Callable[..., Any]:
+    async def see(event: kopf.RawEvent, **_: Any) -> None:
+        body: Object = {**event["object"], "apiVersion": kind.api_version, "kind": kind.kind}
+        if event["type"] == "DELETED":
+            feed.deleted(kind, body)
+        else:
+            feed.seen(kind, body)
+
+    return see
+
+
+def configure(settings: kopf.OperatorSettings) -> None:
+    """The settings, each for a reason that Kopf's behaviour gives."""
+    settings.peering.standalone = True
+    settings.scanning.disabled = True  # needs no right to list CRDs or namespaces
+    settings.posting.enabled = False  # events are written by `events`
+    for kind, selector in WATCHED.items():
+        if selector:
+            settings.watching.label_selectors[*group_version(kind), kind.plural] = selector  # tuples alone work
+    settings.watching.inactivity_timeout = 70
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 310
+    settings.watching.connect_timeout = 10
+    settings.watching.reconnect_backoff = 1.0
+    settings.watching.chunk_size = 500
+    settings.networking.request_timeout = 15
+    settings.networking.connect_timeout = 5
+    settings.networking.error_backoffs = (1, 1, 2, 3, 5, 8, 13, 21, *(30,) * 20)
+    settings.queueing.exit_timeout = 2
+    settings.persistence.finalizer = f"{names.GROUP}/kopf"  # never used: no handler here needs one
+    settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=names.GROUP)
+    settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=names.GROUP, key="last")
+    settings.process.ultimate_exiting_timeout = 25

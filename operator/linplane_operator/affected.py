@@ -24,7 +24,7 @@ from linplane_api.kinds import (
     Kind,
 )
 
-from .compile.objects import Object, label_of, meta, name_of, server_of, spec_of, status_of, uid_of
+from .compile.objects import Object, controller_uid, label_of, meta, name_of, server_of, spec_of, status_of, uid_of
 from .compile.replicas import is_serving
 from .world import LABEL_JOB, World, key_of
 
@@ -52,6 +52,17 @@ def affected(world: World, kind: Kind, before: Object | None, after: Object | No
     if kind in (CONFIG_MAP, JOB, DEPLOYMENT):
         for body in (before, after):
             keys.update(_owners(namespace, body))
+    return keys
+
+
+def every_key(world: World) -> set[WorkKey]:
+    """What a resync reconciles: every object of ours, and every server that a route names, for one may have to be
+    made.
+    """
+    keys: set[WorkKey] = set()
+    for kind in (LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER):
+        keys.update((kind.kind, *key_of(body)) for body in world.all(kind))
+    keys.update(_server_of(key_of(route)[0], route) for route in world.all(MODEL_ROUTE))
     return keys
 
 
@@ -142,7 +153,7 @@ def _config_map(world: World, namespace: str, name: str, before: Object, after: 
 def _routed(world: World, namespace: str, server: str, before: Object, after: Object) -> Iterator[WorkKey]:
     yield MODEL_SERVER.kind, namespace, server
     yield from _models(world, namespace, "waiting")
-    if uid_of(before) != uid_of(after):
+    if (uid_of(before), controller_uid(before)) != (uid_of(after), controller_uid(after)):
         yield from _routes(world, namespace, f"server={server}")
     old, new = before.get("data") or {}, after.get("data") or {}
     for key in {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)} - {names.SEQUENCE_KEY}:

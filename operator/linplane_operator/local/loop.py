@@ -13,13 +13,13 @@ from pathlib import Path
 
 from linplane_api import names
 from linplane_api.folder import write_atomically
-from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, Kind
+from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, Kind
 
-from ..affected import WorkKey, affected
+from ..affected import WorkKey, affected, every_key
 from ..compile.objects import Object, Settings, label_of
 from ..queue import WorkQueue
 from ..reconcile import Reconciler
-from ..world import World, key_of
+from ..world import World
 from .cluster import LocalCluster
 from .hints import curl_line
 from .jobs import Jobs
@@ -128,10 +128,11 @@ class Loop:
         tasks = [asyncio.create_task(self._server.run())]  # first: it needs no manifest to go on answering
         stopping = asyncio.create_task(_until(self._stop))
         try:
-            await asyncio.to_thread(warm)
+            warming = asyncio.create_task(asyncio.to_thread(warm))
             while not self._stop.is_set() and not self._first_look():  # noqa: ASYNC110 - files have no event
                 await asyncio.sleep(LOOK_SECONDS)
             tasks += [asyncio.create_task(work) for work in (self._queue.run(), self._watch(), self._resync())]
+            await warming
             await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
                 if task.done():
@@ -187,8 +188,7 @@ class Loop:
 
     async def _resync(self) -> None:
         while True:
-            kinds = (LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER)
-            self._queue.add((kind.kind, *key_of(body)) for kind in kinds for body in self._world.all(kind))
+            self._queue.add(every_key(self._world))
             await asyncio.sleep(RESYNC_SECONDS)
 
     def _changed(self, kind: Kind, before: Object | None, after: Object | None) -> None:

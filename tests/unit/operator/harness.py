@@ -1,0 +1,328 @@
+"""The reconciler over a real store, with trainers and replicas played by the test."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from linplane_api import names
+from linplane_api.canonical import FormatError
+from linplane_api.document import RouteDocument, parse_entry, routing_map
+from linplane_api.kinds import (
+    BY_KIND,
+    CONFIG_MAP,
+    JOB,
+    LINEAR_MODEL,
+    MODEL_ROUTE,
+    POD,
+    REPLICA_REPORT,
+    Kind,
+)
+from linplane_operator.affected import WorkKey, affected, every_key
+from linplane_operator.cluster import ConflictError
+from linplane_operator.compile.objects import Settings, uid_of
+from linplane_operator.compile.progress import job_condition
+from linplane_operator.local import store as store_module
+from linplane_operator.local.cluster import LocalCluster
+from linplane_operator.local.layout import Layout
+from linplane_operator.local.store import Store
+from linplane_operator.reconcile import Reconciler
+from linplane_operator.world import World
+from unit.operator.builders import NOW, Object, pod, report, text
+
+
+class Crash(BaseException):
+    """The process died."""
+
+
+class Recorder:
+    """A Cluster that writes down each write, and dies or fails where it is told to."""
+
+    def __init__(self, inner: LocalCluster) -> None:
+        self._inner = inner
+        self.writes: list[tuple[str, str, str]] = []
+        self.events: list[tuple[str, bool, str, str]] = []
+        self.die_at: int | None = None
+        self.lose_reply_of: int | None = None
+        self.applied = True  # whether the write that it dies at is carried out
+        self.before_write: Callable[[str, Object], None] = lambda _verb, _body: None
+
+    async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        return await self._inner.read(kind, namespace, name)
+
+    async def create(self, body: Object) -> Object:
+        with self._write("create", body):
+            return await self._inner.create(body)
+
+    async def apply(self, body: Object) -> Object:
+        with self._write("apply", body):
+            return await self._inner.apply(body)
+
+    async def replace(self, body: Object, seen: Object) -> Object:
+        with self._write("replace", body):
+            return await self._inner.replace(body, seen)
+
+    async def write_status(self, kind: Kind, seen: Object, status: Object) -> None:
+        with self._write("status", seen):
+            await self._inner.write_status(kind, seen, status)
+
+    async def delete(self, kind: Kind, seen: Object) -> None:
+        with self._write("delete", seen):
+            await self._inner.delete(kind, seen)
+
+    def event(self, about: Object, *, warning: bool, reason: str, message: str) -> None:
+        self.events.append((about["metadata"]["name"], warning, reason, message))
+
+    def url_of(self, route: Object) -> str:
+        return self._inner.url_of(route)
+
+    @contextmanager
+    def _write(self, verb: str, body: Object) -> Iterator[None]:
+        self.before_write(verb, body)
+        last = self.die_at is not None and len(self.writes) + 1 >= self.die_at
+        if last and not self.applied:
+            raise Crash
+        yield
+        self.writes.append((verb, body["kind"], body["metadata"]["name"]))
+        if last:
+            raise Crash
+        if len(self.writes) == self.lose_reply_of:
+            raise ConnectionResetError
+
+
+class Sim:
+    """One namespace. `settle` reconciles, trains and loads until nothing moves."""
+
+    def __init__(self, folder: Path, settings: Settings | None = None, budget: Callable[[str], float] | None = None):
+        self.folder = folder
+        self.settings = settings or Settings(servers=("default",), max_replicas=1, file_uris=True, claims=False)
+        self.budget = budget or (lambda _: 0.0)
+        self.now = NOW
+        self.results: dict[str, Callable[[], Object]] = {}  # by LinearModel: what its training gives
+        self.default_result: Callable[[], Object] = lambda: {names.ARTIFACT_KEY: text()}
+        self.trains = self.loads = True
+        self.pods = ["p1"]
+        self.failures: list[str] = []
+        self.created: dict[tuple[str, str], int] = {}
+        self.effective: list[tuple[str, str, str]] = []  # what changed in the store
+        self.world = World()
+        self.start()
+
+    def start(self) -> None:
+        """A new process over what the old one left; the pods did not notice."""
+        pods = [(kind, body) for kind in (POD, REPLICA_REPORT) for body in self.world.all(kind)]
+        self.world = World()
+        for kind, body in pods:
+            self.world.put(kind, body)
+        self.store_writes = 0
+        self.pending: dict[WorkKey, None] = {}
+        self.later: dict[WorkKey, datetime] = {}  # to look at again, and when
+        self.store = _Store(self)
+        self.store.load()
+        self.cluster = Recorder(LocalCluster(self.store, "http://here"))
+        self.reconciler = Reconciler(self.world, self.cluster, self.settings, now=lambda: self.now, budget=self.budget)
+        self.resync()
+
+    def resync(self) -> None:
+        """Asks for everything."""
+        self.ask(*every_key(self.world))
+
+    def ask(self, *keys: WorkKey) -> None:
+        self.pending.update(dict.fromkeys(sorted(keys)))
+
+    def changed(self, kind: Kind, before: Object | None, after: Object | None) -> None:
+        """The store's news."""
+        self.store_writes += 1
+        one = after or before or {}
+        verb = "create" if before is None else "delete" if after is None else "update"
+        self.effective.append((verb, kind.kind, one["metadata"]["name"]))
+        self.ask(*affected(self.world, kind, before, after))
+
+    # ---- what users do ----
+
+    def apply(self, *bodies: Object) -> None:
+        """kubectl apply."""
+        for body in bodies:
+            kind = BY_KIND[body["apiVersion"], body["kind"]]
+            before = self.store.get(kind, body["metadata"]["name"])
+            if before is None:
+                self.store.create(kind, body)
+            else:
+                kept = {"status": before["status"]} if "status" in before else {}
+                self.store.update(kind, before, {**body, **kept})
+
+    def edit(self, kind: Kind, name: str, **spec: Any) -> None:
+        """kubectl patch: sets fields of the spec, None removes one."""
+        before = self.get(kind, name)
+        merged = {key: value for key, value in {**before["spec"], **spec}.items() if value is not None}
+        self.store.update(kind, before, {**before, "spec": merged})
+
+    def delete(self, kind: Kind, name: str) -> None:
+        """kubectl delete."""
+        self.store.delete(kind, self.get(kind, name))
+
+    def get(self, kind: Kind, name: str) -> Object:
+        """The object."""
+        body = self.store.get(kind, name)
+        assert body is not None, f"{kind.kind} {name} is not there"
+        return body
+
+    def set_status(self, kind: Kind, name: str, status: Object | None) -> None:
+        """Writes a status over; None clears it."""
+        before = self.get(kind, name)
+        rest = {key: value for key, value in before.items() if key != "status"}
+        self.store.update(kind, before, rest if status is None else {**rest, "status": status})
+
+    # ---- what is looked at ----
+
+    def model(self, version: str = "v1") -> Object:
+        return self.get(LINEAR_MODEL, f"homes-{version}")
+
+    def route(self, name: str = "homes") -> Object:
+        return self.get(MODEL_ROUTE, name)
+
+    def routing(self) -> Object:
+        return self.get(CONFIG_MAP, names.routing_name("default"))
+
+    def document(self, name: str = "homes") -> RouteDocument:
+        """A route's document in force."""
+        return parse_entry(self.routing()["data"][names.route_key(name)]).document
+
+    def job(self) -> Object:
+        """The only Job."""
+        (job,) = self.store.all(JOB)
+        return job
+
+    # ---- what goes on ----
+
+    def settle(self, rounds: int = 60) -> None:
+        """Until nothing moves any more."""
+        for _ in range(rounds):
+            self.reconcile_all()
+            moved = (self.trains and self._train()) or (self.loads and self._load())
+            if not moved and not self.pending and not self._wait():
+                return
+        raise AssertionError(f"never quiet: {list(self.pending)}")
+
+    def reconcile_all(self, limit: int = 400) -> None:
+        """What is asked for, in the order it was; a conflict is tried again."""
+        asyncio.run(self._work(limit))
+
+    async def _work(self, limit: int) -> None:
+        for _ in range(limit):
+            if not self.pending:
+                return
+            key = next(iter(self.pending))
+            del self.pending[key]
+            try:
+                wait = await self.reconciler.reconcile(key)
+            except ConflictError as error:
+                self.failures.append(str(error))
+                self.ask(key)
+                continue
+            except ConnectionResetError:
+                self.ask(key)
+                continue
+            except FormatError as error:
+                self.failures.append(str(error))
+                continue
+            self.later.pop(key, None)
+            if wait is not None:
+                self.later[key] = self.now + timedelta(seconds=wait)
+        raise AssertionError(f"endless: {list(self.pending)}")
+
+    def _wait(self) -> bool:
+        """Time goes on to what comes next, if that is soon."""
+        soon = min(self.later.values(), default=None)
+        if soon is None or soon > self.now + timedelta(seconds=5):
+            return False
+        self.now = max(self.now, soon)
+        self.ask(*(key for key, due in self.later.items() if due <= self.now))
+        return True
+
+    def _train(self) -> bool:
+        running = [job for job in self.store.all(JOB) if not any(map(job_condition, [job] * 2, ("Complete", "Failed")))]
+        for job in running:
+            owner = job["metadata"]["ownerReferences"][0]["name"]
+            self.finish(job, self.results.get(owner, self.default_result)())
+        return bool(running)
+
+    def finish(self, job: Object, data: Object, message: str = "Job has failed") -> None:
+        """Ends a Job: with `data` in its result, or failed where that has no artifact."""
+        result = self.store.get(CONFIG_MAP, job["metadata"]["name"])
+        if result is not None and data:
+            self.store.update(CONFIG_MAP, result, {**result, "data": {**(result.get("data") or {}), **data}})
+        kind = "Complete" if names.ARTIFACT_KEY in data else "Failed"
+        done = {"type": kind, "status": "True", "message": message}
+        status = {"conditions": [done], "completionTime": self.now.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        self.store.update(JOB, job, {**job, "status": status})
+
+    def _load(self) -> bool:
+        """Every pod loads what the routing ConfigMap says, where there is a Deployment."""
+        body = self.store.get(CONFIG_MAP, names.routing_name("default"))
+        if body is None or not self.store.all(BY_KIND["apps/v1", "Deployment"]):
+            return False
+        state = routing_map(uid_of(body), body["data"])
+        before = self.store_writes
+        for name in self.pods:
+            if self.store.get(POD, name) is None:
+                self.store.create(POD, pod(name))
+            self.acknowledge(name, state.uid, state.sequence)
+        return self.store_writes > before
+
+    def acknowledge(self, name: str, uid: str, sequence: int, **fields: Any) -> None:
+        """A pod reports."""
+        own = uid_of(self.get(POD, name))
+        body = report(name, sequence, uid, podUID=own, **fields)
+        before = self.store.get(REPLICA_REPORT, name)
+        if before is None:
+            self.store.create(REPLICA_REPORT, body)
+        else:
+            self.store.update(REPLICA_REPORT, before, {**body, "metadata": before["metadata"]})
+
+    def content(self) -> dict[tuple[str, str], Object]:
+        """The state without how many steps it took: the sequences."""
+        state = {key: _masked(body, ("sequence",)) for key, body in self.state().items()}
+        routing = state.get(("ConfigMap", names.routing_name("default")))
+        if routing:
+            routes = [key.removeprefix(names.ROUTE_KEY_PREFIX) for key in routing["data"]]
+            routing["data"] = {route: self.document(route) for route in routes}
+        return state
+
+    def state(self) -> dict[tuple[str, str], Object]:
+        """Everything there is, without what may differ between two runs that did the same."""
+        kinds = set(BY_KIND.values()) - {POD, REPLICA_REPORT}
+        return {
+            (kind.kind, body["metadata"]["name"]): _masked(body, MASKED)
+            for kind in sorted(kinds)
+            for body in self.store.all(kind)
+        }
+
+
+class _Store(Store):
+    """UIDs that a second run gives again: by kind, name, and the how many-th of that name it is."""
+
+    def __init__(self, sim: Sim) -> None:
+        super().__init__(Layout(sim.folder), sim.world, lambda: sim.now, sim.changed)
+        self._sim = sim
+
+    def create(self, kind: Kind, body: Object, *args: Any, **fields: Any) -> Object:
+        key = (kind.kind, body["metadata"]["name"])
+        count = self._sim.created.get(key, 0)
+        store_module.uuid.uuid4 = lambda: f"{key[0]}-{key[1]}-{count}"
+        created = super().create(kind, body, *args, **fields)
+        self._sim.created[key] = count + 1
+        return created
+
+
+MASKED = ("resourceVersion", "creationTimestamp", "completionTime", "lastTransitionTime", "at", "trainedAt")
+
+
+def _masked(value: Any, masked: tuple[str, ...]) -> Any:
+    if isinstance(value, dict):
+        return {key: _masked(item, masked) for key, item in value.items() if key not in masked}
+    if isinstance(value, list):
+        return [_masked(item, masked) for item in value]
+    return value

@@ -1,0 +1,65 @@
+"""A LinearModel with what exists around it, for tests of its plan."""
+
+from typing import Any
+
+from linplane_api import names
+from linplane_api.canonical import canonical_bytes
+from linplane_operator.compile.model import ModelPlan, plan_model
+from linplane_operator.compile.objects import Settings
+from linplane_operator.compile.training import data_hash, make_job, make_result, make_task
+from linplane_operator.compile.versions import Belongings
+from unit.operator.builders import NOW, Object, csv_training, linear_model, text, typed, with_meta
+
+SETTINGS = Settings()
+COMPLETE = {"type": "Complete", "status": "True"}
+FAILED = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "Job has reached the limit"}
+ROWS = {"metadata": {"name": "rows"}, "data": {"rows.csv": "x,y\n1,2\n"}}
+
+
+def model(version: str = "v1", uid: str = "u1", digest: str | None = None, **spec: Any) -> Object:
+    """A LinearModel as the API gives it; `digest`: what its status knows."""
+    body = with_meta(linear_model(version, **spec), uid=uid, generation=2)
+    return {**body, "status": {"digest": digest, "samples": 100, "artifact": "old"}} if digest else body
+
+
+def csv_model(**fields: Any) -> Object:
+    """One that is trained on the ConfigMap `rows`."""
+    return model(training=csv_training(), **fields)
+
+
+def job(owner: Object, *conditions: Object, source: Object | None = None, **status: Any) -> Object:
+    """The Job of a LinearModel."""
+    spec = typed(owner)
+    body = make_job(owner, spec, make_task(spec, SETTINGS), data_hash(spec, source), SETTINGS)
+    return {**with_meta(body, uid="job"), "status": {"conditions": list(conditions), **status}}
+
+
+def result(owner: Object, data: dict[str, str] | None = None, *, sealed: bool = False) -> Object:
+    """The result ConfigMap of a LinearModel."""
+    body = with_meta(make_result(owner, typed(owner)), uid="result", resourceVersion="7")
+    return {**body, "data": data or {}, **({"immutable": True} if sealed else {})}
+
+
+def artifact_in(owner: Object, *, sealed: bool = True, **fields: Any) -> Object:
+    """A result that holds an artifact."""
+    return result(owner, {names.ARTIFACT_KEY: text(**fields)}, sealed=sealed)
+
+
+def error(reason: str = "BadData", message: str = "line 3: y: not a number") -> dict[str, str]:
+    """What a trainer leaves that failed."""
+    return {names.ERROR_KEY: canonical_bytes({"reason": reason, "message": message}).decode()}
+
+
+def plan(owner: Object, settings: Settings = SETTINGS, **around: Any) -> ModelPlan:
+    """The plan, given what exists."""
+    return plan_model(owner, typed(owner), Belongings(**around), settings, NOW)
+
+
+def created(made: ModelPlan) -> list[str]:
+    """The kinds of what is to be created, in order."""
+    return [body["kind"] for body in made.create]
+
+
+def deleted(made: ModelPlan) -> list[str]:
+    """The kinds of what is to be deleted, in order."""
+    return [kind.kind for kind, _ in made.delete]

@@ -1,0 +1,81 @@
+"""Times, events and lengths of conditions."""
+
+from linplane_api.conditions import Condition, ConditionType, Reason
+from linplane_operator.compile.conditions import changed, condition, essence, holds, settle
+
+READY = ConditionType.READY
+
+
+def as_status(*conditions: Condition):
+    """A status that has these."""
+    return {
+        "conditions": [
+            {
+                "type": str(c.type),
+                "status": c.status,
+                "reason": str(c.reason),
+                "lastTransitionTime": c.last_transition_time,
+            }
+            for c in conditions
+        ]
+    }
+
+
+def test_the_time_moves_with_the_status_and_nothing_else():
+    """A new reason or message is not a transition."""
+    (first,) = settle([condition(READY, False, Reason.TRAINING, "a")], {}, 1, "t1")
+    (second,) = settle([condition(READY, False, Reason.BAD_DATA, "b")], as_status(first), 2, "t2")
+    (third,) = settle([condition(READY, True, Reason.READY, "c")], as_status(second), 2, "t3")
+    assert [c.last_transition_time for c in (first, second, third)] == ["t1", "t1", "t3"]
+    assert [c.observed_generation for c in (first, second, third)] == [1, 2, 2]
+
+
+def test_a_condition_without_a_time_gets_one():
+    """Somebody may have written it by hand."""
+    status = {"conditions": [{"type": "Ready", "status": "True"}]}
+    (one,) = settle([condition(READY, True, Reason.READY, "")], status, 1, "t9")
+    assert one.last_transition_time == "t9"
+
+
+def test_unknown_is_a_status_of_its_own():
+    """Neither true nor false."""
+    (one,) = settle([condition(READY, "Unknown", Reason.NOT_TRAINED, "")], {}, 1, "t1")
+    (two,) = settle([condition(READY, False, Reason.NOT_TRAINED, "")], as_status(one), 1, "t2")
+    assert two.last_transition_time == "t2"
+
+
+def test_a_long_message_is_cut_where_the_api_would_refuse_it():
+    """At 1024 characters, and one sees that it was."""
+    cut = condition(READY, False, Reason.BAD_DATA, "x" * 2000).message
+    assert (len(cut), cut[-1]) == (1024, "…")
+    assert condition(READY, False, Reason.BAD_DATA, "x" * 1024).message == "x" * 1024
+
+
+def test_each_new_status_or_reason_is_an_event():
+    """A message alone is none."""
+    old = {"conditions": [{"type": "Ready", "status": "False", "reason": "A", "message": "1"}]}
+    for status, reason, message, told in [
+        ("False", "A", "2", 0),
+        ("False", "B", "1", 1),
+        ("True", "A", "1", 1),
+    ]:
+        new = {"conditions": [{"type": "Ready", "status": status, "reason": reason, "message": message}]}
+        assert len(changed(old, new)) == told
+    assert len(changed({}, old)) == 1
+
+
+def test_the_essence_of_a_status_is_what_cannot_wait():
+    """Counts and words can."""
+    one = {"loadedSummary": "1/2", "replicas": 2, "loadedReplicas": 1, "revision": "r", **as_status()}
+    assert essence(one) == essence({**one, "loadedSummary": "2/2", "replicas": 3, "loadedReplicas": 2})
+    assert essence(one) != essence({**one, "revision": "s"})
+    old = {"conditions": [{"type": "Ready", "status": "False", "reason": "A", "message": "1"}]}
+    new = {"conditions": [{"type": "Ready", "status": "False", "reason": "A", "message": "2"}]}
+    assert essence(old) == essence(new)
+
+
+def test_only_true_holds():
+    """Absent is not."""
+    assert holds({"conditions": [{"type": "Ready", "status": "True"}]}, READY)
+    assert not holds({"conditions": [{"type": "Ready", "status": "False"}]}, READY)
+    assert not holds({}, READY)

@@ -1,0 +1,93 @@
+"""A LinearModel's Validated, Ready and status, by what is known of its artifact."""
+
+import pytest
+
+from linplane_api.artifact import Artifact, parse_artifact, with_checks
+from linplane_api.conditions import Reason
+from linplane_operator.compile.model import not_carried_out
+from linplane_operator.compile.model_status import model_status, validated_and_ready
+from unit.operator.builders import text
+from unit.operator.planning import COMPLETE, FAILED, artifact_in, error, job, model, plan, result
+
+M = model()
+GATED = model(acceptance={"minR2": "0.95"})
+DIGEST = parse_artifact(text()).digest
+
+
+@pytest.mark.parametrize(
+    ("made", "validated", "ready"),
+    [
+        (plan(M), ("Unknown", Reason.NOT_TRAINED), ("False", Reason.TRAINING)),
+        (
+            plan(M, artifacts=[result(M, error())], jobs=[job(M, FAILED)]),
+            ("Unknown", Reason.NOT_TRAINED),
+            ("False", Reason.BAD_DATA),
+        ),
+        (plan(M, artifacts=[artifact_in(M)]), ("True", Reason.VALIDATED), ("True", Reason.VALIDATED)),
+        (
+            plan(GATED, artifacts=[artifact_in(GATED)]),
+            ("False", Reason.ACCEPTANCE_MISSED),
+            ("False", Reason.ACCEPTANCE_MISSED),
+        ),
+        (plan(model(digest=DIGEST)), ("False", Reason.ARTIFACT_LOST), ("False", Reason.ARTIFACT_LOST)),
+        (
+            plan(model(training={"data": {"synthetic": {"samples": 9}}}), artifacts=[artifact_in(M)]),
+            ("False", Reason.TRAINING_CHANGED),
+            ("False", Reason.TRAINING_CHANGED),
+        ),
+        (not_carried_out("x"), ("False", Reason.NAME_TAKEN), ("False", Reason.NAME_TAKEN)),
+    ],
+    ids=["training", "bad data", "sound", "gate missed", "lost", "changed", "name taken"],
+)
+def test_each_verdict(made, validated, ready):
+    """Ready is Validated, save that it says why nothing was trained."""
+    conditions = validated_and_ready(made, frozen=False)
+    assert [(c.status, c.reason) for c in conditions] == [validated, ready]
+
+
+def test_a_frozen_version_stays_ready_and_says_that_it_is_frozen():
+    """Unfreezing it is all it takes."""
+    ready = validated_and_ready(plan(M, artifacts=[artifact_in(M)]), frozen=True)[1]
+    assert ready.status == "True"
+    assert "frozen" in ready.message
+
+
+def test_the_status_tells_what_was_learned():
+    """Figures, digest, artifact, Job and where it serves."""
+    made = plan(M, artifacts=[artifact_in(M)], jobs=[job(M, COMPLETE)])
+    status = model_status(M, made, (), ["homes"])
+    assert (status.samples, status.dropped_rows, status.noise, status.intercept) == (100, 3, 0.5, 1.0)
+    assert [(c.feature, c.value) for c in status.coefficients or ()] == [("area", 2.0)]
+    assert (status.coefficient_count, status.digest, status.trained_at) == (1, DIGEST, "2026-03-01T11:00:00Z")
+    assert (status.observed_generation, status.serving_in) == (2, ("homes",))
+    assert status.artifact == status.job == job(M)["metadata"]["name"]
+
+
+def test_at_most_thirty_two_coefficients_are_listed():
+    """The count tells how many there are."""
+    names = tuple(f"x{number}" for number in range(40))
+    wide = with_checks(Artifact(names, tuple(map(float, range(40))), 0.0)).to_file(None).decode()
+    sealed = {**artifact_in(M), "data": {"model.json": wide}}
+    status = model_status(M, plan(M, artifacts=[sealed]), (), [])
+    assert (len(status.coefficients or ()), status.coefficient_count) == (32, 40)
+
+
+def test_what_was_learned_stays_when_the_artifact_is_lost():
+    """The digest above all: only that one counts from then on."""
+    lost = model(digest=DIGEST)
+    status = model_status(lost, plan(lost), (), [])
+    assert (status.digest, status.samples, status.artifact) == (DIGEST, 100, "old")
+
+
+@pytest.mark.parametrize("junk", [{"samples": "many"}, {"conditions": [{"type": "Odd", "reason": "FromTheFuture"}]}])
+def test_a_status_that_another_release_wrote_stops_nothing(junk):
+    """The digest is kept in any case."""
+    lost = model(digest=DIGEST)
+    lost["status"] |= junk
+    assert model_status(lost, plan(lost), (), []).digest == DIGEST
+
+
+def test_a_version_that_was_never_trained_has_learned_nothing():
+    """Whatever its status said without a digest."""
+    bare = {**M, "status": {"samples": 5}}
+    assert model_status(bare, plan(bare), (), []).samples is None

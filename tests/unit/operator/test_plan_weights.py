@@ -1,0 +1,89 @@
+"""What is done for weights written by hand."""
+
+import json
+
+import pytest
+
+from linplane_api import names
+from linplane_api.artifact import parse_artifact
+from linplane_api.conditions import Reason
+from linplane_operator.compile.model import not_carried_out
+from unit.operator.builders import handmade, weights_from
+from unit.operator.planning import created, model, plan
+
+SOURCE = handmade()
+DIGEST = parse_artifact(SOURCE["data"]["model.json"]).digest
+
+
+def by_hand(digest: str | None = None, **fields):
+    """A LinearModel with weights from the ConfigMap `handmade`; `digest` pins them."""
+    return model(weights=weights_from(**({"digest": digest} if digest else {})), **fields)
+
+
+def copy(owner=None):
+    """The sealed copy that the operator made."""
+    return plan(owner or by_hand(), source=SOURCE).create[0]
+
+
+def test_weights_are_copied_into_an_immutable_configmap_named_by_content():
+    """One of ours; other weights get another name."""
+    body = copy()
+    assert body["immutable"] is True
+    assert parse_artifact(body["data"][names.ARTIFACT_KEY]).digest == DIGEST
+    other = plan(by_hand(), source=handmade(3.0)).create[0]
+    assert body["metadata"]["name"] != other["metadata"]["name"]
+    assert body["metadata"]["name"].startswith("linplane-")
+
+
+@pytest.mark.parametrize("source", [None, handmade(9.0)], ids=["deleted", "edited"])
+def test_the_users_own_is_never_read_again(source):
+    """Once copied, editing or deleting it changes nothing."""
+    made = plan(by_hand(digest=None), artifacts=[copy()], source=source)
+    assert (made.trained.reason, made.create) == (Reason.WEIGHTS_READ, ())
+    assert made.verdict.file is not None
+    assert made.verdict.file.digest == DIGEST
+
+
+@pytest.mark.parametrize(
+    ("source", "pinned", "reason", "part"),
+    [
+        (None, None, Reason.CONFIGMAP_NOT_FOUND, "no ConfigMap handmade"),
+        ({**SOURCE, "data": {}}, None, Reason.KEY_NOT_FOUND, "no key model.json"),
+        ({**SOURCE, "data": None}, None, Reason.KEY_NOT_FOUND, "no key model.json"),
+        ({**SOURCE, "data": {"model.json": "{"}}, None, Reason.INVALID_ARTIFACT, "line 1"),
+        ({**SOURCE, "data": {"model.json": "{}"}}, None, Reason.INVALID_ARTIFACT, "coefficients"),
+        (SOURCE, "sha256:" + "0" * 64, Reason.DIGEST_MISMATCH, DIGEST),
+        (SOURCE, DIGEST, Reason.WEIGHTS_READ, "copied to"),
+    ],
+)
+def test_each_reason(source, pinned, reason, part):
+    """What is wrong with the weights, in the user's words."""
+    made = plan(by_hand(pinned), source=source)
+    assert made.trained.reason is reason
+    assert part in made.trained.message
+    assert created(made) == (["ConfigMap"] if reason is Reason.WEIGHTS_READ else [])
+
+
+def test_lost_weights_come_back_only_as_they_were():
+    """From the user's ConfigMap, where that still has the same digest."""
+    lost = by_hand()
+    lost["status"] = {"digest": DIGEST}
+    assert plan(lost, source=SOURCE).trained.reason is Reason.WEIGHTS_READ
+    assert plan(lost, source=handmade(9.0)).trained.reason is Reason.ARTIFACT_LOST
+    assert plan(lost).trained.reason is Reason.ARTIFACT_LOST
+    assert created(plan(lost, source=handmade(9.0))) == []
+
+
+def test_weights_miss_a_gate_that_nothing_can_be_judged_by():
+    """There is no MSE of weights by hand."""
+    gated = model(weights=weights_from(), acceptance={"maxMSE": "1"})
+    made = plan(gated, source=json.loads(json.dumps(SOURCE)))
+    assert (made.trained.status, made.verdict.reason) == ("True", Reason.ACCEPTANCE_MISSED)
+
+
+def test_a_name_that_is_taken_leaves_nothing_learned():
+    """What could not be kept does not count."""
+    made = not_carried_out("ConfigMap x exists and is not ours")
+    assert made.trained.reason is Reason.NAME_TAKEN
+    assert made.verdict.file is None
+    assert made.again is not None

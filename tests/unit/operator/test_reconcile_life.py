@@ -1,0 +1,313 @@
+"""Versions, routes and servers from the first apply to the last delete: the state of the world is asserted."""
+
+from linplane_api import names
+from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, POD
+from unit.operator.builders import (
+    config_map,
+    csv_training,
+    handmade,
+    linear_model,
+    model_route,
+    status_condition,
+    text,
+    told,
+    weights_from,
+)
+from unit.operator.planning import error
+
+
+def two_versions(sim, split=()):
+    """v1 and v2, of different coefficients, and a route on v1."""
+    sim.results["homes-v2"] = lambda: {names.ARTIFACT_KEY: text(3.0)}
+    sim.apply(linear_model("v1"), linear_model("v2"), model_route(split=split))
+    sim.settle()
+
+
+def test_an_applied_version_is_trained_and_its_route_ready(sim):
+    """From two manifests to Ready, with every column of kubectl get filled."""
+    sim.apply(linear_model(), model_route())
+    sim.settle()
+    model, route, server = sim.model(), sim.route(), sim.get(MODEL_SERVER, "default")
+    assert told(model, "Ready") == ("True", "Validated")
+    assert (model["status"]["evaluation"]["mse"], model["status"]["evaluation"]["r2"]) == (1.0, 0.9)
+    assert (model["status"]["samples"], model["status"]["servingIn"]) == (100, ["homes"])
+    assert told(route, "Ready") == ("True", "Ready")
+    assert (route["status"]["trafficSummary"], route["status"]["loadedSummary"]) == ("v1 100", "1/1")
+    assert route["status"]["url"] == "http://here/routes/homes"
+    assert told(server, "Ready") == ("True", "Ready")
+    assert (server["status"]["replicas"], server["status"]["routes"]) == (1, 1)
+    assert sim.get(CONFIG_MAP, model["status"]["artifact"])["immutable"] is True
+    assert sim.failures == []
+
+
+def test_a_switch_takes_effect_and_is_remembered(sim):
+    """Current, previous, the log, and where each version serves."""
+    two_versions(sim)
+    sim.edit(MODEL_ROUTE, "homes", version="v2")
+    sim.settle()
+    status = sim.route()["status"]
+    assert (status["version"], status["previousVersion"]) == ("v2", "v1")
+    assert [(s.get("from"), s["to"]) for s in status["switches"]] == [(None, "v1"), ("v1", "v2")]
+    assert sim.model("v1")["status"]["servingIn"] == []
+    assert sim.model("v2")["status"]["servingIn"] == ["homes"]
+
+
+def test_a_switch_to_a_version_in_training_takes_effect_by_itself(sim):
+    """Until then the last good traffic goes on, split and all."""
+    two_versions(sim, split=[("v2", 10)])
+    sim.trains = False
+    sim.apply(linear_model("v3"))
+    sim.edit(MODEL_ROUTE, "homes", version="v3", split=None)
+    sim.settle()
+    assert told(sim.route(), "Accepted") == ("False", "VersionNotReady")
+    assert told(sim.route(), "Servable") == ("True", "Serving")
+    assert sim.route()["status"]["trafficSummary"] == "v1 90, v2 10"
+    sim.trains = True
+    sim.settle()
+    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert sim.route()["status"]["trafficSummary"] == "v3 100"
+
+
+def test_freezing_a_candidate_gives_its_share_to_the_current_version(sim):
+    """It is Withdrawn once every replica has confirmed, and takes its users back when thawed."""
+    two_versions(sim, split=[("v2", 10)])
+    revision = sim.route()["status"]["revision"]
+    sim.loads = False
+    sim.edit(LINEAR_MODEL, "homes-v2", frozen=True)
+    sim.settle()
+    assert told(sim.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
+    assert "p1" in status_condition(sim.model("v2"), "Withdrawn")["message"]
+    sim.loads = True
+    sim.settle()
+    assert told(sim.model("v2"), "Withdrawn") == ("True", "Frozen")
+    assert sim.route()["status"]["trafficSummary"] == "v1 100"
+    assert told(sim.route(), "Accepted") == ("False", "CandidateUnavailable")
+    assert set(sim.document().versions) == {"v1"}
+    sim.edit(LINEAR_MODEL, "homes-v2", frozen=None)
+    sim.settle()
+    assert told(sim.model("v2"), "Withdrawn") == ("False", "NotFrozen")
+    assert sim.route()["status"]["revision"] == revision
+
+
+def test_freezing_the_current_version_is_answered_503_until_it_is_switched(sim):
+    """The route picks no version that nobody named."""
+    two_versions(sim)
+    sim.edit(LINEAR_MODEL, "homes-v1", frozen=True)
+    sim.settle()
+    assert told(sim.route(), "Servable") == told(sim.route(), "Ready") == ("False", "CurrentFrozen")
+    assert told(sim.model("v1"), "Withdrawn") == ("True", "Frozen")
+    assert told(sim.model("v1"), "Ready") == ("True", "Validated")
+    sim.edit(MODEL_ROUTE, "homes", version="v2")
+    sim.settle()
+    assert told(sim.route(), "Ready") == ("True", "Ready")
+
+
+def test_withdrawn_stays_true_whatever_else_changes(sim):
+    """A replica that cannot be reached any more had confirmed it, and cannot go back."""
+    two_versions(sim)
+    sim.edit(LINEAR_MODEL, "homes-v2", frozen=True)
+    sim.settle()
+    sim.loads = False
+    sim.apply(model_route(name="second"))
+    sim.settle()
+    sim.resync()
+    sim.settle()
+    assert told(sim.model("v2"), "Withdrawn") == ("True", "Frozen")
+    assert told(sim.route("second"), "Converged") == ("False", "ReplicasBehind")
+
+
+def test_a_terminating_pod_of_a_server_that_is_gone_holds_withdrawn_up(sim):
+    """It may still answer."""
+    two_versions(sim)
+    sim.store.delete(MODEL_ROUTE, sim.route())
+    sim.store.delete(MODEL_SERVER, sim.get(MODEL_SERVER, "default"))
+    sim.loads = False
+    pod = sim.get(POD, "p1")
+    sim.store.update(POD, pod, {**pod, "metadata": {**pod["metadata"], "deletionTimestamp": "2026-03-01T12:00:00Z"}})
+    sim.edit(LINEAR_MODEL, "homes-v1", frozen=True)
+    sim.settle()
+    assert told(sim.model("v1"), "Withdrawn") == ("False", "ReplicasBehind")
+    sim.delete(POD, "p1")
+    sim.settle()
+    assert told(sim.model("v1"), "Withdrawn") == ("True", "Frozen")
+
+
+def test_deleting_a_version_that_serves_takes_no_traffic_away(sim):
+    """The route goes on with its document and says so."""
+    two_versions(sim, split=[("v2", 10)])
+    document = sim.routing()["data"]["route.homes"]
+    sim.delete(LINEAR_MODEL, "homes-v1")
+    sim.delete(LINEAR_MODEL, "homes-v2")
+    sim.settle()
+    assert told(sim.route(), "Accepted") == ("False", "VersionNotFound")
+    assert told(sim.route(), "Servable") == ("True", "Serving")
+    assert sim.routing()["data"]["route.homes"] == document
+    assert sim.store.all(JOB) == []
+
+
+def test_deleting_a_route_takes_its_document_away_and_leaves_the_server(sim):
+    """The sequence rises, so that replicas confirm it; its versions serve nowhere."""
+    two_versions(sim)
+    before = int(sim.routing()["data"]["sequence"])
+    sim.delete(MODEL_ROUTE, "homes")
+    sim.settle()
+    assert sim.routing()["data"] == {"sequence": str(before + 1)}
+    assert sim.model("v1")["status"]["servingIn"] == []
+    assert told(sim.get(MODEL_SERVER, "default"), "Converged") == ("True", "NoRoutes")
+
+
+def test_a_deleted_child_comes_back(sim):
+    """The Deployment and the routing ConfigMap, as they were."""
+    two_versions(sim)
+    deployment = sim.get(DEPLOYMENT, "linplane-server-default")["spec"]
+    sim.delete(DEPLOYMENT, "linplane-server-default")
+    sim.delete(CONFIG_MAP, "linplane-routing-default")
+    sim.settle()
+    assert sim.get(DEPLOYMENT, "linplane-server-default")["spec"] == deployment
+    assert told(sim.route(), "Ready") == ("True", "Ready")
+
+
+def test_a_child_that_somebody_edits_is_set_back(sim):
+    """Its fields are ours."""
+    two_versions(sim)
+    body = sim.get(DEPLOYMENT, "linplane-server-default")
+    sim.store.update(DEPLOYMENT, body, {**body, "spec": {**body["spec"], "replicas": 9}})
+    sim.settle()
+    assert sim.get(DEPLOYMENT, "linplane-server-default")["spec"]["replicas"] == 1
+
+
+def test_a_training_that_failed_for_its_data_is_tried_again_when_that_is_mended(sim):
+    """Saving the table is enough; the stale error does not speak for the new try."""
+    sim.results["homes-v1"] = error
+    sim.apply(config_map("rows", {"rows.csv": "x,y\n1,?\n"}), linear_model(training=csv_training()))
+    sim.settle()
+    assert told(sim.model(), "Ready") == ("False", "BadData")
+    assert "line 3" in status_condition(sim.model(), "Ready")["message"]
+    first = sim.job()
+    sim.results["homes-v1"] = dict
+    sim.apply(config_map("rows", {"rows.csv": "x,y\n1,2\n"}))
+    sim.settle()
+    assert told(sim.model(), "Ready") == ("False", "TrainingFailed")
+    assert "line 3" not in status_condition(sim.model(), "Ready")["message"]
+    assert sim.job()["metadata"]["uid"] != first["metadata"]["uid"]
+    del sim.results["homes-v1"]
+    sim.edit(LINEAR_MODEL, "homes-v1", training=csv_training(job={"backoffLimit": 0}))
+    sim.settle()
+    assert told(sim.model(), "Ready") == ("True", "Validated")
+
+
+def test_deleting_a_failed_job_is_a_retry(sim):
+    """As the message says."""
+    sim.results["homes-v1"] = error
+    sim.apply(linear_model())
+    sim.settle()
+    del sim.results["homes-v1"]
+    sim.delete(JOB, sim.job()["metadata"]["name"])
+    sim.settle()
+    assert told(sim.model(), "Ready") == ("True", "Validated")
+
+
+def test_changing_the_training_of_a_failed_version_trains_anew(sim):
+    """Nothing was learned yet, so nothing changes its meaning; the old Job and result go."""
+    sim.results["homes-v1"] = error
+    sim.apply(linear_model())
+    sim.settle()
+    old = sim.job()["metadata"]["name"]
+    del sim.results["homes-v1"]
+    sim.edit(LINEAR_MODEL, "homes-v1", training={"data": {"synthetic": {"samples": 60}}})
+    sim.settle()
+    assert told(sim.model(), "Ready") == ("True", "Validated")
+    assert sim.job()["metadata"]["name"] != old
+    assert sim.store.get(CONFIG_MAP, old) is None
+
+
+def test_a_lost_status_is_written_again_without_training(sim):
+    """The sealed result is the memory; the digest is the same."""
+    two_versions(sim)
+    before, jobs = sim.model()["status"], [j["metadata"]["uid"] for j in sim.store.all(JOB)]
+    for kind, name in ((LINEAR_MODEL, "homes-v1"), (MODEL_ROUTE, "homes"), (MODEL_SERVER, "default")):
+        sim.set_status(kind, name, None)
+    sim.settle()
+    after = sim.model()["status"]
+    assert {k: v for k, v in after.items() if k != "conditions"} == {
+        k: v for k, v in before.items() if k != "conditions"
+    }
+    assert [j["metadata"]["uid"] for j in sim.store.all(JOB)] == jobs
+    assert told(sim.route(), "Ready") == ("True", "Ready")
+
+
+def test_a_cleared_status_and_another_training_give_no_other_weights(sim):
+    """TrainingChanged; the route goes on with what it has."""
+    two_versions(sim)
+    document = sim.routing()["data"]["route.homes"]
+    sim.set_status(LINEAR_MODEL, "homes-v1", None)
+    sim.edit(LINEAR_MODEL, "homes-v1", training={"data": {"synthetic": {"samples": 99}}})
+    sim.settle()
+    assert told(sim.model(), "Ready") == ("False", "TrainingChanged")
+    assert sim.routing()["data"]["route.homes"] == document
+
+
+def test_a_lost_artifact_is_trained_again_and_counts_only_as_it_was(sim):
+    """All the while the route answers; other data never becomes this version."""
+    two_versions(sim)
+    document, digest = sim.routing()["data"]["route.homes"], sim.model()["status"]["digest"]
+    sim.default_result = lambda: {names.ARTIFACT_KEY: text(9.0)}
+    sim.delete(CONFIG_MAP, sim.model()["status"]["artifact"])
+    sim.settle()
+    assert told(sim.model(), "Ready") == ("False", "ArtifactLost")
+    assert (sim.model()["status"]["digest"], sim.model()["status"]["samples"]) == (digest, 100)
+    assert sim.routing()["data"]["route.homes"] == document
+    sim.default_result = lambda: {names.ARTIFACT_KEY: text()}
+    for body in (*sim.store.all(JOB), *sim.store.all(CONFIG_MAP)):
+        if names.ARTIFACT_KEY in (body.get("data") or {}) and not body.get("immutable"):
+            sim.store.delete(CONFIG_MAP, body)
+    sim.settle()
+    assert told(sim.model(), "Ready") == ("True", "Validated")
+    assert sim.routing()["data"]["route.homes"] == document
+
+
+def test_weights_by_hand_are_copied_and_then_their_own(sim):
+    """Editing and deleting the user's ConfigMap changes nothing."""
+    sim.apply(handmade(), linear_model(weights=weights_from()), model_route())
+    sim.settle()
+    assert told(sim.model(), "Trained") == ("True", "WeightsRead")
+    before = sim.state()
+    sim.apply(handmade(9.0))
+    sim.settle()
+    sim.delete(CONFIG_MAP, "handmade")
+    sim.settle()
+    before.pop(("ConfigMap", "handmade"))
+    assert sim.state() == before
+
+
+def test_weights_that_come_later_are_taken_when_they_come(sim):
+    """The route waits, and so does nothing else."""
+    sim.apply(linear_model(weights=weights_from()), model_route())
+    sim.settle()
+    assert told(sim.model(), "Ready") == ("False", "ConfigMapNotFound")
+    assert told(sim.route(), "Ready") == ("False", "VersionNotReady")
+    sim.apply(handmade())
+    sim.settle()
+    assert told(sim.route(), "Ready") == ("True", "Ready")
+
+
+def test_a_missed_gate_keeps_a_version_out(sim):
+    """Trained, and never Ready."""
+    sim.apply(linear_model(acceptance={"minR2": "0.95"}), model_route())
+    sim.settle()
+    assert told(sim.model(), "Trained") == ("True", "Trained")
+    assert told(sim.model(), "Ready") == ("False", "AcceptanceMissed")
+    assert told(sim.route(), "Servable") == ("False", "NeverServed")
+
+
+def test_a_version_deleted_and_made_anew_trains_anew(sim):
+    """It is another object: what was sealed went with the first one."""
+    two_versions(sim)
+    sim.default_result = lambda: {names.ARTIFACT_KEY: text(5.0)}
+    digest = sim.model()["status"]["digest"]
+    sim.delete(LINEAR_MODEL, "homes-v1")
+    sim.apply(linear_model("v1"))
+    sim.settle()
+    assert sim.model()["status"]["digest"] != digest
+    assert sim.model()["status"]["digest"] in sim.routing()["data"]["route.homes"]
+    assert told(sim.route(), "Ready") == ("True", "Ready")

@@ -1,0 +1,181 @@
+"""The fewest writes: none where nothing differs, few where only counts do, within the budget, and all of them told."""
+
+from datetime import timedelta
+
+from linplane_api.kinds import MODEL_ROUTE, MODEL_SERVER, POD, REPLICA_REPORT
+from linplane_operator.budget import Budget
+from linplane_operator.compile.objects import Settings, uid_of
+from unit.operator.builders import linear_model, model_route, pod, status_condition, told
+from unit.operator.planning import error
+
+MANY = Settings(servers=None)
+
+
+def full(sim):
+    """One of each situation that stays as it is."""
+    sim.results["homes-v3"] = error
+    sim.apply(
+        *(linear_model(v) for v in ("v1", "v2", "v3")),
+        linear_model("v4", frozen=True),
+        model_route(split=[("v2", 10)]),
+        model_route("v3", name="waits"),
+        model_route("v1", name="partly", split=[("v4", 10)]),
+        model_route("v1", name="lost", serverName="nowhere"),
+    )
+    sim.settle()
+
+
+def test_reconciling_again_writes_nothing(new_sim):
+    """Nor does a restart, nor an hour of resyncs."""
+    sim = new_sim()
+    full(sim)
+    sim.resync()
+    sim.store_writes = 0
+    sim.settle()
+    assert sim.store_writes == 0
+    sim.start()
+    sim.now += timedelta(seconds=30)
+    sim.settle()
+    assert sim.store_writes == 0
+
+
+def test_the_whole_world_comes_to_rest_by_events_alone(new_sim):
+    """A resync afterwards finds nothing to do, so every event named all that it mattered to."""
+    sim = new_sim()
+    full(sim)
+    for change in (
+        lambda: sim.edit(MODEL_ROUTE, "homes", version="v2", split=None),
+        lambda: sim.apply(linear_model("v4")),
+        lambda: sim.delete(MODEL_ROUTE, "partly"),
+        lambda: sim.edit(MODEL_SERVER, "default", replicas=3),
+    ):
+        change()
+        sim.settle()
+        sim.store_writes = 0
+        sim.resync()
+        sim.settle()
+        assert sim.store_writes == 0
+
+
+def test_a_count_is_written_at_most_once_a_second(new_sim):
+    """The last one always is; the moment of convergence does not wait."""
+    sim = new_sim(settings=MANY)
+    sim.pods = [f"p{number:02}" for number in range(20)]
+    sim.apply(linear_model(), model_route())
+    sim.settle()
+    sim.loads = False
+    sim.edit(MODEL_ROUTE, "homes", rateLimit={"requestsPerSecond": 9})
+    sim.reconcile_all()
+    data = sim.routing()
+    writes = len(sim.cluster.writes)
+    for name in sim.pods[:-1]:
+        sim.acknowledge(name, uid_of(data), int(data["data"]["sequence"]))
+        sim.reconcile_all()
+    assert [write for write in sim.cluster.writes[writes:] if write[0] == "status"] == []
+    sim.acknowledge(sim.pods[-1], uid_of(data), int(data["data"]["sequence"]))
+    sim.reconcile_all()
+    assert told(sim.route(), "Converged") == ("True", "Converged")
+    assert sim.route()["status"]["loadedSummary"] == "20/20"
+
+
+def test_a_count_that_waited_is_written_when_its_second_is_over(new_sim):
+    """Somebody watches `kubectl get`."""
+    sim = new_sim(settings=MANY)
+    sim.pods = ["p1", "p2", "p3"]
+    sim.apply(linear_model(), model_route())
+    sim.settle()
+    sim.loads = False
+    sim.edit(MODEL_ROUTE, "homes", rateLimit={"requestsPerSecond": 9})
+    sim.reconcile_all()
+    assert sim.route()["status"]["loadedSummary"] == "0/3"
+    data = sim.routing()
+    sim.acknowledge("p1", uid_of(data), int(data["data"]["sequence"]))
+    sim.reconcile_all()
+    assert sim.route()["status"]["loadedSummary"] == "0/3"
+    sim.settle()
+    assert sim.route()["status"]["loadedSummary"] == "1/3"
+
+
+def test_a_clock_that_goes_back_holds_nothing_up(new_sim):
+    """A count is written then, rather than in an hour."""
+    sim = new_sim(settings=MANY)
+    sim.pods = ["p1", "p2", "p3"]
+    sim.apply(linear_model(), model_route())
+    sim.settle()
+    sim.now -= timedelta(hours=1)
+    sim.delete(REPLICA_REPORT, "p1")
+    sim.settle()
+    assert sim.route()["status"]["loadedSummary"] == "3/3"
+
+
+def test_an_event_reaches_only_whom_it_concerns(new_sim):
+    """One switch among many routes: one route, its versions, the server; a report: who waits."""
+    sim = new_sim()
+    sim.apply(linear_model("v1"), linear_model("v2"))
+    sim.apply(*(model_route(name=f"r{number}") for number in range(30)))
+    sim.settle()
+    seen = set()
+    original = sim.reconciler.reconcile
+
+    async def noted(key):
+        seen.add((key[0], key[2]))
+        return await original(key)
+
+    sim.reconciler.reconcile = noted
+    sim.edit(MODEL_ROUTE, "r7", version="v2")
+    sim.settle()
+    assert seen == {
+        ("ModelRoute", "r7"),
+        ("ModelServer", "default"),
+        ("LinearModel", "homes-v1"),
+        ("LinearModel", "homes-v2"),
+    }
+
+
+def test_a_burst_of_changes_is_a_few_writes_of_the_routing_configmap(new_sim):
+    """The budget bounds them; the last state always comes in."""
+    sim = new_sim()
+    sim.budget = Budget(lambda: sim.now.timestamp())  # noqa: PLW0108 - it moves
+    sim.start()
+    sim.apply(linear_model("v1"), linear_model("v2"), model_route())
+    sim.settle()
+    sim.now += timedelta(seconds=60)
+    before, begun = int(sim.routing()["data"]["sequence"]), sim.now
+    for number in range(40):
+        sim.edit(MODEL_ROUTE, "homes", rateLimit={"requestsPerSecond": number + 1})
+        sim.reconcile_all()
+    sim.settle()
+    written = int(sim.routing()["data"]["sequence"]) - before
+    assert written <= 5 + (sim.now - begun).total_seconds() + 1
+    assert '"requestsPerSecond":40' in sim.routing()["data"]["route.homes"]
+    assert told(sim.route(), "Ready") == ("True", "Ready")
+
+
+def test_each_change_of_a_condition_is_an_event(sim):
+    """A warning where something is wrong, none while it is only under way."""
+    sim.apply(linear_model(), model_route())
+    sim.settle()
+    told_of_model = [(warning, reason) for name, warning, reason, _ in sim.cluster.events if name == "homes-v1"]
+    assert (False, "Training") in told_of_model
+    assert (False, "Validated") in told_of_model
+    assert not any(warning for warning, _ in told_of_model)
+    sim.cluster.events.clear()
+    sim.edit(MODEL_ROUTE, "homes", version="v9")
+    sim.settle()
+    assert ("homes", True, "VersionNotFound") in [event[:3] for event in sim.cluster.events]
+    accepted = status_condition(sim.route(), "Accepted")["message"]
+    assert f"Accepted=False: {accepted}" in [event[3] for event in sim.cluster.events]
+
+
+def test_no_replica_is_no_guess(sim):
+    """The last pod goes: not Ready, and NoReplicas; it comes back: Ready."""
+    sim.apply(linear_model(), model_route())
+    sim.settle()
+    sim.loads = False
+    sim.store.update(POD, sim.get(POD, "p1"), pod("p1", ready=False, uid="uid-p1"))
+    sim.settle()
+    assert told(sim.route(), "Ready") == ("False", "NoReplicas")
+    assert told(sim.get(MODEL_SERVER, "default"), "Available") == ("False", "NoReplicas")
+    sim.store.update(POD, sim.get(POD, "p1"), pod("p1"))
+    sim.settle()
+    assert told(sim.route(), "Ready") == ("True", "Ready")

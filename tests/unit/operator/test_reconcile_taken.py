@@ -1,0 +1,136 @@
+"""Nothing of others is touched: a name that is taken is a condition, and passes when the name is free."""
+
+from linplane_api import names
+from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, JOB, LINEAR_MODEL, MODEL_SERVER
+from linplane_operator.compile.objects import Settings
+from linplane_operator.compile.training import result_name
+from unit.operator.builders import (
+    config_map,
+    handmade,
+    linear_model,
+    model_route,
+    status_condition,
+    told,
+    typed,
+    weights_from,
+)
+
+ROUTING = "linplane-routing-default"
+DEPLOYED = "linplane-server-default"
+
+
+def foreign_deployment():
+    """Somebody's own."""
+    metadata = {"name": DEPLOYED, "namespace": "default"}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"replicas": 7}}
+
+
+def test_a_foreign_routing_configmap_is_left_alone(sim):
+    """Route and server say so; no pod is started to serve what it holds; its entries are no memory of ours."""
+    theirs = config_map(ROUTING, {"sequence": "7", "route.homes": "theirs"})
+    sim.apply(theirs, linear_model(), model_route())
+    sim.settle()
+    assert sim.get(CONFIG_MAP, ROUTING)["data"] == theirs["data"]
+    assert told(sim.route(), "Accepted") == told(sim.route(), "Ready") == ("False", "NameTaken")
+    assert told(sim.get(MODEL_SERVER, "default"), "Ready") == ("False", "NameTaken")
+    assert ROUTING in status_condition(sim.route(), "Accepted")["message"]
+    assert sim.store.get(DEPLOYMENT, DEPLOYED) is None
+    assert told(sim.model(), "Ready") == ("True", "Validated")
+    assert sim.failures == []
+    sim.delete(CONFIG_MAP, ROUTING)
+    sim.now = max(sim.later.values())
+    sim.ask(*sim.later)
+    sim.settle()
+    assert told(sim.route(), "Ready") == ("True", "Ready")
+
+
+def test_a_foreign_deployment_is_left_alone(sim):
+    """The server says so."""
+    sim.apply(foreign_deployment(), linear_model(), model_route())
+    sim.loads = False
+    sim.settle()
+    assert sim.get(DEPLOYMENT, DEPLOYED)["spec"] == {"replicas": 7}
+    assert told(sim.get(MODEL_SERVER, "default"), "Ready") == ("False", "NameTaken")
+    assert told(sim.route(), "Ready") == ("False", "NameTaken")
+
+
+def test_a_foreign_object_that_the_view_does_not_show(sim):
+    """It is looked at where it is, and named."""
+    sim.apply(linear_model(), model_route())
+
+    def hide(verb, body):
+        if verb == "create" and body["metadata"]["name"] == ROUTING and sim.store.get(CONFIG_MAP, ROUTING) is None:
+            sim.store.create(CONFIG_MAP, config_map(ROUTING, {"sequence": "7"}))
+
+    sim.cluster.before_write = hide
+    sim.settle()
+    assert told(sim.get(MODEL_SERVER, "default"), "Ready") == ("False", "NameTaken")
+    assert sim.get(CONFIG_MAP, ROUTING)["data"] == {"sequence": "7"}
+
+
+def test_the_routing_configmap_of_an_earlier_server_is_not_ours(sim):
+    """A ModelServer deleted and made anew waits for the garbage collector rather than take what is about to go."""
+    sim.apply(linear_model(), model_route())
+    sim.settle()
+    body = sim.routing()
+    owner = {**body["metadata"]["ownerReferences"][0], "uid": "earlier"}
+    sim.store.update(CONFIG_MAP, body, {**body, "metadata": {**body["metadata"], "ownerReferences": [owner]}})
+    sim.settle()
+    assert told(sim.route(), "Accepted") == ("False", "NameTaken")
+    sim.delete(CONFIG_MAP, ROUTING)
+    sim.settle()
+    assert told(sim.route(), "Ready") == ("True", "Ready")
+
+
+def test_a_foreign_object_of_a_trainings_name_is_left_alone(sim):
+    """Nothing is learned, and the version says why."""
+    sim.apply(linear_model())
+    model = sim.model()
+    name = result_name(model, typed(model))
+    sim.apply(config_map(name, {"mine": "1"}))
+    sim.settle()
+    assert told(sim.model(), "Ready") == told(sim.model(), "Trained") == ("False", "NameTaken")
+    assert name in status_condition(sim.model(), "Trained")["message"]
+    assert sim.get(CONFIG_MAP, name)["data"] == {"mine": "1"}
+    assert sim.store.all(JOB) == []
+    assert sim.failures == []
+
+
+def test_a_foreign_copy_of_weights_is_left_alone(sim):
+    """A version is never Ready with what could not be kept."""
+    sim.apply(handmade(), linear_model(weights=weights_from()), model_route())
+    sim.settle()
+    name = sim.model()["status"]["artifact"]
+    sim.delete(CONFIG_MAP, name)
+    sim.apply(config_map(name, {names.ARTIFACT_KEY: "theirs"}))
+    sim.settle()
+    assert told(sim.model(), "Ready") == ("False", "NameTaken")
+    assert sim.get(CONFIG_MAP, name)["data"] == {names.ARTIFACT_KEY: "theirs"}
+    assert told(sim.route(), "Servable") == ("True", "Serving")
+
+
+def test_another_server_than_default_must_exist(new_sim):
+    """It is the user's to make."""
+    sim = new_sim(settings=Settings())
+    sim.apply(linear_model(), model_route(serverName="gpu"))
+    sim.settle()
+    assert told(sim.route(), "Accepted") == ("False", "ServerNotFound")
+    assert sim.store.all(MODEL_SERVER) == []
+    metadata = {"name": "gpu", "namespace": "default"}
+    sim.apply({"apiVersion": names.API_VERSION, "kind": "ModelServer", "metadata": metadata, "spec": {"replicas": 2}})
+    sim.settle()
+    assert told(sim.route(), "Accepted") == ("True", "Accepted")
+    assert sim.get(DEPLOYMENT, "linplane-server-gpu")["spec"]["replicas"] == 2
+
+
+def test_a_version_that_cannot_be_read_stops_no_route(sim):
+    """Whatever wrote it; it is as one that is not there."""
+    sim.apply(linear_model(), model_route())
+    sim.settle()
+    odd = linear_model("v2")
+    odd["spec"]["frozen"] = "maybe"
+    sim.world.put(LINEAR_MODEL, odd)
+    sim.apply(model_route("v2"), model_route(name="other"))
+    sim.settle()
+    assert told(sim.route(), "Accepted") == ("False", "VersionNotFound")
+    assert told(sim.route("other"), "Ready") == ("True", "Ready")

@@ -1,0 +1,180 @@
+"""A view that is behind, a ConfigMap that somebody edited: nothing is taken away, nothing is confirmed by mistake."""
+
+import pytest
+
+from linplane_api import names
+from linplane_api.document import make_entry
+from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
+from linplane_operator.compile import routing
+from linplane_operator.compile.objects import uid_of
+from unit.operator.builders import document, linear_model, model_route, status_condition, told
+from unit.operator.planning import error
+
+
+def ready(sim, *routes):
+    """A version and its routes."""
+    sim.apply(linear_model(), *(routes or (model_route(),)))
+    sim.settle()
+
+
+def test_a_route_that_only_the_view_has_lost_keeps_its_document(sim):
+    """It is looked at where it is before anything is taken away."""
+    ready(sim)
+    live, data = sim.route(), sim.routing()["data"]
+    sim.cluster.read = lambda kind, *_: _given(live if kind is MODEL_ROUTE else None)
+    sim.world.drop(MODEL_ROUTE, "default", "homes")
+    sim.ask(("ModelServer", "default", "default"))
+    sim.reconcile_all()
+    assert sim.routing()["data"] == data
+
+
+def test_a_job_is_deleted_only_for_what_is_asked_for_now(sim):
+    """A version whose spec is newer than the view is not judged by the old one."""
+    sim.results["homes-v1"] = error
+    sim.apply(linear_model())
+    sim.settle()
+    job, old = sim.job(), sim.model()
+    sim.edit(LINEAR_MODEL, "homes-v1", training={"data": {"synthetic": {"samples": 77}}})
+    live = sim.model()
+    sim.pending.clear()
+    sim.world.put(LINEAR_MODEL, {**old, "spec": {**old["spec"], "training": {"data": {"synthetic": {"samples": 3}}}}})
+    sim.cluster.read = lambda *_: _given(live)
+    sim.ask(("LinearModel", "default", "homes-v1"))
+    with pytest.raises(AssertionError, match="endless"):
+        sim.reconcile_all(limit=2)
+    assert set(sim.failures) == {"LinearModel homes-v1 has changed meanwhile"}
+    assert sim.job() == job
+
+
+async def _given(value):
+    return value
+
+
+def test_a_seal_that_meets_a_newer_result_is_tried_again(sim):
+    """By what is there then; it is no name that is taken."""
+    sim.apply(linear_model())
+    once = iter([True])
+
+    def touch(verb, body):
+        if verb == "replace" and body.get("immutable") and next(once, False):
+            seen = sim.get(CONFIG_MAP, body["metadata"]["name"])
+            labels = {**seen["metadata"]["labels"], "touched": "yes"}
+            sim.store.update(CONFIG_MAP, seen, {**seen, "metadata": {**seen["metadata"], "labels": labels}})
+
+    sim.cluster.before_write = touch
+    sim.settle()
+    assert len(sim.failures) == 1
+    assert told(sim.model(), "Ready") == ("True", "Validated")
+    assert not any(reason == "NameTaken" for _, _, reason, _ in sim.cluster.events)
+
+
+def test_the_routing_configmap_is_written_by_compare_and_swap(sim):
+    """A newer state than was seen is not written over."""
+    ready(sim)
+    once = iter([True])
+
+    def touch(verb, body):
+        if verb == "replace" and body["metadata"]["name"] == names.routing_name("default") and next(once, False):
+            seen = sim.routing()
+            sim.store.update(CONFIG_MAP, seen, {**seen, "data": {**seen["data"], "sequence": "41"}})
+
+    sim.cluster.before_write = touch
+    sim.edit(MODEL_ROUTE, "homes", rateLimit={"requestsPerSecond": 5})
+    sim.settle()
+    assert len(sim.failures) == 1
+    assert sim.routing()["data"]["sequence"] == "42"
+
+
+def test_a_routing_configmap_that_somebody_damaged_is_mended(sim):
+    """The document's key, the sequence, or a key too many; the route answers all the while."""
+    ready(sim)
+    good = sim.routing()["data"]
+    for damage in ({"route.homes": "{}"}, {"sequence": "abc"}, {"sequence": ""}, {"note": "x"}, {"route.gone": "{"}):
+        body = sim.routing()
+        sim.store.update(CONFIG_MAP, body, {**body, "data": {**good, **damage}})
+        sim.settle()
+        data = sim.routing()["data"]
+        assert set(data) == set(good)
+        assert sim.document() == document(weights={"v1": 2.0})
+        assert told(sim.route(), "Ready") == ("True", "Ready")
+
+
+def test_the_memory_outlives_a_damaged_sequence(sim):
+    """What was last good is in the documents."""
+    ready(sim)
+    sim.edit(MODEL_ROUTE, "homes", version="v9")
+    sim.settle()
+    body = sim.routing()
+    sim.store.update(CONFIG_MAP, body, {**body, "data": {**body["data"], "sequence": "?"}})
+    sim.settle()
+    assert sim.document().current == "v1"
+    assert told(sim.route(), "Servable") == ("True", "Serving")
+
+
+def test_a_sequence_that_was_set_back_confirms_nothing(sim):
+    """A report of the higher number was made of another state."""
+    ready(sim)
+    for _ in range(5):
+        sim.edit(MODEL_ROUTE, "homes", splitKey={"salt": f"s{sim.routing()['data']['sequence']}"})
+        sim.settle()
+    high = int(sim.routing()["data"]["sequence"])
+    sim.loads = False
+    body = sim.routing()
+    entry = make_entry(sim.document(), 1).to_bytes().decode()
+    sim.store.update(CONFIG_MAP, body, {**body, "data": {"route.homes": entry, "sequence": "1"}})
+    sim.edit(MODEL_ROUTE, "homes", splitKey={"salt": "new"})
+    sim.settle()
+    assert int(sim.routing()["data"]["sequence"]) == high + 1
+    assert told(sim.route(), "Converged") == ("False", "ReplicasBehind")
+
+
+def test_a_configmap_made_anew_has_to_be_confirmed_anew(sim):
+    """Acknowledgements are of its UID."""
+    ready(sim)
+    sim.loads = False
+    sim.delete(CONFIG_MAP, names.routing_name("default"))
+    sim.settle()
+    assert told(sim.route(), "Converged") == ("False", "ReplicasBehind")
+    body = sim.routing()
+    sim.acknowledge("p1", uid_of(body), int(body["data"]["sequence"]))
+    sim.settle()
+    assert told(sim.route(), "Ready") == ("True", "Ready")
+
+
+def test_a_refused_document_is_told_by_route_and_server(sim):
+    """And the route is not Ready, whatever the sequence."""
+    ready(sim, model_route(), model_route(name="other"))
+    sim.loads = False
+    body = sim.routing()
+    rejected = {"rejected": [{"route": "homes", "reason": "format 2"}], "rejectedCount": 1}
+    sim.acknowledge("p1", uid_of(body), int(body["data"]["sequence"]), **rejected)
+    sim.settle()
+    assert told(sim.route(), "Ready") == ("False", "Rejected")
+    assert told(sim.route("other"), "Ready") == ("True", "Ready")
+    assert told(sim.get(MODEL_SERVER, "default"), "Ready") == ("False", "Rejected")
+    assert "format 2" in status_condition(sim.route(), "Converged")["message"]
+
+
+def test_a_full_configmap_is_told_by_the_newest_route_and_passes_when_there_is_room(sim, monkeypatch):
+    """None that serves is evicted."""
+    ready(sim, model_route(name="a"), model_route(name="b"))
+    size = sum(len(text) + len(key) for key, text in sim.routing()["data"].items())
+    monkeypatch.setattr(routing, "ROOM", size + 200)
+    data = sim.routing()["data"]
+    sim.apply(model_route(name="c"))
+    sim.settle()
+    assert told(sim.route("c"), "Ready") == ("False", "RoutingFull")
+    assert told(sim.route("c"), "Servable") == ("False", "NeverServed")
+    assert sim.routing()["data"] == data
+    sim.edit(MODEL_ROUTE, "a", splitKey={"salt": "x" * 250})
+    sim.settle()
+    assert told(sim.route("a"), "Accepted") == ("False", "RoutingFull")
+    assert told(sim.route("a"), "Servable") == ("True", "Serving")
+    assert sim.routing()["data"] == data
+    sim.delete(MODEL_ROUTE, "b")
+    sim.settle()
+    assert told(sim.route("a"), "Ready") == ("True", "Ready")
+    assert told(sim.route("c"), "Ready") == ("False", "RoutingFull")
+    sim.edit(MODEL_ROUTE, "a", splitKey=None)
+    sim.settle()
+    assert told(sim.route("a"), "Ready") == told(sim.route("c"), "Ready") == ("True", "Ready")

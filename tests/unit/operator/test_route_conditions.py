@@ -1,0 +1,163 @@
+"""What a route says of itself, reason by reason."""
+
+import pytest
+
+from linplane_api.conditions import Reason
+from linplane_api.document import Unavailable, make_entry
+from linplane_operator.compile.replicas import Acknowledged
+from linplane_operator.compile.route import percent, refuse, route_conditions, route_status, version_manager
+from unit.operator.builders import document, model_route
+
+YES = (Reason.ACCEPTED, "the spec is in effect")
+ALL, NONE = Acknowledged(2, 2, ""), Acknowledged(0, 0, "")
+BEHIND = Acknowledged(1, 2, "p2 has not loaded sequence 3")
+REFUSED = Acknowledged(1, 2, "p2 refused the document of homes: x", rejected=True)
+SERVES = document("v1", [("v2", 1000)], {"v1": 2.0, "v2": 3.0})
+GONE = document("v1", weights={}, unavailable=Unavailable("CurrentFrozen", "the current version v1 is frozen"))
+GONE_BUT_ALL_TO_V2 = document("v1", [("v2", 10_000)], {"v2": 3.0}, unavailable=Unavailable("CurrentFrozen", "frozen"))
+NEVER = document(None, weights={}, unavailable=Unavailable("NeverServed", "no version"))
+LATER = document("v1", weights={}, unavailable=Unavailable("FromTheFuture", "something"))
+
+# name: accepted, document in force, is it the compiled one, replicas -> Servable, Converged, Ready
+CASES = {
+    "all is well": (YES, SERVES, True, ALL, Reason.SERVING, Reason.CONVERGED, Reason.READY),
+    "not written yet": (YES, None, False, NONE, Reason.NEVER_SERVED, Reason.REPLICAS_BEHIND, Reason.NEVER_SERVED),
+    "a newer document is not written yet": (
+        YES,
+        SERVES,
+        False,
+        ALL,
+        Reason.SERVING,
+        Reason.REPLICAS_BEHIND,
+        Reason.REPLICAS_BEHIND,
+    ),
+    "no replica": (YES, SERVES, True, NONE, Reason.SERVING, Reason.NO_REPLICAS, Reason.NO_REPLICAS),
+    "a replica behind": (YES, SERVES, True, BEHIND, Reason.SERVING, Reason.REPLICAS_BEHIND, Reason.REPLICAS_BEHIND),
+    "refused by a replica": (YES, SERVES, True, REFUSED, Reason.SERVING, Reason.REJECTED, Reason.REJECTED),
+    "no version yet": (YES, NEVER, True, ALL, Reason.NEVER_SERVED, Reason.CONVERGED, Reason.NEVER_SERVED),
+    "the current version frozen": (
+        YES,
+        GONE,
+        True,
+        ALL,
+        Reason.CURRENT_FROZEN,
+        Reason.CONVERGED,
+        Reason.CURRENT_FROZEN,
+    ),
+    "frozen, and none of its share is left": (
+        YES,
+        GONE_BUT_ALL_TO_V2,
+        True,
+        ALL,
+        Reason.SERVING,
+        Reason.CONVERGED,
+        Reason.READY,
+    ),
+    "a reason that a later operator wrote": (
+        YES,
+        LATER,
+        True,
+        ALL,
+        Reason.VERSION_NOT_READY,
+        Reason.CONVERGED,
+        Reason.VERSION_NOT_READY,
+    ),
+    "not accepted": (
+        (Reason.VERSION_FROZEN, "v2"),
+        SERVES,
+        True,
+        ALL,
+        Reason.SERVING,
+        Reason.CONVERGED,
+        Reason.VERSION_FROZEN,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_case(name):
+    """Ready is True exactly where the three others are, and else says why with the first that is not."""
+    accepted, doc, current, replicas, servable, converged, ready = CASES[name]
+    entry = make_entry(doc, 3) if doc else None
+    conditions = route_conditions(accepted, entry, current, replicas)
+    assert [c.reason for c in conditions] == [accepted[0], servable, converged, ready]
+    statuses = [c.status for c in conditions]
+    assert statuses[3] == ("True" if statuses[:3] == ["True"] * 3 else "False")
+    assert statuses[0] == ("True" if accepted[0] is Reason.ACCEPTED else "False")
+    assert statuses[1] == ("True" if servable is Reason.SERVING else "False")
+    assert statuses[2] == ("True" if converged is Reason.CONVERGED else "False")
+
+
+@pytest.mark.parametrize(
+    ("name", "server", "exists", "servers", "reason"),
+    [
+        ("homes", "default", True, None, None),
+        ("homes", "gpu", True, None, None),
+        ("kubernetes", "default", True, None, Reason.NAME_RESERVED),
+        ("linplane-x", "default", True, None, Reason.NAME_RESERVED),
+        ("linplanex", "default", True, None, None),
+        ("homes", "gpu", False, None, Reason.SERVER_NOT_FOUND),
+        ("homes", "gpu", True, ("default",), Reason.SERVER_UNSUPPORTED),
+    ],
+)
+def test_a_route_that_is_not_taken_as_a_whole(name, server, exists, servers, reason):
+    """It says so, and nothing is made for it."""
+    refusal = refuse(name, server, server_exists=exists, servers=servers)
+    assert (refusal.reason if refusal else None) is reason
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0, "0"), (9000, "90"), (25, "0.25"), (10_000, "100"), (1, "0.01"), (1230, "12.3")]
+)
+def test_shares_are_text_of_a_percent(share, text):
+    """As few decimals as it takes."""
+    assert percent(share) == text
+
+
+def status_after(route, doc, now="t1"):
+    """A route's status with a document in force."""
+    return route_status(route, make_entry(doc, 4), (), ALL, url="http://here", now=now)
+
+
+def test_the_status_shows_what_is_in_effect():
+    """Version, traffic, revision, sequence and the address."""
+    status = status_after(model_route(), SERVES)
+    assert status.version == "v1"
+    assert [(s.version, s.percent) for s in status.traffic or ()] == [("v1", "90"), ("v2", "10")]
+    assert (status.traffic_summary, status.sequence, status.url) == ("v1 90, v2 10", 4, "http://here")
+    assert status.revision == SERVES.revision
+
+
+def test_a_switch_is_logged_once_and_the_last_twenty_stay():
+    """From, to and when it took effect; nothing for a pass that switches nothing."""
+    route = model_route()
+    for number in range(25):
+        doc = document(f"v{number}", weights={f"v{number}": 2.0}, previous=f"v{number - 1}" if number else None)
+        for _ in range(2):
+            status = status_after(route, doc, f"t{number}")
+            switches = [{"to": s.to_version, "at": s.at, "from": s.from_version} for s in status.switches or ()]
+            route = {**route, "status": {"switches": switches}}
+    assert len(switches) == 20
+    assert switches[-1] == {"to": "v24", "at": "t24", "from": "v23"}
+    assert switches[0]["to"] == "v5"
+
+
+def test_a_route_that_never_served_has_no_switch():
+    """Nor one with a log that is nobody's."""
+    assert status_after(model_route(), NEVER).switches is None
+    route = {**model_route(), "status": {"switches": "what"}}
+    assert [s.to_version for s in status_after(route, SERVES).switches or ()] == ["v1"]
+
+
+def test_who_asked_for_a_switch_is_the_field_manager_of_the_version():
+    """As the API server records it; the last entry that owns the field."""
+    fields = {"f:spec": {"f:version": {}}}
+    managed = [
+        {"manager": "kubectl-client-side-apply", "fieldsV1": fields},
+        {"manager": "argocd", "fieldsV1": fields},
+        {"manager": "linplane", "fieldsV1": {"f:status": {}}},
+    ]
+    route = model_route()
+    route["metadata"]["managedFields"] = managed
+    assert version_manager(route) == "argocd"
+    assert version_manager(model_route()) is None

@@ -1,0 +1,111 @@
+"""A ModelServer: conditions, status, its Deployment, and where it names what."""
+
+import pytest
+
+from linplane_api import names
+from linplane_api.conditions import Reason
+from linplane_api.resources import ModelServerSpec, parse_spec
+from linplane_operator.compile.objects import Settings
+from linplane_operator.compile.replicas import Acknowledged
+from linplane_operator.compile.server import (
+    make_default_server,
+    make_deployment,
+    make_routing,
+    selector,
+    server_conditions,
+    server_status,
+)
+
+SERVER = {
+    "apiVersion": names.API_VERSION,
+    "kind": "ModelServer",
+    "metadata": {"name": "gpu", "namespace": "team", "uid": "u1", "generation": 3, "labels": {"mine": "x"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("routes", "replicas", "taken", "reasons"),
+    [
+        (2, Acknowledged(2, 2, ""), "", (Reason.REPLICAS_READY, Reason.CONVERGED, Reason.READY)),
+        (0, Acknowledged(2, 2, ""), "", (Reason.REPLICAS_READY, Reason.NO_ROUTES, Reason.READY)),
+        (2, Acknowledged(1, 2, "p2"), "", (Reason.REPLICAS_READY, Reason.REPLICAS_BEHIND, Reason.REPLICAS_BEHIND)),
+        (2, Acknowledged(1, 2, "p2", True), "", (Reason.REPLICAS_READY, Reason.REJECTED, Reason.REJECTED)),
+        (2, Acknowledged(0, 0, ""), "", (Reason.NO_REPLICAS, Reason.NO_REPLICAS, Reason.NO_REPLICAS)),
+        (2, Acknowledged(2, 2, ""), "x exists", (Reason.REPLICAS_READY, Reason.NAME_TAKEN, Reason.NAME_TAKEN)),
+        (2, Acknowledged(0, 0, ""), "x exists", (Reason.NO_REPLICAS, Reason.NAME_TAKEN, Reason.NAME_TAKEN)),
+    ],
+)
+def test_each_condition(routes, replicas, taken, reasons):
+    """Ready is the sum of the two others."""
+    conditions = server_conditions(routes, replicas, taken)
+    assert tuple(c.reason for c in conditions) == reasons
+    assert conditions[2].status == ("True" if [c.status for c in conditions[:2]] == ["True"] * 2 else "False")
+
+
+def test_the_status_has_what_a_scale_subresource_reads():
+    """Pods that there are, and the selector as text."""
+    status = server_status(SERVER, (), pods=3, routes=2, sequence=9, replicas=Acknowledged(1, 2, "p2"))
+    assert (status.replicas, status.loaded_replicas, status.routes, status.sequence) == (3, 1, 2, 9)
+    assert status.observed_generation == 3
+    assert f"{names.LABEL_SERVER}=gpu" in (status.selector or "").split(",")
+
+
+def deployment(settings: Settings | None = None, **spec):
+    """The Deployment of a spec."""
+    typed = parse_spec({"spec": spec}, ModelServerSpec)
+    return make_deployment(SERVER, typed, settings or Settings(server_image="s:1"))
+
+
+def test_children_are_owned_labelled_and_named_as_ours():
+    """A user's labels are not copied."""
+    for body in (deployment(), make_routing(SERVER, {"sequence": "1"})):
+        metadata = body["metadata"]
+        assert metadata["name"].startswith("linplane-")
+        assert metadata["namespace"] == "team"
+        (owner,) = metadata["ownerReferences"]
+        assert (owner["uid"], owner["controller"], owner["blockOwnerDeletion"]) == ("u1", True, False)
+        assert metadata["labels"][names.LABEL_SERVER] == "gpu"
+        assert "mine" not in metadata["labels"]
+
+
+def test_pods_are_restricted_and_found_by_what_never_changes():
+    """The restricted profile; a user's labels never override the selector's."""
+    spec = deployment(labels={"team": "a"})["spec"]
+    template = spec["template"]
+    assert spec["selector"]["matchLabels"] == selector("gpu")
+    assert template["metadata"]["labels"] == {"team": "a", **selector("gpu")}
+    security = template["spec"]["containers"][0]["securityContext"]
+    assert security["readOnlyRootFilesystem"]
+    assert security["capabilities"] == {"drop": ["ALL"]}
+    assert template["spec"]["securityContext"]["runAsNonRoot"]
+
+
+def test_what_the_user_says_of_pods_is_there():
+    """Image, places, resources, proxies, and the number of replicas where it is not bounded."""
+    body = deployment(
+        replicas=5,
+        image="mine:2",
+        nodeSelector={"disk": "ssd"},
+        resources={"requests": {"cpu": "1"}},
+        trustedProxies=["10.0.0.0/8"],
+        priorityClassName="high",
+    )
+    pod = body["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    assert body["spec"]["replicas"] == 5
+    assert (container["image"], container["resources"]) == ("mine:2", {"requests": {"cpu": "1"}})
+    assert container["args"][-2:] == ["--trusted-proxy", "10.0.0.0/8"]
+    assert (pod["nodeSelector"], pod["priorityClassName"]) == ({"disk": "ssd"}, "high")
+    assert deployment(Settings(max_replicas=1), replicas=5)["spec"]["replicas"] == 1
+
+
+def test_equal_specs_give_equal_deployments():
+    """Applying twice changes nothing."""
+    assert deployment(replicas=2) == deployment(replicas=2)
+
+
+def test_the_default_server_is_nobodys_child_and_asks_for_nothing():
+    """So it is never deleted with a route, and every field stays the user's."""
+    body = make_default_server("team")
+    assert body["spec"] == {}
+    assert "ownerReferences" not in body["metadata"]

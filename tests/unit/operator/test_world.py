@@ -1,0 +1,86 @@
+"""The cache and its index, against the plainest model of them."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from linplane_api import names
+from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, POD
+from linplane_operator.world import World, index_terms, key_of
+
+SPACES, NAMES, WORDS = st.sampled_from(["a", "b"]), st.sampled_from(["x", "y", "z"]), st.sampled_from(["m", "n"])
+TRUE = st.booleans().map(lambda yes: [{"type": t, "status": str(yes)} for t in ("Converged", "Withdrawn")])
+
+
+@st.composite
+def objects(draw):
+    """Any object of any kind, with whatever the index looks at."""
+    kind = draw(st.sampled_from([LINEAR_MODEL, MODEL_ROUTE, POD, CONFIG_MAP, JOB]))
+    labels = {names.LABEL_SERVER: draw(WORDS), "batch.kubernetes.io/job-name": draw(WORDS)}
+    owner = {"uid": draw(WORDS), "controller": draw(st.booleans())}
+    spec = {"model": draw(WORDS), "frozen": draw(st.booleans())}
+    if draw(st.booleans()):
+        spec["serverName"] = draw(WORDS)
+    if draw(st.booleans()):
+        spec["weights"] = {"configMapKeyRef": {"name": draw(WORDS)}}
+    else:
+        spec["training"] = {"data": {"configMapKeyRef": {"name": draw(WORDS)}}}
+    metadata = {"namespace": draw(SPACES), "name": draw(NAMES), "labels": labels, "ownerReferences": [owner]}
+    return kind, {"metadata": metadata, "spec": spec, "status": {"conditions": draw(TRUE)}}
+
+
+STEPS = st.lists(st.tuples(st.booleans(), objects()), max_size=40)
+TERMS = [
+    *("owner=m", "owner=n", "model=m", "model=n", "source=m", "source=n", "server=m", "server=n", "server=default"),
+    *("waiting", "waiting=m", "waiting=n", "waiting=default", "job=m", "serves", "nothing"),
+]
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(STEPS)
+def test_put_drop_and_find_are_as_a_plain_search(steps):
+    """After any history: each term finds exactly the objects that have it now, in the order of their names."""
+    world, plain = World(), {}
+    for adds, (kind, body) in steps:
+        key = (kind, *key_of(body))
+        if adds:
+            assert world.put(kind, body) is plain.get(key)
+            plain[key] = body
+        else:
+            assert world.drop(kind, *key_of(body)) is plain.pop(key, None)
+    for kind in (LINEAR_MODEL, MODEL_ROUTE, POD, CONFIG_MAP, JOB):
+        for space in ("a", "b"):
+            mine = sorted((n, b) for (k, s, n), b in plain.items() if (k, s) == (kind, space))
+            assert world.all(kind, space) == [b for _, b in mine]
+            for term in TERMS:
+                assert world.find(kind, space, term) == [b for _, b in mine if term in index_terms(kind, b)]
+            for name in ("x", "y", "z"):
+                assert world.get(kind, space, name) is plain.get((kind, space, name))
+        assert world.namespaces([kind]) == {s for k, s, _ in plain if k == kind}
+    assert len(world.all(LINEAR_MODEL)) == sum(k == LINEAR_MODEL for k, _, _ in plain)
+
+
+def test_the_index_keeps_nothing_of_what_is_gone():
+    """No memory is left behind by objects that came and went."""
+    world = World()
+    body = {"metadata": {"namespace": "a", "name": "x"}, "spec": {"model": "m", "frozen": True}}
+    world.put(LINEAR_MODEL, body)
+    world.drop(LINEAR_MODEL, "a", "x")
+    assert world._index == {}
+
+
+def test_only_the_controller_is_an_owner():
+    """An owner reference without `controller` finds nothing."""
+    body = {"metadata": {"ownerReferences": [{"uid": "u"}, {"uid": "v", "controller": True}]}}
+    assert index_terms(CONFIG_MAP, body) == {"owner=v"}
+
+
+def test_what_waits_is_what_the_replicas_have_not_confirmed():
+    """A route that is not Converged, and a frozen version that is not Withdrawn."""
+    route = {"metadata": {}, "spec": {"model": "m"}}
+    model = {"metadata": {}, "spec": {"model": "m", "frozen": True}}
+    done = {"conditions": [{"type": "Converged", "status": "True"}, {"type": "Withdrawn", "status": "True"}]}
+    assert "waiting=default" in index_terms(MODEL_ROUTE, route)
+    assert "waiting=default" not in index_terms(MODEL_ROUTE, {**route, "status": done})
+    assert "waiting" in index_terms(LINEAR_MODEL, model)
+    assert "waiting" not in index_terms(LINEAR_MODEL, {**model, "status": done})
+    assert "waiting" not in index_terms(LINEAR_MODEL, {**model, "spec": {"model": "m"}})

@@ -65,7 +65,6 @@ class Client:
     ) -> Object:
         """One call. Raises ApiError for what the server refuses, AwayError where it is away."""
         headers = {"Accept": JSON, "Content-Type": content_type}
-        data = msgspec.json.encode(body) if body is not None else None
         resource = _resource(path)
         try:
             _, url, headers, _, _ = await self._api.param_serialize(
@@ -75,7 +74,7 @@ class Client:
                 header_params=headers,
                 auth_settings=["BearerToken"],
             )
-            answer = await self._api.call_api(method, url, headers, body=data, _request_timeout=TIMEOUT_SECONDS)
+            answer = await self._api.call_api(method, url, headers, body=body, _request_timeout=TIMEOUT_SECONDS)
             text: bytes = await answer.read()  # type: ignore[no-untyped-call]
         except (aiohttp.ClientError, TimeoutError) as error:
             self._counted(method, resource, 0)

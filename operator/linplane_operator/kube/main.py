@@ -118,7 +118,7 @@ class Operator:
         if self._options.in_cluster:
             return kopf.login_with_service_account(**kwargs)
         known = self._configuration
-        token = str(known.api_key.get("authorization") or "").removeprefix("Bearer ")
+        token = str(known.api_key.get("BearerToken") or "").removeprefix("Bearer ")
         return kopf.ConnectionInfo(
             server=known.host,
             ca_path=known.ssl_ca_cert,

@@ -20,6 +20,9 @@ INT_FORMATS = {"int32": 1 << 31, "int64": 1 << 63}
 Node = tuple[tuple[str, ...], Mapping[str, Any]]
 
 
+EXACT = (1 << 53) - 1
+
+
 def schema_of(crd: Mapping[str, Any]) -> Mapping[str, Any]:
     """The one schema of a CRD."""
     (version,) = crd["spec"]["versions"]
@@ -73,6 +76,8 @@ def _bounds(path: tuple[str, ...], schema: Mapping[str, Any]) -> Iterator[str]:
         yield "a string without maxLength or enum"
     if kind == "integer":
         limit = INT_FORMATS.get(schema.get("format", ""), 0)
+        if schema.get("maximum", 0) > EXACT:
+            yield "a bound that a float64 does not hold: an API server keeps bounds as float64"
         if not -limit <= schema.get("minimum", -limit - 1) <= schema.get("maximum", limit) < limit:
             yield "an integer without format, minimum and maximum that agree"
     if kind == "array":

@@ -41,6 +41,13 @@ BAD = {
         "maximum": 1 << 31,
         "description": "x" * 20,
     },
+    "a bound that a float64": {
+        "type": "integer",
+        "format": "int64",
+        "minimum": 0,
+        "maximum": (1 << 63) - 1,
+        "description": "A number, at most 9223372036854775807. Unset means 0.",
+    },
     "an array without": {"type": "array", "items": {"type": "boolean"}, "description": "A list. Unset means no items."},
     "a map without maxProperties": {
         "type": "object",

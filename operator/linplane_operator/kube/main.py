@@ -17,9 +17,9 @@ from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from linplane_api import names
-from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, OURS, Kind
+from linplane_api.kinds import OURS, Kind
 
-from ..affected import WorkKey
+from ..affected import WorkKey, every_key
 from ..budget import Budget
 from ..compile.objects import Settings
 from ..queue import WorkQueue
@@ -161,9 +161,7 @@ class Operator:
 
     async def _resync(self) -> None:
         while True:
-            self._queue.add(
-                (k.kind, *key_of(b)) for k in (LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER) for b in self._world.all(k)
-            )
+            self._queue.add(every_key(self._world))
             await asyncio.sleep(RESYNC_SECONDS)
             try:
                 for kind in WATCHED:

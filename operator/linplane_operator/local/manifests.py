@@ -25,6 +25,8 @@ from .unused import unused_parts
 TAKEN = (CONFIG_MAP, LINEAR_MODEL, MODEL_SERVER, MODEL_ROUTE)
 GONE_SECONDS = 0.5  # editors replace a file by deleting it first, and people move objects from file to file
 
+_STORED = {"name", "namespace", "labels", "annotations"}
+
 ObjectKey = tuple[str, str]  # kind, name
 
 
@@ -129,11 +131,14 @@ class Manifests:
         if stored and self._accepted.get(document.key) == (document, uid_of(stored), meta(stored)["generation"]):
             return []
         self._accepted.pop(document.key, None)
-        problems = self._judge(kind, document.body)
-        if problems:
-            return problems
+        wanted = self._wanted(kind, file, document.body, stored) if _is_simple(document.body) else {}
+        if stored is None or _content(wanted) != _content(stored):  # what is stored was judged when it came in
+            problems = self._judge(kind, document.body)
+            if problems:
+                return problems
+            wanted = self._wanted(kind, file, document.body, stored)
         try:
-            after = self._put(kind, file, document.body, stored)
+            after = self._store.update(kind, stored, wanted) if stored else self._store.create(kind, wanted)
         except ConflictError as error:
             return [("data", str(error))]
         if stored is None:
@@ -168,7 +173,8 @@ class Manifests:
         old = {**before, "metadata": {"name": name_of(before)}} if before else None
         return [(p.field, p.message) for p in schemas.judge(new, old)]
 
-    def _put(self, kind: Kind, file: str, body: Object, before: Object | None) -> Object:
+    def _wanted(self, kind: Kind, file: str, body: Object, before: Object | None) -> Object:
+        """The object as it is stored: with defaults, with the file that it comes from, without a status of its own."""
         given = meta(body)
         manifest = {names.ANNOTATION_MANIFEST: str(self._folder / file)}
         metadata = {
@@ -180,8 +186,7 @@ class Manifests:
         if kind is not CONFIG_MAP:
             content = load_schemas().with_defaults(content | {"metadata": {"name": name_of(body)}})
         status = {"status": before["status"]} if before and "status" in before else {}
-        after = {**content, "metadata": metadata, **status}
-        return self._store.update(kind, before, after) if before else self._store.create(kind, after)
+        return {**content, "metadata": metadata, **status}
 
     def _note(self, line: Line) -> None:
         if line not in self._noted:
@@ -236,6 +241,20 @@ def retry_failed(store: Store, model: Object | None) -> None:
     for job in store.owned(JOB, model) if model else ():
         if job_condition(job, "Failed"):
             store.delete(JOB, job)
+
+
+def _is_simple(body: Object) -> bool:
+    """Nothing in it is left out of what is stored."""
+    metadata = body.get("metadata")
+    parts = (metadata.get("labels") or {}, metadata.get("annotations") or {}) if isinstance(metadata, dict) else ("",)
+    return isinstance(metadata, dict) and set(metadata) <= _STORED and all(isinstance(part, dict) for part in parts)
+
+
+def _content(body: Object) -> Object:
+    """What people wrote: not the file that it is in, nor what the store adds."""
+    labels, annotations = (dict(meta(body).get(part) or {}) for part in ("labels", "annotations"))
+    annotations.pop(names.ANNOTATION_MANIFEST, None)
+    return {**body, "metadata": {"labels": labels, "annotations": annotations}}
 
 
 def _file_of(body: Object) -> str:

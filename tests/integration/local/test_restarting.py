@@ -1,0 +1,137 @@
+"""State survives a restart, nothing trains twice, and what is damaged is set aside and made anew."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from integration.local.running import Local, route, synthetic, weights
+from support import eventually
+
+
+@pytest.fixture
+def trained(local: Local) -> Local:
+    """One that serves v1 of two trained versions."""
+    local.save("all.yaml", synthetic("rent", "v1") + "---\n" + synthetic("rent", "v2", features=3))
+    local.save("route.yaml", route("rent", "v1"))
+    local.start()
+    local.answers_with("rent", "v1")
+    eventually(lambda: len(local.trained()) == 2)
+    eventually(lambda: local.is_ready("modelroutes", "rent") and local.is_ready("linearmodels", "rent-v2"))
+    return local
+
+
+def test_a_restart_answers_as_before_and_trains_nothing(trained: Local) -> None:
+    expected = trained.expected("rent", "v1")
+    uid = trained.object("linearmodels", "rent-v1")["metadata"]["uid"]
+    for end in (trained.stop, trained.kill):
+        end()
+        trained.start()
+        assert trained.answers_with("rent", "v1")["prediction"] == expected
+        eventually(lambda: trained.told("ready"))
+        assert trained.told("training") == trained.told("trained") == trained.told("applied") == []
+    assert trained.object("linearmodels", "rent-v1")["metadata"]["uid"] == uid
+    assert len(trained.trained()) == 2
+
+
+def test_what_is_saved_or_deleted_meanwhile_counts_at_the_next_start(trained: Local) -> None:
+    trained.stop()
+    trained.save("route.yaml", route("rent", "v2"))
+    trained.save("all.yaml", synthetic("rent", "v2", features=3))
+    trained.start()
+    trained.answers_with("rent", "v2")
+    eventually(lambda: trained.told("deleted") == ["LinearModel rent-v1"])
+    assert len(trained.trained()) == 2
+
+
+def test_a_manifest_saved_at_the_very_moment_of_a_start_deletes_nothing(trained: Local) -> None:
+    trained.stop()
+    for name in ("all.yaml", "route.yaml"):
+        os.utime(trained.folder / name, (2**31 - 10, 2**31 - 10))  # as new as can be
+        (trained.folder / name).touch()
+    trained.start()
+    trained.answers_with("rent", "v1")
+    eventually(lambda: trained.is_ready("modelroutes", "rent"))
+    assert trained.told("deleted") == trained.told("training") == []
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["linearmodels/rent-v1", "modelroutes/rent", "modelservers/default", "configmaps/linplane-routing-default"],
+)
+def test_a_damaged_object_is_set_aside_and_nothing_is_lost(trained: Local, place: str) -> None:
+    expected = trained.expected("rent", "v1")
+    digests = trained.trained()
+    trained.kill()
+    (trained.state / "objects" / f"{place}.json").write_text('{"kind": "Linear')
+    trained.start()
+    assert trained.answers_with("rent", "v1")["prediction"] == expected
+    (told,) = trained.told("damaged")
+    assert told.endswith(f"moved to {trained.state}/damaged/{place.replace('/', '-')}.json")
+    eventually(lambda: trained.is_ready("modelroutes", "rent") and trained.is_ready("linearmodels", "rent-v1"))
+    assert trained.told("training") == []
+    assert trained.trained() == digests
+
+
+def test_a_damaged_artifact_is_trained_anew_to_the_same_digest(trained: Local) -> None:
+    expected = trained.expected("rent", "v1")
+    name = trained.object("linearmodels", "rent-v1")["status"]["artifact"]
+    trained.kill()
+    (trained.state / "objects/configmaps" / f"{name}.json").write_bytes(b"\0" * 100)
+    trained.start()
+    eventually(lambda: trained.told("training") == ["rent-v1"])
+    eventually(lambda: trained.is_ready("linearmodels", "rent-v1"))
+    assert trained.answers_with("rent", "v1")["prediction"] == expected == trained.expected("rent", "v1")
+    assert len(trained.trained()) == 2
+
+
+def test_damage_forgets_neither_a_freeze_nor_the_last_good_version(trained: Local) -> None:
+    trained.save("route.yaml", route("rent", "v9"))
+    eventually(lambda: trained.condition("modelroutes", "rent", "Accepted")["reason"] == "VersionNotFound")
+    trained.kill()
+    (trained.state / "objects/configmaps/linplane-routing-default.json").write_text("")
+    trained.start()
+    eventually(lambda: trained.condition("modelroutes", "rent", "Accepted")["reason"] == "VersionNotFound")
+    assert trained.answers_with("rent", "v1")
+
+
+def test_a_server_that_crashes_is_told_and_started_again(trained: Local) -> None:
+    (server,) = trained.children("linplane_server")
+    os.kill(server, signal.SIGSEGV)
+    eventually(lambda: trained.told("server"))
+    (told,) = trained.told("warning")
+    assert told.startswith("the server ended with signal 11 (Segmentation fault); started again in 0.1 s (its log is /")
+    assert trained.answers_with("rent", "v1")
+    assert trained.told("server") == ["answers again"]
+
+
+def test_a_server_that_cannot_start_is_tried_ever_more_slowly(trained: Local, tmp_path: Path) -> None:
+    trained.stop()
+    token = tmp_path / "token"
+    token.write_text("secret")
+    trained.options = ("--admin-token-file", str(token))
+    trained.start()
+    eventually(lambda: trained.told("ready"))
+    token.unlink()
+    (server,) = trained.children("linplane_server")
+    os.kill(server, signal.SIGKILL)
+    waits = ["0.1 s", "0.2 s", "0.4 s"]
+    eventually(lambda: len(trained.told("warning")) >= 3, 20)
+    for told, wait in zip(trained.told("warning"), waits, strict=False):
+        assert f"started again in {wait}" in told
+    token.write_text("secret")
+    eventually(lambda: trained.told("server"), 20)
+    assert trained.answers_with("rent", "v1")
+
+
+def test_objects_of_hand_written_weights_survive_as_well(local: Local) -> None:
+    local.save("all.yaml", weights("rent", "v1", {"area": 2.0}, 1.0) + "---\n" + route("rent", "v1"))
+    local.start()
+    assert local.answers_with("rent", "v1")["prediction"] == 4.0
+    local.kill()
+    (local.state / "objects/linearmodels/rent-v1.json").write_text(json.dumps([1, 2]))
+    local.start()
+    assert local.answers_with("rent", "v1")["prediction"] == 4.0
+    assert local.trained() == []

@@ -1,4 +1,5 @@
-"""Who may make admin calls where no API server judges: decided before anything else of a request is looked at.
+"""From where admin calls are taken, and where no API server judges, by whom: decided before anything else of a request
+is looked at.
 
 With a token configured it is required, and works from anywhere. Without one, a call must come from this machine and
 not from a web page: the peer is loopback, there is no Origin, and Host is a local name (a page that had its own name
@@ -17,6 +18,8 @@ from .problems import Headers
 FAILURES = 10
 """Wrong tokens an address may give in a second before it is told to wait."""
 
+ELSEWHERE = "admin calls are taken from this machine only, or with a configured token"
+
 _is_local_host = re.compile(rb"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE).fullmatch
 
 
@@ -32,16 +35,17 @@ class Denied:
 class Access:
     """See the module. `clock` is monotonic, in whole nanoseconds; it is for the limit on wrong tokens."""
 
-    def __init__(self, token: bytes | None, clock: Callable[[], int]) -> None:
-        """`token` None: by the rule for local calls."""
+    def __init__(self, token: bytes | None, clock: Callable[[], int], elsewhere: str = ELSEWHERE) -> None:
+        """`token` None: by the rule for local calls; `elsewhere` is what others are told then."""
         self._token = token
+        self._elsewhere = elsewhere
         self._bucket = Bucket("admin", FAILURES, FAILURES, per_client=True)
         self._failures = Limiter(clock)
 
     def judge(self, peer: str, fields: Headers) -> Denied | None:
         """None where the call may be made. `peer` is the connection's address, never a forwarded one."""
         if self._token is None:
-            return judge_local(peer, fields)
+            return judge_local(peer, fields, self._elsewhere)
         denied = judge_token(self._token, fields)
         if denied is None:
             return None
@@ -60,10 +64,10 @@ def judge_token(token: bytes, fields: Headers) -> Denied | None:
     return None
 
 
-def judge_local(peer: str, fields: Headers) -> Denied | None:
+def judge_local(peer: str, fields: Headers, elsewhere: str = ELSEWHERE) -> Denied | None:
     """By where the call comes from."""
     if not _is_loopback(peer):
-        return Denied(403, "admin calls are taken from this machine only, or with a configured token")
+        return Denied(403, elsewhere)
     if any(name == b"origin" for name, _ in fields):
         return Denied(403, "admin calls from a web page are not taken: the request has an Origin")
     hosts = [value for name, value in fields if name == b"host"]

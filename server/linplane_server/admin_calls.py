@@ -3,11 +3,21 @@ the resources are.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .resources import Change, Conflict, ObjectState, Refused, Resources
+from .resources import (
+    Change,
+    Conflict,
+    Forbidden,
+    ObjectState,
+    Refused,
+    Resources,
+    Throttled,
+    Unauthenticated,
+    Unavailable,
+)
 
 PATIENCE = 2.0
 """Seconds that a call waits for its effect."""
@@ -17,10 +27,17 @@ Read = Callable[[], Awaitable[ObjectState]]
 
 @dataclass(frozen=True)
 class Outcome:
-    """`done`: the effect was seen; otherwise it is under way. `body` is what the caller is told."""
+    """`done`: the effect was seen; otherwise it is under way. `body` is what the caller is told, `audit` what else the
+    audit log is.
+    """
 
     done: bool
     body: dict[str, Any]
+    audit: Mapping[str, str]
+
+
+def _outcome(done: bool, change: Change | None, **body: Any) -> Outcome:
+    return Outcome(done, body, change.audit if change else {})
 
 
 async def switch(resources: Resources, route_name: str, version: str, patience: float = PATIENCE) -> Outcome:
@@ -29,7 +46,8 @@ async def switch(resources: Resources, route_name: str, version: str, patience: 
     """
     route = await resources.route(route_name)
     _check_servable(await resources.version(route.model, version))
-    change = await resources.switch(route, version) if route.version != version else None
+    change = await resources.switch(route, version) if route.version != version or not route.readable else None
+    told = {"route": route_name, "from": route.version, "to": version}
 
     def switched(now: ObjectState) -> bool:
         accepted = now.condition("Accepted")
@@ -37,8 +55,10 @@ async def switch(resources: Resources, route_name: str, version: str, patience: 
             raise Conflict(accepted.reason, accepted.message)
         return now.version == version and now.holds("Converged")
 
-    done = await _wait(lambda: resources.route(route_name), switched, change, resources.interval, patience)
-    return Outcome(done, {"route": route_name, "from": route.version, "to": version, "converged": done})
+    done = route.readable and await _wait(
+        lambda: resources.route(route_name), switched, change, resources.interval, patience
+    )
+    return _outcome(done, change, **told, converged=done)
 
 
 async def freeze(resources: Resources, route_name: str, version: str, patience: float = PATIENCE) -> Outcome:
@@ -54,7 +74,7 @@ async def freeze(resources: Resources, route_name: str, version: str, patience: 
     body = {"model": route.model, "version": version, "frozen": True, "withdrawn": done}
     if route.version == version:
         body["warning"] = f"{version} is the current version of {route_name}: its share is answered 503 until a switch"
-    return Outcome(done, body)
+    return _outcome(done, change, **body)
 
 
 async def unfreeze(resources: Resources, route_name: str, version: str, patience: float = PATIENCE) -> Outcome:
@@ -67,7 +87,7 @@ async def unfreeze(resources: Resources, route_name: str, version: str, patience
         return not now.frozen and now.observed == now.generation
 
     done = await _wait(lambda: resources.version(route.model, version), thawed, change, resources.interval, patience)
-    return Outcome(done, {"model": route.model, "version": version, "frozen": False, "observed": done})
+    return _outcome(done, change, model=route.model, version=version, frozen=False, observed=done)
 
 
 def _check_servable(version: ObjectState) -> None:
@@ -82,11 +102,17 @@ def _check_servable(version: ObjectState) -> None:
 async def _wait(
     read: Read, effect: Callable[[ObjectState], bool], change: Change | None, interval: float, patience: float
 ) -> bool:
-    """Whether the effect was seen in time. Raises Refused where the change was refused, whatever `effect` raises."""
+    """Whether the effect was seen in time: what was changed is changed, also where it cannot be read any more. Raises
+    Refused where the change was refused, whatever `effect` raises.
+    """
     deadline = asyncio.get_running_loop().time() + patience
     while True:
-        if effect(await read()):
-            return True
+        try:
+            if effect(await read()):
+                return True
+        except (Unavailable, Throttled, Unauthenticated, Forbidden):
+            if change is None:
+                raise
         refusal = await change.refusal() if change else None
         if refusal is not None:
             raise Refused("Invalid", refusal)

@@ -16,9 +16,17 @@ from .registry import Registry
 from .resources import AdminRefusal, Resources
 
 Connect = Callable[[str | None], Resources]
-"""A caller's access to the resources, by its Authorization header."""
+"""A caller's access to the resources, by its Authorization header. Raises AdminRefusal."""
 
-_STATUSES = {"not_found": 404, "conflict": 409, "forbidden": 403, "refused": 422}
+_STATUSES = {
+    "unauthenticated": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "conflict": 409,
+    "refused": 422,
+    "throttled": 429,
+    "unavailable": 503,
+}
 _TITLES = {
     401: "Not authenticated",
     403: "Not allowed",
@@ -26,6 +34,7 @@ _TITLES = {
     409: "Conflict",
     422: "Refused",
     429: "Too many requests",
+    503: "No answer from the API server",
 }
 _CALLS = {"switch_model": admin_calls.switch, "freeze": admin_calls.freeze, "unfreeze": admin_calls.unfreeze}
 
@@ -59,14 +68,10 @@ class AdminEndpoint:
             response = await self._act(name, request, line)
         except _Answer as answer:
             line["reason"] = answer.reason
-            response = _problem(answer.status, answer.reason, answer.detail)
-            if answer.retry_after:
-                response.headers["retry-after"] = str(answer.retry_after)
-            if answer.status == 401:
-                response.headers["www-authenticate"] = "Bearer"
+            response = _problem(answer.status, answer.reason, answer.detail, answer.retry_after)
         except AdminRefusal as refusal:
             line["reason"] = refusal.reason
-            response = _problem(_STATUSES[refusal.kind], refusal.reason, refusal.detail)
+            response = _problem(_STATUSES[refusal.kind], refusal.reason, refusal.detail, refusal.retry_after)
         if response.status_code != 429:
             _audit.info("admin call", extra=line | {"status": response.status_code})
         return response
@@ -81,8 +86,13 @@ class AdminEndpoint:
             raise _Answer(404, "Off", "admin calls are off: this server was started without resources to change")
         route, version = self._parameters(request.scope["query_string"])
         line |= {"route": route, "version": version}
-        outcome = await _CALLS[name](self._connect(request.headers.get("authorization")), route, version)
-        line |= {key: outcome.body[key] for key in ("from", "to") if key in outcome.body}
+        resources = self._connect(request.headers.get("authorization"))
+        try:
+            outcome = await _CALLS[name](resources, route, version)
+        finally:
+            await resources.close()
+        line |= {key: outcome.body[key] for key in ("from", "to", "frozen") if key in outcome.body}
+        line |= outcome.audit
         return Response(msgspec.json.encode(outcome.body), 200 if outcome.done else 202, media_type="application/json")
 
     def _parameters(self, query: bytes) -> tuple[str, str]:
@@ -106,5 +116,9 @@ class AdminEndpoint:
         return route, given["version"]
 
 
-def _problem(status: int, reason: str, detail: str) -> Response:
-    return Response(problem(status, "admin", _TITLES[status], detail, reason=reason), status, media_type=CONTENT_TYPE)
+def _problem(status: int, reason: str, detail: str, retry_after: int) -> Response:
+    headers = {"retry-after": str(retry_after)} if retry_after else {}
+    if status == 401:
+        headers["www-authenticate"] = "Bearer"
+    body = problem(status, "admin", _TITLES[status], detail, reason=reason)
+    return Response(body, status, headers, media_type=CONTENT_TYPE)

@@ -10,7 +10,6 @@ import asyncio
 import errno
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -18,28 +17,12 @@ from linplane_api.manifest import ManifestError, set_field
 from linplane_api.names import ANNOTATION_MANIFEST, model_object_name
 
 from .labels import is_model, is_route, is_version
-from .resources import Condition, Conflict, Forbidden, NotFound, ObjectState, Refused
+from .objects import Object, parse_object, state_of
+from .resources import Conflict, Forbidden, NotFound, ObjectState, Refused
 
 SetField = Callable[[Path, str, str, tuple[str, ...], str | bool], None]
 
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
-
-
-class _Metadata(msgspec.Struct):
-    name: str
-    generation: int = 0
-    annotations: dict[str, str] = {}
-
-
-class _Status(msgspec.Struct, rename="camel"):
-    conditions: tuple[Condition, ...] = ()
-    observed_generation: int = 0
-
-
-class _Object(msgspec.Struct):
-    metadata: _Metadata
-    spec: dict[str, Any]
-    status: _Status = msgspec.field(default_factory=_Status)
 
 
 class _Problem(msgspec.Struct, frozen=True):
@@ -56,6 +39,7 @@ class _FileChange:
         self._folder = folder
         self._manifest = manifest
         self._before = before
+        self.audit = {"manifest": manifest.name}
 
     async def refusal(self) -> str | None:
         """See `Change`."""
@@ -76,14 +60,14 @@ class FolderResources:
 
     async def route(self, name: str) -> ObjectState:
         """See `Resources`."""
-        return _state_of(self._read("modelroutes", name, f"there is no route {name}"))
+        return state_of(self._read("modelroutes", name, f"there is no route {name}"))
 
     async def version(self, model: str, version: str) -> ObjectState:
         """See `Resources`."""
         if not (is_model(model) and is_version(version)):
             raise NotFound("NotFound", "there is no such version")
         name = model_object_name(model, version)
-        return _state_of(self._read("linearmodels", name, f"there is no version {name}"))
+        return state_of(self._read("linearmodels", name, f"there is no version {name}"))
 
     async def switch(self, route: ObjectState, version: str) -> _FileChange:
         """See `Resources`."""
@@ -92,6 +76,9 @@ class FolderResources:
     async def freeze(self, version: ObjectState, *, frozen: bool) -> _FileChange:
         """See `Resources`."""
         return await self._change("linearmodels", "LinearModel", version, "frozen", frozen)
+
+    async def close(self) -> None:
+        """Nothing is held open."""
 
     def problems(self, manifest: Path) -> set[_Problem]:
         """What the loop says of this file now."""
@@ -118,11 +105,11 @@ class FolderResources:
                 raise Refused("Manifest", str(error)) from error
             return _FileChange(self, manifest, before)
 
-    def _read(self, folder: str, name: str, absent: str) -> _Object:
+    def _read(self, folder: str, name: str, absent: str) -> Object:
         if not is_route(name) and folder == "modelroutes":
             raise NotFound("NotFound", "there is no such route")
         try:
-            return msgspec.json.decode((self._state / "objects" / folder / f"{name}.json").read_bytes(), type=_Object)
+            return parse_object((self._state / "objects" / folder / f"{name}.json").read_bytes())
         except FileNotFoundError as error:
             raise NotFound("NotFound", absent) from error
         except (OSError, msgspec.MsgspecError) as error:
@@ -138,16 +125,3 @@ def _is_of(problem: _Problem, manifest: Path) -> bool:
 def _unwritable(manifest: Path, error: OSError) -> Forbidden | Conflict:
     detail = f"{manifest.name} cannot be changed: {error.strerror or type(error).__name__}"
     return Forbidden("ReadOnly", detail) if error.errno in _DENIED else Conflict("NotWritten", detail)
-
-
-def _state_of(found: _Object) -> ObjectState:
-    spec = found.spec
-    return ObjectState(
-        name=found.metadata.name,
-        model=str(spec.get("model", "")),
-        version=str(spec.get("version", "")),
-        generation=found.metadata.generation,
-        observed=found.status.observed_generation,
-        conditions=found.status.conditions,
-        frozen=spec.get("frozen") is True,
-    )

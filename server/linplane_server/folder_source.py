@@ -21,6 +21,7 @@ class FolderSource:
     """See the module. The folder may be absent at first."""
 
     name = "folder"
+    heard_at = None
 
     def __init__(self, folder: Path, interval: float = INTERVAL) -> None:
         """`interval` is in seconds."""

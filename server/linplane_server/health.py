@@ -4,7 +4,9 @@ from .registry import Registry
 
 
 class Health:
-    """Ready: a configuration was read, at least one route of it answers, and the process is not on its way out."""
+    """Ready: a configuration was read, and the process is not on its way out. One without any route is one too: such a
+    server answers 404, and is ready for its first route.
+    """
 
     def __init__(self, registry: Registry) -> None:
         """Not draining."""
@@ -21,6 +23,4 @@ class Health:
             return "draining"
         if self._registry.loaded_at is None:
             return "no configuration was read yet"
-        if not self._registry.snapshot.routes:
-            return "no route is loaded"
         return None

@@ -19,13 +19,14 @@ MAX_REASON = 256
 
 @dataclass(frozen=True)
 class Loaded:
-    """What was made of the last routing map: its keys' texts, good or not, the compiled routes, and the rejected ones
-    with their reasons.
+    """What was made of the last routing map: its keys' texts, good or not, the compiled routes with the texts that they
+    were compiled from, and the rejected ones with their reasons.
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
     routes: Mapping[str, Route] = field(default_factory=dict)
     rejected: Mapping[str, str] = field(default_factory=dict)
+    good: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def advance(loaded: Loaded, routing: RoutingMap, parsed: Mapping[str, Route | Da
         for name, reason in {**loaded.rejected, **bad}.items()
         if name in routing.routes and name not in good
     }
-    return Loaded(routing.routes, routes, rejected)
+    texts = {name: routing.routes[name] if name in good else loaded.good[name] for name in routes}
+    return Loaded(routing.routes, routes, rejected, texts)
 
 
 def snapshot_of(loaded: Loaded, routing: RoutingMap) -> Snapshot:

@@ -8,17 +8,14 @@ import resource
 import socket
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import uvloop
 
 from . import logs, options
-from .access import Access
 from .admin_app import admin_app
-from .admin_endpoint import AdminEndpoint, Connect
+from .admin_endpoint import AdminEndpoint
 from .clients import ClientIdentity
 from .docs import docs_app
-from .folder_source import FolderSource
 from .health import Health
 from .intake import Intake
 from .lifecycle import Process, watch_stdin
@@ -27,11 +24,10 @@ from .metrics import ServerCollector, metrics_registry
 from .predictor import Predictor
 from .protocol import Guard
 from .public_app import PublicApp
-from .reporting import FileReport, no_report
 from .serving import new_serving
 from .settings import Limits, Shutdown
 from .status import Status
-from .times import rfc3339
+from .surroundings import surroundings
 
 ADMIN_GRACEFUL = 0.5
 """Seconds for admin calls under way at the end; predictions have ended by then."""
@@ -47,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(_serve(given))
-        except OSError as error:
+        except (OSError, ValueError) as error:
             _log.critical("cannot start", extra={"reason": str(error)})
             return 1
     return 0
@@ -58,20 +54,15 @@ async def _serve(given: argparse.Namespace) -> None:
     shutdown = options.group_of(given, Shutdown)
     serving = new_serving(time.monotonic_ns)
     health = Health(serving.registry)
-    acknowledge = (
-        FileReport(given.report, given.server_name, given.pod_uid, rfc3339(time.time())) if given.report else no_report
-    )
-    intake = Intake(serving, acknowledge, time.time)
-    source = FolderSource(given.config)
+    around = surroundings(given, serving.registry)
+    intake = Intake(serving, around.acknowledge, time.time, around.keep)
     identity = ClientIdentity(given.trusted_proxy)
     predictor = Predictor(serving, identity, time.perf_counter, single_route=given.single_route)
     public_guard, admin_guard = Guard(limits), Guard(limits)
     public = Listener(PublicApp(predictor, docs_app(), limits.body_bytes), public_guard, shutdown.graceful_seconds)
-    collector = metrics_registry(ServerCollector(serving, source.name))
+    collector = metrics_registry(ServerCollector(serving, around.source))
     status = Status(serving, health, given.pod_name, given.server_name)
-    endpoint = AdminEndpoint(
-        Access(_token(given.admin_token_file), time.monotonic_ns), _resources(given.state), serving.registry
-    )
+    endpoint = AdminEndpoint(around.access, around.connect, serving.registry)
     admin = Listener(admin_app(health, collector, status, endpoint), admin_guard, ADMIN_GRACEFUL)
     public_socket = _socket(given.public_fd, given.host, given.port)
     admin_socket = _socket(given.admin_fd, given.admin_host, given.admin_port)
@@ -87,27 +78,7 @@ async def _serve(given: argparse.Namespace) -> None:
             "pod": given.pod_name,
         },
     )
-    await process.run(source.run(intake.take))
-
-
-def _token(path: Path | None) -> bytes | None:
-    """The static admin token. Raises OSError where the file is not there, or empty: never open by mistake."""
-    if path is None:
-        return None
-    token = path.read_bytes().strip()
-    if not token:
-        raise OSError(f"{path} is empty: an admin token is needed in it")
-    return token
-
-
-def _resources(state: Path | None) -> Connect | None:
-    """What admin calls act on; None: they are off."""
-    if state is None:
-        return None
-    from .folder_resources import FolderResources  # noqa: PLC0415 - local mode alone reads manifests
-
-    resources = FolderResources(state)
-    return lambda authorization: resources  # noqa: ARG005 - whoever may call may change the files
+    await process.run(*around.background(intake))
 
 
 def _socket(number: int | None, host: str, port: int) -> socket.socket:

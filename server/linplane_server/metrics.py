@@ -14,14 +14,15 @@ from prometheus_client.registry import Collector
 
 from .counters import BOUNDS, UNCHOSEN, Series
 from .serving import Serving
+from .source import ConfigSource
 
 _LABELS = ("route", "version")
 
 
 class ServerCollector(Collector):
-    """See the module. `source` is the name of the config source."""
+    """See the module."""
 
-    def __init__(self, serving: Serving, source: str) -> None:
+    def __init__(self, serving: Serving, source: ConfigSource) -> None:
         """Reads it at each scrape."""
         self._serving = serving
         self._source = source
@@ -49,8 +50,14 @@ class ServerCollector(Collector):
             "linplane_snapshot_swaps", "How often a new state was taken up.", value=self._serving.registry.swaps
         )
         source = GaugeMetricFamily("linplane_routing_source_info", "Where routing maps come from.", labels=("source",))
-        source.add_metric((self._source,), 1)
+        source.add_metric((self._source.name,), 1)
         yield source
+        if self._source.heard_at is not None:
+            yield GaugeMetricFamily(
+                "linplane_routing_source_heard_timestamp_seconds",
+                "When the API server last said something of the routing: at least each minute, where all is well.",
+                value=self._source.heard_at,
+            )
         info = GaugeMetricFamily(
             "linplane_route_info", "What each route is answered by.", labels=("route", "revision", "current")
         )

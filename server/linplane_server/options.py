@@ -17,10 +17,16 @@ Group = TypeVar("Group", Limits, Shutdown)
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The arguments, or those of the process. Exits with status 2 and a message where they are wrong."""
     parser = argparse.ArgumentParser(
-        "linplane_server", description="Answers predictions by the routing documents in a folder.", allow_abbrev=False
+        "linplane_server", description="Answers predictions by routing documents.", allow_abbrev=False
     )
     add = parser.add_argument
-    add("--config", type=Path, required=True, metavar="DIR", help="the routing documents")
+    add(
+        "--config",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="the routing documents; in a cluster, the copy of them",
+    )
     add("--server-name", default=DEFAULT_SERVER, metavar="NAME", help="the ModelServer that this is a replica of")
     add("--host", default="127.0.0.1", help="where predictions are taken (default %(default)s; `::` is every address)")
     add("--port", type=int, default=PUBLIC_PORT)
@@ -51,10 +57,33 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="CIDR",
         help="whose X-Forwarded-For counts; repeatable",
     )
+    _add_cluster(parser)
     add("--exit-with-stdin", action="store_true", help="stop when standard input ends")
     for group in (Limits, Shutdown):
         _add_group(parser, group)
-    return parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    _check(parser, given)
+    return given
+
+
+def _add_cluster(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("in a cluster")
+    add = group.add_argument
+    add("--kubernetes", action="store_true", help="routing documents come from the API server, reports go there")
+    add("--namespace", metavar="NAME", help="where (default: the service account's)")
+    add("--api-url", metavar="URL", help="the API server (default: that of the cluster which this pod is in)")
+    add("--api-ca", type=Path, metavar="FILE", help="who vouches for it (default: the service account's)")
+    add("--api-token-file", type=Path, metavar="FILE", help="this server's token (default: the service account's)")
+
+
+def _check(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
+    if not given.kubernetes:
+        return
+    if not (given.pod_name and given.pod_uid):
+        parser.error("--kubernetes needs --pod-name and --pod-uid, by which this replica's report is its own")
+    for name in ("report", "state", "admin_token_file"):
+        if getattr(given, name):
+            parser.error(f"--kubernetes and --{name.replace('_', '-')} exclude each other")
 
 
 def _add_group(parser: argparse.ArgumentParser, group: type[Limits] | type[Shutdown]) -> None:

@@ -70,6 +70,7 @@ class Route:
         "current",
         "current_name",
         "header",
+        "model",
         "name",
         "order",
         "revision",
@@ -84,6 +85,7 @@ class Route:
         """Raises ValueError for a document that cannot be answered by."""
         document = entry.document
         self.name = document.route
+        self.model = document.model
         self.revision = entry.revision
         self.sequence = entry.sequence
         self.current_name = document.current

@@ -5,6 +5,7 @@ The resources stay the only truth: a server changes none of its own state by an 
 of any other.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar, Protocol
 
 import msgspec
@@ -15,11 +16,12 @@ class AdminRefusal(Exception):  # noqa: N818 - an outcome, not a fault of the se
 
     kind: ClassVar[str]
 
-    def __init__(self, reason: str, detail: str) -> None:
-        """See the class."""
+    def __init__(self, reason: str, detail: str, retry_after: int = 0) -> None:
+        """`retry_after` is in seconds, 0 where trying again does not help."""
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+        self.retry_after = retry_after
 
 
 class NotFound(AdminRefusal):
@@ -46,6 +48,24 @@ class Refused(AdminRefusal):
     kind = "refused"
 
 
+class Unauthenticated(AdminRefusal):
+    """Whoever calls is not known."""
+
+    kind = "unauthenticated"
+
+
+class Throttled(AdminRefusal):
+    """Too much was asked, or went wrong, of late."""
+
+    kind = "throttled"
+
+
+class Unavailable(AdminRefusal):
+    """Whoever judges, or holds the objects, gives no answer."""
+
+    kind = "unavailable"
+
+
 class Condition(msgspec.Struct, frozen=True, rename="camel"):
     """The part of a `metav1.Condition` that is looked at."""
 
@@ -59,6 +79,9 @@ class Condition(msgspec.Struct, frozen=True, rename="camel"):
 class ObjectState(msgspec.Struct, frozen=True):
     """What one object says of itself. `generation` grows with every change of its spec; `observed` is the one that
     its status is about.
+
+    Not `readable`: the caller may not read it, and all but the names is unknown. `uid` and `resource_version` are
+    empty where there is no API server.
     """
 
     name: str
@@ -68,6 +91,9 @@ class ObjectState(msgspec.Struct, frozen=True):
     observed: int
     conditions: tuple[Condition, ...]
     frozen: bool = False
+    readable: bool = True
+    uid: str = ""
+    resource_version: str = ""
 
     def condition(self, kind: str) -> Condition | None:
         """That of the spec as it is now; None where the status is about an older one."""
@@ -83,6 +109,10 @@ class ObjectState(msgspec.Struct, frozen=True):
 
 class Change(Protocol):
     """A field that was changed."""
+
+    @property
+    def audit(self) -> Mapping[str, str]:
+        """What the audit log is to say of it."""
 
     async def refusal(self) -> str | None:
         """Why the change was refused after it was written; None where it was not, as far as is known by now."""
@@ -105,3 +135,6 @@ class Resources(Protocol):
 
     async def freeze(self, version: ObjectState, *, frozen: bool) -> Change:
         """Changes the version's `frozen`, provided that it still is as it was read."""
+
+    async def close(self) -> None:
+        """The call has ended."""

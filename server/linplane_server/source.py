@@ -16,8 +16,13 @@ Take = Callable[[RoutingMap], Awaitable[None]]
 class ConfigSource(Protocol):
     """A source of routing maps."""
 
-    name: str
-    """What the metric `linplane_routing_source_info` says: one of a fixed set."""
+    @property
+    def name(self) -> str:
+        """What the metric `linplane_routing_source_info` says: one of a fixed set."""
+
+    @property
+    def heard_at(self) -> float | None:
+        """Unix time, in seconds, of the last word from there; None before the first, and where nobody would speak."""
 
     async def run(self, take: Take) -> None:
         """Watches until cancelled. A state that cannot be read as a whole is not handed over: what was good stays."""

@@ -23,6 +23,7 @@ class Change:
     """A change that may be refused."""
 
     message: str | None = None
+    audit: dict[str, str] = field(default_factory=lambda: {"resourceVersion": "8"})
 
     async def refusal(self) -> str | None:
         return self.message
@@ -49,6 +50,9 @@ class Fake:
 
     async def freeze(self, version: ObjectState, *, frozen: bool) -> Change:
         return self._write(version.name, frozen)
+
+    async def close(self) -> None:
+        pass
 
     def _get(self, name: str) -> ObjectState:
         if name not in self.objects:

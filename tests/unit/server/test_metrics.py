@@ -1,23 +1,25 @@
 """The exposition: well-formed, right, and bounded whatever is asked."""
 
 import json
+from pathlib import Path
 
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from linplane_api.document import RateLimit
+from linplane_server.folder_source import FolderSource
 from linplane_server.health import Health
 from linplane_server.metrics import ServerCollector, metrics_registry
-from linplane_server.serving import Serving
+from linplane_server.serving import Serving, new_serving
 from linplane_server.status import Status
-from unit.server.builders import Client, document, serving
+from unit.server.builders import Client, Clock, document, serving
 
 BODY = b'{"features":[1,2]}'
 
 
 def exposed(loaded: Serving) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
     """Every sample by name and labels, the process's own left out."""
-    text = generate_latest(metrics_registry(ServerCollector(loaded, "folder"))).decode()
+    text = generate_latest(metrics_registry(ServerCollector(loaded, FolderSource(Path())))).decode()
     result: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
     for family in text_string_to_metric_families(text):
         assert family.documentation
@@ -102,4 +104,5 @@ async def test_ready_is_loaded_and_not_draining() -> None:
     assert health.unready() is None
     health.draining = True
     assert health.unready() == "draining"
-    assert Health((await serving()).registry).unready() == "no route is loaded"
+    assert Health((await serving()).registry).unready() is None, "without a route, but read"
+    assert Health(new_serving(Clock()).registry).unready() == "no configuration was read yet"

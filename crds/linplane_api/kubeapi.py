@@ -1,0 +1,168 @@
+"""How a pod of ours asks the API server: where it is, by which token, at which path, and what its errors say.
+
+Only what the server and the trainer share; each brings its own HTTP. Tokens and certificates are files that are
+changed while we run, so they are read when they are needed and never kept.
+"""
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from .kinds import Kind
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+MERGE_PATCH = "application/merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+MAX_MESSAGE = 1024
+
+
+class ApiError(OSError):
+    """The API server gave no good answer. `status` is its HTTP status, 0 where it could not be asked at all; `reason`
+    is one word, as `NotFound`; `retry_after` is in seconds, 0 where it did not say.
+    """
+
+    def __init__(self, status: int, reason: str, message: str, retry_after: int = 0) -> None:
+        """`message` is for people; it is the API server's own where it gave one."""
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.retry_after = retry_after
+
+
+def unreachable(error: BaseException) -> ApiError:
+    """Of whatever went wrong with a connection."""
+    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return ApiError(0, "Unreachable", f"the API server cannot be reached: {said}"[:MAX_MESSAGE])
+
+
+class _Status(msgspec.Struct):
+    message: str = ""
+    reason: str = ""
+
+
+def answered(status: int, body: bytes, retry_after: str = "") -> ApiError:
+    """Of an answer that is not 2xx. A body that is no `Status` is not shown: it is not the API server's."""
+    try:
+        said = msgspec.json.decode(body, type=_Status)
+    except msgspec.MsgspecError:
+        said = _Status()
+    wait = int(retry_after) if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 6 else 0
+    message = said.message[:MAX_MESSAGE] or f"the API server answered {status}"
+    return ApiError(status, said.reason or str(status), message, wait)
+
+
+@dataclass(frozen=True)
+class ApiAccess:
+    """Where the API server is and who we are. `token_file` None: no token of our own."""
+
+    host: str
+    port: int
+    namespace: str
+    tls: bool = True
+    ca_file: Path | None = None
+    token_file: Path | None = None
+
+    @property
+    def authority(self) -> str:
+        """The value of Host."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def authorization(self) -> str:
+        """The value of Authorization as the token's file is now; empty without one. Raises ApiError."""
+        if self.token_file is None:
+            return ""
+        try:
+            token = self.token_file.read_text("ascii").strip()
+        except (OSError, ValueError) as error:
+            raise ApiError(0, "NoToken", f"{self.token_file} cannot be read: {type(error).__name__}") from error
+        if not (token and token.isprintable() and " " not in token):
+            raise ApiError(0, "NoToken", f"{self.token_file} holds no token")
+        return f"Bearer {token}"
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """By the CA file as it is now, or by the system's where there is none; None without TLS. Raises ApiError."""
+        if not self.tls:
+            return None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            if self.ca_file is None:
+                context.load_default_certs()
+            else:
+                context.load_verify_locations(cadata=self.ca_file.read_text("ascii"))
+        except (OSError, ValueError) as error:
+            raise ApiError(0, "NoCertificate", f"{self.ca_file} cannot be read: {type(error).__name__}") from error
+        return context
+
+
+def api_access(
+    environment: Mapping[str, str],
+    url: str | None = None,
+    ca_file: Path | None = None,
+    token_file: Path | None = None,
+    namespace: str | None = None,
+) -> ApiAccess:
+    """As Kubernetes tells every pod, by its environment and the service account's files; what is given goes first.
+
+    Raises ValueError where that is not enough.
+    """
+    host, port, tls = _endpoint(url) if url else _in_cluster(environment)
+    if not tls and not _is_loopback(host):
+        raise ValueError("http is taken on loopback only: a token must not cross the network in the clear")
+    mounted = url is None
+    return ApiAccess(
+        host,
+        port,
+        namespace or _namespace(),
+        tls,
+        ca_file or (SERVICE_ACCOUNT / "ca.crt" if mounted else None),
+        token_file or (SERVICE_ACCOUNT / "token" if mounted else None),
+    )
+
+
+def _in_cluster(environment: Mapping[str, str]) -> tuple[str, int, bool]:
+    host = environment.get("KUBERNETES_SERVICE_HOST", "")
+    port = environment.get("KUBERNETES_SERVICE_PORT", "443")
+    if not host or not port.isdigit():
+        raise ValueError("not in a pod: KUBERNETES_SERVICE_HOST is not set, so an API URL is needed")
+    return host, int(port), True
+
+
+def _endpoint(url: str) -> tuple[str, int, bool]:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc or parts.path.strip("/"):
+        raise ValueError("an API URL is https://HOST or https://HOST:PORT and nothing else")
+    tls = parts.scheme == "https"
+    return parts.hostname, parts.port or (443 if tls else 80), tls
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _namespace() -> str:
+    try:
+        return (SERVICE_ACCOUNT / "namespace").read_text("ascii").strip()
+    except (OSError, ValueError) as error:
+        raise ValueError("the namespace is not known: there is no service account here, so it must be given") from error
+
+
+def collection_path(kind: Kind, namespace: str) -> str:
+    """The URL path of all objects of a kind in a namespace."""
+    root = "api" if "/" not in kind.api_version else "apis"
+    return f"/{root}/{kind.api_version}/namespaces/{quote(namespace, safe='')}/{kind.plural}"
+
+
+def object_path(kind: Kind, namespace: str, name: str) -> str:
+    """The URL path of one object. Whatever a name holds, it stays one segment; `.` and `..` are nobody's name."""
+    if name in {"", ".", ".."}:
+        raise ValueError("an object has a name")
+    return f"{collection_path(kind, namespace)}/{quote(name, safe='')}"

@@ -1,0 +1,122 @@
+"""Acknowledges by a ReplicaReport: this pod's own, owned by it, so gone with it.
+
+The newest state is what is written; states in between may be left out. At once, then at most one a second after a
+burst of 5. A report that somebody deleted comes back, for it is written again now and then; where nothing changed the
+API server writes nothing.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from linplane_api import names
+from linplane_api.kinds import POD, REPLICA_REPORT
+from linplane_api.kubeapi import APPLY_PATCH, ApiAccess, ApiError, object_path
+
+from ..loading import report_of
+from ..registry import Snapshot
+from .connection import Request, Session
+from .pace import Backoff, Pace
+from .trouble import Trouble
+
+FIELD_MANAGER = "linplane-server"
+BURST = 5
+PER_SECOND = 1.0
+REFRESH = 300.0
+"""Seconds after which a report is written again, by chance up to a tenth more."""
+SECONDS = 10.0
+"""For one write."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Replica:
+    """Who we are. `started_at` is RFC 3339."""
+
+    server: str
+    pod_name: str
+    pod_uid: str
+    started_at: str
+
+
+class ClusterReport:
+    """See the module. `clock` gives seconds that never go back."""
+
+    def __init__(self, access: ApiAccess, replica: Replica, clock: Callable[[], float] = time.monotonic) -> None:
+        """Nothing is written before there is something to acknowledge."""
+        path = object_path(REPLICA_REPORT, access.namespace, replica.pod_name)
+        self._target = f"{path}?fieldManager={FIELD_MANAGER}&force=true"
+        self._access = access
+        self._replica = replica
+        self._session = Session(access)
+        self._pace = Pace(PER_SECOND, BURST, clock)
+        self._backoff = Backoff(0.2, 5.0)
+        self._trouble = Trouble(_log, "report not written", "reports are written again")
+        self._wanted: bytes | None = None
+        self._changed = asyncio.Event()
+
+    async def __call__(self, snapshot: Snapshot) -> None:
+        """Returns at once: what is served does not wait for the API server."""
+        self._wanted = self._body(snapshot)
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Writes until cancelled."""
+        try:
+            while True:
+                refresh = REFRESH * (1 + random.random() / 10) if self._wanted else None  # noqa: S311 - no secret
+                try:
+                    async with asyncio.timeout(refresh):
+                        await self._changed.wait()
+                except TimeoutError:
+                    pass
+                await self._write()
+        finally:
+            self._session.close()
+
+    async def _write(self) -> None:
+        """Returns once the newest is written, however long that takes."""
+        while True:
+            wait = self._pace.take()
+            if wait:
+                await asyncio.sleep(wait)
+                continue
+            self._changed.clear()
+            try:
+                await self._put(self._wanted or b"")
+            except ApiError as error:
+                self._trouble.begin(error)
+                await asyncio.sleep(self._backoff.pause(error.retry_after))
+                continue
+            self._trouble.end()
+            self._backoff.reset()
+            return
+
+    async def _put(self, body: bytes) -> None:
+        authorization = self._access.authorization()
+        await self._session.ask(Request("PATCH", self._target, authorization, body, APPLY_PATCH), SECONDS)
+
+    def _body(self, snapshot: Snapshot) -> bytes:
+        """The object, for server-side apply. JSON is YAML."""
+        replica = self._replica
+        owner = {"apiVersion": POD.api_version, "kind": POD.kind, "name": replica.pod_name, "uid": replica.pod_uid}
+        report = report_of(snapshot, replica.server, replica.pod_uid, replica.started_at)
+        return msgspec.json.encode(
+            {
+                "apiVersion": REPLICA_REPORT.api_version,
+                "kind": REPLICA_REPORT.kind,
+                "metadata": {
+                    "name": replica.pod_name,
+                    "namespace": self._access.namespace,
+                    "labels": {names.LABEL_SERVER: replica.server},
+                    "ownerReferences": [owner],
+                },
+                "report": report,
+            }
+        )

@@ -1,0 +1,233 @@
+"""Routing maps from the API server: reads the one ConfigMap by its name, then watches it, for ever.
+
+What the API server delivers always wins, even with a lower sequence: etcd may have been restored. A stream that ends
+in order is continued; after everything else the ConfigMap is read again. A ConfigMap that is gone changes nothing:
+the last documents stay.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from linplane_api.canonical import FormatError
+from linplane_api.document import RoutingMap, routing_map
+from linplane_api.kinds import CONFIG_MAP
+from linplane_api.kubeapi import ApiAccess, ApiError, collection_path, object_path
+
+from ..source import Take
+from .connection import MAX_BODY, Connection, Request, connect
+from .pace import Backoff
+from .trouble import Trouble
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """In seconds."""
+
+    read: float = 10.0
+    """A GET, and the head of a watch."""
+    patience: float = 1.5
+    """How long the first read may take before the server's own copy is served meanwhile."""
+    watch: int = 300
+    """A watch, after which the API server ends it; by chance up to a tenth longer or shorter."""
+    silence: float = 70.0
+    """A watch without a word is dead after this: there is a bookmark each minute."""
+    first_pause: float = 0.1
+    last_pause: float = 5.0
+    steady: float = 10.0
+    """A watch that lasted this long was a good one."""
+
+
+class _Metadata(msgspec.Struct, rename="camel"):
+    uid: str = ""
+    resource_version: str = ""
+
+
+class _ConfigMap(msgspec.Struct):
+    metadata: _Metadata
+    data: dict[str, str] | None = None
+
+
+class _Event(msgspec.Struct):
+    type: str
+    object: msgspec.Raw
+
+
+class _Failure(msgspec.Struct):
+    code: int = 0
+    reason: str = ""
+    message: str = ""
+
+
+_object = msgspec.json.Decoder(_ConfigMap)
+_event = msgspec.json.Decoder(_Event)
+_failure = msgspec.json.Decoder(_Failure)
+
+Form = TypeVar("Form")
+
+
+def _decode(decoder: "msgspec.json.Decoder[Form]", data: bytes | msgspec.Raw) -> Form:
+    try:
+        return decoder.decode(data)
+    except msgspec.MsgspecError as error:
+        raise ApiError(0, "Malformed", "the API server sent what is not understood") from error
+
+
+class ClusterSource:
+    """See the module."""
+
+    def __init__(self, access: ApiAccess, name: str, timing: Timing | None = None) -> None:
+        """`name` is the ConfigMap's."""
+        self._access = access
+        self._config_map = name
+        self._timing = timing or Timing()
+        self._taken: RoutingMap | None = None
+        self._connection: Connection | None = None
+        self._trouble = Trouble(_log, "routing ConfigMap not watched, serving what is loaded", "routing watched again")
+        self.heard_at: float | None = None
+        """Unix time of the API server's last word about the ConfigMap; None before the first."""
+
+    @property
+    def name(self) -> str:
+        """`api`, or `copy` as long as nothing came from there."""
+        return "copy" if self._taken is None else "api"
+
+    async def run(self, take: Take, fall_back: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Watches until cancelled; see `ConfigSource`. `fall_back` is called once, where the first read fails, or does
+        not come at once.
+        """
+        timing = self._timing
+        backoff = Backoff(timing.first_pause, timing.last_pause)
+        version = await self._begin(take, fall_back)
+        while True:
+            begun = time.monotonic()
+            wait = 0.0
+            try:
+                if version is None:
+                    version = await self._read(take)
+                version = await self._watch(version, take)
+            except ApiError as error:
+                version = None
+                wait = error.retry_after
+                self._close()
+                if error.status != 410:
+                    self._trouble.begin(error)
+            if time.monotonic() - begun >= timing.steady:
+                backoff.reset()
+            await asyncio.sleep(backoff.pause(wait))
+
+    async def _begin(self, take: Take, fall_back: Callable[[], Awaitable[None]] | None) -> str | None:
+        """The first read, and the copy where that takes long. The version to watch from; None where it failed."""
+        reading = asyncio.ensure_future(self._get())
+        try:
+            done, _ = await asyncio.wait([reading], timeout=self._timing.patience)
+            if fall_back and (not done or reading.exception() or reading.result() is None):
+                await fall_back()
+            found = await reading
+        except ApiError as error:
+            self._close()
+            self._trouble.begin(error)
+            return None
+        finally:
+            reading.cancel()
+        return await self._take(found, take) if found else None
+
+    async def _read(self, take: Take) -> str:
+        """Takes the ConfigMap up as it is. The version to watch from; empty where there is none, to watch for it."""
+        found = await self._get()
+        if found is None:
+            _log.warning("no routing ConfigMap, serving what is loaded", extra={"object": self._config_map})
+            return ""
+        return await self._take(found, take)
+
+    async def _get(self) -> _ConfigMap | None:
+        target = object_path(CONFIG_MAP, self._access.namespace, self._config_map)
+        connection = await self._connected()
+        try:
+            answer = await connection.ask(Request("GET", target, self._access.authorization()), self._timing.read)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            self.heard_at = time.time()
+            return None
+        return _decode(_object, bytes(answer.body))
+
+    async def _watch(self, version: str, take: Take) -> str:
+        """Takes up every event until the stream ends in order. The version to go on from."""
+        connection = await self._connected()
+        try:
+            async with aclosing(self._lines(connection, version)) as lines:
+                async for line in lines:
+                    version = await self._take_event(line, version, take)
+        finally:
+            self._close()
+        return version
+
+    async def _connected(self) -> Connection:
+        """The read and the watch after it share a connection."""
+        if self._connection is None or not self._connection.usable:
+            self._connection = await connect(self._access)
+        return self._connection
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    async def _lines(self, connection: Connection, version: str) -> AsyncGenerator[bytes, None]:
+        timing = self._timing
+        query = {
+            "watch": "true",
+            "fieldSelector": f"metadata.name={self._config_map}",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(round(timing.watch * (0.9 + random.random() / 5))),  # noqa: S311 - no secret
+        } | ({"resourceVersion": version} if version else {})
+        target = f"{collection_path(CONFIG_MAP, self._access.namespace)}?{urlencode(query)}"
+        request = Request("GET", target, self._access.authorization())
+        rest = bytearray()
+        async for piece in connection.stream(request, timing.read, timing.silence):
+            self._trouble.end()
+            rest += piece
+            *lines, last = rest.split(b"\n")
+            rest = last
+            for line in lines:
+                if line.strip():
+                    yield bytes(line)
+            if len(rest) > MAX_BODY:
+                raise ApiError(0, "TooLarge", "an event is too large")
+
+    async def _take_event(self, line: bytes, version: str, take: Take) -> str:
+        """The version after it."""
+        event = _decode(_event, line)
+        if event.type == "ERROR":
+            failure = _decode(_failure, event.object)
+            raise ApiError(failure.code, failure.reason, failure.message)
+        found = _decode(_object, event.object)
+        if event.type in {"ADDED", "MODIFIED"}:
+            return await self._take(found, take)
+        self.heard_at = time.time()
+        if event.type == "DELETED":
+            _log.warning("routing ConfigMap deleted, serving what is loaded", extra={"object": self._config_map})
+        return found.metadata.resource_version or version
+
+    async def _take(self, found: _ConfigMap, take: Take) -> str:
+        self.heard_at = time.time()
+        try:
+            routing = routing_map(found.metadata.uid, found.data or {})
+        except FormatError as error:
+            _log.error("routing ConfigMap damaged, keeping what is loaded", extra={"reason": str(error)})
+            return found.metadata.resource_version
+        if routing != self._taken:
+            self._taken = routing
+            await take(routing)
+        return found.metadata.resource_version

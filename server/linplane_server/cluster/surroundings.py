@@ -1,0 +1,53 @@
+"""Puts together what a server in a cluster runs on."""
+
+import argparse
+import time
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
+
+from linplane_api.kubeapi import api_access
+from linplane_api.names import routing_name
+
+from ..access import Access
+from ..admin_endpoint import Connect
+from ..intake import Acknowledge, Intake, Keep
+from ..registry import Registry
+from ..source import ConfigSource
+from ..times import rfc3339
+from .caller import ELSEWHERE, Callers
+from .kept import Copy
+from .report import ClusterReport, Replica
+from .source import ClusterSource
+
+
+class ClusterSurroundings:
+    """See the module, and `Surroundings`."""
+
+    def __init__(self, given: argparse.Namespace, registry: Registry, environment: Mapping[str, str]) -> None:
+        """Raises ValueError where the command line and the environment do not say enough."""
+        api = api_access(environment, given.api_url, given.api_ca, given.api_token_file, given.namespace)
+        replica = Replica(given.server_name, given.pod_name, given.pod_uid, rfc3339(time.time()))
+        self._copy = Copy(given.config)
+        self._report = ClusterReport(api, replica)
+        self._source = ClusterSource(api, routing_name(given.server_name))
+        self.source: ConfigSource = self._source
+        self.acknowledge: Acknowledge = self._report
+        self.keep: Keep | None = self._copy.keep
+        self.access = Access(None, time.monotonic_ns, ELSEWHERE)
+        self.connect: Connect | None = Callers(api, registry, time.monotonic)
+
+    def background(self, intake: Intake) -> Sequence[Coroutine[Any, Any, None]]:
+        """See `Surroundings`."""
+        return [self._follow(intake), self._report.run()]
+
+    async def _follow(self, intake: Intake) -> None:
+        """The copy is what was last good; it is answered by only where the API server is away."""
+        kept = await self._copy.read()
+        if kept is not None:
+            await intake.recall(kept)
+
+        async def fall_back() -> None:
+            if kept is not None:
+                await intake.resume(kept)
+
+        await self._source.run(intake.take, fall_back)

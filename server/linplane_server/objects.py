@@ -1,0 +1,52 @@
+"""Objects as JSON, in the form that Kubernetes gives them: the little of one that admin calls look at."""
+
+from typing import Any
+
+import msgspec
+
+from .resources import Condition, ObjectState
+
+
+class Metadata(msgspec.Struct, rename="camel"):
+    """Of any object."""
+
+    name: str
+    generation: int = 0
+    uid: str = ""
+    resource_version: str = ""
+    annotations: dict[str, str] = {}
+
+
+class Status(msgspec.Struct, rename="camel"):
+    """Of a route or a version."""
+
+    conditions: tuple[Condition, ...] = ()
+    observed_generation: int = 0
+
+
+class Object(msgspec.Struct):
+    """A ModelRoute or a LinearModel."""
+
+    metadata: Metadata
+    spec: dict[str, Any]
+    status: Status = msgspec.field(default_factory=Status)
+
+
+def parse_object(data: bytes | bytearray) -> Object:
+    """Raises msgspec.MsgspecError."""
+    return msgspec.json.decode(data, type=Object)
+
+
+def state_of(found: Object) -> ObjectState:
+    """What it says of itself."""
+    return ObjectState(
+        name=found.metadata.name,
+        model=str(found.spec.get("model", "")),
+        version=str(found.spec.get("version", "")),
+        generation=found.metadata.generation,
+        observed=found.status.observed_generation,
+        conditions=found.status.conditions,
+        frozen=found.spec.get("frozen") is True,
+        uid=found.metadata.uid,
+        resource_version=found.metadata.resource_version,
+    )

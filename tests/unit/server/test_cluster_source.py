@@ -1,0 +1,297 @@
+"""The watch of the routing ConfigMap: what comes from the API server is taken up, whatever becomes of the stream."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from linplane_api.document import RoutingMap
+from linplane_server.cluster.source import ClusterSource, Timing
+from unit.server.builders import document, routing
+from unit.server.fake_api import NAMESPACE, ROUTING, FakeApi, Reply, failure, fake_api
+
+QUICK = Timing(read=0.5, patience=0.05, silence=5.0, first_pause=0.001, last_pause=0.01)
+GET = f"GET {ROUTING}"
+
+
+async def until(check: object) -> None:
+    """Waits until it is true."""
+    async with asyncio.timeout(5):
+        while not check():  # type: ignore[operator]
+            await asyncio.sleep(0.001)
+
+
+class Taking:
+    """A source that runs; what it handed over, and how often it fell back."""
+
+    def __init__(self, api: FakeApi, timing: Timing) -> None:
+        self.source = ClusterSource(api.access, "linplane-routing-default", timing)
+        self.taken: list[RoutingMap] = []
+        self.fallen = 0
+
+    async def take(self, routing: RoutingMap) -> None:
+        self.taken.append(routing)
+
+    async def fall_back(self) -> None:
+        self.fallen += 1
+
+    @property
+    def sequences(self) -> list[int]:
+        return [routing.sequence for routing in self.taken]
+
+
+@contextlib.asynccontextmanager
+async def running(api: FakeApi, timing: Timing = QUICK) -> AsyncIterator[Taking]:
+    taking = Taking(api, timing)
+    task = asyncio.create_task(taking.source.run(taking.take, taking.fall_back))
+    try:
+        yield taking
+    finally:
+        assert not task.done(), task
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_it_reads_by_name_and_then_watches_that_one_name() -> None:
+    async with fake_api() as api:
+        api.put_routing(routing(document(), sequence=3))
+        async with running(api) as taking:
+            await until(lambda: api.watches)
+            watch = api.watches[0]
+            assert watch.asked.path == f"/api/v1/namespaces/{NAMESPACE}/configmaps"
+            assert watch.asked.query.pop("timeoutSeconds") in {str(seconds) for seconds in range(270, 331)}
+            assert watch.asked.query == {
+                "watch": "true", "allowWatchBookmarks": "true", "resourceVersion": "101",
+                "fieldSelector": "metadata.name=linplane-routing-default",
+            }  # fmt: skip
+            watch.send("MODIFIED", api.put_routing(routing(document(current="v2"), sequence=4)))
+            await until(lambda: len(taking.taken) == 2)
+            assert taking.taken == [routing(document(), sequence=3), routing(document(current="v2"), sequence=4)]
+        assert (taking.fallen, taking.source.name) == (0, "api")
+        assert api.count(GET) == 1
+
+
+async def test_what_the_api_server_says_wins_over_a_higher_number() -> None:
+    async with fake_api() as api:
+        api.put_routing(routing(sequence=9))
+        async with running(api) as taking:
+            await until(lambda: api.watches)
+            api.watches[0].send("MODIFIED", api.put_routing(routing(sequence=2, uid="uid-2")))
+            await until(lambda: taking.sequences == [9, 2])
+
+
+async def test_a_stream_that_ends_in_order_is_continued_where_it_was() -> None:
+    async with fake_api() as api:
+        api.put_routing(routing(sequence=1))
+        async with running(api) as taking:
+            await until(lambda: api.watches)
+            api.watches[0].send("BOOKMARK", {"metadata": {"resourceVersion": "777"}})
+            api.watches[0].end()
+            await until(lambda: len(api.watches) == 2)
+            assert api.watches[1].asked.query["resourceVersion"] == "777"
+            api.watches[1].send("MODIFIED", api.put_routing(routing(sequence=2)))
+            await until(lambda: taking.sequences == [1, 2])
+            assert api.count(GET) == 1
+
+
+async def broken_by_410(api: FakeApi) -> None:
+    api.watches[0].send("ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"})
+
+
+async def refused_with_410(api: FakeApi) -> None:
+    api.answers["watch"] = [failure(410, "Expired", "too old")]
+    api.watches[0].end()
+
+
+async def cut(api: FakeApi) -> None:
+    api.watches[0].cut()
+
+
+async def cut_in_a_line(api: FakeApi) -> None:
+    api.watches[0].send_raw(b'{"type":"MODIFIED","object":{"metadata":{"uid":"x"},"data":{"sequence":"99"}}}')
+    await asyncio.sleep(0.01)
+    api.watches[0].cut()
+
+
+async def not_json(api: FakeApi) -> None:
+    api.watches[0].send_raw(b"<html>\n")
+
+
+async def not_http(api: FakeApi) -> None:
+    api.watches[0].writer.write(b"what?\r\n")
+
+
+async def failed_for_a_while(api: FakeApi) -> None:
+    api.answers["watch"] = [failure(500), failure(503), Reply(302, None, {"Location": "/"}), failure(429)]
+    api.answers[GET] = [failure(401), failure(403), Reply(raw=b"SSH-2.0\r\n"), Reply(raw=b"")]
+    api.watches[0].end()
+
+
+@pytest.mark.parametrize(
+    "mishap", [broken_by_410, refused_with_410, cut, cut_in_a_line, not_json, not_http, failed_for_a_while]
+)
+async def test_after_anything_else_it_reads_again(mishap: object) -> None:
+    async with fake_api() as api:
+        api.put_routing(routing(sequence=1))
+        async with running(api) as taking:
+            await until(lambda: api.watches)
+            api.put_routing(routing(sequence=2))  # nobody told
+            await mishap(api)  # type: ignore[operator]
+            await until(lambda: len(api.watches) == 2)
+            assert taking.sequences == [1, 2]
+            api.watches[1].send("MODIFIED", api.put_routing(routing(sequence=3)))
+            await until(lambda: taking.sequences == [1, 2, 3])
+            assert api.watches[1].asked.query["resourceVersion"] == "102"
+
+
+async def test_a_silent_stream_is_cut() -> None:
+    async with fake_api() as api:
+        api.put_routing(routing(sequence=1))
+        async with running(api, Timing(first_pause=0.001, silence=0.15)) as taking:
+            await until(lambda: api.watches)
+            for _ in range(4):
+                await asyncio.sleep(0.06)
+                api.watches[0].send("BOOKMARK", {"metadata": {"resourceVersion": "101"}})
+            assert len(api.watches) == 1
+            api.put_routing(routing(sequence=2))
+            await until(lambda: len(api.watches) == 2)
+            assert taking.sequences == [1, 2]
+
+
+async def test_a_rotated_token_is_taken_at_once(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("old\n")
+    async with fake_api() as api:
+        api.token_file, api.tokens = token, {"old"}
+        api.put_routing(routing(sequence=1))
+        async with running(api) as taking:
+            await until(lambda: api.watches)
+            api.tokens = {"new"}
+            api.watches[0].cut()
+            await until(lambda: api.count(GET) > 3)
+            token.unlink()
+            await asyncio.sleep(0.02)
+            token.write_text("new\n")
+            api.put_routing(routing(sequence=2))
+            await until(lambda: taking.sequences == [1, 2])
+            assert api.asked[-1].headers["authorization"] == "Bearer new"
+
+
+async def test_failures_are_not_hammered() -> None:
+    async with fake_api() as api:
+        api.judge = lambda asked: failure(503)
+        async with running(api, Timing(first_pause=0.05, last_pause=0.1)):
+            await asyncio.sleep(0.5)
+            assert 3 <= api.count(GET) <= 20
+        api.asked.clear()
+        api.judge = lambda asked: failure(429, retry_after="60")
+        async with running(api):
+            await asyncio.sleep(0.1)
+            assert api.count(GET) == 2, "the first read, and one try"
+
+
+async def test_a_stream_that_ends_at_once_is_not_hammered() -> None:
+    async with fake_api() as api:
+        api.put_routing(routing(sequence=1))
+        api.judge = lambda asked: Reply(200, {}) if asked.is_watch else None
+        async with running(api, Timing(first_pause=0.05, last_pause=0.1)):
+            await asyncio.sleep(0.5)
+            assert 3 <= api.count("watch") <= 20
+
+
+async def test_it_falls_back_once_where_the_api_server_is_away() -> None:
+    async with fake_api() as api:
+        await api.stop()
+        async with running(api) as taking:
+            await until(lambda: taking.fallen)
+            assert taking.source.name == "copy"
+            api.put_routing(routing(sequence=1))
+            await api.start()
+            await until(lambda: taking.sequences == [1])
+            assert (taking.fallen, taking.source.name) == (1, "api")
+
+
+async def test_it_falls_back_meanwhile_where_the_first_read_takes_long() -> None:
+    async with fake_api() as api:
+        api.put_routing(routing(sequence=1))
+        api.answers[GET] = [Reply(200, api.objects[ROUTING], wait=0.2)]
+        async with running(api) as taking:
+            await until(lambda: taking.fallen)
+            assert not taking.taken
+            await until(lambda: taking.sequences == [1])
+        assert api.count(GET) == 1
+
+
+async def test_a_read_that_never_ends_is_given_up() -> None:
+    async with fake_api() as api:
+        api.put_routing(routing(sequence=1))
+        api.answers[GET] = [Reply(silent=True), Reply(silent=True)]
+        async with running(api, Timing(read=0.05, patience=0.01, first_pause=0.001)) as taking:
+            await until(lambda: taking.sequences == [1])
+            assert taking.fallen == 1
+
+
+async def test_one_that_is_absent_is_waited_for() -> None:
+    async with fake_api() as api, running(api) as taking:
+        await until(lambda: api.watches)
+        assert taking.fallen == 1
+        assert "resourceVersion" not in api.watches[0].asked.query, "whatever is there comes as an event"
+        api.watches[0].send("ADDED", api.put_routing(routing(sequence=1)))
+        await until(lambda: taking.sequences == [1])
+
+
+async def test_a_deleted_one_changes_nothing_and_the_next_is_taken() -> None:
+    async with fake_api() as api:
+        first = api.put_routing(routing(sequence=5))
+        async with running(api) as taking:
+            await until(lambda: api.watches)
+            api.watches[0].send("DELETED", first)
+            api.watches[0].send("ADDED", api.put_routing(routing(sequence=1, uid="uid-2")))
+            await until(lambda: taking.sequences == [5, 1])
+            assert taking.taken[1].uid == "uid-2"
+
+
+async def test_a_damaged_one_changes_nothing() -> None:
+    async with fake_api() as api:
+        api.put_routing(routing(sequence=1))
+        async with running(api) as taking:
+            await until(lambda: api.watches)
+            for data in ({"sequence": "x"}, {}, None):
+                api.watches[0].send("MODIFIED", api.put(ROUTING, data=data))
+            api.watches[0].send("MODIFIED", api.put_routing(routing(sequence=2)))
+            await until(lambda: taking.sequences == [1, 2])
+            assert len(api.watches) == 1
+
+
+async def test_events_in_pieces_and_several_in_one() -> None:
+    async with fake_api() as api:
+        api.put_routing(routing(sequence=1))
+        async with running(api) as taking:
+            await until(lambda: api.watches)
+            watch, sent = api.watches[0], []
+            watch.send_raw = sent.append  # type: ignore[method-assign]
+            for sequence in (2, 3, 4):
+                watch.send("MODIFIED", api.put_routing(routing(document(), sequence=sequence)))
+            del watch.send_raw
+            data = b"".join(sent)
+            for piece in (data[:10], data[10 : len(sent[0]) + 5], data[len(sent[0]) + 5 :]):
+                watch.send_raw(piece)
+                await asyncio.sleep(0.01)
+            await until(lambda: taking.sequences == [1, 2, 3, 4])
+
+
+async def test_a_state_that_is_there_already_is_not_handed_over_again() -> None:
+    async with fake_api() as api:
+        api.put_routing(routing(sequence=1))
+        async with running(api) as taking:
+            await until(lambda: api.watches)
+            before = taking.source.heard_at
+            api.watches[0].send("MODIFIED", api.put_routing(routing(sequence=1)))
+            await until(lambda: taking.source.heard_at != before)
+            api.watches[0].cut()
+            await until(lambda: len(api.watches) == 2)
+            assert taking.sequences == [1]
+            assert api.watches[1].asked.query["resourceVersion"] == "102"

@@ -1,6 +1,7 @@
-"""The training Job: `python -m linplane_trainer --task JSON --data-dir DIR --result FILE`.
+"""The training Job: `python -m linplane_trainer --task JSON --data-dir DIR --result FILE|configmap:NAME`.
 
-Exit code 0 with the artifact in FILE; else `error.json` beside it says why, and so does one line on stderr.
+Exit code 0 with the artifact in FILE, or under `model.json` of the ConfigMap; else `error.json` beside it says why,
+and so does one line on stderr.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from linplane_api.canonical import FormatError
 from linplane_api.task import EXIT_BAD_DATA, EXIT_FAILED, Failure, parse_task
 
 from .clock import timestamp
-from .errors import BadData, TrainerError
+from .errors import BadData, ResultLostError, TooLargeError, TrainerError
 from .progress import shown_progress
 from .result import FileResult, ResultWriter
 from .train import train
@@ -28,9 +29,8 @@ EXIT_ORPHANED = 128 + signal.SIGHUP
 
 
 def run(task: str, data_folder: Path, writer: ResultWriter, clock: Callable[[], datetime], stderr: TextIO) -> int:
-    """Trains, hands back the result or the failure, and gives the exit code.
-
-    Raises OSError where neither can be written.
+    """Trains, hands back the result or the failure, and gives the exit code. Where neither can be handed back, stderr
+    says so.
     """
     try:
         with shown_progress("training", stderr) as progress:
@@ -39,10 +39,20 @@ def run(task: str, data_folder: Path, writer: ResultWriter, clock: Callable[[], 
     except Exception as error:  # the boundary: whatever happens, the one who waits is told
         failure, code = failure_of(error)
         stderr.write(f"training failed: {failure.message}\n")
-        writer.failed(failure)
+        try:
+            writer.failed(failure)
+        except (ResultLostError, OSError) as lost:
+            stderr.write(f"nobody can be told: {_lost(lost)}\n")
+            return EXIT_FAILED
         return code
     stderr.write(f"trained {artifact.digest}\n")
     return 0
+
+
+def _lost(error: Exception) -> str:
+    if isinstance(error, OSError):  # its text holds a path
+        return f"the failure cannot be written: {error.strerror or type(error).__name__}"
+    return str(error)
 
 
 def failure_of(error: Exception) -> tuple[Failure, int]:
@@ -54,6 +64,8 @@ def failure_of(error: Exception) -> tuple[Failure, int]:
         return Failure("BadData", f"the task is not understood: {error}"[:MAX_MESSAGE]), EXIT_BAD_DATA
     if isinstance(error, BadData):
         return Failure("BadData", str(error)[:MAX_MESSAGE]), EXIT_BAD_DATA
+    if isinstance(error, TooLargeError):
+        return Failure("TrainingFailed", str(error)[:MAX_MESSAGE]), EXIT_BAD_DATA
     if isinstance(error, TrainerError):
         return Failure("TrainingFailed", str(error)[:MAX_MESSAGE]), EXIT_FAILED
     last = traceback.extract_tb(error.__traceback__)[-1:]
@@ -81,15 +93,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--task", required=True, help="the task, as JSON")
     parser.add_argument("--data-dir", required=True, type=Path, help="the folder that data files are relative to")
     parser.add_argument(
-        "--result", required=True, type=Path, help="the artifact file to write; error.json goes beside it"
+        "--result",
+        required=True,
+        metavar="FILE|configmap:NAME",
+        help="the artifact file to write, with error.json beside it; or the ConfigMap that takes either",
     )
+    group = parser.add_argument_group("for a ConfigMap")
+    group.add_argument("--namespace", metavar="NAME", help="where it is (default: the service account's)")
+    group.add_argument("--api-url", metavar="URL", help="the API server (default: that of this pod's cluster)")
+    group.add_argument("--api-ca", type=Path, metavar="FILE", help="who vouches for it")
+    group.add_argument("--api-token-file", type=Path, metavar="FILE", help="the token for it")
     parser.add_argument("--exit-with-stdin", action="store_true", help="end when standard input ends")
     options = parser.parse_args(arguments)
     for number in (signal.SIGTERM, signal.SIGINT):  # process 1 of a container ignores SIGTERM otherwise
         signal.signal(number, lambda received, _: os._exit(128 + received))
     if options.exit_with_stdin:
         exit_with(sys.stdin.fileno())
-    return run(options.task, options.data_dir, FileResult(options.result), lambda: datetime.now(UTC), sys.stderr)
+    try:
+        writer = _writer(options)
+    except ValueError as error:
+        parser.error(str(error))
+    return run(options.task, options.data_dir, writer, lambda: datetime.now(UTC), sys.stderr)
+
+
+def _writer(options: argparse.Namespace) -> ResultWriter:
+    """Raises ValueError where what was given is not enough."""
+    kind, separator, name = options.result.partition(":")
+    if not separator or kind != "configmap":
+        return FileResult(Path(options.result))
+    from linplane_api.kubeapi import api_access  # noqa: PLC0415 - local mode does without
+
+    from .configmap import ConfigMapResult  # noqa: PLC0415
+
+    access = api_access(os.environ, options.api_url, options.api_ca, options.api_token_file, options.namespace)
+    return ConfigMapResult(access, name)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ TrainerError
 ├── BadData            trying again gives the same answer
 │   └── RefusedError   the rules for untrusted sources forbid this one
 ├── TrainingFailed     trying again may help: a connection, a disk, memory
+│   └── ResultLostError    what was made, or why nothing was, cannot be handed back
+├── TooLargeError      the artifact has no room where it is to go; trying again gives the same answer
 ├── VersionExistsError the store has this version already
 └── StoreDamagedError  what was read back is not what was written
 """
@@ -26,6 +28,14 @@ class RefusedError(BadData):
 
 class TrainingFailed(TrainerError):  # noqa: N818 (named as the reason in a Failure)
     """Something outside of the data went wrong."""
+
+
+class ResultLostError(TrainingFailed):
+    """What was made, or why nothing was, cannot be handed back."""
+
+
+class TooLargeError(TrainerError):
+    """The artifact has no room where it is to go."""
 
 
 class VersionExistsError(TrainerError):

@@ -1,4 +1,4 @@
-"""How a Job hands back what it made: as files here; a ConfigMap is another class with the same two methods."""
+"""How a Job hands back what it made: as files, or in a ConfigMap."""
 
 from pathlib import Path
 from typing import Protocol
@@ -15,12 +15,19 @@ class ResultWriter(Protocol):
     """Exactly one of the two is there afterwards, whole. Both raise OSError where it cannot be written."""
 
     def succeeded(self, artifact_file: bytes) -> None:
-        """Hands back an artifact file."""
+        """Hands back an artifact file. Raises TrainerError where this one cannot be handed back, however often it is
+        tried.
+        """
         ...
 
     def failed(self, failure: Failure) -> None:
         """Hands back why there is none."""
         ...
+
+
+def failure_file(failure: Failure) -> bytes:
+    """What stands under `error.json`: equal failures give equal bytes."""
+    return canonical_bytes(msgspec.to_builtins(failure))
 
 
 class FileResult:
@@ -40,7 +47,7 @@ class FileResult:
         """Removes an earlier artifact, then writes the failure."""
         self._clean()
         self._path.unlink(missing_ok=True)
-        write_atomically(self._error, canonical_bytes(msgspec.to_builtins(failure)))
+        write_atomically(self._error, failure_file(failure))
 
     def _clean(self) -> None:
         """Removes what a killed run left half-written, hidden beside the two files."""

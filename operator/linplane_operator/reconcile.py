@@ -156,11 +156,10 @@ class Reconciler:
             server = await self._cluster.create(make_default_server(namespace))
         if is_deleting(server):
             return None
-        wait, taken = None, self._survey.taken(namespace, name)
+        wait, taken = None, ""
         try:
-            if not taken:
-                wait = await self._write_routing(namespace, server, routes)
-                await self._cluster.apply(make_deployment(server, parse_spec(server, ModelServerSpec), self._settings))
+            wait = await self._write_routing(namespace, server, routes)
+            await self._cluster.apply(make_deployment(server, parse_spec(server, ModelServerSpec), self._settings))
         except NameTakenError as error:
             taken = str(error)
         later = await self._write_server_status(namespace, server, len(routes), taken)
@@ -195,7 +194,7 @@ class Reconciler:
             live = await self._cluster.read(CONFIG_MAP, *key_of(body))
             if live is None or controller_uid(live) == uid_of(server):
                 raise
-            raise NameTakenError(f"ConfigMap {name_of(body)} exists and is not this ModelServer's") from error
+            raise NameTakenError(f"ConfigMap {name_of(body)} exists and is not ours") from error
 
     def _wanted(self, namespace: str, routes: dict[str, Object], entries: dict[str, Entry]) -> dict[str, Wanted]:
         wanted = {}

@@ -9,7 +9,6 @@ from linplane_api.conditions import Condition, ConditionType, Reason
 from linplane_api.document import Entry, RoutingMap, parse_entry, routing_map
 from linplane_api.kinds import (
     CONFIG_MAP,
-    DEPLOYMENT,
     JOB,
     LINEAR_MODEL,
     MODEL_ROUTE,
@@ -90,13 +89,12 @@ class Survey:
         return known
 
     def taken(self, namespace: str, server: str) -> str:
-        """Which object has the name of a server's child without being its own; empty where none has."""
+        """What has the name of a server's routing ConfigMap without being its own; empty where nothing has."""
         owner = self._world.get(MODEL_SERVER, namespace, server)
-        for kind, name in ((CONFIG_MAP, names.routing_name(server)), (DEPLOYMENT, names.server_name(server))):
-            body = self._world.get(kind, namespace, name)
-            if owner is not None and body is not None and controller_uid(body) != uid_of(owner):
-                return f"{kind.kind} {name} exists and is not this ModelServer's"
-        return ""
+        body = self._world.get(CONFIG_MAP, namespace, names.routing_name(server))
+        if owner is None or body is None or controller_uid(body) == uid_of(owner):
+            return ""
+        return f"ConfigMap {name_of(body)} exists and is not that of ModelServer {server}"
 
     def pods(self, namespace: str, server: str) -> list[Object]:
         """The server's pods that are there to stay."""

@@ -106,6 +106,6 @@ def _refused(replica: Replica, route: str | None) -> str:
     for rejected in report.rejected:
         if route in (None, rejected.route):
             return f"{replica.name} refused the document of {rejected.route}: {rejected.reason}"
-    if route is None or report.rejected_count > len(report.rejected):
+    if report.rejected_count > len(report.rejected):
         return f"{replica.name} refused {report.rejected_count} documents, perhaps this one"
     return ""

@@ -1,8 +1,7 @@
 """The reconciler over a real store, with trainers and replicas played by the test."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,65 +30,7 @@ from linplane_operator.local.store import Store
 from linplane_operator.reconcile import Reconciler
 from linplane_operator.world import World
 from unit.operator.builders import NOW, Object, pod, report, text
-
-
-class Crash(BaseException):
-    """The process died."""
-
-
-class Recorder:
-    """A Cluster that writes down each write, and dies or fails where it is told to."""
-
-    def __init__(self, inner: LocalCluster) -> None:
-        self._inner = inner
-        self.writes: list[tuple[str, str, str]] = []
-        self.events: list[tuple[str, bool, str, str]] = []
-        self.die_at: int | None = None
-        self.lose_reply_of: int | None = None
-        self.applied = True  # whether the write that it dies at is carried out
-        self.before_write: Callable[[str, Object], None] = lambda _verb, _body: None
-
-    async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        return await self._inner.read(kind, namespace, name)
-
-    async def create(self, body: Object) -> Object:
-        with self._write("create", body):
-            return await self._inner.create(body)
-
-    async def apply(self, body: Object) -> Object:
-        with self._write("apply", body):
-            return await self._inner.apply(body)
-
-    async def replace(self, body: Object, seen: Object) -> Object:
-        with self._write("replace", body):
-            return await self._inner.replace(body, seen)
-
-    async def write_status(self, kind: Kind, seen: Object, status: Object) -> None:
-        with self._write("status", seen):
-            await self._inner.write_status(kind, seen, status)
-
-    async def delete(self, kind: Kind, seen: Object) -> None:
-        with self._write("delete", seen):
-            await self._inner.delete(kind, seen)
-
-    def event(self, about: Object, *, warning: bool, reason: str, message: str) -> None:
-        self.events.append((about["metadata"]["name"], warning, reason, message))
-
-    def url_of(self, route: Object) -> str:
-        return self._inner.url_of(route)
-
-    @contextmanager
-    def _write(self, verb: str, body: Object) -> Iterator[None]:
-        self.before_write(verb, body)
-        last = self.die_at is not None and len(self.writes) + 1 >= self.die_at
-        if last and not self.applied:
-            raise Crash
-        yield
-        self.writes.append((verb, body["kind"], body["metadata"]["name"]))
-        if last:
-            raise Crash
-        if len(self.writes) == self.lose_reply_of:
-            raise ConnectionResetError
+from unit.operator.recorder import Recorder
 
 
 class Sim:
@@ -204,7 +145,7 @@ class Sim:
             moved = (self.trains and self._train()) or (self.loads and self._load())
             if not moved and not self.pending and not self._wait():
                 return
-        raise AssertionError(f"never quiet: {list(self.pending)}")
+        raise AssertionError(f"never quiet: {list(self.pending)[:8]}")
 
     def reconcile_all(self, limit: int = 400) -> None:
         """What is asked for, in the order it was; a conflict is tried again."""
@@ -231,7 +172,7 @@ class Sim:
             self.later.pop(key, None)
             if wait is not None:
                 self.later[key] = self.now + timedelta(seconds=wait)
-        raise AssertionError(f"endless: {list(self.pending)}")
+        raise AssertionError(f"endless: {list(self.pending)[:8]}")
 
     def _wait(self) -> bool:
         """Time goes on to what comes next, if that is soon."""

@@ -12,8 +12,9 @@ import pytest
 from linplane_api import names
 from linplane_api.kinds import JOB, LINEAR_MODEL, MODEL_ROUTE
 from unit.operator.builders import config_map, csv_training, handmade, linear_model, model_route, text, weights_from
-from unit.operator.harness import Crash, Sim
+from unit.operator.harness import Sim
 from unit.operator.planning import error
+from unit.operator.recorder import Crash
 
 
 def two(sim: Sim) -> None:

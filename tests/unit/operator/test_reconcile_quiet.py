@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from linplane_api.kinds import MODEL_ROUTE, MODEL_SERVER, POD, REPLICA_REPORT
+from linplane_api.kinds import MODEL_ROUTE, MODEL_SERVER, POD
 from linplane_operator.budget import Budget
 from linplane_operator.compile.objects import Settings, uid_of
 from unit.operator.builders import linear_model, model_route, pod, status_condition, told
@@ -31,7 +31,9 @@ def test_reconciling_again_writes_nothing(new_sim):
     full(sim)
     sim.resync()
     sim.store_writes = 0
+    sim.cluster.writes.clear()
     sim.settle()
+    assert {verb for verb, _, _ in sim.cluster.writes} == {"apply"}  # of what is as it should be: no request
     assert sim.store_writes == 0
     sim.start()
     sim.now += timedelta(seconds=30)
@@ -102,10 +104,14 @@ def test_a_clock_that_goes_back_holds_nothing_up(new_sim):
     sim.pods = ["p1", "p2", "p3"]
     sim.apply(linear_model(), model_route())
     sim.settle()
+    sim.loads = False
+    sim.edit(MODEL_ROUTE, "homes", rateLimit={"requestsPerSecond": 9})
+    sim.reconcile_all()
     sim.now -= timedelta(hours=1)
-    sim.delete(REPLICA_REPORT, "p1")
-    sim.settle()
-    assert sim.route()["status"]["loadedSummary"] == "3/3"
+    data = sim.routing()
+    sim.acknowledge("p1", uid_of(data), int(data["data"]["sequence"]))
+    sim.reconcile_all()
+    assert sim.route()["status"]["loadedSummary"] == "1/3"
 
 
 def test_an_event_reaches_only_whom_it_concerns(new_sim):

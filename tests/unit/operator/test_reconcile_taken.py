@@ -1,8 +1,11 @@
 """Nothing of others is touched: a name that is taken is a condition, and passes when the name is free."""
 
+import pytest
+
 from linplane_api import names
 from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, JOB, LINEAR_MODEL, MODEL_SERVER
-from linplane_operator.compile.objects import Settings
+from linplane_operator.cluster import ConflictError
+from linplane_operator.compile.objects import Settings, uid_of
 from linplane_operator.compile.training import result_name
 from unit.operator.builders import (
     config_map,
@@ -45,27 +48,39 @@ def test_a_foreign_routing_configmap_is_left_alone(sim):
 
 
 def test_a_foreign_deployment_is_left_alone(sim):
-    """The server says so."""
+    """The server says so; its routes wait for replicas."""
     sim.apply(foreign_deployment(), linear_model(), model_route())
     sim.loads = False
     sim.settle()
     assert sim.get(DEPLOYMENT, DEPLOYED)["spec"] == {"replicas": 7}
     assert told(sim.get(MODEL_SERVER, "default"), "Ready") == ("False", "NameTaken")
-    assert told(sim.route(), "Ready") == ("False", "NameTaken")
+    assert told(sim.route(), "Ready") == ("False", "NoReplicas")
 
 
-def test_a_foreign_object_that_the_view_does_not_show(sim):
-    """It is looked at where it is, and named."""
+@pytest.mark.parametrize("owner", ["theirs", "ours"])
+def test_a_routing_configmap_that_the_view_does_not_show_is_looked_at_where_it_is(sim, owner):
+    """A foreign one is named; one of ours is waited for."""
     sim.apply(linear_model(), model_route())
 
-    def hide(verb, body):
-        if verb == "create" and body["metadata"]["name"] == ROUTING and sim.store.get(CONFIG_MAP, ROUTING) is None:
-            sim.store.create(CONFIG_MAP, config_map(ROUTING, {"sequence": "7"}))
+    async def refuse(body):
+        raise ConflictError("exists")
 
-    sim.cluster.before_write = hide
-    sim.settle()
-    assert told(sim.get(MODEL_SERVER, "default"), "Ready") == ("False", "NameTaken")
-    assert sim.get(CONFIG_MAP, ROUTING)["data"] == {"sequence": "7"}
+    async def live(*_):
+        uid = uid_of(sim.get(MODEL_SERVER, "default")) if owner == "ours" else "u"
+        return {"metadata": {"name": ROUTING, "ownerReferences": [{"uid": uid, "controller": True}]}}
+
+    create = sim.cluster.create
+    sim.cluster.create = lambda body: (refuse if body["kind"] == "ConfigMap" else create)(body)
+    sim.cluster.read = live
+    if owner == "ours":
+        with pytest.raises(AssertionError, match="endless"):
+            sim.reconcile_all(limit=50)
+        assert set(sim.failures) == {"exists"}
+        assert told(sim.get(MODEL_SERVER, "default"), "Ready") == ("", "")
+    else:
+        sim.reconcile_all()
+        assert told(sim.get(MODEL_SERVER, "default"), "Ready") == ("False", "NameTaken")
+        assert sim.failures == []
 
 
 def test_the_routing_configmap_of_an_earlier_server_is_not_ours(sim):

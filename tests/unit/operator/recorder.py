@@ -1,0 +1,67 @@
+"""A Cluster that writes down what is asked of it, and dies or fails where it is told to."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from linplane_api.kinds import Kind
+from linplane_operator.local.cluster import LocalCluster
+from unit.operator.builders import Object
+
+
+class Crash(BaseException):
+    """The process died."""
+
+
+class Recorder:
+    """Stands before another one."""
+
+    def __init__(self, inner: LocalCluster) -> None:
+        self._inner = inner
+        self.writes: list[tuple[str, str, str]] = []
+        self.events: list[tuple[str, bool, str, str]] = []
+        self.die_at: int | None = None
+        self.lose_reply_of: int | None = None
+        self.applied = True  # whether the write that it dies at is carried out
+        self.before_write: Callable[[str, Object], None] = lambda _verb, _body: None
+
+    async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        return await self._inner.read(kind, namespace, name)
+
+    async def create(self, body: Object) -> Object:
+        with self._write("create", body):
+            return await self._inner.create(body)
+
+    async def apply(self, body: Object) -> Object:
+        with self._write("apply", body):
+            return await self._inner.apply(body)
+
+    async def replace(self, body: Object, seen: Object) -> Object:
+        with self._write("replace", body):
+            return await self._inner.replace(body, seen)
+
+    async def write_status(self, kind: Kind, seen: Object, status: Object) -> None:
+        with self._write("status", seen):
+            await self._inner.write_status(kind, seen, status)
+
+    async def delete(self, kind: Kind, seen: Object) -> None:
+        with self._write("delete", seen):
+            await self._inner.delete(kind, seen)
+
+    def event(self, about: Object, *, warning: bool, reason: str, message: str) -> None:
+        self.events.append((about["metadata"]["name"], warning, reason, message))
+
+    def url_of(self, route: Object) -> str:
+        return self._inner.url_of(route)
+
+    @contextmanager
+    def _write(self, verb: str, body: Object) -> Iterator[None]:
+        self.before_write(verb, body)
+        last = self.die_at is not None and len(self.writes) + 1 >= self.die_at
+        if last and not self.applied:
+            raise Crash
+        yield
+        self.writes.append((verb, body["kind"], body["metadata"]["name"]))
+        if last:
+            raise Crash
+        if len(self.writes) == self.lose_reply_of:
+            raise ConnectionResetError

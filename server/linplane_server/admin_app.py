@@ -83,9 +83,10 @@ _PARAMETERS = {
 _RESPONSES: dict[int | str, dict[str, object]] = {
     202: {"description": "Changed; the effect was not seen within 2 s"},
     401: {"description": "No token, or a wrong one"},
-    403: {"description": "Not taken from here, or the manifest is read-only"},
+    403: {"description": "Not taken from here; in a cluster, the caller may not; locally, the manifest is read-only"},
     404: {"description": "No such route or version, or admin calls are off"},
     409: {"description": "The version is frozen or not Ready, or changed meanwhile"},
     422: {"description": "A parameter is wrong, or the change was refused"},
-    429: {"description": "Too many wrong tokens"},
+    429: {"description": "Too many calls failed"},
+    503: {"description": "The API server gives no answer"},
 }

@@ -1,6 +1,7 @@
 """One listener: a uvicorn server on a socket of ours, without signal handlers of its own."""
 
 import contextlib
+import errno
 import socket
 from collections.abc import Generator
 
@@ -10,6 +11,8 @@ from starlette.types import ASGIApp
 from .protocol import Guard
 
 BACKLOG = 2048
+
+_NO_IPV6 = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT}
 
 
 class Listener(uvicorn.Server):
@@ -40,9 +43,16 @@ class Listener(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening TCP socket. Raises OSError. A host of `::` takes IPv4 too."""
+    """A listening TCP socket. Raises OSError. A host of `::` takes IPv4 too, and is IPv4 alone on a machine without
+    IPv6.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=host == "::")
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=host == "::")
+    except OSError as error:
+        if host != "::" or error.errno not in _NO_IPV6:
+            raise
+    return socket.create_server(("0.0.0.0", port), backlog=BACKLOG)  # noqa: S104 - every address was asked for
 
 
 def inherited(number: int) -> socket.socket:

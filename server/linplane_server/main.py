@@ -61,7 +61,7 @@ async def _serve(given: argparse.Namespace) -> None:
     public_guard, admin_guard = Guard(limits), Guard(limits)
     public = Listener(PublicApp(predictor, docs_app(), limits.body_bytes), public_guard, shutdown.graceful_seconds)
     collector = metrics_registry(ServerCollector(serving, around.source))
-    status = Status(serving, health, given.pod_name, given.server_name)
+    status = Status(serving, health, given.pod_name, given.server_name, around.source)
     endpoint = AdminEndpoint(around.access, around.connect, serving.registry)
     admin = Listener(admin_app(health, collector, status, endpoint), admin_guard, ADMIN_GRACEFUL)
     public_socket = _socket(given.public_fd, given.host, given.port)

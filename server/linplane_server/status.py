@@ -8,17 +8,19 @@ from .counters import Series
 from .health import Health
 from .registry import Route
 from .serving import Serving
+from .source import ConfigSource
 
 
 class Status:
     """See the module. `replica` is this pod's name, `server` its ModelServer's."""
 
-    def __init__(self, serving: Serving, health: Health, replica: str, server: str) -> None:
+    def __init__(self, serving: Serving, health: Health, replica: str, server: str, source: ConfigSource) -> None:
         """Reads them at each call."""
         self._serving = serving
         self._health = health
         self._replica = replica
         self._server = server
+        self._source = source
 
     def __call__(self) -> bytes:
         """The JSON document; its fields are described in the admin API's OpenAPI."""
@@ -27,6 +29,7 @@ class Status:
             "replica": self._replica,
             "server": self._server,
             "ready": self._health.unready() is None,
+            "source": self._source.name,
             "configMapUID": snapshot.uid,
             "sequence": snapshot.sequence,
             "routes": {name: self._route(route) for name, route in sorted(snapshot.routes.items())},

@@ -3,6 +3,9 @@
 import random
 from collections.abc import Callable
 
+_ROUNDING = 1e-6
+"""Seconds: what sums of decimals may be off by."""
+
 
 class Pace:
     """A token bucket: `burst` at once, then `rate` a second. `clock` gives seconds that never go back."""
@@ -18,7 +21,7 @@ class Pace:
         """0 takes a token; else in how many seconds there will be one, and nothing is taken."""
         now = self._clock()
         wait = self._full_at - now - self._room
-        if wait > 0:
+        if wait > _ROUNDING:
             return wait
         self._full_at = max(self._full_at, now) + self._interval
         return 0.0

@@ -89,9 +89,10 @@ async def test_the_status_says_what_this_replica_serves() -> None:
     client.ask(b'{"features":[1,2],"key":"a"}', "homes")
     client.ask(b'{"features":{},"key":"a"}', "homes")
     client.ask(b"", "homes")
-    body = json.loads(Status(loaded, Health(loaded.registry), "pod-7", "default")())
+    body = json.loads(Status(loaded, Health(loaded.registry), "pod-7", "default", FolderSource(Path()))())
     route = body["routes"]["homes"]
     assert (body["replica"], body["server"], body["ready"], body["sequence"]) == ("pod-7", "default", True, 1)
+    assert body["source"] == "folder"
     assert route["traffic"] == [{"version": "v1", "percent": 75.0}, {"version": "v2", "percent": 25.0}]
     hit = next(figures for figures in route["versions"].values() if figures["hits"])
     assert hit == {"hits": 2, "errors": 1, "meanLatencyMs": 0.0, "lackedFeature": 1}

@@ -49,3 +49,21 @@ def test_each_setting_has_a_flag_and_is_described(group: type, capsys: pytest.Ca
 def test_trusted_proxies_add_up() -> None:
     options = parse(["--config", "x", "--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "::1/128"])
     assert [str(network) for network in options.trusted_proxy] == ["10.0.0.0/8", "::1/128"]
+
+
+IN_A_CLUSTER = ["--config", "c", "--kubernetes", "--pod-name", "p", "--pod-uid", "u"]
+
+
+def test_in_a_cluster_a_replica_has_a_name_and_nothing_of_local_mode(capsys: pytest.CaptureFixture[str]) -> None:
+    given = parse([*IN_A_CLUSTER, "--api-url", "https://x", "--namespace", "n"])
+    assert (given.kubernetes, given.api_url, given.namespace) == (True, "https://x", "n")
+    for wrong in (
+        ["--config", "c", "--kubernetes", "--pod-name", "p"],
+        ["--config", "c", "--kubernetes", "--pod-uid", "u"],
+        [*IN_A_CLUSTER, "--report", "f"],
+        [*IN_A_CLUSTER, "--state", "d"],
+        [*IN_A_CLUSTER, "--admin-token-file", "f"],
+    ):
+        with pytest.raises(SystemExit):
+            parse(wrong)
+        assert "--kubernetes" in capsys.readouterr().err

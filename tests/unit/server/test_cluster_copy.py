@@ -1,0 +1,109 @@
+"""The server's own copy: what it served is what it serves again, and nobody takes that for news."""
+
+import asyncio
+from pathlib import Path
+
+from linplane_api.document import RoutingMap
+from linplane_api.folder import current_state, read_routing, write_routing
+from linplane_server.cluster.kept import Copy
+from linplane_server.intake import Intake
+from linplane_server.registry import Snapshot
+from linplane_server.serving import Serving, new_serving
+from unit.server.builders import Client, Clock, document, routing
+
+BODY = b'{"features":[1,2]}'
+
+
+class Server:
+    """An intake with a copy."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.serving: Serving = new_serving(Clock())
+        self.copy = Copy(folder)
+        self.acknowledged: list[Snapshot] = []
+        self.copied_before: list[RoutingMap] = []
+        self.intake = Intake(self.serving, self.acknowledge, Clock(), self.copy.keep)
+
+    async def acknowledge(self, snapshot: Snapshot) -> None:
+        self.acknowledged.append(snapshot)
+        state = current_state(self.folder)
+        if state:
+            self.copied_before.append(read_routing(self.folder, state))
+
+    def version(self, route: str = "homes") -> str | None:
+        status, headers, _ = Client(self.serving).ask(BODY, route)
+        return headers.get("x-linplane-version") if status == 200 else None
+
+
+async def test_the_copy_is_written_before_the_acknowledgement(tmp_path: Path) -> None:
+    server = Server(tmp_path / "copy")
+    await server.intake.take(routing(document(), sequence=3))
+    assert server.copied_before == [routing(document(), sequence=3)]
+    kept = await Copy(tmp_path / "copy").read()
+    assert kept == routing(document(), sequence=3)
+
+
+async def test_a_refused_document_is_copied_as_its_last_good_one(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    await server.intake.take(routing(document(), document("other"), sequence=3))
+    await server.intake.take(routing(document("other", current="v2"), sequence=4, homes="{", new="{"))
+    kept = await Copy(tmp_path).read()
+    assert kept is not None
+    assert kept.sequence == 4
+    assert kept.routes["homes"] == routing(document(), sequence=3).routes["homes"]
+    assert set(kept.routes) == {"homes", "other"}
+
+
+async def test_a_restart_without_the_api_server_serves_it_and_acknowledges_nothing(tmp_path: Path) -> None:
+    await Server(tmp_path).intake.take(routing(document(current="v2"), sequence=3))
+    server = Server(tmp_path)
+    kept = await server.copy.read()
+    assert kept is not None
+    await server.intake.recall(kept)
+    assert server.serving.registry.loaded_at is None, "not ready by a copy alone"
+    assert server.version() is None
+    await server.intake.resume(kept)
+    assert server.version() == "v2"
+    assert server.acknowledged == []
+    await server.intake.take(routing(document(current="v1"), sequence=1, uid="another"))
+    assert server.version() == "v1"
+    assert [(s.uid, s.sequence) for s in server.acknowledged] == [("another", 1)]
+
+
+async def test_a_restart_keeps_what_was_last_good_of_a_route_whose_document_is_broken(tmp_path: Path) -> None:
+    await Server(tmp_path).intake.take(routing(document(), document("gone"), sequence=3))
+    server = Server(tmp_path)
+    kept = await server.copy.read()
+    assert kept is not None
+    await server.intake.recall(kept)
+    await server.intake.take(routing(sequence=4, homes="{"))
+    assert server.version() == "v1"
+    assert server.version("gone") is None
+    snapshot = server.acknowledged[-1]
+    assert (snapshot.sequence, set(snapshot.rejected)) == (4, {"homes"})
+
+
+async def test_no_copy_a_damaged_one_and_a_full_disk_are_no_harm(tmp_path: Path) -> None:
+    assert await Copy(tmp_path / "none").read() is None
+    write_routing(tmp_path / "bad", routing(document()))
+    (tmp_path / "bad" / "..data" / "sequence").write_text("x")
+    assert await Copy(tmp_path / "bad").read() is None
+    (tmp_path / "file").write_text("")
+    server = Server(tmp_path / "file")
+    await server.intake.take(routing(document()))
+    assert server.version() == "v1"
+    assert len(server.acknowledged) == 1
+
+
+async def test_an_equal_state_is_not_written_again(tmp_path: Path) -> None:
+    copy = Copy(tmp_path)
+    await copy.keep(routing(document()))
+    first = current_state(tmp_path)
+    await copy.keep(routing(document()))
+    again = Copy(tmp_path)
+    await asyncio.gather(again.read())
+    await again.keep(routing(document()))
+    assert current_state(tmp_path) == first
+    await again.keep(routing(document(), sequence=2))
+    assert current_state(tmp_path) != first

@@ -1,0 +1,123 @@
+"""The ReplicaReport: this pod's own, the newest state, not more often than allowed, whatever the API server does."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from linplane_server.cluster import report as module
+from linplane_server.cluster.report import ClusterReport, Replica
+from linplane_server.registry import Snapshot
+from unit.server.fake_api import NAMESPACE, REPORTS, FakeApi, Reply, failure, fake_api
+from unit.server.test_cluster_source import until
+
+REPORT = f"{REPORTS}/pod-1"
+PATCH = f"PATCH {REPORT}"
+
+
+@contextlib.asynccontextmanager
+async def writing(api: FakeApi) -> AsyncIterator[ClusterReport]:
+    report = ClusterReport(api.access, Replica("default", "pod-1", "uid-of-pod", "2026-01-01T00:00:00Z"))
+    task = asyncio.create_task(report.run())
+    try:
+        yield report
+    finally:
+        assert not task.done(), task
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def state(sequence: int, **rejected: str) -> Snapshot:
+    return Snapshot("uid-1", sequence, {}, rejected)
+
+
+def written(api: FakeApi) -> Any:
+    return api.objects.get(REPORT, {}).get("report", {}).get("sequence")
+
+
+async def test_it_is_applied_as_the_pods_own() -> None:
+    async with fake_api() as api, writing(api) as report:
+        await asyncio.sleep(0.02)
+        assert not api.asked, "nothing to acknowledge yet"
+        await report(state(7, a="why"))
+        await until(lambda: written(api))
+        asked = api.asked[0]
+        assert asked.headers["content-type"] == "application/apply-patch+yaml"
+        assert asked.query == {"fieldManager": "linplane-server", "force": "true"}
+        assert json.loads(asked.body) == {
+            "apiVersion": "linplane.dev/v1alpha1",
+            "kind": "ReplicaReport",
+            "metadata": {
+                "name": "pod-1",
+                "namespace": NAMESPACE,
+                "labels": {"linplane.dev/server": "default"},
+                "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "pod-1", "uid": "uid-of-pod"}],
+            },
+            "report": {
+                "serverName": "default", "podUID": "uid-of-pod", "startedAt": "2026-01-01T00:00:00Z",
+                "configMapUID": "uid-1", "sequence": 7, "routes": 0, "rejectedCount": 1,
+                "rejected": [{"route": "a", "reason": "why"}], "formats": [1],
+            },
+        }  # fmt: skip
+
+
+async def test_a_burst_is_written_at_once_and_then_the_newest_each_second() -> None:
+    async with fake_api() as api, writing(api) as report:
+        for sequence in range(1, 6):
+            await report(state(sequence))
+            await until(lambda sequence=sequence: written(api) == sequence)  # type: ignore[misc]
+        begin = asyncio.get_running_loop().time()
+        for sequence in range(6, 30):
+            await report(state(sequence))
+            await asyncio.sleep(0.01)
+        assert api.count(PATCH) == 5
+        await until(lambda: written(api) == 29)
+        assert 0.5 < asyncio.get_running_loop().time() - begin < 1.5
+        assert api.count(PATCH) == 6
+
+
+async def test_serving_does_not_wait_for_it_and_it_is_tried_until_it_is_written() -> None:
+    async with fake_api() as api, writing(api) as report:
+        api.answers[PATCH] = [failure(403), failure(500), Reply(raw=b"")]
+        async with asyncio.timeout(0.1):
+            await report(state(1))
+        await until(lambda: written(api) == 1)
+        assert api.count(PATCH) == 4
+        await api.stop()
+        await report(state(2))
+        await asyncio.sleep(0.1)
+        await api.start()
+        await until(lambda: written(api) == 2)
+
+
+async def test_what_changes_while_one_is_written_is_written_too() -> None:
+    async with fake_api() as api, writing(api) as report:
+        api.answers[PATCH] = [Reply(200, {}, wait=0.1)]
+        await report(state(1))
+        await until(lambda: api.asked)
+        await report(state(2))
+        await until(lambda: written(api) == 2)
+
+
+async def test_a_connection_is_kept_and_made_anew_when_the_api_server_ends_it() -> None:
+    async with fake_api() as api, writing(api) as report:
+        await report(state(1))
+        await until(lambda: written(api) == 1)
+        await api.stop()
+        await api.start()
+        await report(state(2))
+        await until(lambda: written(api) == 2)
+        assert api.count(PATCH) == 2
+
+
+async def test_a_deleted_report_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "REFRESH", 0.05)
+    async with fake_api() as api, writing(api) as report:
+        await report(state(1))
+        await until(lambda: written(api))
+        del api.objects[REPORT]
+        await until(lambda: written(api))

@@ -23,6 +23,8 @@ class Console:
         shown = " ".join(text.split("\n"))
         time = click.style(f"{self._now():%H:%M:%S}", dim=True)
         try:
-            click.echo(f"{time}  {click.style(f'{word:<9}', fg=COLORS.get(tone), bold=tone == 'warning')} {shown}")
+            click.echo(
+                f"{time}  {click.style(f'{word:<9}', fg=COLORS.get(tone), bold=tone == 'warning' or None)} {shown}"
+            )
         except OSError:  # a pipe that was closed: go on without
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for the rest of the process

@@ -137,8 +137,8 @@ def _shown(kind: str, value: object) -> str:
 def _print_problems(root: Path) -> None:
     try:
         problems = json.loads((root / "problems.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        for problem in problems:
+            place = f"{problem['field']}: " if problem["field"] else ""
+            click.echo(f"refused: {problem['file']}:{problem['line']}: {place}{problem['message']}", err=True)
+    except (OSError, ValueError, KeyError, TypeError):
         return
-    for problem in problems:
-        place = f"{problem['field']}: " if problem["field"] else ""
-        click.echo(f"refused: {problem['file']}:{problem['line']}: {place}{problem['message']}", err=True)

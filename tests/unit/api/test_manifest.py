@@ -1,0 +1,120 @@
+"""Manifests are read as kubectl reads them, with the line of every field; what JSON cannot say is refused in words."""
+
+import itertools
+import time
+
+import pytest
+
+from linplane_api.manifest import Document, ManifestError, parse_field, read_documents
+
+
+def only(text: str) -> Document:
+    """The one object of a manifest."""
+    (document,) = read_documents(text)
+    return document
+
+
+def refusal(text: str) -> ManifestError:
+    """Why a manifest is not read."""
+    with pytest.raises(ManifestError) as error:
+        read_documents(text)
+    return error.value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1", 1), ("010", 8), ("0o10", 8), ("0x10", 16), ("1_000", 1000), ("-3", -3), ("1.5", 1.5),
+        ("1e-6", 1e-6), ("1e3", 1000.0),
+        ("yes", True), ("off", False), ("True", True), ("~", None), ("", None), ("null", None),
+        ("2020-01-01", "2020-01-01"), ("12:30", "12:30"), ("1.2.3", "1.2.3"), ("v1", "v1"),
+        ('"1"', "1"), ("'yes'", "yes"),
+    ],
+)  # fmt: skip
+def test_scalars_resolve_as_for_kubectl(text: str, value: object) -> None:
+    found = only(f"a: {text}\n").body["a"]
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_documents_lists_comments_marks_and_line_ends() -> None:
+    text = "\ufeff# hello\n---\nkind: A\n---\n# nothing\n---\nkind: List\nitems:\n- kind: B\n- kind: C\n...\n"
+    found = read_documents(text.replace("\n", "\r\n"))
+    assert [(d.body["kind"], d.line) for d in found] == [("A", 3), ("B", 9), ("C", 10)]
+    assert read_documents("") == read_documents("---\n") == []
+    assert read_documents("kind: List\nitems: []") == []
+
+
+def test_json_is_yaml() -> None:
+    assert only('{"kind": "A",\n "n": [1, {"b": true}]}').body == {"kind": "A", "n": [1, {"b": True}]}
+
+
+def test_anchors_and_merges_are_written_out() -> None:
+    body = only("base: &base {a: 1, b: 2}\nother:\n  <<: *base\n  b: 3\nagain: *base\n").body
+    assert body == {"base": {"a": 1, "b": 2}, "other": {"a": 1, "b": 3}, "again": {"a": 1, "b": 2}}
+    assert body["base"] is not body["again"]
+
+
+def test_the_line_of_a_field_or_of_its_nearest_parent() -> None:
+    document = only("kind: A\nspec:\n  split:\n  - version: v2\n    percent: 5\n  model: m\n")
+    lines = {
+        "spec": 2, "spec.split[0]": 4, "spec.split[0].percent": 5, "spec.split[7].percent": 3, "spec.model": 6,
+        "spec.version": 2, "metadata.name": 1, "": 1,
+    }  # fmt: skip
+    assert {field: document.line_of(field) for field in lines} == lines
+    assert parse_field("spec.split[0].percent") == ("spec", "split", 0, "percent")
+
+
+def test_the_key_of_an_object_whatever_its_metadata() -> None:
+    assert only("kind: A\nmetadata: {name: b}").key == ("A", "b")
+    for metadata in ("~", "[1]", "text", "{name: 7}", "{}"):
+        assert only(f"kind: A\nmetadata: {metadata}").key[0] == "A"
+    assert only("metadata: {}").key == ("None", "None")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "part"),
+    [
+        ("a: 1\na: 2\n", 2, 'key "a" stands twice'),
+        ("a:\n  b: 1\n  c: 1\n  b: 2\n", 4, 'key "b" stands twice'),
+        ("kind: A\nb: [1, 2\n", 3, "not YAML"),
+        ("kind: A\n\tb: 1\n", 2, "not YAML"),
+        ("kind: A\nb: *c\n", 2, "undefined alias"),
+        ("kind: A\n? [1]\n: 2\n", 2, "a key must be text"),
+        ("- 1\n", 1, "an object with apiVersion, kind and metadata is needed"),
+        ("kind: A\n---\ntext\n", 3, "an object with apiVersion, kind and metadata is needed"),
+        ("kind: List\nitems:\n- 1\n", 3, "an item of a List is an object"),
+        ("kind: A\nb: .nan\n", 2, "a number that is not finite"),
+        ("kind: A\nb: -.inf\n", 2, "a number that is not finite"),
+        ("kind: A\nb: 1e999\n", 2, "a number that is not finite"),
+        (f"kind: A\nb: {'9' * 5000}\n", 2, "a number that is not finite, or not readable"),
+        ("kind: A\nb: !!binary aGk=\n", 2, "binary is not a type of JSON"),
+        ("kind: A\nb: !!set {c}\n", 2, "set is not a type of JSON"),
+        ("kind: A\nb: !!timestamp 2020-01-01\n", 2, "timestamp is not a type of JSON"),
+        ("kind: A\nb: !!python/object:os.system {}\n", 2, "could not determine a constructor"),
+        ("kind: A\nb: &b [*b]\n", 2, "an alias to what it stands in"),
+        ("kind: A\nb: \x01\n", 2, "a character that YAML does not allow"),
+        ("kind: A\nb: " + "[" * 5000, 1, "nested too deep"),
+        ("%YAML 9.9\n---\nkind: A\n", 1, "not YAML"),
+        (b"PK\x03\x04\x00\x00".decode(), 1, "not YAML"),
+    ],
+)
+def test_what_is_refused_and_where(text: str, line: int, part: str) -> None:
+    error = refusal(text)
+    assert part in error.message
+    assert error.line == line
+
+
+def test_a_few_lines_cannot_stand_for_billions() -> None:
+    letters = "abcdefghij"
+    lines = [f"{b}: &{b} [{','.join([f'*{a}'] * 9)}]" for a, b in itertools.pairwise(letters)]
+    began = time.monotonic()
+    assert "values, with aliases written out" in refusal("\n".join(["a: &a [x,x,x,x,x,x,x,x,x]", *lines])).message
+    assert time.monotonic() - began < 1
+
+
+def test_data_of_a_megabyte_is_read_in_about_a_second() -> None:
+    rows = "    1.5,2.25,3.125,4.0625\n" * 40_000
+    began = time.monotonic()
+    assert len(only(f"kind: ConfigMap\ndata:\n  rows.csv: |\n{rows}").body["data"]["rows.csv"]) > 800_000
+    assert time.monotonic() - began < 5

@@ -1,0 +1,174 @@
+"""`status`, `switch`, `freeze`, `unfreeze`: one request each, its answer in words, its failure in one line."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from linplane_cli.main import main
+
+STATUS = {
+    "replica": "pod-1", "server": "default", "ready": True, "configMapUID": "u", "sequence": 4, "rejected": {},
+    "switches": [{"route": "rent", "from": "v1", "to": "v2", "at": "2026-01-01T00:00:00Z"}],
+    "routes": {
+        "rent": {
+            "current": "v2", "traffic": [{"version": "v2", "percent": 90.0}, {"version": "v1", "percent": 10.0}],
+            "unavailable": None, "revision": "r", "sequence": 4, "refused": {},
+            "versions": {
+                "v1": {"hits": 0, "errors": 0, "meanLatencyMs": None, "lackedFeature": 0},
+                "v2": {"hits": 9, "errors": 1, "meanLatencyMs": 0.1234, "lackedFeature": 0},
+            },
+        }
+    },
+}  # fmt: skip
+
+
+class Stub:
+    """An admin port that gives one answer and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.answer: tuple[int, bytes] = (200, b"{}")
+        self.asked: list[tuple[str, str, str]] = []
+        stub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self._give("GET")
+
+            def do_POST(self) -> None:
+                self._give("POST")
+
+            def _give(self, method: str) -> None:
+                stub.asked.append((method, self.path, self.headers.get("Authorization", "")))
+                self.send_response(stub.answer[0])
+                self.end_headers()
+                self.wfile.write(stub.answer[1])
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def gives(self, status: int, body: object) -> None:
+        """The next answers."""
+        self.answer = (status, body if isinstance(body, bytes) else json.dumps(body).encode())
+
+    def stop(self) -> None:
+        """Ends it."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    """A running stub."""
+    one = Stub()
+    yield one
+    one.stop()
+
+
+def run(*arguments: str | Path) -> Result:
+    """The command's answer."""
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_status_prints_versions_and_switches(stub: Stub) -> None:
+    stub.gives(200, STATUS)
+    answer = run("status", "--url", stub.url + "/")
+    assert answer.exit_code == 0, answer.output
+    assert answer.stdout == (
+        "replica pod-1, ready, sequence 4\n"
+        "\n"
+        "ROUTE   VERSION   CURRENT   PERCENT   HITS   ERRORS   MEAN MS\n"
+        "rent    v1                  10        0      0\n"
+        "rent    v2        *         90        9      1        0.123\n"
+        "\n"
+        "ROUTE   FROM   TO   AT\n"
+        "rent    v1     v2   2026-01-01T00:00:00Z\n"
+    )
+    assert stub.asked == [("GET", "/status", "")]
+    assert run("status", "--url", stub.url, "--route", "other").exit_code == 1
+    assert json.loads(run("status", "--url", stub.url, "-o", "json").stdout) == STATUS
+
+
+@pytest.mark.parametrize(
+    ("command", "path", "body", "shown"),
+    [
+        ("switch", "/switch_model", {"route": "r", "from": "v1", "to": "v2", "converged": True},
+         "r: v2 is the current version, before v1"),
+        ("switch", "/switch_model", {"route": "r", "from": "v1", "to": "v2", "converged": False},
+         "r: v2 is the current version, before v1; not every replica has loaded it yet"),
+        ("freeze", "/freeze", {"model": "r", "version": "v2", "frozen": True, "withdrawn": True}, "r v2 is frozen"),
+        ("freeze", "/freeze", {"model": "r", "version": "v2", "frozen": True, "withdrawn": False},
+         "r v2 is frozen; a replica may still answer with it"),
+        ("unfreeze", "/unfreeze", {"model": "r", "version": "v2", "frozen": False, "observed": True},
+         "r v2 is not frozen"),
+    ],
+)  # fmt: skip
+def test_a_call_is_made_and_told(stub: Stub, command: str, path: str, body: dict[str, Any], shown: str) -> None:
+    stub.gives(200, body)
+    answer = run(command, "v2", "--url", stub.url, "--route", "r")
+    assert (answer.exit_code, answer.stdout) == (0, f"{shown}\n")
+    assert stub.asked == [("POST", f"{path}?version=v2&route=r", "")]
+    assert json.loads(run(command, "v2", "--url", stub.url, "-o", "json").stdout) == body
+
+
+def test_a_warning_goes_to_standard_error(stub: Stub) -> None:
+    stub.gives(200, {"model": "r", "version": "v2", "frozen": True, "withdrawn": True, "warning": "it is current"})
+    assert run("freeze", "v2", "--url", stub.url).stderr == "Warning: it is current\n"
+
+
+def test_the_token_is_sent_and_words_are_quoted(stub: Stub, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret\n")
+    run("freeze", "a&b=c", "--url", stub.url, "--token-file", tmp_path / "token")
+    assert stub.asked == [("POST", "/freeze?version=a%26b%3Dc", "Bearer secret")]
+    (tmp_path / "token").write_bytes(b"\xff")
+    answer = run("freeze", "v1", "--url", stub.url, "--token-file", tmp_path / "token")
+    assert "is not plain text" in answer.stderr
+    assert "secret" not in answer.output
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "shown"),
+    [
+        (409, {"status": 409, "detail": "r-v2 is frozen; unfreeze it first"}, "409 r-v2 is frozen; unfreeze it first"),
+        (404, {"status": 404, "detail": "there is no version r-v9"}, "404 there is no version r-v9"),
+        (500, b"<html>", "500 Internal Server Error"),
+        (200, b"<html>", "did not answer with JSON: is it the admin port?"),
+    ],
+)
+def test_a_refusal_is_its_reason_and_exit_code_1(stub: Stub, status: int, body: object, shown: str) -> None:
+    stub.gives(status, body)
+    answer = run("switch", "v2", "--url", stub.url)
+    assert answer.exit_code == 1
+    assert answer.stderr.endswith(f"{shown}\n")
+    assert len(answer.stderr.splitlines()) == 1
+
+
+def test_what_does_not_answer_like_a_server_is_said_so(stub: Stub) -> None:
+    for body in ({}, [], {"routes": 7}):
+        stub.gives(200, body)
+        assert "is not a server's admin port" in run("status", "--url", stub.url).stderr
+    assert run("status", "--url", "ftp://a").exit_code == 2
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        answer = run("switch", "v2", "--url", url)
+    assert answer.stderr == f"linplane: {url}: Connection refused; is `linplane local` running, or a port-forward?\n"
+
+
+def test_a_bad_address_is_one_line(stub: Stub) -> None:
+    for url in ("http://", "http://[", "http://a b", "http://127.0.0.1:99999"):
+        answer = run("status", "--url", url)
+        assert answer.exit_code in (1, 2)
+        assert answer.exception is None or isinstance(answer.exception, SystemExit), answer.exception

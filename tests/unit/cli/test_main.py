@@ -1,0 +1,79 @@
+"""The command as a whole: help with examples, exit codes, a quick start."""
+
+import subprocess
+import sys
+import time
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from linplane_cli.main import main
+
+COMMANDS = ["local", "train", "validate", "assign", "get", "status", "switch", "freeze", "unfreeze"]
+HEAVY = ["asyncio", "numpy", "pyarrow", "msgspec", "yaml", "jsonschema", "cel", "linplane_api", "linplane_operator"]
+
+
+def test_the_commands_are_these() -> None:
+    assert sorted(main.commands) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_help_with_an_example_and_every_option_is_explained(name: str) -> None:
+    answer = CliRunner().invoke(main, [name, "--help"])
+    assert answer.exit_code == 0
+    assert f"linplane {name}" in answer.output.partition("Example")[2]
+    options = [p for p in main.commands[name].params if isinstance(p, click.Option)]
+    assert [option.name for option in options if not option.help] == []
+
+
+@pytest.mark.parametrize("name", ["status", "switch", "freeze", "unfreeze"])
+def test_the_admin_commands_take_url_route_and_token_file(name: str) -> None:
+    names = {word for parameter in main.commands[name].params for word in parameter.opts}
+    assert {"--url", "--route", "--token-file", "-o"} <= names
+
+
+def test_the_exit_codes_and_completion_are_documented() -> None:
+    output = CliRunner().invoke(main, ["--help"]).output
+    for words in ("0  done", "1  refused or failed", "2  it could not start", "_LINPLANE_COMPLETE=bash_source"):
+        assert words in output
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nope"], ["switch"], ["train"], ["local"], ["local", "--port", "x", "."], ["get", "-o", "x"]]
+)
+def test_wrong_words_are_exit_code_2(arguments: list[str]) -> None:
+    answer = CliRunner().invoke(main, arguments)
+    assert answer.exit_code == 2
+    assert "Usage:" in answer.output
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = f"""
+import sys
+from linplane_cli.main import main
+try:
+    main(["--help"])
+except SystemExit:
+    print("HEAVY", [name for name in {HEAVY} if name in sys.modules])
+"""
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output.splitlines()[-1] == "HEAVY []"
+
+
+def test_help_starts_in_under_0_3_seconds() -> None:
+    took = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "linplane_cli", "--help"], capture_output=True, check=True)
+        took.append(time.perf_counter() - began)
+    assert min(took) < 0.3, took
+
+
+def test_completion_names_the_commands() -> None:
+    environment = {"_LINPLANE_COMPLETE": "bash_complete", "COMP_WORDS": "linplane s", "COMP_CWORD": "1"}
+    code = "from linplane_cli.main import main; main(prog_name='linplane')"
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
+    ).stdout
+    assert output.split() == ["plain,status", "plain,switch"]

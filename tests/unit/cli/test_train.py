@@ -1,0 +1,83 @@
+"""`train`: from options to a stored version, and mistakes in words."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from linplane_api.artifact import parse_artifact
+from linplane_cli.main import main
+
+
+def run(*arguments: str | Path) -> Result:
+    """The command's answer."""
+    return CliRunner().invoke(main, ["train", *map(str, arguments)])
+
+
+def test_made_up_rows_give_a_stored_version_and_a_line_of_metadata(tmp_path: Path) -> None:
+    answer = run("--version", "v1", "--samples", 50, "--feature-count", 2, "--store", tmp_path)
+    assert answer.exit_code == 0, answer.output
+    artifact = parse_artifact((tmp_path / "model-v1.json").read_bytes())
+    assert answer.stdout.splitlines()[-1] == artifact.digest
+    assert json.loads((tmp_path / "metadata.jsonl").read_text())["digest"] == artifact.digest
+    again = run("--version", "v1", "--samples", 50, "--store", tmp_path)
+    assert again.exit_code == 1
+    assert "version v1 of model exists already" in again.stderr
+    assert run("--version", "v1", "--samples", 60, "--store", tmp_path, "--replace").exit_code == 0
+
+
+def test_a_file_is_read_from_anywhere_and_o_json_says_it_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "flats.csv").write_text("area,rooms,rent\n" + "".join(f"{i},{i % 4},{3 * i + 1}\n" for i in range(30)))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    options = ["--target", "rent", "--features", "area, rooms", "--model", "rent", "--store", "store", "-o", "json"]
+    answer = run("--version", "v1", "--data", "../flats.csv", *options)
+    assert answer.exit_code == 0, answer.output
+    body = json.loads(answer.stdout)
+    assert body["path"] == "store/rent-v1.json"
+    assert body["artifact"]["features"] == ["area", "rooms"]
+    assert body["artifact"]["coefficients"] == pytest.approx([3, 0], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--version", "v_4", "--samples", 9], "--version: lower-case letters, digits and dots are needed, at most 32"),
+        (["--version", "v1", "--samples", 9, "--model", "A"], "--model: lower-case letters, digits and hyphens"),
+        (["--version", "v1"], "exactly one of --samples and --data is needed"),
+        (["--version", "v1", "--samples", 9, "--data", "a"], "exactly one of --samples and --data is needed"),
+        (["--version", "v1", "--samples", 9, "--target", "a"], "leave --target and --features out"),
+        (["--version", "v1", "--data", "a"], "--target is needed with --data"),
+        (["--version", "v1", "--samples", 9, "--noise", "nan"], "--noise:"),
+        (["--version", "v1", "--samples", 9, "--noise", -1], "--noise"),
+        (["--version", "v1", "--samples", 9, "--ridge", "nan"], "--ridge:"),
+        (["--version", "v1", "--samples", 9, "--feature-count", 0], "--feature-count"),
+        (["--version", "v1", "--samples", 9, "--feature-count", 5000], "--feature-count"),
+        (["--version", "v1", "--samples", 1], "--samples"),
+        (["--version", "v1", "--samples", 9, "--holdout-percent", 91], "--holdout-percent"),
+    ],
+)
+def test_wrong_options_are_named_in_words(options: list[object], message: str, tmp_path: Path) -> None:
+    answer = run(*map(str, options), "--store", tmp_path)
+    assert answer.exit_code == 2
+    assert message in answer.stderr.splitlines()[-1]
+    assert "regex" not in answer.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [("nope.csv", "nope.csv: there is no such data file"), (".", ".: the data is not a regular file")],
+)
+def test_data_that_cannot_be_read_is_named(tmp_path: Path, data: str, message: str) -> None:
+    answer = run("--version", "v1", "--data", data, "--target", "a", "--store", tmp_path)
+    assert (answer.exit_code, answer.stderr) == (1, f"linplane: {message}\n")
+
+
+def test_a_store_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    answer = run("--version", "v1", "--samples", 9, "--store", tmp_path / "file")
+    assert answer.exit_code == 1
+    assert str(tmp_path / "file") in answer.stderr
+    assert len(answer.stderr.splitlines()) == 1

@@ -1,0 +1,331 @@
+"""Saving applies, deleting deletes, a problem disturbs nothing else: over a folder with a clock that stands still."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
+from linplane_operator.compile.objects import Object
+from linplane_operator.local.manifests import GONE_SECONDS, Manifests
+from linplane_operator.local.store import Store
+from unit.local.builders import Changes, Clock, Told, body, config_map, make_store, model, owned, route
+
+
+class Folder:
+    """A folder of manifests with all around it."""
+
+    def __init__(self, root: Path) -> None:
+        self.path = root / "manifests"
+        self.path.mkdir(exist_ok=True)
+        self.clock, self.told, self.changes = Clock(), Told(), Changes()
+        self.store: Store = make_store(root / "state", self.changes)
+        self.store.load()
+        self.manifests = Manifests(self.path, self.store, self.told, self.clock)
+        self.manifests._files._wall = self.clock  # far from the files' own times: each is whole at once
+
+    def save(self, name: str, *objects: Object) -> None:
+        """Saves objects, and looks."""
+        (self.path / name).write_text(yaml.safe_dump_all(objects))
+        self.look()
+
+    def remove(self, name: str) -> None:
+        """Removes a file, and looks."""
+        (self.path / name).unlink()
+        self.look()
+
+    def look(self, later: float = 0.0) -> None:
+        """Looks as the loop does, `later` seconds."""
+        self.clock.now += later
+        self.manifests.look()
+
+    @property
+    def problems(self) -> list[str]:
+        """The problems as they are told."""
+        return [str(problem) for problem in self.manifests.problems]
+
+    @property
+    def names(self) -> list[str]:
+        """What is stored."""
+        kinds = (CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER)
+        return [one["metadata"]["name"] for kind in kinds for one in self.store.all(kind)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    """An empty folder."""
+    return Folder(tmp_path)
+
+
+def test_saving_creates_and_changes_with_defaults_and_the_place_it_came_from(folder: Folder) -> None:
+    folder.save("all.yaml", model(), route(), config_map())
+    made = folder.store.get(MODEL_ROUTE, "rent")
+    assert made is not None
+    assert made["spec"]["serverName"] == "default"
+    assert made["metadata"]["annotations"] == {"linplane.dev/manifest": str(folder.path / "all.yaml")}
+    folder.save("all.yaml", model(), route(version="v2"), config_map())
+    changed = folder.store.get(MODEL_ROUTE, "rent")
+    assert changed is not None
+    assert (changed["spec"]["version"], changed["metadata"]["generation"]) == ("v2", 2)
+    assert folder.told.words() == ["applied all.yaml: 3 created", "applied all.yaml: 1 changed"]
+
+
+def test_saving_the_same_again_writes_nothing(folder: Folder) -> None:
+    folder.save("all.yaml", model(), route())
+    writes = len(folder.changes)
+    folder.save("all.yaml", model(), route())
+    folder.look()
+    assert len(folder.changes) == writes
+    assert len(folder.told.lines) == 1
+
+
+def test_a_status_in_a_manifest_is_nobodys(folder: Folder) -> None:
+    folder.save("all.yaml", {**model(), "status": {"digest": "sha256:" + "0" * 64}})
+    stored = folder.store.get(LINEAR_MODEL, "rent-v1")
+    assert stored is not None
+    assert "status" not in stored
+    folder.store.update(LINEAR_MODEL, stored, {**stored, "status": {"digest": "sha256:" + "1" * 64}})
+    folder.save("all.yaml", {**model(frozen=True), "status": {}})
+    stored = folder.store.get(LINEAR_MODEL, "rent-v1")
+    assert stored is not None
+    assert stored["status"] == {"digest": "sha256:" + "1" * 64}
+    assert stored["spec"]["frozen"] is True
+
+
+def test_what_was_trained_cannot_change(folder: Folder) -> None:
+    folder.save("all.yaml", model())
+    stored = folder.store.get(LINEAR_MODEL, "rent-v1")
+    assert stored is not None
+    folder.store.update(LINEAR_MODEL, stored, {**stored, "status": {"digest": "sha256:" + "1" * 64}})
+    folder.save("all.yaml", model(training={"data": {"synthetic": {"samples": 10}}}))
+    (problem,) = folder.problems
+    assert problem.startswith("all.yaml:7: spec.training: cannot change once the version has an artifact")
+
+
+def test_deleting_a_file_deletes_after_a_moment(folder: Folder) -> None:
+    folder.save("all.yaml", model(), route())
+    folder.remove("all.yaml")
+    folder.look(GONE_SECONDS * 0.9)
+    assert folder.names == ["rent-v1", "rent"]
+    folder.look(GONE_SECONDS * 0.2)
+    assert folder.names == []
+    assert folder.told.words("deleted") == ["ModelRoute rent", "LinearModel rent-v1"]
+
+
+def test_an_editor_that_deletes_and_writes_anew_deletes_nothing(folder: Folder) -> None:
+    folder.save("all.yaml", model())
+    uid = folder.store.all(LINEAR_MODEL)[0]["metadata"]["uid"]
+    folder.remove("all.yaml")
+    folder.look(GONE_SECONDS * 0.9)
+    folder.save("all.yaml", model())
+    folder.look(10)
+    assert folder.store.all(LINEAR_MODEL)[0]["metadata"]["uid"] == uid
+    folder.remove("all.yaml")
+    folder.look(GONE_SECONDS * 0.9)  # counted anew
+    assert folder.names == ["rent-v1"]
+
+
+def test_a_file_that_is_emptied_for_a_moment_deletes_nothing(folder: Folder) -> None:
+    folder.save("all.yaml", model())
+    folder.save("all.yaml")
+    folder.look(GONE_SECONDS * 0.5)
+    folder.save("all.yaml", model())
+    folder.look(10)
+    assert folder.told.words("deleted") == []
+
+
+def test_an_object_that_moves_to_another_file_stays_the_same(folder: Folder) -> None:
+    folder.save("all.yaml", model(), route())
+    uid = folder.store.all(LINEAR_MODEL)[0]["metadata"]["uid"]
+    folder.save("all.yaml", route())
+    folder.save("z.yaml", model())
+    folder.look(10)
+    (stored,) = folder.store.all(LINEAR_MODEL)
+    assert stored["metadata"]["uid"] == uid
+    assert stored["metadata"]["annotations"]["linplane.dev/manifest"].endswith("/z.yaml")
+    (folder.path / "z.yaml").rename(folder.path / "a.yaml")
+    folder.look()
+    folder.look(10)
+    (stored,) = folder.store.all(LINEAR_MODEL)
+    assert stored["metadata"]["annotations"]["linplane.dev/manifest"].endswith("/a.yaml")
+    assert folder.told.words("refused", "deleted") == []
+
+
+def test_of_two_files_with_the_same_object_that_counts_which_had_it(folder: Folder) -> None:
+    folder.save("m.yaml", route(version="v1"))
+    folder.save("a.yaml", route(version="v2"))
+    assert folder.problems == ["a.yaml:4: metadata.name: ModelRoute rent stands in m.yaml:1 as well; that one counts"]
+    assert folder.store.all(MODEL_ROUTE)[0]["spec"]["version"] == "v1"
+    folder.remove("m.yaml")
+    folder.look(10)
+    assert folder.problems == []
+    assert folder.store.all(MODEL_ROUTE)[0]["spec"]["version"] == "v2"
+    assert folder.told.words("deleted") == []
+
+
+def test_the_second_of_two_in_one_file_is_judged_as_a_change_of_the_first(folder: Folder) -> None:
+    folder.save("a.yaml", route(), route())
+    assert folder.problems == ["a.yaml:12: metadata.name: ModelRoute rent stands in a.yaml:1 as well; that one counts"]
+    folder.save("a.yaml", route(), {**route(), "spec": {"model": "other", "version": "v1"}})
+    assert folder.problems == ["a.yaml:14: spec.model: cannot change: make another ModelRoute"]
+
+
+def test_a_file_that_breaks_keeps_its_objects_even_over_a_restart(folder: Folder, tmp_path: Path) -> None:
+    folder.save("a.yaml", model())
+    (folder.path / "a.yaml").write_text("kind: [")
+    folder.look()
+    folder.look(10)
+    assert folder.names == ["rent-v1"]
+    assert folder.problems == ["a.yaml:1: not YAML: expected the node content, but found '<stream end>'"]
+    again = Folder(tmp_path)
+    again.look()
+    again.look(10)
+    assert again.names == ["rent-v1"]
+
+
+def test_a_file_that_is_not_whole_at_the_start_keeps_its_objects(folder: Folder, tmp_path: Path) -> None:
+    folder.save("a.yaml", model())
+    again = Folder(tmp_path)
+    again.manifests._files._wall = lambda: (folder.path / "a.yaml").stat().st_mtime
+    for _ in range(3):
+        again.look(10)
+        assert not again.manifests.settled
+    assert again.names == ["rent-v1"]
+
+
+def test_a_folder_that_vanishes_a_file_at_a_time_keeps_everything(folder: Folder) -> None:
+    folder.save("a.yaml", model())
+    folder.remove("a.yaml")
+    folder.path.rmdir()
+    folder.look()
+    folder.look(10)
+    assert folder.names == ["rent-v1"]
+    (problem,) = folder.problems
+    assert problem.endswith("the folder cannot be read (No such file or directory); all of it stays as it was")
+
+
+def test_a_restart_with_the_same_manifests_judges_and_writes_nothing(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.save("all.yaml", model(), route(), config_map(), {**body(MODEL_SERVER, "default"), "spec": {"replicas": 2}})
+    again = Folder(tmp_path)
+    monkeypatch.setattr(Manifests, "_judge", lambda *_: pytest.fail("judged"))
+    again.look()
+    assert again.changes == []
+    assert again.told.lines == []
+
+
+@pytest.mark.parametrize(
+    "change", [{"labels": {"a": "not a label"}}, {"annotations": {"a": 7}}, {"color": "red"}, {"labels": ["a"]}]
+)
+def test_what_is_in_the_metadata_is_judged_even_where_the_rest_is_stored(
+    folder: Folder, change: dict[str, object]
+) -> None:
+    folder.save("a.yaml", route())
+    folder.save("a.yaml", {**route(), "metadata": {"name": "rent", **change}})
+    (problem,) = folder.problems
+    assert "metadata." in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("kind: [1]\napiVersion: linplane.dev/v1alpha1\n", ""),
+        ("apiVersion: v1\n", ""),
+        ("kind: ModelRoute\napiVersion: linplane.dev/v2\nmetadata: {name: a}\n", "kind"),
+        ("kind: Other\napiVersion: linplane.dev/v1alpha1\nmetadata: {name: a}\n", "kind"),
+        ("kind: ModelRoute\napiVersion: linplane.dev/v1alpha1\nmetadata: []\n", "metadata"),
+        ("kind: ModelRoute\napiVersion: linplane.dev/v1alpha1\nmetadata: {name: 7}\nspec: {}\n", "metadata.name"),
+        ("kind: ModelRoute\napiVersion: linplane.dev/v1alpha1\nspec: 7\n", "metadata"),
+        ("kind: ConfigMap\napiVersion: v1\nmetadata: ~\n", "metadata.name"),
+        ("kind: ConfigMap\napiVersion: v1\nmetadata: {name: linplane-a}\n", "metadata.name"),
+        ("kind: ConfigMap\napiVersion: v1\nmetadata: {name: a}\ndata: {a: 1}\n", "data.a"),
+    ],
+)
+def test_whatever_stands_in_a_file_is_refused_in_words(folder: Folder, text: str, field: str) -> None:
+    (folder.path / "a.yaml").write_text(text)
+    folder.save("b.yaml", route())
+    assert field in {problem.field for problem in folder.manifests.problems}
+    assert folder.names == ["rent"]
+
+
+def test_an_artifact_among_the_manifests_is_told_apart(folder: Folder) -> None:
+    (folder.path / "rent-v1.json").write_text(json.dumps({"coefficients": {"a": 1}, "intercept": 2}))
+    folder.look()
+    assert folder.problems[0].endswith("an artifact goes into a ConfigMap that spec.weights names")
+
+
+def test_each_problem_is_told_once_and_its_end_too(folder: Folder) -> None:
+    folder.save("a.yaml", {**route(), "spec": {"model": "rent"}})
+    folder.save("b.yaml", model())
+    folder.look()
+    assert folder.told.words("refused") == ["a.yaml:5: spec.version: Required value"]
+    folder.save("a.yaml", route())
+    assert folder.told.words("accepted") == ["a.yaml"]
+    folder.save("c.yaml", {"kind": "A"})
+    folder.remove("c.yaml")
+    assert folder.told.words("accepted") == ["a.yaml"]
+
+
+def test_what_means_nothing_here_is_named_once(folder: Folder) -> None:
+    spec = {"training": {**model()["spec"]["training"], "job": {"nodeSelector": {"a": "b"}, "backoffLimit": 1}}}
+    server = {**body(MODEL_SERVER, "default"), "spec": {"replicas": 3, "trustedProxies": ["10.0.0.0/8"]}}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}}
+    for _ in range(2):
+        folder.save(
+            "a.yaml", model(**spec), server, service, {**route(), "metadata": {"name": "rent", "namespace": "b"}}
+        )
+        folder.save("b.yaml", body(MODEL_SERVER, "edge", spec={}))
+    assert sorted(folder.told.words("unused")) == [
+        "a.yaml: LinearModel rent-v1: spec.training.job.nodeSelector means nothing in local mode",
+        "a.yaml: ModelRoute rent: metadata.namespace means nothing in local mode",
+        "a.yaml: ModelServer default: spec.replicas means nothing in local mode",
+        "a.yaml: v1 Service means nothing in local mode",
+        "b.yaml: ModelServer edge: the server default alone runs here",
+    ]
+    assert folder.problems == []
+
+
+def test_the_default_server_loses_its_settings_and_not_its_routes(folder: Folder) -> None:
+    folder.save("a.yaml", route())
+    folder.save("b.yaml", {**body(MODEL_SERVER, "default"), "spec": {"trustedProxies": ["10.0.0.0/8"]}})
+    (before,) = folder.store.all(MODEL_SERVER)
+    folder.remove("b.yaml")
+    folder.look(10)
+    (after,) = folder.store.all(MODEL_SERVER)
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert after["spec"] == {}
+    folder.look(10)
+    assert folder.told.words("deleted") == ["ModelServer default"]
+
+
+def test_saving_again_deletes_the_failed_jobs_of_the_file(folder: Folder) -> None:
+    folder.save("a.yaml", model("rent-v1"), model("rent-v2"))
+    for one, state in (("rent-v1", "Failed"), ("rent-v2", "Complete")):
+        owner = folder.store.get(LINEAR_MODEL, one)
+        assert owner is not None
+        status = {"conditions": [{"type": state, "status": "True"}]}
+        folder.store.create(JOB, body(JOB, f"job-{one}", metadata=owned(owner), status=status))
+    folder.save("b.yaml", route())
+    assert len(folder.store.all(JOB)) == 2
+    folder.save("a.yaml", model("rent-v1"), model("rent-v2"))
+    assert [job["metadata"]["name"] for job in folder.store.all(JOB)] == ["job-rent-v2"]
+
+
+def test_what_the_disk_refuses_is_taken_up_at_a_later_look(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("linplane_operator.local.store.write_atomically", full)
+        with pytest.raises(OSError, match="No space"):
+            folder.save("a.yaml", route())
+    folder.look()
+    assert folder.names == ["rent"]
+
+
+def test_an_immutable_config_map_refuses_a_change(folder: Folder) -> None:
+    folder.save("a.yaml", config_map(immutable=True))
+    folder.save("a.yaml", config_map(immutable=True, data={"a": "2"}))
+    assert folder.problems == ["a.yaml:2: data: Forbidden: field is immutable when `immutable` is set"]

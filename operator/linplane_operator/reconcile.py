@@ -2,17 +2,19 @@
 order lives here.
 """
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
 from linplane_api import names
 from linplane_api.conditions import Reason
 from linplane_api.document import Entry
-from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
+from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
 from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerSpec, parse_spec, plain
 
 from .affected import WorkKey
 from .cluster import Cluster, ConflictError, NameTakenError
+from .compile.access import make_route_service, make_server_access, make_server_network, make_trainer_access
 from .compile.conditions import settle
 from .compile.model import LOOK_AGAIN, ModelPlan, not_carried_out, plan_model
 from .compile.model_status import model_status, validated_and_ready
@@ -62,6 +64,7 @@ class Reconciler:
         self._now = now
         self._budget = budget
         self._statuses = Statuses(cluster, now)
+        self._trainers = asyncio.Lock()
 
     async def reconcile(self, key: WorkKey) -> float | None:
         """Reconciles one key; says after how many seconds to look again."""
@@ -99,9 +102,20 @@ class Reconciler:
         for kind, body in plan.delete:
             await self._cluster.delete(kind, body)
         for body in plan.create:
+            if body["kind"] == JOB.kind:
+                await self._let_trainers(key_of(model)[0])
             await self._cluster.apply(body)
         if plan.seal is not None:
             await self._cluster.replace({**plan.seal, "immutable": True}, plan.seal)
+            await self._let_trainers(key_of(model)[0])
+
+    async def _let_trainers(self, namespace: str) -> None:
+        """Gives trainers the right to the results that are waited for, and to no other; one after the other, so that
+        none takes away what another was just given.
+        """
+        async with self._trainers:
+            for body in make_trainer_access(namespace, *self._survey.trainings(namespace)):
+                await self._cluster.apply(body)
 
     # ---- ModelRoute ----
 
@@ -118,7 +132,7 @@ class Reconciler:
         acknowledged, current = NOBODY, False
         if refusal:
             accepted = (refusal.reason, refusal.message)
-        elif taken := self._survey.taken(namespace, spec.server_name):
+        elif taken := self._survey.taken(namespace, spec.server_name) or await self._apply_service(route):
             accepted = (Reason.NAME_TAKEN, taken)
         else:
             accepted, current = self._accept(namespace, name, spec, routing, entry)
@@ -130,6 +144,14 @@ class Reconciler:
         url = self._cluster.url_of(route) if refusal is None else ""
         status = route_status(route, entry, conditions, acknowledged, url=url, now=self._stamp())
         return await self._statuses.write(MODEL_ROUTE, route, plain(status))
+
+    async def _apply_service(self, route: Object) -> str:
+        """What stands in the way of the route's Service, empty where nothing does."""
+        try:
+            await self._cluster.apply(make_route_service(route))
+        except NameTakenError as error:
+            return str(error)
+        return ""
 
     def _accept(
         self, namespace: str, name: str, spec: ModelRouteSpec, routing: Routing | None, entry: Entry | None
@@ -159,6 +181,8 @@ class Reconciler:
         wait, taken = None, ""
         try:
             wait = await self._write_routing(namespace, server, routes)
+            for body in (*make_server_access(server), *make_server_network(server)):
+                await self._cluster.apply(body)
             await self._cluster.apply(make_deployment(server, parse_spec(server, ModelServerSpec), self._settings))
         except NameTakenError as error:
             taken = str(error)

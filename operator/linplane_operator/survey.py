@@ -29,6 +29,7 @@ from .compile.objects import (
     label_of,
     meta,
     name_of,
+    spec_of,
     status_of,
     uid_of,
 )
@@ -63,6 +64,10 @@ class Routing:
             for name, entry in self.entries.items()
             if entry.document.model == model and version in entry.document.versions
         ]
+
+
+OWNERS = 32
+"""How many LinearModels are named as owners of what all trainers of a namespace share: enough to outlive most."""
 
 
 class Survey:
@@ -120,6 +125,19 @@ class Survey:
             pods=pods,
             source=self._world.get(CONFIG_MAP, namespace, ref.name) if ref else None,
         )
+
+    def trainings(self, namespace: str) -> tuple[list[Object], list[str]]:
+        """The LinearModels that are trained in a namespace, and the names of the results that are waited for."""
+        models = [
+            m for m in self._world.all(LINEAR_MODEL, namespace) if "training" in spec_of(m) and not is_deleting(m)
+        ]
+        waited = [
+            name_of(artifact)
+            for model in models
+            for artifact in self._world.find(CONFIG_MAP, namespace, f"owner={uid_of(model)}")
+            if not artifact.get("immutable")
+        ]
+        return models[:OWNERS], waited
 
     def versions(self, namespace: str, model: str) -> dict[str, Version]:
         """Every version of a model, judged. One that cannot be read is as one that is not there."""

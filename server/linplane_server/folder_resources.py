@@ -7,8 +7,10 @@ not take from the manifests.
 """
 
 import asyncio
+import contextlib
 import errno
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -33,17 +35,25 @@ class _Problem(msgspec.Struct, frozen=True):
 
 
 class _FileChange:
-    """A change of a manifest; the problems that the file had before are not this change's."""
+    """A change of a manifest; the problems that the file had before are not this change's. What is refused is taken
+    back: a file must not be left as the loop does not take it.
+    """
 
-    def __init__(self, folder: "FolderResources", manifest: Path, before: set[_Problem]) -> None:
+    def __init__(
+        self, folder: "FolderResources", manifest: Path, before: set[_Problem], undo: Callable[[], None]
+    ) -> None:
         self._folder = folder
         self._manifest = manifest
         self._before = before
+        self._undo = undo
         self.audit = {"manifest": manifest.name}
 
     async def refusal(self) -> str | None:
         """See `Change`."""
         new = self._folder.problems(self._manifest) - self._before
+        if new:
+            with contextlib.suppress(OSError, ManifestError):  # a person may have it in hand by now
+                await asyncio.to_thread(self._undo)
         return min((problem.message for problem in new), default=None)
 
 
@@ -71,11 +81,11 @@ class FolderResources:
 
     async def switch(self, route: ObjectState, version: str) -> _FileChange:
         """See `Resources`."""
-        return await self._change("modelroutes", "ModelRoute", route, "version", version)
+        return await self._change("modelroutes", "ModelRoute", route, "version", (route.version, version))
 
     async def freeze(self, version: ObjectState, *, frozen: bool) -> _FileChange:
         """See `Resources`."""
-        return await self._change("linearmodels", "LinearModel", version, "frozen", frozen)
+        return await self._change("linearmodels", "LinearModel", version, "frozen", (not frozen, frozen))
 
     async def close(self) -> None:
         """Nothing is held open."""
@@ -88,7 +98,10 @@ class FolderResources:
             return set()
         return {problem for problem in listed if _is_of(problem, manifest)}
 
-    async def _change(self, folder: str, kind: str, read: ObjectState, field: str, value: str | bool) -> _FileChange:
+    async def _change(
+        self, folder: str, kind: str, read: ObjectState, field: str, values: tuple[str, str] | tuple[bool, bool]
+    ) -> _FileChange:
+        """Changes a field from the first value to the second."""
         async with self._one:
             found = self._read(folder, read.name, f"{read.name} is gone")
             if found.metadata.generation != read.generation:
@@ -98,12 +111,13 @@ class FolderResources:
                 raise Conflict("NoManifest", f"{read.name} was not read from a manifest")
             before = self.problems(manifest)
             try:
-                await asyncio.to_thread(self._set_field, manifest, kind, read.name, ("spec", field), value)
+                await asyncio.to_thread(self._set_field, manifest, kind, read.name, ("spec", field), values[1])
             except OSError as error:
                 raise _unwritable(manifest, error) from error
             except ManifestError as error:
                 raise Refused("Manifest", str(error)) from error
-            return _FileChange(self, manifest, before)
+            undo = partial(self._set_field, manifest, kind, read.name, ("spec", field), values[0])
+            return _FileChange(self, manifest, before, undo)
 
     def _read(self, folder: str, name: str, absent: str) -> Object:
         if not is_route(name) and folder == "modelroutes":

@@ -72,6 +72,18 @@ def test_refusals_say_why_and_the_server_serves_on(serving: Local) -> None:
     assert (serving.folder / "route.yaml").read_bytes() == before
 
 
+def test_a_change_that_the_manifests_rules_refuse_is_taken_back(serving: Local) -> None:
+    candidate = route("rent", "v1", split=[{"version": "v2", "percent": 30}])
+    serving.save("route.yaml", candidate)
+    eventually(lambda: serving.object("modelroutes", "rent")["spec"].get("split"))
+    eventually(lambda: serving.is_ready("modelroutes", "rent"))
+    status, answer = serving.admin("switch_model?version=v2")
+    assert (status, answer["reason"]) == (422, "Invalid")
+    assert "must not name the current version" in answer["detail"]
+    assert (serving.folder / "route.yaml").read_text() == candidate
+    eventually(lambda: serving.problems() == [])
+
+
 def test_a_page_in_a_browser_cannot_make_one(serving: Local) -> None:
     before = (serving.folder / "route.yaml").read_bytes()
     for headers in ({"Origin": "http://localhost:8081"}, {"Origin": "null"}, {"Host": "evil.example"}):

@@ -6,6 +6,7 @@ from .admin import freeze, status, switch, unfreeze
 from .assign import assign
 from .get import get
 from .local import local
+from .operate import operator
 from .train import train
 from .validate import validate
 
@@ -31,5 +32,5 @@ def main() -> None:
     """Linear models, served: train, switch, split, freeze and measure them, with or without a cluster."""
 
 
-for command in (local, train, validate, assign, get, status, switch, freeze, unfreeze):
+for command in (local, operator, train, validate, assign, get, status, switch, freeze, unfreeze):
     main.add_command(command)

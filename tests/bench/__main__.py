@@ -12,19 +12,20 @@ PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 
 PAGE_TEXT = """# Benchmarks
 
-Written by `make bench`, on: {machine}. Machines differ and are noisy: read the ratios, each to a baseline that was measured
-in the same run, interleaved with it; medians of {rounds[0]} rounds (serving) and {rounds[1]} (training).
+Written by `make bench`, on: {machine}.
+Machines differ and are noisy: read the ratios, each to a baseline that was measured in the same run, interleaved
+with it; medians of {rounds[0]} rounds (serving) and {rounds[1]} (training).
 
 ## One row a request
 
-`POST /routes/NAME/predict`, {features} features by name; validation, limiter, counters and histogram on; one process on one
-core, {connections} connections from another core, {seconds} s a round. The baseline is a bare ASGI hello on uvicorn (uvloop, httptools).
-CPU is user and system time of the server process; MB is its resident memory.
+`POST /routes/NAME/predict`, {features} features by name; validation, limiter, counters and histogram on; one process on
+one core, {connections} connections from another core, {seconds} s a round. The baseline is a bare ASGI hello on
+uvicorn (uvloop, httptools). CPU is user and system time of the server process; MB is its resident memory.
 
 {serving}
 ## Training
 
-{training_rows} rows of {training_features} features, float64 in memory, one BLAS thread; extra memory is beside the rows.
+{training_rows} rows of {training_features} features, float64 in memory, one BLAS thread; extra memory is beside them.
 
 {training}"""
 

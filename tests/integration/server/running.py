@@ -23,7 +23,12 @@ class Running:
     """One server. `folder` holds its routing documents, its report and its log."""
 
     def __init__(
-        self, folder: Path, *flags: str, sockets: tuple[socket.socket, socket.socket] | None = None, ready: bool = True
+        self,
+        folder: Path,
+        *flags: str,
+        sockets: tuple[socket.socket, socket.socket] | None = None,
+        ready: bool = True,
+        report: bool = True,
     ) -> None:
         self.folder = folder
         self.config = folder / "config"
@@ -32,7 +37,8 @@ class Running:
         self.public, self.admin = sockets or (listening(), listening())
         self.port: int = self.public.getsockname()[1]
         self.admin_port: int = self.admin.getsockname()[1]
-        command = [sys.executable, "-m", "linplane_server", "--config", str(self.config), "--report", str(self.report)]
+        command = [sys.executable, "-m", "linplane_server", "--config", str(self.config)]
+        command += ["--report", str(self.report)] if report else []
         command += ["--public-fd", str(self.public.fileno()), "--admin-fd", str(self.admin.fileno())]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

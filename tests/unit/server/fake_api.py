@@ -52,6 +52,11 @@ def failure(status: int, reason: str = "Why", message: str = "because", **header
     return Reply(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
+def event(kind: str, found: dict[str, Any]) -> bytes:
+    """One line of a stream."""
+    return json.dumps({"type": kind, "object": found}).encode() + b"\n"
+
+
 class Watch:
     """An open stream. `asked` is the request."""
 
@@ -60,7 +65,7 @@ class Watch:
         self.writer = writer
 
     def send(self, kind: str, found: dict[str, Any]) -> None:
-        self.send_raw(json.dumps({"type": kind, "object": found}).encode() + b"\n")
+        self.send_raw(event(kind, found))
 
     def send_raw(self, data: bytes) -> None:
         self.writer.write(b"%x\r\n%b\r\n" % (len(data), data))

@@ -87,7 +87,7 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
 
 
 def said(response: Response) -> Any:
-    return json.loads(response.body)
+    return json.loads(bytes(response.body))
 
 
 @pytest.fixture
@@ -221,7 +221,7 @@ async def test_a_status_written_meanwhile_is_no_conflict_and_a_spec_is(world: Wo
     assert world.api.count(f"PATCH {ROUTE}") == 3
 
     def writes_spec(asked: Asked) -> None:
-        if asked.method == "PATCH":
+        if asked.method == "PATCH" and world.spec(ROUTE)["version"] != "v3":
             generation = world.api.objects[ROUTE]["metadata"]["generation"] + 1
             world.api.put(ROUTE, spec={"model": "homes", "version": "v3"}, metadata={"generation": generation})
 

@@ -69,7 +69,7 @@ async def test_a_burst_is_written_at_once_and_then_the_newest_each_second() -> N
     async with fake_api() as api, writing(api) as report:
         for sequence in range(1, 6):
             await report(state(sequence))
-            await until(lambda sequence=sequence: written(api) == sequence)  # type: ignore[misc]
+            await until(lambda sequence=sequence: written(api) == sequence)
         begin = asyncio.get_running_loop().time()
         for sequence in range(6, 30):
             await report(state(sequence))

@@ -10,7 +10,7 @@ import pytest
 from linplane_api.document import RoutingMap
 from linplane_server.cluster.source import ClusterSource, Timing
 from unit.server.builders import document, routing
-from unit.server.fake_api import NAMESPACE, ROUTING, FakeApi, Reply, failure, fake_api
+from unit.server.fake_api import NAMESPACE, ROUTING, FakeApi, Reply, event, failure, fake_api
 
 QUICK = Timing(read=0.5, patience=0.05, silence=5.0, first_pause=0.001, last_pause=0.01)
 GET = f"GET {ROUTING}"
@@ -271,13 +271,12 @@ async def test_events_in_pieces_and_several_in_one() -> None:
         api.put_routing(routing(sequence=1))
         async with running(api) as taking:
             await until(lambda: api.watches)
-            watch, sent = api.watches[0], []
-            watch.send_raw = sent.append  # type: ignore[method-assign]
-            for sequence in (2, 3, 4):
-                watch.send("MODIFIED", api.put_routing(routing(document(), sequence=sequence)))
-            del watch.send_raw
-            data = b"".join(sent)
-            for piece in (data[:10], data[10 : len(sent[0]) + 5], data[len(sent[0]) + 5 :]):
+            watch = api.watches[0]
+            sent = [
+                event("MODIFIED", api.put_routing(routing(document(), sequence=sequence))) for sequence in (2, 3, 4)
+            ]
+            data, second = b"".join(sent), len(sent[0]) + 5
+            for piece in (data[:10], data[10:second], data[second:]):
                 watch.send_raw(piece)
                 await asyncio.sleep(0.01)
             await until(lambda: taking.sequences == [1, 2, 3, 4])

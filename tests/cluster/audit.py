@@ -1,0 +1,59 @@
+"""The API server's audit log, for tests of who called what, how often, and with which answer."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from support import eventually
+
+# every call but those by which a process asks whether the server is there
+POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [
+        {"level": "None", "nonResourceURLs": ["/readyz*", "/livez*", "/healthz*"]},
+        {"level": "Metadata"},
+    ],
+}
+
+
+class AuditLog:
+    """Events as dicts, in the order in which they were written: a call's comes a moment after its answer."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` need not exist yet."""
+        self.path = path
+
+    def mark(self) -> int:
+        """Where the log ends now, for `events(since=...)`."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def events(self, since: int = 0) -> list[dict[str, Any]]:
+        """Those written after the mark."""
+        if not self.path.exists():
+            return []
+        with self.path.open("rb") as file:
+            file.seek(since)
+            complete, _, _ = file.read().rpartition(b"\n")
+        return [json.loads(line) for line in complete.splitlines()]
+
+    def wait_for(self, since: int = 0, timeout: float = 5.0, **fields: object) -> dict[str, Any]:
+        """The first event after the mark whose fields have these values: `verb`, `user__username`, `objectRef__name`,
+        `responseStatus__code` and so on. Raises AssertionError where none comes.
+        """
+        wanted = {tuple(name.split("__")): value for name, value in fields.items()}
+
+        def found() -> dict[str, Any] | None:
+            matching = (e for e in self.events(since) if all(_at(e, at) == value for at, value in wanted.items()))
+            return next(matching, None)
+
+        event = eventually(found, timeout)
+        assert event is not None
+        return event
+
+
+def _at(event: Any, steps: tuple[str, ...]) -> Any:
+    for step in steps:
+        event = event.get(step) if isinstance(event, dict) else None
+    return event

@@ -1,0 +1,72 @@
+"""The control plane that integration tests share, and a namespace for each test that asks for one."""
+
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from cluster import controlplane
+from cluster.binaries import BinariesMissingError, find_binaries
+from cluster.client import Client
+from cluster.controlplane import ControlPlane
+from cluster.install import install
+
+MakeNamespace = Callable[..., str]
+
+
+def _is_ci() -> bool:
+    return os.environ.get("CI", "").lower() in ("true", "1")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """In CI, what is missing is built before the first test starts, so that none waits for it beyond its timeout."""
+    if _is_ci() and any("control_plane" in getattr(item, "fixturenames", ()) for item in session.items):
+        try:
+            find_binaries(obtain=True)
+        except BinariesMissingError as error:
+            print(error)  # the fixture fails with it
+
+
+def programs() -> dict[str, Path]:
+    """Skips without them, and fails where CI=true."""
+    try:
+        return find_binaries(obtain=False)
+    except BinariesMissingError as error:
+        if _is_ci():
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane]:
+    """A control plane with the CRDs and policies of crds/, for all tests of a session."""
+    with controlplane.control_plane(programs()) as plane:
+        install(plane.admin)
+        plane.wait_for_controllers()
+        yield plane
+
+
+@pytest.fixture
+def admin(control_plane: ControlPlane) -> Client:
+    """The administrator."""
+    return control_plane.admin
+
+
+@pytest.fixture
+def make_namespace(admin: Client) -> MakeNamespace:
+    """Makes namespaces, with labels. They stay: a namespace goes away slowly, the whole control plane at once."""
+
+    def make(labels: Mapping[str, str] | None = None) -> str:
+        name = f"test-{secrets.token_hex(4)}"
+        admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels or {}}})
+        return name
+
+    return make
+
+
+@pytest.fixture
+def namespace(make_namespace: MakeNamespace) -> str:
+    """The name of a fresh namespace."""
+    return make_namespace()

@@ -1,0 +1,86 @@
+"""The world is as new as what was seen, whatever the order in which it arrives."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL
+from linplane_operator.affected import WorkKey
+from linplane_operator.kube.feed import Feed, slim
+from linplane_operator.world import World
+
+
+def model(version: int, uid: str = "u1", name: str = "m-v1") -> dict[str, Any]:
+    metadata = {"namespace": "n", "name": name, "uid": uid, "resourceVersion": str(version)}
+    return {"apiVersion": "linplane.dev/v1alpha1", "kind": "LinearModel", "metadata": metadata, "spec": {"model": "m"}}
+
+
+def fed() -> tuple[Feed, World, set[WorkKey]]:
+    world, asked = World(), set()
+    return Feed(world, asked.update), world, asked
+
+
+def test_a_new_object_is_reconciled() -> None:
+    feed, world, asked = fed()
+    feed.seen(LINEAR_MODEL, model(5))
+    assert world.get(LINEAR_MODEL, "n", "m-v1")
+    assert asked == {("LinearModel", "n", "m-v1")}
+
+
+def test_what_is_older_or_the_same_changes_nothing() -> None:
+    feed, world, asked = fed()
+    feed.seen(LINEAR_MODEL, model(5))
+    asked.clear()
+    feed.seen(LINEAR_MODEL, model(4))
+    feed.seen(LINEAR_MODEL, model(5))
+    assert asked == set()
+    assert world.get(LINEAR_MODEL, "n", "m-v1") == slim(LINEAR_MODEL, model(5))
+
+
+def test_a_deletion_is_of_that_very_object() -> None:
+    feed, world, _ = fed()
+    feed.seen(LINEAR_MODEL, model(9, "u2"))
+    feed.deleted(LINEAR_MODEL, model(7, "u1"))
+    assert world.get(LINEAR_MODEL, "n", "m-v1")
+    feed.deleted(LINEAR_MODEL, model(10, "u2"))
+    assert world.get(LINEAR_MODEL, "n", "m-v1") is None
+
+
+def test_what_was_deleted_does_not_come_back_by_a_late_event() -> None:
+    feed, world, _ = fed()
+    feed.seen(LINEAR_MODEL, model(5))
+    feed.deleted(LINEAR_MODEL, model(6))
+    feed.seen(LINEAR_MODEL, model(5))
+    assert world.get(LINEAR_MODEL, "n", "m-v1") is None
+
+
+def test_what_a_complete_list_has_not_is_named() -> None:
+    feed, _, _ = fed()
+    feed.seen(LINEAR_MODEL, model(5))
+    feed.seen(LINEAR_MODEL, model(6, "u2", "m-v2"))
+    missing = feed.missing(LINEAR_MODEL, None, {("n", "m-v2")})
+    assert [body["metadata"]["name"] for body in missing] == ["m-v1"]
+
+
+@given(st.permutations(range(1, 6)))
+def test_the_order_of_events_does_not_matter(order: list[int]) -> None:
+    feed, world, _ = fed()
+    for version in order:
+        feed.seen(LINEAR_MODEL, model(version))
+    found = world.get(LINEAR_MODEL, "n", "m-v1")
+    assert found
+    assert found["metadata"]["resourceVersion"] == "5"
+
+
+def test_what_nobody_reads_is_not_kept() -> None:
+    body = {
+        "metadata": {
+            "name": "c",
+            "managedFields": [1],
+            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "x"},
+        },
+        "data": {"a": "1"},
+        "binaryData": {"b": "AA=="},
+    }
+    assert slim(CONFIG_MAP, body) == {"metadata": {"name": "c", "annotations": {}}, "data": {"a": "1"}}

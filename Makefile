@@ -4,7 +4,7 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test unit lint format generate bench clean
+.PHONY: help setup demo test unit lint format generate bench cluster clean
 
 help: ## What there is to do
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ generate: setup ## Write generated files anew
 
 bench: setup ## Measure, and write docs/benchmarks.md
 	PYTHONPATH=tests $(BIN)/python -m tests.bench
+
+cluster: setup ## A control plane to use by hand: etcd, kube-apiserver, kube-controller-manager
+	PYTHONPATH=tests $(BIN)/python -m cluster
 
 clean: ## Remove .venv and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

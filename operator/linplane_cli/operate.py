@@ -25,7 +25,7 @@ Examples:
 )
 @click.option("--in-cluster", is_flag=True, help="Use the pod's own account.")
 @click.option("--health-host", default="0.0.0.0", show_default=True, help="Where /healthz answers.")  # noqa: S104
-@click.option("--health-port", default=8080, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--health-port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="And its port.")
 @click.option("--server-image", default="linplane-server", show_default=True, help="The image of server pods.")
 @click.option("--trainer-image", default="linplane-trainer", show_default=True, help="The image of training pods.")
 @click.option(

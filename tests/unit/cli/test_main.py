@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from linplane_cli.main import main
 
-COMMANDS = ["local", "train", "validate", "assign", "get", "status", "switch", "freeze", "unfreeze"]
+COMMANDS = ["local", "operator", "train", "validate", "assign", "get", "status", "switch", "freeze", "unfreeze"]
 HEAVY = ["asyncio", "numpy", "pyarrow", "msgspec", "yaml", "jsonschema", "cel", "linplane_api", "linplane_operator"]
 
 
@@ -40,7 +40,8 @@ def test_the_exit_codes_and_completion_are_documented() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["nope"], ["switch"], ["train"], ["local"], ["local", "--port", "x", "."], ["get", "-o", "x"]]
+    "arguments",
+    [["nope"], ["switch"], ["train"], ["local"], ["local", "operator", "--port", "x", "."], ["get", "-o", "x"]],
 )
 def test_wrong_words_are_exit_code_2(arguments: list[str]) -> None:
     answer = CliRunner().invoke(main, arguments)

@@ -229,7 +229,7 @@ async def test_a_read_that_never_ends_is_given_up() -> None:
     async with fake_api() as api:
         api.put_routing(routing(sequence=1))
         api.answers[GET] = [Reply(silent=True), Reply(silent=True)]
-        async with running(api, Timing(read=0.05, patience=0.01, first_pause=0.001)) as taking:
+        async with running(api, Timing(read=0.4, patience=0.01, first_pause=0.001)) as taking:
             await until(lambda: taking.sequences == [1])
             assert taking.fallen == 1
 

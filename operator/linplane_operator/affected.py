@@ -15,18 +15,23 @@ from linplane_api import names
 from linplane_api.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
+    DISRUPTION_BUDGET,
     JOB,
     LINEAR_MODEL,
     MODEL_ROUTE,
     MODEL_SERVER,
     POD,
     REPLICA_REPORT,
+    SERVICE,
+    SERVICE_ACCOUNT,
     Kind,
 )
 
 from .compile.objects import Object, controller_uid, label_of, meta, name_of, server_of, spec_of, status_of, uid_of
 from .compile.replicas import is_serving
 from .world import LABEL_JOB, World, key_of
+
+CHILDREN = (CONFIG_MAP, JOB, DEPLOYMENT, SERVICE, SERVICE_ACCOUNT, DISRUPTION_BUDGET)
 
 WorkKey = tuple[str, str, str]  # kind, namespace, name
 
@@ -49,7 +54,7 @@ def affected(world: World, kind: Kind, before: Object | None, after: Object | No
         keys.update(_pod(world, namespace, before, after))
     elif kind is CONFIG_MAP:
         keys.update(_config_map(world, namespace, name, before, after))
-    if kind in (CONFIG_MAP, JOB, DEPLOYMENT):
+    if kind in CHILDREN:
         for body in (before, after):
             keys.update(_owners(namespace, body))
     return keys

@@ -109,6 +109,12 @@ class Reconciler:
             await self._cluster.replace({**plan.seal, "immutable": True}, plan.seal)
             await self._let_trainers(key_of(model)[0])
 
+    async def patrol(self) -> None:
+        """Brings back what trainings need and nobody tells about; call it now and then."""
+        for namespace in sorted(self._world.namespaces((LINEAR_MODEL,))):
+            if self._survey.trainings(namespace)[1]:
+                await self._let_trainers(namespace)
+
     async def _let_trainers(self, namespace: str) -> None:
         """Gives trainers the right to the results that are waited for, and to no other; one after the other, so that
         none takes away what another was just given.
@@ -143,7 +149,8 @@ class Reconciler:
         conditions = settle(wishes, status_of(route), generation_of(route), self._stamp())
         url = self._cluster.url_of(route) if refusal is None else ""
         status = route_status(route, entry, conditions, acknowledged, url=url, now=self._stamp())
-        return await self._statuses.write(MODEL_ROUTE, route, plain(status))
+        wait = await self._statuses.write(MODEL_ROUTE, route, plain(status))
+        return _sooner(wait, LOOK_AGAIN if accepted[0] is Reason.NAME_TAKEN else None)
 
     async def _apply_service(self, route: Object) -> str:
         """What stands in the way of the route's Service, empty where nothing does."""

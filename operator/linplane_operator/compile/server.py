@@ -66,11 +66,14 @@ def make_deployment(server: Object, spec: ModelServerSpec, settings: Settings) -
 
 
 def _container(name: str, spec: ModelServerSpec, settings: Settings) -> Object:
-    proxies = [arg for cidr in spec.trusted_proxies or () for arg in ("--trusted-proxy", cidr)]
+    arguments = ["--kubernetes", "--config", CONFIG_DIR, "--server-name", name, "--host", "::", "--admin-host", "::"]
+    arguments += ["--pod-name", "$(POD_NAME)", "--pod-uid", "$(POD_UID)"]
+    arguments += [argument for cidr in spec.trusted_proxies or () for argument in ("--trusted-proxy", cidr)]
     return {
         "name": CONTAINER,
         "image": spec.image or settings.server_image,
-        "args": ["--config", CONFIG_DIR, "--server-name", name, *proxies],
+        "args": arguments,
+        "env": [_told("POD_NAME", "metadata.name"), _told("POD_UID", "metadata.uid")],
         "ports": [
             {"name": "http", "containerPort": names.PUBLIC_PORT},
             {"name": "admin", "containerPort": names.ADMIN_PORT},
@@ -82,6 +85,11 @@ def _container(name: str, spec: ModelServerSpec, settings: Settings) -> Object:
         "readinessProbe": {"httpGet": {"path": "/readyz", "port": "admin"}, "periodSeconds": 1},
         "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
     }
+
+
+def _told(variable: str, field: str) -> Object:
+    """A variable with what only the pod itself knows. The namespace is in the account's own files."""
+    return {"name": variable, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": field}}}
 
 
 def server_conditions(routes: int, replicas: Acknowledged, taken: str) -> tuple[Condition, ...]:

@@ -140,6 +140,9 @@ def _container(name: str, task: Task, job: JobSettings, training: TrainingSpec, 
         "name": "trainer",
         "image": settings.trainer_image,
         "args": ["--task", task.to_text(), "--data-dir", DATA_DIR, "--result", f"configmap:{name}"],
+        "env": [
+            {"name": "OPENBLAS_NUM_THREADS", "value": "1"}
+        ],  # before the library is loaded: it starts its threads then
         "securityContext": container_security(),
         "resources": plain(job.resources) if job.resources else {},
         "volumeMounts": mounts,

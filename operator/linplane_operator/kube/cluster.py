@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from linplane_api import names
-from linplane_api.kinds import BY_KIND, Kind
+from linplane_api.kinds import BY_KIND, ROLE, ROLE_BINDING, Kind
 
 from ..cluster import ConflictError, NameTakenError
-from ..compile.objects import Object, controller_uid, meta, name_of, uid_of
+from ..compile.objects import Object, controller_uid, label_of, meta, name_of, uid_of
 from ..world import World, key_of
 from .client import APPLY, MERGE, ApiError, Client, path_of
 from .drift import is_as_asked, merge_patch, stamped
@@ -15,6 +15,9 @@ ABSENT = "1"
 """The resourceVersion that no object has any more: an apply that carries it makes an absent object and nothing else."""
 
 OURS = {"fieldManager": names.FIELD_MANAGER, "force": "true"}
+
+UNWATCHED = (ROLE, ROLE_BINDING)
+"""Kinds that the operator may not list, so that it holds no more rights than it needs."""
 
 Tell = Callable[[Object, bool, str, str], None]
 """Writes an Event: about, warning, reason, message."""
@@ -43,16 +46,21 @@ class KubeCluster:
         kind, asked = _kind(body), stamped(body)
         namespace, name = key_of(body)
         found = self._world.get(kind, namespace, name)
+        if found is None and kind in UNWATCHED:
+            found = await self._look(kind, namespace, name)
         if found is None:
             try:
                 return await self._create(kind, asked)
             except ConflictError:
-                found = await self._client.get(kind, namespace, name)
+                found = await self._look(kind, namespace, name)
                 if found is None:
                     raise
-                self._seen(kind, found)
-        if controller_uid(found) != controller_uid(body):
-            raise NameTakenError(f"{kind.kind} {name} exists and is not ours; it was not touched")
+        if not _is_ours(found, body):
+            found = await self._look(kind, namespace, name)  # nobody tells when a foreign object goes
+            if found is None:
+                return await self._create(kind, asked)
+            if not _is_ours(found, body):
+                raise NameTakenError(f"{kind.kind} {name} exists and is not ours; it was not touched")
         if found.get("immutable") or is_as_asked(asked, found):
             return found
         return await self._patch(kind, asked, uid_of(found))
@@ -99,6 +107,21 @@ class KubeCluster:
         namespace, name = key_of(route)
         return f"http://{name}.{namespace}"
 
+    def forget_unwatched(self) -> None:
+        """Has what nobody tells about looked at anew, when it is needed next."""
+        for kind in UNWATCHED:
+            for body in self._world.all(kind):
+                self._world.drop(kind, *key_of(body))
+
+    async def _look(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """The object as it is now, which the world then knows too."""
+        found = await self._client.get(kind, namespace, name)
+        if found is None:
+            self._world.drop(kind, namespace, name)
+        else:
+            self._seen(kind, found)
+        return found
+
     async def _create(self, kind: Kind, body: Object) -> Object:
         fresh = {**body, "metadata": {**meta(body), "resourceVersion": ABSENT}}
         return await self._write(kind, path_of(kind, *key_of(body)), fresh)
@@ -119,6 +142,13 @@ class KubeCluster:
             raise
         self._seen(kind, answer)
         return answer
+
+
+def _is_ours(found: Object, body: Object) -> bool:
+    """Of the same controller; what has none, by design, is known by who manages it."""
+    if controller_uid(found) != controller_uid(body):
+        return False
+    return bool(controller_uid(body)) or label_of(found, names.LABEL_MANAGED_BY) == "linplane"
 
 
 def _kind(body: Object) -> Kind:

@@ -17,10 +17,11 @@ from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from linplane_api import names
-from linplane_api.kinds import OURS, Kind
+from linplane_api.kinds import MODEL_SERVER, OURS, Kind
 
 from ..affected import WorkKey, every_key
 from ..budget import Budget
+from ..cluster import ConflictError, NameTakenError
 from ..compile.objects import Settings
 from ..queue import WorkQueue
 from ..reconcile import Reconciler
@@ -33,6 +34,7 @@ from .handlers import WATCHED, configure, register
 from .rights import missing_rights
 
 RESYNC_SECONDS = 60.0
+PATROL_SECONDS = 20.0
 WORKERS = 4
 STALE_SECONDS = 300.0  # without a sign of life from a part, the process is not alive
 
@@ -67,8 +69,8 @@ class Operator:
         budget = Budget(asyncio.get_running_loop().time)
         self._queue = WorkQueue(self._work, self._failed, random.Random())  # noqa: S311 - spreads retries
         self._feed = Feed(self._world, self._queue.add)
-        cluster = KubeCluster(self._client, self._world, self._events.tell, self._feed.seen)
-        self._reconciler = Reconciler(self._world, cluster, options.settings, now=now, budget=budget)
+        self._cluster = KubeCluster(self._client, self._world, self._events.tell, self._feed.seen)
+        self._reconciler = Reconciler(self._world, self._cluster, options.settings, now=now, budget=budget)
         self._resynced = asyncio.get_running_loop().time()
 
     async def prepare(self) -> None:
@@ -92,6 +94,7 @@ class Operator:
         parts: list[Awaitable[Any]] = [
             self._queue.run(WORKERS),
             self._resync(),
+            self._patrol(),
             self._events.run(),
             kopf.operator(
                 registry=registry,
@@ -170,6 +173,17 @@ class Operator:
                 self._resynced = asyncio.get_running_loop().time()
             except (ApiError, AwayError) as error:
                 log.warning("not everything could be listed: %s", error)
+
+    async def _patrol(self) -> None:
+        """Looks after the children that are not watched."""
+        while True:
+            await asyncio.sleep(PATROL_SECONDS)
+            self._cluster.forget_unwatched()
+            self._queue.add((MODEL_SERVER.kind, *key_of(server)) for server in self._world.all(MODEL_SERVER))
+            try:
+                await self._reconciler.patrol()
+            except (ApiError, OSError, ConflictError, NameTakenError) as error:
+                log.warning("the rights of trainers: %s", error)
 
     async def _work(self, key: WorkKey) -> float | None:
         return await self._reconciler.reconcile(key)

@@ -32,19 +32,33 @@ NEEDED: dict[tuple[str, str], tuple[str, ...]] = {
 verbs.
 """
 
+HANDED_ON: dict[tuple[str, str], tuple[str, ...]] = {
+    (GROUP, "replicareports"): ("create", "patch"),  # to servers
+    ("", "configmaps"): (*ALL, "patch"),  # to servers, each its routing; to trainers, each its result
+}
+"""What the Roles that it makes grant: nobody may grant what they do not hold."""
+
+
+def held() -> dict[tuple[str, str], tuple[str, ...]]:
+    """All that its account holds, by API group and resource."""
+    return {
+        key: tuple(dict.fromkeys((*NEEDED.get(key, ()), *HANDED_ON.get(key, ()))))
+        for key in sorted(NEEDED.keys() | HANDED_ON.keys())
+    }
+
 
 def rules() -> list[dict[str, list[str]]]:
-    """The same as the rules of a Role, in a stable order."""
+    """The same as the rules of a Role."""
     return [
         {"apiGroups": [group], "resources": [resource], "verbs": list(verbs)}
-        for (group, resource), verbs in sorted(NEEDED.items())
+        for (group, resource), verbs in held().items()
     ]
 
 
 def questions(namespaces: tuple[str, ...]) -> Iterator[dict[str, str]]:
     """The resourceAttributes to ask for: in each namespace, or everywhere where none is given."""
     for namespace in namespaces or ("",):
-        for (group, name), verbs in sorted(NEEDED.items()):
+        for (group, name), verbs in held().items():
             resource, _, subresource = name.partition("/")
             for verb in verbs:
                 asked = {"group": group, "resource": resource, "verb": verb}

@@ -106,9 +106,15 @@ class ClusterSource:
         """Watches until cancelled; see `ConfigSource`. `fall_back` is called once, where the first read fails, or does
         not come at once.
         """
+        try:
+            version = await self._begin(take, fall_back)
+            await self._follow(version, take)
+        finally:
+            self._close()
+
+    async def _follow(self, version: str | None, take: Take) -> None:
         timing = self._timing
         backoff = Backoff(timing.first_pause, timing.last_pause)
-        version = await self._begin(take, fall_back)
         while True:
             begun = time.monotonic()
             wait = 0.0

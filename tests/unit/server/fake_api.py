@@ -122,7 +122,8 @@ class FakeApi:
         """Every connection is cut."""
         assert self._server
         self._server.close()
-        await asyncio.sleep(0.01)  # a connection that was just accepted has its handler by then
+        for _ in range(20):  # a connection that was just accepted has its handler by then
+            await asyncio.sleep(0)
         for handler in self._handlers:
             handler.cancel()
         await asyncio.gather(*self._handlers, return_exceptions=True)

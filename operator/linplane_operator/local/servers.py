@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 from linplane_api import names
@@ -29,6 +30,7 @@ GRACEFUL_SECONDS = 3  # for answers under way at the end
 STOP_SECONDS = GRACEFUL_SECONDS + 3.0
 FIRST_RESTART = 0.1  # seconds, doubled with each failure up to LAST_RESTART
 LAST_RESTART = 5.0
+TAKEN_ARGS = ("--server-name", "--trusted-proxy")  # of the container; the rest is about pods
 STEADY_SECONDS = 10.0  # a process that lived this long starts the count anew
 
 
@@ -135,7 +137,7 @@ class Server:
         if deployment is None:
             return []
         args: list[str] = spec_of(deployment)["template"]["spec"]["containers"][0]["args"]
-        kept = args[args.index("--server-name") :]
+        kept = [word for pair in pairwise(args) if pair[0] in TAKEN_ARGS for word in pair]
         token = ["--admin-token-file", str(self._access.token_file)] if self._access.token_file else []
         return [*kept, *token]
 

@@ -135,3 +135,13 @@ def test_objects_of_hand_written_weights_survive_as_well(local: Local) -> None:
     local.start()
     assert local.answers_with("rent", "v1")["prediction"] == 4.0
     assert local.trained() == []
+
+
+def test_a_loop_that_is_killed_leaves_no_process_behind(trained: Local) -> None:
+    trained.save("long.yaml", synthetic("rent", "v3", samples=50_000_000, features=16))
+    eventually(lambda: trained.children("linplane_trainer") and trained.children("linplane_server"))
+    trained.kill()
+    eventually(lambda: trained.children() == [], 3)
+    trained.start()
+    eventually(lambda: trained.children("linplane_trainer"))
+    assert trained.answers_with("rent", "v1")

@@ -101,7 +101,7 @@ def test_workers_share_the_keys():
 
 
 def test_failures_are_told_and_tried_again_later_and_later():
-    """Doubling, up to a limit; a success starts the count anew."""
+    """Doubling, up to a limit."""
 
     async def script(story):
         async def fails(_key):
@@ -116,6 +116,23 @@ def test_failures_are_told_and_tried_again_later_and_later():
     gaps = [later - one for (one, _), (later, _) in zip(story.lines, story.lines[1:], strict=False)]
     assert gaps == pytest.approx([FIRST_DELAY * 2**n for n in (1, 2, 3, 4)])
     assert story.failed == [f"a: no {n}" for n in (1, 2, 3, 4)]
+
+
+def test_a_success_starts_the_count_anew():
+    """The next failure waits as the first one did."""
+
+    async def script(story):
+        async def fails(_key):
+            if len(story.lines) in (1, 2, 4):
+                raise ValueError("x")
+
+        story.work = fails
+        story.queue.add([A])
+        asyncio.get_running_loop().call_later(50, story.queue.add, [A])
+        await story.run(100)
+
+    times = [time for time, _ in play(script).lines]
+    assert times[3:] == [50.0, pytest.approx(50 + 2 * FIRST_DELAY)]
 
 
 def test_a_delay_never_grows_past_the_last():

@@ -156,6 +156,16 @@ def test_deleting_a_route_takes_its_document_away_and_leaves_the_server(sim):
     assert told(sim.get(MODEL_SERVER, "default"), "Converged") == ("True", "NoRoutes")
 
 
+def test_a_route_that_is_being_deleted_has_no_document_any_more(sim):
+    """Whatever still holds the object up."""
+    two_versions(sim)
+    route = sim.route()
+    metadata = {**route["metadata"], "deletionTimestamp": "2026-03-01T12:00:00Z", "finalizers": ["theirs"]}
+    sim.store.update(MODEL_ROUTE, route, {**route, "metadata": metadata})
+    sim.settle()
+    assert set(sim.routing()["data"]) == {"sequence"}
+
+
 def test_a_deleted_child_comes_back(sim):
     """The Deployment and the routing ConfigMap, as they were."""
     two_versions(sim)

@@ -3,7 +3,7 @@
 import pytest
 
 from linplane_api import names
-from linplane_api.document import make_entry
+from linplane_api.document import make_entry, parse_entry
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
 from linplane_operator.compile import routing
 from linplane_operator.compile.objects import uid_of
@@ -95,6 +95,7 @@ def test_a_routing_configmap_that_somebody_damaged_is_mended(sim):
         sim.settle()
         data = sim.routing()["data"]
         assert set(data) == set(good)
+        assert int(data["sequence"]) >= parse_entry(data["route.homes"]).sequence
         assert sim.document() == document(weights={"v1": 2.0})
         assert told(sim.route(), "Ready") == ("True", "Ready")
 
@@ -139,6 +140,20 @@ def test_a_configmap_made_anew_has_to_be_confirmed_anew(sim):
     sim.acknowledge("p1", uid_of(body), int(body["data"]["sequence"]))
     sim.settle()
     assert told(sim.route(), "Ready") == ("True", "Ready")
+
+
+def test_what_is_compiled_depends_on_what_exists_and_on_nothing_remembered(sim):
+    """A process that has run for long and one that has just begun agree, also where the memory was deleted."""
+    ready(sim)
+    sim.edit(MODEL_ROUTE, "homes", version="v9")
+    sim.settle()
+    sim.delete(CONFIG_MAP, names.routing_name("default"))
+    sim.settle()
+    before = sim.content()
+    assert told(sim.route(), "Servable") == ("False", "NeverServed")
+    sim.start()
+    sim.settle()
+    assert sim.content() == before
 
 
 def test_a_refused_document_is_told_by_route_and_server(sim):

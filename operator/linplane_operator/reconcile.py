@@ -138,10 +138,10 @@ class Reconciler:
         acknowledged, current = NOBODY, False
         if refusal:
             accepted = (refusal.reason, refusal.message)
-        elif taken := self._survey.taken(namespace, spec.server_name) or await self._apply_service(route):
-            accepted = (Reason.NAME_TAKEN, taken)
         else:
             accepted, current = self._accept(namespace, name, spec, routing, entry)
+            if taken := self._survey.taken(namespace, spec.server_name) or await self._apply_service(route):
+                accepted = (Reason.NAME_TAKEN, taken)
         if routing and entry:
             replicas = self._survey.replicas(namespace, spec.server_name)
             acknowledged = loaded_by(replicas, routing.state.uid, entry.sequence, name)

@@ -4,7 +4,7 @@ import pytest
 
 from linplane_api import names
 from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, JOB, LINEAR_MODEL, MODEL_SERVER
-from linplane_operator.cluster import ConflictError
+from linplane_operator.cluster import ConflictError, NameTakenError
 from linplane_operator.compile.objects import Settings, uid_of
 from linplane_operator.compile.training import result_name
 from unit.operator.builders import (
@@ -122,6 +122,27 @@ def test_a_foreign_copy_of_weights_is_left_alone(sim):
     assert told(sim.model(), "Ready") == ("False", "NameTaken")
     assert sim.get(CONFIG_MAP, name)["data"] == {names.ARTIFACT_KEY: "theirs"}
     assert told(sim.route(), "Servable") == ("True", "Serving")
+
+
+def test_a_foreign_service_of_a_routes_name_is_left_alone(sim):
+    """The route says so; what it says of its document stays true, for that is served by path all the same."""
+    free = []
+
+    def refuse(verb, body):
+        if body["kind"] == "Service" and body["metadata"]["name"] == "homes" and not free:
+            raise NameTakenError("Service homes exists and is not ours")
+
+    sim.cluster.before_write = refuse
+    sim.apply(linear_model(), model_route())
+    sim.settle()
+    assert told(sim.route(), "Accepted") == told(sim.route(), "Ready") == ("False", "NameTaken")
+    assert told(sim.route(), "Servable") == ("True", "Serving")
+    assert told(sim.route(), "Converged") == ("True", "Converged")
+    free.append(True)
+    sim.now = max(sim.later.values())
+    sim.ask(*sim.later)
+    sim.settle()
+    assert told(sim.route(), "Ready") == ("True", "Ready")
 
 
 def test_another_server_than_default_must_exist(new_sim):

@@ -23,8 +23,9 @@ from ..world import World
 from .cluster import LocalCluster
 from .hints import curl_line
 from .jobs import Jobs
+from .judging import warm
 from .layout import Layout
-from .manifests import Manifests, warm
+from .manifests import Manifests
 from .record import Record
 from .servers import Access, Server
 from .start import BIND_SECONDS, check_folder, check_token, listen, take_state, url_of

@@ -16,8 +16,8 @@ from linplane_api.validation import load_schemas
 from ..cluster import ConflictError
 from ..compile.objects import Object, meta, name_of, status_of, uid_of
 from ..compile.progress import job_condition
-from .configmaps import judge_config_map
 from .files import Files, Problem
+from .judging import as_stored, content, is_simple, judge
 from .store import Store
 from .story import Line, Tell
 from .unused import unused_parts
@@ -25,7 +25,7 @@ from .unused import unused_parts
 TAKEN = (CONFIG_MAP, LINEAR_MODEL, MODEL_SERVER, MODEL_ROUTE)
 GONE_SECONDS = 0.5  # editors replace a file by deleting it first, and people move objects from file to file
 
-_STORED = {"name", "namespace", "labels", "annotations"}
+LISTED_FILES = 5  # more that change at once are told in one line
 
 ObjectKey = tuple[str, str]  # kind, name
 
@@ -81,6 +81,7 @@ class Manifests:
         if self._files.missing:
             return
         places = self._places()
+        applied: dict[str, Counter[str]] = {}
         for name, file in sorted(self._files.read.items()):
             counts: Counter[str] = Counter()
             for document in file.documents:
@@ -92,10 +93,17 @@ class Manifests:
                 for field, message in problems:
                     yield Problem(name, document.line_of(field), field, message)
             if counts:
-                self._tell(Line("applied", f"{name}: {', '.join(f'{n} {what}' for what, n in counts.items())}"))
+                applied[name] = counts
+        self._report_applied(applied)
         self._note_absent(places.keys())
         for name in self._files.saved_again:
             self._try_again(name)
+
+    def _report_applied(self, applied: dict[str, "Counter[str]"]) -> None:
+        if len(applied) > LISTED_FILES:
+            applied = {f"{len(applied)} files": sum(applied.values(), Counter())}
+        for name, counts in applied.items():
+            self._tell(Line("applied", f"{name}: {', '.join(f'{n} {what}' for what, n in counts.items())}"))
 
     def _places(self) -> dict[ObjectKey, tuple[str, int]]:
         """File and line of the document that counts for each object: the one in the file that it came from before,
@@ -118,7 +126,8 @@ class Manifests:
         that it is there.
         """
         kind = _kind(document)
-        problems = self._judge(kind, document.body) if kind in TAKEN and file == place[0] else []
+        stored = self._store.get(kind, document.key[1]) if kind in TAKEN and file == place[0] else None
+        problems = judge(kind, document.body, stored) if kind and stored else []
         kind_name = " ".join(document.key)
         return problems or [("metadata.name", f"{kind_name} stands in {place[0]}:{place[1]} as well; that one counts")]
 
@@ -131,12 +140,13 @@ class Manifests:
         if stored and self._accepted.get(document.key) == (document, uid_of(stored), meta(stored)["generation"]):
             return []
         self._accepted.pop(document.key, None)
-        wanted = self._wanted(kind, file, document.body, stored) if _is_simple(document.body) else {}
-        if stored is None or _content(wanted) != _content(stored):  # what is stored was judged when it came in
-            problems = self._judge(kind, document.body)
+        place = str(self._folder / file)
+        wanted = as_stored(kind, document.body, place, stored) if is_simple(document.body) else {}
+        if stored is None or content(wanted) != content(stored):  # what is stored was judged when it came in
+            problems = judge(kind, document.body, stored)
             if problems:
                 return problems
-            wanted = self._wanted(kind, file, document.body, stored)
+            wanted = as_stored(kind, document.body, place, stored)
         try:
             after = self._store.update(kind, stored, wanted) if stored else self._store.create(kind, wanted)
         except ConflictError as error:
@@ -161,32 +171,6 @@ class Manifests:
             return problems or [("kind", f"a {body['kind']} is not applied by people; servers write it")]
         self._note(Line("unused", f"{file}: {body['apiVersion']} {body['kind']} means nothing in local mode"))
         return []
-
-    def _judge(self, kind: Kind, body: Object) -> list[tuple[str, str]]:
-        if kind is CONFIG_MAP:
-            return judge_config_map(body)
-        schemas = load_schemas()
-        before = self._store.get(kind, str(meta(body).get("name"))) if isinstance(body.get("metadata"), dict) else None
-        new = {key: value for key, value in body.items() if key != "status"}
-        if before and "status" in before:
-            new["status"] = before["status"]
-        old = {**before, "metadata": {"name": name_of(before)}} if before else None
-        return [(p.field, p.message) for p in schemas.judge(new, old)]
-
-    def _wanted(self, kind: Kind, file: str, body: Object, before: Object | None) -> Object:
-        """The object as it is stored: with defaults, with the file that it comes from, without a status of its own."""
-        given = meta(body)
-        manifest = {names.ANNOTATION_MANIFEST: str(self._folder / file)}
-        metadata = {
-            "name": name_of(body),
-            "labels": given.get("labels") or {},
-            "annotations": {**(given.get("annotations") or {}), **manifest},
-        }
-        content = {key: value for key, value in body.items() if key not in ("metadata", "status")}
-        if kind is not CONFIG_MAP:
-            content = load_schemas().with_defaults(content | {"metadata": {"name": name_of(body)}})
-        status = {"status": before["status"]} if before and "status" in before else {}
-        return {**content, "metadata": metadata, **status}
 
     def _note(self, line: Line) -> None:
         if line not in self._noted:
@@ -230,31 +214,11 @@ class Manifests:
             retry_failed(self._store, model)
 
 
-def warm() -> None:
-    """Loads what judging needs, which takes a second: in a thread, while the server starts."""
-    for kind in (LINEAR_MODEL, MODEL_ROUTE):
-        load_schemas().judge({"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": "a"}})
-
-
 def retry_failed(store: Store, model: Object | None) -> None:
     """Deletes the failed Jobs of a model, whereupon they are made anew."""
     for job in store.owned(JOB, model) if model else ():
         if job_condition(job, "Failed"):
             store.delete(JOB, job)
-
-
-def _is_simple(body: Object) -> bool:
-    """Nothing in it is left out of what is stored."""
-    metadata = body.get("metadata")
-    parts = (metadata.get("labels") or {}, metadata.get("annotations") or {}) if isinstance(metadata, dict) else ("",)
-    return isinstance(metadata, dict) and set(metadata) <= _STORED and all(isinstance(part, dict) for part in parts)
-
-
-def _content(body: Object) -> Object:
-    """What people wrote: not the file that it is in, nor what the store adds."""
-    labels, annotations = (dict(meta(body).get(part) or {}) for part in ("labels", "annotations"))
-    annotations.pop(names.ANNOTATION_MANIFEST, None)
-    return {**body, "metadata": {"labels": labels, "annotations": annotations}}
 
 
 def _file_of(body: Object) -> str:

@@ -10,6 +10,8 @@ from linplane_api.kinds import JOB, LINEAR_MODEL, MODEL_ROUTE, Kind
 
 from ..compile.objects import Object, meta, name_of, spec_of, status_of
 
+MAX_HINTS = 3  # of one run: who has more routes knows by then
+
 Tone = Literal["plain", "good", "warning", "hint"]
 
 
@@ -35,6 +37,7 @@ class Story:
         self._tell = tell
         self._hint = hint
         self._told: dict[tuple[str, str], Line] = {}
+        self._hints_left = MAX_HINTS
         self._versions: dict[str, str] = {}  # of each route, as it was told
 
     def remember(self, kind: Kind, body: Object) -> None:
@@ -74,7 +77,8 @@ class Story:
             elif told and last and last.tone == "good":
                 line = Line("traffic", line.text, "good")
         self._tell(line)
-        if line.tone == "good" and told is None and (hint := self._hint(route)):
+        if line.tone == "good" and told is None and self._hints_left and (hint := self._hint(route)):
+            self._hints_left -= 1
             self._tell(Line("try", hint, "hint"))
 
     def _job(self, before: Object | None, after: Object) -> None:

@@ -107,6 +107,26 @@ def test_several_versions_train_at_once_and_no_more_than_allowed(local: Local) -
     assert max(seen) == 2, seen
 
 
+def test_a_servers_settings_take_effect_and_no_request_fails_meanwhile(local: Local) -> None:
+    local.save("v1.yaml", weights("rent", "v1", {"area": 2.0}, 1.0) + "---\n" + route("rent", "v1"))
+    local.start()
+    local.answers_with("rent", "v1")
+    (before,) = local.children("linplane_server")
+    server = "apiVersion: linplane.dev/v1alpha1\nkind: ModelServer\nmetadata: {name: default}\n"
+    local.save("server.yaml", f"{server}spec: {{trustedProxies: [10.0.0.0/8], replicas: 5}}\n")
+
+    def restarted() -> bool:
+        assert local.predict("rent", {"area": 1})["prediction"] == 3.0
+        found = local.children("linplane_server")
+        return found != [before] and bool(found) and local.is_ready("modelroutes", "rent")
+
+    eventually(restarted)
+    (after,) = local.children("linplane_server")
+    assert b"\0--trusted-proxy\x0010.0.0.0/8\0" in Path(f"/proc/{after}/cmdline").read_bytes()
+    assert local.told("unused") == ["server.yaml: ModelServer default: spec.replicas means nothing in local mode"]
+    assert local.told("warning") == []
+
+
 def test_get_prints_kubectls_columns_and_what_is_refused(local: Local) -> None:
     local.save("all.yaml", synthetic("rent", "v1") + "---\n" + route("rent", "v1"))
     local.save("bad.yaml", route("rent", "v1").replace("name: rent", "name: kubernetes"))

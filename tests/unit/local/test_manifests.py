@@ -71,6 +71,13 @@ def test_saving_creates_and_changes_with_defaults_and_the_place_it_came_from(fol
     assert folder.told.words() == ["applied all.yaml: 3 created", "applied all.yaml: 1 changed"]
 
 
+def test_many_files_at_once_are_one_line(folder: Folder) -> None:
+    for number in range(6):
+        (folder.path / f"{number}.yaml").write_text(yaml.safe_dump(route(f"rent-{number}")))
+    folder.look()
+    assert folder.told.words() == ["applied 6 files: 6 created"]
+
+
 def test_saving_the_same_again_writes_nothing(folder: Folder) -> None:
     folder.save("all.yaml", model(), route())
     writes = len(folder.changes)
@@ -210,7 +217,7 @@ def test_a_restart_with_the_same_manifests_judges_and_writes_nothing(
 ) -> None:
     folder.save("all.yaml", model(), route(), config_map(), {**body(MODEL_SERVER, "default"), "spec": {"replicas": 2}})
     again = Folder(tmp_path)
-    monkeypatch.setattr(Manifests, "_judge", lambda *_: pytest.fail("judged"))
+    monkeypatch.setattr("linplane_operator.local.manifests.judge", lambda *_: pytest.fail("judged"))
     again.look()
     assert again.changes == []
     assert again.told.lines == []

@@ -116,6 +116,14 @@ def test_a_route_gets_ready_with_a_hint_then_switches_then_splits(story: Story, 
     ]
 
 
+def test_hints_end_when_they_are_no_news(story: Story, told: Told) -> None:
+    for number in range(9):
+        ready = serving()
+        story.changed(MODEL_ROUTE, None, {**ready, "metadata": {"name": f"rent-{number}"}})
+    assert len(told.words("ready")) == 9
+    assert len(told.words("try")) == 3
+
+
 def test_a_route_that_is_not_in_effect_says_why_and_when_that_is_over(story: Story, told: Told) -> None:
     refused = condition("Accepted", "False", "VersionNotFound", "version v9 does not exist; traffic stays on v1")
     frozen = condition("Servable", "False", "CurrentFrozen", "the current version v1 is frozen")

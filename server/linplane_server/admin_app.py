@@ -12,7 +12,7 @@ from prometheus_client.exposition import choose_encoder
 from starlette.exceptions import HTTPException
 
 from .admin_endpoint import AdminEndpoint
-from .docs import problem_response
+from .docs import add_page, problem_response
 from .health import Health
 
 CALLS = ("switch_model", "freeze", "unfreeze")
@@ -22,7 +22,8 @@ def admin_app(
     health: Health, registry: CollectorRegistry, status: Callable[[], bytes], admin: AdminEndpoint
 ) -> FastAPI:
     """See the module."""
-    app = FastAPI(title="Linplane admin", redoc_url=None)
+    app = FastAPI(title="Linplane admin", docs_url=None, redoc_url=None)
+    add_page(app)
     app.add_exception_handler(HTTPException, problem_response)  # type: ignore[arg-type]
 
     @app.get("/livez", response_class=PlainTextResponse)

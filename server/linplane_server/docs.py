@@ -5,21 +5,43 @@ path.
 from importlib.metadata import version
 
 from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
 
 from .openapi import document
 from .problems import CONTENT_TYPE, problem
 
+ASSETS = "/docs/assets"
 _KINDS = {404: ("not_found", "Not found"), 405: ("method", "Method not allowed")}
 
 
 def docs_app() -> FastAPI:
     """The application behind `public_app`."""
-    app = FastAPI(title="Linplane", redoc_url=None)
+    app = FastAPI(title="Linplane", docs_url=None, redoc_url=None)
     app.openapi = lambda: document(version("linplane"))  # type: ignore[method-assign]
     app.add_exception_handler(HTTPException, problem_response)  # type: ignore[arg-type]
+    add_page(app)
     return app
+
+
+def add_page(app: FastAPI) -> None:
+    """Puts the page at `/docs`. Its own files come with a package, so that it works offline."""
+    app.add_api_route("/docs", page, include_in_schema=False)
+    app.mount(ASSETS, StaticFiles(packages=[("fastapi_swagger", "resources")]))
+
+
+async def page() -> HTMLResponse:
+    """Every call, to read and to try."""
+    return get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title="Linplane",
+        swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
+        swagger_css_url=f"{ASSETS}/swagger-ui.css",
+        swagger_favicon_url=f"{ASSETS}/favicon-32x32.png",
+        swagger_ui_parameters={"tryItOutEnabled": True},
+    )
 
 
 async def problem_response(request: Request, error: HTTPException) -> Response:  # noqa: ARG001 - FastAPI's signature

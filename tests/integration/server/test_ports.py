@@ -1,6 +1,7 @@
 """Two listeners: what belongs on one is not on the other (A1); limits and metrics over the wire (W11, W12)."""
 
 import json
+import re
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -82,3 +83,15 @@ def test_a_forwarded_address_counts_behind_a_trusted_proxy_alone(start) -> None:
     assert status == 200
     status, headers, _ = plain.predict(X_Forwarded_For="198.51.100.2")
     assert (status, headers["retry-after"]) == (429, "100")
+
+
+@pytest.mark.parametrize("which", ["port", "admin_port"])
+def test_the_page_asks_nobody_else_for_anything(server: Running, which: str) -> None:
+    """It works offline: every file that it names is here."""
+    port = getattr(server, which)
+    page = ask(port, "GET", "/docs", None, {})[2].decode()
+    named = re.findall(r"""(?:src|href|url)\s*[=:]\s*["']([^"']+)["']""", page)
+    assert len(named) >= 4, page
+    for place in named:
+        assert place.startswith("/"), place
+        assert ask(port, "GET", place, None, {})[0] == 200, place

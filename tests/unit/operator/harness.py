@@ -62,7 +62,7 @@ class Sim:
         self.later: dict[WorkKey, datetime] = {}  # to look at again, and when
         self.store = _Store(self)
         self.store.load()
-        self.cluster = Recorder(LocalCluster(self.store, "http://here"))
+        self.cluster = Recorder(LocalCluster(self.store, "http://here"), lambda: self.store_writes)
         self.reconciler = Reconciler(self.world, self.cluster, self.settings, now=lambda: self.now, budget=self.budget)
         self.resync()
 

@@ -15,8 +15,11 @@ class Crash(BaseException):
 class Recorder:
     """Stands before another one."""
 
-    def __init__(self, inner: LocalCluster) -> None:
+    def __init__(self, inner: LocalCluster, changes: Callable[[], int]) -> None:
+        """`changes` counts what really changed."""
         self._inner = inner
+        self._changes = changes
+        self.effective: list[int] = []  # the numbers of the writes that changed something, from 1
         self.writes: list[tuple[str, str, str]] = []
         self.events: list[tuple[str, bool, str, str]] = []
         self.die_at: int | None = None
@@ -59,8 +62,11 @@ class Recorder:
         last = self.die_at is not None and len(self.writes) + 1 >= self.die_at
         if last and not self.applied:
             raise Crash
+        before = self._changes()
         yield
         self.writes.append((verb, body["kind"], body["metadata"]["name"]))
+        if self._changes() != before:
+            self.effective.append(len(self.writes))
         if last:
             raise Crash
         if len(self.writes) == self.lose_reply_of:

@@ -115,7 +115,7 @@ def test_who_gives_room_goes_first():
     first, _ = advance(None, {n: wanted(n, padding=pad) for n in "bc"})
     shrunk, full = advance(first, {"a": wanted("a", padding=pad), "b": wanted("b"), "c": wanted("c", padding=pad)})
     assert (set(shrunk.routes), full) == ({"a", "b", "c"}, frozenset())
-    swapped, full = advance(first, {"b": wanted("b", padding=1000), "c": wanted("c")})
+    swapped, full = advance(first, {"b": wanted("b", padding=1500), "c": wanted("c")})
     assert (entries(swapped)["b"].sequence, entries(swapped)["c"].sequence, full) == (2, 2, frozenset())
     left, full = advance(first, {"a": wanted("a", padding=pad), "c": wanted("c", padding=pad)})
     assert (set(left.routes), full) == ({"a", "c"}, frozenset())

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(check: Callable[[], T], timeout: float = 10.0, interval: float = 0.02) -> T:
+def eventually(check: Callable[[], T], timeout: float = 30.0, interval: float = 0.02) -> T:
     """Calls `check` until it returns something true, and returns that.
 
     An AssertionError or OSError counts as not yet. At the timeout (seconds) the last one is raised, or an

@@ -18,7 +18,7 @@ GET = f"GET {ROUTING}"
 
 async def until(check: object) -> None:
     """Waits until it is true."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not check():  # type: ignore[operator]
             await asyncio.sleep(0.001)
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from ..compile.objects import Object, meta, name_of, uid_of
 from .client import ApiError, AwayError, Client
 
-BURST = 10  # of one object
+BURST = 25  # of one object, and as many warnings
 EVERY_SECONDS = 10.0
 WAITING = 1000
 
@@ -27,12 +27,12 @@ class Events:
         self._now = now
         self._reporter = reporter
         self._waiting: asyncio.Queue[Object] = asyncio.Queue(WAITING)
-        self._tokens: dict[str, tuple[float, float]] = {}  # by UID: tokens left, when
+        self._tokens: dict[tuple[str, bool], tuple[float, float]] = {}  # by UID and kind: tokens left, when
         self.dropped = 0
 
     def tell(self, about: Object, warning: bool, reason: str, message: str) -> None:
         """Asks for an Event; never waits, never fails."""
-        if not self._allowed(uid_of(about)):
+        if not self._allowed((uid_of(about), warning)):
             self.dropped += 1
             return
         try:
@@ -40,11 +40,11 @@ class Events:
         except asyncio.QueueFull:
             self.dropped += 1
 
-    def _allowed(self, uid: str) -> bool:
+    def _allowed(self, key: tuple[str, bool]) -> bool:
         now = self._now().timestamp()
-        tokens, since = self._tokens.get(uid, (float(BURST), now))
+        tokens, since = self._tokens.get(key, (float(BURST), now))
         tokens = min(float(BURST), tokens + (now - since) / EVERY_SECONDS)
-        self._tokens[uid] = (max(0.0, tokens - 1), now)
+        self._tokens[key] = (max(0.0, tokens - 1), now)
         return tokens >= 1
 
     def _make(self, about: Object, warning: bool, reason: str, message: str) -> Object:

@@ -1,0 +1,30 @@
+"""Sites: one that the tests of a file share, or one of a test's own."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.controlplane import ControlPlane
+from integration.operator.site import Site
+
+
+def _site(plane: ControlPlane, folder: Path) -> Iterator[Site]:
+    namespace = f"test-{secrets.token_hex(4)}"
+    plane.admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    site = Site(plane, namespace, folder)
+    try:
+        yield site
+    finally:
+        site.close()
+
+
+@pytest.fixture(scope="module")
+def site(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    yield from _site(control_plane, tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture
+def own_site(control_plane: ControlPlane, tmp_path: Path) -> Iterator[Site]:
+    yield from _site(control_plane, tmp_path)

@@ -1,0 +1,291 @@
+"""Plays the kubelet of one namespace: runs its pods as processes of this machine and tells the API server of them.
+
+A pod is bound to a node that exists by name alone. Its container is the real program, with the token that is bound to
+the pod, its volumes as folders, and sockets of its own for its ports. Pods that are deleted get SIGTERM first. What a
+kubelet does beyond that (images, limits, hooks) does not happen.
+"""
+
+import contextlib
+import itertools
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cluster.client import ApiError, Client, path
+from cluster.controlplane import ControlPlane
+from integration.server.running import Response, ask, listening
+from linplane_api.kinds import CONFIG_MAP, POD, SERVICE_ACCOUNT
+
+NODE = "node-of-tests"
+MODULES = {"server": "linplane_server", "trainer": "linplane_trainer"}
+PAUSE = 0.05
+PROBE_SECONDS = 0.1
+GRACE_SECONDS = 2.0
+
+Object = dict[str, Any]
+_addresses = itertools.count(1)
+
+
+class NotYetError(Exception):
+    """A pod cannot start before something else is there."""
+
+
+class Container:
+    """One running pod. `start` may be called again when its process has ended."""
+
+    def __init__(self, kubelet: "Kubelet", pod: Object) -> None:
+        self.kubelet, self.pod = kubelet, pod
+        self.name, self.uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+        self.spec = pod["spec"]["containers"][0]
+        self.folder = kubelet.folder / self.uid
+        self.folder.mkdir()
+        number = next(_addresses)
+        self.address = f"10.244.{number // 250}.{number % 250 + 1}"
+        self.sockets: list[socket.socket] = []
+        self.process: subprocess.Popen[bytes] | None = None
+        self.started = ""
+        self.ready = False
+        self.restarts = 0
+        self.probed = 0.0
+        self.killed_at: float | None = None
+
+    @property
+    def is_server(self) -> bool:
+        return bool(self.spec["name"] == "server")
+
+    @property
+    def log(self) -> str:
+        file = self.folder / "log"
+        return file.read_text() if file.exists() else ""
+
+    def ask(self, method: str, where: str, body: bytes | None = None, **headers: str) -> Response:
+        """A request to the public port."""
+        return ask(self.sockets[0].getsockname()[1], method, where, body, headers)
+
+    def admin(self, method: str, where: str, **headers: str) -> Response:
+        return ask(self.sockets[1].getsockname()[1], method, where, None, headers)
+
+    def start(self) -> None:
+        """Raises NotYetError."""
+        plane, namespace = self.kubelet.plane, self.kubelet.namespace
+        mounts = self._lay_out()
+        token = self.folder / "token"
+        token.write_text(self._token())
+        arguments = [_inside(_expanded(text, self._environment()), mounts) for text in self.spec["args"]]
+        arguments += ["--namespace", namespace, "--api-url", self.kubelet.api_url]
+        arguments += ["--api-ca", str(plane.certificate), "--api-token-file", str(token)]
+        if self.is_server:
+            self.sockets = self.sockets or [listening(), listening()]
+            arguments += ["--public-fd", str(self.sockets[0].fileno()), "--admin-fd", str(self.sockets[1].fileno())]
+        self.started = _now()
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", MODULES[self.spec["name"]], *arguments, "--exit-with-stdin"],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env={**self.kubelet.environment, **self._environment()},
+                pass_fds=[sock.fileno() for sock in self.sockets],
+            )
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL after the grace."""
+        if self.process and self.process.poll() is None:
+            if self.killed_at is None:
+                self.killed_at = time.monotonic()
+                self.process.send_signal(signal.SIGTERM)
+            elif time.monotonic() - self.killed_at > GRACE_SECONDS:
+                self.process.kill()
+
+    def close(self) -> None:
+        """Ends it, whatever it does."""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            assert self.process.stdin
+            self.process.stdin.close()
+        for sock in self.sockets:
+            sock.close()
+
+    def status(self) -> Object:
+        """The pod's status as it is now."""
+        code = self.process.poll() if self.process else None
+        phase = "Running" if code is None else ("Failed" if code else "Succeeded")
+        state: Object = {"running": {"startedAt": self.started}}
+        if code is not None:
+            reason = "Error" if code else "Completed"
+            ended = {"exitCode": code if code >= 0 else 128 - code, "reason": reason, "startedAt": self.started}
+            state = {"running": None, "terminated": {**ended, "finishedAt": _now()}}
+        ready = str(self.ready)
+        conditions = {"PodScheduled": "True", "Initialized": "True", "ContainersReady": ready, "Ready": ready}
+        container = {
+            "name": self.spec["name"], "image": self.spec["image"], "imageID": "none", "ready": self.ready,
+            "started": code is None, "restartCount": self.restarts, "state": state,
+        }  # fmt: skip
+        return {
+            "phase": phase,
+            "podIP": self.address,
+            "podIPs": [{"ip": self.address}],
+            "startTime": self.started,
+            "conditions": [{"type": kind, "status": value} for kind, value in conditions.items()],
+            "containerStatuses": [container],
+        }
+
+    def is_ready(self) -> bool:
+        """As its own probe says."""
+        try:
+            return self.is_server and self.admin("GET", self.spec["readinessProbe"]["httpGet"]["path"])[0] == 200
+        except OSError:
+            return False
+
+    def _token(self) -> str:
+        """Bound to this pod."""
+        where = path(SERVICE_ACCOUNT, self.kubelet.namespace, self.pod["spec"]["serviceAccountName"], "token")
+        bound = {"kind": "Pod", "apiVersion": "v1", "name": self.name, "uid": self.uid}
+        spec = {"expirationSeconds": 3600, "boundObjectRef": bound}
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        try:
+            return str(self.kubelet.client.call("POST", where, body)["status"]["token"])
+        except ApiError as error:
+            raise NotYetError(error.message) from error
+
+    def _environment(self) -> dict[str, str]:
+        values = {}
+        for variable in self.spec.get("env", ()):
+            where = variable.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath", "")
+            _, _, key = where.partition("metadata.")
+            values[variable["name"]] = self.pod["metadata"][key] if key else variable["value"]
+        return values
+
+    def _lay_out(self) -> dict[str, str]:
+        """The folder of each mount path."""
+        volumes = {volume["name"]: volume for volume in self.pod["spec"].get("volumes", ())}
+        mounts = {}
+        for mount in self.spec.get("volumeMounts", ()):
+            if mount["name"].startswith("kube-api-access"):
+                continue
+            folder = self.folder / mount["name"]
+            folder.mkdir(exist_ok=True)
+            mounts[mount["mountPath"]] = str(folder)
+            if source := volumes[mount["name"]].get("configMap"):
+                found = self.kubelet.client.find(CONFIG_MAP, source["name"], self.kubelet.namespace)
+                for item in source["items"]:
+                    if found is None or item["key"] not in found.get("data", {}):
+                        raise NotYetError(f"ConfigMap {source['name']} key {item['key']}")
+                    (folder / item["path"]).write_text(found["data"][item["key"]])
+        return mounts
+
+
+def _expanded(text: str, environment: Mapping[str, str]) -> str:
+    return re.sub(r"\$\((\w+)\)", lambda found: environment.get(found[1], found[0]), text)
+
+
+def _inside(text: str, mounts: Mapping[str, str]) -> str:
+    return mounts.get(text, text)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Kubelet:
+    """Runs until it is stopped. `holding`: pods stay Pending while it is set, as where no node has room."""
+
+    def __init__(self, plane: ControlPlane, namespace: str, folder: Path, environment: Mapping[str, str]) -> None:
+        self.plane, self.namespace, self.folder, self.environment = plane, namespace, folder, environment
+        self.api_url = plane.server
+        self.client = Client(plane.server, str(plane.certificate), plane.admin.token)
+        self.holding = threading.Event()
+        self.containers: dict[str, Container] = {}  # by UID
+        self.problems: list[str] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends every process."""
+        self._ended.set()
+        self._thread.join()
+        for container in self.containers.values():
+            container.close()
+        self.client.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def servers(self) -> list[Container]:
+        """Those that are ready."""
+        return [c for c in list(self.containers.values()) if c.is_server and c.ready and c.killed_at is None]
+
+    def _run(self) -> None:
+        while not self._ended.wait(PAUSE):
+            try:
+                self._look()
+            except (OSError, ApiError) as error:
+                self.problems.append(str(error))
+
+    def _look(self) -> None:
+        found = {pod["metadata"]["uid"]: pod for pod in self.client.list(POD, self.namespace)}
+        for uid in self.containers.keys() - found.keys():
+            self.containers.pop(uid).close()
+        for uid, pod in found.items():
+            with contextlib.suppress(ApiError):  # it changed, or went, meanwhile: the next look is soon
+                self._tend(pod, self.containers.get(uid))
+
+    def _tend(self, pod: Object, container: Container | None) -> None:
+        if pod["metadata"].get("deletionTimestamp"):
+            self._end(pod, container)
+        elif container is None:
+            if pod["status"]["phase"] == "Pending" and not self.holding.is_set():
+                self._start(pod)
+        elif container.process is None:
+            self._try(container)
+        elif container.process.poll() is not None:
+            self._ended_by_itself(pod, container)
+        elif container.is_server and time.monotonic() - container.probed > PROBE_SECONDS:
+            container.probed = time.monotonic()
+            if container.ready != (ready := container.is_ready()):
+                container.ready = ready
+                self._tell(container)
+
+    def _start(self, pod: Object) -> None:
+        name = pod["metadata"]["name"]
+        target = {"apiVersion": "v1", "kind": "Node", "name": NODE}
+        body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
+        self.client.call("POST", path(POD, self.namespace, name, "binding"), body)
+        container = self.containers[pod["metadata"]["uid"]] = Container(self, pod)
+        self._try(container)
+
+    def _try(self, container: Container) -> None:
+        try:
+            container.start()
+        except NotYetError:
+            return
+        self._tell(container)
+
+    def _ended_by_itself(self, pod: Object, container: Container) -> None:
+        container.ready = False
+        if container.is_server:
+            container.restarts += 1
+            self._try(container)
+        elif pod["status"]["phase"] == "Running":
+            self._tell(container)
+
+    def _end(self, pod: Object, container: Container | None) -> None:
+        if container and container.process and container.process.poll() is None:
+            container.stop()
+            return
+        if container and container.process and pod["status"]["phase"] == "Running":
+            container.ready = False
+            self._tell(container)  # a Job counts how its pod ended
+        self.client.delete(POD, pod["metadata"]["name"], self.namespace, gracePeriodSeconds="0")
+
+    def _tell(self, container: Container) -> None:
+        self.client.patch(POD, container.name, {"status": container.status()}, self.namespace, "status")

@@ -1,0 +1,190 @@
+"""A namespace with an operator that holds its rights and no others, and a kubelet for what it makes."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cluster.client import Client
+from cluster.controlplane import ControlPlane
+from integration.operator.kubelet import Container, Kubelet
+from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, POD, Kind
+from linplane_operator.kube.rights import rules
+from support import eventually
+
+EXAMPLES = Path(__file__).parents[3] / "manifests" / "examples" / "penguins"
+ACCOUNT = "the-operator"
+RBAC = "rbac.authorization.k8s.io"
+PENGUIN = {"flipper_length_mm": 200.0, "bill_length_mm": 45.0, "bill_depth_mm": 17.0}
+
+Object = dict[str, Any]
+
+
+class Operator:
+    """The process."""
+
+    def __init__(self, kubeconfig: Path, log: Path, *flags: str) -> None:
+        self.log = log
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            self.health_port = sock.getsockname()[1]
+        command = [sys.executable, "-m", "linplane_cli", "operator", "--kubeconfig", str(kubeconfig), *flags]
+        command += ["--health-host", "127.0.0.1", "--health-port", str(self.health_port)]
+        with log.open("ab") as file:
+            self.process = subprocess.Popen(command, stdout=file, stderr=file)
+
+    def stop(self) -> int:
+        """Its exit code after SIGTERM."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(30)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def logged(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+
+class Site:
+    """See the module."""
+
+    def __init__(self, plane: ControlPlane, namespace: str, folder: Path) -> None:
+        self.plane, self.admin, self.namespace, self.folder = plane, plane.admin, namespace, folder
+        self.kubeconfig = folder / "operator.kubeconfig"
+        plane.write_kubeconfig(self.kubeconfig, plane.token_for(ACCOUNT, namespace), namespace=namespace)
+        give_rights(plane.admin, namespace, ACCOUNT)
+        self.began = plane.audit.mark()
+        (folder / "pods").mkdir()
+        environment: Mapping[str, str] = dict(os.environ)
+        self.kubelet = Kubelet(plane, namespace, folder / "pods", environment)
+        self.operator = self.start_operator()
+
+    def start_operator(self) -> Operator:
+        """A new process."""
+        self.operator = Operator(self.kubeconfig, self.folder / "operator.log", "--namespace", self.namespace)
+        return self.operator
+
+    def close(self) -> None:
+        self.operator.kill()
+        self.kubelet.stop()
+
+    # ---- what users do ----
+
+    def kubectl(self, *arguments: str, **options: Any) -> str:
+        """What it printed."""
+        return self.plane.kubectl("-n", self.namespace, *arguments, **options).stdout
+
+    def apply(self, *bodies: Object) -> None:
+        for body in bodies:
+            self.admin.apply(body, self.namespace, force=True)
+
+    def patch_route(self, name: str, **spec: object) -> None:
+        self.kubectl("patch", "mroute", name, "--type=merge", "-p", json.dumps({"spec": spec}))
+
+    def patch_model(self, name: str, **spec: object) -> None:
+        self.kubectl("patch", "lmod", name, "--type=merge", "-p", json.dumps({"spec": spec}))
+
+    def wait(self, what: str, condition: str, seconds: int = 30) -> None:
+        self.kubectl("wait", f"--for=condition={condition}", what, f"--timeout={seconds}s")
+
+    # ---- what is seen ----
+
+    def get(self, kind: Kind, name: str) -> Object:
+        return self.admin.get(kind, name, self.namespace)
+
+    def get_or_none(self, kind: Kind, name: str) -> Object | None:
+        return self.admin.find(kind, name, self.namespace)
+
+    def told(self, kind: Kind, name: str, condition: str) -> tuple[str, str, str]:
+        """A condition's status, reason and message; empty where it says nothing of what is asked for now."""
+        found = self.admin.find(kind, name, self.namespace) or {"metadata": {"generation": 0}}
+        for item in (found.get("status") or {}).get("conditions") or ():
+            if item["type"] == condition and item["observedGeneration"] == found["metadata"]["generation"]:
+                return item["status"], item["reason"], item["message"]
+        return "", "", ""
+
+    def comes_to(
+        self, kind: Kind, name: str, condition: str, status: str, reason: str = "", timeout: float = 30.0
+    ) -> str:
+        """The message of a condition once it is so."""
+
+        def check() -> tuple[str, str, str]:
+            seen = self.told(kind, name, condition)
+            assert seen[0] == status, (name, condition, seen)
+            assert reason in ("", seen[1]), (name, condition, seen)
+            return seen
+
+        return eventually(check, timeout, 0.05)[2]
+
+    def predict(self, route: str, features: Mapping[str, float], key: str | None = None) -> list[Object]:
+        """Each ready server's answer."""
+        body = json.dumps({"features": features, **({"key": key} if key else {})}).encode()
+        answers = []
+        for server in self.kubelet.servers():
+            status, _, text = server.ask("POST", f"/routes/{route}/predict", body)
+            answers.append({**json.loads(text), "status": status})
+        return answers
+
+    def versions(self, route: str = "penguin-mass", features: Mapping[str, float] = PENGUIN) -> set[Any]:
+        """The versions, or the statuses of errors, that ready servers answer with now."""
+        answers = self.predict(route, features)
+        return {answer["version"] if answer["status"] == 200 else answer["status"] for answer in answers}
+
+    def servers(self, count: int) -> list[Container]:
+        return eventually(lambda: found if len(found := self.kubelet.servers()) == count else None, 30) or []
+
+    def events(self, since: int | None = None) -> Iterator[dict[str, Any]]:
+        """The API server's audit log, of this namespace and its accounts."""
+        for event in self.plane.audit.events(self.began if since is None else since):
+            who = event["user"].get("username", "")
+            if who.startswith(f"system:serviceaccount:{self.namespace}:"):
+                yield {**event, "who": who.rsplit(":", 1)[1]}
+
+    def writes(self, since: int) -> list[str]:
+        """What our own programs wrote after a mark."""
+        changing = ("create", "update", "patch", "delete", "deletecollection")
+        return [
+            f"{e['who']} {e['verb']} {e['objectRef'].get('resource')}/{e['objectRef'].get('subresource', '')} "
+            f"{e['objectRef'].get('name')} {e['responseStatus']['code']}"
+            for e in self.events(since)
+            if e["verb"] in changing and "objectRef" in e and not e["objectRef"]["resource"].endswith("reviews")
+        ]
+
+    def refused(self) -> list[tuple[Any, ...]]:
+        """Calls of our own programs that were not allowed, or that made no sense."""
+        return [
+            (e["who"], e["verb"], e["requestURI"], e["responseStatus"].get("message"))
+            for e in self.events()
+            if e["responseStatus"]["code"] in (400, 401, 403, 405, 415, 422)
+        ]
+
+    def state(self) -> dict[str, Any]:
+        """All that matters of the namespace: names, specs, data, and statuses without times."""
+        result = {}
+        for kind in (LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, CONFIG_MAP, JOB, POD):
+            for body in self.admin.list(kind, self.namespace):
+                result[f"{kind.kind}/{body['metadata']['name']}"] = body
+        return result
+
+
+def give_rights(admin: Client, namespace: str, account: str) -> None:
+    """A role with what the operator says that it needs, in one namespace."""
+    name = f"linplane-operator-{namespace}"
+    role = {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules()}
+    admin.create(role)
+    binding = {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "operator"},
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
+    }
+    admin.create(binding, namespace)

@@ -1,0 +1,75 @@
+"""The operator killed, away, and back; and what is deleted meanwhile."""
+
+import time
+
+from cluster.kinds import NAMESPACE
+from integration.cluster.objects import route, version
+from integration.operator.site import Site
+from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, POD
+from support import eventually
+
+TRAINING = {"data": {"synthetic": {"samples": 60, "featureCount": 2, "noise": "0.1"}}, "seed": 3}
+OURS = "app.kubernetes.io/name=linplane"
+
+
+def test_killed_in_the_middle_of_a_training_it_comes_to_the_same_end(own_site: Site) -> None:
+    """And with the operator away: servers answer, and nothing hangs that is deleted, nor the namespace."""
+    site = own_site
+    site.kubelet.holding.set()
+    site.apply(version("v1", training=TRAINING), route("v1"))
+    (job,) = eventually(lambda: site.admin.list(JOB, site.namespace), 30)
+    site.operator.kill()
+    site.kubelet.holding.clear()
+    eventually(lambda: (site.get(JOB, job["metadata"]["name"]).get("status") or {}).get("succeeded"), 30)
+    assert site.told(LINEAR_MODEL, "iris-v1", "Ready")[0] != "True"
+    site.start_operator()
+    site.comes_to(LINEAR_MODEL, "iris-v1", "Ready", "True")
+    site.comes_to(MODEL_ROUTE, "iris", "Ready", "True")
+    site.servers(2)
+    (same,) = site.admin.list(JOB, site.namespace)
+    assert same["metadata"]["uid"] == job["metadata"]["uid"], "trained once"
+    features = [item["feature"] for item in site.get(LINEAR_MODEL, "iris-v1")["status"]["coefficients"]]
+    row = dict.fromkeys(features, 1.0)
+    assert site.versions("iris", row) == {"v1"}
+
+    assert site.operator.stop() == 0
+    mark = site.plane.audit.mark()
+    assert site.versions("iris", row) == {"v1"}
+    site.kubectl("delete", "lmod/iris-v1", "mroute/iris", "mserver/default", "--timeout=20s")
+    eventually(lambda: not site.admin.list(CONFIG_MAP, site.namespace, labelSelector=OURS), 20)
+    began = time.monotonic()
+    site.admin.delete(NAMESPACE, site.namespace)
+    eventually(lambda: site.admin.find(NAMESPACE, site.namespace) is None, 25, 0.1)
+    print(f"the namespace was gone after {time.monotonic() - began:.1f} s")
+    assert [call for call in site.writes(mark) if call.startswith("the-operator")] == []
+
+
+def test_it_says_which_right_is_missing(own_site: Site) -> None:
+    """And does not start."""
+    site = own_site
+    site.operator.kill()
+    name = f"linplane-operator-{site.namespace}"
+    where = f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{name}"
+    rules = [rule for rule in site.admin.call("GET", where)["rules"] if rule["resources"] != ["jobs"]]
+    site.admin.call("PATCH", where, {"rules": rules}, "application/merge-patch+json")
+
+    def refused() -> bool:
+        operator = site.start_operator()
+        assert operator.process.wait(30) == 2
+        return "create jobs.batch" in operator.log.read_text()
+
+    assert refused()
+
+
+def test_everything_that_is_deleted_is_gone_with_the_operator_at_work(own_site: Site) -> None:
+    site = own_site
+    site.apply(version("v1", training=TRAINING), route("v1"))
+    site.comes_to(MODEL_ROUTE, "iris", "Ready", "True")
+    site.kubectl("delete", "lmod/iris-v1", "--timeout=20s")
+    site.comes_to(MODEL_ROUTE, "iris", "Accepted", "False", "VersionNotFound")
+    site.kubectl("delete", "mroute/iris", "mserver/default", "--timeout=20s")
+    eventually(lambda: not site.admin.list(POD, site.namespace), 30, 0.1)
+    site.admin.delete(NAMESPACE, site.namespace)
+    eventually(lambda: site.admin.find(NAMESPACE, site.namespace) is None, 25, 0.1)
+    assert [call for call in site.refused() if call[0] != "linplane-server-default"] == [], "their Roles went first"
+    assert site.operator.process.poll() is None

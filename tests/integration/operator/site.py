@@ -13,7 +13,7 @@ from typing import Any
 from cluster.client import Client
 from cluster.controlplane import ControlPlane
 from integration.operator.kubelet import Container, Kubelet
-from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, POD, Kind
+from linplane_api.kinds import Kind
 from linplane_operator.kube.rights import rules
 from support import eventually
 
@@ -166,13 +166,18 @@ class Site:
             if e["responseStatus"]["code"] in (400, 401, 403, 405, 415, 422)
         ]
 
-    def state(self) -> dict[str, Any]:
-        """All that matters of the namespace: names, specs, data, and statuses without times."""
-        result = {}
-        for kind in (LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, CONFIG_MAP, JOB, POD):
-            for body in self.admin.list(kind, self.namespace):
-                result[f"{kind.kind}/{body['metadata']['name']}"] = body
-        return result
+    def used(self, who: str) -> set[tuple[str, str, str]]:
+        """API group, resource and verb of each call that was let through. An apply that makes an object needs two."""
+        found = set()
+        for event in self.events():
+            about = event.get("objectRef") or {}
+            if event["responseStatus"]["code"] in (401, 403) or event["who"] != who or "resource" not in about:
+                continue
+            resource = "/".join(filter(None, (about["resource"], about.get("subresource"))))
+            found.add((about.get("apiGroup", ""), resource, event["verb"]))
+            if event["verb"] == "patch" and event["responseStatus"]["code"] == 201:
+                found.add((about.get("apiGroup", ""), resource, "create"))
+        return found
 
 
 def give_rights(admin: Client, namespace: str, account: str) -> None:

@@ -22,6 +22,7 @@ from linplane_api.kinds import (
     Kind,
 )
 from linplane_api.names import LABEL_SERVER as LABEL
+from linplane_operator.kube.rights import HANDED_ON, rules
 from support import eventually
 
 SYNTHETIC = {"data": {"synthetic": {"samples": 60, "featureCount": 2, "noise": "0.1"}}, "seed": 3}
@@ -164,3 +165,20 @@ def test_what_somebody_else_has_is_not_touched(site: Site) -> None:
 def test_no_call_was_refused(site: Site) -> None:
     """But for those of servers whose Role was deleted above."""
     assert [call for call in site.refused() if call[0] != "linplane-server-default"] == []
+
+
+def test_every_right_is_used(site: Site) -> None:
+    """Or handed on, and used by the one who gets it; or it is to look at one object before something is taken away."""
+    used = site.used("the-operator")
+    held_by = {
+        (group, resource, verb)
+        for rule in rules()
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    handed_on = {(group, resource, verb) for (group, resource), verbs in HANDED_ON.items() for verb in verbs}
+    theirs = site.used("linplane-server-default") | site.used("linplane-trainer")
+    unused = held_by - used - (handed_on & theirs)
+    print("used by nobody here:", *sorted(unused))
+    assert {right for right in unused if right[2] != "get"} == set()

@@ -109,10 +109,22 @@ def test_at_rest_nothing_is_written(site: Site) -> None:
     """Longer than a look at what nobody tells about, and nothing differs from what was written last."""
     time.sleep(2)  # counts are written at most once a second
     mark = site.plane.audit.mark()
-    time.sleep(24)
+    time.sleep(22)
     assert site.writes(mark) == []
     reads = [e for e in site.events(mark) if e["verb"] == "get" and e["objectRef"]["resource"] == "roles"]
     assert reads, "it did look"
+
+
+def test_an_operator_that_starts_anew_writes_nothing(site: Site) -> None:
+    """It asks what it may do, looks at everything, and finds all as it should be."""
+    site.operator.stop()
+    mark = site.plane.audit.mark()
+    site.start_operator()
+    eventually(
+        lambda: "pods" in [e["objectRef"].get("resource") for e in site.events(mark) if e["verb"] == "watch"], 20
+    )
+    time.sleep(3)
+    assert site.writes(mark) == []
 
 
 def test_no_call_was_refused(site: Site) -> None:

@@ -1,0 +1,132 @@
+"""Applying by server-side apply: over an API server of a few lines that knows names, controllers and versions."""
+
+from typing import Any
+
+import pytest
+
+from linplane_api.kinds import BY_KIND, ROLE, SERVICE, Kind
+from linplane_operator.cluster import NameTakenError
+from linplane_operator.compile.objects import Object, child, meta
+from linplane_operator.kube.client import ApiError, Client, path_of
+from linplane_operator.kube.cluster import KubeCluster
+from linplane_operator.kube.feed import Feed
+from linplane_operator.world import World
+
+OWNER: Object = {
+    "apiVersion": "linplane.dev/v1alpha1",
+    "kind": "ModelServer",
+    "metadata": {"name": "default", "namespace": "n", "uid": "u-owner"},
+}
+
+
+class Api(Client):
+    """Objects by path; `calls` are those that were made."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Object] = {}
+        self.calls: list[str] = []
+        self.version = 10
+
+    def put(self, body: Object) -> None:
+        """Somebody's write."""
+        self.version += 1
+        kind = BY_KIND[body["apiVersion"], body["kind"]]
+        metadata = {"uid": f"u-{self.version}", **meta(body), "resourceVersion": str(self.version)}
+        self.objects[path_of(kind, "n", metadata["name"])] = {**body, "metadata": metadata}
+
+    async def call(self, method: str, path: str, **given: Any) -> Object:
+        self.calls.append(method)
+        found = self.objects.get(path)
+        if method == "GET":
+            if found is None:
+                raise ApiError(404, "NotFound", "")
+            return found
+        assert method == "PATCH"
+        body = given["body"]
+        if meta(body).get("resourceVersion") == "1":
+            if found:
+                raise ApiError(409, "Conflict", "exists")
+            self.put(body)
+        else:
+            assert found
+            self.put({**found, **body, "metadata": {**meta(found), **meta(body)}})
+        return self.objects[path]
+
+
+class Setup:
+    """A cluster over that."""
+
+    def __init__(self) -> None:
+        self.api, self.world = Api(), World()
+        feed = Feed(self.world, lambda _: None)
+        self.cluster = KubeCluster(self.api, self.world, lambda *_: None, feed.seen)
+
+    async def apply(self, body: Object) -> list[str]:
+        """The calls that it took."""
+        self.api.calls.clear()
+        await self.cluster.apply(body)
+        return list(self.api.calls)
+
+
+@pytest.fixture
+def setup() -> Setup:
+    return Setup()
+
+
+def made(kind: Kind, **fields: Any) -> Object:
+    return {**child(kind, "linplane-x", OWNER, "server"), **fields}
+
+
+async def test_twice_writes_once(setup: Setup) -> None:
+    assert await setup.apply(made(SERVICE, spec={"a": 1})) == ["PATCH"]
+    assert await setup.apply(made(SERVICE, spec={"a": 1})) == []
+    assert await setup.apply(made(SERVICE, spec={"a": 2})) == ["PATCH"]
+
+
+async def test_what_nobody_watches_is_looked_at_first_and_again_when_that_was_asked_for(setup: Setup) -> None:
+    role = made(ROLE, rules=[{"verbs": ["get"]}])
+    assert await setup.apply(role) == ["GET", "PATCH"]
+    assert await setup.apply(role) == []
+    setup.cluster.forget_unwatched()
+    assert await setup.apply(role) == ["GET"]
+    setup.cluster.forget_unwatched()
+    setup.api.objects.clear()
+    assert await setup.apply(role) == ["GET", "PATCH"]
+
+
+async def test_what_the_view_does_not_show_is_looked_at(setup: Setup) -> None:
+    """Ours, of which no event has come yet: nothing is written that is there."""
+    other = Setup()
+    other.api = setup.api
+    await setup.apply(made(SERVICE, spec={"a": 1}))
+    late = KubeCluster(setup.api, other.world, lambda *_: None, Feed(other.world, lambda _: None).seen)
+    setup.api.calls.clear()
+    await late.apply(made(SERVICE, spec={"a": 1}))
+    assert setup.api.calls == ["PATCH", "GET"], "refused, for it exists; then it is as it should be"
+
+
+async def test_a_foreign_object_is_not_touched_and_the_name_is_taken_once_it_is_free(setup: Setup) -> None:
+    theirs = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "linplane-x", "namespace": "n"}, "spec": {}}
+    setup.api.put(theirs)
+    before = dict(setup.api.objects)
+    for _ in range(2):
+        with pytest.raises(NameTakenError):
+            await setup.apply(made(SERVICE, spec={"a": 1}))
+    assert setup.api.objects == before
+    setup.api.objects.clear()
+    assert await setup.apply(made(SERVICE, spec={"a": 1})) == ["GET", "PATCH"]
+
+
+@pytest.mark.parametrize("managed", [True, False])
+async def test_what_has_no_controller_is_ours_by_who_manages_it(setup: Setup, managed: bool) -> None:
+    shared = made(ROLE, rules=[{"verbs": ["get"]}])
+    shared["metadata"]["ownerReferences"] = []
+    found = {**shared, "rules": [], "metadata": {**shared["metadata"], "labels": {}}}
+    if managed:
+        found["metadata"]["labels"] = shared["metadata"]["labels"]
+    setup.api.put(found)
+    if managed:
+        assert await setup.apply(shared) == ["GET", "PATCH"]
+    else:
+        with pytest.raises(NameTakenError):
+            await setup.apply(shared)

@@ -7,11 +7,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from cluster.client import Client
 from cluster.controlplane import ControlPlane
+from cluster.kinds import CLUSTER_ROLE_BINDING
 from integration.operator.kubelet import Container, Kubelet
 from linplane_api.kinds import Kind
 from linplane_operator.kube.rights import rules
@@ -49,6 +51,14 @@ class Operator:
         self.process.kill()
         self.process.wait()
 
+    def died_within(self, seconds: float) -> bool:
+        """Rights that were just given may take a moment to be in force."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def logged(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
@@ -67,9 +77,10 @@ class Site:
         self.kubelet = Kubelet(plane, namespace, folder / "pods", environment)
         self.operator = self.start_operator()
 
-    def start_operator(self) -> Operator:
-        """A new process."""
-        self.operator = Operator(self.kubeconfig, self.folder / "operator.log", "--namespace", self.namespace)
+    def start_operator(self, *, everywhere: bool = False) -> Operator:
+        """A new process; `everywhere`: for all namespaces."""
+        flags = () if everywhere else ("--namespace", self.namespace)
+        self.operator = Operator(self.kubeconfig, self.folder / "operator.log", *flags)
         return self.operator
 
     def close(self) -> None:
@@ -193,3 +204,21 @@ def give_rights(admin: Client, namespace: str, account: str) -> None:
         "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
     }
     admin.create(binding, namespace)
+
+
+@contextmanager
+def rights_everywhere(admin: Client, namespace: str) -> Iterator[None]:
+    """The same in the whole cluster."""
+    name = f"linplane-operator-{namespace}"
+    binding = {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": namespace}],
+    }
+    admin.create(binding)
+    try:
+        yield
+    finally:
+        admin.delete(CLUSTER_ROLE_BINDING, name)

@@ -3,8 +3,9 @@
 import time
 
 from cluster.kinds import NAMESPACE
-from integration.cluster.objects import route, version
-from integration.operator.site import Site
+from integration.cluster.objects import config_map, route, version
+from integration.conftest import MakeNamespace
+from integration.operator.site import Site, rights_everywhere
 from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, POD
 from support import eventually
 
@@ -73,3 +74,21 @@ def test_everything_that_is_deleted_is_gone_with_the_operator_at_work(own_site: 
     eventually(lambda: site.admin.find(NAMESPACE, site.namespace) is None, 25, 0.1)
     assert [call for call in site.refused() if call[0] != "linplane-server-default"] == [], "their Roles went first"
     assert site.operator.process.poll() is None
+
+
+def test_one_operator_for_all_namespaces(own_site: Site, make_namespace: MakeNamespace) -> None:
+    """By a ClusterRoleBinding; it needs no right to list namespaces or CRDs."""
+    site = own_site
+    site.operator.kill()
+    other = make_namespace()
+    weights = config_map("iris", **{"model.json": '{"coefficients": {"x": 2}, "intercept": 1}'})
+    with rights_everywhere(site.admin, site.namespace):
+        eventually(lambda: not site.start_operator(everywhere=True).died_within(3), 20)
+        for namespace in (site.namespace, other):
+            for body in (weights, version("v1"), route("v1")):
+                site.admin.apply(body, namespace, force=True)
+        site.comes_to(MODEL_ROUTE, "iris", "Ready", "True")
+        found = eventually(lambda: site.admin.get(LINEAR_MODEL, "iris-v1", other).get("status"), 20)
+        assert found["digest"] == site.get(LINEAR_MODEL, "iris-v1")["status"]["digest"]
+        assert site.versions("iris", {"x": 1.0}) == {"v1"}
+        assert site.operator.stop() == 0

@@ -21,7 +21,7 @@ def main() -> int:
         began = time.monotonic()
         with control_plane(binaries) as plane:
             install(plane.admin)
-            plane.wait_for_controllers()
+            plane.start_controllers()
             print(
                 f"A control plane with Linplane's CRDs and policies is up after {time.monotonic() - began:.1f} s: no"
                 " operator, no kubelet. In another terminal:\n\n"

@@ -122,6 +122,7 @@ def _setup_envtest() -> Path | None:
 def build(programs: Sequence[str], folder: Path) -> None:
     """Builds some of PROGRAMS from Go modules into `folder`, each in one step. Raises BinariesMissingError."""
     go = _find_go()
+    _say(f"building {', '.join(programs)} from Go modules into {folder}: this takes minutes, once")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="linplane-build-") as name:
         work = Path(name)

@@ -25,6 +25,7 @@ from .audit import POLICY, AuditLog
 from .client import ApiError, Client, path
 
 CONTEXT = "linplane-cluster"
+_ACCOUNT_KEY = "pki/service-account.key"
 _START_SECONDS = 60.0
 _ATTEMPTS = 3  # a port that was free a moment ago may be taken
 _CONTROLLERS = (
@@ -41,7 +42,7 @@ class StartError(Exception):
 
 
 class ControlPlane:
-    """One that is up. Made by `control_plane`.
+    """One that is up. Made by `control_plane`; the controller manager is started apart, by `start_controllers`.
 
     `server`: its URL. `kubeconfig`: for the administrator. `admin`: a client of the administrator. `certificate` and
     `private_key`: what it serves with, valid for 127.0.0.1 and localhost, so that a proxy can serve with it too; the
@@ -132,7 +133,7 @@ class ControlPlane:
     def start(self) -> None:
         """Raises StartError."""
         (self.folder / "pki").mkdir()
-        account_key = _service_account_key(self.folder / "pki" / "service-account.key")
+        _make_key(self.folder / _ACCOUNT_KEY)
         admin, manager = secrets.token_hex(16), secrets.token_hex(16)
         tokens = self.folder / "tokens.csv"
         tokens.touch(0o600)
@@ -141,18 +142,21 @@ class ControlPlane:
         etcd, port = _free_ports(2)
         self.server = f"https://127.0.0.1:{port}"
         self._run("etcd", _etcd_flags(etcd))
-        self._run("kube-apiserver", _apiserver_flags(port, etcd, account_key))
+        self._run("kube-apiserver", _apiserver_flags(port, etcd))
         deadline = time.monotonic() + _START_SECONDS
         self._wait(self.certificate.exists, deadline)
         self._wait(lambda: _accepts(port), deadline)
         self.admin = self.client(admin)
         self._wait(self._is_ready, deadline)
         self.write_kubeconfig(self.kubeconfig, admin)
-        manager_config = self.write_kubeconfig(self.folder / "manager.kubeconfig", manager)
-        self._run("kube-controller-manager", _manager_flags(manager_config, account_key))
+        self.write_kubeconfig(self.folder / "manager.kubeconfig", manager)
 
-    def wait_for_controllers(self) -> None:
-        """Until the controller manager is at work. Raises StartError."""
+    def start_controllers(self) -> None:
+        """Starts the controller manager, and waits until it is at work. Raises StartError.
+
+        Best after `install`: the garbage collector looks for new kinds once in 30 s, and at its start.
+        """
+        self._run("kube-controller-manager", _manager_flags())
         deadline = time.monotonic() + _START_SECONDS
         self._wait(lambda: self.admin.find(SERVICE_ACCOUNT, "default", "default") is not None, deadline)
 
@@ -229,7 +233,7 @@ def _etcd_flags(port: int) -> list[str]:
     ]
 
 
-def _apiserver_flags(port: int, etcd: int, account_key: Path) -> list[str]:
+def _apiserver_flags(port: int, etcd: int) -> list[str]:
     """It makes its own certificate, in pki/."""
     return [
         *("--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", f"--secure-port={port}", "--cert-dir=pki"),
@@ -238,27 +242,26 @@ def _apiserver_flags(port: int, etcd: int, account_key: Path) -> list[str]:
         *("--token-auth-file=tokens.csv", "--anonymous-auth=false", "--authorization-mode=Node,RBAC"),
         "--enable-admission-plugins=NodeRestriction",  # PodSecurity and ValidatingAdmissionPolicy are on by default
         "--service-account-issuer=https://kubernetes.default.svc",
-        *(f"--service-account-key-file={account_key}", f"--service-account-signing-key-file={account_key}"),
+        *(f"--service-account-key-file={_ACCOUNT_KEY}", f"--service-account-signing-key-file={_ACCOUNT_KEY}"),
         *("--audit-policy-file=audit-policy.json", "--audit-log-path=audit.log", "--audit-log-maxsize=1000"),
     ]
 
 
-def _manager_flags(kubeconfig: Path, account_key: Path) -> list[str]:
+def _manager_flags() -> list[str]:
     return [
-        *(f"--kubeconfig={kubeconfig}", "--use-service-account-credentials", "--leader-elect=false"),
+        *("--kubeconfig=manager.kubeconfig", "--use-service-account-credentials", "--leader-elect=false"),
         *("--secure-port=0", f"--controllers={','.join(_CONTROLLERS)}"),
-        *(f"--service-account-private-key-file={account_key}", "--root-ca-file=pki/apiserver.crt"),
+        *(f"--service-account-private-key-file={_ACCOUNT_KEY}", "--root-ca-file=pki/apiserver.crt"),
     ]
 
 
-def _service_account_key(file: Path) -> Path:
+def _make_key(file: Path) -> None:
     """A fresh key to sign tokens with; the public half is read from the same file."""
     openssl = shutil.which("openssl")
     if openssl is None:
         raise StartError("openssl is needed to make a key")
     argv = [openssl, "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(file)]
     subprocess.run(argv, check=True, capture_output=True, timeout=30)
-    return file
 
 
 def _free_ports(count: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""What a cluster needs before Linplane: the CRDs and admission policies of crds/, applied and in force."""
+"""What a cluster needs before Linplane: the CRDs and admission policies of crds/, applied."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -26,16 +26,13 @@ def _all() -> Iterator[dict[str, Any]]:
 
 
 def install(admin: Client) -> None:
-    """Applies every file in crds/, and waits until the new kinds are served and the policies were compiled."""
+    """Applies every file in crds/, and waits until the new kinds are served. A policy bites a moment later."""
     bodies = list(_all())
     for body in bodies:
         admin.apply(body, force=True)
     for body in bodies:
-        name = body["metadata"]["name"]
         if body["kind"] == CRD.kind:
-            eventually(partial(_is_established, admin, name), timeout=30)
-        if body["kind"] == POLICY.kind:
-            eventually(partial(_is_checked, admin, name), timeout=30)
+            eventually(partial(_is_established, admin, body["metadata"]["name"]), timeout=30)
     assert all(body["kind"] in (CRD.kind, POLICY.kind, POLICY_BINDING.kind) for body in bodies)
 
 
@@ -52,8 +49,3 @@ def _is_established(admin: Client, name: str) -> bool:
             return False
         raise
     return True
-
-
-def _is_checked(admin: Client, name: str) -> bool:
-    policy = admin.get(POLICY, name)
-    return bool(policy.get("status", {}).get("observedGeneration") == policy["metadata"]["generation"])

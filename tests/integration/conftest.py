@@ -44,7 +44,7 @@ def control_plane() -> Iterator[ControlPlane]:
     """A control plane with the CRDs and policies of crds/, for all tests of a session."""
     with controlplane.control_plane(programs()) as plane:
         install(plane.admin)
-        plane.wait_for_controllers()
+        plane.start_controllers()
         yield plane
 
 

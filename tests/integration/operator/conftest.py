@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from cluster import controlplane
 from cluster.controlplane import ControlPlane
+from cluster.install import install
 from integration.operator.site import Site
 
 
@@ -23,6 +25,15 @@ def _site(plane: ControlPlane, folder: Path) -> Iterator[Site]:
 @pytest.fixture(scope="module")
 def site(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     yield from _site(control_plane, tmp_path_factory.mktemp("site"))
+
+
+@pytest.fixture
+def alone(control_plane: ControlPlane, tmp_path: Path) -> Iterator[Site]:
+    """A site on a control plane where nothing else is: for an operator that sees every namespace."""
+    with controlplane.control_plane(control_plane.binaries) as plane:
+        install(plane.admin)
+        plane.start_controllers()
+        yield from _site(plane, tmp_path)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import time
 
 from cluster.kinds import NAMESPACE
 from integration.cluster.objects import config_map, route, version
-from integration.conftest import MakeNamespace
 from integration.operator.site import Site, rights_everywhere
 from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, POD
 from support import eventually
@@ -76,11 +75,11 @@ def test_everything_that_is_deleted_is_gone_with_the_operator_at_work(own_site: 
     assert site.operator.process.poll() is None
 
 
-def test_one_operator_for_all_namespaces(own_site: Site, make_namespace: MakeNamespace) -> None:
+def test_one_operator_for_all_namespaces(alone: Site) -> None:
     """By a ClusterRoleBinding; it needs no right to list namespaces or CRDs."""
-    site = own_site
+    site, other = alone, "another"
     site.operator.kill()
-    other = make_namespace()
+    site.admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": other}})
     weights = config_map("iris", **{"model.json": '{"coefficients": {"x": 2}, "intercept": 1}'})
     with rights_everywhere(site.admin, site.namespace):
         eventually(lambda: not site.start_operator(everywhere=True).died_within(3), 20)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cluster.client import Client
 from integration.cluster.objects import binding, route, version
 from integration.server.running import Running, ask
 from integration.server_cluster.conftest import Site
@@ -91,12 +92,19 @@ STATUSES = {
 """Of a switch, a freeze and an unfreeze."""
 
 
+def _is_observed(admin: Client, namespace: str) -> bool:
+    """What was patched a moment ago is in the version's status: before, it is not Ready for what it asks now."""
+    found = admin.get(LINEAR_MODEL, "iris-v2", namespace)
+    return bool(found.get("status", {}).get("observedGeneration") == found["metadata"]["generation"])
+
+
 def test_who_may_do_what(caller: Caller) -> None:
     """The matrix of A2: by the API server's own rights, as `kubectl patch` would be judged."""
     admin, namespace = caller.site.admin, caller.site.namespace
     for user, (switch, freeze, unfreeze) in STATUSES.items():
         admin.patch(LINEAR_MODEL, "iris-v2", {"spec": {"frozen": None}}, namespace)
         admin.patch(MODEL_ROUTE, "iris", {"spec": {"version": "v1"}}, namespace)
+        eventually(lambda: _is_observed(admin, namespace))
         eventually(lambda: caller("editor", "switch_model", "v1")[0] == 200)  # all is in effect
         assert (user, caller(user, "switch_model")[0]) == (user, switch)
         assert caller.current() == ("v2" if switch < 300 else "v1")

@@ -123,7 +123,7 @@ class Site:
         return "", "", ""
 
     def comes_to(
-        self, kind: Kind, name: str, condition: str, status: str, reason: str = "", timeout: float = 30.0
+        self, kind: Kind, name: str, condition: str, status: str, reason: str = "", timeout: float = 60.0
     ) -> str:
         """The message of a condition once it is so."""
 
@@ -150,7 +150,7 @@ class Site:
         return {answer["version"] if answer["status"] == 200 else answer["status"] for answer in answers}
 
     def servers(self, count: int) -> list[Container]:
-        return eventually(lambda: found if len(found := self.kubelet.servers()) == count else None, 30) or []
+        return eventually(lambda: found if len(found := self.kubelet.servers()) == count else None, 90) or []
 
     def events(self, since: int | None = None) -> Iterator[dict[str, Any]]:
         """The API server's audit log, of this namespace and its accounts."""

@@ -51,7 +51,7 @@ def make_deployment(server: Object, spec: ModelServerSpec, settings: Settings) -
         "terminationGracePeriodSeconds": STOP_SECONDS,
         "securityContext": pod_security(),
         "containers": [_container(name, spec, settings)],
-        "volumes": [{"name": "config", "emptyDir": {"sizeLimit": "16Mi"}}],
+        "volumes": [{"name": "config", "emptyDir": {"sizeLimit": "64Mi"}}],
     }
     body["spec"] = {
         "replicas": settings.replicas(spec.replicas),

@@ -17,9 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Events:
-    """Takes events at once and writes them one after the other; the oldest waiting are dropped where they are too
-    many.
-    """
+    """Takes events at once and writes them one after the other; where too many wait, a new one is dropped."""
 
     def __init__(self, client: Client, now: Callable[[], datetime], reporter: str) -> None:
         """`reporter` is the name of this very process, for `reportingInstance`."""

@@ -46,8 +46,8 @@ generate: setup ## Write generated files anew
 bench: setup ## Measure, and write docs/benchmarks.md
 	PYTHONPATH=tests $(BIN)/python -m tests.bench
 
-cluster: setup ## A control plane to use by hand: etcd, kube-apiserver, kube-controller-manager
-	PYTHONPATH=tests $(BIN)/python -m cluster
+cluster: setup ## A control plane with the operator, to use by hand; pods are processes of this machine
+	@PYTHONPATH=tests exec $(BIN)/python -m integration.operator
 
 clean: ## Remove .venv and caches
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .cluster .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

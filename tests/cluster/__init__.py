@@ -2,5 +2,5 @@
 
 `binaries` finds or builds the programs, `keeper` runs them so that they end with whoever started them, `controlplane`
 puts certificates, users and flags together, `client` speaks to the API server, `install` applies what is in crds/.
-`python -m cluster` (`make cluster`) starts one and waits.
+`make cluster` starts one, with the operator, and waits; `python -m cluster` only obtains the programs.
 """

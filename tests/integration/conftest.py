@@ -29,7 +29,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             print(error)  # the fixture fails with it
 
 
-def programs() -> dict[str, Path]:
+def control_plane_programs() -> dict[str, Path]:
     """Skips without them, and fails where CI=true."""
     try:
         return find_binaries(obtain=False)
@@ -42,7 +42,7 @@ def programs() -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[ControlPlane]:
     """A control plane with the CRDs and policies of crds/, for all tests of a session."""
-    with controlplane.control_plane(programs()) as plane:
+    with controlplane.control_plane(control_plane_programs()) as plane:
         install(plane.admin)
         plane.start_controllers()
         yield plane

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from integration.conftest import control_plane_programs
 from support import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +52,12 @@ class Shell:
 
     def __init__(self, folder: Path) -> None:
         public, admin = ports()
-        self._ports = {"localhost:8080": f"localhost:{public}", "localhost:8081": f"localhost:{admin}"}
+        pod, _ = ports()
+        self._ports = {
+            "localhost:8080": f"localhost:{public}",
+            "localhost:8081": f"localhost:{admin}",
+            "localhost:8090": f"localhost:{pod}",
+        }
         self._folder = folder
         self._environment = {
             **os.environ,
@@ -64,22 +70,20 @@ class Shell:
             },
         }
         self._background: list[subprocess.Popen[bytes]] = []
+        self._before = ""  # what each command's shell does first
 
     def run(self, command: str) -> str:
         """What the command prints. Raises AssertionError where it fails."""
         for written, real in self._ports.items():
             command = command.replace(written, real)
         if command.endswith(" &"):
-            process = subprocess.Popen(
-                command[:-2].split(), cwd=self._folder, env=self._environment, stdout=subprocess.DEVNULL
-            )
-            self._background.append(process)
-            eventually(
-                lambda: (self._folder / "models/.linplane/objects/modelroutes").is_dir() and self._serving(), timeout=30
-            )
+            self._start(command[:-2])
+            return ""
+        if command.startswith("source "):
+            self._before += f"{command}; "
             return ""
         done = subprocess.run(
-            ["bash", "-c", f"set -o pipefail; {command}"],
+            ["bash", "-c", f"set -o pipefail; {self._before}{command}"],
             cwd=self._folder,
             env=self._environment,
             capture_output=True,
@@ -89,6 +93,20 @@ class Shell:
         )
         assert done.returncode == 0, (command, done.stdout, done.stderr)
         return done.stdout
+
+    def _start(self, command: str) -> None:
+        environment, started = self._environment, self._local_serves
+        if command == "make cluster":
+            control_plane_programs()
+            command = f"{sys.executable} -m integration.operator {self._ports['localhost:8090'].rpartition(':')[2]}"
+            environment = {**environment, "PYTHONPATH": str(ROOT / "tests")}
+            started = (self._folder / ".cluster/env").exists
+        process = subprocess.Popen(command.split(), cwd=self._folder, env=environment, stdout=subprocess.DEVNULL)
+        self._background.append(process)
+        eventually(started, timeout=60)
+
+    def _local_serves(self) -> bool:
+        return (self._folder / "models/.linplane/objects/modelroutes").is_dir() and self._serving()
 
     def _serving(self) -> bool:
         """The route answers: a person would have waited for it too."""

@@ -244,4 +244,4 @@ def test_missing_programs_skip_on_a_laptop_and_fail_in_ci(
     monkeypatch.setenv("CI", ci)
     raised = {"skipped": pytest.skip.Exception, "failed": pytest.fail.Exception}[outcome]
     with pytest.raises(raised, match=r"kube-apiserver.* not found"):
-        conftest.programs()
+        conftest.control_plane_programs()

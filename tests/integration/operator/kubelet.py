@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ class Container:
         arguments += ["--namespace", namespace, "--api-url", self.kubelet.api_url]
         arguments += ["--api-ca", str(plane.certificate), "--api-token-file", str(token)]
         if self.is_server:
-            self.sockets = self.sockets or [listening(), listening()]
+            self.sockets = self.sockets or self.kubelet.listen()
             arguments += ["--public-fd", str(self.sockets[0].fileno()), "--admin-fd", str(self.sockets[1].fileno())]
         self.started = _now()
         with (self.folder / "log").open("ab") as log:
@@ -197,11 +197,25 @@ def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def any_ports() -> list[socket.socket]:
+    """A server's public and admin socket, on free ports."""
+    return [listening(), listening()]
+
+
 class Kubelet:
     """Runs until it is stopped. `holding`: pods stay Pending while it is set, as where no node has room."""
 
-    def __init__(self, plane: ControlPlane, namespace: str, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        plane: ControlPlane,
+        namespace: str,
+        folder: Path,
+        environment: Mapping[str, str],
+        listen: Callable[[], list[socket.socket]] = any_ports,
+    ) -> None:
+        """`listen` makes the sockets of one server pod."""
         self.plane, self.namespace, self.folder, self.environment = plane, namespace, folder, environment
+        self.listen = listen
         self.api_url = plane.server
         self.client = Client(plane.server, str(plane.certificate), plane.admin.token)
         self.holding = threading.Event()

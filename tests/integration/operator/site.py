@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from cluster.client import Client
 from cluster.controlplane import ControlPlane
 from cluster.kinds import CLUSTER_ROLE_BINDING
-from integration.operator.kubelet import Container, Kubelet
+from integration.operator.kubelet import Container, Kubelet, any_ports
 from linplane_api.kinds import Kind
 from linplane_operator.kube.rights import rules
 from support import eventually
@@ -66,7 +66,13 @@ class Operator:
 class Site:
     """See the module."""
 
-    def __init__(self, plane: ControlPlane, namespace: str, folder: Path) -> None:
+    def __init__(
+        self,
+        plane: ControlPlane,
+        namespace: str,
+        folder: Path,
+        listen: Callable[[], list[socket.socket]] = any_ports,
+    ) -> None:
         self.plane, self.admin, self.namespace, self.folder = plane, plane.admin, namespace, folder
         self.kubeconfig = folder / "operator.kubeconfig"
         plane.write_kubeconfig(self.kubeconfig, plane.token_for(ACCOUNT, namespace), namespace=namespace)
@@ -74,7 +80,7 @@ class Site:
         self.began = plane.audit.mark()
         (folder / "pods").mkdir()
         environment: Mapping[str, str] = dict(os.environ)
-        self.kubelet = Kubelet(plane, namespace, folder / "pods", environment)
+        self.kubelet = Kubelet(plane, namespace, folder / "pods", environment, listen)
         self.operator = self.start_operator()
 
     def start_operator(self, *, everywhere: bool = False) -> Operator:

@@ -1,0 +1,98 @@
+"""`make cluster`: a control plane with the operator, to use by hand until ^C. There is no container runtime: pods of
+the namespace `default` are processes of this machine.
+"""
+
+import contextlib
+import itertools
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from cluster.binaries import BinariesMissingError, find_binaries
+from cluster.controlplane import ControlPlane, StartError, control_plane
+from cluster.install import install
+from integration.operator.site import Site
+
+FOLDER = Path(".cluster")
+FIRST_PORT = 8090
+
+
+def main() -> int:
+    """The exit code: 1 where it could not start."""
+    signal.signal(signal.SIGTERM, _end)
+    first_port = int(sys.argv[1]) if sys.argv[1:] else FIRST_PORT
+    try:
+        binaries = find_binaries(obtain=True)
+        began = time.monotonic()
+        with control_plane(binaries) as plane:
+            install(plane.admin)
+            plane.start_controllers()
+            site = Site(plane, "default", plane.folder, ports_from(first_port))
+            try:
+                _write_env(plane)
+                print(
+                    f"up after {time.monotonic() - began:.1f} s; in another terminal: source {FOLDER}/env\n"
+                    f"the operator's log is {site.operator.log}; ^C ends everything and leaves nothing behind",
+                    flush=True,
+                )
+                _tell(site)
+            finally:
+                site.close()
+                (FOLDER / "env").unlink(missing_ok=True)
+    except KeyboardInterrupt:
+        return 0
+    except (BinariesMissingError, StartError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def ports_from(first: int) -> Callable[[], list[socket.socket]]:
+    """Gives each server pod the next free pair of ports, the public one before the admin one."""
+
+    def listen() -> list[socket.socket]:
+        for port in itertools.count(first, 2):
+            with contextlib.suppress(OSError):
+                return _pair(port)
+        raise AssertionError
+
+    return listen
+
+
+def _pair(port: int) -> list[socket.socket]:
+    public = socket.create_server(("127.0.0.1", port), backlog=2048)
+    try:
+        return [public, socket.create_server(("127.0.0.1", port + 1), backlog=2048)]
+    except OSError:
+        public.close()
+        raise
+
+
+def _write_env(plane: ControlPlane) -> None:
+    FOLDER.mkdir(exist_ok=True)
+    kubectl = plane.binaries["kubectl"].parent
+    (FOLDER / "env").write_text(f"export KUBECONFIG={plane.kubeconfig}\nexport PATH={kubectl}:$PATH\n")
+
+
+def _tell(site: Site) -> NoReturn:
+    """Says which pods answer, and where."""
+    known: set[str] = set()
+    while True:
+        for container in site.kubelet.servers():
+            if container.uid not in known:
+                known.add(container.uid)
+                public, admin = (sock.getsockname()[1] for sock in container.sockets)
+                print(f"pod {container.name} answers at localhost:{public}, for admins at {admin}", flush=True)
+        time.sleep(0.2)
+
+
+def _end(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Where the programs of the control plane are: found in a folder, fetched by setup-envtest, or built from Go modules.
+"""Where the programs of a cluster are: found in a folder, fetched by setup-envtest, or built from Go modules.
 
 Looked for in this order, each program by itself: `KUBEBUILDER_ASSETS`, the user's cache folder. What is then missing is
 obtained only where that was asked for, for it takes minutes: by `setup-envtest` where that is installed and can
@@ -15,11 +15,46 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 KUBERNETES = "v1.34.4"
-ETCD = "v3.6.16"
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
+# what a node and a chart need besides
+NODE_PROGRAMS = (*PROGRAMS, "kube-scheduler", "kubelet", "kube-proxy", "coredns", "helm", "metrics-server")
+
+
+class _Module(NamedTuple):
+    """A Go module of its own for programs that are built together."""
+
+    name: str
+    version: str
+    package: str  # of a program; `{}` is its name
+    variables: tuple[str, ...] = ()  # for the linker: without them the program calls itself v0.0.0
+
+
+_COMPONENT = "k8s.io/component-base/version"
+_KUBERNETES = _Module(
+    "k8s.io/kubernetes",
+    KUBERNETES,
+    "k8s.io/kubernetes/cmd/{}",
+    (
+        f"{_COMPONENT}.gitVersion={KUBERNETES}",
+        f"{_COMPONENT}.gitMajor={KUBERNETES[1:].split('.', maxsplit=1)[0]}",
+        f"{_COMPONENT}.gitMinor={KUBERNETES.split('.')[1]}",
+        f"{_COMPONENT}.gitTreeState=clean",
+        f"k8s.io/client-go/pkg/version.gitVersion={KUBERNETES}",
+    ),
+)
+_OTHERS = {
+    "etcd": _Module("go.etcd.io/etcd/server/v3", "v3.6.16", "go.etcd.io/etcd/server/v3"),
+    "coredns": _Module("github.com/coredns/coredns", "v1.15.0", "github.com/coredns/coredns"),
+    "helm": _Module(
+        "helm.sh/helm/v4", "v4.3.1", "helm.sh/helm/v4/cmd/helm", ("helm.sh/helm/v4/internal/version.version=v4.3.1",)
+    ),
+    "metrics-server": _Module("sigs.k8s.io/metrics-server", "v0.9.0", "sigs.k8s.io/metrics-server/cmd/metrics-server"),
+}
 
 # k8s.io/kubernetes names these at v0.0.0: each is replaced by its published version
 _STAGING = """
@@ -41,15 +76,15 @@ def cache_folder() -> Path:
     return Path(base) / "linplane" / KUBERNETES
 
 
-def find_binaries(*, obtain: bool) -> dict[str, Path]:
-    """The path of each of PROGRAMS. `obtain`: download or build what is missing, which takes up to ten minutes.
+def find_binaries(programs: Sequence[str] = PROGRAMS, *, obtain: bool) -> dict[str, Path]:
+    """The path of each program. `obtain`: download or build what is missing, which takes minutes.
 
     Raises BinariesMissingError.
     """
-    found = _found(_folders())
-    if len(found) < len(PROGRAMS) and obtain:
-        found = _obtained()
-    missing = [program for program in PROGRAMS if program not in found]
+    found = _found(programs, _folders())
+    if len(found) < len(programs) and obtain:
+        found = _obtained(programs)
+    missing = [program for program in programs if program not in found]
     if missing:
         looked = ", ".join(map(str, _folders()))
         raise BinariesMissingError(
@@ -65,20 +100,20 @@ def _folders() -> list[Path]:
     return [*([Path(assets)] if assets else []), cache_folder()]
 
 
-def _found(folders: Sequence[Path]) -> dict[str, Path]:
-    places = {program: [f / program for f in folders if os.access(f / program, os.X_OK)] for program in PROGRAMS}
+def _found(programs: Sequence[str], folders: Sequence[Path]) -> dict[str, Path]:
+    places = {program: [f / program for f in folders if os.access(f / program, os.X_OK)] for program in programs}
     return {program: paths[0] for program, paths in places.items() if paths}
 
 
-def _obtained() -> dict[str, Path]:
+def _obtained(programs: Sequence[str]) -> dict[str, Path]:
     with _locked():  # another process may have been at it meanwhile: look again
-        missing = [program for program in PROGRAMS if program not in _found(_folders())]
-        envtest = _setup_envtest() if missing else None
+        missing = [program for program in programs if program not in _found(programs, _folders())]
+        envtest = _setup_envtest() if set(missing) & {*PROGRAMS} else None
         folders = [*_folders(), *([envtest] if envtest else [])]
-        missing = [program for program in PROGRAMS if program not in _found(folders)]
+        missing = [program for program in programs if program not in _found(programs, folders)]
         if missing:
             build(missing, cache_folder())
-        return _found(folders)
+        return _found(programs, folders)
 
 
 def _check_same_minor(found: Mapping[str, Path]) -> None:
@@ -120,27 +155,28 @@ def _setup_envtest() -> Path | None:
 
 
 def build(programs: Sequence[str], folder: Path) -> None:
-    """Builds some of PROGRAMS from Go modules into `folder`, each in one step. Raises BinariesMissingError."""
+    """Builds some of NODE_PROGRAMS from Go modules into `folder`, each in one step. Raises BinariesMissingError."""
     go = _find_go()
     _say(f"building {', '.join(programs)} from Go modules into {folder}: this takes minutes, once")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="linplane-build-") as name:
-        work = Path(name)
-        modules = {
-            "kube": [program for program in programs if program != "etcd"],
-            "etcd": [program for program in programs if program == "etcd"],
-        }
-        for module, wanted in modules.items():
-            if wanted:
-                _write_module(work / module, [_package(program) for program in wanted], _requirements(module))
-                _run(go, work / module, "mod", "tidy")
+        for module, group in groupby(sorted(programs, key=_module_of), _module_of):
+            wanted = list(group)
+            work = Path(name) / wanted[0]
+            _write_module(work, module, wanted)
+            _run(go, work, "mod", "tidy")
             for program in wanted:
                 start = time.monotonic()
                 target = folder / f".{program}.{os.getpid()}"
-                flags = "-s -w " + (_version_flags() if module == "kube" else "")
-                _run(go, work / module, "build", "-trimpath", "-ldflags", flags, "-o", str(target), _package(program))
+                flags = " ".join(["-s -w", *(f"-X {variable}" for variable in module.variables)])
+                package = module.package.format(program)
+                _run(go, work, "build", "-trimpath", "-ldflags", flags, "-o", str(target), package)
                 target.replace(folder / program)
                 _say(f"built {program} in {time.monotonic() - start:.0f} s")
+
+
+def _module_of(program: str) -> _Module:
+    return _OTHERS.get(program, _KUBERNETES)
 
 
 def _find_go() -> str:
@@ -151,38 +187,15 @@ def _find_go() -> str:
     return go
 
 
-def _package(program: str) -> str:
-    return "go.etcd.io/etcd/server/v3" if program == "etcd" else f"k8s.io/kubernetes/cmd/{program}"
-
-
-def _requirements(module: str) -> list[str]:
-    if module == "etcd":
-        return [f"require go.etcd.io/etcd/server/v3 {ETCD}"]
-    published = "v0" + KUBERNETES.removeprefix("v1")
-    replaced = [f"replace k8s.io/{name} => k8s.io/{name} {published}" for name in _STAGING.split()]
-    return [f"require k8s.io/kubernetes {KUBERNETES}", *replaced]
-
-
-def _version_flags() -> str:
-    """Without them the server calls itself v0.0.0."""
-    package = "k8s.io/component-base/version"
-    major, minor = KUBERNETES.removeprefix("v").split(".")[:2]
-    values = {
-        f"{package}.gitVersion": KUBERNETES,
-        f"{package}.gitMajor": major,
-        f"{package}.gitMinor": minor,
-        f"{package}.gitTreeState": "clean",
-        "k8s.io/client-go/pkg/version.gitVersion": KUBERNETES,
-    }
-    return " ".join(f"-X {name}={value}" for name, value in values.items())
-
-
-def _write_module(folder: Path, packages: Sequence[str], requirements: Sequence[str]) -> None:
+def _write_module(folder: Path, module: _Module, programs: Sequence[str]) -> None:
     """A module that does nothing but import: so `go mod tidy` keeps what the programs need."""
     folder.mkdir()
-    head = ["module linplane.dev/tools", "", "go 1.24.0", ""]
-    (folder / "go.mod").write_text("\n".join([*head, *requirements, ""]))
-    imports = [f'import _ "{package}"' for package in packages]
+    lines = ["module linplane.dev/tools", "", "go 1.24.0", "", f"require {module.name} {module.version}"]
+    if module is _KUBERNETES:
+        published = "v0" + KUBERNETES.removeprefix("v1")
+        lines += [f"replace k8s.io/{name} => k8s.io/{name} {published}" for name in _STAGING.split()]
+    (folder / "go.mod").write_text("\n".join([*lines, ""]))
+    imports = [f'import _ "{module.package.format(program)}"' for program in programs]
     (folder / "tools.go").write_text("\n".join(["//go:build tools", "", "package tools", "", *imports, ""]))
 
 

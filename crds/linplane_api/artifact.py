@@ -202,7 +202,8 @@ def _by_hand(body: Mapping[str, Any]) -> Artifact:
     for name in ("coefficients", "intercept"):
         if name not in body:
             raise FormatError(name, "is missing")
-    coefficients = convert(body["coefficients"], dict[Feature, float], "coefficients")
+    named = convert(body["coefficients"], dict[Feature, Any], "coefficients")
+    coefficients = {name: convert(value, float, f"coefficients.{name}") for name, value in named.items()}
     intercept = convert(body["intercept"], float, "intercept")
     return with_checks(
         convert(

@@ -3,6 +3,10 @@
 import sys
 from pathlib import Path
 
+from chart import install, templates
+from chart.render import CHART
+from linplane_operator.kube import rights
+
 ROOT = Path(__file__).parent.parent
 PENGUINS = ROOT / "manifests/examples/penguins"
 
@@ -17,20 +21,35 @@ def config_map(name: str, key: str, text: str, source: str) -> str:
 def generated() -> dict[Path, str]:
     """Every generated file with its content."""
     csv = (PENGUINS / "penguins.csv").read_text(encoding="utf-8")
-    return {PENGUINS / "penguins-data.yaml": config_map("penguins", "penguins.csv", csv, "penguins.csv")}
+    parts = CHART / "templates"
+    return {
+        PENGUINS / "penguins-data.yaml": config_map("penguins", "penguins.csv", csv, "penguins.csv"),
+        **{parts / "crds" / name: templates.crd(name) for name in templates.crd_names()},
+        parts / "policies/shipped.yaml": templates.policies(),
+        parts / "operator/_rules.tpl": templates.operator_rules(rights.rules()),
+    }
+
+
+def rendered() -> dict[Path, str]:
+    """What is made from the chart, so after everything that the chart is made from."""
+    return {ROOT / "manifests/install.yaml": install.manifest()}
 
 
 def main(check: bool) -> int:
     """The number of files that differ."""
-    stale = 0
-    for path, text in generated().items():
-        if path.exists() and path.read_text(encoding="utf-8") == text:
-            continue
-        stale += 1
-        print(f"{'differs' if check else 'written'}: {path.relative_to(ROOT)}")
-        if not check:
-            path.write_text(text, encoding="utf-8")
+    stale = sum(settle(path, text, check) for files in (generated, rendered) for path, text in files().items())
     return stale if check else 0
+
+
+def settle(path: Path, text: str, check: bool) -> bool:
+    """Writes what differs, or only says so. True where it differed."""
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
+    print(f"{'differs' if check else 'written'}: {path.relative_to(ROOT)}")
+    if not check:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return True
 
 
 if __name__ == "__main__":

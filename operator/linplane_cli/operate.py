@@ -1,10 +1,28 @@
 """`linplane operator`."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from .output import fail
+
+
+class Resources(click.ParamType[dict[str, Any]]):
+    """A container's resources as JSON."""
+
+    name = "json"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The parsed value; fails where it is none."""
+        try:
+            given = json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            given = None
+        if not isinstance(given, dict) or not given.keys() <= {"requests", "limits", "claims"}:
+            self.fail('is not such as {"requests": {"cpu": "100m"}, "limits": {"memory": "512Mi"}}', param, ctx)
+        return given
 
 
 @click.command(
@@ -29,6 +47,13 @@ Examples:
 @click.option("--server-image", default="linplane-server", show_default=True, help="The image of server pods.")
 @click.option("--trainer-image", default="linplane-trainer", show_default=True, help="The image of training pods.")
 @click.option(
+    "--image-pull-policy",
+    type=click.Choice(["Always", "IfNotPresent", "Never"]),
+    help="Of both  [default: the cluster's].",
+)
+@click.option("--server-resources", type=Resources(), help="Of servers whose ModelServer asks for none, as JSON.")
+@click.option("--trainer-resources", type=Resources(), help="Of trainings that ask for none, as JSON.")
+@click.option(
     "--allowed-host", multiple=True, help="A host that training data may come from; the only ones, when given."
 )
 @click.option(
@@ -42,19 +67,25 @@ def operator(  # noqa: PLR0913, PLR0917 - one parameter an option
     health_port: int,
     server_image: str,
     trainer_image: str,
+    image_pull_policy: str | None,
+    server_resources: dict[str, Any] | None,
+    trainer_resources: dict[str, Any] | None,
     allowed_host: tuple[str, ...],
     denied_address: tuple[str, ...],
 ) -> None:
     """Reconcile LinearModels, ModelRoutes and ModelServers of a cluster until it is told to stop."""
     import asyncio
 
-    from linplane_operator.compile.objects import Settings
+    from linplane_operator.compile.objects import SERVER_RESOURCES, TRAINER_RESOURCES, Settings
     from linplane_operator.kube.main import Options, RightsError
     from linplane_operator.kube.process import serve
 
     settings = Settings(
         server_image=server_image,
         trainer_image=trainer_image,
+        image_pull_policy=image_pull_policy or "",
+        server_resources=server_resources or SERVER_RESOURCES,
+        trainer_resources=trainer_resources or TRAINER_RESOURCES,
         allowed_hosts=allowed_host,
         denied_addresses=denied_address,
     )

@@ -1,7 +1,7 @@
 """Small questions about objects of the API, and the skeleton of a child."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from linplane_api import names
@@ -9,15 +9,21 @@ from linplane_api.kinds import Kind
 
 Object = dict[str, Any]
 
+SERVER_RESOURCES: Mapping[str, Any] = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}
+TRAINER_RESOURCES: Mapping[str, Any] = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}}
+
 
 @dataclass(frozen=True)
 class Settings:
     """What an installation decides. `max_replicas` 1: there is one server process, whatever a ModelServer asks for
-    (local mode).
+    (local mode). Resources are a pod's that asks for none itself; an empty pull policy is the cluster's default.
     """
 
     server_image: str = "linplane-server"
     trainer_image: str = "linplane-trainer"
+    image_pull_policy: str = ""
+    server_resources: Mapping[str, Any] = field(default_factory=lambda: SERVER_RESOURCES)
+    trainer_resources: Mapping[str, Any] = field(default_factory=lambda: TRAINER_RESOURCES)
     allowed_hosts: tuple[str, ...] = ()
     denied_addresses: tuple[str, ...] = ()
     max_replicas: int | None = None

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from linplane_api import names
 from linplane_api.conditions import Condition, ConditionType, Reason
 from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT
-from linplane_api.resources import ModelServerSpec, ModelServerStatus, plain
+from linplane_api.resources import ModelServerSpec, ModelServerStatus
 
 from .conditions import condition
 from .objects import Object, Settings, child, generation_of, name_of
 from .replicas import CONTAINER, Acknowledged
-from .training import container_security, pod_placement, pod_security
+from .training import container_security, pod_placement, pod_resources, pod_security, pull_policy
 
 CONFIG_DIR = "/var/lib/linplane/config"
 STOP_SECONDS = 30  # the preStop sleep, the drain and the graceful time-out, with room
@@ -52,6 +52,7 @@ def make_deployment(server: Object, spec: ModelServerSpec, settings: Settings) -
         "securityContext": pod_security(),
         "containers": [_container(name, spec, settings)],
         "volumes": [{"name": "config", "emptyDir": {"sizeLimit": "64Mi"}}],
+        "topologySpreadConstraints": [_spread(key, labels) for key in SPREAD_OVER],
     }
     body["spec"] = {
         "replicas": settings.replicas(spec.replicas),
@@ -65,6 +66,19 @@ def make_deployment(server: Object, spec: ModelServerSpec, settings: Settings) -
     return body
 
 
+SPREAD_OVER = ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
+
+
+def _spread(key: str, labels: dict[str, str]) -> Object:
+    """Replicas apart where that can be: they never wait for it."""
+    return {
+        "maxSkew": 1,
+        "topologyKey": key,
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": labels},
+    }
+
+
 def _container(name: str, spec: ModelServerSpec, settings: Settings) -> Object:
     arguments = ["--kubernetes", "--config", CONFIG_DIR, "--server-name", name, "--host", "::", "--admin-host", "::"]
     arguments += ["--pod-name", "$(POD_NAME)", "--pod-uid", "$(POD_UID)"]
@@ -72,6 +86,7 @@ def _container(name: str, spec: ModelServerSpec, settings: Settings) -> Object:
     return {
         "name": CONTAINER,
         "image": spec.image or settings.server_image,
+        **pull_policy(settings),
         "args": arguments,
         "env": [_told("POD_NAME", "metadata.name"), _told("POD_UID", "metadata.uid")],
         "ports": [
@@ -79,9 +94,10 @@ def _container(name: str, spec: ModelServerSpec, settings: Settings) -> Object:
             {"name": "admin", "containerPort": names.ADMIN_PORT},
         ],
         "securityContext": container_security(),
-        "resources": plain(spec.resources) if spec.resources else {},
+        "resources": pod_resources(spec, settings.server_resources),
         "volumeMounts": [{"name": "config", "mountPath": CONFIG_DIR}],
-        "livenessProbe": {"httpGet": {"path": "/livez", "port": "admin"}},
+        "startupProbe": {"httpGet": {"path": "/livez", "port": "admin"}, "periodSeconds": 1, "failureThreshold": 60},
+        "livenessProbe": {"httpGet": {"path": "/livez", "port": "admin"}, "timeoutSeconds": 5, "failureThreshold": 6},
         "readinessProbe": {"httpGet": {"path": "/readyz", "port": "admin"}, "periodSeconds": 1},
         "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
     }

@@ -1,6 +1,7 @@
 """A training: the Task that decides the artifact, the ConfigMap for its result, and the Job that runs it."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -139,12 +140,13 @@ def _container(name: str, task: Task, job: JobSettings, training: TrainingSpec, 
     return {
         "name": "trainer",
         "image": settings.trainer_image,
+        **pull_policy(settings),
         "args": ["--task", task.to_text(), "--data-dir", DATA_DIR, "--result", f"configmap:{name}"],
         "env": [
             {"name": "OPENBLAS_NUM_THREADS", "value": "1"}
         ],  # before the library is loaded: it starts its threads then
         "securityContext": container_security(),
-        "resources": plain(job.resources) if job.resources else {},
+        "resources": pod_resources(job, settings.trainer_resources),
         "volumeMounts": mounts,
     }
 
@@ -178,6 +180,16 @@ def container_security() -> Object:
         "runAsNonRoot": True,
         "capabilities": {"drop": ["ALL"]},
     }
+
+
+def pull_policy(settings: Settings) -> Object:
+    """When the image is pulled, where the installation says so."""
+    return {"imagePullPolicy": settings.image_pull_policy} if settings.image_pull_policy else {}
+
+
+def pod_resources(settings: JobSettings | ModelServerSpec, default: Mapping[str, Any]) -> Object:
+    """The container's resources: the user's as they are, or else the installation's."""
+    return plain(settings.resources) if settings.resources else dict(default)
 
 
 PLACEMENT = ("nodeSelector", "tolerations", "imagePullSecrets", "priorityClassName")

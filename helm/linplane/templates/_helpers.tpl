@@ -1,0 +1,72 @@
+{{/* The prefix of all names: at most 48 characters, so that every name made of it is a DNS label. */}}
+{{- define "linplane.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 48 | trimSuffix "-" -}}
+{{- else if contains .Chart.Name .Release.Name -}}
+{{- .Release.Name | trunc 48 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 48 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What a selector may use: it never changes. Call with (list . COMPONENT). */}}
+{{- define "linplane.selector" -}}
+{{- $ := index . 0 -}}
+app.kubernetes.io/name: {{ $.Chart.Name }}
+app.kubernetes.io/instance: {{ $.Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end -}}
+
+{{/* Labels of every object. Call with (list . COMPONENT). */}}
+{{- define "linplane.labels" -}}
+{{- $ := index . 0 -}}
+{{ include "linplane.selector" . }}
+app.kubernetes.io/version: {{ $.Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: {{ $.Chart.Name }}
+app.kubernetes.io/managed-by: {{ $.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" $.Chart.Name ($.Chart.Version | replace "+" "_") }}
+{{- with $.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "linplane.operatorName" -}}
+{{ include "linplane.fullname" . }}-operator
+{{- end -}}
+
+{{- define "linplane.serviceAccountName" -}}
+{{- if .Values.operator.serviceAccount.create -}}
+{{- .Values.operator.serviceAccount.name | default (include "linplane.operatorName" .) -}}
+{{- else -}}
+{{- required "operator.serviceAccount.name: needed where operator.serviceAccount.create is false" .Values.operator.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{/* An image's whole name. Call with (list . IMAGE). */}}
+{{- define "linplane.image" -}}
+{{- $ := index . 0 -}}
+{{- $image := index . 1 -}}
+{{- $name := printf "%s/%s" (trimSuffix "/" $.Values.image.registry) $image.repository | trimPrefix "/" -}}
+{{- if $image.digest -}}
+{{- printf "%s@%s" $name $image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $name ($image.tag | default $.Values.image.tag | default $.Chart.AppVersion) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A pod's part of the restricted profile. */}}
+{{- define "linplane.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{/* A container's part of the restricted profile. */}}
+{{- define "linplane.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+capabilities: {drop: [ALL]}
+{{- end -}}

@@ -1,0 +1,1 @@
+"""The chart, for its tests and for what is generated: paths, rendering, the text of generated templates."""

@@ -1,0 +1,19 @@
+"""A control plane of its own, with nothing on it but what the chart brings."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from chart.install import manifest
+from cluster import controlplane
+from cluster.controlplane import ControlPlane
+
+
+@pytest.fixture(scope="module")
+def installed(control_plane: ControlPlane) -> Iterator[ControlPlane]:
+    """A second control plane, for CRDs and policies are a cluster's; the first only says which programs there are."""
+    with controlplane.control_plane(control_plane.binaries) as plane:
+        plane.start_controllers()
+        plane.kubectl("apply", "--server-side", "-f", "-", stdin=manifest())
+        plane.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=60s")
+        yield plane

@@ -1,0 +1,81 @@
+"""The chart's objects, taken by a real API server, and an operator that holds what they grant and nothing else."""
+
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from chart.render import NAMESPACE, is_hook, render
+from cluster.controlplane import ControlPlane
+from cluster.kinds import ACCESS_REVIEW
+from linplane_api.kinds import POD
+from support import eventually
+
+ACCOUNT = f"system:serviceaccount:{NAMESPACE}:linplane-operator"
+FORBIDDEN = [
+    *[("", "secrets", verb) for verb in ("get", "list", "watch", "create")],
+    ("", "pods/exec", "create"),
+    ("", "pods", "create"),
+    ("", "nodes/proxy", "get"),
+    ("", "serviceaccounts/token", "create"),
+    ("", "namespaces", "patch"),
+    *[("rbac.authorization.k8s.io", kind, verb) for kind in ("roles", "clusterroles") for verb in ("escalate", "bind")],
+    ("", "users", "impersonate"),
+    ("admissionregistration.k8s.io", "validatingwebhookconfigurations", "create"),
+    ("linplane.dev", "linearmodels", "patch"),
+    ("linplane.dev", "modelroutes", "patch"),
+]
+
+
+def test_every_object_is_stored_as_it_was_meant(installed: ControlPlane) -> None:
+    """A dry run with strict fields: nothing unknown, nothing that the schema or the policies refuse."""
+    for body in render():
+        if not is_hook(body):
+            namespace = body["metadata"].get("namespace")
+            installed.admin.apply(body, namespace, force=True, dryRun="All")
+
+
+def test_a_restricted_namespace_takes_the_operators_pod(installed: ControlPlane) -> None:
+    def pod() -> str:
+        pods = [p for p in installed.admin.list(POD, NAMESPACE) if p["metadata"]["name"].startswith("linplane-op")]
+        return pods[0]["metadata"]["name"] if pods else ""
+
+    assert eventually(pod, timeout=60)
+
+
+def test_the_operator_has_all_the_rights_that_it_asks_for(installed: ControlPlane, tmp_path: Path) -> None:
+    """Started as the chart's account, for every namespace: it answers on /healthz, which it does after its checks."""
+    token = installed.token_for("linplane-operator", NAMESPACE)
+    kubeconfig = installed.write_kubeconfig(tmp_path / "kubeconfig", token)
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+    command = [sys.executable, "-m", "linplane_cli", "operator", "--kubeconfig", str(kubeconfig)]
+    command += ["--health-host", "127.0.0.1", "--health-port", str(port)]
+    with (tmp_path / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+        try:
+
+            def is_alive() -> bool:
+                assert process.poll() is None, (tmp_path / "log").read_text()
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as reply:
+                    return bool(reply.status == 200)
+
+            assert eventually(is_alive, timeout=60)
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(("group", "resource", "verb"), FORBIDDEN)
+def test_the_operator_may_not(installed: ControlPlane, group: str, resource: str, verb: str) -> None:
+    """What leads to other people's rights, or to users' own objects."""
+    name, _, subresource = resource.partition("/")
+    asked = {"group": group, "resource": name, "subresource": subresource, "verb": verb, "namespace": "default"}
+    body = {
+        "apiVersion": ACCESS_REVIEW.api_version,
+        "kind": ACCESS_REVIEW.kind,
+        "spec": {"user": ACCOUNT, "groups": ["system:serviceaccounts"], "resourceAttributes": asked},
+    }
+    answer = installed.admin.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body)
+    assert not answer["status"]["allowed"], asked

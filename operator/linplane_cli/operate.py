@@ -6,8 +6,6 @@ from typing import Any
 
 import click
 
-from .output import fail
-
 
 class Resources(click.ParamType[dict[str, Any]]):
     """A container's resources as JSON."""
@@ -42,7 +40,7 @@ Examples:
     help="How to reach the cluster  [default: as kubectl finds it].",
 )
 @click.option("--in-cluster", is_flag=True, help="Use the pod's own account.")
-@click.option("--health-host", default="0.0.0.0", show_default=True, help="Where /healthz answers.")  # noqa: S104
+@click.option("--health-host", default="0.0.0.0", show_default=True, help="Where /healthz, /readyz, /metrics answer.")  # noqa: S104
 @click.option("--health-port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="And its port.")
 @click.option("--server-image", default="linplane-server", show_default=True, help="The image of server pods.")
 @click.option("--trainer-image", default="linplane-trainer", show_default=True, help="The image of training pods.")
@@ -77,7 +75,7 @@ def operator(  # noqa: PLR0913, PLR0917 - one parameter an option
     import asyncio
 
     from linplane_operator.compile.objects import SERVER_RESOURCES, TRAINER_RESOURCES, Settings
-    from linplane_operator.kube.main import Options, RightsError
+    from linplane_operator.kube.main import Options
     from linplane_operator.kube.process import serve
 
     settings = Settings(
@@ -97,7 +95,4 @@ def operator(  # noqa: PLR0913, PLR0917 - one parameter an option
         health_port=health_port,
         settings=settings,
     )
-    try:
-        asyncio.run(serve(options))
-    except RightsError as error:
-        fail("the operator may not\n  " + str(error).replace("\n", "\n  "), 2)
+    raise SystemExit(asyncio.run(serve(options)))

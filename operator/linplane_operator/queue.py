@@ -22,7 +22,8 @@ class WorkQueue:
         self._failed = failed
         self._jitter = jitter
         self._ready: dict[WorkKey, None] = {}  # in order of arrival
-        self._running: set[WorkKey] = set()
+        self._running: dict[WorkKey, float] = {}  # since when
+        self._moved = 0.0  # when a key was last taken, or came when none waited
         self._again: set[WorkKey] = set()  # asked for while running
         self._failures: dict[WorkKey, int] = {}
         self._timers: dict[WorkKey, asyncio.TimerHandle] = {}
@@ -30,6 +31,8 @@ class WorkQueue:
 
     def add(self, keys: Iterable[WorkKey]) -> None:
         """Asks for each key to be reconciled soon."""
+        if not self._ready:
+            self._moved = _now()
         for key in keys:
             if timer := self._timers.pop(key, None):
                 timer.cancel()
@@ -50,6 +53,21 @@ class WorkQueue:
         """How many keys wait or run."""
         return len(self._ready) + len(self._running)
 
+    @property
+    def failing(self) -> int:
+        """How many keys failed when they were last worked on."""
+        return len(self._failures)
+
+    @property
+    def stalled(self) -> float:
+        """For how many seconds keys have waited without one being taken; 0 where none waits."""
+        return _now() - self._moved if self._ready else 0.0
+
+    @property
+    def longest_running(self) -> float:
+        """For how many seconds a worker is at the same key, at most."""
+        return _now() - min(self._running.values(), default=_now())
+
     async def run(self, workers: int = 1) -> None:
         """Works until it is cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -63,7 +81,7 @@ class WorkQueue:
                 await self._wake.wait()
             key = next(iter(self._ready))
             del self._ready[key]
-            self._running.add(key)
+            self._moved = self._running[key] = _now()
             delay: float | None = None
             try:
                 delay = await self._work(key)
@@ -72,9 +90,13 @@ class WorkQueue:
                 self._failed(key, error)
                 count = self._failures[key] = self._failures.get(key, 0) + 1
                 delay = min(LAST_DELAY, FIRST_DELAY * 2 ** min(count, 20)) * self._jitter.uniform(0.8, 1.2)
-            self._running.discard(key)
+            del self._running[key]
             if key in self._again:
                 self._again.discard(key)
                 self.add((key,))
             elif delay is not None:
                 self.add_after(delay, key)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

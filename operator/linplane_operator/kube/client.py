@@ -65,7 +65,7 @@ class Client:
     ) -> Object:
         """One call. Raises ApiError for what the server refuses, AwayError where it is away."""
         headers = {"Accept": JSON, "Content-Type": content_type}
-        resource = _resource(path)
+        resource = resource_of(path)
         try:
             _, url, headers, _, _ = await self._api.param_serialize(
                 method,
@@ -112,15 +112,12 @@ def _typed(kind: Kind, body: Object) -> Object:
     return {**body, "apiVersion": kind.api_version, "kind": kind.kind}
 
 
-def _resource(path: str) -> str:
-    """The resource a path is about, for the count of calls: never a name that a user chose."""
-    parts = path.strip("/").split("/")
-    start = 2 if parts[0] == "api" else 3
-    return (
-        parts[start + 2]
-        if parts[start : start + 1] == ["namespaces"] and len(parts) > start + 2
-        else "/".join(parts[start : start + 1])
-    )
+def resource_of(path: str) -> str:
+    """The resource and subresource a path is about, for the count of calls: never a name that a user chose."""
+    parts = path.strip("/").split("/")[2 if path.startswith("/api/") else 3 :]
+    if parts[:1] == ["namespaces"] and len(parts) > 2:
+        parts = parts[2:]
+    return "/".join(parts[:1] + parts[2:3]) or "discovery"
 
 
 def _error(status: int, text: bytes) -> Exception:

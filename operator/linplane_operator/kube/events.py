@@ -26,6 +26,7 @@ class Events:
         self._reporter = reporter
         self._waiting: asyncio.Queue[Object] = asyncio.Queue(WAITING)
         self._tokens: dict[tuple[str, bool], tuple[float, float]] = {}  # by UID and kind: tokens left, when
+        self.written = 0
         self.dropped = 0
 
     def tell(self, about: Object, warning: bool, reason: str, message: str) -> None:
@@ -76,6 +77,7 @@ class Events:
             path = f"/apis/events.k8s.io/v1/namespaces/{event['metadata']['namespace']}/events"
             try:
                 await self._client.call("POST", path, body=event)
+                self.written += 1
             except (ApiError, AwayError) as error:  # a namespace that goes away takes no events
                 self.dropped += 1
                 log.debug("event not written: %s", error)

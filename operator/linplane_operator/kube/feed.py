@@ -28,14 +28,14 @@ class Feed:
         known = self._world.get(kind, namespace, name)
         if (kind.kind, uid_of(body)) in self._gone:
             return
-        if known is not None and uid_of(known) == uid_of(body) and _version(body) <= _version(known):
+        if known is not None and uid_of(known) == uid_of(body) and version_of(body) <= version_of(known):
             return
         before = self._world.put(kind, body)
         self._add(affected(self._world, kind, before, body))
 
     def deleted(self, kind: Kind, body: Object) -> None:
         """Forgets an object, if that very one is known."""
-        self._gone[kind.kind, uid_of(body)] = _version(body)
+        self._gone[kind.kind, uid_of(body)] = version_of(body)
         namespace, name = key_of(body)
         known = self._world.get(kind, namespace, name)
         if known is not None and uid_of(known) == uid_of(body):
@@ -68,6 +68,7 @@ def slim(kind: Kind, body: Object) -> Object:
     return slimmed
 
 
-def _version(body: Object) -> int:
+def version_of(body: Object) -> int:
+    """metadata.resourceVersion, which the API server raises with every write; 0 where there is none."""
     text = str(meta(body).get("resourceVersion", "0"))
     return int(text) if text.isdigit() else 0

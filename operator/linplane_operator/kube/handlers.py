@@ -20,6 +20,7 @@ from linplane_api.kinds import (
 
 from ..compile.objects import Object
 from .feed import Feed
+from .watches import Watches
 
 WATCHED: dict[Kind, str] = {
     **dict.fromkeys(OURS, ""),
@@ -38,20 +39,23 @@ def group_version(kind: Kind) -> tuple[str, str]:
     return group, version
 
 
-def register(registry: kopf.OperatorRegistry, feed: Feed) -> None:
+def register(registry: kopf.OperatorRegistry, feed: Feed, watches: Watches) -> None:
     """One handler a kind: it takes the object into the feed, which names what to reconcile."""
     for kind in WATCHED:
         group, version = group_version(kind)
-        kopf.on.event(group, version, kind.plural, registry=registry, id=f"see-{kind.plural}")(_handler(kind, feed))
+        kopf.on.event(group, version, kind.plural, registry=registry, id=f"see-{kind.plural}")(
+            _handler(kind, feed, watches)
+        )
 
 
-def _handler(kind: Kind, feed: Feed) -> Callable[..., Any]:
+def _handler(kind: Kind, feed: Feed, watches: Watches) -> Callable[..., Any]:
     async def see(event: kopf.RawEvent, **_: Any) -> None:
         body: Object = {**event["object"], "apiVersion": kind.api_version, "kind": kind.kind}
         if event["type"] == "DELETED":
             feed.deleted(kind, body)
         else:
             feed.seen(kind, body)
+        watches.told(kind, body)
 
     return see
 

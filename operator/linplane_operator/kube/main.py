@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from linplane_api import names
-from linplane_api.kinds import MODEL_SERVER, OURS, Kind
+from linplane_api.kinds import MODEL_SERVER, OURS
 
 from ..affected import WorkKey, every_key
 from ..budget import Budget
@@ -31,12 +31,15 @@ from .cluster import KubeCluster
 from .events import Events
 from .feed import Feed
 from .handlers import WATCHED, configure, register
+from .health import Limits, Signs, ailing
+from .metrics import Counts, Figures, FiguresCollector, metrics_registry
+from .probe import serving
+from .resync import Resync
 from .rights import missing_rights
+from .watches import Watches
 
-RESYNC_SECONDS = 60.0
 PATROL_SECONDS = 20.0
 WORKERS = 4
-STALE_SECONDS = 300.0  # without a sign of life from a part, the process is not alive
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +57,7 @@ class Options:
     in_cluster: bool = False
     health_port: int = 8080
     health_host: str = "0.0.0.0"  # noqa: S104 - kubelet asks from outside of the pod
+    limits: Limits = field(default_factory=Limits)
     settings: Settings = field(default_factory=Settings)
 
 
@@ -63,15 +67,21 @@ class Operator:
     def __init__(self, api: ApiClient, options: Options, now: Callable[[], datetime]) -> None:
         self._options = options
         self._configuration = api.configuration
-        self._client = Client(api)
+        self.registry = metrics_registry()
+        self.synced = False
+        self._clock = asyncio.get_running_loop().time
+        self._counts = Counts(self.registry)
+        self._client = Client(api, self._counts.called)
         self._world = World()
         self._events = Events(self._client, now, socket.gethostname())
-        budget = Budget(asyncio.get_running_loop().time)
+        budget = Budget(self._clock)
         self._queue = WorkQueue(self._work, self._failed, random.Random())  # noqa: S311 - spreads retries
         self._feed = Feed(self._world, self._queue.add)
         self._cluster = KubeCluster(self._client, self._world, self._events.tell, self._feed.seen)
         self._reconciler = Reconciler(self._world, self._cluster, options.settings, now=now, budget=budget)
-        self._resynced = asyncio.get_running_loop().time()
+        self._watches = Watches(WATCHED, options.namespaces, self._clock)
+        self._resync = Resync(self._client, self._world, self._feed, self._watches, clock=self._clock)
+        self.registry.register(FiguresCollector(self._figures, self._world))
 
     async def prepare(self) -> None:
         """Names missing rights, waits for the CRDs, and lists every kind once. Raises RightsError."""
@@ -80,20 +90,20 @@ class Operator:
             raise RightsError("\n".join(missing))
         await self._wait_for_crds()
         for kind in WATCHED:
-            await _patiently(lambda kind=kind: self._list(kind))  # type: ignore[misc]
+            await _patiently(lambda kind=kind: self._resync.look_at_all(kind))  # type: ignore[misc]
+        self.synced = True
         log.info("everything was seen once: %d models, %d routes", *(len(self._world.all(k)) for k in OURS[:2]))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop`, or until a part of it dies."""
         registry = kopf.OperatorRegistry()
-        register(registry, self._feed)
+        register(registry, self._feed, self._watches)
         settings = kopf.OperatorSettings()
         configure(settings)
         kopf.on.login(registry=registry)(self._login)
-        kopf.on.probe(registry=registry, id="alive", errors=kopf.ErrorsMode.PERMANENT)(self._alive)
         parts: list[Awaitable[Any]] = [
             self._queue.run(WORKERS),
-            self._resync(),
+            self._resync.run(lambda: self._queue.add(every_key(self._world))),
             self._patrol(),
             self._events.run(),
             kopf.operator(
@@ -102,7 +112,6 @@ class Operator:
                 standalone=True,
                 clusterwide=not self._options.namespaces,
                 namespaces=self._options.namespaces,
-                liveness_endpoint=f"http://{self._options.health_host}:{self._options.health_port}/healthz",
                 stop_flag=stop,
             ),
         ]
@@ -130,12 +139,30 @@ class Operator:
             private_key_path=known.key_file,
         )
 
-    async def _alive(self, **_: Any) -> str:
-        """Raises where a part shows no sign of life, which the probe answers as 500."""
-        age = asyncio.get_running_loop().time() - self._resynced
-        if age > STALE_SECONDS:
-            raise kopf.PermanentError(f"no complete look at the cluster for {age:.0f} s")
-        return f"queue {self._queue.depth}, last complete look {age:.0f} s ago"
+    def ailing(self) -> list[str]:
+        """The parts that show no life; see `health`. Before everything was seen once, nothing has begun."""
+        if not self.synced:
+            return []
+        signs = Signs(
+            queue_stalled=self._queue.stalled,
+            longest_running=self._queue.longest_running,
+            resync_silent=self._resync.silent,
+            behind=self._watches.all_behind(),
+        )
+        return ailing(signs, self._options.limits)
+
+    def _figures(self) -> Figures:
+        return Figures(
+            synced=self.synced,
+            queue_depth=self._queue.depth,
+            queue_failing=self._queue.failing,
+            queue_stalled=self._queue.stalled,
+            longest_running=self._queue.longest_running,
+            resync_age=self._resync.age,
+            events_written=self._events.written,
+            events_dropped=self._events.dropped,
+            watches=self._watches.figures(),
+        )
 
     async def _wait_for_crds(self) -> None:
         wanted = {kind.plural for kind in OURS}
@@ -150,30 +177,6 @@ class Operator:
             log.info("waiting for the CRDs of %s", ", ".join(sorted(wanted)))
             await asyncio.sleep(2)
 
-    async def _list(self, kind: Kind) -> None:
-        """A complete list; what the world has and the list has not is looked for once more before it is forgotten."""
-        for namespace in self._options.namespaces or (None,):
-            before = {key_of(body) for body in self._world.all(kind, namespace)}
-            present = set()
-            async for body in self._client.list(kind, namespace, WATCHED[kind]):
-                present.add(key_of(body))
-                self._feed.seen(kind, body)
-            for body in self._feed.missing(kind, namespace, present):
-                if key_of(body) in before and await self._client.get(kind, *key_of(body)) is None:
-                    self._feed.deleted(kind, body)
-
-    async def _resync(self) -> None:
-        while True:
-            self._queue.add(every_key(self._world))
-            await asyncio.sleep(RESYNC_SECONDS)
-            try:
-                for kind in WATCHED:
-                    await self._list(kind)
-                self._feed.forget_old()
-                self._resynced = asyncio.get_running_loop().time()
-            except (ApiError, AwayError) as error:
-                log.warning("not everything could be listed: %s", error)
-
     async def _patrol(self) -> None:
         """Looks after the children that are not watched."""
         while True:
@@ -186,7 +189,14 @@ class Operator:
                 log.warning("the rights of trainers: %s", error)
 
     async def _work(self, key: WorkKey) -> float | None:
-        return await self._reconciler.reconcile(key)
+        begun = self._clock()
+        try:
+            again = await self._reconciler.reconcile(key)
+        except Exception as error:
+            self._counts.reconciled(key[0], self._clock() - begun, error)
+            raise
+        self._counts.reconciled(key[0], self._clock() - begun, None)
+        return again
 
     def _failed(self, key: WorkKey, error: Exception) -> None:
         log.warning("%s %s/%s: %s: %s; tried again", *key, type(error).__name__, error)
@@ -202,6 +212,19 @@ async def _patiently(work: Callable[[], Awaitable[Any]]) -> Any:
             await asyncio.sleep(1)
 
 
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Whether the work was done before `stop`; else it is given up."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            await working
+        return working.done()
+    finally:
+        stopping.cancel()
+        working.cancel()
+
+
 async def run(options: Options, stop: asyncio.Event) -> None:
     """Runs an operator until `stop`. Raises RightsError, and what a kubeconfig that cannot be read raises."""
     configuration = Configuration()
@@ -212,5 +235,12 @@ async def run(options: Options, stop: asyncio.Event) -> None:
         await config.load_kube_config(path, client_configuration=configuration)  # type: ignore[no-untyped-call]
     async with ApiClient(configuration) as api:
         operator = Operator(api, options, lambda: datetime.now(UTC))
-        await operator.prepare()
-        await operator.run(stop)
+        async with serving(
+            options.health_host,
+            options.health_port,
+            ailing=operator.ailing,
+            synced=lambda: operator.synced,
+            registry=operator.registry,
+        ):
+            if await _unless(stop, operator.prepare()):
+                await operator.run(stop)

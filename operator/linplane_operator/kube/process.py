@@ -7,7 +7,11 @@ import signal
 import sys
 from datetime import UTC, datetime
 
-from .main import Options, run
+from prometheus_client import disable_created_metrics
+
+from .main import Options, RightsError, run
+
+log = logging.getLogger(__name__)
 
 
 class JsonLines(logging.Formatter):
@@ -31,13 +35,26 @@ def set_up_logs() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.captureWarnings(True)
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
 
 
-async def serve(options: Options) -> None:
-    """Runs until SIGTERM or SIGINT. Raises RightsError."""
+async def serve(options: Options) -> int:
+    """Runs until SIGTERM or SIGINT. The exit status: 0; 2 where rights are missing, 1 after any other error, and the
+    log says which.
+    """
     set_up_logs()
+    disable_created_metrics()  # type: ignore[no-untyped-call] # a time a counter, which nobody asks for
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await run(options, stop)
+    try:
+        await run(options, stop)
+    except RightsError as error:
+        for line in str(error).splitlines():
+            log.error("the operator may not %s", line)  # noqa: TRY400 - which rights, not where it was noticed
+        return 2
+    except Exception:
+        log.critical("the operator ends by an error", exc_info=True)
+        return 1
+    return 0

@@ -11,10 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from cluster.client import Client
 from cluster.controlplane import ControlPlane
 from cluster.kinds import CLUSTER_ROLE_BINDING
 from integration.operator.kubelet import Container, Kubelet, any_ports
+from integration.server.running import ask
 from linplane_api.kinds import Kind
 from linplane_operator.kube.rights import rules
 from support import eventually
@@ -59,6 +62,17 @@ class Operator:
             return False
         return True
 
+    def ask(self, path: str) -> tuple[int, str]:
+        """Of its own port."""
+        status, _, body = ask(self.health_port, "GET", path, None, {})
+        return status, body.decode()
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The sum of its samples that have these labels."""
+        families = text_string_to_metric_families(self.ask("/metrics")[1])
+        samples = (sample for family in families for sample in family.samples if sample.name == name)
+        return sum(s.value for s in samples if labels.items() <= s.labels.items())
+
     def logged(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
@@ -83,10 +97,14 @@ class Site:
         self.kubelet = Kubelet(plane, namespace, folder / "pods", environment, listen)
         self.operator = self.start_operator()
 
-    def start_operator(self, *, everywhere: bool = False) -> Operator:
-        """A new process; `everywhere`: for all namespaces."""
+    def start_operator(self, *, everywhere: bool = False, through: str = "") -> Operator:
+        """A new process; `everywhere`: for all namespaces; `through`: the URL by which it reaches the API server."""
         flags = () if everywhere else ("--namespace", self.namespace)
-        self.operator = Operator(self.kubeconfig, self.folder / "operator.log", *flags)
+        kubeconfig = self.kubeconfig
+        if through:
+            kubeconfig = self.folder / "through.kubeconfig"
+            kubeconfig.write_text(self.kubeconfig.read_text().replace(self.plane.server, through))
+        self.operator = Operator(kubeconfig, self.folder / "operator.log", *flags)
         return self.operator
 
     def close(self) -> None:

@@ -56,7 +56,7 @@ def test_it_says_which_right_is_missing(own_site: Site) -> None:
     def refused() -> bool:
         operator = site.start_operator()
         assert operator.process.wait(30) == 2
-        return "create jobs.batch" in operator.log.read_text()
+        return any("create jobs.batch" in line["message"] for line in operator.logged())
 
     assert refused()
 

@@ -224,3 +224,46 @@ def test_jitter_stays_close():
         return times[1] - times[0]
 
     assert 0.8 * 2 * FIRST_DELAY <= run_virtually(main()) <= 1.2 * 2 * FIRST_DELAY
+
+
+def test_it_shows_whether_it_moves():
+    """How long keys wait for a worker, and how long a worker is at one key."""
+    seen: list[tuple[float, float]] = []
+
+    async def script(story):
+        async def forever(key):
+            if key != C:
+                await asyncio.Event().wait()
+
+        def look() -> None:
+            seen.append((story.queue.stalled, story.queue.longest_running))
+
+        story.work = forever
+        loop = asyncio.get_running_loop()
+        loop.call_later(10, story.queue.add, [A])
+        for at in (9, 14):
+            loop.call_later(at, look)
+        loop.call_later(20, story.queue.add, [B, C])
+        loop.call_later(50, look)
+        await story.run(60, workers=2)
+
+    play(script)
+    assert seen == [(0, 0), (0, 4), (30, 40)]
+
+
+def test_it_shows_how_many_fail():
+    """Until they succeed."""
+
+    async def script(story):
+        async def fails(key):
+            if key == A or len(story.failed) < 3:
+                raise ValueError("x")
+
+        story.work = fails
+        story.queue.add([A, B])
+        await story.run(0.1)
+        assert story.queue.failing == 2
+        await story.run(10)
+        assert story.queue.failing == 1
+
+    play(script)

@@ -1,0 +1,80 @@
+"""Lists of every kind: one before anything is reconciled, then one a minute, for what a watch may have missed."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from linplane_api.kinds import Kind
+
+from ..world import World, key_of
+from .client import ApiError, AwayError, Client
+from .feed import Feed, version_of
+from .handlers import WATCHED
+from .watches import Watches
+
+EVERY_SECONDS = 60.0
+
+log = logging.getLogger(__name__)
+
+
+class Resync:
+    """See the module. `clock` gives seconds that never go back."""
+
+    def __init__(
+        self, client: Client, world: World, feed: Feed, watches: Watches, *, clock: Callable[[], float]
+    ) -> None:
+        """Lists where `watches` watch."""
+        self._client = client
+        self._world = world
+        self._feed = feed
+        self._watches = watches
+        self._clock = clock
+        self._tried = self._completed = clock()
+
+    @property
+    def silent(self) -> float:
+        """Seconds since anything was tried, with or without success."""
+        return self._clock() - self._tried
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last complete list of every kind."""
+        return self._clock() - self._completed
+
+    async def look(self, kind: Kind, namespace: str | None = None) -> int:
+        """A complete list; what the world has and the list has not is looked for once more before it is forgotten.
+        The highest resourceVersion, 0 where there is nothing.
+        """
+        self._tried = self._clock()
+        before = {key_of(body) for body in self._world.all(kind, namespace)}
+        present, newest = set(), 0
+        async for body in self._client.list(kind, namespace, WATCHED[kind]):
+            self._tried = self._clock()
+            present.add(key_of(body))
+            newest = max(newest, version_of(body))
+            self._feed.seen(kind, body)
+        for body in self._feed.missing(kind, namespace, present):
+            self._tried = self._clock()
+            if key_of(body) in before and await self._client.get(kind, *key_of(body)) is None:
+                self._feed.deleted(kind, body)
+        return newest
+
+    async def look_at_all(self, kind: Kind) -> None:
+        """The kind in every namespace that is watched."""
+        for namespace in self._watches.scopes:
+            await self.look(kind, namespace)
+
+    async def run(self, reconcile_all: Callable[[], None]) -> None:
+        """Until it is cancelled; has everything reconciled after each try."""
+        while True:
+            self._tried = self._clock()
+            reconcile_all()
+            await asyncio.sleep(EVERY_SECONDS)
+            try:
+                for kind in WATCHED:
+                    for namespace in self._watches.scopes:
+                        self._watches.listed(kind, namespace, await self.look(kind, namespace))
+                self._feed.forget_old()
+                self._completed = self._clock()
+            except (ApiError, AwayError) as error:
+                log.warning("not everything could be listed: %s", error)

@@ -190,9 +190,10 @@ def parse_artifact(data: bytes | str) -> ArtifactFile:
     trained_at = body.get("trainedAt")
     if trained_at is not None and not (isinstance(trained_at, str) and is_time(trained_at)):
         raise FormatError("trainedAt", "a date and time by RFC 3339 is needed")
-    if body.get("digest") != artifact.digest:
+    digest = artifact.digest
+    if body.get("digest") != digest:
         raise FormatError("digest", "is not that of the artifact")
-    return ArtifactFile(artifact, artifact.digest, trained_at)
+    return ArtifactFile(artifact, digest, trained_at)
 
 
 def _by_hand(body: Mapping[str, Any]) -> Artifact:

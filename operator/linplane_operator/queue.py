@@ -1,4 +1,7 @@
-"""A queue of keys: each at most once, one worker a key at a time, failures again later with growing delay."""
+"""A queue of keys: each at most once, one worker a key at a time, failures again later with growing delay.
+
+What nobody waits for (a look at everything) stands behind what somebody has just changed.
+"""
 
 import asyncio
 import random
@@ -22,6 +25,7 @@ class WorkQueue:
         self._failed = failed
         self._jitter = jitter
         self._ready: dict[WorkKey, None] = {}  # in order of arrival
+        self._behind: dict[WorkKey, None] = {}  # their turn comes when nothing else is ready
         self._running: dict[WorkKey, float] = {}  # since when
         self._moved = 0.0  # when a key was last taken, or came when none waited
         self._again: set[WorkKey] = set()  # asked for while running
@@ -31,16 +35,28 @@ class WorkQueue:
 
     def add(self, keys: Iterable[WorkKey]) -> None:
         """Asks for each key to be reconciled soon."""
-        if not self._ready:
-            self._moved = _now()
+        self._begin()
         for key in keys:
             if timer := self._timers.pop(key, None):
                 timer.cancel()
             if key in self._running:
                 self._again.add(key)
             else:
+                self._behind.pop(key, None)
                 self._ready[key] = None
         self._wake.set()
+
+    def add_behind(self, keys: Iterable[WorkKey]) -> None:
+        """Asks for each key to be reconciled when there is nothing more urgent."""
+        self._begin()
+        for key in keys:
+            if key not in self._ready and key not in self._running:
+                self._behind[key] = None
+        self._wake.set()
+
+    def _begin(self) -> None:
+        if not (self._ready or self._behind):
+            self._moved = _now()
 
     def add_after(self, delay: float, key: WorkKey) -> None:
         """Asks for a key to be reconciled in `delay` seconds, or before where an event names it."""
@@ -51,7 +67,7 @@ class WorkQueue:
     @property
     def depth(self) -> int:
         """How many keys wait or run."""
-        return len(self._ready) + len(self._running)
+        return len(self._ready) + len(self._behind) + len(self._running)
 
     @property
     def failing(self) -> int:
@@ -61,7 +77,7 @@ class WorkQueue:
     @property
     def stalled(self) -> float:
         """For how many seconds keys have waited without one being taken; 0 where none waits."""
-        return _now() - self._moved if self._ready else 0.0
+        return _now() - self._moved if self._ready or self._behind else 0.0
 
     @property
     def longest_running(self) -> float:
@@ -76,11 +92,13 @@ class WorkQueue:
 
     async def _worker(self) -> None:
         while True:
-            while not self._ready:
+            await asyncio.sleep(0)  # many keys need no call at all: others get their turn between two
+            while not (self._ready or self._behind):
                 self._wake.clear()
                 await self._wake.wait()
-            key = next(iter(self._ready))
-            del self._ready[key]
+            waiting = self._ready or self._behind
+            key = next(iter(waiting))
+            del waiting[key]
             self._moved = self._running[key] = _now()
             delay: float | None = None
             try:

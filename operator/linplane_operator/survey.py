@@ -1,7 +1,8 @@
 """What the reconcilers need to know, read from the world and put together: no I/O, no clock, nothing is changed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from linplane_api import names
 from linplane_api.canonical import FormatError
@@ -35,7 +36,7 @@ from .compile.objects import (
 )
 from .compile.replicas import Replica, loaded_by, make_replicas
 from .compile.route import Refusal, refuse
-from .compile.routing import Compiled, compile_document
+from .compile.routing import Compiled, compile_document, named_versions
 from .compile.versions import Belongings, Version, judge
 from .world import Key, World
 
@@ -52,18 +53,24 @@ class Routing:
         """The routes whose traffic a version takes part in."""
         return [
             name
-            for name, entry in self.entries.items()
-            if entry.document.model == model
-            and any(v == version and v in entry.document.versions for v, _ in entry.document.traffic())
+            for name in self.by_model.get(model, ())
+            if any(
+                v == version and v in self.entries[name].document.versions
+                for v, _ in self.entries[name].document.traffic()
+            )
         ]
 
     def holding(self, model: str, version: str) -> list[str]:
         """The routes whose document has the weights of a version."""
-        return [
-            name
-            for name, entry in self.entries.items()
-            if entry.document.model == model and version in entry.document.versions
-        ]
+        return [name for name in self.by_model.get(model, ()) if version in self.entries[name].document.versions]
+
+    @cached_property
+    def by_model(self) -> dict[str, list[str]]:
+        """The routes of each model."""
+        result: dict[str, list[str]] = {}
+        for name, entry in self.entries.items():
+            result.setdefault(entry.document.model, []).append(name)
+        return result
 
 
 OWNERS = 32
@@ -139,23 +146,28 @@ class Survey:
         ]
         return models[:OWNERS], waited
 
-    def versions(self, namespace: str, model: str) -> dict[str, Version]:
-        """Every version of a model, judged. One that cannot be read is as one that is not there."""
+    def versions(self, namespace: str, model: str, wanted: Iterable[str]) -> dict[str, Version]:
+        """Versions of a model, judged. One that cannot be read is as one that is not there."""
         result = {}
-        for body in self._world.find(LINEAR_MODEL, namespace, f"model={model}"):
-            try:
-                spec = parse_spec(body, LinearModelSpec)
-            except FormatError:
-                continue
-            artifacts = self._world.find(CONFIG_MAP, namespace, f"owner={uid_of(body)}")
-            result[spec.version] = Version(spec.version, spec.frozen, judge(body, spec, artifacts))
+        for version in wanted:
+            body = self._world.get(LINEAR_MODEL, namespace, names.model_object_name(model, version))
+            if body is not None and (judged := self._judged(namespace, body)):
+                result[version] = judged
         return result
+
+    def _judged(self, namespace: str, body: Object) -> Version | None:
+        artifacts = self._world.find(CONFIG_MAP, namespace, f"owner={uid_of(body)}")
+        try:
+            spec = parse_spec(body, LinearModelSpec)
+        except FormatError:
+            return None
+        return Version(spec.version, spec.frozen, judge(body, spec, artifacts))
 
     def compile(self, namespace: str, name: str, spec: ModelRouteSpec, entry: Entry | None) -> Compiled:
         """The document that a route should have, given the entry in force."""
         server = self._world.get(MODEL_SERVER, namespace, spec.server_name)
         replicas = self._settings.replicas(parse_spec(server or {}, ModelServerSpec).replicas)
-        versions = self.versions(namespace, spec.model)
+        versions = self.versions(namespace, spec.model, named_versions(spec, entry.document if entry else None))
         inputs = (spec, versions, entry.revision if entry else None, replicas)
         known = self._compiled.get((namespace, name))
         if known is None or known[0] != inputs:

@@ -36,6 +36,12 @@ class Compiled:
     message: str
 
 
+def named_versions(spec: ModelRouteSpec, before: RouteDocument | None) -> set[str]:
+    """All versions that `compile_document` asks about: those of the spec, and those of the document in force."""
+    known = (before.current, before.previous, *(candidate.version for candidate in before.split)) if before else ()
+    return {spec.version, *(entry.version for entry in spec.split), *filter(None, known)}
+
+
 def compile_document(
     name: str, spec: ModelRouteSpec, versions: Mapping[str, Version], before: RouteDocument | None, replicas: int
 ) -> Compiled:

@@ -20,6 +20,7 @@ class Feed:
         self._world = world
         self._add = add
         self._gone: dict[tuple[str, str], int] = {}  # kind and UID of what was deleted -> resourceVersion
+        self.silent = False  # names nothing: for the first lists, after which everything is reconciled
 
     def seen(self, kind: Kind, body: Object) -> None:
         """Takes an object; one that is older than what is known, or was deleted since, changes nothing."""
@@ -31,7 +32,8 @@ class Feed:
         if known is not None and uid_of(known) == uid_of(body) and version_of(body) <= version_of(known):
             return
         before = self._world.put(kind, body)
-        self._add(affected(self._world, kind, before, body))
+        if not self.silent:
+            self._add(affected(self._world, kind, before, body))
 
     def deleted(self, kind: Kind, body: Object) -> None:
         """Forgets an object, if that very one is known."""

@@ -89,8 +89,10 @@ class Operator:
         if missing:
             raise RightsError("\n".join(missing))
         await self._wait_for_crds()
+        self._feed.silent = True
         for kind in WATCHED:
             await _patiently(lambda kind=kind: self._resync.look_at_all(kind))  # type: ignore[misc]
+        self._feed.silent = False
         self.synced = True
         log.info("everything was seen once: %d models, %d routes", *(len(self._world.all(k)) for k in OURS[:2]))
 
@@ -103,7 +105,7 @@ class Operator:
         kopf.on.login(registry=registry)(self._login)
         parts: list[Awaitable[Any]] = [
             self._queue.run(WORKERS),
-            self._resync.run(lambda: self._queue.add(every_key(self._world))),
+            self._resync.run(lambda: self._queue.add_behind(every_key(self._world))),
             self._patrol(),
             self._events.run(),
             kopf.operator(
@@ -233,6 +235,8 @@ async def run(options: Options, stop: asyncio.Event) -> None:
     else:
         path = str(options.kubeconfig) if options.kubeconfig else None
         await config.load_kube_config(path, client_configuration=configuration)  # type: ignore[no-untyped-call]
+    # as Kopf's own calls: no proxy by environment, and no look at ~/.netrc, in a thread, before each call
+    configuration.client_session_kwargs = {"trust_env": False}
     async with ApiClient(configuration) as api:
         operator = Operator(api, options, lambda: datetime.now(UTC))
         async with serving(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from linplane_api.conditions import Reason
 from linplane_api.document import RouteDocument, make_entry, parse_entry
-from linplane_operator.compile.routing import compile_document
+from linplane_operator.compile.routing import compile_document, named_versions
 from linplane_operator.compile.versions import Version
 from unit.operator.builders import frozen, missed, pending, ready, route_spec, versions
 
@@ -144,3 +144,13 @@ def test_equal_inputs_give_equal_bytes(given_steps):
         turned = dict(reversed(list(there.items())))
         again = compile_document("homes", spec, turned, before, 2).document
         assert make_entry(again, 1).to_bytes() == make_entry(document, 1).to_bytes()
+
+
+@LAWS
+@given(steps)
+def test_versions_that_are_not_named_do_not_matter(given_steps):
+    """So nobody has to judge them."""
+    for before, document, there, spec, reason in history(given_steps):
+        named = {name: there[name] for name in named_versions(spec, before) if name in there}
+        again = compile_document("homes", spec, named, before, 2)
+        assert (again.document, again.reason) == (document, reason)

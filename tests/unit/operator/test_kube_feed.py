@@ -84,3 +84,13 @@ def test_what_nobody_reads_is_not_kept() -> None:
         "binaryData": {"b": "AA=="},
     }
     assert slim(CONFIG_MAP, body) == {"metadata": {"name": "c", "annotations": {}}, "data": {"a": "1"}}
+
+
+def test_the_first_lists_name_nothing() -> None:
+    """All of it is reconciled after them."""
+    feed, world, asked = fed()
+    feed.silent = True
+    feed.seen(LINEAR_MODEL, model(5))
+    feed.silent = False
+    assert world.get(LINEAR_MODEL, "n", "m-v1")
+    assert asked == set()

@@ -267,3 +267,32 @@ def test_it_shows_how_many_fail():
         assert story.queue.failing == 1
 
     play(script)
+
+
+def test_what_nobody_waits_for_stands_behind():
+    """A look at everything keeps nobody waiting, and is not repeated for what was asked for meanwhile."""
+
+    async def script(story: Story) -> None:
+        story.queue.add_behind((A, B, C))
+        story.queue.add((C,))
+        story.queue.add_behind((C,))
+        assert story.queue.depth == 3
+        await story.run(1)
+
+    assert play(script).keys == ["c", "a", "b"]
+
+
+def test_keys_that_need_no_call_let_others_have_their_turn():
+    async def script(story: Story) -> None:
+        turns = []
+
+        async def other() -> None:
+            while len(story.lines) < 3:
+                turns.append(len(story.lines))
+                await asyncio.sleep(0)
+
+        story.queue.add((A, B, C))
+        await asyncio.gather(story.run(1), other())
+        assert set(turns) == {0, 1, 2}
+
+    play(script)

@@ -1,0 +1,60 @@
+"""200 switches, with ten server processes under constant load."""
+
+import statistics
+import time
+from contextlib import closing
+
+import pytest
+
+from integration.cluster.objects import config_map, route, version
+from integration.operator.site import Site
+from integration.operator.switching import (
+    Load,
+    Switch,
+    Watch,
+    every_server_answered,
+    from_the_old_version,
+    ports,
+    switch,
+)
+from linplane_api.kinds import MODEL_ROUTE
+from linplane_api.names import API_VERSION
+
+SERVERS, ROUNDS = 10, 20
+ROUTES = [f"iris-{number}" for number in range(10)]
+ROW = {"x": 1.0}
+WEIGHTS = {"v1": '{"coefficients": {"x": 1}, "intercept": 1}', "v2": '{"coefficients": {"x": 2}, "intercept": 2}'}
+
+
+@pytest.mark.timeout(600)
+def test_no_request_fails_and_none_is_late(own_site: Site) -> None:
+    """Each round patches ten routes, for a routing ConfigMap is written at most once a second. A route that says
+    Converged of the patched generation is at once answered by the new version alone, by every server.
+    """
+    site = own_site
+    server = {"apiVersion": API_VERSION, "kind": "ModelServer", "metadata": {"name": "default"}}
+    site.apply({**server, "spec": {"replicas": SERVERS}}, config_map("iris", **WEIGHTS))
+    for name in ("v1", "v2"):
+        site.apply(version(name, weights={"configMapKeyRef": {"name": "iris", "key": name}}))
+    site.apply(*(route("v1", name=name) for name in ROUTES))
+    found = ports(site, SERVERS)
+    for name in ROUTES:
+        site.comes_to(MODEL_ROUTE, name, "Converged", "True")
+    load = Load(found, ROUTES, ROW, per_second=30)
+    switches: list[Switch] = []
+    with closing(Watch(site)) as watch, load.running():
+        every_server_answered(load, SERVERS, ROUTES, 0.0)
+        for number in range(ROUNDS):
+            switches += switch(site, watch, ROUTES, ("v2", "v1")[number % 2])
+            every_server_answered(load, SERVERS, ROUTES, time.monotonic())
+    assert load.failures == []
+    wrong, judged = from_the_old_version(switches, load.answers)
+    assert wrong == []
+    assert judged >= ROUNDS * SERVERS * len(ROUTES)
+    assert len(switches) == 200
+    assert {answer.version for answer in load.answers} == {"v1", "v2"}
+    times = sorted(made.seconds for made in switches)
+    print(
+        f"{len(load.answers)} answers, {judged} after a switch; patch to Converged: median"
+        f" {statistics.median(times):.2f} s, longest {times[-1]:.2f} s, with waits for the budget of writes"
+    )

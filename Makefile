@@ -4,10 +4,10 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test unit lint format generate bench cluster clean
+.PHONY: help setup demo test unit lint format generate bench bench-operator cluster clean
 
 help: ## What there is to do
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(READY) ## Make .venv as the lock file says
 
@@ -45,6 +45,9 @@ generate: setup ## Write generated files anew
 
 bench: setup ## Measure, and write docs/benchmarks.md
 	PYTHONPATH=tests $(BIN)/python -m tests.bench
+
+bench-operator: setup ## The same for the operator, on an API server
+	PYTHONPATH=tests $(BIN)/python -m tests.bench operator $(ONLY)
 
 cluster: setup ## A control plane with the operator, to use by hand; pods are processes of this machine
 	@PYTHONPATH=tests exec $(BIN)/python -m integration.operator

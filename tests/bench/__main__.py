@@ -1,66 +1,59 @@
-"""`make bench`: runs every benchmark and writes docs/benchmarks.md."""
+"""`make bench`: serving and training. `make bench-operator`, with the argument `operator`: the operator on an API
+server. Each writes its own sections of docs/benchmarks.md.
+"""
 
-import os
-import platform
-from collections.abc import Sequence
-from pathlib import Path
+import sys
 
-from . import serving, training
+from . import operator_fleet, operator_switches, page, serving, training
 
-PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-
-
-PAGE_TEXT = """# Benchmarks
-
-Written by `make bench`, on: {machine}.
-Machines differ and are noisy: read the ratios, each to a baseline that was measured in the same run, interleaved
-with it; medians of {rounds[0]} rounds (serving) and {rounds[1]} (training).
-
-## One row a request
+SERVING = """Written by `make bench`, on: {machine}; medians of {rounds} rounds.
 
 `POST /routes/NAME/predict`, {features} features by name; validation, limiter, counters and histogram on; one process on
 one core, {connections} connections from another core, {seconds} s a round. The baseline is a bare ASGI hello on
 uvicorn (uvloop, httptools). CPU is user and system time of the server process; MB is its resident memory.
 
-{serving}
-## Training
+{table}"""
 
-{training_rows} rows of {training_features} features, float64 in memory, one BLAS thread; extra memory is beside them.
+TRAINING = """Written by `make bench`, on: {machine}; medians of {rounds} rounds.
 
-{training}"""
+{rows} rows of {features} features, float64 in memory, one BLAS thread; extra memory is beside them.
 
-
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table, figures to the right."""
-    lines = [" | ".join(headers), " | ".join(["---", *["---:"] * (len(headers) - 1)]), *(" | ".join(r) for r in rows)]
-    return "".join(f"| {line} |\n" for line in lines)
+{table}"""
 
 
-def machine() -> str:
-    """The processor, as far as it tells, and the versions that matter."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    cores = len(os.sched_getaffinity(0))
-    return f"{models[0] if models else platform.machine()}, {cores} cores, Python {platform.python_version()}"
+def serve_and_train() -> dict[str, str]:
+    """The sections of `make bench`."""
+    serving_rows, training_rows = serving.measure(), training.measure()
+    headers = ("server", "requests/s", "x hello", "CPU us/request", "p50 ms", "p99 ms", "MB")
+    return {
+        "One row a request": SERVING.format(
+            machine=page.machine(),
+            rounds=serving.ROUNDS,
+            features=serving.FEATURES,
+            connections=serving.CONNECTIONS,
+            seconds=round(serving.SECONDS),
+            table=page.table(headers, serving_rows),
+        ),
+        "Training": TRAINING.format(
+            machine=page.machine(),
+            rounds=training.ROUNDS,
+            rows=f"{training.ROWS:,}",
+            features=training.FEATURES,
+            table=page.table(("method", "s", "x numpy.linalg.lstsq", "extra MB"), training_rows),
+        ),
+    }
+
+
+def operate(which: str) -> dict[str, str]:
+    """The sections of `make bench-operator`; `which` is `switches`, `fleet` or empty for both."""
+    parts = {"switches": operator_switches.measure, "fleet": operator_fleet.measure}
+    return {title: text for name, part in parts.items() if which in ("", name) for title, text in part().items()}
 
 
 def main() -> None:
     """Measures and writes."""
-    serving_rows = serving.measure()
-    training_rows = training.measure()
-    text = PAGE_TEXT.format(
-        machine=machine(),
-        serving=table(("server", "requests/s", "x hello", "CPU us/request", "p50 ms", "p99 ms", "MB"), serving_rows),
-        training=table(("method", "s", "x numpy.linalg.lstsq", "extra MB"), training_rows),
-        training_rows=f"{training.ROWS:,}",
-        training_features=training.FEATURES,
-        rounds=(serving.ROUNDS, training.ROUNDS),
-        features=serving.FEATURES,
-        connections=serving.CONNECTIONS,
-        seconds=round(serving.SECONDS),
-    )
-    PAGE.write_text(text, encoding="utf-8")
-    print(text)
+    words = [*sys.argv[1:], "", ""]
+    page.write(operate(words[1]) if words[0] == "operator" else serve_and_train())
 
 
 if __name__ == "__main__":

@@ -32,11 +32,12 @@ class Answer:
 
 @dataclass(frozen=True)
 class Switch:
-    """A route patched at one moment, and seen to have converged at another (seconds)."""
+    """A route patched at one moment, answered at the next, and seen to have converged at another (seconds)."""
 
     route: str
     version: str
     patched: float
+    answered: float
     converged: float
 
     @property
@@ -148,8 +149,8 @@ def switch(site: Site, watch: Watch, routes: Sequence[str], version: str) -> lis
     for route in routes:
         began = time.monotonic()
         body = site.admin.patch(MODEL_ROUTE, route, {"spec": {"version": version}}, site.namespace)
-        patched.append((route, began, body["metadata"]["generation"]))
-    return [Switch(route, version, began, watch.wait(route, number)) for route, began, number in patched]
+        patched.append((route, began, time.monotonic(), body["metadata"]["generation"]))
+    return [Switch(route, version, *times, watch.wait(route, number)) for route, *times, number in patched]
 
 
 def ports(site: Site, servers: int) -> list[int]:

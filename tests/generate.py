@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from chart import install, templates
+from chart import install, table, templates
 from chart.render import CHART
 from linplane_operator.kube import rights
 
@@ -32,7 +32,7 @@ def generated() -> dict[Path, str]:
 
 def rendered() -> dict[Path, str]:
     """What is made from the chart, so after everything that the chart is made from."""
-    return {ROOT / "manifests/install.yaml": install.manifest()}
+    return {ROOT / "manifests/install.yaml": install.manifest(), CHART / "README.md": table.readme()}
 
 
 def main(check: bool) -> int:

@@ -27,7 +27,7 @@ def render_text(values: Values | None = None, *, release: str = RELEASE, namespa
 
 def objects(texts: Mapping[str, str]) -> list[Object]:
     """The objects of rendered templates, in the order of their paths."""
-    parsed = [list(yaml.safe_load_all(text)) for path, text in texts.items() if path.endswith(".yaml")]
+    parsed = [yaml.load_all(text, yaml.CSafeLoader) for path, text in texts.items() if path.endswith(".yaml")]
     return [body for bodies in parsed for body in bodies if body]
 
 

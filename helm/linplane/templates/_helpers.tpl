@@ -1,11 +1,11 @@
-{{/* The prefix of all names: at most 48 characters, so that every name made of it is a DNS label. */}}
+{{/* The prefix of all names: at most 46 characters, so that every name made of it is a DNS label. */}}
 {{- define "linplane.fullname" -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 48 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | trunc 46 | trimSuffix "-" -}}
 {{- else if contains .Chart.Name .Release.Name -}}
-{{- .Release.Name | trunc 48 | trimSuffix "-" -}}
+{{- .Release.Name | trunc 46 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 48 | trimSuffix "-" -}}
+{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 46 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 
@@ -69,4 +69,16 @@ allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 runAsNonRoot: true
 capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{/* What operator, servers and trainers reach: names, wherever they are served, and the API server. */}}
+{{- define "linplane.clusterEgress" -}}
+- ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]
+- ports:
+  {{- range .Values.networkPolicies.apiServerPorts }}
+  - {protocol: TCP, port: {{ . }}}
+  {{- end }}
+  {{- with .Values.networkPolicies.apiServer }}
+  to: {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end -}}

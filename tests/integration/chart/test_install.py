@@ -1,18 +1,23 @@
 """The chart's objects, taken by a real API server, and an operator that holds what they grant and nothing else."""
 
+import copy
+import re
 import socket
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from chart.render import NAMESPACE, is_hook, render
+from chart.render import CHART, NAMESPACE, is_hook, render
+from cluster.client import ApiError
 from cluster.controlplane import ControlPlane
 from cluster.kinds import ACCESS_REVIEW
 from linplane_api.kinds import POD
 from support import eventually
+from unit.chart import made
 
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:linplane-operator"
 FORBIDDEN = [
@@ -47,7 +52,7 @@ def test_a_restricted_namespace_takes_the_operators_pod(installed: ControlPlane)
 
 
 def test_the_operator_has_all_the_rights_that_it_asks_for(installed: ControlPlane, tmp_path: Path) -> None:
-    """Started as the chart's account, for every namespace: it answers on /healthz, which it does after its checks."""
+    """Started as the chart's account, for every namespace: it becomes ready, and exports what the alerts name."""
     token = installed.token_for("linplane-operator", NAMESPACE)
     kubeconfig = installed.write_kubeconfig(tmp_path / "kubeconfig", token)
     with socket.create_server(("127.0.0.1", 0)) as sock:
@@ -57,12 +62,16 @@ def test_the_operator_has_all_the_rights_that_it_asks_for(installed: ControlPlan
     with (tmp_path / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
 
-            def is_alive() -> bool:
+            def answer(path: str) -> str:
                 assert process.poll() is None, (tmp_path / "log").read_text()
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as reply:
-                    return bool(reply.status == 200)
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as reply:
+                    return str(reply.read().decode())
 
-            assert eventually(is_alive, timeout=60)
+            assert eventually(lambda: answer("/readyz"), timeout=60) == "ok\n"
+            named = set(re.findall(r"linplane_operator_[a-z_]+", (CHART / "files/rules.yaml").read_text("utf-8")))
+            scraped = answer("/metrics")
+            assert len(named) > 6
+            assert [name for name in sorted(named) if f"\n{name}" not in scraped] == []
         finally:
             process.kill()
 
@@ -79,3 +88,27 @@ def test_the_operator_may_not(installed: ControlPlane, group: str, resource: str
     }
     answer = installed.admin.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body)
     assert not answer["status"]["allowed"], asked
+
+
+def test_the_operators_account_starts_no_other_pods(installed: ControlPlane) -> None:
+    """The policy of the hardened profile bites: what the operator makes is taken, the same with one Secret is not."""
+    for body in render({"hardened": True}):
+        if body["kind"].startswith("ValidatingAdmissionPolicy") and "operator" in body["metadata"]["name"]:
+            installed.admin.apply(body, force=True)
+    operator = installed.admin.impersonating(ACCOUNT, ["system:serviceaccounts", "system:masters"])
+
+    def refused(body: dict[str, Any]) -> bool:
+        try:
+            operator.apply(body, "default", dryRun="All")
+        except ApiError as error:
+            return "linplane-operator-pods" in error.message
+        return False
+
+    theirs = [dict(made.everything())[name] for name in ("server-full", "job-claim")]
+    theirs = [{**body, "metadata": {**body["metadata"], "namespace": "default"}} for body in theirs]
+    for body in theirs:
+        worse = copy.deepcopy(body)
+        pod = worse["spec"]["template"]["spec"]
+        pod["volumes"] = [*pod["volumes"], {"name": "loot", "secret": {"secretName": "x"}}]
+        assert eventually(lambda worse=worse: refused(worse))
+        assert not refused(body)

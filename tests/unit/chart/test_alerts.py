@@ -1,0 +1,143 @@
+"""The alerts: promtool's own checks and cases, a runbook for each, and no name of a metric that nobody exports."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry, generate_latest
+
+from chart import matrix
+from chart.render import CHART
+from linplane_operator.kube.metrics import Counts, FiguresCollector
+from linplane_operator.kube.metrics import metrics_registry as operator_metrics
+from linplane_operator.world import World
+from linplane_server.metrics import ServerCollector
+from linplane_server.metrics import metrics_registry as server_metrics
+from linplane_server.serving import new_serving
+from unit.operator.test_kube_metrics import figures
+
+ROOT = Path(__file__).parents[3]
+RULES = CHART / "files/rules.yaml"
+CASES = Path(__file__).with_name("alerts.yaml")
+
+Object = dict[str, Any]
+
+
+def rules() -> list[Object]:
+    """Those that the chart renders."""
+    (body,) = [body for body in matrix.rendered("monitoring") if body["kind"] == "PrometheusRule"]
+    return [rule for group in body["spec"]["groups"] for rule in group["rules"]]
+
+
+def promtool(*arguments: str, folder: Path, stdin: str = "") -> str:
+    """What it said; skips without it, and fails where CI=true."""
+    program = shutil.which("promtool")
+    if program is None:
+        said = "promtool is not installed: Debian has it in the package prometheus"
+        if os.environ.get("CI", "").lower() in ("true", "1"):
+            pytest.fail(said)
+        pytest.skip(said)
+    done = subprocess.run(
+        [program, *arguments], cwd=folder, input=stdin, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_promtool_takes_the_rules(tmp_path: Path) -> None:
+    """As they are rendered."""
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "all", "rules": rules()}]}))
+    assert f"{len(rules())} rules found" in promtool("check", "rules", "rules.yaml", folder=tmp_path)
+
+
+def test_each_alert_fires_when_it_should_and_not_otherwise(tmp_path: Path) -> None:
+    shutil.copy(RULES, tmp_path / "rules.yaml")
+    shutil.copy(CASES, tmp_path / "cases.yaml")
+    assert "SUCCESS" in promtool("test", "rules", "cases.yaml", folder=tmp_path)
+
+
+def test_each_alert_has_a_case_of_both_kinds() -> None:
+    cases = [case for test in yaml.safe_load(CASES.read_text("utf-8"))["tests"] for case in test["alert_rule_test"]]
+    for rule in rules():
+        seen = {bool(case["exp_alerts"]) for case in cases if case["alertname"] == rule["alert"]}
+        assert seen == {True, False}, rule["alert"]
+
+
+def test_each_alert_has_a_runbook() -> None:
+    """The anchor is that of a heading in docs/alerts.md, and no heading is of an alert that is gone."""
+    headings = re.findall(r"^## (\w+)$", (ROOT / "docs/alerts.md").read_text("utf-8"), re.MULTILINE)
+    assert headings == [rule["alert"] for rule in rules()]
+    for rule in rules():
+        url, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+        assert url.endswith("/docs/alerts.md")
+        assert anchor == rule["alert"].lower()
+        assert rule["labels"]["severity"] in ("critical", "warning", "info")
+
+
+def expressions() -> list[str]:
+    """Every PromQL text of the alerts and the dashboard."""
+    dashboard = json.loads((CHART / "files/dashboard.json").read_text("utf-8"))
+    found = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    found += [item["query"] for item in dashboard["templating"]["list"]]
+    return [rule["expr"] for rule in rules()] + found
+
+
+def metrics_named(text: str) -> set[str]:
+    return set(re.findall(r"\b(?:linplane|process)_[a-z_]+\b", re.sub(r"\{[^}]*\}", "", text)))
+
+
+def test_dashboard_is_what_grafana_takes() -> None:
+    """One ConfigMap key with the same JSON; panels with ids of their own, that do not lie on each other."""
+    (body,) = [b for b in matrix.rendered("monitoring") if b["metadata"]["name"] == "linplane-dashboard"]
+    dashboard = json.loads(body["data"]["linplane.json"])
+    assert dashboard == json.loads((CHART / "files/dashboard.json").read_text("utf-8"))
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in dashboard["panels"]]
+    assert len(set(places)) == len(places)
+    assert body["metadata"]["labels"]["grafana_dashboard"] == "yes"
+
+
+class Hearing:
+    """A source of routing as in a cluster: it knows when it last heard of the API server."""
+
+    name, heard_at = "kubernetes", 1.0
+
+
+def registries() -> tuple[CollectorRegistry, CollectorRegistry]:
+    """A server's and the operator's, with everything that they ever export."""
+    server = server_metrics(ServerCollector(new_serving(lambda: 0), cast("Any", Hearing())))
+    operator = operator_metrics()
+    Counts(operator).called("GET", "pods", 200)
+    operator.register(FiguresCollector(figures, World()))
+    return server, operator
+
+
+SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
+
+
+def exported(registry: CollectorRegistry) -> set[str]:
+    return {family.name + suffix for family in registry.collect() for suffix in SUFFIXES.get(family.type, ("",))}
+
+
+def test_every_metric_that_is_named_is_exported() -> None:
+    """By the alerts, the dashboard and the pages of docs/."""
+    known = set[str]().union(*map(exported, registries()))
+    named = set[str]().union(*map(metrics_named, expressions()))
+    assert len(named) > 15
+    assert named <= known
+    for page in (ROOT / "docs").glob("*.md"):
+        told = set(re.findall(r"`(linplane_[a-z_]+)", page.read_text("utf-8")))
+        assert told <= known, page
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["server", "operator"])
+def test_promtool_takes_the_exposition(number: int, tmp_path: Path) -> None:
+    """No metric without help, none by a name that Prometheus advises against."""
+    text = generate_latest(registries()[number]).decode()
+    assert promtool("check", "metrics", folder=tmp_path, stdin=text) == ""

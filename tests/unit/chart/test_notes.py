@@ -1,0 +1,74 @@
+"""What a person reads: NOTES.txt, the chart's own page, and manifests/install.yaml."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from chart import install, matrix
+from chart.render import CHART
+
+ROOT = Path(__file__).parents[3]
+CHART_YAML: dict[str, Any] = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", matrix.NAMES)
+def test_the_notes_say_the_next_command(name: str) -> None:
+    """And how the admin port is reached, and how to check; nothing is left unrendered."""
+    notes = matrix.texts(name)["NOTES.txt"]
+    for part in ("apply -f manifests/examples/penguins", "/predict", "-admin 8081", "helm test linplane"):
+        assert part in notes
+    assert "{{" not in notes
+    assert "<no value>" not in notes
+    assert "enforce=restricted" in notes
+
+
+@pytest.mark.parametrize(
+    ("name", "word"), [("namespaces", "pricing, shop"), ("unkept-crds", "crds.keep is off"), ("no-rbac", "rbac.create")]
+)
+def test_the_notes_warn_of_what_was_chosen(name: str, word: str) -> None:
+    assert word in matrix.texts(name)["NOTES.txt"]
+    assert word not in matrix.texts("default")["NOTES.txt"]
+
+
+def test_the_chart_introduces_itself() -> None:
+    """What catalogues of charts ask for."""
+    for key in ("description", "home", "icon", "kubeVersion", "sources", "maintainers", "keywords"):
+        assert CHART_YAML[key], key
+    assert CHART_YAML["version"]
+    notes = CHART_YAML["annotations"]
+    wanted = {"license", "category", "crds", "crdsExamples", "changes", "images", "operator", "operatorCapabilities"}
+    assert {f"artifacthub.io/{key}" for key in wanted} <= notes.keys()
+    assert (notes["artifacthub.io/license"], notes["artifacthub.io/operator"]) == ("Apache-2.0", "true")
+    crds = {entry["name"]: entry["kind"] for entry in yaml.safe_load(notes["artifacthub.io/crds"])}
+    found = {b["metadata"]["name"]: b for b in matrix.rendered("default") if b["kind"] == "CustomResourceDefinition"}
+    assert crds == {name: body["spec"]["names"]["kind"] for name, body in found.items()}
+
+
+def test_the_images_that_it_names_are_those_that_it_uses() -> None:
+    listed = {entry["image"] for entry in yaml.safe_load(CHART_YAML["annotations"]["artifacthub.io/images"])}
+    text = matrix.texts("default")["operator/deployment.yaml"]
+    assert listed == set(re.findall(r"ghcr\.io/linplane/[a-z-]+:[\w.]+", text))
+    assert len(listed) == 3
+
+
+def test_the_examples_that_it_shows_are_those_of_the_manifests() -> None:
+    shown = list(yaml.safe_load(CHART_YAML["annotations"]["artifacthub.io/crdsExamples"]))
+    folder = ROOT / "manifests/examples/penguins"
+    bodies = [body for file in sorted(folder.glob("*.yaml")) for body in yaml.safe_load_all(file.read_text("utf-8"))]
+    assert len(shown) >= 3
+    for example in shown:
+        assert example in bodies or example["kind"] == "ModelServer"
+
+
+def test_without_helm_nothing_names_helm() -> None:
+    """Labels of Helm's would make Helm refuse, or adopt, what kubectl made."""
+    bodies = [body for body in yaml.safe_load_all(install.manifest()) if body]
+    assert bodies[0]["kind"] == "Namespace"
+    assert bodies[0]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    by_helm = [body for body in matrix.rendered("default") if "helm.sh/hook" not in str(body["metadata"])]
+    assert len(bodies) == len(by_helm) + 1
+    assert "Helm" not in re.sub(r"^#.*", "", install.manifest(), flags=re.MULTILINE)
+    assert "helm.sh" not in install.manifest()

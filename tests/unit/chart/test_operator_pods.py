@@ -1,0 +1,92 @@
+"""The policy that holds the operator's account to the pods that the operator makes, judged by its own CEL."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import cel
+import pytest
+
+from chart import matrix
+from unit.chart import made
+
+Object = dict[str, Any]
+MADE = dict(made.everything())
+POD = ("spec", "template", "spec")
+
+
+def policy(name: str = "deny") -> Object:
+    (found,) = [
+        body
+        for body in matrix.rendered(name)
+        if body["kind"] == "ValidatingAdmissionPolicy" and body["metadata"]["name"] == "linplane-operator-pods"
+    ]
+    return found
+
+
+EXPRESSIONS = [cel.compile(rule["expression"]) for rule in policy()["spec"]["validations"]]
+
+
+def is_taken(body: Object) -> bool:
+    """By every rule; one that cannot be judged refuses, as failurePolicy Fail has it."""
+    try:
+        return all(expression.execute({"object": body}) for expression in EXPRESSIONS)
+    except (RuntimeError, ValueError, TypeError):
+        return False
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_what_the_operator_makes_is_taken(name: str) -> None:
+    assert is_taken(MADE[name])
+
+
+def pod_of(body: Object) -> Object:
+    found: Object = body["spec"]["template"]["spec"]
+    return found
+
+
+def security(body: Object) -> Object:
+    found: Object = pod_of(body)["containers"][0]["securityContext"]
+    return found
+
+
+CHANGES: dict[str, Callable[[Object], object]] = {
+    "other-name": lambda body: body["metadata"].update(name="theirs"),
+    "other-account": lambda body: pod_of(body).update(serviceAccountName="cluster-admin"),
+    "as-root": lambda body: pod_of(body)["securityContext"].update(runAsNonRoot=False),
+    "no-security": lambda body: pod_of(body).pop("securityContext"),
+    "host-network": lambda body: pod_of(body).update(hostNetwork=True),
+    "host-pid": lambda body: pod_of(body).update(hostPID=True),
+    "host-ipc": lambda body: pod_of(body).update(hostIPC=True),
+    "init-container": lambda body: pod_of(body).update(initContainers=[{"name": "x", "image": "x"}]),
+    "second-container": lambda body: pod_of(body)["containers"].append({"name": "x", "image": "x"}),
+    "escalation": lambda body: security(body).update(allowPrivilegeEscalation=True),
+    "privileged": lambda body: security(body).update(privileged=True),
+    "writable": lambda body: security(body).update(readOnlyRootFilesystem=False),
+    "capabilities-kept": lambda body: security(body).pop("capabilities"),
+    "capabilities-added": lambda body: security(body)["capabilities"].update(add=["SYS_ADMIN"]),
+    "host-path": lambda body: pod_of(body).update(volumes=[{"name": "x", "hostPath": {"path": "/"}}]),
+    "secret": lambda body: pod_of(body).update(volumes=[{"name": "x", "secret": {"secretName": "x"}}]),
+}
+
+
+@pytest.mark.parametrize("name", ["server-empty", "job-claim"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_anything_else_is_refused(name: str, change: str) -> None:
+    body = copy.deepcopy(MADE[name])
+    CHANGES[change](body)
+    assert not is_taken(body)
+
+
+def test_it_is_off_by_default_and_on_where_it_is_hardened() -> None:
+    for name in matrix.NAMES:
+        there = any(body["metadata"]["name"] == "linplane-operator-pods" for body in matrix.rendered(name))
+        assert there is (name in ("deny", "hardened")), name
+
+
+def test_it_is_about_the_operator_alone() -> None:
+    (condition,) = policy()["spec"]["matchConditions"]
+    judge = cel.compile(condition["expression"])
+    for user, is_ours in (("linplane-system:linplane-operator", True), ("linplane-system:default", False)):
+        request = {"userInfo": {"username": f"system:serviceaccount:{user}"}}
+        assert judge.execute({"request": request}) is is_ours

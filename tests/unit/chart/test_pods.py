@@ -1,0 +1,142 @@
+"""Every pod: the chart's for every value file, and those that the operator makes."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from chart import matrix, pods
+from linplane_server.settings import Shutdown
+from unit.chart import made
+
+Object = dict[str, Any]
+MADE = dict(made.everything())
+TOKENS = {"Deployment linplane-operator", "Deployment linplane-server-default"}
+
+
+@pytest.mark.parametrize("name", matrix.NAMES)
+def test_the_charts_pods_are_restricted(name: str) -> None:
+    for whose, pod in pods.templates(matrix.rendered(name)):
+        assert not pods.problems(pod), whose
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_the_operators_pods_are_restricted(name: str) -> None:
+    ((_, pod),) = pods.templates([MADE[name]])
+    assert not pods.problems(pod)
+
+
+def test_only_what_calls_the_api_has_a_token() -> None:
+    """Operator, servers, trainers: and each ServiceAccount gives none by itself."""
+    found = [body for _, body in matrix.every_object()] + list(MADE.values())
+    wanting = {who for who, pod in pods.templates(found) if pod["spec"]["automountServiceAccountToken"]}
+    assert {who for who in wanting if not who.startswith("Job ")} == TOKENS | {"Deployment linplane-staging-operator"}
+    assert not {who for who in wanting if who.startswith("Pod ")}
+    for body in (*found, *made.others()):
+        if body["kind"] == "ServiceAccount":
+            assert body["automountServiceAccountToken"] is False
+
+
+def broken(path: str, value: object) -> Object:
+    """The server's pod template with one thing changed; a number is a place in a list, None takes the key away."""
+    ((_, pod),) = pods.templates([copy.deepcopy(MADE["server-empty"])])
+    *way, last = path.split(".")
+    part: Any = pod
+    for key in way:
+        part = part[int(key)] if key.isdigit() else part[key]
+    if value is None:
+        del part[last]
+    else:
+        part[last] = value
+    return pod
+
+
+CONTAINER = "spec.containers.0"
+BREACHES = [
+    ("spec.hostNetwork", True, pods.restricted),
+    ("spec.securityContext.runAsNonRoot", None, pods.restricted),
+    ("spec.securityContext.runAsUser", 0, pods.restricted),
+    ("spec.securityContext.seccompProfile", None, pods.restricted),
+    ("spec.volumes", [{"name": "config", "hostPath": {"path": "/"}}], pods.restricted),
+    (f"{CONTAINER}.securityContext.allowPrivilegeEscalation", True, pods.restricted),
+    (f"{CONTAINER}.securityContext.capabilities", {"drop": ["ALL"], "add": ["NET_ADMIN"]}, pods.restricted),
+    (f"{CONTAINER}.securityContext.runAsUser", 0, pods.restricted),
+    (f"{CONTAINER}.ports", [{"containerPort": 80, "hostPort": 80}], pods.restricted),
+    (f"{CONTAINER}.livenessProbe.httpGet.host", "localhost", pods.no_host_in_handlers),
+    (f"{CONTAINER}.securityContext.readOnlyRootFilesystem", False, pods.read_only),
+    ("spec.volumes", [{"name": "config", "emptyDir": {}}], pods.read_only),
+    ("spec.volumes", [{"name": "config", "persistentVolumeClaim": {"claimName": "c"}}], pods.read_only),
+    ("spec.enableServiceLinks", None, pods.no_service_links),
+    ("spec.automountServiceAccountToken", None, pods.says_its_token),
+    (f"{CONTAINER}.resources", {}, pods.has_resources),
+    (f"{CONTAINER}.resources", {"requests": {"cpu": "1", "memory": "1Gi"}}, pods.has_resources),
+    ("metadata.labels", {"app": "other"}, pods.spreads_over_itself),
+    ("spec.topologySpreadConstraints.0.whenUnsatisfiable", "DoNotSchedule", pods.spreads_over_itself),
+    (f"{CONTAINER}.envFrom", [{"secretRef": {"name": "all"}}], pods.no_secrets_in_plain_sight),
+    (f"{CONTAINER}.env", [{"name": "API_TOKEN", "value": "abc"}], pods.no_secrets_in_plain_sight),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "rule"), BREACHES)
+def test_each_rule_bites(path: str, value: object, rule: pods.Rule) -> None:
+    assert list(rule(broken(path, value)))
+
+
+def test_every_rule_is_seen_to_bite() -> None:
+    assert {rule for _, _, rule in BREACHES} == set(pods.RULES)
+
+
+@pytest.mark.parametrize("name", made.SERVERS)
+def test_a_server_has_time_to_drain(name: str) -> None:
+    """preStop, then the server's own times, then room: Kubernetes kills after the sum of them at the earliest."""
+    spec = MADE[f"server-{name}"]["spec"]["template"]["spec"]
+    sleep = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    own = Shutdown()
+    assert sleep >= 5
+    needed = sleep + own.drain_seconds + own.graceful_seconds + own.hard_seconds
+    assert spec["terminationGracePeriodSeconds"] >= max(needed, sleep + own.graceful_seconds + 5)
+
+
+@pytest.mark.parametrize("name", made.SERVERS)
+def test_a_server_is_replaced_one_more_at_a_time(name: str) -> None:
+    """S14, S16: never fewer than asked for; probes on the admin port, liveness by /livez alone."""
+    spec = MADE[f"server-{name}"]["spec"]
+    assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    container = spec["template"]["spec"]["containers"][0]
+    asked = {probe: container[probe]["httpGet"] for probe in pods.HANDLERS}
+    assert asked["startupProbe"] == asked["livenessProbe"] == {"path": "/livez", "port": "admin"}
+    assert asked["readinessProbe"] == {"path": "/readyz", "port": "admin"}
+    keys = {constraint["topologyKey"] for constraint in spec["template"]["spec"]["topologySpreadConstraints"]}
+    assert keys == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
+
+
+def test_budgets_never_keep_a_node() -> None:
+    """S13: one at a time, of one too; a broken pod does not count."""
+    bodies = [body for _, body in matrix.every_object()] + made.others()
+    budgets = [body["spec"] for body in bodies if body["kind"] == "PodDisruptionBudget"]
+    assert len(budgets) >= 2
+    for spec in budgets:
+        assert (spec["maxUnavailable"], spec["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
+        assert "minAvailable" not in spec
+
+
+@pytest.mark.parametrize("data", made.DATA)
+def test_a_training_ends_and_is_remembered(data: str) -> None:
+    """S19: bounded in time and tries, no retry where it cannot help, never forgotten, of one owner and one name."""
+    body, again = made.job(data), made.job(data)
+    spec = body["spec"]
+    assert body["metadata"]["name"] == again["metadata"]["name"]
+    assert spec["backoffLimit"] >= 0
+    assert spec["activeDeadlineSeconds"] > 0
+    assert "ttlSecondsAfterFinished" not in spec
+    assert any(rule["action"] == "FailJob" for rule in spec["podFailurePolicy"]["rules"])
+    (owner,) = body["metadata"]["ownerReferences"]
+    assert owner["controller"] is True
+
+
+def test_the_operator_stands_alone() -> None:
+    """S16: never two at a time for long."""
+    for body in matrix.rendered("default"):
+        if body["kind"] == "Deployment":
+            assert body["spec"]["replicas"] == 1
+            assert body["spec"]["strategy"] == {"type": "Recreate"}

@@ -1,0 +1,152 @@
+"""Who may do what: one table of all that is granted, so that a right more is seen in review."""
+
+from typing import Any
+
+import pytest
+
+from chart import matrix
+from linplane_operator.compile.access import make_server_access, make_trainer_access
+from linplane_operator.kube import rights
+from unit.chart import made
+from unit.operator.planning import model
+
+Object = dict[str, Any]
+ESCALATING = {
+    ("", "secrets"): {"get", "list", "watch"},
+    ("", "pods"): {"create", "patch", "update"},
+    ("", "pods/exec"): {"create", "get"},
+    ("", "pods/ephemeralcontainers"): {"patch", "update"},
+    ("", "nodes/proxy"): {"get", "create"},
+    ("", "serviceaccounts/token"): {"create"},
+    ("", "namespaces"): {"patch", "update"},
+    ("", "users"): {"impersonate"},
+    ("admissionregistration.k8s.io", "validatingwebhookconfigurations"): {"create", "patch", "update"},
+    ("admissionregistration.k8s.io", "mutatingwebhookconfigurations"): {"create", "patch", "update"},
+}
+
+GOLDEN = """
+Role linplane-server-default:
+- configmaps [linplane-routing-default]: get list watch
+- linplane.dev/replicareports: create patch
+Role linplane-trainer:
+- configmaps [linplane-house-v1-0123456789]: get patch
+ClusterRole linplane-view:
+- linplane.dev/linearmodels: get list watch
+- linplane.dev/modelroutes: get list watch
+- linplane.dev/modelservers: get list watch
+- linplane.dev/replicareports: get list watch
+- linplane.dev/modelservers/scale: get
+ClusterRole linplane-edit:
+- linplane.dev/linearmodels: create update patch delete deletecollection
+- linplane.dev/modelroutes: create update patch delete deletecollection
+- linplane.dev/modelservers: create update patch delete deletecollection
+- linplane.dev/modelservers/scale: update patch
+ClusterRole linplane-admin:
+- linplane.dev/replicareports: delete deletecollection
+ClusterRole linplane-route-editor:
+- linplane.dev/linearmodels: get list watch
+- linplane.dev/modelroutes: get list watch
+- linplane.dev/modelservers: get list watch
+- linplane.dev/replicareports: get list watch
+- linplane.dev/modelroutes: create update patch delete deletecollection
+"""
+
+
+def granted(role: Object) -> list[str]:
+    lines = []
+    for rule in role["rules"]:
+        only = f" [{' '.join(rule['resourceNames'])}]" if "resourceNames" in rule else ""
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                name = f"{group}/{resource}" if group else resource
+                lines.append(f"{name}{only}: {' '.join(rule['verbs'])}")
+    return lines
+
+
+def roles() -> list[Object]:
+    """All roles: those that the operator makes, those for users, and the operator's own."""
+    results = ["linplane-house-v1-0123456789"]
+    bodies = [*make_server_access(made.SERVER), *make_trainer_access("team", [model()], results)]
+    bodies += matrix.rendered("default")
+    return [body for body in bodies if body["kind"] in ("Role", "ClusterRole")]
+
+
+def test_nobody_may_more_than_the_table_says() -> None:
+    found = {f"{body['kind']} {body['metadata']['name']}": granted(body) for body in roles()}
+    operators = found.pop("ClusterRole linplane-operator")
+    assert found == yaml_table(GOLDEN)
+    assert len(operators) == len(rights.held())
+
+
+def yaml_table(text: str) -> dict[str, list[str]]:
+    table: dict[str, list[str]] = {}
+    for line in filter(None, text.splitlines()):
+        if line.startswith("- "):
+            table[next(reversed(table))].append(line[2:])
+        else:
+            table[line.removesuffix(":")] = []
+    return table
+
+
+@pytest.mark.parametrize("name", matrix.NAMES)
+def test_no_right_leads_to_other_rights(name: str) -> None:
+    """S8, S9: no wildcard, and nothing of Kubernetes' own list of ways to more."""
+    bodies = [*roles(), *[b for b in matrix.rendered(name) if b["kind"] in ("Role", "ClusterRole")]]
+    for body in bodies:
+        for rule in body["rules"]:
+            assert "*" not in (*rule["verbs"], *rule["resources"], *rule["apiGroups"])
+            assert not {"escalate", "bind", "impersonate"} & set(rule["verbs"])
+            for group in rule["apiGroups"]:
+                for resource in rule["resources"]:
+                    assert not ESCALATING.get((group, resource), set()) & set(rule["verbs"])
+
+
+def test_what_is_handed_on_is_held() -> None:
+    """Nobody may grant what they do not hold: each rule of a Role that the operator makes is within its own."""
+    held = rights.held()
+    for body in roles():
+        if body["kind"] == "Role":
+            for rule in body["rules"]:
+                for resource in rule["resources"]:
+                    assert set(rule["verbs"]) <= set(held[rule["apiGroups"][0], resource])
+
+
+def test_users_write_no_status() -> None:
+    for body in roles():
+        if body["metadata"]["name"] != "linplane-operator":
+            assert not [resource for rule in body["rules"] for resource in rule["resources"] if "/status" in resource]
+
+
+AGGREGATED = {
+    "linplane-view": {"view", "edit", "admin"},
+    "linplane-edit": {"edit", "admin"},
+    "linplane-admin": {"admin"},
+}
+
+
+def test_the_built_in_roles_get_the_kinds() -> None:
+    """And nobody gets the right to routes alone without being named."""
+    found = {}
+    for body in matrix.rendered("default"):
+        prefix = "rbac.authorization.k8s.io/aggregate-to-"
+        to = {label.removeprefix(prefix) for label in body["metadata"]["labels"] if label.startswith(prefix)}
+        if to:
+            found[body["metadata"]["name"]] = to
+    assert found == AGGREGATED
+
+
+@pytest.mark.parametrize("name", ["namespaces", "second-release"])
+def test_an_operator_of_some_namespaces_has_no_right_elsewhere(name: str) -> None:
+    bodies = matrix.rendered(name)
+    watched = matrix.values(name)["watchNamespaces"]
+    assert not [body for body in bodies if body["kind"] == "ClusterRoleBinding"]
+    bindings = [body for body in bodies if body["kind"] == "RoleBinding"]
+    assert [body["metadata"]["namespace"] for body in bindings] == watched
+    (deployment,) = [body for body in bodies if body["kind"] == "Deployment"]
+    args = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert [arg for arg in args if arg.startswith("--namespace=")] == [f"--namespace={each}" for each in watched]
+
+
+def test_without_rights_none_are_made() -> None:
+    kinds = {body["kind"] for body in matrix.rendered("no-rbac")}
+    assert not kinds & {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "ServiceAccount"}

@@ -4,10 +4,10 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test unit lint format generate bench bench-operator cluster clean
+.PHONY: help setup demo test e2e unit lint format generate bench bench-operator cluster clean
 
 help: ## What there is to do
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(READY) ## Make .venv as the lock file says
 
@@ -24,10 +24,13 @@ test: setup ## Every test
 	$(BIN)/pytest tests/unit -n auto
 	$(BIN)/pytest tests/integration
 
+e2e: setup ## The product on a cluster of its own, with real containers
+	@PYTHONPATH=tests exec $(BIN)/python -m e2e
+
 unit: setup ## The fast ones
 	$(BIN)/pytest tests/unit -n auto
 
-lint: setup ## Style, types, import rules, the lock file, generated files
+lint: setup ## Style, types, import rules, the lock file, generated files, Dockerfiles
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -35,6 +38,7 @@ lint: setup ## Style, types, import rules, the lock file, generated files
 	$(BIN)/uv lock --check --quiet
 	$(BIN)/python tests/generate.py --check
 	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/hadolint Dockerfile.operator Dockerfile.server
 
 format: setup ## Mend the style
 	$(BIN)/ruff check --fix .
@@ -53,4 +57,4 @@ cluster: setup ## A control plane with the operator, to use by hand; pods are pr
 	@PYTHONPATH=tests exec $(BIN)/python -m integration.operator
 
 clean: ## Remove .venv and caches
-	rm -rf .venv .cluster .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .cluster .e2e .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

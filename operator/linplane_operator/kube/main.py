@@ -112,6 +112,7 @@ class Operator:
                 registry=registry,
                 settings=settings,
                 standalone=True,
+                identity=socket.gethostname(),  # type: ignore[arg-type]  # else it asks for a user name: 65532 has none
                 clusterwide=not self._options.namespaces,
                 namespaces=self._options.namespaces,
                 stop_flag=stop,

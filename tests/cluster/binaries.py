@@ -22,7 +22,7 @@ from typing import NamedTuple
 KUBERNETES = "v1.34.4"
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
 # what a node and a chart need besides
-NODE_PROGRAMS = (*PROGRAMS, "kube-scheduler", "kubelet", "kube-proxy", "coredns", "helm", "metrics-server")
+NODE_PROGRAMS = (*PROGRAMS, "kube-scheduler", "kubelet", "kube-proxy", "coredns", "helm")
 
 
 class _Module(NamedTuple):

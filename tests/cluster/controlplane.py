@@ -133,7 +133,7 @@ class ControlPlane:
     def start(self) -> None:
         """Raises StartError."""
         (self.folder / "pki").mkdir()
-        _make_key(self.folder / _ACCOUNT_KEY)
+        make_key(self.folder / _ACCOUNT_KEY)
         admin, manager = secrets.token_hex(16), secrets.token_hex(16)
         tokens = self.folder / "tokens.csv"
         tokens.touch(0o600)
@@ -142,7 +142,7 @@ class ControlPlane:
         etcd, port = _free_ports(2)
         self.server = f"https://127.0.0.1:{port}"
         self._run("etcd", _etcd_flags(etcd))
-        self._run("kube-apiserver", _apiserver_flags(port, etcd))
+        self._run("kube-apiserver", apiserver_flags(port, etcd))
         deadline = time.monotonic() + _START_SECONDS
         self._wait(self.certificate.exists, deadline)
         self._wait(lambda: _accepts(port), deadline)
@@ -156,7 +156,7 @@ class ControlPlane:
 
         Best after `install`: the garbage collector looks for new kinds once in 30 s, and at its start.
         """
-        self._run("kube-controller-manager", _manager_flags())
+        self._run("kube-controller-manager", manager_flags())
         deadline = time.monotonic() + _START_SECONDS
         self._wait(lambda: self.admin.find(SERVICE_ACCOUNT, "default", "default") is not None, deadline)
 
@@ -233,7 +233,7 @@ def _etcd_flags(port: int) -> list[str]:
     ]
 
 
-def _apiserver_flags(port: int, etcd: int) -> list[str]:
+def apiserver_flags(port: int, etcd: int) -> list[str]:
     """It makes its own certificate, in pki/."""
     return [
         *("--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", f"--secure-port={port}", "--cert-dir=pki"),
@@ -247,7 +247,7 @@ def _apiserver_flags(port: int, etcd: int) -> list[str]:
     ]
 
 
-def _manager_flags() -> list[str]:
+def manager_flags() -> list[str]:
     return [
         *("--kubeconfig=manager.kubeconfig", "--use-service-account-credentials", "--leader-elect=false"),
         *("--secure-port=0", f"--controllers={','.join(_CONTROLLERS)}"),
@@ -255,7 +255,7 @@ def _manager_flags() -> list[str]:
     ]
 
 
-def _make_key(file: Path) -> None:
+def make_key(file: Path) -> None:
     """A fresh key to sign tokens with; the public half is read from the same file."""
     openssl = shutil.which("openssl")
     if openssl is None:

@@ -1,0 +1,125 @@
+"""A cluster for the tests: one that is named, or one of kind's where there is docker, or a node of their own.
+
+The tests find KUBECONFIG in the environment, LINPLANE_E2E_IMAGES (`PREFIX:TAG` of the images), LINPLANE_E2E_TOOLS (the
+folder with kubectl and helm) and, on a node of their own, LINPLANE_E2E_NODE (its folder).
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.binaries import NODE_PROGRAMS, find_binaries
+from cluster.images import PAUSE, Buildah, Docker, build_all, builder, has_docker
+from cluster.node import node
+
+PREFIX, TAG = "localhost/linplane", "e2e"
+KIND = "linplane-e2e"
+CONTEXTS = (f"kind-{KIND}", "linplane-e2e")
+
+
+class RefusedError(Exception):
+    """There is no cluster that the tests may use."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One that is up. `environment`: what the tests are told. `inside`: makes a command run where it can be reached.
+    `keep_logs` writes what is the cluster's own into a folder.
+    """
+
+    environment: Mapping[str, str]
+    inside: Callable[[Sequence[str]], list[str]]
+    keep_logs: Callable[[Path], object]
+
+
+@contextmanager
+def cluster() -> Iterator[Cluster]:
+    """Raises RefusedError, and what building and starting raise."""
+    if allowed := os.environ.get("LINPLANE_E2E_CONTEXTS"):
+        yield _named(allowed.split(","))
+    elif has_docker():
+        with _kind() as made:
+            yield made
+    else:
+        with _own_node() as made:
+            yield made
+
+
+def _named(allowed: Sequence[str]) -> Cluster:
+    """The current context, where it is on the list; its nodes must be able to pull the images."""
+    kubectl = find_binaries(("kubectl",), obtain=True)["kubectl"]
+    current = _run([str(kubectl), "config", "current-context"]).strip()
+    if current not in allowed:
+        raise RefusedError(f"the current context is {current}, and LINPLANE_E2E_CONTEXTS allows {', '.join(allowed)}")
+    if "LINPLANE_E2E_IMAGES" not in os.environ:
+        raise RefusedError("LINPLANE_E2E_IMAGES must say where the images are, as REGISTRY/PATH:TAG")
+    tools = find_binaries(("kubectl", "helm"), obtain=True)
+    return Cluster(_environment(tools, {"LINPLANE_E2E_CONTEXT": current}), list, lambda _: None)
+
+
+@contextmanager
+def _kind() -> Iterator[Cluster]:
+    kind = shutil.which("kind")
+    if kind is None:
+        raise RefusedError("there is docker, but no kind: install it, or name a context in LINPLANE_E2E_CONTEXTS")
+    tools = find_binaries(("kubectl", "helm"), obtain=True)
+    images = build_all(Docker(), PREFIX, TAG)
+    with tempfile.TemporaryDirectory(prefix="linplane-e2e-") as folder:
+        kubeconfig = str(Path(folder, "kubeconfig"))
+        try:
+            _run([kind, "create", "cluster", "--name", KIND, "--kubeconfig", kubeconfig, "--wait", "120s"])
+            _run([kind, "load", "docker-image", "--name", KIND, *images.values()])
+            own = {"KUBECONFIG": kubeconfig, "LINPLANE_E2E_CONTEXT": f"kind-{KIND}"}
+            yield Cluster(
+                _environment(tools, own), list, lambda kept: _run([kind, "export", "logs", str(kept), "--name", KIND])
+            )
+        finally:
+            _run([kind, "delete", "cluster", "--name", KIND, "--kubeconfig", kubeconfig])
+
+
+@contextmanager
+def _own_node() -> Iterator[Cluster]:
+    binaries = find_binaries(NODE_PROGRAMS, obtain=True)
+    by = builder()
+    images = build_all(by, PREFIX, TAG)
+    with tempfile.TemporaryDirectory(prefix="linplane-images-") as folder:
+        archives = [_archive(by, image, Path(folder)) for image in (PAUSE, *images.values())]
+        with node(binaries, archives) as made:
+            own = {
+                "KUBECONFIG": str(made.kubeconfig),
+                "LINPLANE_E2E_CONTEXT": "linplane-e2e",
+                "LINPLANE_E2E_NODE": str(made.folder),
+            }
+            yield Cluster(
+                _environment(binaries, own), lambda argv: made.inside(*argv), lambda kept: _copy_logs(made.folder, kept)
+            )
+
+
+def _archive(by: Docker | Buildah, image: str, folder: Path) -> Path:
+    file = folder / f"{image.replace('/', '_').replace(':', '_')}.tar"
+    by.save(image, file)
+    return file
+
+
+def _environment(tools: Mapping[str, Path], own: Mapping[str, str]) -> dict[str, str]:
+    """`own` wins over what the environment has already."""
+    path = os.pathsep.join([*dict.fromkeys(str(tool.parent) for tool in tools.values()), os.environ["PATH"]])
+    return {"LINPLANE_E2E_IMAGES": f"{PREFIX}:{TAG}", **os.environ, "PATH": path, **own}
+
+
+def _copy_logs(folder: Path, kept: Path) -> None:
+    kept.mkdir(parents=True, exist_ok=True)
+    for log in folder.glob("*.log"):
+        shutil.copy(log, kept)
+    if (folder / "pods").exists():
+        shutil.copytree(folder / "pods", kept / "pods", dirs_exist_ok=True)
+
+
+def _run(argv: Sequence[str]) -> str:
+    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=900, check=True)
+    return done.stdout

@@ -1,0 +1,75 @@
+"""The installed chart, and a namespace for each test that asks for one."""
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from e2e.kubectl import RELEASE, SYSTEM, Kubectl, helm, image, run, start_client
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "helm" / "linplane"
+MakeNamespace = Callable[..., Kubectl]
+
+
+@dataclass(frozen=True)
+class Release:
+    """The installed chart. `began`: when its installation did, by the monotonic clock."""
+
+    began: float
+
+
+def values() -> list[str]:
+    """The values that every installation has."""
+    registry, _, tag = image("linplane-operator").rpartition(":")
+    return [f"--set=image.registry={registry.rpartition('/')[0]}", f"--set=image.tag={tag}"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _context() -> None:
+    """The cluster is the one that was brought for these tests, or none is touched."""
+    wanted = os.environ.get("LINPLANE_E2E_CONTEXT")
+    if not wanted:
+        pytest.fail("run by `make e2e`, which brings a cluster")
+    assert run(["kubectl", "config", "current-context"]).strip() == wanted
+
+
+@pytest.fixture(scope="session")
+def release(_context: None) -> Iterator[Release]:
+    """`helm install --wait`, as a user does it."""
+    run(["kubectl", "create", "namespace", SYSTEM])
+    run(["kubectl", "label", "namespace", SYSTEM, "pod-security.kubernetes.io/enforce=restricted"])
+    began = time.monotonic()
+    helm("install", RELEASE, str(CHART), f"--namespace={SYSTEM}", "--wait", "--timeout=4m", *values())
+    yield Release(began)
+    helm("uninstall", RELEASE, f"--namespace={SYSTEM}", "--ignore-not-found", check=False)
+
+
+@pytest.fixture
+def make_namespace(release: Release) -> Iterator[MakeNamespace]:
+    """Makes namespaces that take restricted pods only, with a pod to call from. They go at the end."""
+    made: list[str] = []
+
+    def make(level: str = "restricted", *, client: bool = True) -> Kubectl:
+        name = f"e2e-{secrets.token_hex(3)}"
+        run(["kubectl", "create", "namespace", name])
+        made.append(name)
+        run(["kubectl", "label", "namespace", name, f"pod-security.kubernetes.io/enforce={level}"])
+        kubectl = Kubectl(name)
+        if client:
+            start_client(kubectl)
+        return kubectl
+
+    yield make
+    if made:
+        run(["kubectl", "delete", "namespace", "--wait=false", *made])
+
+
+@pytest.fixture
+def kubectl(make_namespace: MakeNamespace) -> Kubectl:
+    """kubectl in a fresh namespace."""
+    return make_namespace()

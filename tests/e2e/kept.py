@@ -1,0 +1,44 @@
+"""What is kept of a cluster whose tests failed: objects, events, logs."""
+
+import subprocess
+from pathlib import Path
+
+from .clusters import Cluster
+
+_KINDS = (
+    "linearmodels,modelroutes,modelservers,replicareports,pods,jobs,deployments,replicasets,services,endpointslices,"
+    "configmaps,poddisruptionbudgets,horizontalpodautoscalers,persistentvolumeclaims,resourcequotas,roles,rolebindings"
+)
+
+
+def keep(made: Cluster, folder: Path) -> None:
+    """Writes all that there is into `folder`; what cannot be had is left out, with the reason in its file."""
+    folder.mkdir(parents=True)
+    for name, arguments in {
+        "summary.txt": ("get", "nodes,namespaces,linplane,pods,jobs,services", "--all-namespaces", "--output=wide"),
+        "events.txt": ("get", "events", "--all-namespaces", "--sort-by=.lastTimestamp"),
+        "objects.yaml": ("get", _KINDS, "--all-namespaces", "--output=yaml"),
+        "describe.txt": ("describe", "pods,linearmodels,modelroutes,modelservers", "--all-namespaces"),
+    }.items():
+        (folder / name).write_text(_kubectl(made, *arguments))
+    for line in _kubectl(made, "get", "pods", "--all-namespaces", _NAMES).splitlines():
+        namespace, _, pod = line.partition(" ")
+        text = _kubectl(made, "logs", "--namespace", namespace, pod, "--all-containers", "--timestamps")
+        (folder / f"{namespace}.{pod}.log").write_text(text)
+    made.keep_logs(folder / "node")
+
+
+_NAMES = '--output=jsonpath={range .items[*]}{.metadata.namespace} {.metadata.name}{"\\n"}{end}'
+
+
+def _kubectl(made: Cluster, *arguments: str) -> str:
+    done = subprocess.run(
+        made.inside(["kubectl", *arguments]),
+        env=made.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.stdout

@@ -3,7 +3,7 @@
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from e2e.kubectl import RELEASE, SYSTEM, Kubectl, helm, image, run, start_client
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm" / "linplane"
+ENFORCE = "pod-security.kubernetes.io/enforce"
+FAILED = pytest.StashKey[bool]()
 MakeNamespace = Callable[..., Kubectl]
 
 
@@ -41,31 +43,42 @@ def _context() -> None:
 @pytest.fixture(scope="session")
 def release(_context: None) -> Iterator[Release]:
     """`helm install --wait`, as a user does it."""
-    run(["kubectl", "create", "namespace", SYSTEM])
-    run(["kubectl", "label", "namespace", SYSTEM, "pod-security.kubernetes.io/enforce=restricted"])
+    run(["kubectl", "create", "namespace", SYSTEM], check=False)  # there from an earlier run
+    run(["kubectl", "label", "namespace", SYSTEM, "--overwrite", f"{ENFORCE}=restricted"])
     began = time.monotonic()
     helm("install", RELEASE, str(CHART), f"--namespace={SYSTEM}", "--wait", "--timeout=4m", *values())
     yield Release(began)
     helm("uninstall", RELEASE, f"--namespace={SYSTEM}", "--ignore-not-found", check=False)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remembers which tests failed: what they made stays, to be looked at."""
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
 @pytest.fixture
-def make_namespace(release: Release) -> Iterator[MakeNamespace]:
-    """Makes namespaces that take restricted pods only, with a pod to call from. They go at the end."""
+def make_namespace(request: pytest.FixtureRequest, release: Release) -> Iterator[MakeNamespace]:
+    """Makes namespaces that take restricted pods only, with a pod to call from. They go at the end of a test that
+    passed.
+    """
     made: list[str] = []
 
     def make(level: str = "restricted", *, client: bool = True) -> Kubectl:
         name = f"e2e-{secrets.token_hex(3)}"
         run(["kubectl", "create", "namespace", name])
         made.append(name)
-        run(["kubectl", "label", "namespace", name, f"pod-security.kubernetes.io/enforce={level}"])
+        run(["kubectl", "label", "namespace", name, f"{ENFORCE}={level}"])
         kubectl = Kubectl(name)
         if client:
             start_client(kubectl)
         return kubectl
 
     yield make
-    if made:
+    if made and FAILED not in request.node.stash:
         run(["kubectl", "delete", "namespace", "--wait=false", *made])
 
 

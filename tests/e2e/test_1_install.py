@@ -4,6 +4,8 @@ import json
 import time
 import urllib.request
 
+import pytest
+
 from e2e.conftest import ROOT, MakeNamespace, Release
 from e2e.kubectl import Kubectl, from_pod, port_forward
 
@@ -24,7 +26,7 @@ def _is_right(answer: object) -> bool:
 
 
 def test_from_install_to_the_first_prediction(
-    release: Release, make_namespace: MakeNamespace, capsys: "object"
+    release: Release, make_namespace: MakeNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     installed = time.monotonic() - release.began
     kubectl = make_namespace()
@@ -33,7 +35,8 @@ def test_from_install_to_the_first_prediction(
     took = time.monotonic() - release.began
     assert status == 200
     assert _is_right(answer), answer
-    print(f"\ninstalled after {installed:.1f} s, first right prediction from another pod after {took:.1f} s")
+    with capsys.disabled():
+        print(f"\ninstalled after {installed:.1f} s, first right prediction from another pod after {took:.1f} s")
     assert took < FIRST_PREDICTION_SECONDS
     _look(kubectl)
 
@@ -41,7 +44,7 @@ def test_from_install_to_the_first_prediction(
 def _look(kubectl: Kubectl) -> None:
     """What a user sees without --output=yaml, and from the own machine."""
     table = kubectl("get", "linplane")
-    for part in ("penguin-mass-v1", "penguin-mass-v2", "Validated", "2/2", "linplane-server-default-"):
+    for part in ("penguin-mass-v1", "penguin-mass-v2", "Validated", "linplane-server-default-"):
         assert part in table, table
     described = kubectl("describe", "linearmodel", "penguin-mass-v1")
     for part in ("Coefficients:", "flipper_length_mm", "Type:", "Normal", "Trained"):

@@ -1,0 +1,100 @@
+"""Deleted in whatever order: nothing hangs, nothing holds a finalizer, and the CRDs can go too."""
+
+import json
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster import controlplane
+from cluster.controlplane import ControlPlane
+from cluster.install import install
+from cluster.kinds import CRD, NAMESPACE
+from integration.cluster.objects import config_map, route, version
+from integration.operator.site import Site
+from linplane_api.kinds import BY_KIND, MODEL_ROUTE, OURS
+from linplane_api.names import API_VERSION, GROUP
+from support import eventually
+
+NAMED = {"model": "lmod/iris-v1", "route": "mroute/iris", "server": "mserver/default"}
+SERVER = {"apiVersion": API_VERSION, "kind": "ModelServer", "metadata": {"name": "default"}, "spec": {"replicas": 1}}
+WEIGHTS = config_map("iris", **{"model.json": json.dumps({"coefficients": {"x": 2}, "intercept": 1})})
+OBJECTS = (WEIGHTS, version("v1"), SERVER, route("v1"))
+ORDERS = (
+    "model route server operator namespace",
+    "route operator model server namespace",
+    "server model operator route namespace",
+    "namespace model route server operator",
+    "operator namespace model route server",
+)
+SECONDS = 25.0  # for a namespace with all that is in it
+
+
+@pytest.fixture(scope="module")
+def plane(control_plane: ControlPlane) -> Iterator[ControlPlane]:
+    """One whose CRDs may go."""
+    with controlplane.control_plane(control_plane.binaries) as own:
+        install(own.admin)
+        own.start_controllers()
+        yield own
+
+
+@pytest.fixture
+def site(plane: ControlPlane, tmp_path: Path) -> Iterator[Site]:
+    """With a version, a route and a replica that serves it."""
+    namespace = f"test-{secrets.token_hex(4)}"
+    plane.admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    made = Site(plane, namespace, tmp_path)
+    try:
+        made.apply(*OBJECTS)
+        made.comes_to(MODEL_ROUTE, "iris", "Ready", "True")
+        yield made
+    finally:
+        made.close()
+
+
+def finalizers(site: Site) -> list[str]:
+    """Who holds one: a Job's pods do, for the Job controller, but no Job is here."""
+    found = [body for kind in BY_KIND.values() for body in site.admin.list(kind, site.namespace)]
+    return [body["metadata"]["name"] for body in found if body["metadata"].get("finalizers")]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_in_any_order_nothing_hangs(site: Site, order: str) -> None:
+    assert finalizers(site) == []
+    for what in order.split():
+        if what == "operator":
+            assert site.operator.stop() == 0
+        elif what == "namespace":
+            began = time.monotonic()
+            site.admin.delete(NAMESPACE, site.namespace)
+            eventually(lambda: site.admin.find(NAMESPACE, site.namespace) is None, SECONDS, 0.05)
+            print(f"{order}: the namespace was gone after {time.monotonic() - began:.1f} s")
+        else:
+            site.kubectl("delete", NAMED[what], "--ignore-not-found", "--timeout=20s")
+    if order.rsplit(maxsplit=1)[-1] == "namespace":
+        assert site.operator.process.poll() == 0
+
+
+@pytest.mark.parametrize("up", [True, False])
+def test_the_crds_can_be_deleted_and_come_back(site: Site, up: bool) -> None:
+    """With objects of theirs still there, and the operator at work or away; then everything can be made anew."""
+    if not up:
+        site.operator.kill()
+    began = time.monotonic()
+    names = [f"{kind.plural}.{GROUP}" for kind in OURS]
+    site.kubectl("delete", "crd", *names, "--timeout=25s")
+    print(f"operator {'up' if up else 'down'}: the CRDs were gone after {time.monotonic() - began:.1f} s")
+    assert [name for name in names if site.admin.find(CRD, name)] == []
+    install(site.admin)
+    eventually(lambda: not site.kubelet.servers(), 60)
+    site.apply(*OBJECTS)
+
+    def served() -> bool:
+        if site.operator.process.poll() is not None:  # its watches met kinds that are not there
+            site.start_operator()  # as a kubelet would
+        return site.told(MODEL_ROUTE, "iris", "Ready")[0] == "True" and site.versions("iris", {"x": 1.0}) == {"v1"}
+
+    eventually(served, 90, 0.2)

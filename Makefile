@@ -4,7 +4,7 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test e2e unit lint format generate bench bench-operator cluster clean
+.PHONY: help setup demo test e2e unit integration lint format generate bench bench-operator cluster clean
 
 help: ## What there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -20,15 +20,16 @@ $(READY): uv.lock pyproject.toml
 demo: setup ## Train, serve, split, switch, freeze and measure real models
 	@$(BIN)/python manifests/examples/penguins/demo.py
 
-test: setup ## Every test
-	$(BIN)/pytest tests/unit -n auto
-	$(BIN)/pytest tests/integration
+test: unit integration ## Every test
 
 e2e: setup ## The product on a cluster of its own, with real containers
 	@PYTHONPATH=tests exec $(BIN)/python -m e2e
 
 unit: setup ## The fast ones
 	$(BIN)/pytest tests/unit -n auto
+
+integration: setup ## Those with processes, sockets and a control plane
+	$(BIN)/pytest tests/integration
 
 lint: setup ## Style, types, import rules, the lock file, generated files, Dockerfiles
 	$(BIN)/ruff check .
@@ -37,7 +38,7 @@ lint: setup ## Style, types, import rules, the lock file, generated files, Docke
 	$(BIN)/lint-imports
 	$(BIN)/uv lock --check --quiet
 	$(BIN)/python tests/generate.py --check
-	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/zizmor --offline --quiet --persona auditor .github
 	$(BIN)/hadolint Dockerfile.operator Dockerfile.server
 
 format: setup ## Mend the style

@@ -1,7 +1,8 @@
 """A cluster for the tests: one that is named, or one of kind's where there is docker, or a node of their own.
 
 The tests find KUBECONFIG in the environment, LINPLANE_E2E_IMAGES (`PREFIX:TAG` of the images), LINPLANE_E2E_TOOLS (the
-folder with kubectl and helm) and, on a node of their own, LINPLANE_E2E_NODE (its folder).
+folder with kubectl and helm) and, on a node of their own, LINPLANE_E2E_NODE (its folder). LINPLANE_E2E_KIND_IMAGE says
+which node kind makes, and so which Kubernetes.
 """
 
 import os
@@ -72,7 +73,8 @@ def _kind() -> Iterator[Cluster]:
     with tempfile.TemporaryDirectory(prefix="linplane-e2e-") as folder:
         kubeconfig = str(Path(folder, "kubeconfig"))
         try:
-            _run([kind, "create", "cluster", "--name", KIND, "--kubeconfig", kubeconfig, "--wait", "120s"])
+            image = [f"--image={name}"] if (name := os.environ.get("LINPLANE_E2E_KIND_IMAGE")) else []
+            _run([kind, "create", "cluster", "--name", KIND, "--kubeconfig", kubeconfig, "--wait", "120s", *image])
             _run([kind, "load", "docker-image", "--name", KIND, *images.values()])
             own = {"KUBECONFIG": kubeconfig, "LINPLANE_E2E_CONTEXT": f"kind-{KIND}"}
             yield Cluster(

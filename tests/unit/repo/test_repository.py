@@ -40,7 +40,9 @@ def test_generated_files_are_as_their_sources_say() -> None:
 
 def test_ci_runs_the_readmes_test_command() -> None:
     assert "make test" in (ROOT / ".ci/run").read_text().splitlines()
-    assert ".ci/run" in (ROOT / ".github/workflows/ci.yaml").read_text()
+    workflow = (ROOT / ".github/workflows/ci.yaml").read_text()
+    assert re.search(r"^test: unit integration ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert all(f"run: make {target}\n" in workflow for target in ("lint", "unit", "integration", "demo", "e2e"))
     assert re.search(r"^\$ make test$", (ROOT / "README.md").read_text(), re.MULTILINE)
 
 

@@ -2,6 +2,7 @@
 behind it.
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from linplane_api.kinds import Kind
@@ -26,6 +27,9 @@ class Cluster(Protocol):
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """The object as it is now, not as it was last seen."""
+
+    async def refusals(self, namespace: str) -> Mapping[str, str]:
+        """By UID of each Job that was refused a pod: in which words, the last time."""
 
     async def create(self, body: Object) -> Object:
         """Makes an object. Raises ConflictError where one of that name exists."""

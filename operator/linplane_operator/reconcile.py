@@ -4,6 +4,7 @@ order lives here.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from linplane_api import names
@@ -30,10 +31,13 @@ from .compile.objects import (
     status_of,
     uid_of,
 )
+from .compile.progress import seconds_to_pod
 from .compile.replicas import Acknowledged, loaded_by
 from .compile.route import route_conditions, route_status
 from .compile.routing import Wanted, compile_map, has_room
 from .compile.server import make_default_server, make_deployment, make_routing, server_conditions, server_status
+from .compile.versions import Belongings
+from .refusals import Refusals
 from .statuses import Statuses
 from .survey import Routing, Survey
 from .world import World, key_of
@@ -64,6 +68,7 @@ class Reconciler:
         self._now = now
         self._budget = budget
         self._statuses = Statuses(cluster, now)
+        self._refusals = Refusals(cluster, now)
         self._trainers = asyncio.Lock()
 
     async def reconcile(self, key: WorkKey) -> float | None:
@@ -83,7 +88,8 @@ class Reconciler:
             self._statuses.forget(LINEAR_MODEL, namespace, name)
             return None
         spec = parse_spec(model, LinearModelSpec)
-        plan = plan_model(model, spec, self._survey.belongings(model, spec), self._settings, self._now())
+        around = await self._with_refusal(self._survey.belongings(model, spec))
+        plan = plan_model(model, spec, around, self._settings, self._now())
         try:
             await self._carry_out(model, plan)
         except NameTakenError as error:
@@ -93,6 +99,14 @@ class Reconciler:
         serving = self._survey.serving_in(namespace, spec)
         wait = await self._statuses.write(LINEAR_MODEL, model, plain(model_status(model, plan, conditions, serving)))
         return _sooner(wait, plan.again)
+
+    async def _with_refusal(self, around: Belongings) -> Belongings:
+        """Asks why where a Job has had no pod for a while."""
+        for job in around.jobs:
+            left = seconds_to_pod(job, around.pods, self._now())
+            if left is not None and left <= 0 and (refusal := await self._refusals.of(job)):
+                return replace(around, refusal=refusal)
+        return around
 
     async def _carry_out(self, model: Object, plan: ModelPlan) -> None:
         if plan.delete:  # only by what is asked for now: the view may be behind

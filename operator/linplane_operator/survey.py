@@ -125,7 +125,7 @@ class Survey:
         ref = spec.weights.config_map_key_ref if spec.weights else None
         if spec.training:
             ref = spec.training.data.config_map_key_ref
-        pods = [pod for job in jobs for pod in self._world.find(POD, namespace, f"job={name_of(job)}")]
+        pods = [pod for job in jobs for pod in belongs(job, self._world.find(POD, namespace, f"job={name_of(job)}"))]
         return Belongings(
             artifacts=belongs(model, self._world.find(CONFIG_MAP, namespace, owner)),
             jobs=jobs,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from linplane_api.canonical import FormatError
-from linplane_api.task import EXIT_BAD_DATA, EXIT_FAILED, Failure, parse_task
+from linplane_api.task import EXIT_BAD_DATA, EXIT_FAILED, EXIT_UNTOLD, Failure, parse_task
 
 from .clock import timestamp
 from .errors import BadData, ResultLostError, TooLargeError, TrainerError
@@ -43,7 +43,7 @@ def run(task: str, data_folder: Path, writer: ResultWriter, clock: Callable[[], 
             writer.failed(failure)
         except (ResultLostError, OSError) as lost:
             stderr.write(f"nobody can be told: {_lost(lost)}\n")
-            return EXIT_FAILED
+            return EXIT_UNTOLD
         return code
     stderr.write(f"trained {artifact.digest}\n")
     return 0

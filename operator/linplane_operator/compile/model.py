@@ -13,7 +13,7 @@ from linplane_api.task import Failure, parse_failure
 
 from .conditions import condition
 from .objects import Object, Settings, child, controller_uid, label_of, meta, name_of, status_of, uid_of
-from .progress import job_condition, job_progress, seconds_kept
+from .progress import has_begun, job_condition, job_progress, seconds_kept, seconds_to_pod
 from .training import (
     ANNOTATION_DATA,
     UnsupportedDataError,
@@ -58,7 +58,7 @@ def plan_model(
         plan = _with_job(ModelPlan(verdict, _trained(spec, verdict), delete=stale), job, now)
     else:
         plan = _from_weights(model, spec, around) if spec.weights else _from_training(model, spec, around, settings)
-        plan = replace(plan, delete=(*plan.delete, *stale))
+        plan = replace(plan, delete=(*plan.delete, *stale), again=_until_pod(job, plan, around, now))
     if verdict.reason is Reason.ARTIFACT_LOST and plan.verdict.file is None:
         lost = replace(verdict, message=f"{verdict.message} ({plan.trained.reason}: {plan.trained.message})")
         plan = replace(plan, verdict=lost, trained=_trained(spec, lost))
@@ -73,6 +73,14 @@ def _with_job(plan: ModelPlan, job: Object | None, now: datetime) -> ModelPlan:
     if left is not None and left <= 0:
         return replace(plan, delete=(*plan.delete, (JOB, job)))
     return replace(plan, job=name_of(job), again=left)
+
+
+def _until_pod(job: Object | None, plan: ModelPlan, around: Belongings, now: datetime) -> float | None:
+    """When to look at a Job again that has no pod: nobody tells what it is refused."""
+    if job is None or plan.delete or plan.job is None:
+        return None
+    left = seconds_to_pod(job, around.pods, now)
+    return None if left is None else left if left > 0 else LOOK_AGAIN
 
 
 def not_carried_out(taken: str) -> ModelPlan:
@@ -116,7 +124,7 @@ def _from_training(model: Object, spec: LinearModelSpec, around: Belongings, set
     if absent and (job is None or job_condition(job, "Failed")):
         return _untrained(Reason.DATA_NOT_FOUND, absent.message, job=name if job else None)
     data = data_hash(spec, around.source)
-    if job is not None and not _is_spent(job, result, job_annotations(spec, data)):
+    if job is not None and not _is_spent(job, result, around, job_annotations(spec, data)):
         return _under_way(model, spec, job, result, around)
     # an error of an earlier try must not be taken for this one's
     old = [(JOB, job)] if job else []
@@ -125,13 +133,16 @@ def _from_training(model: Object, spec: LinearModelSpec, around: Belongings, set
     return _untrained(Reason.TRAINING, f"Job {name} is being made", create, tuple(old), name)
 
 
-def _is_spent(job: Object, result: Object | None, wanted: Mapping[str, str]) -> bool:
-    """A Job that failed with other settings or data, or one that ended well and whose result somebody deleted."""
+def _is_spent(job: Object, result: Object | None, around: Belongings, wanted: Mapping[str, str]) -> bool:
+    """A Job with other settings or data that failed or has not begun, or one that ended well and whose result
+    somebody deleted.
+    """
     if job_condition(job, "Complete"):
         return result is None
     made_with = meta(job).get("annotations") or {}
     keys = (names.ANNOTATION_JOB_SETTINGS, ANNOTATION_DATA)
-    return bool(job_condition(job, "Failed")) and any(made_with.get(key) != wanted.get(key) for key in keys)
+    is_other = any(made_with.get(key) != wanted.get(key) for key in keys)
+    return is_other and (bool(job_condition(job, "Failed")) or not has_begun(job, around.pods))
 
 
 def _under_way(
@@ -143,7 +154,7 @@ def _under_way(
     if job_condition(job, "Complete"):
         reason, message = Reason.TRAINING_FAILED, f"the training ended without a result {again}"
     else:
-        reason, message = job_progress(job, around.pods)
+        reason, message = job_progress(job, around.pods, around.refusal)
         if job_condition(job, "Failed"):
             failure = _failure(((result or {}).get("data") or {}).get(names.ERROR_KEY))
             reason = Reason(failure.reason) if failure else reason

@@ -1,14 +1,43 @@
-"""How a training Job does, as the Job and its pods tell."""
+"""How a training Job does, as the Job, its pods and its Events tell."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from linplane_api.conditions import Reason
+from linplane_api.task import EXIT_UNTOLD
 
-from .objects import name_of, status_of
+from .objects import is_deleting, meta, name_of, status_of
 
 KEPT_SECONDS = 3600.0  # how long a Job stays whose artifact is sealed
+POD_SECONDS = 3.0  # what a Job controller may take to make a pod
+
+PULLING = {
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "ImageInspectError",
+    "RegistryUnavailable",
+    "SignatureValidationFailed",
+}
+"""Why a kubelet has no image: its own words (pkg/kubelet/images/types.go)."""
+
+NEXT = {
+    Reason.QUOTA_EXCEEDED: "it goes on once the quota has room; see also training.job.resources",
+    Reason.POD_REFUSED: "it goes on once that is allowed",
+    Reason.UNSCHEDULABLE: "it goes on once a node has room; or ask for less or for other nodes in training.job",
+    Reason.IMAGE_PULL_FAILED: "it goes on once the image can be pulled; see also training.job.imagePullSecrets",
+    Reason.RESULT_REFUSED: "let linplane-trainer patch that ConfigMap",
+    Reason.DEADLINE_EXCEEDED: "the Events say what took so long; raise training.job.activeDeadlineSeconds",
+    Reason.OOM_KILLED: "raise training.job.resources.limits.memory",
+    Reason.EVICTED: "raise what training.job.resources requests",
+}
+"""What to do, where nothing but the reason says it."""
+
+_ENDS = {"OOMKilled": Reason.OOM_KILLED, "Evicted": Reason.EVICTED}
+_MAKING = re.compile(r'^(\(combined from similar events\): )?(Error creating: )?(pods "[^"]*" is forbidden: )?')
 
 
 def seconds_kept(job: Mapping[str, Any], now: datetime) -> float | None:
@@ -16,9 +45,23 @@ def seconds_kept(job: Mapping[str, Any], now: datetime) -> float | None:
     ended = job_condition(job, "Complete") or job_condition(job, "Failed")
     if ended is None:
         return None
-    text = status_of(job).get("completionTime") or ended.get("lastTransitionTime") or ""
+    age = _age(status_of(job).get("completionTime") or ended.get("lastTransitionTime"), now)
+    return None if age is None else KEPT_SECONDS - age
+
+
+def seconds_to_pod(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], now: datetime) -> float | None:
+    """How much longer a Job may be without a pod before it is asked why, from 0 down where it is late; None where
+    there is nothing to wait for.
+    """
+    if pods or status_of(job).get("active") or job_condition(job, "Complete") or job_condition(job, "Failed"):
+        return None
+    age = _age(meta(job).get("creationTimestamp"), now)
+    return None if age is None else POD_SECONDS - age
+
+
+def _age(since: str | None, now: datetime) -> float | None:
     try:
-        return KEPT_SECONDS - (now - datetime.fromisoformat(text)).total_seconds()
+        return (now - datetime.fromisoformat(since or "")).total_seconds()
     except (ValueError, TypeError):
         return None
 
@@ -31,41 +74,81 @@ def job_condition(job: Mapping[str, Any], kind: str) -> dict[str, Any] | None:
     return None
 
 
-def job_progress(job: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> tuple[Reason, str]:
-    """Why there is no artifact yet, as specific as the Job and its pods tell. Never called for a Job that succeeded."""
+def has_begun(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> bool:
+    """A trainer runs, or ran; or nobody knows."""
+    if not pods:
+        return bool(status_of(job).get("active"))
+    return not all(status_of(pod).get("phase") == "Pending" and _waits_for(pod) for pod in pods)
+
+
+def job_progress(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], refusal: str = "") -> tuple[Reason, str]:
+    """Why there is no artifact yet, as specific as the Job and its pods tell. Never called for a Job that succeeded.
+    `refusal`: in which words it was refused a pod, where it has none.
+    """
+    name, ends = name_of(job), list(_ends(pods))
     failed = job_condition(job, "Failed")
     if failed:
-        why = failed.get("message") or failed.get("reason") or "no reason given"
-        return Reason.TRAINING_FAILED, "; ".join((why, *_ends(pods)))
+        return _why_failed(failed, ends)
     for pod in pods:
         if why := _waits_for(pod):
-            return Reason.PENDING, f"pod {name_of(pod)}: {why}"
-    if not status_of(job).get("active"):
-        return Reason.PENDING, f"Job {name_of(job)} waits for a place to run"
-    return Reason.TRAINING, f"Job {name_of(job)} runs"
+            return why[0], _with_next(why[0], f"pod {name_of(pod)}: {why[1]}")
+    so_far = "".join(f"; {text}" for _, text in ends)
+    if status_of(job).get("active"):
+        return Reason.TRAINING, f"Job {name} runs{so_far}"
+    if ends:
+        return Reason.PENDING, f"Job {name} is about to try again{so_far}"
+    if refusal:
+        text = _MAKING.sub("", refusal)
+        reason = Reason.QUOTA_EXCEEDED if re.match("(exceeded|failed) quota", text) else Reason.POD_REFUSED
+        return reason, _with_next(reason, f"Job {name} gets no pod: {text}")
+    return Reason.PENDING, f"Job {name} waits for a place to run"
 
 
-def _waits_for(pod: Mapping[str, Any]) -> str:
-    """Why a pod does not run, empty where it does or is about to."""
+def _why_failed(failed: Mapping[str, Any], ends: Sequence[tuple[Reason, str]]) -> tuple[Reason, str]:
+    """The Job's own reason where it stopped its pods, else that of the first pod which tells one."""
+    reason = next((reason for reason, _ in ends if reason is not Reason.TRAINING_FAILED), Reason.TRAINING_FAILED)
+    if failed.get("reason") == "DeadlineExceeded":
+        reason = Reason.DEADLINE_EXCEEDED
+    why = failed.get("message") or failed.get("reason") or "no reason given"
+    return reason, _with_next(reason, "; ".join((why, *(text for _, text in ends))))
+
+
+def _with_next(reason: Reason, text: str) -> str:
+    return f"{text}; {NEXT[reason]}" if reason in NEXT else text
+
+
+def _waits_for(pod: Mapping[str, Any]) -> tuple[Reason, str] | None:
+    """Why a pod does not run, None where it does or is about to."""
+    if is_deleting(pod):
+        return None
     for status in status_of(pod).get("containerStatuses") or ():
         waiting = (status.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
-            return _told(waiting)
+            return Reason.IMAGE_PULL_FAILED if waiting["reason"] in PULLING else Reason.PENDING, _told(waiting)
     for found in status_of(pod).get("conditions") or ():
         if found.get("type") == "PodScheduled" and found.get("status") == "False":
-            return _told(found)
-    return ""
+            reason = Reason.UNSCHEDULABLE if found.get("reason") == "Unschedulable" else Reason.PENDING
+            return reason, _told(found)
+    return None
 
 
-def _ends(pods: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """How pods ended, where that says more than an exit code: OOMKilled, Evicted."""
+def _ends(pods: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Reason, str]]:
+    """How pods ended, where that says more than an exit code: OOMKilled, Evicted, what the trainer could not tell."""
     for pod in pods:
         if status_of(pod).get("reason"):
-            yield f"pod {name_of(pod)}: {_told(status_of(pod))}"
+            yield _ENDS.get(status_of(pod)["reason"], Reason.TRAINING_FAILED), _end(pod, _told(status_of(pod)))
         for status in status_of(pod).get("containerStatuses") or ():
             ended = (status.get("state") or {}).get("terminated") or {}
-            if ended.get("reason") not in (None, "Error", "Completed"):
-                yield f"pod {name_of(pod)}: {_told(ended)}"
+            last = (str(ended.get("message") or "").strip().splitlines() or [""])[-1]
+            if ended.get("exitCode") == EXIT_UNTOLD:
+                yield Reason.RESULT_REFUSED, _end(pod, last or f"exit code {EXIT_UNTOLD}")
+            elif ended.get("reason") not in (None, "Error", "Completed"):
+                reason = _ENDS.get(ended["reason"], Reason.TRAINING_FAILED)
+                yield reason, _end(pod, _told({**ended, "message": last}))
+
+
+def _end(pod: Mapping[str, Any], text: str) -> str:
+    return f"pod {name_of(pod)}: {text}"
 
 
 def _told(said: Mapping[str, Any]) -> str:

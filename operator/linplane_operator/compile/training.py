@@ -148,6 +148,7 @@ def _container(name: str, task: Task, job: JobSettings, training: TrainingSpec, 
         "securityContext": container_security(),
         "resources": pod_resources(job, settings.trainer_resources),
         "volumeMounts": mounts,
+        "terminationMessagePolicy": "FallbackToLogsOnError",  # its last line, where it could hand back none
     }
 
 

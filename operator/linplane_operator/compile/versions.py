@@ -52,6 +52,7 @@ class Belongings:
     jobs: Sequence[Object] = ()
     pods: Sequence[Object] = ()
     source: Object | None = None  # the user's ConfigMap that weights or data come from, where it exists
+    refusal: str = ""  # in which words the API server lets the Job make no pod
 
 
 def sealed_artifacts(model: Object, artifacts: Sequence[Object]) -> list[Object]:
@@ -99,7 +100,8 @@ def check(text: str, spec: LinearModelSpec, digest: str | None, name: str) -> Ve
     limits = [None if v is None else decimal(v) for v in (acceptance.max_mse, acceptance.min_r2)]
     missed = tuple(missed_gates(file.artifact, limits[0], limits[1]))
     if missed:
-        return Verdict(file, Reason.ACCEPTANCE_MISSED, "; ".join(missed), missed, name)
+        text = f"{'; '.join(missed)} (change acceptance, or make another version)"
+        return Verdict(file, Reason.ACCEPTANCE_MISSED, text, missed, name)
     return Verdict(file, Reason.VALIDATED, f"sound, {len(file.artifact.features)} features", (), name)
 
 

@@ -94,9 +94,12 @@ class Client:
                 return None
             raise
 
-    async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> AsyncIterator[Object]:
+    async def list(
+        self, kind: Kind, namespace: str | None, selector: str = "", fields: str = ""
+    ) -> AsyncIterator[Object]:
         """Every object of a kind, from a consistent read, in answers of bounded size."""
         query = {"limit": str(CHUNK), **({"labelSelector": selector} if selector else {})}
+        query |= {"fieldSelector": fields} if fields else {}
         while True:
             answer = await self.call("GET", path_of(kind, namespace), query=query)
             for item in answer.get("items") or ():

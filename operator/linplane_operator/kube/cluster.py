@@ -10,6 +10,7 @@ from ..compile.objects import Object, controller_uid, label_of, meta, name_of, u
 from ..world import World, key_of
 from .client import APPLY, MERGE, ApiError, Client, path_of
 from .drift import is_as_asked, merge_patch, stamped
+from .events import refused_jobs
 
 ABSENT = "1"
 """The resourceVersion that no object has any more: an apply that carries it makes an absent object and nothing else."""
@@ -36,6 +37,10 @@ class KubeCluster:
     async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """The object as it is now."""
         return await self._client.get(kind, namespace, name)
+
+    async def refusals(self, namespace: str) -> dict[str, str]:
+        """By the Events of Job controllers."""
+        return await refused_jobs(self._client, namespace)
 
     async def create(self, body: Object) -> Object:
         """Raises ConflictError where it exists."""

@@ -6,12 +6,16 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
+from linplane_api.kinds import Kind
+
 from ..compile.objects import Object, meta, name_of, uid_of
-from .client import ApiError, AwayError, Client
+from .client import ApiError, AwayError, Client, path_of
 
 BURST = 25  # of one object, and as many warnings
 EVERY_SECONDS = 10.0
 WAITING = 1000
+
+EVENT = Kind("Event", "events", "events.k8s.io/v1", "ev")
 
 log = logging.getLogger(__name__)
 
@@ -74,10 +78,25 @@ class Events:
         """Writes until it is cancelled."""
         while True:
             event = await self._waiting.get()
-            path = f"/apis/events.k8s.io/v1/namespaces/{event['metadata']['namespace']}/events"
+            path = path_of(EVENT, event["metadata"]["namespace"])
             try:
                 await self._client.call("POST", path, body=event)
                 self.written += 1
             except (ApiError, AwayError) as error:  # a namespace that goes away takes no events
                 self.dropped += 1
                 log.debug("event not written: %s", error)
+
+
+async def refused_jobs(client: Client, namespace: str) -> dict[str, str]:
+    """By UID of each Job that the API server let make no pod: its last words about it."""
+    found: dict[str, tuple[str, str]] = {}
+    async for event in client.list(EVENT, namespace, fields="reason=FailedCreate,regarding.kind=Job"):
+        uid = str((event.get("regarding") or {}).get("uid"))
+        found[uid] = max(found.get(uid, ("", "")), (_when(event), str(event.get("note") or "")))
+    return {uid: note for uid, (_, note) in found.items()}
+
+
+def _when(event: Object) -> str:
+    """The last time that it was seen, by whichever of the two APIs it was written."""
+    last = (event.get("series") or {}).get("lastObservedTime") or event.get("deprecatedLastTimestamp")
+    return str(last or event.get("eventTime") or meta(event).get("creationTimestamp") or "")

@@ -26,7 +26,7 @@ NEEDED: dict[tuple[str, str], tuple[str, ...]] = {
     ("rbac.authorization.k8s.io", "roles"): ("get", "create", "patch"),
     ("rbac.authorization.k8s.io", "rolebindings"): ("get", "create", "patch"),
     ("batch", "jobs"): (*CHILD, "delete"),
-    ("events.k8s.io", "events"): ("create",),
+    ("events.k8s.io", "events"): ("create", "list"),
 }
 """By API group and resource: all that the operator asks for itself. A server-side apply that may create needs both
 verbs.

@@ -22,6 +22,10 @@ class LocalCluster:
         """The object as it is."""
         return self._store.get(kind, name)
 
+    async def refusals(self, namespace: str) -> dict[str, str]:  # noqa: ARG002
+        """None: there are no pods."""
+        return {}
+
     async def create(self, body: Object) -> Object:
         """Raises ConflictError where it exists."""
         return self._store.create(_kind(body), body)

@@ -2,7 +2,7 @@
 
 A pod is bound to a node that exists by name alone. Its container is the real program, with the token that is bound to
 the pod, its volumes as folders, and sockets of its own for its ports. Pods that are deleted get SIGTERM first. What a
-kubelet does beyond that (images, limits, hooks) does not happen.
+kubelet does beyond that (images, limits, hooks) happens where a test says so: see `fates`.
 """
 
 import contextlib
@@ -16,20 +16,22 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cluster.client import ApiError, Client, path
 from cluster.controlplane import ControlPlane
+from integration.operator.fates import Fate, now
 from integration.server.running import Response, ask, listening
 from linplane_api.kinds import CONFIG_MAP, POD, SERVICE_ACCOUNT
+from linplane_api.names import LABEL_MODEL
 
 NODE = "node-of-tests"
 MODULES = {"server": "linplane_server", "trainer": "linplane_trainer"}
 PAUSE = 0.05
 PROBE_SECONDS = 0.1
 GRACE_SECONDS = 2.0
+LOG_TAIL = 2048  # bytes of the log that become a termination message
 
 Object = dict[str, Any]
 _addresses = itertools.count(1)
@@ -57,6 +59,7 @@ class Container:
         self.restarts = 0
         self.probed = 0.0
         self.killed_at: float | None = None
+        self.said_code: int | None = None  # an exit code to tell in place of the process's own
 
     @property
     def is_server(self) -> bool:
@@ -86,7 +89,7 @@ class Container:
         if self.is_server:
             self.sockets = self.sockets or self.kubelet.listen()
             arguments += ["--public-fd", str(self.sockets[0].fileno()), "--admin-fd", str(self.sockets[1].fileno())]
-        self.started = _now()
+        self.started = now()
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", MODULES[self.spec["name"]], *arguments, "--exit-with-stdin"],
@@ -119,12 +122,16 @@ class Container:
     def status(self) -> Object:
         """The pod's status as it is now."""
         code = self.process.poll() if self.process else None
+        if code is not None and self.said_code is not None:
+            code = self.said_code
         phase = "Running" if code is None else ("Failed" if code else "Succeeded")
-        state: Object = {"running": {"startedAt": self.started}}
+        state: Object = {"running": {"startedAt": self.started}, "waiting": None}
         if code is not None:
             reason = "Error" if code else "Completed"
             ended = {"exitCode": code if code >= 0 else 128 - code, "reason": reason, "startedAt": self.started}
-            state = {"running": None, "terminated": {**ended, "finishedAt": _now()}}
+            if code and self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError":
+                ended["message"] = self.log[-LOG_TAIL:]
+            state = {"running": None, "waiting": None, "terminated": {**ended, "finishedAt": now()}}
         ready = str(self.ready)
         conditions = {"PodScheduled": "True", "Initialized": "True", "ContainersReady": ready, "Ready": ready}
         container = {
@@ -193,8 +200,9 @@ def _inside(text: str, mounts: Mapping[str, str]) -> str:
     return mounts.get(text, text)
 
 
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _model(pod: Object) -> str:
+    """Whose trainer it is, empty for a server."""
+    return str(pod["metadata"].get("labels", {}).get(LABEL_MODEL, ""))
 
 
 def any_ports() -> list[socket.socket]:
@@ -203,7 +211,9 @@ def any_ports() -> list[socket.socket]:
 
 
 class Kubelet:
-    """Runs until it is stopped. `holding`: pods stay Pending while it is set, as where no node has room."""
+    """Runs until it is stopped. `holding`: pods stay Pending while it is set, as where no node has room. `fates`: how
+    the trainers of a model fare. `codes`: exit codes that its next pods are said to have ended with.
+    """
 
     def __init__(
         self,
@@ -219,6 +229,8 @@ class Kubelet:
         self.api_url = plane.server
         self.client = Client(plane.server, str(plane.certificate), plane.admin.token)
         self.holding = threading.Event()
+        self.fates: dict[str, Fate] = {}
+        self.codes: dict[str, list[int]] = {}
         self.containers: dict[str, Container] = {}  # by UID
         self.problems: list[str] = []
         self.pause, self.probe_seconds = PAUSE, PROBE_SECONDS
@@ -262,7 +274,7 @@ class Kubelet:
         if pod["metadata"].get("deletionTimestamp"):
             self._end(pod, container)
         elif container is None:
-            if pod["status"]["phase"] == "Pending" and not self.holding.is_set():
+            if pod["status"]["phase"] == "Pending" and not self.holding.is_set() and not self._suffers(pod):
                 self._start(pod)
         elif container.process is None:
             self._try(container)
@@ -274,12 +286,31 @@ class Kubelet:
                 container.ready = ready
                 self._tell(container)
 
+    def _suffers(self, pod: Object) -> bool:
+        """Whether a pod has a fate, which is told once."""
+        fate = self.fates.get(_model(pod))
+        status = fate(pod) if fate else None
+        if status is None:
+            return False
+        told = {condition["type"] for condition in pod["status"].get("conditions", ())}
+        if not told >= {condition["type"] for condition in status["conditions"]}:
+            if status["conditions"][0]["status"] == "True":
+                self._bind(pod)
+            self.client.patch(POD, pod["metadata"]["name"], {"status": status}, self.namespace, "status")
+        return True
+
+    def _bind(self, pod: Object) -> None:
+        if not pod["spec"].get("nodeName"):
+            name = pod["metadata"]["name"]
+            target = {"apiVersion": "v1", "kind": "Node", "name": NODE}
+            body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
+            self.client.call("POST", path(POD, self.namespace, name, "binding"), body)
+
     def _start(self, pod: Object) -> None:
-        name = pod["metadata"]["name"]
-        target = {"apiVersion": "v1", "kind": "Node", "name": NODE}
-        body = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
-        self.client.call("POST", path(POD, self.namespace, name, "binding"), body)
+        self._bind(pod)
         container = self.containers[pod["metadata"]["uid"]] = Container(self, pod)
+        container.said_code = next(iter(self.codes.get(_model(pod), ())), None)
+        self.codes[_model(pod)] = self.codes.get(_model(pod), [])[1:]
         self._try(container)
 
     def _try(self, container: Container) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cluster.kinds import QUOTA
 from integration.cluster.objects import config_map, route, version
 from integration.operator.site import Site
 from linplane_api.kinds import (
@@ -74,6 +75,19 @@ def test_a_training_that_fails_says_the_trainers_own_line(site: Site) -> None:
     assert "Job linplane-bad-v1-" in message
     site.patch_model("bad-v1", training={"target": "y"})
     site.comes_to(LINEAR_MODEL, "bad-v1", "Ready", "True")
+
+
+def test_a_quota_is_named_and_the_training_goes_on_once_there_is_room(site: Site) -> None:
+    """Only the Events of the Job tell of it."""
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}, "spec": {"hard": {"pods": "0"}}}
+    site.admin.create(quota, site.namespace)
+    eventually(lambda: "hard" in site.get(QUOTA, "few").get("status", {}), 30)
+    site.apply(version("v1", "many", training=SYNTHETIC))
+    message = site.comes_to(LINEAR_MODEL, "many-v1", "Trained", "False", "QuotaExceeded")
+    assert "gets no pod: exceeded quota: few, requested: pods=1" in message
+    assert "it goes on once the quota has room" in message
+    site.admin.delete(QUOTA, "few", site.namespace)
+    site.comes_to(LINEAR_MODEL, "many-v1", "Ready", "True", timeout=90)
 
 
 CHILDREN: list[tuple[Kind, str]] = [

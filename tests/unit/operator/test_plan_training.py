@@ -5,6 +5,7 @@ import pytest
 from linplane_api import names
 from linplane_api.artifact import parse_artifact
 from linplane_api.conditions import Reason
+from linplane_api.task import EXIT_UNTOLD
 from unit.operator.builders import text
 from unit.operator.planning import (
     COMPLETE,
@@ -29,18 +30,31 @@ UNSCHEDULED = {"type": "PodScheduled", "status": "False", "reason": "Unschedulab
 def waiting(reason: str, message: str = ""):
     """A pod whose container waits."""
     state = {"waiting": {"reason": reason, "message": message}}
-    return {"metadata": {"name": "t1"}, "status": {"containerStatuses": [{"name": "trainer", "state": state}]}}
+    return {
+        "metadata": {"name": "t1"},
+        "status": {"phase": "Pending", "containerStatuses": [{"name": "trainer", "state": state}]},
+    }
 
 
-def ended(why: str, **status):
+def ended(why: str, code: int = 137, log: str = "", **status):
     """A pod whose container ended."""
-    state = {"terminated": {"reason": why, "exitCode": 137}}
+    state = {"terminated": {"reason": why, "exitCode": code, "message": log}}
     return {
         "metadata": {"name": "t1"},
         "status": {"containerStatuses": [{"name": "trainer", "state": state}], **status},
     }
 
 
+def changed(job_settings):
+    """The same with other settings of its Job."""
+    training = {**M["spec"]["training"], "job": job_settings}
+    return {**M, "spec": {**M["spec"], "training": training}}
+
+
+QUOTA = 'Error creating: pods "linplane-x-abcde" is forbidden: exceeded quota: q, requested: pods=1'
+POLICY = "(combined from similar events): Error creating: admission webhook says no"
+LATE = {"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "message": "Job was active longer"}
+REFUSED = "training failed: forbidden\nnobody can be told: patching is forbidden\n"
 M, C = model(), csv_model()
 
 # name: model, what exists -> reason of Trained, created, deleted, a part of the message
@@ -74,7 +88,7 @@ CASES = {
     "its image cannot be pulled": (
         M,
         {"artifacts": [result(M)], "jobs": [job(M, active=1)], "pods": [waiting("ImagePullBackOff", "no such image")]},
-        Reason.PENDING,
+        Reason.IMAGE_PULL_FAILED,
         [],
         [],
         "t1: ImagePullBackOff: no such image",
@@ -86,7 +100,7 @@ CASES = {
             "jobs": [job(M, active=1)],
             "pods": [{"metadata": {"name": "t1"}, "status": {"conditions": [UNSCHEDULED]}}],
         },
-        Reason.PENDING,
+        Reason.UNSCHEDULABLE,
         [],
         [],
         "t1: Unschedulable: 0/3 nodes",
@@ -134,7 +148,7 @@ CASES = {
     "killed for its memory": (
         M,
         {"artifacts": [result(M)], "jobs": [job(M, FAILED)], "pods": [ended("OOMKilled")]},
-        Reason.TRAINING_FAILED,
+        Reason.OOM_KILLED,
         [],
         [],
         "pod t1: OOMKilled",
@@ -146,10 +160,74 @@ CASES = {
             "jobs": [job(M, FAILED)],
             "pods": [ended("Error", reason="Evicted", message="disk pressure")],
         },
-        Reason.TRAINING_FAILED,
+        Reason.EVICTED,
         [],
         [],
         "pod t1: Evicted: disk pressure",
+    ),
+    "no room in a quota": (
+        M,
+        {"artifacts": [result(M)], "jobs": [job(M)], "refusal": QUOTA},
+        Reason.QUOTA_EXCEEDED,
+        [],
+        [],
+        "gets no pod: exceeded quota: q, requested: pods=1; it goes on",
+    ),
+    "refused by somebody's policy": (
+        M,
+        {"artifacts": [result(M)], "jobs": [job(M)], "refusal": POLICY},
+        Reason.POD_REFUSED,
+        [],
+        [],
+        "gets no pod: admission webhook says no; it goes on",
+    ),
+    "other settings before it could begin": (
+        changed({"nodeSelector": {"a": "b"}}),
+        {"artifacts": [result(M)], "jobs": [job(M, active=1)], "pods": [waiting("ErrImagePull")]},
+        Reason.TRAINING,
+        ["ConfigMap", "Job"],
+        ["Job"],
+        "is being made",
+    ),
+    "other settings before it got a pod": (
+        changed({"nodeSelector": {"a": "b"}}),
+        {"artifacts": [result(M)], "jobs": [job(M)], "refusal": QUOTA},
+        Reason.TRAINING,
+        ["ConfigMap", "Job"],
+        ["Job"],
+        "is being made",
+    ),
+    "other settings while it runs": (
+        changed({"nodeSelector": {"a": "b"}}),
+        {"artifacts": [result(M)], "jobs": [job(M, active=1)], "pods": [{"status": {"phase": "Running"}}]},
+        Reason.TRAINING,
+        [],
+        [],
+        "runs",
+    ),
+    "between two tries": (
+        M,
+        {"artifacts": [result(M)], "jobs": [job(M)], "pods": [ended("OOMKilled", phase="Failed")]},
+        Reason.PENDING,
+        [],
+        [],
+        "is about to try again; pod t1: OOMKilled",
+    ),
+    "too late": (
+        M,
+        {"artifacts": [result(M)], "jobs": [job(M, LATE)], "pods": [ended("OOMKilled")]},
+        Reason.DEADLINE_EXCEEDED,
+        [],
+        [],
+        "Job was active longer; pod t1: OOMKilled; the Events",
+    ),
+    "the result could not be handed back": (
+        M,
+        {"artifacts": [result(M)], "jobs": [job(M, FAILED)], "pods": [ended("Error", EXIT_UNTOLD, REFUSED)]},
+        Reason.RESULT_REFUSED,
+        [],
+        [],
+        "Job has reached the limit; pod t1: nobody can be told: patching is forbidden; let",
     ),
     "ended without a result": (
         M,

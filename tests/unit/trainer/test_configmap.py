@@ -17,7 +17,7 @@ import pytest
 from linplane_api.artifact import Artifact, parse_artifact, with_checks
 from linplane_api.kubeapi import ApiAccess
 from linplane_api.names import MAX_CONFIGMAP_BYTES
-from linplane_api.task import EXIT_BAD_DATA, EXIT_FAILED, Failure, FileData, SyntheticData, Task, parse_failure
+from linplane_api.task import EXIT_BAD_DATA, EXIT_UNTOLD, Failure, FileData, SyntheticData, Task, parse_failure
 from linplane_trainer.__main__ import run
 from linplane_trainer.configmap import MAX_FILE, PAUSES, ConfigMapResult
 from linplane_trainer.errors import ResultLostError, TooLargeError
@@ -207,12 +207,12 @@ def test_a_sealed_result_and_an_api_server_that_is_away_end_the_job(
 ) -> None:
     api.data, api.immutable = {"model.json": OTHER.decode()}, True
     code, said = job(GOOD, writer, tmp_path)
-    assert (code, api.data) == (EXIT_FAILED, {"model.json": OTHER.decode()})
+    assert (code, api.data) == (EXIT_UNTOLD, {"model.json": OTHER.decode()})
     assert said.splitlines()[0] == "training failed: the result is sealed already, and holds another artifact"
     assert said.splitlines()[1].startswith("nobody can be told: ")
     api.immutable, api.absent = False, True
     code, said = job(GOOD, writer, tmp_path)
-    assert (code, "Traceback" in said) == (EXIT_FAILED, False)
+    assert (code, "Traceback" in said) == (EXIT_UNTOLD, False)
 
 
 def test_the_command(api: Api, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@
 - {"apiGroups": [""], "resources": ["services"], "verbs": ["get", "list", "watch", "create", "patch"]}
 - {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "watch", "create", "patch"]}
 - {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list", "watch", "create", "patch", "delete"]}
-- {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]}
+- {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "list"]}
 - {"apiGroups": ["linplane.dev"], "resources": ["linearmodels"], "verbs": ["get", "list", "watch"]}
 - {"apiGroups": ["linplane.dev"], "resources": ["linearmodels/status"], "verbs": ["patch"]}
 - {"apiGroups": ["linplane.dev"], "resources": ["modelroutes"], "verbs": ["get", "list", "watch"]}

@@ -1,0 +1,177 @@
+"""Every way in which a training fails: what `Trained` says, what it says to do, and that this helps.
+
+The pods fare as `fates` says, beside one another in one namespace; the Job controller is the real one.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cluster.client import ApiError
+from cluster.kinds import POLICY, POLICY_BINDING
+from integration.cluster.objects import version
+from integration.operator import fates
+from integration.operator.fates import Fate
+from integration.operator.site import Site
+from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, POD
+from linplane_api.names import LABEL_MODEL
+from support import eventually
+
+Object = dict[str, Any]
+SYNTHETIC = {"data": {"synthetic": {"samples": 60, "featureCount": 2, "noise": "0.5"}}, "seed": 3}
+
+
+def unless(asked: Callable[[Object], object], fate: Fate) -> Fate:
+    """A fate until the user asks for something else."""
+    return lambda body: None if asked(body["spec"]) else fate(body)
+
+
+def memory(spec: Object) -> object:
+    return spec["containers"][0].get("resources", {}).get("limits", {}).get("memory")
+
+
+FATES: dict[str, Fate] = {
+    "place": lambda body: fates.unschedulable(body) if "nodeSelector" in body["spec"] else None,
+    "late": fates.unschedulable,
+    "image": fates.image_pull,
+    "memory": unless(memory, fates.out_of_memory),
+    "disk": fates.over_its_disk,
+    "pressure": fates.node_pressure,
+}
+JOBS: dict[str, Object] = {
+    "place": {"nodeSelector": {"gpu": "yes"}},
+    "late": {"activeDeadlineSeconds": 4},
+    "image": {},
+    "memory": {"backoffLimit": 0},
+    "disk": {"backoffLimit": 0},
+    "pressure": {"backoffLimit": 0},
+    "rights": {"backoffLimit": 0},
+    "again": {"backoffLimit": 1},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trainings(site: Site) -> None:
+    """All begin at once."""
+    refuse_results_of(site, "rights")
+    site.kubelet.fates.update(FATES)
+    site.kubelet.codes["again"] = [1]
+    for model, job in JOBS.items():
+        site.apply(version("v1", model, training={**SYNTHETIC, "job": job}))
+
+
+def refuse_results_of(site: Site, model: str) -> None:
+    """An administrator's own policy."""
+    name = f"no-results-{site.namespace}"
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["configmaps"]}
+    mine = f"object.metadata.name.startsWith('linplane-{model}-')"
+    trainer = f"request.userInfo.username == 'system:serviceaccount:{site.namespace}:linplane-trainer'"
+    spec = {
+        "matchConstraints": {"resourceRules": [rule]},
+        "validations": [{"expression": f"!({mine} && {trainer})", "message": "not on a Monday", "reason": "Forbidden"}],
+    }
+    api = {"apiVersion": POLICY.api_version, "metadata": {"name": name}}
+    binding = {"policyName": name, "validationActions": ["Deny"]}
+    site.admin.create({**api, "kind": POLICY.kind, "spec": spec})
+    site.admin.create({**api, "kind": POLICY_BINDING.kind, "spec": binding})
+
+
+def test_evicted_for_the_node_is_tried_again(site: Site) -> None:
+    def said() -> bool:
+        return "Evicted: The node was low on resource: memory" in site.told(LINEAR_MODEL, "pressure-v1", "Trained")[2]
+
+    eventually(said, 30)
+    del site.kubelet.fates["pressure"]
+
+
+def test_no_node_takes_the_pod_until_it_asks_for_another(site: Site) -> None:
+    message = site.comes_to(LINEAR_MODEL, "place-v1", "Trained", "False", "Unschedulable")
+    assert "didn't match Pod's node affinity/selector" in message
+    assert "ask for less or for other nodes in training.job" in message
+    site.kubectl("patch", "lmod", "place-v1", "--type=json", "-p", '[{"op": "remove", "path": "/spec/training/job"}]')
+    site.comes_to(LINEAR_MODEL, "place-v1", "Ready", "True")
+
+
+def test_the_image_cannot_be_pulled_until_it_can(site: Site) -> None:
+    message = site.comes_to(LINEAR_MODEL, "image-v1", "Trained", "False", "ImagePullFailed")
+    assert 'ImagePullBackOff: Back-off pulling image "linplane-trainer"' in message
+    assert "see also training.job.imagePullSecrets" in message
+    assert "ImagePullFailed" in site.kubectl("get", "lmod", "image-v1")
+    before = site.get(LINEAR_MODEL, "image-v1")["status"]["job"]
+    del site.kubelet.fates["image"]
+    site.comes_to(LINEAR_MODEL, "image-v1", "Ready", "True")
+    assert site.get(LINEAR_MODEL, "image-v1")["status"]["job"] == before
+
+
+def test_a_deadline_is_over_and_a_later_one_is_not(site: Site) -> None:
+    message = site.comes_to(LINEAR_MODEL, "late-v1", "Trained", "False", "DeadlineExceeded")
+    assert "longer than specified deadline" in message
+    assert "raise training.job.activeDeadlineSeconds" in message
+    assert "Unschedulable" in site.kubectl("describe", "lmod", "late-v1"), "its Events say why it took so long"
+    del site.kubelet.fates["late"]
+    site.patch_model("late-v1", training={"job": {"activeDeadlineSeconds": 60}})
+    site.comes_to(LINEAR_MODEL, "late-v1", "Ready", "True")
+
+
+def test_killed_for_its_memory_until_it_may_have_more(site: Site) -> None:
+    message = site.comes_to(LINEAR_MODEL, "memory-v1", "Trained", "False", "OOMKilled")
+    assert "backoff limit" in message
+    assert "raise training.job.resources.limits.memory" in message
+    site.patch_model("memory-v1", training={"job": {"resources": {"limits": {"memory": "1Gi"}}}})
+    site.comes_to(LINEAR_MODEL, "memory-v1", "Ready", "True")
+
+
+def test_evicted_for_its_own_disk_until_the_job_is_deleted(site: Site) -> None:
+    """Deleting a failed Job is the retry."""
+    message = site.comes_to(LINEAR_MODEL, "disk-v1", "Trained", "False", "Evicted")
+    assert 'Usage of EmptyDir volume "tmp" exceeds the limit' in message
+    assert "delete it, or change training" in message
+    del site.kubelet.fates["disk"]
+    site.kubectl("delete", "job", site.get(LINEAR_MODEL, "disk-v1")["status"]["job"])
+    site.comes_to(LINEAR_MODEL, "disk-v1", "Ready", "True")
+
+
+def test_a_gate_is_missed_until_it_is_another(site: Site) -> None:
+    site.apply(version("v1", "gate", training=SYNTHETIC, acceptance={"maxMSE": "0.01"}))
+    message = site.comes_to(LINEAR_MODEL, "gate-v1", "Ready", "False", "AcceptanceMissed")
+    assert message.startswith("maxMSE 0.01: the holdout rows give 0.")
+    assert "change acceptance, or make another version" in message
+    assert site.told(LINEAR_MODEL, "gate-v1", "Trained")[0] == "True"
+    site.patch_model("gate-v1", acceptance={"maxMSE": "10"})
+    site.comes_to(LINEAR_MODEL, "gate-v1", "Ready", "True")
+
+
+def test_a_second_pod_changes_nothing_once_the_first_ones_result_is_sealed(site: Site) -> None:
+    """The first is said to have failed after it wrote, so that its Job starts another."""
+    site.comes_to(LINEAR_MODEL, "again-v1", "Ready", "True")
+    status = site.get(LINEAR_MODEL, "again-v1")["status"]
+    sealed = site.get(CONFIG_MAP, status["artifact"])
+    selector = {"labelSelector": f"{LABEL_MODEL}=again"}
+    eventually(lambda: len(site.admin.list(POD, site.namespace, **selector)) == 2, 40)
+    pods = site.admin.list(POD, site.namespace, **selector)
+    for name in (body["metadata"]["name"] for body in pods):
+        trainer = site.plane.client_for("linplane-trainer", site.namespace, name)
+        with pytest.raises(ApiError) as refused:
+            trainer.patch(CONFIG_MAP, status["artifact"], {"data": {"model.json": "{}"}}, site.namespace)
+        assert refused.value.code == 403
+    failed = eventually(lambda: site.get(JOB, status["job"]).get("status", {}).get("failed") == 2, 90, 0.2)
+    assert failed
+    assert site.get(CONFIG_MAP, status["artifact"]) == sealed
+    after = site.get(LINEAR_MODEL, "again-v1")["status"]
+    assert {key: after[key] for key in status if key != "job"} == {key: status[key] for key in status if key != "job"}
+
+
+def test_the_result_is_refused_until_that_is_allowed(site: Site) -> None:
+    """The trainer tries for half a minute; its last line is kept by the kubelet."""
+    message = site.comes_to(LINEAR_MODEL, "rights-v1", "Trained", "False", "ResultRefused", timeout=90)
+    assert "the result cannot be handed back" in message
+    assert "not on a Monday" in message
+    site.admin.delete(POLICY_BINDING, f"no-results-{site.namespace}")
+    site.kubectl("delete", "job", site.get(LINEAR_MODEL, "rights-v1")["status"]["job"])
+    site.comes_to(LINEAR_MODEL, "rights-v1", "Ready", "True", timeout=90)
+
+
+def test_what_the_node_did_has_not_counted(site: Site) -> None:
+    """Though `backoffLimit` is 0."""
+    site.comes_to(LINEAR_MODEL, "pressure-v1", "Ready", "True")

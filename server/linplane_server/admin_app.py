@@ -79,6 +79,10 @@ _PARAMETERS = {
             "name": "route", "in": "query", "required": False, "schema": {"type": "string"}, "example": "penguin-mass",
             "description": "May be left out where there is just one route.",
         },
+        {
+            "name": "If-Match", "in": "header", "required": False, "schema": {"type": "string"}, "example": "*",
+            "description": "In quotes, the resourceVersion that the route (for a freeze, the version) must be at.",
+        },
     ]
 }  # fmt: skip
 _RESPONSES: dict[int | str, dict[str, object]] = {
@@ -87,6 +91,7 @@ _RESPONSES: dict[int | str, dict[str, object]] = {
     403: {"description": "Not taken from here; in a cluster, the caller may not; locally, the manifest is read-only"},
     404: {"description": "No such route or version, or admin calls are off"},
     409: {"description": "The version is frozen or not Ready, or changed meanwhile"},
+    412: {"description": "Not at the resourceVersion that If-Match names; nothing was changed"},
     422: {"description": "A parameter is wrong, or the change was refused"},
     429: {"description": "Too many calls failed"},
     503: {"description": "The API server gives no answer"},

@@ -7,11 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from .resources import (
     Change,
     Conflict,
     Forbidden,
     ObjectState,
+    PreconditionFailed,
     Refused,
     Resources,
     Throttled,
@@ -23,6 +26,8 @@ PATIENCE = 2.0
 """Seconds that a call waits for its effect."""
 
 Read = Callable[[], Awaitable[ObjectState]]
+Match = frozenset[str] | None
+"""The resourceVersions of which one is to be changed; None: whatever it is."""
 
 
 @dataclass(frozen=True)
@@ -33,19 +38,29 @@ class Outcome:
 
     done: bool
     body: dict[str, Any]
-    audit: Mapping[str, str]
+    audit: Mapping[str, Any]
 
 
-def _outcome(done: bool, change: Change | None, **body: Any) -> Outcome:
-    return Outcome(done, body, change.audit if change else {})
+def _matching(found: ObjectState, match: Match) -> ObjectState:
+    """To be changed as it was found and in no other state, where that was asked for. Raises PreconditionFailed."""
+    if match is None:
+        return found
+    if not found.readable:
+        raise Forbidden("Unreadable", f"If-Match needs the right to get {found.name}")
+    if found.resource_version not in match:
+        raise PreconditionFailed("Changed", f"{found.name} is at resourceVersion {found.resource_version}")
+    return msgspec.structs.replace(found, exact=True)
 
 
-async def switch(resources: Resources, route_name: str, version: str, patience: float = PATIENCE) -> Outcome:
-    """Makes `version` the route's current one. Raises AdminRefusal; nothing is changed then, save where a Refused
-    says so.
+async def switch(
+    resources: Resources, route_name: str, version: str, patience: float = PATIENCE, *, match: Match = None
+) -> Outcome:
+    """Makes `version` the route's current one. `match` is about the route. Raises AdminRefusal; nothing is changed
+    then, save where a Refused says so.
     """
     route = await resources.route(route_name)
     _check_servable(await resources.version(route.model, version))
+    route = _matching(route, match)
     change = await resources.switch(route, version) if route.version != version or not route.readable else None
     told = {"route": route_name, "from": route.version, "to": version}
 
@@ -58,13 +73,15 @@ async def switch(resources: Resources, route_name: str, version: str, patience: 
     done = route.readable and await _wait(
         lambda: resources.route(route_name), switched, change, resources.interval, patience
     )
-    return _outcome(done, change, **told, converged=done)
+    return Outcome(done, {**told, "converged": done}, change.audit if change else {})
 
 
-async def freeze(resources: Resources, route_name: str, version: str, patience: float = PATIENCE) -> Outcome:
-    """Freezes a version of the route's model. Raises AdminRefusal."""
+async def freeze(
+    resources: Resources, route_name: str, version: str, patience: float = PATIENCE, *, match: Match = None
+) -> Outcome:
+    """Freezes a version of the route's model; `match` is about the version. Raises AdminRefusal."""
     route = await resources.route(route_name)
-    before = await resources.version(route.model, version)
+    before = _matching(await resources.version(route.model, version), match)
     change = await resources.freeze(before, frozen=True) if not before.frozen else None
 
     def withdrawn(now: ObjectState) -> bool:
@@ -74,20 +91,27 @@ async def freeze(resources: Resources, route_name: str, version: str, patience: 
     body = {"model": route.model, "version": version, "frozen": True, "withdrawn": done}
     if route.version == version:
         body["warning"] = f"{version} is the current version of {route_name}: its share is answered 503 until a switch"
-    return _outcome(done, change, **body)
+    return Outcome(done, body, _audit(before, change))
 
 
-async def unfreeze(resources: Resources, route_name: str, version: str, patience: float = PATIENCE) -> Outcome:
-    """Takes the freeze back. Raises AdminRefusal."""
+async def unfreeze(
+    resources: Resources, route_name: str, version: str, patience: float = PATIENCE, *, match: Match = None
+) -> Outcome:
+    """Takes the freeze back; `match` is about the version. Raises AdminRefusal."""
     route = await resources.route(route_name)
-    before = await resources.version(route.model, version)
+    before = _matching(await resources.version(route.model, version), match)
     change = await resources.freeze(before, frozen=False) if before.frozen else None
 
     def thawed(now: ObjectState) -> bool:
         return not now.frozen and now.observed == now.generation
 
     done = await _wait(lambda: resources.version(route.model, version), thawed, change, resources.interval, patience)
-    return _outcome(done, change, model=route.model, version=version, frozen=False, observed=done)
+    body = {"model": route.model, "version": version, "frozen": False, "observed": done}
+    return Outcome(done, body, _audit(before, change))
+
+
+def _audit(before: ObjectState, change: Change | None) -> Mapping[str, Any]:
+    return {"wasFrozen": before.frozen, **(change.audit if change else {})}
 
 
 def _check_servable(version: ObjectState) -> None:

@@ -1,6 +1,7 @@
 """Admin calls over HTTP: access first, then the parameters, then the call; each makes one line of the audit log."""
 
 import logging
+import re
 from collections.abc import Callable
 from urllib.parse import parse_qsl
 
@@ -13,7 +14,7 @@ from .access import Access
 from .labels import is_route, is_version
 from .problems import CONTENT_TYPE, problem
 from .registry import Registry
-from .resources import AdminRefusal, Resources
+from .resources import AdminRefusal, Forbidden, NotFound, Refused, Resources, Throttled, Unauthenticated
 
 Connect = Callable[[str | None], Resources]
 """A caller's access to the resources, by its Authorization header. Raises AdminRefusal."""
@@ -23,6 +24,7 @@ _STATUSES = {
     "forbidden": 403,
     "not_found": 404,
     "conflict": 409,
+    "precondition": 412,
     "refused": 422,
     "throttled": 429,
     "unavailable": 503,
@@ -32,22 +34,18 @@ _TITLES = {
     403: "Not allowed",
     404: "Not found",
     409: "Conflict",
+    412: "Precondition failed",
     422: "Refused",
     429: "Too many requests",
     503: "No answer from the API server",
 }
+_DENIED: dict[int, type[AdminRefusal]] = {401: Unauthenticated, 403: Forbidden, 429: Throttled}
 _CALLS = {"switch_model": admin_calls.switch, "freeze": admin_calls.freeze, "unfreeze": admin_calls.unfreeze}
 
+_is_tags = re.compile(r'(W/)?"[!#-~]{1,64}"([ \t]*,[ \t]*(W/)?"[!#-~]{1,64}"){0,15}').fullmatch
+_strong = re.compile(r'(?<!W/)"([!#-~]+)"').findall
+
 _audit = logging.getLogger("linplane_server.audit")
-
-
-class _Answer(Exception):  # noqa: N818 - an early answer
-    def __init__(self, status: int, reason: str, detail: str, retry_after: int = 0) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.reason = reason
-        self.detail = detail
-        self.retry_after = retry_after
 
 
 class AdminEndpoint:
@@ -66,9 +64,6 @@ class AdminEndpoint:
         try:
             self._admit(peer, request)
             response = await self._act(name, request, line)
-        except _Answer as answer:
-            line["reason"] = answer.reason
-            response = _problem(answer.status, answer.reason, answer.detail, answer.retry_after)
         except AdminRefusal as refusal:
             line["reason"] = refusal.reason
             response = _problem(_STATUSES[refusal.kind], refusal.reason, refusal.detail, refusal.retry_after)
@@ -79,16 +74,17 @@ class AdminEndpoint:
     def _admit(self, peer: str, request: Request) -> None:
         denied = self._access.judge(peer, request.scope["headers"])
         if denied is not None:
-            raise _Answer(denied.status, "Denied", denied.detail, denied.retry_after)
+            raise _DENIED[denied.status]("Denied", denied.detail, denied.retry_after)
 
     async def _act(self, name: str, request: Request, line: dict[str, object]) -> Response:
         if self._connect is None:
-            raise _Answer(404, "Off", "admin calls are off: this server was started without resources to change")
+            raise NotFound("Off", "admin calls are off: this server was started without resources to change")
         route, version = self._parameters(request.scope["query_string"])
         line |= {"route": route, "version": version}
+        match = resource_versions(request.headers.getlist("if-match"))
         resources = self._connect(request.headers.get("authorization"))
         try:
-            outcome = await _CALLS[name](resources, route, version)
+            outcome = await _CALLS[name](resources, route, version, match=match)
         finally:
             await resources.close()
         line |= {key: outcome.body[key] for key in ("from", "to", "frozen") if key in outcome.body}
@@ -104,16 +100,28 @@ class AdminEndpoint:
         )
         given = dict(pairs)
         if len(given) != len(pairs) or set(given) - {"route", "version"}:
-            raise _Answer(422, "Parameter", "route and version are the parameters, each at most once")
+            raise Refused("Parameter", "route and version are the parameters, each at most once")
         if not is_version(given.get("version", "")):
-            raise _Answer(422, "Parameter", "version is needed: lower-case letters, digits and dots, at most 32")
+            raise Refused("Parameter", "version is needed: lower-case letters, digits and dots, at most 32")
         single = self._registry.snapshot.single
         route = given.get("route") or (single.name if single else "")
         if not route:
-            raise _Answer(422, "Parameter", f"route is needed: {len(self._registry.snapshot.routes)} are loaded")
+            raise Refused("Parameter", f"route is needed: {len(self._registry.snapshot.routes)} are loaded")
         if not is_route(route):
-            raise _Answer(422, "Parameter", "route must be a DNS label")
+            raise Refused("Parameter", "route must be a DNS label")
         return route, given["version"]
+
+
+def resource_versions(fields: list[str]) -> frozenset[str] | None:
+    """What `If-Match` (RFC 9110) names, an entity tag being a resourceVersion; None: any. Weak tags match nothing.
+    Raises Refused.
+    """
+    given = ",".join(fields).strip()
+    if not fields or given == "*":
+        return None
+    if not _is_tags(given):
+        raise Refused("Parameter", 'If-Match is a resourceVersion in quotes, as "12345", or *')
+    return frozenset(strong for strong in _strong(given) if strong)
 
 
 def _problem(status: int, reason: str, detail: str, retry_after: int) -> Response:

@@ -20,7 +20,7 @@ from linplane_api.names import ANNOTATION_MANIFEST, model_object_name
 
 from .labels import is_model, is_route, is_version
 from .objects import Object, parse_object, state_of
-from .resources import Conflict, Forbidden, NotFound, ObjectState, Refused
+from .resources import Conflict, Forbidden, NotFound, ObjectState, PreconditionFailed, Refused
 
 SetField = Callable[[Path, str, str, tuple[str, ...], str | bool], None]
 
@@ -104,6 +104,8 @@ class FolderResources:
         """Changes a field from the first value to the second."""
         async with self._one:
             found = self._read(folder, read.name, f"{read.name} is gone")
+            if read.exact and found.metadata.resource_version != read.resource_version:
+                raise PreconditionFailed("Changed", f"{read.name} was changed meanwhile")
             if found.metadata.generation != read.generation:
                 raise Conflict("Conflict", f"{read.name} was changed meanwhile; try again")
             manifest = Path(found.metadata.annotations.get(ANNOTATION_MANIFEST, ""))

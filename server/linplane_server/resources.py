@@ -36,6 +36,12 @@ class Conflict(AdminRefusal):
     kind = "conflict"
 
 
+class PreconditionFailed(AdminRefusal):
+    """The object is not the one that the caller's `If-Match` names."""
+
+    kind = "precondition"
+
+
 class Forbidden(AdminRefusal):
     """The object may not be changed from here."""
 
@@ -80,8 +86,8 @@ class ObjectState(msgspec.Struct, frozen=True):
     """What one object says of itself. `generation` grows with every change of its spec; `observed` is the one that
     its status is about.
 
-    Not `readable`: the caller may not read it, and all but the names is unknown. `uid` and `resource_version` are
-    empty where there is no API server.
+    Not `readable`: the caller may not read it, and all but the names is unknown. `exact`: the caller wants a change
+    of this very `resource_version` or none.
     """
 
     name: str
@@ -94,6 +100,7 @@ class ObjectState(msgspec.Struct, frozen=True):
     readable: bool = True
     uid: str = ""
     resource_version: str = ""
+    exact: bool = False
 
     def condition(self, kind: str) -> Condition | None:
         """That of the spec as it is now; None where the status is about an older one."""
@@ -131,10 +138,12 @@ class Resources(Protocol):
         """A LinearModel. Raises NotFound."""
 
     async def switch(self, route: ObjectState, version: str) -> Change:
-        """Changes the route's `version`, provided that it still is as it was read."""
+        """Changes the route's `version`, provided that it still is as it was read. Raises Conflict where it is not,
+        PreconditionFailed where it was to be `exact`.
+        """
 
     async def freeze(self, version: ObjectState, *, frozen: bool) -> Change:
-        """Changes the version's `frozen`, provided that it still is as it was read."""
+        """Changes the version's `frozen`, as `switch` does."""
 
     async def close(self) -> None:
         """The call has ended."""

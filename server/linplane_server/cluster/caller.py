@@ -23,6 +23,7 @@ from ..resources import (
     Forbidden,
     NotFound,
     ObjectState,
+    PreconditionFailed,
     Refused,
     Throttled,
     Unauthenticated,
@@ -121,12 +122,16 @@ class CallerResources:
         self._session.close()
 
     async def _change(self, kind: Kind, read: ObjectState, spec: dict[str, Any]) -> _Written:
-        """Patches the object as it was read. Where its status alone has changed since, it is read and patched again."""
+        """Patches the object as it was read. Where its status alone has changed since, it is read and patched again,
+        unless it was to be exactly that.
+        """
         now = read
         for _ in range(ATTEMPTS):
             try:
                 return await self._patch(kind, now, spec)
-            except Conflict:
+            except Conflict as error:
+                if read.exact:
+                    raise PreconditionFailed("Changed", f"{read.name} was changed meanwhile") from error
                 if not read.readable:
                     raise
             now = await self._get(kind, read.name)

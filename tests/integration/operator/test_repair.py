@@ -1,18 +1,22 @@
 """What was deleted, edited or taken by somebody else; trainings that fail; weights by hand."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from cluster.kinds import QUOTA
 from integration.cluster.objects import config_map, route, version
 from integration.operator.site import Site
+from integration.server_cluster.forwarder import Forwarder
 from linplane_api.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
     DISRUPTION_BUDGET,
+    JOB,
     LINEAR_MODEL,
     MODEL_ROUTE,
     MODEL_SERVER,
@@ -22,7 +26,9 @@ from linplane_api.kinds import (
     SERVICE_ACCOUNT,
     Kind,
 )
+from linplane_api.names import API_VERSION
 from linplane_api.names import LABEL_SERVER as LABEL
+from linplane_operator.kube.handlers import WATCHED
 from linplane_operator.kube.rights import HANDED_ON, rules
 from support import eventually
 
@@ -181,8 +187,72 @@ def test_no_call_was_refused(site: Site) -> None:
     assert [call for call in site.refused() if call[0] != "linplane-server-default"] == []
 
 
+@contextmanager
+def without_watches(site: Site) -> Iterator[None]:
+    """The operator can list and get, and no watch comes through: what is deleted meanwhile, nobody tells."""
+    port = urlsplit(site.plane.server).port
+    assert port
+    api = Forwarder(port)
+    site.operator.stop()
+    site.start_operator(through=api.url)
+    eventually(lambda: site.operator.metric("linplane_operator_watch_events_total", kind="PodDisruptionBudget"), 60)
+    where = f"/apis/rbac.authorization.k8s.io/v1/clusterroles/linplane-operator-{site.namespace}"
+    blind = [{**rule, "verbs": [verb for verb in rule["verbs"] if verb != "watch"]} for rule in rules()]
+    mark = site.plane.audit.mark()
+    site.admin.call("PATCH", where, {"rules": blind}, "application/merge-patch+json")
+    api.go_away()
+    api.come_back()
+
+    def refused() -> bool:
+        watches = (e for e in site.events(mark) if e["verb"] == "watch" and e["responseStatus"]["code"] == 403)
+        return {e["objectRef"]["resource"] for e in watches if e["who"] == "the-operator"} == {
+            k.plural for k in WATCHED
+        }
+
+    try:
+        eventually(refused, 60, 0.2)
+        yield
+    finally:
+        site.admin.call("PATCH", where, {"rules": rules()}, "application/merge-patch+json")
+        site.operator.stop()
+        api.close()
+        site.start_operator()
+
+
+@pytest.mark.timeout(240)  # a list comes once a minute
+def test_what_is_deleted_while_no_watch_comes_through_is_noticed(site: Site) -> None:
+    """By a list, and confirmed one by one: of every kind."""
+    (job, *_) = (job["metadata"]["name"] for job in site.admin.list(JOB, site.namespace))
+    site.apply({"apiVersion": API_VERSION, "kind": MODEL_SERVER.kind, "metadata": {"name": "spare"}, "spec": {}})
+    site.comes_to(MODEL_SERVER, "spare", "Available", "True")
+    gone: list[tuple[Kind, str]] = [
+        (LINEAR_MODEL, "late-v1"), (MODEL_ROUTE, "homes"), (MODEL_SERVER, "spare"), (JOB, job), (CONFIG_MAP, "late"),
+        (SERVICE, "iris"), (SERVICE_ACCOUNT, "linplane-server-default"), (DEPLOYMENT, "linplane-server-default"),
+        (DISRUPTION_BUDGET, "linplane-server-default"),
+    ]  # fmt: skip
+    with without_watches(site):
+        mark = site.plane.audit.mark()
+        for kind, name in gone:
+            site.admin.delete(kind, name, site.namespace, propagation="Background")
+
+        def confirmed() -> bool:
+            gets = (e for e in site.events(mark) if e["verb"] == "get" and e["responseStatus"]["code"] == 404)
+            seen = {e["objectRef"]["resource"] for e in gets if e["who"] == "the-operator"}
+            missing = {kind.plural for kind in WATCHED} - seen  # pods and reports went with the Deployment
+            assert not missing
+            return True
+
+        eventually(confirmed, 90, 0.2)
+        for kind, name in gone[5:]:
+            eventually(lambda: site.get_or_none(kind, name), 30)  # noqa: B023
+        eventually(lambda: "route.homes" not in site.get(CONFIG_MAP, ROUTING)["data"])
+        assert site.operator.metric("linplane_operator_watch_behind_seconds") > 0
+    site.servers(2)
+    site.comes_to(MODEL_ROUTE, "iris", "Ready", "True")
+
+
 def test_every_right_is_used(site: Site) -> None:
-    """Or handed on, and used by the one who gets it; or it is to look at one object before something is taken away."""
+    """By the operator here, or handed on and used by the one who gets it."""
     used = site.used("the-operator")
     held_by = {
         (group, resource, verb)
@@ -193,6 +263,4 @@ def test_every_right_is_used(site: Site) -> None:
     }
     handed_on = {(group, resource, verb) for (group, resource), verbs in HANDED_ON.items() for verb in verbs}
     theirs = site.used("linplane-server-default") | site.used("linplane-trainer")
-    unused = held_by - used - (handed_on & theirs)
-    print("used by nobody here:", *sorted(unused))
-    assert {right for right in unused if right[2] != "get"} == set()
+    assert held_by - used - (handed_on & theirs) == set()

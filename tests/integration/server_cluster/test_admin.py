@@ -15,7 +15,7 @@ from integration.cluster.objects import binding, route, version
 from integration.server.running import Running, ask
 from integration.server_cluster.conftest import Site
 from integration.server_cluster.operating import Operating
-from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE
+from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, Kind
 from linplane_api.names import GROUP
 from support import eventually
 from unit.server.builders import document, routing
@@ -146,6 +146,29 @@ def test_the_audit_line_leads_to_the_api_servers(caller: Caller) -> None:
         e for e in map(json.loads, log) if e["auditID"] == line["auditID"] and e["stage"] == "ResponseComplete"
     )
     assert entry["user"]["username"] == f"system:serviceaccount:{caller.site.namespace}:editor"
+
+
+def test_if_match_names_the_state_that_is_to_be_changed(caller: Caller) -> None:
+    """A8: 412 where the route (for a freeze, the version) is at another resourceVersion, and nothing is changed."""
+    site = caller.site
+
+    def call(name: str, kind: Kind, object_name: str, match: str = "") -> int:
+        """Once the object is at rest; at the version that it is at then, unless another is given."""
+        eventually(lambda: caller("editor", "switch_model", caller.current())[0] == 200)
+        now = site.admin.get(kind, object_name, site.namespace)["metadata"]["resourceVersion"]
+        headers = {"Authorization": f"Bearer {caller.tokens['editor']}", "If-Match": match or f'"{now}"'}
+        return caller.server.admin_call("POST", f"/{name}?version=v2&route=iris", **headers)[0]
+
+    seen = site.admin.get(MODEL_ROUTE, "iris", site.namespace)["metadata"]["resourceVersion"]
+    assert call("switch_model", MODEL_ROUTE, "iris") == 200
+    assert caller("editor", "switch_model", "v1")[0] == 200
+    assert call("switch_model", MODEL_ROUTE, "iris", f'"{seen}"') == 412
+    assert caller.current() == "v1"
+    assert call("freeze", LINEAR_MODEL, "iris-v2", '"1"') == 412
+    assert not site.admin.get(LINEAR_MODEL, "iris-v2", site.namespace)["spec"].get("frozen")
+    assert call("freeze", LINEAR_MODEL, "iris-v2") == 200
+    statuses = [line["status"] for line in caller.audited() if line["action"] != "switch_model"]
+    assert statuses == [412, 200]
 
 
 def test_two_who_switch_at_once_never_overwrite_each_other(caller: Caller) -> None:

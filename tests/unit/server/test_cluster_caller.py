@@ -231,6 +231,55 @@ async def test_a_status_written_meanwhile_is_no_conflict_and_a_spec_is(world: Wo
     assert world.spec(ROUTE)["version"] == "v3"
 
 
+def version_of(world: World, path: str) -> str:
+    return str(world.api.objects[path]["metadata"]["resourceVersion"])
+
+
+async def test_if_match_names_the_state_that_is_to_be_changed(world: World) -> None:
+    """Of the route for a switch, of the version for a freeze; 412 changes nothing."""
+    for call, path in (("switch_model", ROUTE), ("freeze", V2)):
+        now = version_of(world, path)
+        for stale in ('"1"', f'W/"{now}"', '"1", "2"'):
+            response = await world.call(call, **{"if-match": stale})
+            assert (response.status_code, said(response)["reason"]) == (412, "Changed")
+            assert now in said(response)["detail"]
+        assert version_of(world, path) == now
+        response = await world.call(call, **{"if-match": f'"1", "{now}"'})
+        assert response.status_code == 202
+        assert version_of(world, path) != now
+    assert (await world.call("unfreeze", **{"if-match": "*"})).status_code == 202
+
+
+async def test_with_if_match_a_status_written_meanwhile_is_a_change_too(world: World) -> None:
+    now = version_of(world, ROUTE)
+
+    def writes_status(asked: Asked) -> None:
+        if asked.method == "PATCH":
+            world.api.put(ROUTE, status={})
+
+    world.api.judge = writes_status
+    response = await world.call("switch_model", **{"if-match": f'"{now}"'})
+    assert (response.status_code, world.spec(ROUTE)["version"]) == (412, "v1")
+    assert world.api.count(f"PATCH {ROUTE}") == 1
+
+
+async def test_if_match_is_judged_last_and_by_who_may_read(world: World) -> None:
+    for bad in ("17", '"', "'17'", '"a b"', ""):
+        assert (await world.call("switch_model", **{"if-match": bad})).status_code == 422
+    assert (await world.call("switch_model", "version=v9&route=homes", **{"if-match": '"1"'})).status_code == 404
+    world.api.judge = lambda asked: failure(403, "Forbidden") if asked.method == "GET" and asked.path == ROUTE else None
+    assert (await world.call("switch_model", **{"if-match": '"1"'})).status_code == 403
+    assert world.spec(ROUTE)["version"] == "v1"
+
+
+async def test_a_freeze_tells_what_was(world: World, audited: Any) -> None:
+    for call in ("freeze", "unfreeze"):
+        await world.call(call)
+    assert [(line["wasFrozen"], line["frozen"], bool(line["resourceVersion"])) for line in audited()] == [
+        (False, True, True), (True, False, True),
+    ]  # fmt: skip
+
+
 async def test_conflicts_without_end_are_given_up(world: World) -> None:
     world.api.judge = lambda asked: failure(409, "Conflict") if asked.method == "PATCH" else None
     assert (await world.call("switch_model")).status_code == 409

@@ -5,11 +5,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from linplane_api.manifest import ManifestError
 from linplane_server.folder_resources import FolderResources
-from linplane_server.resources import Conflict, Forbidden, NotFound, Refused
+from linplane_server.resources import Conflict, Forbidden, NotFound, PreconditionFailed, Refused
 
 
 class State:
@@ -105,6 +106,18 @@ async def test_an_object_that_changed_meanwhile_is_a_conflict(state: State) -> N
     with pytest.raises(Conflict, match="changed meanwhile"):
         await resources.switch(route, "v2")
     assert state.writes == []
+
+
+async def test_exactly_the_state_that_was_read_or_none(state: State) -> None:
+    """Even a status that was written meanwhile is another."""
+    resources = state.resources()
+    found = await resources.route("r")
+    route = msgspec.structs.replace(found, exact=True, resource_version="11")
+    with pytest.raises(PreconditionFailed):
+        await resources.switch(route, "v2")
+    assert state.writes == []
+    await resources.switch(msgspec.structs.replace(found, exact=True), "v2")
+    assert len(state.writes) == 1
 
 
 @pytest.mark.parametrize(

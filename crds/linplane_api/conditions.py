@@ -38,6 +38,9 @@ class ConditionType(StrEnum):
 class Reason(StrEnum):
     """Why a condition is as it is."""
 
+    INVALID_SPEC = "InvalidSpec"
+    """The API server took the spec, and this operator cannot read it: one of the two is older. What serves goes on."""
+
     # LinearModel
     TRAINED = "Trained"
     """The training ended and its artifact is sealed."""

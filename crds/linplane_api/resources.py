@@ -109,11 +109,9 @@ class ResourceRequirements(Part, frozen=True):
     limits: Quantities | None = None
 
 
-class JobSettings(Part, frozen=True):
-    """The training Job and its pod: never part of what decides the artifact."""
+class PodSettings(Part, frozen=True):
+    """What a user may say of pods that the operator makes."""
 
-    backoff_limit: Annotated[int, msgspec.Meta(ge=0, le=10)] = 2
-    active_deadline_seconds: Annotated[int, msgspec.Meta(ge=1, le=604_800)] = 3600
     resources: ResourceRequirements | None = None
     node_selector: LabelValues | None = None
     tolerations: Tolerations | None = None
@@ -121,6 +119,13 @@ class JobSettings(Part, frozen=True):
     priority_class_name: ObjectName | None = None
     labels: LabelValues | None = None
     annotations: Annotations | None = None
+
+
+class JobSettings(PodSettings, frozen=True):
+    """The training Job and its pod: never part of what decides the artifact."""
+
+    backoff_limit: Annotated[int, msgspec.Meta(ge=0, le=10)] = 2
+    active_deadline_seconds: Annotated[int, msgspec.Meta(ge=1, le=604_800)] = 3600
 
 
 class TrainingSpec(Part, frozen=True):
@@ -235,7 +240,6 @@ class Switch(Part, frozen=True, rename={"from_version": "from", "to_version": "t
     at: str
     from_version: str | None = None
     manager: str | None = None
-    reason: str | None = None
 
 
 class ModelRouteStatus(Part, frozen=True):
@@ -257,19 +261,12 @@ class ModelRouteStatus(Part, frozen=True):
 # ---- ModelServer ----
 
 
-class ModelServerSpec(Part, frozen=True):
+class ModelServerSpec(PodSettings, frozen=True):
     """The pods that answer for many routes."""
 
     replicas: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 2
     trusted_proxies: Annotated[tuple[Network, ...], msgspec.Meta(max_length=32)] | None = None
     image: Annotated[str, msgspec.Meta(min_length=1, max_length=512)] | None = None
-    resources: ResourceRequirements | None = None
-    node_selector: LabelValues | None = None
-    tolerations: Tolerations | None = None
-    image_pull_secrets: ImagePullSecrets | None = None
-    priority_class_name: ObjectName | None = None
-    labels: LabelValues | None = None
-    annotations: Annotations | None = None
 
 
 class ModelServerStatus(Part, frozen=True):

@@ -8,15 +8,16 @@ from dataclasses import replace
 from datetime import datetime
 
 from linplane_api import names
+from linplane_api.canonical import FormatError
 from linplane_api.conditions import Reason
 from linplane_api.document import Entry
-from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
+from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, Kind
 from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerSpec, parse_spec, plain
 
 from .affected import WorkKey
 from .cluster import Cluster, ConflictError, NameTakenError
 from .compile.access import make_route_service, make_server_access, make_server_network, make_trainer_access
-from .compile.conditions import settle
+from .compile.conditions import settle, unreadable
 from .compile.model import LOOK_AGAIN, ModelPlan, not_carried_out, plan_model
 from .compile.model_status import model_status, validated_and_ready
 from .compile.objects import (
@@ -38,7 +39,7 @@ from .compile.routing import Wanted, compile_map, has_room
 from .compile.server import make_default_server, make_deployment, make_routing, server_conditions, server_status
 from .compile.versions import Belongings
 from .refusals import Refusals
-from .statuses import Statuses
+from .statuses import COUNT_SECONDS, Statuses
 from .survey import Routing, Survey
 from .world import World, key_of
 
@@ -49,7 +50,7 @@ FULL = "the routing ConfigMap has no room for it (1 MiB); use another ModelServe
 class Reconciler:
     """Brings the cluster to what its objects ask for."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that it works with
         self,
         world: World,
         cluster: Cluster,
@@ -57,9 +58,10 @@ class Reconciler:
         *,
         now: Callable[[], datetime],
         budget: Callable[[str], float] = lambda _: 0.0,
+        ask: Callable[[WorkKey], None],
     ) -> None:
         """`now` is the clock, in UTC; `budget(key)` gives 0 to write a routing ConfigMap now, or how many seconds to
-        wait.
+        wait; `ask` has another key reconciled soon.
         """
         self._world = world
         self._survey = Survey(world, settings)
@@ -67,6 +69,7 @@ class Reconciler:
         self._settings = settings
         self._now = now
         self._budget = budget
+        self._ask = ask
         self._statuses = Statuses(cluster, now)
         self._refusals = Refusals(cluster, now)
         self._trainers = asyncio.Lock()
@@ -74,11 +77,24 @@ class Reconciler:
     async def reconcile(self, key: WorkKey) -> float | None:
         """Reconciles one key; says after how many seconds to look again."""
         kind, namespace, name = key
-        if kind == LINEAR_MODEL.kind:
-            return await self._model(namespace, name)
-        if kind == MODEL_ROUTE.kind:
-            return await self._route(namespace, name)
+        try:
+            if kind == LINEAR_MODEL.kind:
+                return await self._model(namespace, name)
+            if kind == MODEL_ROUTE.kind:
+                return await self._route(namespace, name)
+        except FormatError as error:
+            await self._tell_unreadable(
+                LINEAR_MODEL if kind == LINEAR_MODEL.kind else MODEL_ROUTE, namespace, name, error
+            )
+            return None
         return await self._server(namespace, name)
+
+    async def _tell_unreadable(self, kind: Kind, namespace: str, name: str, error: FormatError) -> None:
+        """Of a spec that the API server took and this operator cannot read, as where one of them is older."""
+        body = self._world.get(kind, namespace, name)
+        if body is not None:
+            status = unreadable(kind, body, str(error), self._stamp())
+            await self._statuses.write(kind, body, status)
 
     # ---- LinearModel ----
 
@@ -199,16 +215,18 @@ class Reconciler:
             server = await self._cluster.create(make_default_server(namespace))
         if is_deleting(server):
             return None
-        wait, taken = None, ""
+        wait, problem = None, None
         try:
             wait = await self._write_routing(namespace, server, routes)
             for body in (*make_server_access(server), *make_server_network(server)):
                 await self._cluster.apply(body)
             await self._cluster.apply(make_deployment(server, parse_spec(server, ModelServerSpec), self._settings))
         except NameTakenError as error:
-            taken = str(error)
-        later = await self._write_server_status(namespace, server, len(routes), taken)
-        return _sooner(wait, later, LOOK_AGAIN if taken else None)
+            problem = (Reason.NAME_TAKEN, str(error))
+        except FormatError as error:
+            problem = (Reason.INVALID_SPEC, str(error))
+        later = await self._write_server_status(namespace, server, len(routes), problem)
+        return _sooner(wait, later, LOOK_AGAIN if problem else None)
 
     async def _write_routing(self, namespace: str, server: Object, routes: dict[str, Object]) -> float | None:
         """Brings the routing ConfigMap up to date; says when to come again where the budget of writes is used up."""
@@ -262,18 +280,33 @@ class Reconciler:
                 kept.add(name)
         return kept
 
-    async def _write_server_status(self, namespace: str, server: Object, routes: int, taken: str) -> float | None:
+    async def _write_server_status(
+        self, namespace: str, server: Object, routes: int, problem: tuple[Reason, str] | None
+    ) -> float | None:
         name = name_of(server)
         routing = self._survey.routing(namespace, name)
         acknowledged, sequence = NOBODY, 0
         if routing:
             sequence = routing.state.sequence
             acknowledged = loaded_by(self._survey.replicas(namespace, name), routing.state.uid, sequence)
-        wishes = server_conditions(routes, acknowledged, taken)
+        wishes = server_conditions(routes, acknowledged, problem)
         conditions = settle(wishes, status_of(server), generation_of(server), self._stamp())
         pods = len(self._survey.pods(namespace, name))
         status = server_status(server, conditions, pods=pods, routes=routes, sequence=sequence, replicas=acknowledged)
-        return await self._statuses.write(MODEL_SERVER, server, plain(status))
+        wait = await self._statuses.write(MODEL_SERVER, server, plain(status))
+        return _sooner(wait, self._recount(namespace, name, acknowledged))
+
+    def _recount(self, namespace: str, server: str, acknowledged: Acknowledged) -> float | None:
+        """Has one route count its replicas anew, where these have become more or fewer; one a second, for they may be
+        many, and nobody waits for it.
+        """
+        if not acknowledged.converged:
+            return None
+        route = self._survey.miscounted(namespace, server, acknowledged.summary)
+        if route is None:
+            return None
+        self._ask((MODEL_ROUTE.kind, namespace, route))
+        return COUNT_SECONDS
 
     def _stamp(self) -> str:
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")

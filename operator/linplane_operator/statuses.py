@@ -8,6 +8,7 @@ from linplane_api.kinds import Kind
 
 from .cluster import Cluster
 from .compile.conditions import changed, essence
+from .compile.news import news
 from .compile.objects import Object, status_of
 from .world import key_of
 
@@ -54,6 +55,8 @@ class Statuses:
                 reason=item["reason"],
                 message=f"{item['type']}={item['status']}: {item['message']}",
             )
+        for reason, message in news(kind, body, status):
+            self._cluster.event(body, warning=False, reason=reason, message=message)
         return None
 
     def forget(self, kind: Kind, namespace: str, name: str) -> None:

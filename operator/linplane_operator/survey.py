@@ -165,8 +165,7 @@ class Survey:
 
     def compile(self, namespace: str, name: str, spec: ModelRouteSpec, entry: Entry | None) -> Compiled:
         """The document that a route should have, given the entry in force."""
-        server = self._world.get(MODEL_SERVER, namespace, spec.server_name)
-        replicas = self._settings.replicas(parse_spec(server or {}, ModelServerSpec).replicas)
+        replicas = self._settings.replicas(_replicas(self._world.get(MODEL_SERVER, namespace, spec.server_name)))
         versions = self.versions(namespace, spec.model, named_versions(spec, entry.document if entry else None))
         inputs = (spec, versions, entry.revision if entry else None, replicas)
         known = self._compiled.get((namespace, name))
@@ -194,6 +193,14 @@ class Survey:
             for name, route in taken.items()
             if refuse(name, server, server_exists=True, servers=self._settings.servers) is None
         }
+
+    def miscounted(self, namespace: str, server: str, summary: str) -> str | None:
+        """A converged route whose status counts other replicas than `summary`, which have loaded everything."""
+        for name, route in self.routes(namespace, server).items():
+            status = status_of(route)
+            if status.get("loadedSummary") != summary and holds(status, ConditionType.CONVERGED):
+                return name
+        return None
 
     def withdrawn(self, model: Object, spec: LinearModelSpec) -> Condition:
         """Whether a frozen version can still answer anywhere. What was once confirmed stays so while it is frozen:
@@ -228,6 +235,14 @@ class Survey:
         servers = [name_of(server) for server in self._world.all(MODEL_SERVER, namespace)]
         routings = filter(None, (self.routing(namespace, server) for server in servers))
         return sorted(name for routing in routings for name in routing.serving(spec.model, spec.version))
+
+
+def _replicas(server: Object | None) -> int:
+    """What a ModelServer asks for; one that is not there, or cannot be read, asks for the default."""
+    try:
+        return parse_spec(server or {}, ModelServerSpec).replicas
+    except FormatError:
+        return ModelServerSpec().replicas
 
 
 def was_withdrawn(model: Object) -> bool:

@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from linplane_api.conditions import Condition, ConditionType, Reason, Status
+from linplane_api.kinds import MODEL_ROUTE, Kind
 
 MAX_MESSAGE = 1024
 COUNTS = ("loadedSummary", "loadedReplicas", "replicas")
@@ -26,6 +29,17 @@ def settle(wishes: Iterable[Condition], status: Mapping[str, Any], generation: i
         time = old["lastTransitionTime"] if same else now
         result.append(Condition(wish.type, wish.status, wish.reason, wish.message, time, generation))
     return tuple(result)
+
+
+def unreadable(kind: Kind, body: Mapping[str, Any], message: str, now: str) -> dict[str, Any]:
+    """The status of an object whose spec cannot be read: as it was, but for what sums it up."""
+    status: Mapping[str, Any] = body.get("status") or {}
+    types = (ConditionType.ACCEPTED, ConditionType.READY) if kind is MODEL_ROUTE else (ConditionType.READY,)
+    wishes = [condition(one, False, Reason.INVALID_SPEC, f"this operator cannot read it: {message}") for one in types]
+    generation = int((body.get("metadata") or {}).get("generation") or 0)
+    told = {str(c.type): msgspec.to_builtins(c) for c in settle(wishes, status, generation, now)}
+    kept = {c.get("type"): c for c in status.get("conditions") or ()}
+    return {**status, "observedGeneration": generation, "conditions": list({**kept, **told}.values())}
 
 
 def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -125,7 +125,7 @@ def _from_training(model: Object, spec: LinearModelSpec, around: Belongings, set
         return _untrained(Reason.DATA_NOT_FOUND, absent.message, job=name if job else None)
     data = data_hash(spec, around.source)
     if job is not None and not _is_spent(job, result, around, job_annotations(spec, data)):
-        return _under_way(model, spec, job, result, around)
+        return _under_way(model, spec, job, around, settings)
     # an error of an earlier try must not be taken for this one's
     old = [(JOB, job)] if job else []
     old += [(CONFIG_MAP, result)] if result and result.get("data") else []
@@ -145,12 +145,11 @@ def _is_spent(job: Object, result: Object | None, around: Belongings, wanted: Ma
     return is_other and (bool(job_condition(job, "Failed")) or not has_begun(job, around.pods))
 
 
-def _under_way(
-    model: Object, spec: LinearModelSpec, job: Object, result: Object | None, around: Belongings
-) -> ModelPlan:
+def _under_way(model: Object, spec: LinearModelSpec, job: Object, around: Belongings, settings: Settings) -> ModelPlan:
     """A Job without an artifact: what it waits for, or why it failed."""
+    result = next((a for a in around.artifacts if name_of(a) == result_name(model, spec)), None)
     create = (make_result(model, spec),) if result is None else ()
-    again = f"(Job {name_of(job)}; delete it, or change training, its data or job, to try again)"
+    again = f"(Job {name_of(job)}; {settings.retry}, to try again)"
     if job_condition(job, "Complete"):
         reason, message = Reason.TRAINING_FAILED, f"the training ended without a result {again}"
     else:

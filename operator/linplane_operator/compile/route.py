@@ -10,7 +10,8 @@ from linplane_api.document import Entry, RouteDocument
 from linplane_api.resources import ModelRouteStatus, Share, Switch
 
 from .conditions import condition
-from .objects import Object, generation_of, meta, status_of
+from .news import manager_of
+from .objects import Object, generation_of, status_of
 from .replicas import Acknowledged
 
 KEPT_SWITCHES = 20
@@ -126,13 +127,5 @@ def _switches(route: Object, document: RouteDocument | None, now: str) -> tuple[
     last = log[-1].to_version if log else None
     if document is None or document.current is None or document.current == last:
         return log
-    manager = version_manager(route)
+    manager = manager_of(route, "version")
     return (*log, Switch(document.current, now, last or document.previous, manager))[-KEPT_SWITCHES:]
-
-
-def version_manager(route: Object) -> str | None:
-    """The field manager that owns spec.version, as the API server records it."""
-    for entry in reversed(meta(route).get("managedFields") or ()):
-        if "f:version" in ((entry.get("fieldsV1") or {}).get("f:spec") or {}):
-            return str(entry.get("manager"))
-    return None

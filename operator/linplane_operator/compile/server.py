@@ -108,13 +108,13 @@ def _told(variable: str, field: str) -> Object:
     return {"name": variable, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": field}}}
 
 
-def server_conditions(routes: int, replicas: Acknowledged, taken: str) -> tuple[Condition, ...]:
-    """Available, Converged and their sum, Ready. `taken`: what has a child's name without being ours, if anything."""
+def server_conditions(routes: int, replicas: Acknowledged, problem: tuple[Reason, str] | None) -> tuple[Condition, ...]:
+    """Available, Converged and their sum, Ready. `problem`: what keeps the children from being as they should."""
     if replicas.total:
         available = condition(ConditionType.AVAILABLE, True, Reason.REPLICAS_READY, f"{replicas.total} ready")
     else:
         available = condition(ConditionType.AVAILABLE, False, Reason.NO_REPLICAS, "no replica is ready")
-    converged = _converged(routes, replicas, taken)
+    converged = _converged(routes, replicas, problem)
     missing = next((c for c in (converged, available) if c.status != "True"), None)
     ready = (
         condition(ConditionType.READY, False, missing.reason, missing.message)
@@ -124,10 +124,10 @@ def server_conditions(routes: int, replicas: Acknowledged, taken: str) -> tuple[
     return available, converged, ready
 
 
-def _converged(routes: int, replicas: Acknowledged, taken: str) -> Condition:
+def _converged(routes: int, replicas: Acknowledged, problem: tuple[Reason, str] | None) -> Condition:
     kind = ConditionType.CONVERGED
-    if taken:
-        return condition(kind, False, Reason.NAME_TAKEN, taken)
+    if problem:
+        return condition(kind, False, *problem)
     if not replicas.total:
         return condition(kind, False, Reason.NO_REPLICAS, "no replica is ready")
     if not replicas.converged:

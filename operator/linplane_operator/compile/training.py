@@ -8,7 +8,7 @@ import msgspec
 
 from linplane_api import names
 from linplane_api.kinds import CONFIG_MAP, JOB
-from linplane_api.resources import Data, JobSettings, LinearModelSpec, ModelServerSpec, TrainingSpec, decimal, plain
+from linplane_api.resources import Data, JobSettings, LinearModelSpec, PodSettings, TrainingSpec, decimal, plain
 from linplane_api.task import EXIT_BAD_DATA, FileData, SyntheticData, Task, UriData
 
 from .objects import Object, Settings, child, name_of, uid_of
@@ -188,7 +188,7 @@ def pull_policy(settings: Settings) -> Object:
     return {"imagePullPolicy": settings.image_pull_policy} if settings.image_pull_policy else {}
 
 
-def pod_resources(settings: JobSettings | ModelServerSpec, default: Mapping[str, Any]) -> Object:
+def pod_resources(settings: PodSettings, default: Mapping[str, Any]) -> Object:
     """The container's resources: the user's as they are, or else the installation's."""
     return plain(settings.resources) if settings.resources else dict(default)
 
@@ -196,7 +196,7 @@ def pod_resources(settings: JobSettings | ModelServerSpec, default: Mapping[str,
 PLACEMENT = ("nodeSelector", "tolerations", "imagePullSecrets", "priorityClassName")
 
 
-def pod_placement(settings: JobSettings | ModelServerSpec) -> Object:
+def pod_placement(settings: PodSettings) -> Object:
     """Where pods go, as the user said it."""
     given = plain(settings)
     return {key: given[key] for key in PLACEMENT if key in given}

@@ -71,6 +71,7 @@ class Events:
                 "name": name_of(about),
                 "namespace": namespace,
                 "uid": uid_of(about),
+                "resourceVersion": meta(about).get("resourceVersion", ""),
             },
         }
 

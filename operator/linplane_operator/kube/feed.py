@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 from linplane_api.kinds import CONFIG_MAP, Kind
 
 from ..affected import WorkKey, affected
+from ..compile.news import MANAGED
 from ..compile.objects import Object, label_of, meta, uid_of
 from ..world import Key, World, key_of
 
-MANAGED = "app.kubernetes.io/managed-by"
+MANAGED_BY = "app.kubernetes.io/managed-by"
 
 
 class Feed:
@@ -54,20 +55,31 @@ class Feed:
 
 
 def slim(kind: Kind, body: Object) -> Object:
-    """The object without what nothing here reads: who owns which field (routes keep it), foreign ConfigMaps'
+    """The object without what nothing here reads: who owns which field (but that one field), foreign ConfigMaps'
     annotations.
     """
     metadata = dict(meta(body))
-    if kind.kind != "ModelRoute":
-        metadata.pop("managedFields", None)
+    managed = _managed(kind, metadata.pop("managedFields", None) or ())
+    if managed:
+        metadata["managedFields"] = managed
     annotations = metadata.get("annotations") or {}
     if "kubectl.kubernetes.io/last-applied-configuration" in annotations:
         kept = {key: value for key, value in annotations.items() if not key.startswith("kubectl.kubernetes.io/")}
         metadata["annotations"] = kept
     slimmed = {**body, "metadata": metadata}
-    if kind is CONFIG_MAP and label_of(body, MANAGED) != "linplane":
+    if kind is CONFIG_MAP and label_of(body, MANAGED_BY) != "linplane":
         slimmed.pop("binaryData", None)
     return slimmed
+
+
+def _managed(kind: Kind, entries: Iterable[Object]) -> list[Object]:
+    """Who owns the one field of which it is told who changed it."""
+    field = f"f:{MANAGED[kind]}" if kind in MANAGED else ""
+    return [
+        {"manager": entry.get("manager"), "fieldsV1": {"f:spec": {field: {}}}}
+        for entry in entries
+        if field and field in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+    ]
 
 
 def version_of(body: Object) -> int:

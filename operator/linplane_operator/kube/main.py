@@ -78,7 +78,9 @@ class Operator:
         self._queue = WorkQueue(self._work, self._failed, random.Random())  # noqa: S311 - spreads retries
         self._feed = Feed(self._world, self._queue.add)
         self._cluster = KubeCluster(self._client, self._world, self._events.tell, self._feed.seen)
-        self._reconciler = Reconciler(self._world, self._cluster, options.settings, now=now, budget=budget)
+        self._reconciler = Reconciler(
+            self._world, self._cluster, options.settings, now=now, budget=budget, ask=self._ask
+        )
         self._watches = Watches(WATCHED, options.namespaces, self._clock)
         self._resync = Resync(self._client, self._world, self._feed, self._watches, clock=self._clock)
         self.registry.register(FiguresCollector(self._figures, self._world))
@@ -190,6 +192,9 @@ class Operator:
                 await self._reconciler.patrol()
             except (ApiError, OSError, ConflictError, NameTakenError) as error:
                 log.warning("the rights of trainers: %s", error)
+
+    def _ask(self, key: WorkKey) -> None:
+        self._queue.add((key,))
 
     async def _work(self, key: WorkKey) -> float | None:
         begun = self._clock()

@@ -108,8 +108,11 @@ class Loop:
             file_uris=True,
             claims=False,
             servers=(names.DEFAULT_SERVER,),
+            retry="save its manifest once more, or change training, its data or job",
         )
-        self._reconciler = Reconciler(self._world, LocalCluster(self._store, url), settings, now=self._now)
+        self._reconciler = Reconciler(
+            self._world, LocalCluster(self._store, url), settings, now=self._now, ask=self._ask
+        )
         slots = self._options.trainers or len(os.sched_getaffinity(0))
         self._jobs = Jobs(self._layout, self._store, slots, self._now, self._tell)
         self._server = Server(self._layout, self._store, access, self._now, self._tell)
@@ -202,6 +205,9 @@ class Loop:
             self._record.note(after)
         self._story.changed(kind, before, after)
         self._queue.add(affected(self._world, kind, before, after))
+
+    def _ask(self, key: WorkKey) -> None:
+        self._queue.add((key,))
 
     async def _work(self, key: WorkKey) -> float | None:
         delay = await self._reconciler.reconcile(key)

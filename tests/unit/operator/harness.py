@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from linplane_api import names
-from linplane_api.canonical import FormatError
 from linplane_api.document import RouteDocument, parse_entry, routing_map
 from linplane_api.kinds import (
     BY_KIND,
@@ -63,7 +62,9 @@ class Sim:
         self.store = _Store(self)
         self.store.load()
         self.cluster = Recorder(LocalCluster(self.store, "http://here"), lambda: self.store_writes)
-        self.reconciler = Reconciler(self.world, self.cluster, self.settings, now=lambda: self.now, budget=self.budget)
+        self.reconciler = Reconciler(
+            self.world, self.cluster, self.settings, now=lambda: self.now, budget=self.budget, ask=self.ask
+        )
         self.resync()
 
     def resync(self) -> None:
@@ -165,9 +166,6 @@ class Sim:
                 continue
             except ConnectionResetError:
                 self.ask(key)
-                continue
-            except FormatError as error:
-                self.failures.append(str(error))
                 continue
             self.later.pop(key, None)
             if wait is not None:

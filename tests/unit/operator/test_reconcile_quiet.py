@@ -185,3 +185,20 @@ def test_no_replica_is_no_guess(sim):
     sim.store.update(POD, sim.get(POD, "p1"), pod("p1"))
     sim.settle()
     assert told(sim.route(), "Ready") == ("True", "Ready")
+
+
+def test_a_replica_that_joins_is_counted_by_every_route_one_a_second(new_sim):
+    """Without a resync, and without an event that reaches them all."""
+    sim = new_sim()
+    names = [f"r{number}" for number in range(4)]
+    sim.apply(linear_model(), *(model_route(name=name) for name in names))
+    sim.settle()
+    assert {sim.route(name)["status"]["loadedSummary"] for name in names} == {"1/1"}
+    began = sim.now = sim.now + timedelta(seconds=60)
+    sim.pods = ["p1", "p2"]
+    sim.cluster.writes.clear()
+    sim.settle()
+    assert {sim.route(name)["status"]["loadedSummary"] for name in names} == {"2/2"}
+    routes = [name for verb, kind, name in sim.cluster.writes if (verb, kind) == ("status", "ModelRoute")]
+    assert sorted(routes) == names, "once each"
+    assert sim.now - began >= timedelta(seconds=len(names) - 1)

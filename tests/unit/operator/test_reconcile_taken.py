@@ -3,7 +3,7 @@
 import pytest
 
 from linplane_api import names
-from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, JOB, LINEAR_MODEL, MODEL_SERVER
+from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, JOB, MODEL_SERVER
 from linplane_operator.cluster import ConflictError, NameTakenError
 from linplane_operator.compile.objects import Settings, uid_of
 from linplane_operator.compile.training import result_name
@@ -165,8 +165,7 @@ def test_a_version_that_cannot_be_read_stops_no_route(sim):
     sim.settle()
     odd = linear_model("v2")
     odd["spec"]["frozen"] = "maybe"
-    sim.world.put(LINEAR_MODEL, odd)
-    sim.apply(model_route("v2"), model_route(name="other"))
+    sim.apply(odd, model_route("v2"), model_route(name="other"))
     sim.settle()
     assert told(sim.route(), "Accepted") == ("False", "VersionNotFound")
     assert told(sim.route("other"), "Ready") == ("True", "Ready")

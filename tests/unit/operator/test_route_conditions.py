@@ -4,8 +4,9 @@ import pytest
 
 from linplane_api.conditions import Reason
 from linplane_api.document import Unavailable, make_entry
+from linplane_operator.compile.news import manager_of
 from linplane_operator.compile.replicas import Acknowledged
-from linplane_operator.compile.route import percent, refuse, route_conditions, route_status, version_manager
+from linplane_operator.compile.route import percent, refuse, route_conditions, route_status
 from unit.operator.builders import document, model_route
 
 YES = (Reason.ACCEPTED, "the spec is in effect")
@@ -159,5 +160,5 @@ def test_who_asked_for_a_switch_is_the_field_manager_of_the_version():
     ]
     route = model_route()
     route["metadata"]["managedFields"] = managed
-    assert version_manager(route) == "argocd"
-    assert version_manager(model_route()) is None
+    assert manager_of(route, "version") == "argocd"
+    assert manager_of(model_route(), "version") is None

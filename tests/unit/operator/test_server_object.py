@@ -16,6 +16,7 @@ from linplane_operator.compile.server import (
     server_status,
 )
 
+TAKEN = (Reason.NAME_TAKEN, "x exists")
 SERVER = {
     "apiVersion": names.API_VERSION,
     "kind": "ModelServer",
@@ -24,20 +25,20 @@ SERVER = {
 
 
 @pytest.mark.parametrize(
-    ("routes", "replicas", "taken", "reasons"),
+    ("routes", "replicas", "problem", "reasons"),
     [
-        (2, Acknowledged(2, 2, ""), "", (Reason.REPLICAS_READY, Reason.CONVERGED, Reason.READY)),
-        (0, Acknowledged(2, 2, ""), "", (Reason.REPLICAS_READY, Reason.NO_ROUTES, Reason.READY)),
-        (2, Acknowledged(1, 2, "p2"), "", (Reason.REPLICAS_READY, Reason.REPLICAS_BEHIND, Reason.REPLICAS_BEHIND)),
-        (2, Acknowledged(1, 2, "p2", True), "", (Reason.REPLICAS_READY, Reason.REJECTED, Reason.REJECTED)),
-        (2, Acknowledged(0, 0, ""), "", (Reason.NO_REPLICAS, Reason.NO_REPLICAS, Reason.NO_REPLICAS)),
-        (2, Acknowledged(2, 2, ""), "x exists", (Reason.REPLICAS_READY, Reason.NAME_TAKEN, Reason.NAME_TAKEN)),
-        (2, Acknowledged(0, 0, ""), "x exists", (Reason.NO_REPLICAS, Reason.NAME_TAKEN, Reason.NAME_TAKEN)),
+        (2, Acknowledged(2, 2, ""), None, (Reason.REPLICAS_READY, Reason.CONVERGED, Reason.READY)),
+        (0, Acknowledged(2, 2, ""), None, (Reason.REPLICAS_READY, Reason.NO_ROUTES, Reason.READY)),
+        (2, Acknowledged(1, 2, "p2"), None, (Reason.REPLICAS_READY, Reason.REPLICAS_BEHIND, Reason.REPLICAS_BEHIND)),
+        (2, Acknowledged(1, 2, "p2", True), None, (Reason.REPLICAS_READY, Reason.REJECTED, Reason.REJECTED)),
+        (2, Acknowledged(0, 0, ""), None, (Reason.NO_REPLICAS, Reason.NO_REPLICAS, Reason.NO_REPLICAS)),
+        (2, Acknowledged(2, 2, ""), TAKEN, (Reason.REPLICAS_READY, Reason.NAME_TAKEN, Reason.NAME_TAKEN)),
+        (2, Acknowledged(0, 0, ""), TAKEN, (Reason.NO_REPLICAS, Reason.NAME_TAKEN, Reason.NAME_TAKEN)),
     ],
 )
-def test_each_condition(routes, replicas, taken, reasons):
+def test_each_condition(routes, replicas, problem, reasons):
     """Ready is the sum of the two others."""
-    conditions = server_conditions(routes, replicas, taken)
+    conditions = server_conditions(routes, replicas, problem)
     assert tuple(c.reason for c in conditions) == reasons
     assert conditions[2].status == ("True" if [c.status for c in conditions[:2]] == ["True"] * 2 else "False")
 

@@ -1,0 +1,57 @@
+"""What a new status tells beside its conditions: who switched a route, who froze a version. Each is worth an Event."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from linplane_api.conditions import ConditionType, Reason
+from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, Kind
+
+from .objects import Object, meta, status_of
+
+MANAGED = {MODEL_ROUTE: "version", LINEAR_MODEL: "frozen"}
+"""The field of a spec that users change while it is at work, by kind."""
+
+
+def manager_of(body: Object, field: str) -> str | None:
+    """The field manager that owns a field of the spec, as the API server records it."""
+    for entry in reversed(meta(body).get("managedFields") or ()):
+        if f"f:{field}" in ((entry.get("fieldsV1") or {}).get("f:spec") or {}):
+            return str(entry.get("manager"))
+    return None
+
+
+def news(kind: Kind, body: Object, status: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Reason and message of each Event that `status` is worth, given the object with the status it had."""
+    if kind is MODEL_ROUTE:
+        return _switched(status_of(body).get("switches") or (), status.get("switches") or ())
+    if kind is LINEAR_MODEL:
+        return _frozen(_freeze(status_of(body)), _freeze(status), _by(manager_of(body, MANAGED[kind])))
+    return []
+
+
+def _switched(before: Any, after: Any) -> list[tuple[str, str]]:
+    if not after or (before and before[-1] == after[-1]):
+        return []
+    last = after[-1]
+    came = f"from {last['from']} " if last.get("from") else ""
+    return [("Switched", f"the current version went {came}to {last['to']}{_by(last.get('manager'))}")]
+
+
+def _freeze(status: Mapping[str, Any]) -> bool | None:
+    """What the spec asked for when the status was written; None where it does not say."""
+    for item in status.get("conditions") or ():
+        if item.get("type") == ConditionType.WITHDRAWN:
+            return bool(item.get("reason") != Reason.NOT_FROZEN)
+    return None
+
+
+def _frozen(before: bool | None, after: bool | None, by: str) -> list[tuple[str, str]]:
+    if after and not before:
+        return [("SpecFrozen", f"frozen went from false to true{by}")]
+    if before and after is False:
+        return [("SpecUnfrozen", f"frozen went from true to false{by}")]
+    return []
+
+
+def _by(manager: str | None) -> str:
+    return f", by field manager {manager}" if manager else ""

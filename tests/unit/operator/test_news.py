@@ -1,0 +1,62 @@
+"""Who switched, froze and unfroze: one Event each, and none for what is as it was."""
+
+from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
+from linplane_operator.compile.news import manager_of, news
+from linplane_operator.kube.feed import slim
+from unit.operator.builders import linear_model, model_route
+
+
+def managed(body, field, manager="kubectl-patch"):
+    entries = [
+        {"manager": "helm", "fieldsV1": {"f:spec": {"f:model": {}}}, "time": "t"},
+        {"manager": manager, "operation": "Update", "fieldsV1": {"f:spec": {f"f:{field}": {}, "f:model": {}}}},
+        {"manager": "linplane", "fieldsV1": {"f:status": {}}},
+    ]
+    return {**body, "metadata": {**body["metadata"], "managedFields": entries}}
+
+
+def withdrawn(reason):
+    return {"conditions": [{"type": "Withdrawn", "status": "False", "reason": reason}]}
+
+
+def test_a_switch_names_both_versions_and_who_asked():
+    route = model_route()
+    first = {"to": "v1", "at": "t1"}
+    second = {"to": "v2", "from": "v1", "at": "t2", "manager": "linplane-admin"}
+    assert news(MODEL_ROUTE, route, {"switches": [first]}) == [("Switched", "the current version went to v1")]
+    route["status"] = {"switches": [first]}
+    text = "the current version went from v1 to v2, by field manager linplane-admin"
+    assert news(MODEL_ROUTE, route, {"switches": [first, second]}) == [("Switched", text)]
+    route["status"] = {"switches": [first, second]}
+    assert news(MODEL_ROUTE, route, {"switches": [first, second]}) == []
+    assert news(MODEL_ROUTE, route, {}) == []
+
+
+def test_a_freeze_and_an_unfreeze_name_who_asked():
+    model = managed(linear_model(), "frozen")
+    by = ", by field manager kubectl-patch"
+    asked = [
+        (None, "NotFrozen", []),
+        (None, "ReplicasBehind", [("SpecFrozen", f"frozen went from false to true{by}")]),
+        ("NotFrozen", "ReplicasBehind", [("SpecFrozen", f"frozen went from false to true{by}")]),
+        ("ReplicasBehind", "Frozen", []),
+        ("Frozen", "NotFrozen", [("SpecUnfrozen", f"frozen went from true to false{by}")]),
+        ("NotFrozen", "NotFrozen", []),
+    ]
+    for before, after, expected in asked:
+        model["status"] = withdrawn(before) if before else {}
+        assert news(LINEAR_MODEL, model, withdrawn(after)) == expected
+    model["status"] = withdrawn("Frozen")
+    assert news(LINEAR_MODEL, model, {}) == [], "it does not say"
+    assert news(MODEL_SERVER, model, withdrawn("Frozen")) == []
+
+
+def test_of_who_owns_what_only_that_one_field_is_kept():
+    """There may be thousands of versions."""
+    for kind, body, field in ((LINEAR_MODEL, linear_model(), "frozen"), (MODEL_ROUTE, model_route(), "version")):
+        kept = slim(kind, managed(body, field))
+        assert manager_of(kept, field) == "kubectl-patch"
+        assert kept["metadata"]["managedFields"] == [
+            {"manager": "kubectl-patch", "fieldsV1": {"f:spec": {f"f:{field}": {}}}}
+        ]
+        assert "managedFields" not in slim(kind, managed(body, "other"))["metadata"]

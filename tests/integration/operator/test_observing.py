@@ -1,6 +1,5 @@
 """What the operator says of itself: probes, metrics, logs; with the API server there and away."""
 
-import json
 import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -86,7 +85,7 @@ def test_it_is_not_ready_before_it_has_seen_everything(site: Site, api: Forwarde
 
 def test_every_line_of_its_log_is_one_json_object(site: Site, api: Forwarder) -> None:
     """Of three starts, an absence and two ends: also those of libraries."""
-    lines = [json.loads(line) for line in site.operator.log.read_text().splitlines()]
+    lines = site.operator.logged()
     assert len(lines) > 5
     for line in lines:
         assert {"time", "level", "logger", "message"} <= line.keys()

@@ -1,11 +1,15 @@
 """The way through the example, by kubectl: apply, train, serve, switch, split, freeze."""
 
+import json
 import time
+from typing import Any
 
 import pytest
 
+from integration.cluster.objects import binding, role
 from integration.operator.site import EXAMPLES, PENGUIN, Site
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, SERVICE
+from linplane_api.names import GROUP
 from support import eventually
 
 ROUTE = "mroute/penguin-mass"
@@ -97,6 +101,53 @@ def test_an_unknown_version_keeps_the_last_good_traffic(site: Site) -> None:
     assert site.versions() == {"v1"}
 
 
+def test_an_admin_call_is_told_by_an_event_and_one_line_of_audit(site: Site) -> None:
+    """Who (as far as anybody knows: the field manager), what, from what to what, and of which state."""
+    rules = {"modelroutes": ["get", "patch"], "linearmodels": ["get", "patch"]}
+    body = role("editor", GROUP, "")
+    body["rules"] = [{"apiGroups": [GROUP], "resources": [name], "verbs": verbs} for name, verbs in rules.items()]
+    site.admin.create(body, site.namespace)
+    token = site.plane.token_for("editor", site.namespace)
+    site.admin.create(binding("editor", "editor", site.namespace), site.namespace)
+    server = site.kubelet.servers()[0]
+
+    def call(name: str, version: str) -> int:
+        where = f"/{name}?version={version}&route=penguin-mass"
+        return server.admin("POST", where, Authorization=f"Bearer {token}")[0]
+
+    eventually(lambda: call("switch_model", "v1") == 200)  # the rights have come into effect
+    began = len(audited(server.log))
+    asked = [("switch_model", "v2"), ("freeze", "v1"), ("unfreeze", "v1"), ("switch_model", "v1")]
+    for name, version in asked:
+        eventually(lambda: call(name, version) in (200, 202))  # noqa: B023 - a version just unfrozen is Ready soon
+    lines = [line for line in audited(server.log)[began:] if "resourceVersion" in line]
+    assert [(line["action"], line["version"]) for line in lines] == asked
+    assert {line["fieldManager"] for line in lines} == {"linplane-admin"}
+    assert all(line["auditID"] for line in lines)
+    by = "by field manager linplane-admin"
+    for about, reason, note in (
+        ("penguin-mass", "Switched", f"from v1 to v2, {by}"),
+        ("penguin-mass-v1", "SpecFrozen", f"from false to true, {by}"),
+        ("penguin-mass-v1", "SpecUnfrozen", f"from true to false, {by}"),
+        ("penguin-mass", "Switched", f"from v2 to v1, {by}"),
+    ):
+        eventually(lambda: told(site, about, reason, note))  # noqa: B023
+    site.wait(ROUTE, "Ready")
+
+
+def audited(log: str) -> list[dict[str, Any]]:
+    """The lines of a server's audit."""
+    lines = (json.loads(line) for line in log.splitlines() if line.startswith("{"))
+    return [line for line in lines if line["logger"] == "linplane_server.audit"]
+
+
+def told(site: Site, about: str, reason: str, note: str) -> bool:
+    """There is such an Event, of a state that it names."""
+    found = site.admin.call("GET", f"/apis/events.k8s.io/v1/namespaces/{site.namespace}/events")["items"]
+    mine = [e for e in found if e["regarding"]["name"] == about and e["reason"] == reason]
+    return any(e["note"].endswith(note) and e["regarding"]["resourceVersion"] for e in mine)
+
+
 def test_kubectl_tells_the_story(site: Site) -> None:
     """Columns and events, without -o yaml."""
     assert "True" in site.kubectl("get", "lmod,mroute,mserver,mrep")
@@ -129,6 +180,14 @@ def test_an_operator_that_starts_anew_writes_nothing(site: Site) -> None:
 
 def test_no_call_was_refused(site: Site) -> None:
     """Of the operator's, the trainers' and the servers' own."""
-    assert site.refused() == []
-    assert {e["who"] for e in site.events()} == {"the-operator", "linplane-trainer", "linplane-server-default"}
+    assert [call for call in site.refused() if call[0] != "editor"] == []
+    who = {"the-operator", "linplane-trainer", "linplane-server-default", "editor"}
+    assert {e["who"] for e in site.events()} == who
     assert site.kubelet.problems == []
+
+
+def test_every_line_of_the_operators_log_is_one_json_object(site: Site) -> None:
+    """Of the whole walk."""
+    lines = site.operator.logged()
+    assert len(lines) > 5
+    assert all({"time", "level", "logger", "message"} <= line.keys() for line in lines)

@@ -11,6 +11,9 @@ from .objects import Object, meta, status_of
 MANAGED = {MODEL_ROUTE: "version", LINEAR_MODEL: "frozen"}
 """The field of a spec that users change while it is at work, by kind."""
 
+SWITCHED, FROZEN, UNFROZEN = "Switched", "SpecFrozen", "SpecUnfrozen"
+REASONS = frozenset({SWITCHED, FROZEN, UNFROZEN})
+
 
 def manager_of(body: Object, field: str) -> str | None:
     """The field manager that owns a field of the spec, as the API server records it."""
@@ -34,7 +37,7 @@ def _switched(before: Any, after: Any) -> list[tuple[str, str]]:
         return []
     last = after[-1]
     came = f"from {last['from']} " if last.get("from") else ""
-    return [("Switched", f"the current version went {came}to {last['to']}{_by(last.get('manager'))}")]
+    return [(SWITCHED, f"the current version went {came}to {last['to']}{_by(last.get('manager'))}")]
 
 
 def _freeze(status: Mapping[str, Any]) -> bool | None:
@@ -47,9 +50,9 @@ def _freeze(status: Mapping[str, Any]) -> bool | None:
 
 def _frozen(before: bool | None, after: bool | None, by: str) -> list[tuple[str, str]]:
     if after and not before:
-        return [("SpecFrozen", f"frozen went from false to true{by}")]
+        return [(FROZEN, f"frozen went from false to true{by}")]
     if before and after is False:
-        return [("SpecUnfrozen", f"frozen went from true to false{by}")]
+        return [(UNFROZEN, f"frozen went from true to false{by}")]
     return []
 
 

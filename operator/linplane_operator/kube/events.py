@@ -8,10 +8,11 @@ from datetime import datetime
 
 from linplane_api.kinds import Kind
 
+from ..compile.news import REASONS
 from ..compile.objects import Object, meta, name_of, uid_of
 from .client import ApiError, AwayError, Client, path_of
 
-BURST = 25  # of one object, and as many warnings
+BURST = 25  # of one object, as many warnings, and as many of what somebody did
 EVERY_SECONDS = 10.0
 WAITING = 1000
 
@@ -29,13 +30,13 @@ class Events:
         self._now = now
         self._reporter = reporter
         self._waiting: asyncio.Queue[Object] = asyncio.Queue(WAITING)
-        self._tokens: dict[tuple[str, bool], tuple[float, float]] = {}  # by UID and kind: tokens left, when
+        self._tokens: dict[tuple[str, str], tuple[float, float]] = {}  # by UID and kind: tokens left, when
         self.written = 0
         self.dropped = 0
 
     def tell(self, about: Object, warning: bool, reason: str, message: str) -> None:
         """Asks for an Event; never waits, never fails."""
-        if not self._allowed((uid_of(about), warning)):
+        if not self._allowed((uid_of(about), "Done" if reason in REASONS else _type(warning))):
             self.dropped += 1
             return
         try:
@@ -43,7 +44,7 @@ class Events:
         except asyncio.QueueFull:
             self.dropped += 1
 
-    def _allowed(self, key: tuple[str, bool]) -> bool:
+    def _allowed(self, key: tuple[str, str]) -> bool:
         now = self._now().timestamp()
         tokens, since = self._tokens.get(key, (float(BURST), now))
         tokens = min(float(BURST), tokens + (now - since) / EVERY_SECONDS)
@@ -63,7 +64,7 @@ class Events:
             "reportingInstance": self._reporter,
             "action": "Reconcile",
             "reason": reason,
-            "type": "Warning" if warning else "Normal",
+            "type": _type(warning),
             "note": message[:1024],
             "regarding": {
                 "apiVersion": about["apiVersion"],
@@ -101,3 +102,7 @@ def _when(event: Object) -> str:
     """The last time that it was seen, by whichever of the two APIs it was written."""
     last = (event.get("series") or {}).get("lastObservedTime") or event.get("deprecatedLastTimestamp")
     return str(last or event.get("eventTime") or meta(event).get("creationTimestamp") or "")
+
+
+def _type(warning: bool) -> str:
+    return "Warning" if warning else "Normal"

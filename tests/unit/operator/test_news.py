@@ -2,8 +2,10 @@
 
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
 from linplane_operator.compile.news import manager_of, news
+from linplane_operator.kube.client import Client
+from linplane_operator.kube.events import Events
 from linplane_operator.kube.feed import slim
-from unit.operator.builders import linear_model, model_route
+from unit.operator.builders import NOW, linear_model, model_route
 
 
 def managed(body, field, manager="kubectl-patch"):
@@ -60,3 +62,15 @@ def test_of_who_owns_what_only_that_one_field_is_kept():
             {"manager": "kubectl-patch", "fieldsV1": {"f:spec": {f"f:{field}": {}}}}
         ]
         assert "managedFields" not in slim(kind, managed(body, "other"))["metadata"]
+
+
+async def test_what_somebody_did_is_told_in_the_middle_of_a_storm():
+    """The limit of Events an object is for conditions that flap."""
+    events = Events(Client(None), lambda: NOW, "test")
+    route = managed(model_route(), "version")
+    for _ in range(100):
+        events.tell(route, False, "Converged", "x")
+    dropped = events.dropped
+    assert dropped > 50
+    events.tell(route, False, "Switched", "x")
+    assert events.dropped == dropped

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -160,7 +160,9 @@ class Site:
 
         return eventually(check, timeout, 0.05)[2]
 
-    def predict(self, route: str, features: Mapping[str, float], key: str | None = None) -> list[Object]:
+    def predict(
+        self, route: str, features: Mapping[str, float] | Sequence[float], key: str | None = None
+    ) -> list[Object]:
         """Each ready server's answer."""
         body = json.dumps({"features": features, **({"key": key} if key else {})}).encode()
         answers = []

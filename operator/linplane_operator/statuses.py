@@ -4,15 +4,18 @@ from collections.abc import Callable
 from datetime import datetime
 
 from linplane_api.conditions import Reason
-from linplane_api.kinds import Kind
+from linplane_api.kinds import MODEL_ROUTE, MODEL_SERVER, Kind
 
 from .cluster import Cluster
-from .compile.conditions import changed, essence
+from .compile.conditions import essence, is_on_its_way
 from .compile.news import news
 from .compile.objects import Object, status_of
 from .world import key_of
 
 COUNT_SECONDS = 1.0  # how often a status is written of which nothing but counts and words has changed
+
+HELD_SECONDS = 1.0  # how long a status is held back that will say so much better in a moment
+TOLD_BY = {MODEL_ROUTE: "observedGeneration", MODEL_SERVER: "sequence"}
 
 QUIET = {
     Reason.NOT_FROZEN,
@@ -34,6 +37,7 @@ class Statuses:
         self._cluster = cluster
         self._now = now
         self._written: dict[tuple[str, str, str], datetime] = {}  # when each was
+        self._held: dict[tuple[str, str, str], datetime] = {}  # since when each is
 
     async def write(self, kind: Kind, body: Object, status: Object) -> float | None:
         """Writes a status that differs, with an Event for each condition; says in how many seconds to come again
@@ -41,13 +45,19 @@ class Statuses:
         """
         before, now, key = status_of(body), self._now(), (kind.kind, *key_of(body))
         if status == before:
+            self._held.pop(key, None)
             return None
+        if kind in TOLD_BY and is_on_its_way(before, status, TOLD_BY[kind]):
+            wait = HELD_SECONDS - (now - self._held.setdefault(key, now)).total_seconds()
+            if 0 < wait <= HELD_SECONDS:
+                return wait
         if key in self._written and essence(status) == essence(before):
             wait = COUNT_SECONDS - (now - self._written[key]).total_seconds()
             if 0 < wait <= COUNT_SECONDS:
                 return wait
         await self._cluster.write_status(kind, body, status)
         self._written[key] = now
+        self._held.pop(key, None)
         for item in changed(before, status):
             self._cluster.event(
                 body,
@@ -62,3 +72,4 @@ class Statuses:
     def forget(self, kind: Kind, namespace: str, name: str) -> None:
         """An object is gone."""
         self._written.pop((kind.kind, namespace, name), None)
+        self._held.pop((kind.kind, namespace, name), None)

@@ -48,6 +48,23 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[st
     return [c for c in after.get("conditions") or () if old.get(c["type"]) != (c["status"], c["reason"])]
 
 
+def is_on_its_way(before: Mapping[str, Any], after: Mapping[str, Any], told_by: str) -> bool:
+    """Replicas are about to load what was just asked for, and nothing else is new. `told_by` is the field that says
+    of what `before` speaks: while it names an earlier state, its Converged is no claim about this one.
+    """
+    if before.get(told_by) == after.get(told_by):
+        return False
+    old = {c.get("type"): (c.get("status"), c.get("reason")) for c in before.get("conditions") or ()}
+    new = {c["type"]: (c["status"], c["reason"]) for c in after.get("conditions") or ()}
+    if old.get(ConditionType.CONVERGED, ("",))[0] != "True" or old.get(ConditionType.READY, ("",))[0] != "True":
+        return False
+    follow = {ConditionType.CONVERGED, ConditionType.READY}
+    return all(
+        said == ("False", Reason.REPLICAS_BEHIND) if kind in follow else said == old.get(kind)
+        for kind, said in new.items()
+    )
+
+
 def essence(status: Mapping[str, Any]) -> dict[str, Any]:
     """A status without what merely counts or words it: a change of the rest is no news that cannot wait a moment."""
     kept = {key: value for key, value in status.items() if key not in COUNTS}

@@ -42,7 +42,7 @@ def model_status(
         observed_generation=generation_of(model),
         conditions=tuple(conditions),
         job=plan.job,
-        serving_in=tuple(serving_in),
+        serving_in=tuple(serving_in) or None,  # an applied list that gets empty goes, and would be written again
     )
 
 

@@ -72,7 +72,7 @@ SCENARIOS: dict[str, tuple[Callable[[Sim], None], Callable[[Sim], None]]] = {
     ),
     "lose every status": (two, lose),
 }
-WRITES = 120  # how many places to die at all scenarios have together: fewer would be less of a test
+WRITES = 110  # how many places to die at all scenarios have together: fewer would be less of a test
 
 
 def _synthetic(samples: int) -> dict:

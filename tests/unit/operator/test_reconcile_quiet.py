@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from linplane_api.kinds import MODEL_ROUTE, MODEL_SERVER, POD
+from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, POD
 from linplane_operator.budget import Budget
 from linplane_operator.compile.objects import Settings, uid_of
 from unit.operator.builders import linear_model, model_route, pod, status_condition, told
@@ -88,7 +88,7 @@ def test_a_count_that_waited_is_written_when_its_second_is_over(new_sim):
     sim.settle()
     sim.loads = False
     sim.edit(MODEL_ROUTE, "homes", rateLimit={"requestsPerSecond": 9})
-    sim.reconcile_all()
+    sim.settle()
     assert sim.route()["status"]["loadedSummary"] == "0/3"
     data = sim.routing()
     sim.acknowledge("p1", uid_of(data), int(data["data"]["sequence"]))
@@ -106,12 +106,57 @@ def test_a_clock_that_goes_back_holds_nothing_up(new_sim):
     sim.settle()
     sim.loads = False
     sim.edit(MODEL_ROUTE, "homes", rateLimit={"requestsPerSecond": 9})
-    sim.reconcile_all()
+    sim.settle()
     sim.now -= timedelta(hours=1)
     data = sim.routing()
     sim.acknowledge("p1", uid_of(data), int(data["data"]["sequence"]))
     sim.reconcile_all()
     assert sim.route()["status"]["loadedSummary"] == "1/3"
+
+
+def test_a_switch_costs_five_writes(new_sim):
+    """The document, what the route, the server and each of the two versions say: none of them twice."""
+    sim = new_sim(settings=MANY)
+    sim.apply(linear_model("v1"), linear_model("v2"), model_route())
+    sim.settle()
+    sim.edit(MODEL_ROUTE, "homes", version="v2")
+    sim.effective.clear()
+    sim.settle()
+    wrote = [(kind, name) for _, kind, name in sim.effective if kind != "ReplicaReport"]
+    assert sorted(wrote) == [
+        ("ConfigMap", "linplane-routing-default"),
+        ("LinearModel", "homes-v1"),
+        ("LinearModel", "homes-v2"),
+        ("ModelRoute", "homes"),
+        ("ModelServer", "default"),
+    ]
+
+
+def test_replicas_that_do_not_follow_are_told_of_a_second_later(new_sim):
+    """Until then the status says by its generation that it is of an earlier spec."""
+    sim = new_sim(settings=MANY)
+    sim.apply(linear_model("v1"), linear_model("v2"), model_route())
+    sim.settle()
+    before, began = sim.route()["status"], sim.now
+    sim.loads = False
+    sim.edit(MODEL_ROUTE, "homes", version="v2")
+    sim.reconcile_all()
+    assert sim.route()["status"] == before
+    sim.settle()
+    assert told(sim.route(), "Converged") == ("False", "ReplicasBehind")
+    assert (sim.now - began).total_seconds() == 1
+    assert told(sim.get(MODEL_SERVER, "default"), "Converged") == ("False", "ReplicasBehind")
+
+
+def test_a_claim_that_is_no_longer_true_is_taken_back_at_once(new_sim):
+    """A document that changes under an unchanged route: nothing but the status could tell that it is not loaded."""
+    sim = new_sim(settings=MANY)
+    sim.apply(linear_model("v1"), linear_model("v2"), model_route(split=[("v2", 10)]))
+    sim.settle()
+    sim.loads = False
+    sim.edit(LINEAR_MODEL, "homes-v2", frozen=True)
+    sim.reconcile_all()
+    assert told(sim.route(), "Converged") == ("False", "ReplicasBehind")
 
 
 def test_an_event_reaches_only_whom_it_concerns(new_sim):

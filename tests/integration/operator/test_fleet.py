@@ -1,0 +1,51 @@
+"""Many models and routes: a switch concerns few of them. Counted, not timed."""
+
+import time
+from contextlib import closing
+
+import pytest
+
+from bench import fleet
+from integration.operator.site import Site
+from integration.operator.switching import Watch, switch
+from linplane_api.kinds import MODEL_ROUTE
+from support import eventually
+
+ROUTES, VERSIONS = 50, 6
+SWITCHES = 4
+
+
+@pytest.mark.timeout(300)
+def test_a_switch_among_many_routes_costs_five_writes_and_few_reconciles(own_site: Site) -> None:
+    """The least of some switches counts: a busy machine makes the operator say in between that it waits, and once a
+    minute it looks at everything.
+    """
+    site = own_site
+    clients = [site.plane.client(site.admin.token) for _ in range(fleet.THREADS)]
+    fleet.at_once(lambda client, body: client.create(body, site.namespace), fleet.objects(ROUTES, VERSIONS), clients)
+    site.servers(2)
+    for name in fleet.model_names(ROUTES):
+        site.comes_to(MODEL_ROUTE, name, "Ready", "True", timeout=120)
+    writes, reconciles = [], []
+    with closing(Watch(site)) as watch:
+        for name in fleet.model_names(ROUTES)[:SWITCHES]:
+            quiet(site)
+            mark, before = site.plane.audit.mark(), count(site)
+            switch(site, watch, [name], f"v{VERSIONS - 1}")
+            quiet(site)
+            writes.append([line for line in site.writes(mark) if line.startswith("the-operator ")])
+            reconciles.append(count(site) - before)
+    print(f"writes of each switch: {[len(some) for some in writes]}, reconciles: {reconciles}")
+    least = min(writes, key=len)
+    assert len(least) <= 5, least
+    assert min(reconciles) <= 10 * VERSIONS, "of 300 models and 50 routes"
+
+
+def count(site: Site) -> float:
+    return site.operator.metric("linplane_operator_reconciles_total")
+
+
+def quiet(site: Site) -> None:
+    """Longer than a status is held back, and nothing waits."""
+    time.sleep(2.2)
+    eventually(lambda: site.operator.metric("linplane_operator_queue_depth") == 0, 60, 0.1)

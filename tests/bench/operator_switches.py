@@ -13,7 +13,7 @@ from linplane_api.names import API_VERSION
 from . import page
 from .cluster import site_of_its_own
 
-CASES = ((10, 100), (40, 50))  # servers, switches
+CASES = ((10, 100), (40, 30))  # servers, switches
 TARGETS = {10: "p50 < 0.25, p99 < 1", 40: "p99 < 2"}
 PAUSE = 1.05  # a routing ConfigMap is written at most once a second: this measures switches, not that wait
 WARM = 3

@@ -7,7 +7,7 @@ from linplane_api.conditions import Reason
 from linplane_api.kinds import MODEL_ROUTE, MODEL_SERVER, Kind
 
 from .cluster import Cluster
-from .compile.conditions import essence, is_on_its_way
+from .compile.conditions import changed, essence, is_on_its_way
 from .compile.news import news
 from .compile.objects import Object, status_of
 from .world import key_of

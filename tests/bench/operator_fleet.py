@@ -135,8 +135,8 @@ def _rest(site: Site) -> list[list[str]]:
 
 
 def _writes(site: Site, mark: int) -> list[Any]:
-    """What the operator wrote, Events too."""
-    return [line for line in site.writes(mark) if line.startswith("the-operator ")]
+    """What the operator wrote, Events aside: those are no state, and dropped where there are too many."""
+    return [line for line in site.writes(mark) if line.startswith("the-operator ") and " events/" not in line]
 
 
 def _memory(operator: Operator, field: str) -> float:

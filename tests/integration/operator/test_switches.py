@@ -1,12 +1,16 @@
 """200 switches, with ten server processes under constant load."""
 
+import signal
 import statistics
+import threading
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import pytest
 
 from integration.cluster.objects import config_map, route, version
+from integration.operator.kubelet import Container
 from integration.operator.site import Site
 from integration.operator.switching import (
     Load,
@@ -21,6 +25,7 @@ from linplane_api.kinds import MODEL_ROUTE
 from linplane_api.names import API_VERSION
 
 SERVERS, ROUNDS = 10, 20
+STOPPED_SECONDS = 0.4
 ROUTES = [f"iris-{number}" for number in range(10)]
 ROW = {"x": 1.0}
 WEIGHTS = {"v1": '{"coefficients": {"x": 1}, "intercept": 1}', "v2": '{"coefficients": {"x": 2}, "intercept": 2}'}
@@ -29,7 +34,8 @@ WEIGHTS = {"v1": '{"coefficients": {"x": 1}, "intercept": 1}', "v2": '{"coeffici
 @pytest.mark.timeout(600)
 def test_no_request_fails_and_none_is_late(own_site: Site) -> None:
     """Each round patches ten routes, for a routing ConfigMap is written at most once a second. A route that says
-    Converged of the patched generation is at once answered by the new version alone, by every server.
+    Converged of the patched generation is at once answered by the new version alone, by every server: one of them
+    hears of each round late.
     """
     site = own_site
     server = {"apiVersion": API_VERSION, "kind": "ModelServer", "metadata": {"name": "default"}}
@@ -45,7 +51,10 @@ def test_no_request_fails_and_none_is_late(own_site: Site) -> None:
     with closing(Watch(site)) as watch, load.running():
         every_server_answered(load, SERVERS, ROUTES, 0.0)
         for number in range(ROUNDS):
-            switches += switch(site, watch, ROUTES, ("v2", "v1")[number % 2])
+            with stopped(site.kubelet.servers()[number % SERVERS], STOPPED_SECONDS) as went_on:
+                made = switch(site, watch, ROUTES, ("v2", "v1")[number % 2])
+            assert min(s.converged for s in made) > went_on[0], "it was said before every server could know"
+            switches += made
             every_server_answered(load, SERVERS, ROUTES, time.monotonic())
     assert load.failures == []
     wrong, judged = from_the_old_version(switches, load.answers)
@@ -58,3 +67,22 @@ def test_no_request_fails_and_none_is_late(own_site: Site) -> None:
         f"{len(load.answers)} answers, {judged} after a switch; patch to Converged: median"
         f" {statistics.median(times):.2f} s, longest {times[-1]:.2f} s, with waits for the budget of writes"
     )
+
+
+@contextmanager
+def stopped(server: Container, seconds: float) -> Iterator[list[float]]:
+    """Neither answers nor reads what it is told, for so long; gives the moment at which it goes on."""
+    assert server.process
+    process, moment = server.process, []
+
+    def go_on() -> None:
+        moment.append(time.monotonic())
+        process.send_signal(signal.SIGCONT)
+
+    timer = threading.Timer(seconds, go_on)
+    process.send_signal(signal.SIGSTOP)
+    timer.start()
+    try:
+        yield moment
+    finally:
+        timer.join()

@@ -10,7 +10,9 @@ import msgspec
 from linplane_api.kinds import CONFIG_MAP
 
 from ..compile.objects import Object, meta
+from .quantity import is_same
 
+QUANTITIES = ("requests", "limits")
 ANNOTATION = "linplane.dev/applied"
 """The hash of what was applied last: tells that something is asked for no longer."""
 
@@ -34,12 +36,18 @@ def _holds(asked: Any, found: Any) -> bool:
     if isinstance(asked, dict):
         if not isinstance(found, dict):
             return not asked and found is None
-        return all(_holds(value, found.get(key)) for key, value in asked.items())
+        return all(_part_holds(key, value, found.get(key)) for key, value in asked.items())
     if isinstance(asked, list | tuple):
         if not asked and found is None:
             return True
         return isinstance(found, list) and len(asked) == len(found) and all(map(_holds, asked, found))
     return bool(asked == found) or (asked in ("", None) and found in ("", None))
+
+
+def _part_holds(key: str, asked: Any, found: Any) -> bool:
+    if key in QUANTITIES and isinstance(asked, dict) and isinstance(found, dict):
+        return all(is_same(value, found.get(name)) for name, value in asked.items())
+    return _holds(asked, found)
 
 
 def merge_patch(asked: Object, seen: Object, fields: tuple[str, ...]) -> Object:

@@ -13,7 +13,9 @@ from .replicas import CONTAINER, Acknowledged
 from .training import container_security, pod_placement, pod_resources, pod_security, pull_policy
 
 CONFIG_DIR = "/var/lib/linplane/config"
-STOP_SECONDS = 30  # the preStop sleep, the drain and the graceful time-out, with room
+STOP_SECONDS = 35  # the preStop sleep, the drain and the graceful time-out, with room
+SLEEP_SECONDS = 5  # until no new connection is sent here
+DRAIN_SECONDS = 3  # then each connection that is kept is closed with an answer: closed between two, a request is lost
 
 
 def make_default_server(namespace: str) -> Object:
@@ -81,7 +83,7 @@ def _spread(key: str, labels: dict[str, str]) -> Object:
 
 def _container(name: str, spec: ModelServerSpec, settings: Settings) -> Object:
     arguments = ["--kubernetes", "--config", CONFIG_DIR, "--server-name", name, "--host", "::", "--admin-host", "::"]
-    arguments += ["--pod-name", "$(POD_NAME)", "--pod-uid", "$(POD_UID)"]
+    arguments += ["--pod-name", "$(POD_NAME)", "--pod-uid", "$(POD_UID)", "--drain-seconds", str(DRAIN_SECONDS)]
     arguments += [argument for cidr in spec.trusted_proxies or () for argument in ("--trusted-proxy", cidr)]
     return {
         "name": CONTAINER,
@@ -99,7 +101,7 @@ def _container(name: str, spec: ModelServerSpec, settings: Settings) -> Object:
         "startupProbe": {"httpGet": {"path": "/livez", "port": "admin"}, "periodSeconds": 1, "failureThreshold": 60},
         "livenessProbe": {"httpGet": {"path": "/livez", "port": "admin"}, "timeoutSeconds": 5, "failureThreshold": 6},
         "readinessProbe": {"httpGet": {"path": "/readyz", "port": "admin"}, "periodSeconds": 1},
-        "lifecycle": {"preStop": {"sleep": {"seconds": 5}}},
+        "lifecycle": {"preStop": {"sleep": {"seconds": SLEEP_SECONDS}}},
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chart import matrix, pods
+from linplane_server.options import group_of, parse
 from linplane_server.settings import Shutdown
 from unit.chart import made
 
@@ -91,8 +92,9 @@ def test_a_server_has_time_to_drain(name: str) -> None:
     """preStop, then the server's own times, then room: Kubernetes kills after the sum of them at the earliest."""
     spec = MADE[f"server-{name}"]["spec"]["template"]["spec"]
     sleep = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-    own = Shutdown()
+    own = group_of(parse(spec["containers"][0]["args"]), Shutdown)
     assert sleep >= 5
+    assert own.drain_seconds >= 2  # for connections that are kept
     needed = sleep + own.drain_seconds + own.graceful_seconds + own.hard_seconds
     assert spec["terminationGracePeriodSeconds"] >= max(needed, sleep + own.graceful_seconds + 5)
 

@@ -91,7 +91,8 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.chunk_size = 500
     settings.networking.request_timeout = 15
     settings.networking.connect_timeout = 5
-    settings.networking.error_backoffs = (1, 1, 2, 3, 5, 8, 13, 21, *(30,) * 20)
+    # the last pause is how long the operator is behind once the API server is back
+    settings.networking.error_backoffs = (1, 1, 2, 3, *(5,) * 120)
     settings.queueing.exit_timeout = 2
     settings.queueing.idle_timeout = 0.1  # a task an object, for 20,000 of them, is 100 MB at start
     settings.persistence.finalizer = f"{names.GROUP}/kopf"  # never used: no handler here needs one

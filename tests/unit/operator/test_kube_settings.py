@@ -1,0 +1,14 @@
+"""How Kopf is told to behave."""
+
+import kopf
+
+from linplane_operator.kube.handlers import configure
+
+
+def test_an_operator_is_back_within_seconds_after_the_api_server_is() -> None:
+    """However long that was away, up to ten minutes; then the process ends, and a fresh one tries."""
+    settings = kopf.OperatorSettings()
+    configure(settings)
+    pauses = list(settings.networking.error_backoffs)
+    assert max(pauses) <= 5
+    assert sum(pauses) >= 600

@@ -22,7 +22,7 @@ from typing import NamedTuple
 KUBERNETES = "v1.34.4"
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
 # what a node and a chart need besides
-NODE_PROGRAMS = (*PROGRAMS, "kube-scheduler", "kubelet", "kube-proxy", "coredns", "helm")
+NODE_PROGRAMS = (*PROGRAMS, "kube-scheduler", "kubelet", "kube-proxy", "coredns", "helm", "metrics-server")
 
 
 class _Module(NamedTuple):
@@ -118,6 +118,8 @@ def _obtained(programs: Sequence[str]) -> dict[str, Path]:
 
 def _check_same_minor(found: Mapping[str, Path]) -> None:
     """A controller manager must not be of another minor than its API server: possible where they are mixed."""
+    if not {"kube-apiserver", "kube-controller-manager"} <= found.keys():
+        return
     apiserver, manager = found["kube-apiserver"], found["kube-controller-manager"]
     if apiserver.parent == manager.parent:
         return

@@ -26,7 +26,8 @@ CONTEXT = "linplane-e2e"
 NODE = "node0"
 _CLUSTER = "10.244.0.0/16"
 _TOOLS = ("unshare", "nsenter", "ip", "containerd", "ctr", "runc", "iptables", "conntrack", "openssl")
-_START_SECONDS = 120.0
+_START_SECONDS = 180.0
+_METRICS_PORT = 10443
 _USERS = {  # each with a token and a kubeconfig
     "admin": ("admin", "system:masters"),
     "manager": ("system:kube-controller-manager", ""),
@@ -81,7 +82,15 @@ class Node:
         self._run("kubelet", *_kubelet_flags(here))
         self._run("kube-proxy", "--config=proxy.yaml", f"--hostname-override={NODE}")
         self._run("coredns", "-conf", "Corefile")
+        self._run("metrics-server", *_metrics_flags())
+        self._apply_metrics()
         self._wait("kubelet", lambda: " Ready" in self.kubectl("get", "node", NODE).stdout)
+
+    def _apply_metrics(self) -> None:
+        (self.folder / "metrics.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": _METRICS}))
+        done = self.kubectl("apply", f"--filename={self.folder}/metrics.json")
+        if done.returncode:
+            raise StartError(f"the metrics API: {done.stderr}")
 
     def _run(self, name: str, *flags: str) -> None:
         assert self._keeper.stdin
@@ -181,6 +190,15 @@ def _manager_flags() -> list[str]:
     return [*manager_flags(), "--controllers=*", "--allocate-node-cidrs", f"--cluster-cidr={_CLUSTER}"]
 
 
+def _metrics_flags() -> list[str]:
+    own = [f"--{use}kubeconfig=admin.kubeconfig" for use in ("", "authentication-", "authorization-")]
+    return [
+        *own,
+        *(f"--bind-address={ADDRESS}", f"--secure-port={_METRICS_PORT}", "--cert-dir=metrics"),
+        *("--kubelet-insecure-tls", "--kubelet-preferred-address-types=InternalIP", "--metric-resolution=10s"),
+    ]
+
+
 def _kubelet_flags(folder: str) -> list[str]:
     return [
         *("--config=kubelet.yaml", "--kubeconfig=kubelet.kubeconfig", f"--hostname-override={NODE}"),
@@ -269,6 +287,41 @@ _PODS_NETWORK = {
         {"type": "portmap", "capabilities": {"portMappings": True}},
     ],
 }
+
+# metrics-server is no pod: a Service in front of where it listens
+_METRICS: list[dict[str, object]] = [
+    {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "metrics-server", "namespace": "kube-system"},
+        "spec": {"ports": [{"port": 443, "targetPort": _METRICS_PORT}]},
+    },
+    {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": "metrics-server",
+            "namespace": "kube-system",
+            "labels": {"kubernetes.io/service-name": "metrics-server"},
+        },
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [ADDRESS]}],
+        "ports": [{"port": _METRICS_PORT}],
+    },
+    {
+        "apiVersion": "apiregistration.k8s.io/v1",
+        "kind": "APIService",
+        "metadata": {"name": "v1beta1.metrics.k8s.io"},
+        "spec": {
+            "group": "metrics.k8s.io",
+            "version": "v1beta1",
+            "service": {"name": "metrics-server", "namespace": "kube-system"},
+            "insecureSkipTLSVerify": True,
+            "groupPriorityMinimum": 100,
+            "versionPriority": 100,
+        },
+    },
+]
 
 _COREFILE = """\
 cluster.local:53 {{

@@ -53,13 +53,12 @@ def cluster() -> Iterator[Cluster]:
 
 def _named(allowed: Sequence[str]) -> Cluster:
     """The current context, where it is on the list; its nodes must be able to pull the images."""
-    kubectl = find_binaries(("kubectl",), obtain=True)["kubectl"]
-    current = _run([str(kubectl), "config", "current-context"]).strip()
+    tools = _tools()
+    current = _run([str(tools["kubectl"]), "config", "current-context"]).strip()
     if current not in allowed:
         raise RefusedError(f"the current context is {current}, and LINPLANE_E2E_CONTEXTS allows {', '.join(allowed)}")
     if "LINPLANE_E2E_IMAGES" not in os.environ:
         raise RefusedError("LINPLANE_E2E_IMAGES must say where the images are, as REGISTRY/PATH:TAG")
-    tools = find_binaries(("kubectl", "helm"), obtain=True)
     return Cluster(_environment(tools, {"LINPLANE_E2E_CONTEXT": current}), list, lambda _: None)
 
 
@@ -68,7 +67,7 @@ def _kind() -> Iterator[Cluster]:
     kind = shutil.which("kind")
     if kind is None:
         raise RefusedError("there is docker, but no kind: install it, or name a context in LINPLANE_E2E_CONTEXTS")
-    tools = find_binaries(("kubectl", "helm"), obtain=True)
+    tools = _tools()
     images = build_all(Docker(), PREFIX, TAG)
     with tempfile.TemporaryDirectory(prefix="linplane-e2e-") as folder:
         kubeconfig = str(Path(folder, "kubeconfig"))
@@ -100,6 +99,13 @@ def _own_node() -> Iterator[Cluster]:
             yield Cluster(
                 _environment(binaries, own), lambda argv: made.inside(*argv), lambda kept: _copy_logs(made.folder, kept)
             )
+
+
+def _tools() -> dict[str, Path]:
+    """kubectl and helm: the user's own, else built."""
+    found = {name: Path(path) for name in ("kubectl", "helm") if (path := shutil.which(name))}
+    missing = [name for name in ("kubectl", "helm") if name not in found]
+    return found | (find_binaries(missing, obtain=True) if missing else {})
 
 
 def _archive(by: Docker | Buildah, image: str, folder: Path) -> Path:

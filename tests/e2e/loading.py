@@ -1,0 +1,58 @@
+"""A pod that asks a route all the time (see `load`), and what it has seen."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from e2e.kubectl import Kubectl, restricted_pod
+from e2e.objects import config_map
+from support import eventually
+
+SCRIPT = Path(__file__).with_name("load.py").read_text("utf-8")
+FILE = "/tmp/answers"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One request: when it began (seconds since the epoch), how long it took, who answered, `ok` or what was wrong."""
+
+    began: float
+    took: float
+    version: str
+    outcome: str
+
+
+class Load:
+    """One that is under way."""
+
+    def __init__(self, kubectl: Kubectl) -> None:
+        """Its pod is called `load`."""
+        self._kubectl = kubectl
+
+    def answers(self) -> list[Answer]:
+        """All so far, by their beginning."""
+        text = self._kubectl("exec", "load", "--", "cat", FILE)
+        fields = (line.split(" ", 3) for line in text.splitlines() if line.count(" ") >= 3)
+        found = [Answer(float(began), float(took), version, rest) for began, took, version, rest in fields]
+        return sorted(found, key=lambda answer: answer.began)
+
+
+@contextmanager
+def load(kubectl: Kubectl, host: str, rate: int, versions: Mapping[str, tuple[float, float]]) -> Iterator[Load]:
+    """Asks `host`, whose versions have one slope and one intercept each, `rate` times a second."""
+    wanted = json.dumps({"host": host, "rate": rate, "connections": 8, "versions": versions})
+    pod = restricted_pod(
+        "load",
+        {
+            "command": ["python", "/script/load.py", wanted, FILE],
+            "volumeMounts": [{"name": "script", "mountPath": "/script"}],
+        },
+        volumes=[{"name": "script", "configMap": {"name": "load"}}],
+    )
+    kubectl.apply(config_map("load", {"load.py": SCRIPT}), pod)
+    kubectl.wait("Ready", "pod/load")
+    made = Load(kubectl)
+    eventually(lambda: len(made.answers()) > rate, 60, interval=1)
+    yield made

@@ -1,0 +1,125 @@
+"""The chart over its life: upgraded, rolled back, taken away, brought back, and everything deleted in a wrong order."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.conftest import CHART, ROOT, Release, values
+from e2e.kubectl import RELEASE, SYSTEM, Kubectl, from_pod, helm, run
+from e2e.loading import load
+from e2e.objects import handmade, route
+from support import eventually
+
+VERSIONS = {"v1": (2.0, 1.0), "v2": (3.0, 1.0)}
+CHILDREN = "configmaps,services,serviceaccounts,roles,rolebindings,linearmodels,modelroutes"
+GONE_SECONDS = 35.0
+QUIET_SECONDS = 6.0
+CRDS = [f"{name}.linplane.dev" for name in ("linearmodels", "modelroutes", "modelservers", "replicareports")]
+
+
+@pytest.fixture
+def installed(release: Release) -> Iterator[None]:
+    """The chart is there again afterwards, whatever was done to it."""
+    yield
+    helm("upgrade", "--install", RELEASE, str(CHART), f"--namespace={SYSTEM}", "--wait", *values())
+
+
+@pytest.fixture
+def previous(tmp_path: Path) -> Path:
+    """The chart as it was before its last change."""
+    commits = run(["git", "-C", str(ROOT), "log", "--format=%H", "-2", "--", "helm/linplane"]).split()
+    archive = subprocess.run(
+        ["git", "-C", str(ROOT), "archive", commits[-1], "helm/linplane"], capture_output=True, check=True, timeout=60
+    )
+    subprocess.run(["tar", "-x", "-C", str(tmp_path)], input=archive.stdout, check=True, timeout=60)
+    return tmp_path / "helm" / "linplane"
+
+
+@pytest.fixture
+def served(kubectl: Kubectl) -> Kubectl:
+    objects = [body for name, (slope, start) in VERSIONS.items() for body in handmade("flat", name, slope, start)]
+    kubectl.apply(*objects, route("flat", "v1"))
+    kubectl.wait("Ready", "modelroute/flat", "linearmodel/flat-v2", "modelserver/default")
+    return kubectl
+
+
+def _written(kubectl: Kubectl) -> dict[str, str]:
+    """When each object was last written; a Deployment's spec, for its status is another's."""
+    found = {
+        f"{body['kind']}/{body['metadata']['name']}": body["metadata"]["resourceVersion"]
+        for body in kubectl.list(CHILDREN)
+        if body["metadata"]["name"] != "load"
+    }
+    found |= {body["metadata"]["name"]: str(body["metadata"]["generation"]) for body in kubectl.list("deployments")}
+    return found
+
+
+def _switch(kubectl: Kubectl, version: str) -> dict[str, str]:
+    """An operator is there, and does what it is asked for. What has been written once all is settled."""
+    kubectl.patch("modelroute", "flat", {"spec": {"version": version}})
+
+    def switched() -> bool:
+        status = kubectl.get("modelroute", "flat").get("status") or {}
+        return (
+            bool(status.get("version") == version)
+            and kubectl.condition("modelroute", "flat", "Ready")["status"] == "True"
+        )
+
+    eventually(switched, 60, interval=0.5)
+    assert from_pod(kubectl, "http://flat/predict", {"features": {"area": 2}})[1]["version"] == version
+    kubectl.wait("Ready", "modelserver/default")
+    seen = [_written(kubectl)]
+
+    def settled() -> bool:
+        seen.append(_written(kubectl))
+        return seen[-1] == seen[-2]
+
+    eventually(settled, 30, interval=2)
+    return seen[-1]
+
+
+def _stays(kubectl: Kubectl, before: dict[str, str]) -> None:
+    """Nothing is written for a while, in which an operator that has just started looks at everything."""
+    ends = time.monotonic() + QUIET_SECONDS
+    while time.monotonic() < ends:
+        assert _written(kubectl) == before
+        time.sleep(0.5)
+
+
+@pytest.mark.timeout(900)
+def test_the_chart_over_its_life(installed: None, previous: Path, served: Kubectl) -> None:
+    where = (f"--namespace={SYSTEM}", "--wait")
+    with load(served, "flat", 50, VERSIONS) as asking:
+        helm("upgrade", RELEASE, str(previous), *where, *values())
+        before = _switch(served, "v2")
+        helm("upgrade", RELEASE, str(CHART), *where, *values())
+        _stays(served, before)
+        before = _switch(served, "v1")
+        helm("rollback", RELEASE, *where)
+        _stays(served, before)
+        before = _switch(served, "v2")
+        helm("uninstall", RELEASE, *where)
+        assert from_pod(served, "http://flat/predict", {"features": {"area": 2}})[1]["version"] == "v2"
+        helm("install", RELEASE, str(CHART), *where, *values())
+        _stays(served, before)
+        _switch(served, "v1")
+        answers = asking.answers()
+    failed = [answer for answer in answers if answer.outcome != "ok"]
+    assert not failed, f"{len(failed)} of {len(answers)}: {failed[:5]}"
+
+
+def test_everything_deleted_in_the_wrong_order(
+    installed: None, served: Kubectl, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The operator first, then what the objects are of, then the namespace: nothing waits for anything."""
+    helm("uninstall", RELEASE, f"--namespace={SYSTEM}", "--wait")
+    run(["kubectl", "delete", "crd", *CRDS, "--timeout=60s"])
+    began = time.monotonic()
+    run(["kubectl", "delete", "namespace", served.namespace, "--timeout=60s"])
+    took = time.monotonic() - began
+    with capsys.disabled():
+        print(f"\nthe namespace was gone after {took:.1f} s", end="")
+    assert took < GONE_SECONDS

@@ -11,6 +11,7 @@ from .affected import WorkKey
 
 FIRST_DELAY = 0.2  # seconds
 LAST_DELAY = 300.0
+AWAY_DELAY = 10.0  # at most, where the other side is away: once it is back, nobody waits for long
 
 Work = Callable[[WorkKey], Awaitable[float | None]]
 """Reconciles one key; answers after how many seconds to look again, None for not before the next event."""
@@ -107,7 +108,8 @@ class WorkQueue:
             except Exception as error:  # whatever it was, it is told and tried again
                 self._failed(key, error)
                 count = self._failures[key] = self._failures.get(key, 0) + 1
-                delay = min(LAST_DELAY, FIRST_DELAY * 2 ** min(count, 20)) * self._jitter.uniform(0.8, 1.2)
+                longest = AWAY_DELAY if isinstance(error, OSError) else LAST_DELAY
+                delay = min(longest, FIRST_DELAY * 2 ** min(count, 20)) * self._jitter.uniform(0.8, 1.2)
             del self._running[key]
             if key in self._again:
                 self._again.discard(key)

@@ -11,7 +11,7 @@ from linplane_api import names
 from linplane_api.canonical import FormatError
 from linplane_api.conditions import Reason
 from linplane_api.document import Entry
-from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, Kind
+from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, SERVICE_ACCOUNT, Kind
 from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerSpec, parse_spec, plain
 
 from .affected import WorkKey
@@ -37,6 +37,7 @@ from .compile.replicas import Acknowledged, loaded_by
 from .compile.route import route_conditions, route_status
 from .compile.routing import Wanted, compile_map, has_room
 from .compile.server import make_default_server, make_deployment, make_routing, server_conditions, server_status
+from .compile.training import SERVICE_ACCOUNT as TRAINER
 from .compile.versions import Belongings
 from .refusals import Refusals
 from .statuses import COUNT_SECONDS, Statuses
@@ -44,6 +45,8 @@ from .survey import Routing, Survey
 from .world import World, key_of
 
 NOBODY = Acknowledged(0, 0, "")
+CONFIRMED = 20
+"""Up to so many changed documents at a time, what they are made of is looked at live before they are written."""
 FULL = "the routing ConfigMap has no room for it (1 MiB); use another ModelServer"
 
 
@@ -140,9 +143,12 @@ class Reconciler:
             await self._let_trainers(key_of(model)[0])
 
     async def patrol(self) -> None:
-        """Brings back what trainings need and nobody tells about; call it now and then."""
+        """Brings back what trainings need and nobody tells about, and takes away what none needs any more: a crash may
+        have come between. Call it at the start, and now and then.
+        """
         for namespace in sorted(self._world.namespaces((LINEAR_MODEL,))):
-            if self._survey.trainings(namespace)[1]:
+            models, waited = self._survey.trainings(namespace)
+            if waited or (models and self._world.get(SERVICE_ACCOUNT, namespace, TRAINER)):
                 await self._let_trainers(namespace)
 
     async def _let_trainers(self, namespace: str) -> None:
@@ -241,6 +247,7 @@ class Reconciler:
         data = compile_map(before, entries, wanted, kept=kept, floor=floor)[0].to_data()
         if routing and data == routing.body.get("data"):
             return None
+        await self._confirm(namespace, wanted, entries)
         wait = self._budget(f"{namespace}/{name}")
         if wait > 0:
             return wait
@@ -249,6 +256,22 @@ class Reconciler:
         else:
             await self._create(make_routing(server, data), server)
         return None
+
+    async def _confirm(self, namespace: str, wanted: dict[str, Wanted], entries: dict[str, Entry]) -> None:
+        """Raises ConflictError where a view is behind what a changed document is made of: it would take back what
+        another operator, or the one before this, has brought about and confirmed.
+        """
+        changed = [n for n, want in wanted.items() if n not in entries or entries[n].revision != want.revision]
+        if len(changed) > CONFIRMED:  # a start, or a new release: each has just been listed
+            return
+        documents = [(n, wanted[n].document) for n in changed]
+        inputs = {(MODEL_ROUTE, n) for n, _ in documents}
+        inputs |= {(LINEAR_MODEL, names.model_object_name(d.model, v)) for _, d in documents for v in d.versions}
+        seen = [self._world.get(kind, namespace, n) for kind, n in inputs]
+        live = await asyncio.gather(*(self._cluster.read(kind, namespace, n) for kind, n in inputs))
+        for (kind, n), before, now in zip(inputs, seen, live, strict=True):
+            if _edition(before) != _edition(now):
+                raise ConflictError(f"{kind.kind} {n} has changed meanwhile")
 
     async def _create(self, body: Object, server: Object) -> None:
         try:
@@ -310,6 +333,11 @@ class Reconciler:
 
     def _stamp(self) -> str:
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _edition(body: Object | None) -> tuple[str, int, bool] | None:
+    """What of an object a document goes by, but for its status."""
+    return None if body is None else (uid_of(body), generation_of(body), is_deleting(body))
 
 
 def _sooner(*waits: float | None) -> float | None:

@@ -11,6 +11,7 @@ from ..world import World, key_of
 from .client import APPLY, MERGE, ApiError, Client, path_of
 from .drift import is_as_asked, merge_patch, stamped
 from .events import refused_jobs
+from .feed import Feed
 
 ABSENT = "1"
 """The resourceVersion that no object has any more: an apply that carries it makes an absent object and nothing else."""
@@ -27,16 +28,16 @@ Tell = Callable[[Object, bool, str, str], None]
 class KubeCluster:
     """`Cluster` for Kubernetes. What a write answers is in the world at once, so the next pass sees it."""
 
-    def __init__(self, client: Client, world: World, tell: Tell, seen: Callable[[Kind, Object], None]) -> None:
-        """`seen` takes an object as the server has it now into the world."""
+    def __init__(self, client: Client, world: World, tell: Tell, feed: Feed) -> None:
+        """`feed` takes an object as the server has it now into the world."""
         self._client = client
         self._world = world
         self._tell = tell
-        self._seen = seen
+        self._feed = feed
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        """The object as it is now."""
-        return await self._client.get(kind, namespace, name)
+        """The object as it is now, which the world then knows too."""
+        return await self._look(kind, namespace, name)
 
     async def refusals(self, namespace: str) -> dict[str, str]:
         """By the Events of Job controllers."""
@@ -75,7 +76,11 @@ class KubeCluster:
         kind = _kind(body)
         patch = merge_patch(body, seen, ("data", "immutable"))
         patch["metadata"] = {key: meta(seen)[key] for key in ("uid", "resourceVersion")}
-        return await self._write(kind, path_of(kind, *key_of(body)), patch, MERGE)
+        try:
+            return await self._write(kind, path_of(kind, *key_of(body)), patch, MERGE)
+        except ConflictError:
+            await self._look(kind, *key_of(body))  # so that the next try goes by what is
+            raise
 
     async def write_status(self, kind: Kind, seen: Object, status: Object) -> None:
         """Sets the whole status, by server-side apply, so that what is left out goes."""
@@ -92,7 +97,8 @@ class KubeCluster:
             if error.status != 404:
                 raise
         except ConflictError:
-            return  # another object by now: its own events will tell
+            if await self._is_still(kind, seen):
+                raise
 
     async def delete(self, kind: Kind, seen: Object) -> None:
         """Deletes that very object; what it owns is the garbage collector's."""
@@ -100,6 +106,8 @@ class KubeCluster:
         try:
             await self._client.call("DELETE", path_of(kind, *key_of(seen)), body=options)
         except ApiError as error:
+            if error.status == 409 and await self._is_still(kind, seen):
+                raise ConflictError(f"{kind.kind} {name_of(seen)}: {error.message}") from error
             if error.status not in (404, 409):
                 raise
 
@@ -119,17 +127,33 @@ class KubeCluster:
                 self._world.drop(kind, *key_of(body))
 
     async def _look(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        """The object as it is now, which the world then knows too."""
         found = await self._client.get(kind, namespace, name)
-        if found is None:
-            self._world.drop(kind, namespace, name)
-        else:
-            self._seen(kind, found)
+        known = self._world.get(kind, namespace, name)
+        if found is not None:
+            self._feed.seen(kind, found)
+        elif known is not None:
+            self._feed.deleted(kind, known)
         return found
 
+    async def _is_still(self, kind: Kind, seen: Object) -> bool:
+        """It is there, and no other of that name."""
+        live = await self._look(kind, *key_of(seen))
+        return live is not None and uid_of(live) == uid_of(seen)
+
     async def _create(self, kind: Kind, body: Object) -> Object:
+        if self._feed.was_deleted(kind, key_of(body)) and not await self._has_owner(body):
+            raise ConflictError(f"{kind.kind} {name_of(body)} went with its owner")
         fresh = {**body, "metadata": {**meta(body), "resourceVersion": ABSENT}}
         return await self._write(kind, path_of(kind, *key_of(body)), fresh)
+
+    async def _has_owner(self, body: Object) -> bool:
+        """A child that is gone may have gone with its owner, of which the news comes by another watch."""
+        for owner in meta(body).get("ownerReferences") or ():
+            if owner.get("controller"):
+                kind = BY_KIND[owner["apiVersion"], owner["kind"]]
+                live = await self._client.get(kind, key_of(body)[0], owner["name"])
+                return live is not None and uid_of(live) == owner["uid"]
+        return True
 
     async def _patch(self, kind: Kind, body: Object, uid: str) -> Object:
         same = {**body, "metadata": {**meta(body), "uid": uid}}
@@ -145,7 +169,7 @@ class KubeCluster:
                     f"{kind.kind} {name_of(body) or path.rsplit('/', 1)[-1]}: {error.message}"
                 ) from error
             raise
-        self._seen(kind, answer)
+        self._feed.seen(kind, answer)
         return answer
 
 

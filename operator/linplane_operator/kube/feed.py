@@ -8,7 +8,7 @@ from linplane_api.kinds import CONFIG_MAP, Kind
 
 from ..affected import WorkKey, affected
 from ..compile.news import MANAGED
-from ..compile.objects import Object, label_of, meta, uid_of
+from ..compile.objects import Object, controller_uid, label_of, meta, uid_of
 from ..world import Key, World, key_of
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -22,6 +22,7 @@ class Feed:
         self._add = add
         self._gone: dict[tuple[str, str], int] = {}  # kind and UID of what was deleted -> resourceVersion
         self.silent = False  # names nothing: for the first lists, after which everything is reconciled
+        self._names: set[tuple[str, Key]] = set()  # the kind and name of a child
 
     def seen(self, kind: Kind, body: Object) -> None:
         """Takes an object; one that is older than what is known, or was deleted since, changes nothing."""
@@ -39,11 +40,17 @@ class Feed:
     def deleted(self, kind: Kind, body: Object) -> None:
         """Forgets an object, if that very one is known."""
         self._gone[kind.kind, uid_of(body)] = version_of(body)
+        if controller_uid(body):
+            self._names.add((kind.kind, key_of(body)))
         namespace, name = key_of(body)
         known = self._world.get(kind, namespace, name)
         if known is not None and uid_of(known) == uid_of(body):
             self._world.drop(kind, namespace, name)
             self._add(affected(self._world, kind, known, None))
+
+    def was_deleted(self, kind: Kind, key: Key) -> bool:
+        """Somebody's child of that name was deleted lately."""
+        return (kind.kind, key) in self._names
 
     def missing(self, kind: Kind, namespace: str | None, present: set[Key]) -> list[Object]:
         """What the world has and a complete list, begun after the world had it, has not: to be confirmed one by one."""
@@ -52,6 +59,7 @@ class Feed:
     def forget_old(self) -> None:
         """Drops the memory of deletions: call it after a complete list of every kind."""
         self._gone.clear()
+        self._names.clear()
 
 
 def slim(kind: Kind, body: Object) -> Object:

@@ -20,6 +20,7 @@ from linplane_api.kinds import (
 
 from ..compile.objects import Object
 from .feed import Feed
+from .relists import Relists
 from .watches import Watches
 
 WATCHED: dict[Kind, str] = {
@@ -39,22 +40,24 @@ def group_version(kind: Kind) -> tuple[str, str]:
     return group, version
 
 
-def register(registry: kopf.OperatorRegistry, feed: Feed, watches: Watches) -> None:
+def register(registry: kopf.OperatorRegistry, feed: Feed, watches: Watches, relists: Relists) -> None:
     """One handler a kind: it takes the object into the feed, which names what to reconcile."""
     for kind in WATCHED:
         group, version = group_version(kind)
         kopf.on.event(group, version, kind.plural, registry=registry, id=f"see-{kind.plural}")(
-            _handler(kind, feed, watches)
+            _handler(kind, feed, watches, relists)
         )
 
 
-def _handler(kind: Kind, feed: Feed, watches: Watches) -> Callable[..., Any]:
+def _handler(kind: Kind, feed: Feed, watches: Watches, relists: Relists) -> Callable[..., Any]:
     async def see(event: kopf.RawEvent, **_: Any) -> None:
         body: Object = {**event["object"], "apiVersion": kind.api_version, "kind": kind.kind}
         if event["type"] == "DELETED":
             feed.deleted(kind, body)
         else:
             feed.seen(kind, body)
+        if event["type"] is None:
+            relists.told(kind, body)
         watches.told(kind, body)
 
     return see
@@ -83,16 +86,18 @@ def configure(settings: kopf.OperatorSettings) -> None:
     for kind, selector in WATCHED.items():
         if selector:
             settings.watching.label_selectors[*group_version(kind), kind.plural] = selector  # tuples alone work
-    settings.watching.inactivity_timeout = 70
-    settings.watching.server_timeout = 300
-    settings.watching.client_timeout = 310
-    settings.watching.connect_timeout = 10
+    # the server ends each watch, with a bookmark to go on from, sooner than silence would: so a connection that says
+    # nothing any more is noticed in seconds, for less than one cheap request a second
+    settings.watching.server_timeout = 15
+    settings.watching.inactivity_timeout = 20
+    settings.watching.client_timeout = 30
+    settings.watching.connect_timeout = 5
     settings.watching.reconnect_backoff = 1.0
     settings.watching.chunk_size = 500
     settings.networking.request_timeout = 15
     settings.networking.connect_timeout = 5
-    # the last pause is how long the operator is behind once the API server is back
-    settings.networking.error_backoffs = (1, 1, 2, 3, *(5,) * 120)
+    # the last pause is how long the operator is behind once the API server is back; after an hour the process ends
+    settings.networking.error_backoffs = (1, 1, 2, 3, *(5,) * 720)
     settings.queueing.exit_timeout = 2
     settings.queueing.idle_timeout = 0.1  # a task an object, for 20,000 of them, is 100 MB at start
     settings.persistence.finalizer = f"{names.GROUP}/kopf"  # never used: no handler here needs one

@@ -34,6 +34,7 @@ from .handlers import WATCHED, configure, register
 from .health import Limits, Signs, ailing
 from .metrics import Counts, Figures, FiguresCollector, metrics_registry
 from .probe import serving
+from .relists import Relists
 from .resync import Resync
 from .rights import missing_rights
 from .watches import Watches
@@ -77,11 +78,12 @@ class Operator:
         budget = Budget(self._clock)
         self._queue = WorkQueue(self._work, self._failed, random.Random())  # noqa: S311 - spreads retries
         self._feed = Feed(self._world, self._queue.add)
-        self._cluster = KubeCluster(self._client, self._world, self._events.tell, self._feed.seen)
+        self._cluster = KubeCluster(self._client, self._world, self._events.tell, self._feed)
         self._reconciler = Reconciler(
             self._world, self._cluster, options.settings, now=now, budget=budget, ask=self._ask
         )
         self._watches = Watches(WATCHED, options.namespaces, self._clock)
+        self._relists = Relists(self._world, WATCHED, self._watches.scopes, self._clock)
         self._resync = Resync(self._client, self._world, self._feed, self._watches, clock=self._clock)
         self.registry.register(FiguresCollector(self._figures, self._world))
 
@@ -101,13 +103,14 @@ class Operator:
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop`, or until a part of it dies."""
         registry = kopf.OperatorRegistry()
-        register(registry, self._feed, self._watches)
+        register(registry, self._feed, self._watches, self._relists)
         settings = kopf.OperatorSettings()
         configure(settings)
         kopf.on.login(registry=registry)(self._login)
         parts: list[Awaitable[Any]] = [
             self._queue.run(WORKERS),
             self._resync.run(lambda: self._queue.add_behind(every_key(self._world))),
+            self._relists.run(self._resync.confirm),
             self._patrol(),
             self._events.run(),
             kopf.operator(
@@ -131,7 +134,11 @@ class Operator:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _login(self, **kwargs: Any) -> kopf.ConnectionInfo | None:
+    async def _login(self, **kwargs: Any) -> kopf.AiohttpSession | None:
+        info = self._account(**kwargs)
+        return self._relists.session(info) if info else None
+
+    def _account(self, **kwargs: Any) -> kopf.ConnectionInfo | None:
         if self._options.in_cluster:
             return kopf.login_with_service_account(**kwargs)
         known = self._configuration
@@ -185,13 +192,13 @@ class Operator:
     async def _patrol(self) -> None:
         """Looks after the children that are not watched."""
         while True:
-            await asyncio.sleep(PATROL_SECONDS)
             self._cluster.forget_unwatched()
             self._queue.add((MODEL_SERVER.kind, *key_of(server)) for server in self._world.all(MODEL_SERVER))
             try:
                 await self._reconciler.patrol()
             except (ApiError, OSError, ConflictError, NameTakenError) as error:
                 log.warning("the rights of trainers: %s", error)
+            await asyncio.sleep(PATROL_SECONDS)
 
     def _ask(self, key: WorkKey) -> None:
         self._queue.add((key,))

@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from linplane_api.kinds import Kind
 
+from ..compile.objects import Object, uid_of
 from ..world import World, key_of
 from .client import ApiError, AwayError, Client
 from .feed import Feed, version_of
@@ -53,11 +54,17 @@ class Resync:
             present.add(key_of(body))
             newest = max(newest, version_of(body))
             self._feed.seen(kind, body)
-        for body in self._feed.missing(kind, namespace, present):
-            self._tried = self._clock()
-            if key_of(body) in before and await self._client.get(kind, *key_of(body)) is None:
-                self._feed.deleted(kind, body)
+        missing = self._feed.missing(kind, namespace, present)
+        await self.confirm(kind, [body for body in missing if key_of(body) in before])
         return newest
+
+    async def confirm(self, kind: Kind, bodies: Iterable[Object]) -> None:
+        """Looks for each object, and forgets it where it is gone."""
+        for body in bodies:
+            self._tried = self._clock()
+            live = await self._client.get(kind, *key_of(body))
+            if live is None or uid_of(live) != uid_of(body):
+                self._feed.deleted(kind, body)
 
     async def look_at_all(self, kind: Kind) -> None:
         """The kind in every namespace that is watched."""

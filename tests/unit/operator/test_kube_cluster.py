@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from linplane_api.kinds import BY_KIND, ROLE, SERVICE, Kind
-from linplane_operator.cluster import NameTakenError
+from linplane_api.kinds import BY_KIND, MODEL_SERVER, ROLE, SERVICE, Kind
+from linplane_operator.cluster import ConflictError, NameTakenError
 from linplane_operator.compile.objects import Object, child, meta
 from linplane_operator.kube.client import ApiError, Client, path_of
 from linplane_operator.kube.cluster import KubeCluster
@@ -58,8 +58,8 @@ class Setup:
 
     def __init__(self) -> None:
         self.api, self.world = Api(), World()
-        feed = Feed(self.world, lambda _: None)
-        self.cluster = KubeCluster(self.api, self.world, lambda *_: None, feed.seen)
+        self.feed = Feed(self.world, lambda _: None)
+        self.cluster = KubeCluster(self.api, self.world, lambda *_: None, self.feed)
 
     async def apply(self, body: Object) -> list[str]:
         """The calls that it took."""
@@ -99,7 +99,7 @@ async def test_what_the_view_does_not_show_is_looked_at(setup: Setup) -> None:
     other = Setup()
     other.api = setup.api
     await setup.apply(made(SERVICE, spec={"a": 1}))
-    late = KubeCluster(setup.api, other.world, lambda *_: None, Feed(other.world, lambda _: None).seen)
+    late = KubeCluster(setup.api, other.world, lambda *_: None, Feed(other.world, lambda _: None))
     setup.api.calls.clear()
     await late.apply(made(SERVICE, spec={"a": 1}))
     assert setup.api.calls == ["PATCH", "GET"], "refused, for it exists; then it is as it should be"
@@ -130,3 +130,52 @@ async def test_what_has_no_controller_is_ours_by_who_manages_it(setup: Setup, ma
     else:
         with pytest.raises(NameTakenError):
             await setup.apply(shared)
+
+
+@pytest.mark.parametrize("left", ["nothing", "another", "itself"])
+async def test_what_was_deleted_comes_back_only_where_its_owner_is_there(setup: Setup, left: str) -> None:
+    """The news of the owner's end may come later than that of the child's."""
+    await setup.apply(made(SERVICE, spec={"a": 1}))
+    (service,) = setup.api.objects.values()
+    setup.api.objects.clear()
+    if left != "nothing":
+        owner = OWNER if left == "itself" else {**OWNER, "metadata": {**OWNER["metadata"], "uid": "u-other"}}
+        setup.api.put(owner)
+    setup.feed.deleted(SERVICE, service)
+    if left == "itself":
+        assert await setup.apply(made(SERVICE, spec={"a": 1})) == ["GET", "PATCH"]
+    else:
+        with pytest.raises(ConflictError):
+            await setup.apply(made(SERVICE, spec={"a": 1}))
+    setup.feed.forget_old()
+    setup.api.objects.clear()
+    setup.world.drop(SERVICE, "n", "linplane-x")
+    assert await setup.apply(made(SERVICE, spec={"a": 1})) == ["PATCH"], "no more than it takes"
+
+
+@pytest.mark.parametrize("verb", ["status", "delete"])
+async def test_a_conflict_about_the_same_object_is_one_and_about_another_is_none(setup: Setup, verb: str) -> None:
+    """The API server gives up where many write at once."""
+    setup.api.put(OWNER)
+    (seen,) = setup.api.objects.values()
+    call = setup.api.call
+
+    async def contended(method: str, path: str, **given: Any) -> Object:
+        if method == "GET":
+            return await call(method, path, **given)
+        raise ApiError(409, "Conflict", "the object has been modified")
+
+    setup.api.call = contended  # type: ignore[method-assign]
+
+    async def act() -> None:
+        if verb == "status":
+            await setup.cluster.write_status(MODEL_SERVER, seen, {"replicas": 1})
+        else:
+            await setup.cluster.delete(MODEL_SERVER, seen)
+
+    with pytest.raises(ConflictError):
+        await act()
+    setup.api.objects.clear()
+    await act()
+    setup.api.put({**OWNER, "metadata": {**OWNER["metadata"], "uid": "u-other"}})
+    await act()

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from linplane_operator.queue import FIRST_DELAY, LAST_DELAY, WorkQueue
+from linplane_operator.queue import AWAY_DELAY, FIRST_DELAY, LAST_DELAY, WorkQueue
 from unit.operator.virtual_time import run_virtually
 
 A, B, C = (("ModelRoute", "default", name) for name in "abc")
@@ -135,19 +135,20 @@ def test_a_success_starts_the_count_anew():
     assert times[3:] == [50.0, pytest.approx(50 + 2 * FIRST_DELAY)]
 
 
-def test_a_delay_never_grows_past_the_last():
-    """Five minutes."""
+@pytest.mark.parametrize(("error", "longest"), [(ValueError(), LAST_DELAY), (OSError(), AWAY_DELAY)])
+def test_a_delay_never_grows_past_the_last(error, longest):
+    """Five minutes; far less where the other side is away, for once it is back nobody should wait."""
 
     async def script(story):
         async def fails(_key):
-            raise OSError
+            raise error
 
         story.work = fails
         story.queue.add([A])
-        await story.run(7200)
+        await story.run(24 * longest)
 
     lines = play(script).lines
-    assert lines[-1][0] - lines[-2][0] == pytest.approx(LAST_DELAY)
+    assert lines[-1][0] - lines[-2][0] == pytest.approx(longest)
     assert len(lines) < 40
 
 

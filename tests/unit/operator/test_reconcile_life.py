@@ -1,5 +1,7 @@
 """Versions, routes and servers from the first apply to the last delete: the state of the world is asserted."""
 
+import asyncio
+
 from linplane_api import names
 from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, POD
 from unit.operator.builders import (
@@ -321,3 +323,17 @@ def test_a_version_deleted_and_made_anew_trains_anew(sim):
     assert sim.model()["status"]["digest"] != digest
     assert sim.model()["status"]["digest"] in sim.routing()["data"]["route.homes"]
     assert told(sim.route(), "Ready") == ("True", "Ready")
+
+
+def test_a_right_to_a_result_that_is_sealed_is_taken_away_by_the_next_process(sim):
+    """Where one died between the two."""
+    granted = []
+    sim.apply(linear_model())
+    sim.settle()
+    sim.start()
+    sim.cluster.before_write = lambda _, body: granted.append(body.get("rules")) if body["kind"] == "Role" else None
+    asyncio.run(sim.reconciler.patrol())
+    assert granted == []
+    sim.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "linplane-trainer"}})
+    asyncio.run(sim.reconciler.patrol())
+    assert granted == [[]]

@@ -193,3 +193,27 @@ def test_a_full_configmap_is_told_by_the_newest_route_and_passes_when_there_is_r
     sim.edit(MODEL_ROUTE, "a", splitKey=None)
     sim.settle()
     assert told(sim.route("a"), "Ready") == told(sim.route("c"), "Ready") == ("True", "Ready")
+
+
+@pytest.mark.parametrize("behind", [MODEL_ROUTE, LINEAR_MODEL])
+def test_a_document_is_not_written_by_a_view_that_is_behind(sim, behind):
+    """Else a second operator would take back what the first has confirmed."""
+    sim.apply(linear_model("v1"), linear_model("v2"), model_route("v1"))
+    sim.settle()
+    before, read = sim.routing(), sim.cluster.read
+
+    async def newer(kind, *where):
+        body = await read(kind, *where)
+        if kind is not behind:
+            return body
+        return {**body, "metadata": {**body["metadata"], "generation": body["metadata"]["generation"] + 1}}
+
+    sim.cluster.read = newer
+    sim.apply(model_route("v2"))
+    with pytest.raises(AssertionError, match="endless"):
+        sim.reconcile_all(limit=20)
+    assert sim.routing() == before
+    assert all("has changed meanwhile" in failure for failure in sim.failures)
+    sim.cluster.read = read
+    sim.settle()
+    assert sim.document().current == "v2"

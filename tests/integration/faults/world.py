@@ -111,8 +111,14 @@ def _budget(body: Object) -> Object:
     return {key: value for key, value in body.items() if key != "status"}
 
 
+def _report(body: Object) -> Object:
+    """How often a server has said the same does not count."""
+    return {**body, "metadata": {key: value for key, value in body["metadata"].items() if key != "generation"}}
+
+
 _LESS: dict[Kind, Callable[[Object], Object]] = {
     POD: _pod,
+    REPLICA_REPORT: _report,
     DEPLOYMENT: _deployment,
     JOB: _job,
     SERVICE: _service,

@@ -90,15 +90,13 @@ class Container:
             self.sockets = self.sockets or self.kubelet.listen()
             arguments += ["--public-fd", str(self.sockets[0].fileno()), "--admin-fd", str(self.sockets[1].fileno())]
         self.started = now()
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", MODULES[self.spec["name"]], *arguments, "--exit-with-stdin"],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                env={**self.kubelet.environment, **self._environment()},
-                pass_fds=[sock.fileno() for sock in self.sockets],
-            )
+        self.process = self.kubelet.run(
+            MODULES[self.spec["name"]],
+            [*arguments, "--exit-with-stdin"],
+            {**self.kubelet.environment, **self._environment()},
+            self.folder / "log",
+            [sock.fileno() for sock in self.sockets],
+        )
 
     def stop(self) -> None:
         """SIGTERM, and SIGKILL after the grace."""
@@ -254,6 +252,16 @@ class Kubelet:
     def servers(self) -> list[Container]:
         """Those that are ready."""
         return [c for c in list(self.containers.values()) if c.is_server and c.ready and c.killed_at is None]
+
+    def run(
+        self, module: str, arguments: list[str], environment: Mapping[str, str], log: Path, fds: list[int]
+    ) -> "subprocess.Popen[bytes]":
+        """The process of a container."""
+        with log.open("ab") as file:
+            return subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                stdin=subprocess.PIPE, stdout=file, stderr=file, env=environment, pass_fds=fds,
+            )  # fmt: skip
 
     def _run(self) -> None:
         while not self._ended.wait(self.pause):

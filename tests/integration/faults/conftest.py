@@ -1,0 +1,29 @@
+"""A control plane for many lanes side by side; it is theirs alone, for they leave hundreds of namespaces."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from cluster import controlplane
+from cluster.install import install
+from integration.conftest import control_plane_programs
+from integration.faults.crashes import Laboratory
+from integration.faults.forkery import Forkery
+from integration.faults.proxy import Proxies
+
+LANES = 5
+
+
+@pytest.fixture(scope="package")
+def laboratory() -> Iterator[Laboratory]:
+    with controlplane.control_plane(control_plane_programs()) as plane:
+        install(plane.admin)
+        plane.start_controllers()
+        forkery, proxies = Forkery(), Proxies()
+        laboratory = Laboratory(plane, forkery, proxies, LANES)
+        try:
+            yield laboratory
+        finally:
+            laboratory.close()
+            proxies.close()
+            forkery.close()

@@ -1,0 +1,171 @@
+"""One workload, disturbed at one write by a crash; and what is wrong with how it ended.
+
+A plan is one write of the operator that changes something, in a run that nothing disturbs, and a moment: before the
+API server hears of it, or after it was applied and before the operator hears of that. Left out are writes that change
+nothing (`resourceVersion` stays), are refused, ask for rights, or are Events. Writes are known by what they are about
+and how often that came, for the workers of an operator may take turns.
+"""
+
+import itertools
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cluster.controlplane import ControlPlane
+from integration.faults.forkery import Forkery
+from integration.faults.lane import Lane
+from integration.faults.proxy import Action, Call, Lose, Proxies
+from integration.faults.workloads import WORKLOADS
+from integration.faults.world import World, differences, world
+from support import eventually
+
+QUIET = 0.5  # seconds without a write, until which it may not be over
+PATIENCE = 60.0
+REFERENCES = 2
+ATTEMPTS = 3  # how often a status is written depends on the moment: a plan may not come to its write
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where to crash: at the `number`-th write of that kind, `applied` or not."""
+
+    what: str
+    number: int
+    applied: bool
+
+    def __str__(self) -> str:
+        return f"{'after' if self.applied else 'before'} {self.what} #{self.number}"
+
+
+@dataclass
+class Outcome:
+    """How a run ended."""
+
+    writes: list[str]
+    made: Counter[str]  # what was created and deleted, how often
+    world: World
+    reached: bool = False
+    wrong: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+class Crasher:
+    """A rule: it kills at the write of a plan, once."""
+
+    def __init__(self, plan: Plan, lane: Lane) -> None:
+        self.reached = False
+        self._plan, self._lane = plan, lane
+        self._mark = len(lane.proxy.calls)
+
+    def __call__(self, call: Call) -> Action | None:
+        if self.reached or not call.is_write or call.what != self._plan.what:
+            return None
+        earlier = sum(1 for other in self._lane.proxy.calls[self._mark :] if other.changed and other.what == call.what)
+        if earlier + 1 != self._plan.number:
+            return None
+        self.reached = True
+        return Lose(self._plan.applied, self._lane.crash)
+
+
+class Laboratory:
+    """Runs many of them side by side on one control plane."""
+
+    def __init__(self, plane: ControlPlane, forkery: Forkery, proxies: Proxies, lanes: int) -> None:
+        self.plane, self.forkery, self.proxies = plane, forkery, proxies
+        self.pool = ThreadPoolExecutor(lanes)
+
+    def close(self) -> None:
+        self.pool.shutdown(cancel_futures=True)
+
+    def lane(self, folder: Path, *, tls: bool = False) -> Lane:
+        return Lane(self.plane, self.forkery, self.proxies, folder, tls=tls)
+
+    def references(self, workload: str) -> list[Future[Outcome]]:
+        return [self.pool.submit(self._run, workload, None, None) for _ in range(REFERENCES)]
+
+    def crashes(self, workload: str, references: list[Outcome]) -> dict[Plan, Future[Outcome]]:
+        return {p: self.pool.submit(self._try, workload, p, references) for p in plans(references)}
+
+    def _try(self, workload: str, plan: Plan, references: list[Outcome]) -> Outcome:
+        for _ in range(ATTEMPTS):
+            outcome = self._run(workload, plan, references)
+            if outcome.reached or outcome.wrong:
+                break
+        return outcome
+
+    def _run(self, workload: str, plan: Plan | None, references: list[Outcome] | None) -> Outcome:
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="linplane-lane-", ignore_cleanup_errors=True) as folder:
+            lane = self.lane(Path(folder))
+            try:
+                outcome = _play(lane, workload, plan, references)
+                outcome.seconds = time.monotonic() - began
+            finally:
+                lane.close()
+        return outcome
+
+
+def plans(references: list[Outcome]) -> list[Plan]:
+    """A crash before and after each write that every undisturbed run made."""
+    common = Counter(references[0].writes)
+    for other in references[1:]:
+        common &= Counter(other.writes)
+    writes = [(what, number + 1) for what, count in common.items() for number in range(count)]
+    return [Plan(what, number, applied) for what, number in writes for applied in (False, True)]
+
+
+def _play(lane: Lane, workload: str, plan: Plan | None, references: list[Outcome] | None) -> Outcome:
+    work = WORKLOADS[workload]
+    work.before(lane)
+    settle(lane)
+    mark = len(lane.proxy.calls)
+    crasher = Crasher(plan, lane) if plan else None
+    lane.proxy.rules[:] = [crasher] if crasher else []
+    wrong = []
+    try:
+        work.act(lane)
+        if references:
+            eventually(lambda: not any(differences(references[0].world, _now(lane))), PATIENCE, 0.2)
+        settle(lane)
+    except (AssertionError, OSError) as error:
+        wrong.append(f"it came to no end: {error}")
+    calls = lane.proxy.writes(mark)
+    made = Counter(f"{'create' if c.created else 'delete'} {c.what}" for c in calls if c.created or c.deleted)
+    outcome = Outcome([c.what for c in calls], made, _now(lane), bool(crasher and crasher.reached), wrong)
+    wrong += _problems(lane, outcome, references)
+    return outcome
+
+
+def _now(lane: Lane) -> World:
+    return world(lane.admin, lane.namespace)
+
+
+def settle(lane: Lane) -> None:
+    """Waits until the operator has not written for a while."""
+
+    def quiet() -> bool:
+        before = len(lane.proxy.writes())
+        time.sleep(QUIET)
+        return len(lane.proxy.writes()) == before and not lane.restarting
+
+    eventually(quiet, PATIENCE)
+
+
+def _problems(lane: Lane, outcome: Outcome, references: list[Outcome] | None) -> Iterator[str]:
+    yield from lane.tracebacks()
+    if lane.operator.process.poll() is not None:
+        yield f"the operator ended with {lane.operator.process.poll()}"
+    yield from (f"{c.what}: {c.status}" for c in lane.proxy.calls if c.status in (400, 401, 403, 405, 415, 422))
+    if not references:
+        return
+    yield from itertools.islice(differences(references[0].world, outcome.world), 8)
+    for what in sorted(outcome.made.keys() | references[0].made.keys()):
+        if outcome.made[what] != references[0].made[what]:
+            yield f"{what}: {outcome.made[what]} times, {references[0].made[what]} undisturbed"
+
+
+Done = Callable[[str], tuple[list[Outcome], dict[Plan, Outcome]]]

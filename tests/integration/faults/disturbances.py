@@ -1,0 +1,197 @@
+"""Faults of the way between the operator and the API server, each for a while."""
+
+import itertools
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+from integration.faults.lane import Lane
+from integration.faults.proxy import Action, Answer, Call, Delay, Event, Gone, Lose, Rule, Stale
+
+Disturbance = Callable[[Lane], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """It lasts as long as `during` is entered, and at least so many seconds; `tls`: the proxy speaks TLS."""
+
+    during: Disturbance
+    seconds: float
+    tls: bool = False
+
+
+def ruled(make: Callable[[], Rule], seconds: float, *, tls: bool = False) -> Fault:
+    """A rule in force."""
+
+    @contextmanager
+    def during(lane: Lane) -> Iterator[None]:
+        lane.proxy.rules[:] = [make()]
+        try:
+            yield
+        finally:
+            lane.proxy.rules.clear()
+
+    return Fault(during, seconds, tls)
+
+
+def always(action: Action, *, watches: bool = True) -> Callable[[], Rule]:
+    """To each call, but where `watches` is false those."""
+    return lambda: lambda call: action if watches or not call.is_watch else None
+
+
+def every(number: int, action: Action, about: Callable[[Call], bool] = lambda _: True) -> Callable[[], Rule]:
+    """To each so many-th of those calls."""
+
+    def make() -> Rule:
+        count = itertools.count(1)
+        return lambda call: action if about(call) and next(count) % number == 0 else None
+
+    return make
+
+
+def first_reply_of_each_write() -> Rule:
+    """Lost, though applied; so the operator tries again."""
+    seen: Counter[str] = Counter()
+
+    def rule(call: Call) -> Action | None:
+        if not call.is_write:
+            return None
+        seen[call.what] += 1
+        return Lose(applied=True) if seen[call.what] == 1 else None
+
+    return rule
+
+
+@contextmanager
+def cut_again_and_again(lane: Lane) -> Iterator[None]:
+    """Each watch is cut twice a second."""
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(0.5):
+            lane.proxy.cut()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextmanager
+def silent(lane: Lane) -> Iterator[None]:
+    """The watches that are open stay silent, also afterwards."""
+    lane.proxy.silence()
+    try:
+        yield
+    finally:
+        lane.proxy.come_back()
+
+
+@contextmanager
+def repeated(lane: Lane) -> Iterator[None]:
+    """Each event comes three times."""
+    lane.proxy.repeat = lambda call, event: 3
+    try:
+        yield
+    finally:
+        lane.proxy.repeat = lambda call, event: 1
+
+
+@contextmanager
+def dropped(lane: Lane) -> Iterator[None]:
+    """The first event of each object, and of each deletion, does not come."""
+    seen: set[tuple[str, str]] = set()
+
+    def repeat(call: Call, event: Event) -> int:
+        key = (str(event["type"]), str(event["object"]["metadata"].get("uid")))
+        if event["type"] == "BOOKMARK" or key in seen:
+            return 1
+        seen.add(key)
+        return 0
+
+    lane.proxy.repeat = repeat
+    try:
+        yield
+    finally:
+        lane.proxy.repeat = lambda call, event: 1
+        lane.proxy.cut()  # but for this nobody could know of what never came
+
+
+@contextmanager
+def too_late(lane: Lane) -> Iterator[None]:
+    """Each watch ends, and is told 410 when it goes on: the operator lists anew, and what was deleted is not in it."""
+    cutting = threading.Event()
+    lane.proxy.rules[:] = [lambda call: Lose() if not cutting.is_set() and call.is_watch else None]
+    lane.proxy.cut()
+    try:
+        yield
+    finally:
+        told: set[str] = set()
+
+        def rule(call: Call) -> Action | None:
+            if not call.is_watch or call.path in told:
+                return None
+            told.add(call.path)
+            return Gone()
+
+        lane.proxy.rules[:] = [rule]
+
+
+@contextmanager
+def stale(lane: Lane) -> Iterator[None]:
+    """Lists are what they were before, and watches begin there; what comes of a live look is true."""
+    lane.proxy.remember()
+    time.sleep(0.1)
+    lane.proxy.rules[:] = [lambda call: Stale() if call.is_list else None]
+    lane.crash()
+    try:
+        yield
+    finally:
+        lane.proxy.rules.clear()
+
+
+def away(how: str) -> Disturbance:
+    """Nobody is there."""
+
+    @contextmanager
+    def during(lane: Lane) -> Iterator[None]:
+        lane.proxy.leave(how)
+        try:
+            yield
+        finally:
+            lane.proxy.come_back()
+
+    return during
+
+
+def _is_write(call: Call) -> bool:
+    return call.is_write
+
+
+FAULTS = {
+    "the first reply of each write is lost": ruled(first_reply_of_each_write, 5),
+    "409 at every 2nd write": ruled(every(2, Answer(409), _is_write), 5),
+    "409 at every 3rd write": ruled(every(3, Answer(409), _is_write), 5),
+    "429 with Retry-After": ruled(always(Answer(429, retry_after=2)), 8),
+    "500": ruled(always(Answer(500)), 15),
+    "503": ruled(always(Answer(503)), 15),
+    "500 at every 3rd call": ruled(every(3, Answer(500)), 10),
+    "403": ruled(always(Answer(403)), 10),
+    "every call is slow": ruled(always(Delay(1.0)), 10),
+    "connections are reset": ruled(every(2, Lose()), 10, tls=True),
+    "connections are reset after the call": ruled(every(2, Lose(applied=True)), 10, tls=True),
+    "watches are cut": Fault(cut_again_and_again, 10),
+    "watches are silent": Fault(silent, 30, tls=True),
+    "watches are too late (410)": Fault(too_late, 5),
+    "events come three times": Fault(repeated, 5),
+    "events are dropped": Fault(dropped, 5),
+    "lists are stale": Fault(stale, 5),
+    "60 s away, refusing": Fault(away("reset"), 60),
+    "60 s away, without a word": Fault(away("hang"), 60, tls=True),
+}

@@ -1,0 +1,382 @@
+"""A reverse proxy between a program and the API server that counts its calls and does harm to them on purpose.
+
+A `Rule` looks at each call and says what is to happen to it; a call that no rule names goes through. Watches can be
+cut, silenced, and have events repeated or dropped. All proxies of a test session share one thread.
+"""
+
+import asyncio
+import json
+import logging
+import re
+import ssl
+import threading
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+
+import aiohttp
+from aiohttp import web
+
+from cluster.controlplane import ControlPlane
+
+WRITING = ("POST", "PUT", "PATCH", "DELETE")
+HOP_BY_HOP = {"host", "connection", "keep-alive", "transfer-encoding", "content-length", "accept-encoding"}
+HASH = re.compile(r"-[0-9a-f]{10}$")
+Event = dict[str, Any]
+
+
+@dataclass
+class Call:
+    """One call: what it is about, and once it is over how it ended (0: without an answer)."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    resource: str
+    namespace: str
+    name: str
+    subresource: str
+    status: int = 0
+    changed: bool = False  # the object is another one than before
+    answer: bytes = field(default=b"", repr=False)  # to a write that changed something
+
+    @property
+    def is_watch(self) -> bool:
+        return self.query.get("watch") == "true"
+
+    @property
+    def is_list(self) -> bool:
+        return self.method == "GET" and bool(self.resource) and not self.name and not self.is_watch
+
+    @property
+    def is_write(self) -> bool:
+        """It may change what exists. Events tell of changes, and reviews ask: neither counts."""
+        about = self.resource not in ("", "events") and not self.resource.endswith("reviews")
+        return about and self.method in WRITING
+
+    @property
+    def what(self) -> str:
+        """The write, in words that are the same in every run: hashes of UIDs are left out."""
+        sub = f"/{self.subresource}" if self.subresource else ""
+        return f"{self.method} {self.resource}{sub} {HASH.sub('-HASH', self.name)}"
+
+    @property
+    def created(self) -> bool:
+        return self.is_write and self.status == 201
+
+    @property
+    def deleted(self) -> bool:
+        return self.method == "DELETE" and self.changed
+
+
+# ---- what may happen to a call ----
+
+
+@dataclass(frozen=True)
+class Answer:
+    """It does not reach the API server, which seems to say this."""
+
+    status: int
+    retry_after: int | None = None
+
+
+@dataclass(frozen=True)
+class Lose:
+    """The connection is reset: before the API server hears of it, or once it was `applied`. `then` is called first."""
+
+    applied: bool = False
+    then: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True)
+class Delay:
+    """It goes through, later."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A watch is told, as its first event, that it is too late."""
+
+
+@dataclass(frozen=True)
+class Stale:
+    """A list is answered as it was when it was last remembered."""
+
+
+Action = Answer | Lose | Delay | Gone | Stale
+Rule = Callable[[Call], Action | None]
+
+
+class Proxies:
+    """The thread that all proxies live in."""
+
+    def __init__(self) -> None:
+        logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # resets are what is wanted here
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True, name="proxies")
+        self._thread.start()
+
+    def do(self, work: Coroutine[Any, Any, Any], timeout: float = 30) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout)
+
+    def close(self) -> None:
+        self.do(self._end())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+
+    async def _end(self) -> None:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+
+class Proxy:
+    """One, on a port of its own. `rules`, `repeat` and the rest may be set at any time, from any thread."""
+
+    def __init__(self, proxies: Proxies, plane: ControlPlane, *, tls: bool = False) -> None:
+        """`tls`: serves with the API server's own certificate; else plain HTTP."""
+        self.rules: list[Rule] = []
+        self.repeat: Callable[[Call, Event], int] = lambda *_: 1
+        """How often an event of a watch is passed on."""
+        self.hushed: Callable[[Call], bool] = lambda _: False  # these watches say nothing
+        self.silent = False  # watches that are open now, or are opened, say nothing any more
+        self.away: str = ""  # "reset" or "hang": nobody is there
+        self.calls: list[Call] = []
+        self._lists: dict[str, bytes] = {}
+        self._proxies, self._plane, self._tls = proxies, plane, tls
+        self._watches: dict[int, web.BaseRequest] = {}
+        self._mute: set[int] = set()  # for ever: as a connection that a firewall forgot
+        self._admin = {"Authorization": f"Bearer {plane.admin.token}"}
+        proxies.do(self._start())
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
+
+    def close(self) -> None:
+        self._proxies.do(self._stop())
+
+    def cut(self) -> None:
+        """Ends every watch, in the middle of a line."""
+        self._proxies.loop.call_soon_threadsafe(self._cut)
+
+    def silence(self) -> None:
+        """The watches that are open say nothing any more, and are not closed."""
+        self.silent = True
+        self._proxies.loop.call_soon_threadsafe(lambda: self._mute.update(self._watches))
+
+    def leave(self, how: str) -> None:
+        """Nobody is there, until `come_back`."""
+        self.away = how
+        if how == "reset":
+            self.cut()
+        else:
+            self._proxies.loop.call_soon_threadsafe(lambda: self._mute.update(self._watches))
+
+    def come_back(self) -> None:
+        self.away, self.silent = "", False
+
+    def remember(self) -> None:
+        """Keeps what each list that the operator ever asked for says now, for `Stale`."""
+        self._proxies.do(self._remember())
+
+    def writes(self, since: int = 0) -> list[Call]:
+        """Those that changed something."""
+        return [call for call in self.calls[since:] if call.changed]
+
+    # ---- within the thread ----
+
+    async def _start(self) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0, ssl=ssl.create_default_context(cafile=str(self._plane.certificate))
+            ),
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=None),
+            read_bufsize=1 << 20,
+        )
+        self._runner = web.ServerRunner(web.Server(self._handle), handle_signals=False, shutdown_timeout=0.1)
+        await self._runner.setup()
+        context = None
+        if self._tls:
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(self._plane.certificate, self._plane.private_key)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=context)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+
+    async def _stop(self) -> None:
+        self._cut()
+        await self._runner.cleanup()
+        await self._session.close()
+
+    async def _remember(self) -> None:
+        for path in list(self._lists):
+            async with self._session.get(self._plane.server + path, headers=self._admin) as answer:
+                self._lists[path] = await answer.read()
+
+    def _cut(self) -> None:
+        for request in self._watches.values():
+            _reset(request)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        call = _read(request)
+        self.calls.append(call)
+        if self.away:
+            await self._nobody(request)
+        action = next(filter(None, (rule(call) for rule in self.rules)), None)
+        if isinstance(action, Answer):
+            call.status = action.status
+            return _refusal(action)
+        if isinstance(action, Gone):
+            call.status = 200
+            return web.Response(body=_line(_too_late()), content_type="application/json")
+        if isinstance(action, Stale) and (body := self._lists.get(request.path_qs)):
+            call.status = 200
+            return web.Response(body=body, content_type="application/json")
+        if isinstance(action, Lose) and not action.applied:
+            return self._lose(request, action)
+        if isinstance(action, Delay):
+            await asyncio.sleep(action.seconds)
+        if call.is_watch:
+            return await self._watch(request, call)
+        answer = await self._pass_on(request, call)
+        if isinstance(action, Lose):
+            return self._lose(request, action)
+        if self.away:  # since
+            await self._nobody(request)
+        return answer
+
+    async def _nobody(self, request: web.BaseRequest) -> None:
+        while self.away == "hang" and request.transport is not None:
+            await asyncio.sleep(0.05)
+        _reset(request)
+        raise ConnectionResetError
+
+    def _lose(self, request: web.BaseRequest, action: Lose) -> web.StreamResponse:
+        if action.then:
+            action.then()
+        _reset(request)
+        raise ConnectionResetError
+
+    async def _pass_on(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
+        given = await request.read()
+        before = await self._version(call) if call.is_write and call.name else ""
+        async with self._ask(request, given) as answer:
+            body = await answer.read()
+        call.status = answer.status
+        if call.is_list:
+            self._lists.setdefault(request.path_qs, b"")
+        if call.is_write and 200 <= call.status < 300:
+            call.changed = call.method == "DELETE" or before != _version_in(body)
+        if call.changed:
+            call.answer = body
+        headers = {k: v for k, v in answer.headers.items() if k.lower() not in HOP_BY_HOP}
+        return web.Response(body=body, status=answer.status, headers=headers)
+
+    async def _version(self, call: Call) -> str:
+        """Of the object as it is before the call."""
+        path = call.path.removesuffix(f"/{call.subresource}") if call.subresource else call.path
+        async with self._session.get(self._plane.server + path, headers=self._admin) as answer:
+            return _version_in(await answer.read())
+
+    def _ask(self, request: web.BaseRequest, body: bytes) -> Any:
+        headers = [(k, v) for k, v in request.headers.items() if k.lower() not in HOP_BY_HOP]
+        headers.append(("Accept-Encoding", "identity"))
+        url = self._plane.server + request.path_qs
+        return self._session.request(request.method, url, headers=headers, data=body or None)
+
+    async def _watch(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
+        self._watches[id(request)] = request
+        try:
+            async with self._ask(request, b"") as answer:
+                call.status = answer.status
+                response = web.StreamResponse(status=answer.status, headers={"Content-Type": "application/json"})
+                await response.prepare(request)
+                await self._pass_lines(request, call, answer, response)
+            return response
+        finally:
+            del self._watches[id(request)]
+            self._mute.discard(id(request))
+
+    async def _pass_lines(
+        self, request: web.BaseRequest, call: Call, answer: aiohttp.ClientResponse, response: web.StreamResponse
+    ) -> None:
+        rest = b""
+        while True:
+            chunk = await _unless_gone(request, answer.content.readany())
+            if self.silent or self.away or self.hushed(call):
+                self._mute.add(id(request))
+            while id(request) in self._mute and request.transport is not None:
+                await asyncio.sleep(0.1)
+            if not chunk or request.transport is None:
+                return
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                times = self.repeat(call, json.loads(line)) if answer.status == 200 else 1
+                for _ in range(times):
+                    await response.write(line + b"\n")
+
+
+async def _unless_gone(request: web.BaseRequest, reading: Coroutine[Any, Any, bytes]) -> bytes:
+    """What is read, nothing where the one who would get it is gone."""
+    task = asyncio.ensure_future(reading)
+    try:
+        while request.transport is not None:
+            if (await asyncio.wait([task], timeout=0.2))[0]:
+                return task.result()
+    finally:
+        task.cancel()
+    return b""
+
+
+def _reset(request: web.BaseRequest) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+
+
+def _read(request: web.BaseRequest) -> Call:
+    parts = request.path.strip("/").split("/")
+    rest = parts[2:] if parts[0] == "api" else parts[3:]
+    namespace = ""
+    if rest[:1] == ["namespaces"] and len(rest) > 2:
+        namespace, rest = rest[1], rest[2:]
+    resource, name, subresource = [*rest[:3], "", "", ""][:3]
+    query = {key: values[-1] for key, values in parse_qs(request.query_string).items()}
+    return Call(request.method, request.path, query, resource, namespace, name, subresource)
+
+
+def _version_in(body: bytes) -> str:
+    try:
+        return str((json.loads(body).get("metadata") or {}).get("resourceVersion") or "")
+    except ValueError:
+        return ""
+
+
+REASONS = {403: "Forbidden", 409: "Conflict", 410: "Expired", 429: "TooManyRequests", 503: "ServiceUnavailable"}
+
+
+def _status(code: int) -> dict[str, Any]:
+    reason = REASONS.get(code, "InternalError")
+    return {
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": "injected by a test",
+        "reason": reason, "code": code,
+    }  # fmt: skip
+
+
+def _refusal(answer: Answer) -> web.Response:
+    headers = {} if answer.retry_after is None else {"Retry-After": str(answer.retry_after)}
+    return web.json_response(_status(answer.status), status=answer.status, headers=headers)
+
+
+def _too_late() -> Event:
+    return {"type": "ERROR", "object": _status(410)}
+
+
+def _line(event: Event) -> bytes:
+    return json.dumps(event).encode() + b"\n"

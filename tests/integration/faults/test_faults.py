@@ -1,0 +1,111 @@
+"""The way to the API server is disturbed, users go on; 30 s after that has ended, the world is as it should be."""
+
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from integration.cluster.objects import route
+from integration.faults.crashes import Laboratory, settle
+from integration.faults.disturbances import FAULTS, Fault
+from integration.faults.lane import Lane
+from integration.faults.workloads import all_is_well, by_hand, two_versions
+from integration.faults.world import World, differences, world
+from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, SERVICE
+from support import eventually
+
+SECONDS = 30.0
+SIDE_BY_SIDE = 10
+
+pytestmark = pytest.mark.timeout(1800)
+
+
+@dataclass
+class Played:
+    """How one ended: the world, what was created how often, and how long after the fault."""
+
+    world: World
+    created: Counter[str]
+    wrong: list[str]
+    seconds: float
+
+
+def act(lane: Lane) -> None:
+    """A new version, a switch to it, a version that goes, a child that goes, a new route."""
+    lane.apply(*by_hand("v3"))
+    lane.edit(MODEL_ROUTE, "iris", version="v3", split=None)
+    lane.admin.delete(LINEAR_MODEL, "iris-v2", lane.namespace)
+    lane.admin.delete(SERVICE, "linplane-default-admin", lane.namespace)
+    lane.apply(route("v1", name="another"))
+
+
+def done(lane: Lane) -> bool:
+    all_is_well(lane)
+    lane.comes_to(MODEL_ROUTE, "another", "Ready", "True", timeout=SECONDS)
+    return lane.get_or_none(SERVICE, "linplane-default-admin") is not None
+
+
+def play(laboratory: Laboratory, fault: Fault | None, reference: World | None = None) -> Played:
+    with tempfile.TemporaryDirectory(prefix="linplane-lane-", ignore_cleanup_errors=True) as folder:
+        lane = laboratory.lane(Path(folder), tls=bool(fault and fault.tls))
+        try:
+            return _play(lane, fault, reference)
+        finally:
+            lane.close()
+
+
+def _play(lane: Lane, fault: Fault | None, reference: World | None) -> Played:
+    two_versions(lane)
+    settle(lane)
+    mark = len(lane.proxy.calls)
+    if fault:
+        with fault.during(lane):
+            ends = time.monotonic() + fault.seconds
+            act(lane)
+            time.sleep(max(0.0, ends - time.monotonic()))
+    else:
+        act(lane)
+    ended, wrong = time.monotonic(), []
+    try:
+        if reference:
+            eventually(lambda: not any(differences(reference, world(lane.admin, lane.namespace))), 90, 0.2)
+        else:
+            eventually(lambda: done(lane), 90, 0.2)
+    except (AssertionError, OSError) as error:
+        wrong.append(str(error))
+    seconds = time.monotonic() - ended
+    settle(lane)
+    now = world(lane.admin, lane.namespace)
+    wrong += [*differences(reference or now, now)][:8] + lane.tracebacks()
+    if lane.operator.process.poll() is not None:
+        wrong.append(f"the operator ended with {lane.operator.process.poll()}")
+    created = Counter(f"{c.method} {c.what}" for c in lane.proxy.writes(mark) if c.created or c.deleted)
+    return Played(now, created, wrong, seconds)
+
+
+@pytest.fixture(scope="module")
+def played(laboratory: Laboratory, request: pytest.FixtureRequest) -> Iterator[Callable[[str | None], Played]]:
+    """All that were asked for run at once: what they do most is wait."""
+    params = (getattr(item, "callspec", None) for item in request.session.items if item.fspath == request.fspath)
+    wanted = {found.params["fault"] for found in params if found}
+    reference = play(laboratory, None)
+    assert reference.wrong == []
+    pool = ThreadPoolExecutor(SIDE_BY_SIDE)
+    longest_first = sorted(wanted, key=lambda name: -FAULTS[name].seconds)
+    futures = {name: pool.submit(play, laboratory, FAULTS[name], reference.world) for name in longest_first}
+    yield lambda name: futures[name].result() if name else reference
+    pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_after_a_fault_the_world_is_as_it_should_be(fault: str, played: Callable[[str | None], Played]) -> None:
+    outcome, reference = played(fault), played(None)
+    print(f"{fault}: converged {outcome.seconds:.1f} s after it ended")
+    assert outcome.wrong == []
+    assert outcome.created == reference.created, "made once, and nothing else"
+    assert outcome.seconds < SECONDS

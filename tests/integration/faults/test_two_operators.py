@@ -1,0 +1,171 @@
+"""Two operators at once, also one whose view is old: no harm comes of it."""
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration.faults.crashes import Laboratory
+from integration.faults.lane import ForkedOperator, Lane
+from integration.faults.proxy import Proxy
+from integration.faults.workloads import all_is_well, by_hand, two_versions
+from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, REPLICA_REPORT
+from linplane_operator.kube.handlers import WATCHED
+from support import eventually
+
+ROUTING = "linplane-routing-default"
+ROW = {"x": 1.0}
+SWITCHES = 8
+
+pytestmark = pytest.mark.timeout(300)
+
+
+class Second:
+    """Another operator of the same namespace, which sees the API server through a proxy of its own."""
+
+    def __init__(self, laboratory: Laboratory, lane: Lane, folder: Path) -> None:
+        self.proxy = Proxy(laboratory.proxies, lane.plane)
+        kubeconfig = folder / "second.kubeconfig"
+        lane.plane.write_kubeconfig(kubeconfig, lane.token, self.proxy.url, lane.namespace)
+        flags = ("--namespace", lane.namespace)
+        self.operator = ForkedOperator(laboratory.forkery, kubeconfig, folder / "second.log", *flags)
+        self.sees_everything()
+
+    def sees_everything(self) -> None:
+        wanted = {kind.plural for kind in WATCHED}
+        eventually(lambda: {call.resource for call in self.proxy.calls if call.is_watch and call.status} >= wanted, 60)
+
+    def close(self) -> None:
+        self.operator.kill()
+        self.proxy.close()
+
+
+class Asking:
+    """Asks the server all the time, and keeps which version answered when."""
+
+    def __init__(self, lane: Lane) -> None:
+        self.answers: list[tuple[float, Any]] = []
+        self._lane = lane
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._over.wait(0.01):
+            began = time.monotonic()
+            self.answers += [(began, version) for version in self._lane.versions("iris", ROW)]
+
+    def since(self, moment: float) -> Counter[Any]:
+        return Counter(version for began, version in self.answers if began > moment)
+
+    def close(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+@contextmanager
+def _lane(laboratory: Laboratory, folder: Path) -> Iterator[tuple[Lane, Second]]:
+    lane = laboratory.lane(folder)
+    try:
+        two_versions(lane)
+        second = Second(laboratory, lane, folder)
+        try:
+            yield lane, second
+        finally:
+            second.close()
+    finally:
+        lane.close()
+
+
+def check_sequences(*proxies: Proxy) -> int:
+    """Each sequence of a routing ConfigMap stands for one content. How many there were."""
+    contents: dict[tuple[str, str], str] = {}
+    for call in (call for proxy in proxies for call in proxy.writes() if call.name == ROUTING):
+        body = json.loads(call.answer)
+        data = dict(body["data"])
+        key = (body["metadata"]["uid"], data["sequence"])
+        assert contents.setdefault(key, json.dumps(data, sort_keys=True)) == json.dumps(data, sort_keys=True), key
+    return len(contents)
+
+
+def switch_and_look(lane: Lane, asking: Asking, version: str) -> None:
+    """Once it has converged, nobody answers with another version."""
+    lane.edit(MODEL_ROUTE, "iris", version=version, split=None)
+    lane.comes_to(MODEL_ROUTE, "iris", "Converged", "True")
+    converged = time.monotonic()
+    eventually(lambda: asking.since(converged).total() > 20)
+    time.sleep(0.5)
+    assert asking.since(converged).keys() == {version}
+
+
+def test_two_at_once_make_everything_once(laboratory: Laboratory, tmp_path: Path) -> None:
+    with _lane(laboratory, tmp_path) as (lane, second):
+        asking = Asking(lane)
+        try:
+            for number in range(SWITCHES):
+                switch_and_look(lane, asking, "v2" if number % 2 == 0 else "v1")
+            lane.apply(*by_hand("v3"))
+            lane.comes_to(LINEAR_MODEL, "iris-v3", "Ready", "True")
+            switch_and_look(lane, asking, "v3")
+        finally:
+            asking.close()
+        all_is_well(lane)
+        made = Counter(c.what for proxy in (lane.proxy, second.proxy) for c in proxy.writes() if c.created)
+        assert set(made.values()) == {1}, made
+        assert check_sequences(lane.proxy, second.proxy) >= SWITCHES
+        writes = [len(proxy.writes()) for proxy in (lane.proxy, second.proxy)]
+        print(f"{SWITCHES + 1} switches by two operators: {writes} writes")
+        assert lane.tracebacks() == []
+        assert "Traceback" not in second.operator.log.read_text()
+        at_rest(lane, second)
+
+
+def at_rest(lane: Lane, second: Second) -> None:
+    """They agree: neither writes."""
+
+    def quiet() -> bool:
+        before = len(lane.proxy.writes()), len(second.proxy.writes())
+        time.sleep(2)
+        return before == (len(lane.proxy.writes()), len(second.proxy.writes()))
+
+    eventually(quiet, 60)
+
+
+@pytest.mark.parametrize("old", ["modelroutes", "linearmodels", "configmaps", "replicareports", "pods"])
+def test_a_second_one_with_an_old_view_takes_nothing_back(laboratory: Laboratory, tmp_path: Path, old: str) -> None:
+    """The watch of one kind is silent for it; everything else it sees, and acts by it."""
+    with _lane(laboratory, tmp_path) as (lane, second):
+        second.proxy.hushed = lambda call: call.resource == old
+        asking = Asking(lane)
+        try:
+            for number in range(SWITCHES):
+                switch_and_look(lane, asking, "v2" if number % 2 == 0 else "v1")
+            lane.edit(LINEAR_MODEL, "iris-v2", frozen=True)
+            lane.comes_to(LINEAR_MODEL, "iris-v2", "Withdrawn", "True")
+            time.sleep(1)
+            entry = lane.get(CONFIG_MAP, ROUTING)["data"]["route.iris"]
+            assert "v2" not in json.loads(entry)["document"]["versions"]
+        finally:
+            asking.close()
+            second.proxy.hushed = lambda call: False
+        count = check_sequences(lane.proxy, second.proxy)
+        writes = [len(proxy.writes()) for proxy in (lane.proxy, second.proxy)]
+        print(f"{old} unseen by one: {count} sequences, {writes} writes")
+        lane.edit(LINEAR_MODEL, "iris-v2", frozen=None)
+        switch_back(lane)
+
+
+def switch_back(lane: Lane) -> None:
+    """No server is stuck."""
+    lane.edit(MODEL_ROUTE, "iris", version="v2")
+    all_is_well(lane)
+    assert lane.versions("iris", ROW) == {"v2"}
+    sequence = int(lane.get(CONFIG_MAP, ROUTING)["data"]["sequence"])
+    reports = [body["report"]["sequence"] for body in lane.admin.list(REPLICA_REPORT, lane.namespace)]
+    assert reports == [sequence]

@@ -4,11 +4,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
 from chart import install, matrix
 from chart.render import CHART
+from unit.chart import made
 
 ROOT = Path(__file__).parents[3]
 CHART_YAML: dict[str, Any] = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
@@ -72,3 +74,19 @@ def test_without_helm_nothing_names_helm() -> None:
     assert len(bodies) == len(by_helm) + 1
     assert "Helm" not in re.sub(r"^#.*", "", install.manifest(), flags=re.MULTILINE)
     assert "helm.sh" not in install.manifest()
+
+
+def test_the_autoscaler_that_is_shown_is_one() -> None:
+    """S18: of what can be scaled, by requests that every server has, and with a window for the way down."""
+    (text,) = re.findall(r"```yaml\n(.*?)```", (CHART / "README.md").read_text("utf-8"), re.DOTALL)
+    body = yaml.safe_load(text)
+    kubernetes_validate.validate(body, "1.34", strict=True)
+    target = body["spec"]["scaleTargetRef"]
+    (crd,) = [b for b in matrix.rendered("default") if b["metadata"]["name"] == "modelservers.linplane.dev"]
+    version = crd["spec"]["versions"][0]
+    assert target["kind"] == crd["spec"]["names"]["kind"]
+    assert target["apiVersion"] == f"{crd['spec']['group']}/{version['name']}"
+    assert "scale" in version["subresources"]
+    assert body["spec"]["behavior"]["scaleDown"]["stabilizationWindowSeconds"] > 0
+    container = made.deployment("empty")["spec"]["template"]["spec"]["containers"][0]
+    assert body["spec"]["metrics"][0]["resource"]["name"] in container["resources"]["requests"]

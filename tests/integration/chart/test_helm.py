@@ -1,0 +1,98 @@
+"""The life of a release, by the real helm on a real API server. What needs pods is in tests/e2e."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chart.render import CHART
+from cluster import controlplane
+from cluster.binaries import BinariesMissingError, find_binaries
+from cluster.controlplane import ControlPlane
+from cluster.kinds import CRD, POLICY
+from integration.cluster.objects import version
+from linplane_api.kinds import LINEAR_MODEL
+from support import eventually
+
+NAMESPACE = "linplane-system"
+FIELD = "tasteOfHoney"
+
+
+class Helm:
+    """helm, as the administrator of a control plane of its own."""
+
+    def __init__(self, program: Path, plane: ControlPlane, folder: Path) -> None:
+        self.plane, self._program = plane, program
+        self._environment = {**os.environ, "KUBECONFIG": str(plane.kubeconfig)}
+        self._environment |= {f"HELM_{name}_HOME": str(folder / name) for name in ("CACHE", "CONFIG", "DATA")}
+
+    def __call__(self, *arguments: str) -> str:
+        argv = [str(self._program), *arguments, "--namespace", NAMESPACE]
+        done = subprocess.run(argv, env=self._environment, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def description(self) -> str:
+        """Of the LinearModel's spec, as the cluster has it."""
+        crd = self.plane.admin.get(CRD, "linearmodels.linplane.dev")
+        schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        return str(schema["properties"]["spec"]["properties"].keys())
+
+
+@pytest.fixture
+def helm(control_plane: ControlPlane, tmp_path: Path) -> Iterator[Helm]:
+    """In CI it is built where it is missing, elsewhere its tests are skipped."""
+    in_ci = os.environ.get("CI", "").lower() in ("true", "1")
+    try:
+        program = find_binaries(("helm",), obtain=in_ci)["helm"]
+    except BinariesMissingError as error:
+        if in_ci:
+            raise
+        pytest.skip(str(error))
+    with controlplane.control_plane(control_plane.binaries) as plane:
+        plane.start_controllers()
+        yield Helm(program, plane, tmp_path)
+
+
+def newer(folder: Path) -> Path:
+    """The chart with one more field in a CRD, as a next release has it."""
+    copy = folder / "linplane"
+    shutil.copytree(CHART, copy)
+    crd = copy / "templates/crds/linearmodels.yaml"
+    text = crd.read_text(encoding="utf-8")
+    added = rf"\1{FIELD}:\n\1  type: string\n\1  maxLength: 9\n\1model:\n"
+    text, count = re.subn(r"^( +)model:\n", added, text, count=1, flags=re.MULTILINE)
+    assert count == 1
+    crd.write_text(text, encoding="utf-8")
+    return copy
+
+
+@pytest.mark.timeout(600)
+def test_crds_are_upgraded_and_outlive_the_release(helm: Helm, tmp_path: Path) -> None:
+    """Install, upgrade, uninstall, install again: models stay all the time, and the CRDs are the release's again."""
+    admin = helm.plane.admin
+    assert "helm test linplane" in helm("install", "linplane", str(CHART), "--create-namespace")
+    helm.plane.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=60s")
+    uid = admin.apply(version("v1"), "default", force=True)["metadata"]["uid"]
+    assert FIELD not in helm.description()
+    helm("upgrade", "linplane", str(newer(tmp_path)))
+    assert FIELD in helm.description()
+    helm("uninstall", "linplane")
+    assert eventually(lambda: not admin.list(POLICY))
+    assert admin.get(LINEAR_MODEL, "iris-v1", "default")["metadata"]["uid"] == uid
+    helm("install", "linplane", str(CHART))
+    assert FIELD not in helm.description()
+    assert len(admin.list(POLICY)) == 4
+    assert admin.get(LINEAR_MODEL, "iris-v1", "default")["metadata"]["uid"] == uid
+
+
+@pytest.mark.timeout(600)
+def test_crds_go_with_the_release_where_that_was_asked_for(helm: Helm) -> None:
+    helm("install", "linplane", str(CHART), "--create-namespace", "--set", "crds.keep=false")
+    assert len(helm.plane.admin.list(CRD)) == 4
+    helm("uninstall", "linplane")
+    assert eventually(lambda: not helm.plane.admin.list(CRD))

@@ -1,0 +1,52 @@
+"""What `helm test` runs, with the very objects that it makes, against a real server."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+from chart.render import CHART, is_hook, render
+from integration.local.running import Local
+
+
+@contextmanager
+def served(tmp_path: Path, coefficient: str = "2.5") -> Iterator[Local]:
+    """The chart's test objects; here is one server, so the ModelServer and its name are left out."""
+    folder = tmp_path / "manifests"
+    folder.mkdir()
+    for body in render():
+        if is_hook(body) and body["kind"] in ("ConfigMap", "LinearModel", "ModelRoute"):
+            body["metadata"] = {"name": body["metadata"]["name"]}
+            body.get("spec", {}).pop("serverName", None)
+            text = yaml.safe_dump(body).replace("2.5", coefficient)
+            (folder / f"{body['kind']}.yaml").write_text(text, encoding="utf-8")
+    one = Local(folder, tmp_path / "state")
+    try:
+        one.start()
+        yield one
+    finally:
+        one.end()
+
+
+def run_against(local: Local) -> "subprocess.CompletedProcess[str]":
+    """As the pod runs it."""
+    script = (CHART / "files/predict.py").read_text(encoding="utf-8")
+    argv = [sys.executable, "-c", script, f"http://127.0.0.1:{local.port}/predict"]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=200, check=False)
+
+
+def test_it_waits_for_the_right_answer(tmp_path: Path) -> None:
+    with served(tmp_path) as local:
+        done = run_against(local)
+    assert done.returncode == 0, done.stderr
+    assert '"prediction": 11' in done.stdout
+
+
+def test_another_answer_fails(tmp_path: Path) -> None:
+    with served(tmp_path, "3.5") as local:
+        done = run_against(local)
+    assert done.returncode == 1
+    assert "this is not what the weights say" in done.stderr

@@ -39,6 +39,7 @@ from .compile.routing import Wanted, compile_map, has_room
 from .compile.server import make_default_server, make_deployment, make_routing, server_conditions, server_status
 from .compile.training import SERVICE_ACCOUNT as TRAINER
 from .compile.versions import Belongings
+from .lookout import Lookout
 from .refusals import Refusals
 from .statuses import COUNT_SECONDS, Statuses
 from .survey import Routing, Survey
@@ -75,6 +76,7 @@ class Reconciler:
         self._ask = ask
         self._statuses = Statuses(cluster, now)
         self._refusals = Refusals(cluster, now)
+        self._lookout = Lookout(world, self._survey, cluster)
         self._trainers = asyncio.Lock()
 
     async def reconcile(self, key: WorkKey) -> float | None:
@@ -107,7 +109,7 @@ class Reconciler:
             self._statuses.forget(LINEAR_MODEL, namespace, name)
             return None
         spec = parse_spec(model, LinearModelSpec)
-        around = await self._with_refusal(self._survey.belongings(model, spec))
+        around = await self._with_refusal(await self._lookout.around(model, spec))
         plan = plan_model(model, spec, around, self._settings, self._now())
         try:
             await self._carry_out(model, plan)
@@ -168,6 +170,7 @@ class Reconciler:
             self._statuses.forget(MODEL_ROUTE, namespace, name)
             return None
         spec = parse_spec(route, ModelRouteSpec)
+        await self._lookout.look_around(namespace, spec)
         refusal = self._survey.refusal(namespace, name, spec)
         routing = self._survey.routing(namespace, spec.server_name) if refusal is None else None
         entry = routing.entries.get(name) if routing else None
@@ -218,7 +221,8 @@ class Reconciler:
             if not routes or name != names.DEFAULT_SERVER:
                 self._statuses.forget(MODEL_SERVER, namespace, name)
                 return None
-            server = await self._cluster.create(make_default_server(namespace))
+            server = await self._lookout.server(namespace, name)
+            server = server or await self._cluster.create(make_default_server(namespace))
         if is_deleting(server):
             return None
         wait, problem = None, None

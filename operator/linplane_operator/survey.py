@@ -34,7 +34,8 @@ from .compile.objects import (
     status_of,
     uid_of,
 )
-from .compile.replicas import Replica, loaded_by, make_replicas
+from .compile.progress import has_ended
+from .compile.replicas import Replica, loaded_by, make_replicas, unseen_replica
 from .compile.route import Refusal, refuse
 from .compile.routing import Compiled, compile_document, named_versions
 from .compile.versions import Belongings, Version, judge
@@ -134,17 +135,19 @@ class Survey:
         )
 
     def trainings(self, namespace: str) -> tuple[list[Object], list[str]]:
-        """The LinearModels that are trained in a namespace, and the names of the results that are waited for."""
+        """The LinearModels that are trained in a namespace, and the names of the results that are waited for: a Job
+        that runs waits for its own, also where that is not known.
+        """
         models = [
             m for m in self._world.all(LINEAR_MODEL, namespace) if "training" in spec_of(m) and not is_deleting(m)
         ]
-        waited = [
-            name_of(artifact)
-            for model in models
-            for artifact in self._world.find(CONFIG_MAP, namespace, f"owner={uid_of(model)}")
-            if not artifact.get("immutable")
-        ]
-        return models[:OWNERS], waited
+        waited: set[str] = set()
+        for owner in (f"owner={uid_of(model)}" for model in models):
+            results = self._world.find(CONFIG_MAP, namespace, owner)
+            running = {name_of(job) for job in self._world.find(JOB, namespace, owner) if not has_ended(job)}
+            waited |= running - {name_of(result) for result in results}
+            waited |= {name_of(result) for result in results if not result.get("immutable")}
+        return models[:OWNERS], sorted(waited)
 
     def versions(self, namespace: str, model: str, wanted: Iterable[str]) -> dict[str, Version]:
         """Versions of a model, judged. One that cannot be read is as one that is not there."""
@@ -225,10 +228,17 @@ class Survey:
         """Which replica has not confirmed all of its server's routing ConfigMap, empty where every one has."""
         for server, routing in routings.items():
             uid, sequence = (routing.state.uid, routing.state.sequence) if routing else ("", 0)
-            confirmed = loaded_by(self.replicas(namespace, server), uid, sequence, terminating=True)
+            replicas = [*self.replicas(namespace, server), *self._unseen(namespace, server)]
+            confirmed = loaded_by(replicas, uid, sequence, terminating=True)
             if confirmed.problem:
                 return confirmed.problem
         return ""
+
+    def _unseen(self, namespace: str, server: str) -> list[Replica]:
+        """The replicas that have a report and no pod: this goes with its pod, so the view of one of them is behind."""
+        reports = self._world.all(REPLICA_REPORT, namespace)
+        mine = [body for body in reports if (body.get("report") or {}).get("serverName") == server]
+        return [unseen_replica(b) for b in mine if self._world.get(POD, namespace, name_of(b)) is None]
 
     def serving_in(self, namespace: str, spec: LinearModelSpec) -> list[str]:
         """The routes whose traffic a version takes part in."""

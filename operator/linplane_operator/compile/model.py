@@ -47,6 +47,31 @@ class ModelPlan:
     again: float | None = None
 
 
+def unseen(model: Object, spec: LinearModelSpec, around: Belongings) -> list[tuple[Kind, str]]:
+    """What would change the plan, were it there, and is not `around`: nothing is begun anew before it was looked for.
+    A version with a sealed artifact lacks nothing.
+    """
+    if judge(model, spec, around.artifacts).reason not in (Reason.NOT_TRAINED, Reason.ARTIFACT_LOST):
+        return []
+    missing: list[tuple[Kind, str]] = []
+    digest = status_of(model).get("digest")
+    if spec.training:
+        name = result_name(model, spec)
+        result = next((a for a in around.artifacts if name_of(a) == name), None)
+        if result is None:
+            missing.append((CONFIG_MAP, name))
+        elif all(name_of(job) != name for job in around.jobs):
+            missing.append((JOB, name))
+        ref = spec.training.data.config_map_key_ref
+    else:
+        if digest:
+            missing.append((CONFIG_MAP, artifact_name(model, digest)))
+        ref = spec.weights.config_map_key_ref if spec.weights else None
+    if ref and around.source is None and (around.jobs or digest):
+        missing.append((CONFIG_MAP, ref.name))
+    return missing
+
+
 def plan_model(
     model: Object, spec: LinearModelSpec, around: Belongings, settings: Settings, now: datetime
 ) -> ModelPlan:
@@ -102,11 +127,16 @@ def _from_weights(model: Object, spec: LinearModelSpec, around: Belongings) -> M
     verdict = read_source(spec, around.source, status_of(model).get("digest"))
     if verdict.file is None:
         return ModelPlan(verdict, _trained(spec, verdict))
-    name = names.child_name(name_of(model), f"{uid_of(model)}/{verdict.file.digest}")
+    name = artifact_name(model, verdict.file.digest)
     body = child(CONFIG_MAP, name, model, "artifact", artifact_labels(spec))
     body |= {"immutable": True, "data": {names.ARTIFACT_KEY: verdict.file.artifact.to_file(None).decode()}}
     named = Verdict(verdict.file, verdict.reason, verdict.message, verdict.missed, name)
     return ModelPlan(named, _trained(spec, named), create=(body,))
+
+
+def artifact_name(model: Object, digest: str) -> str:
+    """The ConfigMap that weights by hand are copied to."""
+    return names.child_name(name_of(model), f"{uid_of(model)}/{digest}")
 
 
 def _from_training(model: Object, spec: LinearModelSpec, around: Belongings, settings: Settings) -> ModelPlan:

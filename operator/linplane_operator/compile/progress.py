@@ -74,6 +74,11 @@ def job_condition(job: Mapping[str, Any], kind: str) -> dict[str, Any] | None:
     return None
 
 
+def has_ended(job: Mapping[str, Any]) -> bool:
+    """No pod of it will do any more."""
+    return bool(job_condition(job, "Complete") or job_condition(job, "Failed"))
+
+
 def has_begun(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> bool:
     """A trainer runs, or ran; or nobody knows."""
     if not pods:

@@ -60,6 +60,15 @@ def make_replicas(pods: Sequence[Object], reports: Sequence[Object]) -> list[Rep
     return result
 
 
+def unseen_replica(body: Object) -> Replica:
+    """A report whose pod is not known: that may still answer."""
+    try:
+        report = convert(body.get("report"), Report, "report")
+    except FormatError:
+        report = None
+    return Replica(name_of(body), ready=False, terminating=True, report=report)
+
+
 def is_serving(pod: Object) -> bool:
     """The pod gets requests."""
     return holds(status_of(pod), ConditionType.READY) and not is_deleting(pod)

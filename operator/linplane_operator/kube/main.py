@@ -17,7 +17,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from linplane_api import names
-from linplane_api.kinds import MODEL_SERVER, OURS
+from linplane_api.kinds import MODEL_SERVER, OURS, Kind
 
 from ..affected import WorkKey, every_key
 from ..budget import Budget
@@ -95,10 +95,19 @@ class Operator:
         await self._wait_for_crds()
         self._feed.silent = True
         for kind in WATCHED:
-            await _patiently(lambda kind=kind: self._resync.look_at_all(kind))  # type: ignore[misc]
+            await self._list(kind)
         self._feed.silent = False
         self.synced = True
         log.info("everything was seen once: %d models, %d routes", *(len(self._world.all(k)) for k in OURS[:2]))
+
+    async def _list(self, kind: Kind) -> None:
+        """The first list of a kind. Who asked for rights may have been told yes, and yet be refused."""
+        try:
+            await _patiently(lambda: self._resync.look_at_all(kind))
+        except ApiError as error:
+            if error.status in (401, 403):
+                raise RightsError(f"list {kind.plural}: {error.message}") from error
+            raise
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop`, or until a part of it dies."""

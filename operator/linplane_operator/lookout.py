@@ -1,0 +1,56 @@
+"""A list can come back short. What the view lacks is looked for where it is before anything is judged to be gone: a
+training begun anew, a route told that its version does not exist.
+"""
+
+import contextlib
+
+from linplane_api import names
+from linplane_api.canonical import FormatError
+from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_SERVER, Kind
+from linplane_api.resources import LinearModelSpec, ModelRouteSpec, parse_spec
+
+from .cluster import Cluster
+from .compile.model import unseen
+from .compile.objects import Object, meta
+from .compile.routing import named_versions
+from .compile.versions import Belongings
+from .survey import Survey
+from .world import World
+
+
+class Lookout:
+    """Live reads of what is absent, and of nothing else; what is found is in the world from then on."""
+
+    def __init__(self, world: World, survey: Survey, cluster: Cluster) -> None:
+        self._world = world
+        self._survey = survey
+        self._cluster = cluster
+
+    async def around(self, model: Object, spec: LinearModelSpec) -> Belongings:
+        """What exists around a version."""
+        asked: set[tuple[Kind, str]] = set()
+        while True:
+            around = self._survey.belongings(model, spec)
+            missing = [item for item in unseen(model, spec, around) if item not in asked]
+            if not missing:
+                return around
+            for kind, name in missing:
+                await self._cluster.read(kind, meta(model).get("namespace", "default"), name)
+            asked |= set(missing)
+
+    async def server(self, namespace: str, name: str) -> Object | None:
+        """A ModelServer."""
+        return await self._see(MODEL_SERVER, namespace, name)
+
+    async def look_around(self, namespace: str, spec: ModelRouteSpec) -> None:
+        """For all that a route is judged by: its server, what that serves, the versions and their artifacts."""
+        if await self.server(namespace, spec.server_name):
+            await self._see(CONFIG_MAP, namespace, names.routing_name(spec.server_name))
+        for version in sorted(named_versions(spec, None)):
+            body = await self._see(LINEAR_MODEL, namespace, names.model_object_name(spec.model, version))
+            with contextlib.suppress(FormatError):  # told by its own reconcile
+                if body is not None:
+                    await self.around(body, parse_spec(body, LinearModelSpec))
+
+    async def _see(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        return self._world.get(kind, namespace, name) or await self._cluster.read(kind, namespace, name)

@@ -1,0 +1,104 @@
+"""One kind's list came back short: what the view lacks is looked for, and nothing is begun anew or taken away."""
+
+import pytest
+
+from linplane_api import names
+from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, POD, Kind
+from unit.operator.builders import config_map, csv_training, handmade, linear_model, model_route, told, weights_from
+from unit.operator.planning import error
+
+
+def lose(sim, kind: Kind) -> dict:
+    """Takes all of a kind out of the view; a live look finds each, and then it is known again."""
+    lost = {body["metadata"]["name"]: body for body in sim.world.all(kind)}
+    for name in lost:
+        sim.world.drop(kind, "default", name)
+    read = sim.cluster.read
+
+    async def live(asked, namespace, name):
+        if asked is kind and name in lost:
+            sim.world.put(kind, lost.pop(name))
+        return await read(asked, namespace, name)
+
+    sim.cluster.read = live
+    return lost
+
+
+def everything(sim) -> None:
+    """A version that was trained, one by hand, one whose training failed, one that trains; a route over two."""
+    sim.results["homes-v3"] = error
+    sim.apply(config_map("rows", {"rows.csv": "1"}), handmade())
+    sim.apply(linear_model("v1"), linear_model("v2", weights=weights_from()), linear_model("v3"))
+    sim.apply(model_route(split=[("v2", 10)]))
+    sim.settle()
+    sim.trains = False
+    sim.apply(linear_model("v4", training=csv_training()))
+    sim.settle()
+
+
+@pytest.mark.parametrize("status", ["known", "lost"])
+@pytest.mark.parametrize("kind", [CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER], ids=lambda kind: kind.kind)
+def test_nothing_is_begun_anew_or_taken_away(sim, kind, status):
+    """Not with a lost status either, which cannot tell that there was an artifact."""
+    everything(sim)
+    before, data, made = sim.content(), sim.routing()["data"], list(sim.effective)
+    if status == "lost":
+        for version in ("v1", "v2", "v3"):
+            sim.set_status(LINEAR_MODEL, f"homes-{version}", None)
+    lost = lose(sim, kind)
+    sim.pending.clear()
+    sim.resync()
+    sim.settle()
+    for body in lost.values():
+        sim.world.put(kind, body)
+    sim.resync()
+    sim.settle()
+    wrong = [done for done in sim.effective[len(made) :] if done[0] != "update"]
+    assert wrong == []
+    assert sim.routing()["data"] == data
+    assert sim.content() == before
+
+
+def test_the_job_is_looked_for_where_the_result_tells_how_it_ended(sim):
+    """Else the trainer's words would be thrown away, for a Job that is there."""
+    sim.results["homes-v1"] = error
+    sim.apply(linear_model())
+    sim.settle()
+    words = told(sim.model(), "Trained")
+    lose(sim, JOB)
+    sim.resync()
+    sim.settle()
+    assert told(sim.model(), "Trained") == words
+    assert names.ERROR_KEY in sim.get(CONFIG_MAP, sim.job()["metadata"]["name"])["data"]
+
+
+@pytest.mark.parametrize("kind", [LINEAR_MODEL, MODEL_SERVER, CONFIG_MAP], ids=lambda kind: kind.kind)
+def test_a_route_does_not_say_of_what_is_there_that_it_is_not(sim, kind):
+    """Its version, its server, what that serves."""
+    everything(sim)
+    before = sim.route()["status"]
+    lose(sim, kind)
+    sim.ask((MODEL_ROUTE.kind, "default", "homes"))
+    sim.settle()
+    assert sim.route()["status"] == before
+
+
+def test_a_replica_that_has_a_report_and_no_pod_may_still_answer(sim):
+    """The report goes with its pod."""
+    everything(sim)
+    sim.loads = False
+    sim.edit(LINEAR_MODEL, "homes-v2", frozen=True)
+    sim.settle()
+    assert told(sim.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
+    lose(sim, POD)
+    sim.resync()
+    sim.settle()
+    assert told(sim.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
+
+
+def test_a_trainer_keeps_its_right_while_its_result_is_not_in_view(sim):
+    """A Job that runs is enough to know what is waited for."""
+    everything(sim)
+    (running,) = (job["metadata"]["name"] for job in sim.world.all(JOB) if "homes-v4" in job["metadata"]["name"])
+    lose(sim, CONFIG_MAP)
+    assert running in sim.reconciler._survey.trainings("default")[1]

@@ -7,7 +7,17 @@ from linplane_api.conditions import ConditionType
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, POD, Kind
 
 from .compile.conditions import holds
-from .compile.objects import Object, controller_uid, label_of, meta, name_of, server_of, spec_of, status_of
+from .compile.objects import (
+    Object,
+    controller_uid,
+    generation_of,
+    label_of,
+    meta,
+    name_of,
+    server_of,
+    spec_of,
+    status_of,
+)
 
 Key = tuple[str, str]  # namespace, name
 LABEL_JOB = "batch.kubernetes.io/job-name"  # Kubernetes' own, on a Job's pods
@@ -35,7 +45,8 @@ def index_terms(kind: Kind, body: Object) -> set[str]:
     if kind is MODEL_ROUTE:
         server = server_of(body)
         terms.add(f"server={server}")
-        if not holds(status_of(body), ConditionType.CONVERGED):
+        of_now = status_of(body).get("observedGeneration") == generation_of(body)  # it may be held back for a moment
+        if not (of_now and holds(status_of(body), ConditionType.CONVERGED)):
             terms.add(f"waiting={server}")
     if kind is POD:
         terms |= {f"server={server}", "serves"} if (server := label_of(body, names.LABEL_SERVER)) else set()

@@ -30,7 +30,7 @@ from unit.operator.builders import (
     with_meta,
 )
 
-CONVERGED = {"conditions": [{"type": "Converged", "status": "True"}]}
+CONVERGED = {"observedGeneration": 1, "conditions": [{"type": "Converged", "status": "True"}]}
 WITHDRAWN = {"conditions": [{"type": "Withdrawn", "status": "True"}]}
 MODEL = with_meta(linear_model(), uid="m1")
 COLD = {**with_meta(linear_model("v2", frozen=True), uid="m2")}

@@ -75,12 +75,13 @@ def test_only_the_controller_is_an_owner():
 
 
 def test_what_waits_is_what_the_replicas_have_not_confirmed():
-    """A route that is not Converged, and a frozen version that is not Withdrawn."""
-    route = {"metadata": {}, "spec": {"model": "m"}}
+    """A route that is not Converged as it is asked for now, and a frozen version that is not Withdrawn."""
+    route = {"metadata": {"generation": 3}, "spec": {"model": "m"}}
     model = {"metadata": {}, "spec": {"model": "m", "frozen": True}}
     done = {"conditions": [{"type": "Converged", "status": "True"}, {"type": "Withdrawn", "status": "True"}]}
     assert "waiting=default" in index_terms(MODEL_ROUTE, route)
-    assert "waiting=default" not in index_terms(MODEL_ROUTE, {**route, "status": done})
+    assert "waiting=default" not in index_terms(MODEL_ROUTE, {**route, "status": {**done, "observedGeneration": 3}})
+    assert "waiting=default" in index_terms(MODEL_ROUTE, {**route, "status": {**done, "observedGeneration": 2}})
     assert "waiting" in index_terms(LINEAR_MODEL, model)
     assert "waiting" not in index_terms(LINEAR_MODEL, {**model, "status": done})
     assert "waiting" not in index_terms(LINEAR_MODEL, {**model, "spec": {"model": "m"}})

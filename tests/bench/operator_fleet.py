@@ -63,7 +63,7 @@ def _settled(operator: Operator, began: float) -> float:
         done = operator.metric("linplane_operator_reconciles_total", result="success")
         return done > MODELS + ROUTES and operator.metric("linplane_operator_queue_depth") == 0
 
-    eventually(settled, 600, 0.25)
+    eventually(settled, 600, 1.0)  # reading the metrics of so many objects costs a little each time
     return time.monotonic() - began
 
 

@@ -37,9 +37,9 @@ COLD = {**with_meta(linear_model("v2", frozen=True), uid="m2")}
 COLD_AND_GONE = {**with_meta(linear_model("v3", frozen=True), uid="m3"), "status": WITHDRAWN}
 CAR = with_meta(linear_model(model="cars", training=csv_training()), uid="c1")
 HAND = with_meta(linear_model("v7", weights=weights_from()), uid="h1")
-HOMES = {**with_meta(model_route(), uid="r1"), "status": CONVERGED}
+HOMES = {**with_meta(model_route(), uid="r1", generation=1), "status": CONVERGED}
 SECOND = with_meta(model_route(name="second"), uid="r2")
-CARS = {**with_meta(model_route(name="cars", model="cars"), uid="r3"), "status": CONVERGED}
+CARS = {**with_meta(model_route(name="cars", model="cars"), uid="r3", generation=1), "status": CONVERGED}
 FAR = with_meta(model_route(name="far", serverName="gpu"), uid="r4")
 SERVER = with_meta(
     {"apiVersion": names.API_VERSION, "kind": "ModelServer", "metadata": {"name": "default", "namespace": "default"}},

@@ -6,6 +6,7 @@ renamed over the old one. A reader that resolves the link once sees one state. T
 and `uid`.
 """
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -37,12 +38,17 @@ def write_routing(folder: Path, routing: RoutingMap) -> None:
     """Makes `routing` the folder's current state, and removes what earlier states, or a crash, left. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(dir=folder, prefix="..state-"))
-    for key, text in {**routing.to_data(), UID_FILE: routing.uid}.items():
-        (new / key).write_text(text, encoding="utf-8")
-    new.chmod(0o755)
     link = folder / f"{new.name}.link"
-    link.symlink_to(new.name)
-    link.replace(folder / CURRENT)
+    try:
+        for key, text in {**routing.to_data(), UID_FILE: routing.uid}.items():
+            (new / key).write_text(text, encoding="utf-8")
+        new.chmod(0o755)
+        link.symlink_to(new.name)
+        link.replace(folder / CURRENT)
+    except OSError:  # as of a full disk: what is half of it would take the room of the next
+        shutil.rmtree(new, ignore_errors=True)
+        link.unlink(missing_ok=True)
+        raise
     for old in folder.glob("..state-*"):
         if old.name.startswith(new.name):
             continue
@@ -50,6 +56,12 @@ def write_routing(folder: Path, routing: RoutingMap) -> None:
             old.unlink(missing_ok=True)
         else:
             shutil.rmtree(old, ignore_errors=True)
+
+
+def forget_routing(folder: Path) -> None:
+    """Leaves no current state. Raises OSError where one may be left."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        (folder / CURRENT).unlink()
 
 
 def current_state(folder: Path) -> str | None:

@@ -21,7 +21,7 @@ class Intake:
     """Holds what is loaded. `clock` is Unix time, in seconds; `acknowledge` is called after each swap, never before.
 
     `keep`, where it is given, is handed what is served now (a rejected route by its last good text) before that is
-    acknowledged.
+    acknowledged; where it raises OSError nothing is, for a restart could answer by what was before.
     """
 
     def __init__(
@@ -48,7 +48,11 @@ class Intake:
         """Makes `routing` what requests are answered by. Between two routes it lets requests through."""
         snapshot = self._swap(routing, await self._load(routing))
         if self._keep is not None:
-            await self._keep(RoutingMap(routing.uid, routing.sequence, dict(self._loaded.good)))
+            try:
+                await self._keep(RoutingMap(routing.uid, routing.sequence, dict(self._loaded.good)))
+            except OSError as error:
+                _log.error("old copy not removed, so nothing is acknowledged", extra={"reason": error.strerror})
+                return
         await self._acknowledge(snapshot)
 
     async def _load(self, routing: RoutingMap) -> int:

@@ -10,13 +10,15 @@ from pathlib import Path
 
 from linplane_api.canonical import FormatError
 from linplane_api.document import RoutingMap
-from linplane_api.folder import current_state, read_routing, write_routing
+from linplane_api.folder import current_state, forget_routing, read_routing, write_routing
 
 _log = logging.getLogger(__name__)
 
 
 class Copy:
-    """See the module. A disk that refuses is logged: serving goes on without a copy."""
+    """See the module. A disk that refuses is logged: serving goes on without a copy, for an old one may have a version
+    that is withdrawn since.
+    """
 
     def __init__(self, folder: Path) -> None:
         """The folder may be absent."""
@@ -35,12 +37,16 @@ class Copy:
         return self._kept
 
     async def keep(self, routing: RoutingMap) -> None:
-        """Returns once it is written; at once where it is as it was."""
+        """Returns once it is written, or no copy is left; at once where it is as it was. Raises OSError where an old
+        one stays.
+        """
         if routing == self._kept:
             return
         try:
             await asyncio.to_thread(write_routing, self._folder, routing)
         except OSError as error:
             _log.error("own copy not written", extra={"reason": error.strerror})
+            self._kept = None
+            await asyncio.to_thread(forget_routing, self._folder)
             return
         self._kept = routing

@@ -1,7 +1,10 @@
 """The server's own copy: what it served is what it serves again, and nobody takes that for news."""
 
 import asyncio
+import errno
 from pathlib import Path
+
+import pytest
 
 from linplane_api.document import RoutingMap
 from linplane_api.folder import current_state, read_routing, write_routing
@@ -94,6 +97,40 @@ async def test_no_copy_a_damaged_one_and_a_full_disk_are_no_harm(tmp_path: Path)
     await server.intake.take(routing(document()))
     assert server.version() == "v1"
     assert len(server.acknowledged) == 1
+
+
+async def test_a_copy_that_cannot_be_brought_up_to_date_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restart must not serve what was confirmed to be withdrawn."""
+    server = Server(tmp_path)
+    await server.intake.take(routing(document(), sequence=3))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", _full)
+        await server.intake.take(routing(document(current="v2"), sequence=4))
+    assert [s.sequence for s in server.acknowledged] == [3, 4]
+    assert await Copy(tmp_path).read() is None
+    assert server.version() == "v2"
+    await server.intake.take(routing(document(current="v1"), sequence=5))
+    kept = await Copy(tmp_path).read()
+    assert kept is not None
+    assert kept.sequence == 5
+    assert len(list(tmp_path.glob("..state-*"))) == 1, "what was half written has gone"
+
+
+async def test_nothing_is_acknowledged_while_an_old_copy_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(tmp_path)
+    await server.intake.take(routing(document(), sequence=3))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", _full)
+        patch.setattr(Path, "unlink", _full)
+        await server.intake.take(routing(document(current="v2"), sequence=4))
+    assert [s.sequence for s in server.acknowledged] == [3]
+    assert server.version() == "v2"
+    await server.intake.take(routing(document(current="v2"), sequence=5))
+    assert [s.sequence for s in server.acknowledged] == [3, 5]
+
+
+def _full(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 async def test_an_equal_state_is_not_written_again(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ RBAC_GROUP = "rbac.authorization.k8s.io"
 def make_server_access(server: Object) -> tuple[Object, ...]:
     """A server's account, and its right to its one routing ConfigMap and to reports.
 
-    To list and to watch need the field selector on that one name; a policy narrows reports to the pod's own.
+    To watch needs the field selector on that one name; a policy narrows reports to the pod's own.
     """
     name = names.server_name(name_of(server))
     account = {**child(SERVICE_ACCOUNT, name, server, "server"), "automountServiceAccountToken": False}
@@ -27,7 +27,7 @@ def make_server_access(server: Object) -> tuple[Object, ...]:
             "apiGroups": [""],
             "resources": ["configmaps"],
             "resourceNames": [names.routing_name(name_of(server))],
-            "verbs": ["get", "list", "watch"],
+            "verbs": ["get", "watch"],
         },
         {"apiGroups": [names.GROUP], "resources": ["replicareports"], "verbs": ["create", "patch"]},
     ]
@@ -62,7 +62,8 @@ def make_route_service(route: Object) -> Object:
 
 
 def make_trainer_access(namespace: str, owners: Iterable[Object], results: Iterable[str]) -> tuple[Object, ...]:
-    """The account that trainers of a namespace share, and its right to the results that are waited for, by name.
+    """The account that trainers of a namespace share, and its right to the results that are waited for, by name:
+    a patch that changes nothing reads.
 
     Nobody controls them: they belong to every LinearModel that trains, and go with the last one. A policy narrows each
     trainer to the result of its own Job.
@@ -91,7 +92,7 @@ def make_trainer_access(namespace: str, owners: Iterable[Object], results: Itera
         "apiGroups": [""],
         "resources": ["configmaps"],
         "resourceNames": names_of_results,
-        "verbs": ["get", "patch"],
+        "verbs": ["patch"],
     }
     role["rules"] = [rule] if names_of_results else []
     return account, role, _binding(binding, TRAINER)

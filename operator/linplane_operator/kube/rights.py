@@ -34,7 +34,7 @@ verbs.
 
 HANDED_ON: dict[tuple[str, str], tuple[str, ...]] = {
     (GROUP, "replicareports"): ("create", "patch"),  # to servers
-    ("", "configmaps"): (*ALL, "patch"),  # to servers, each its routing; to trainers, each its result
+    ("", "configmaps"): ("get", "watch", "patch"),  # to servers, each its routing; to trainers, each its result
 }
 """What the Roles that it makes grant: nobody may grant what they do not hold."""
 

@@ -26,10 +26,10 @@ ESCALATING = {
 
 GOLDEN = """
 Role linplane-server-default:
-- configmaps [linplane-routing-default]: get list watch
+- configmaps [linplane-routing-default]: get watch
 - linplane.dev/replicareports: create patch
 Role linplane-trainer:
-- configmaps [linplane-house-v1-0123456789]: get patch
+- configmaps [linplane-house-v1-0123456789]: patch
 ClusterRole linplane-view:
 - linplane.dev/linearmodels: get list watch
 - linplane.dev/modelroutes: get list watch

@@ -12,9 +12,13 @@ from .compile.news import news
 from .compile.objects import Object, status_of
 from .world import key_of
 
+AT_ONCE = 0.0
 COUNT_SECONDS = 1.0  # how often a status is written of which nothing but counts and words has changed
 
-HELD_SECONDS = 1.0  # how long a status is held back that will say so much better in a moment
+HELD_SECONDS = {MODEL_ROUTE: 1.0, MODEL_SERVER: 0.25}
+"""How long a status is held back that will say so much better in a moment. A route's old one says by its generation
+that it is of an earlier spec; a server's says so by its sequence alone, which `kubectl wait` does not look at.
+"""
 TOLD_BY = {MODEL_ROUTE: "observedGeneration", MODEL_SERVER: "sequence"}
 
 QUIET = {
@@ -37,26 +41,44 @@ class Statuses:
         self._cluster = cluster
         self._now = now
         self._written: dict[tuple[str, str, str], datetime] = {}  # when each was
-        self._held: dict[tuple[str, str, str], datetime] = {}  # since when each is
+        self._held: dict[tuple[str, str, str], tuple[datetime, Object]] = {}  # since when each is, and the last one
 
     async def write(self, kind: Kind, body: Object, status: Object) -> float | None:
         """Writes a status that differs, with an Event for each condition; says in how many seconds to come again
         where it can wait.
         """
         before, now, key = status_of(body), self._now(), (kind.kind, *key_of(body))
+        if key in self._held and _told_in_between(before, self._held[key][1], status):
+            await self._put(kind, body, self._held[key][1])
+            return AT_ONCE
         if status == before:
             self._held.pop(key, None)
             return None
-        if kind in TOLD_BY and is_on_its_way(before, status, TOLD_BY[kind]):
-            wait = HELD_SECONDS - (now - self._held.setdefault(key, now)).total_seconds()
-            if 0 < wait <= HELD_SECONDS:
-                return wait
+        if (wait := self._hold(kind, key, before, status)) is not None:
+            return wait
         if key in self._written and essence(status) == essence(before):
             wait = COUNT_SECONDS - (now - self._written[key]).total_seconds()
             if 0 < wait <= COUNT_SECONDS:
                 return wait
+        await self._put(kind, body, status)
+        return None
+
+    def _hold(self, kind: Kind, key: tuple[str, str, str], before: Object, status: Object) -> float | None:
+        """How much longer a status is held back; None where it is not."""
+        if kind not in HELD_SECONDS or not is_on_its_way(before, status, TOLD_BY[kind]):
+            return None
+        now, limit = self._now(), HELD_SECONDS[kind]
+        since = self._held[key][0] if key in self._held else now
+        wait = limit - (now - since).total_seconds()
+        if not 0 < wait <= limit:
+            return None
+        self._held[key] = since, status
+        return wait
+
+    async def _put(self, kind: Kind, body: Object, status: Object) -> None:
+        before, key = status_of(body), (kind.kind, *key_of(body))
         await self._cluster.write_status(kind, body, status)
-        self._written[key] = now
+        self._written[key] = self._now()
         self._held.pop(key, None)
         for item in changed(before, status):
             self._cluster.event(
@@ -67,9 +89,13 @@ class Statuses:
             )
         for reason, message in news(kind, body, status):
             self._cluster.event(body, warning=False, reason=reason, message=message)
-        return None
 
     def forget(self, kind: Kind, namespace: str, name: str) -> None:
         """An object is gone."""
         self._written.pop((kind.kind, namespace, name), None)
         self._held.pop((kind.kind, namespace, name), None)
+
+
+def _told_in_between(before: Object, held: Object, status: Object) -> bool:
+    """The held one tells of a switch that the next no longer would: the log would lose its line."""
+    return held.get("version") not in (before.get("version"), status.get("version"))

@@ -52,7 +52,7 @@ def is_on_its_way(before: Mapping[str, Any], after: Mapping[str, Any], told_by: 
     """Replicas are about to load what was just asked for, and nothing else is new. `told_by` is the field that says
     of what `before` speaks: while it names an earlier state, its Converged is no claim about this one.
     """
-    if before.get(told_by) == after.get(told_by):
+    if int(before.get(told_by) or 0) >= int(after.get(told_by) or 0):  # a sequence that fell is another ConfigMap's
         return False
     old = {c.get("type"): (c.get("status"), c.get("reason")) for c in before.get("conditions") or ()}
     new = {c["type"]: (c["status"], c["reason"]) for c in after.get("conditions") or ()}

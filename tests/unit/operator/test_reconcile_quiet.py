@@ -148,6 +148,39 @@ def test_replicas_that_do_not_follow_are_told_of_a_second_later(new_sim):
     assert told(sim.get(MODEL_SERVER, "default"), "Converged") == ("False", "ReplicasBehind")
 
 
+def test_a_server_is_soon_said_to_be_behind(new_sim):
+    """Its generation does not move with a route's spec: nothing but its sequence tells that its status is old."""
+    sim = new_sim(settings=MANY)
+    sim.apply(linear_model("v1"), linear_model("v2"), model_route())
+    sim.settle()
+    old = sim.get(MODEL_SERVER, "default")["status"]["sequence"]
+    sim.loads = False
+    sim.edit(MODEL_ROUTE, "homes", version="v2")
+    sim.reconcile_all()
+    assert sim.get(MODEL_SERVER, "default")["status"]["sequence"] == old
+    sim.now += timedelta(seconds=0.25)
+    sim.ask(*sim.later)
+    sim.reconcile_all()
+    assert told(sim.get(MODEL_SERVER, "default"), "Converged") == ("False", "ReplicasBehind")
+
+
+def test_a_switch_there_and_back_within_a_moment_is_two_lines_of_the_log(new_sim):
+    """And two Events: the status that is held back is written before another version's."""
+    sim = new_sim(settings=MANY)
+    sim.apply(linear_model("v1"), linear_model("v2"), model_route())
+    sim.settle()
+    sim.loads = False
+    for version in ("v2", "v1"):
+        sim.edit(MODEL_ROUTE, "homes", version=version)
+        sim.reconcile_all()
+    sim.loads = True
+    sim.settle()
+    lines = [(line.get("from"), line["to"]) for line in sim.route()["status"]["switches"]]
+    assert lines == [(None, "v1"), ("v1", "v2"), ("v2", "v1")]
+    assert [reason for name, _, reason, _ in sim.cluster.events if name == "homes"].count("Switched") == 3
+    assert told(sim.route(), "Ready") == ("True", "Ready")
+
+
 def test_a_claim_that_is_no_longer_true_is_taken_back_at_once(new_sim):
     """A document that changes under an unchanged route: nothing but the status could tell that it is not loaded."""
     sim = new_sim(settings=MANY)

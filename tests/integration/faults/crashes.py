@@ -144,12 +144,12 @@ def _now(lane: Lane) -> World:
     return world(lane.admin, lane.namespace)
 
 
-def settle(lane: Lane) -> None:
-    """Waits until the operator has not written for a while."""
+def settle(lane: Lane, seconds: float = QUIET) -> None:
+    """Waits until the operator has not written for so long."""
 
     def quiet() -> bool:
         before = len(lane.proxy.writes())
-        time.sleep(QUIET)
+        time.sleep(seconds)
         return len(lane.proxy.writes()) == before and not lane.restarting
 
     eventually(quiet, PATIENCE)

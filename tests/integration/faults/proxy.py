@@ -106,7 +106,12 @@ class Stale:
     """A list is answered as it was when it was last remembered."""
 
 
-Action = Answer | Lose | Delay | Gone | Stale
+@dataclass(frozen=True)
+class Empty:
+    """A list is answered with nothing in it."""
+
+
+Action = Answer | Lose | Delay | Gone | Stale | Empty
 Rule = Callable[[Call], Action | None]
 
 
@@ -246,6 +251,8 @@ class Proxy:
         if call.is_watch:
             return await self._watch(request, call)
         answer = await self._pass_on(request, call)
+        if isinstance(action, Empty):
+            return web.json_response({**json.loads(answer.body), "items": []})
         if isinstance(action, Lose):
             return self._lose(request, action)
         if self.away:  # since
@@ -264,7 +271,7 @@ class Proxy:
         _reset(request)
         raise ConnectionResetError
 
-    async def _pass_on(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
+    async def _pass_on(self, request: web.BaseRequest, call: Call) -> web.Response:
         given = await request.read()
         before = await self._version(call) if call.is_write and call.name else ""
         async with self._ask(request, given) as answer:

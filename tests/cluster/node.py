@@ -85,6 +85,10 @@ class Node:
         self._run("metrics-server", *_metrics_flags())
         self._apply_metrics()
         self._wait("kubelet", lambda: " Ready" in self.kubectl("get", "node", NODE).stdout)
+        # an API that does not answer keeps every namespace from going
+        self._wait(
+            "metrics-server", lambda: self.kubectl("get", "--raw", "/apis/metrics.k8s.io/v1beta1").returncode == 0
+        )
 
     def _apply_metrics(self) -> None:
         (self.folder / "metrics.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": _METRICS}))
@@ -195,7 +199,7 @@ def _metrics_flags() -> list[str]:
     return [
         *own,
         *(f"--bind-address={ADDRESS}", f"--secure-port={_METRICS_PORT}", "--cert-dir=metrics"),
-        *("--kubelet-insecure-tls", "--kubelet-preferred-address-types=InternalIP", "--metric-resolution=10s"),
+        *("--kubelet-insecure-tls", "--kubelet-preferred-address-types=InternalIP", "--metric-resolution=15s"),
     ]
 
 

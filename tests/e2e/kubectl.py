@@ -136,6 +136,11 @@ def from_pod(
     return status, _decoded(text)
 
 
+def first_answer(kubectl: Kubectl, url: str, body: object) -> tuple[int, Any]:
+    """As `from_pod`, of a Service that is new: kube-proxy sends it nothing for its first second."""
+    return eventually(lambda: from_pod(kubectl, url, body), 15, interval=0.2)
+
+
 def _decoded(text: str) -> Any:
     try:
         return json.loads(text)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2e.kubectl import Kubectl, restricted_pod
+from e2e.kubectl import Kubectl, first_answer, restricted_pod
 from e2e.objects import config_map
 from support import eventually
 
@@ -51,6 +51,7 @@ def load(kubectl: Kubectl, host: str, rate: int, versions: Mapping[str, tuple[fl
         },
         volumes=[{"name": "script", "configMap": {"name": "load"}}],
     )
+    first_answer(kubectl, f"http://{host}/predict", {"features": {"area": 1}})
     kubectl.apply(config_map("load", {"load.py": SCRIPT}), pod)
     kubectl.wait("Ready", "pod/load")
     made = Load(kubectl)

@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 
 from e2e.conftest import ROOT, MakeNamespace, Release
-from e2e.kubectl import Kubectl, from_pod, port_forward
+from e2e.kubectl import Kubectl, first_answer, port_forward
 
 EXAMPLE = ROOT / "manifests" / "examples" / "penguins"
 FEATURES = {"flipper_length_mm": 201}
@@ -31,7 +31,7 @@ def test_from_install_to_the_first_prediction(
     installed = time.monotonic() - release.began
     kubectl = make_namespace()
     _apply(kubectl)
-    status, answer = from_pod(kubectl, "http://penguin-mass/predict", {"features": FEATURES})
+    status, answer = first_answer(kubectl, "http://penguin-mass/predict", {"features": FEATURES})
     took = time.monotonic() - release.began
     assert status == 200
     assert _is_right(answer), answer

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from e2e.conftest import CHART, ENFORCE, ROOT, MakeNamespace, values
-from e2e.kubectl import RELEASE, SYSTEM, Kubectl, from_pod, helm, image, restricted_pod, run
+from e2e.kubectl import RELEASE, SYSTEM, Kubectl, first_answer, helm, image, restricted_pod, run
 from e2e.objects import Object, config_map, handmade, route, service, trained
 from support import eventually
 
@@ -22,7 +22,7 @@ def _serve(kubectl: Kubectl, model: str) -> None:
 
 
 def _predict(kubectl: Kubectl, model: str, features: dict[str, float]) -> float:
-    status, answer = from_pod(kubectl, f"http://{model}/predict", {"features": features})
+    status, answer = first_answer(kubectl, f"http://{model}/predict", {"features": features})
     assert status == 200, answer
     return float(answer["prediction"])
 

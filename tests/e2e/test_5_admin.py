@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from e2e.kubectl import Kubectl, from_pod, port_forward
+from e2e.kubectl import Kubectl, first_answer, from_pod, port_forward
 from e2e.objects import handmade, route
 from support import eventually
 
@@ -92,7 +92,7 @@ def test_who_may_switch(routes: Kubectl, capsys: pytest.CaptureFixture[str]) -> 
         assert status == 403  # to freeze is to change the version, not the route
     assert routes.get("modelroute", "flat")["spec"]["version"] == "v2"
     assert routes.get("modelroute", "other")["spec"]["version"] == "v1"
-    _, answer = from_pod(routes, "http://flat/predict", {"features": {"area": 2}})
+    _, answer = first_answer(routes, "http://flat/predict", {"features": {"area": 2}})
     assert (answer["prediction"], answer["version"]) == (7, "v2")
     last = routes.get("modelroute", "flat")["status"]["switches"][-1]
     assert (last["from"], last["to"]) == ("v1", "v2")
@@ -101,12 +101,12 @@ def test_who_may_switch(routes: Kubectl, capsys: pytest.CaptureFixture[str]) -> 
 def test_from_another_pod(routes: Kubectl) -> None:
     """A token must not cross the network in the clear: it is not even looked at."""
     headers = {"Authorization": f"Bearer {routes('create', 'token', 'this').strip()}"}
+    assert first_answer(routes, "http://linplane-default-admin:8081/status", None)[0] == 200
     url = "http://linplane-default-admin:8081/switch_model?version=v2&route=flat"
     status, answer = from_pod(routes, url, method="POST", headers=headers)
     assert status == 403
     assert "port-forward" in json.dumps(answer), answer
     assert routes.get("modelroute", "flat")["spec"]["version"] == "v1"
-    assert from_pod(routes, "http://linplane-default-admin:8081/status")[0] == 200
 
 
 def test_no_token_is_in_a_log(routes: Kubectl) -> None:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from e2e.conftest import CHART, Release, values
-from e2e.kubectl import RELEASE, SYSTEM, Kubectl, from_pod, helm
+from e2e.kubectl import RELEASE, SYSTEM, Kubectl, first_answer, helm
 from e2e.objects import Object, handmade, route, trained
 
 TENANT = "tenant"
@@ -32,7 +32,7 @@ def _as(kubectl: Kubectl, *arguments: str, stdin: str | None = None) -> str:
 def test_a_tenant_switches_and_reaches_nothing_else(tenant: Kubectl) -> None:
     assert "patched" in _as(tenant, "patch", "modelroute", "flat", "--type=merge", '--patch={"spec":{"version":"v2"}}')
     tenant.wait("Ready", "modelroute/flat")
-    assert from_pod(tenant, "http://flat/predict", {"features": {"area": 2}})[1]["prediction"] == 7
+    assert first_answer(tenant, "http://flat/predict", {"features": {"area": 2}})[1]["prediction"] == 7
     assert "flat-v1" in _as(tenant, "get", "linearmodels")
     refused = [
         ("get", "secrets"),
@@ -75,7 +75,7 @@ def test_all_of_it_works_with_the_network_policies(tenant: Kubectl, release: Rel
             assert any(_selects(policy, component) for policy in policies), component
         tenant.apply(trained("behind", "v1", DATA), route("behind", "v1"))
         tenant.wait("Ready", "modelroute/behind")
-        assert from_pod(tenant, "http://behind/predict", {"features": {"x1": 1}})[0] == 200
+        assert first_answer(tenant, "http://behind/predict", {"features": {"x1": 1}})[0] == 200
     finally:
         helm("upgrade", RELEASE, str(CHART), f"--namespace={SYSTEM}", "--wait", *values())
 

@@ -173,7 +173,7 @@ def test_an_address_that_data_never_comes_from(kubectl: Kubectl) -> None:
 
 def test_too_little_memory(kubectl: Kubectl) -> None:
     _penguins(kubectl, "thirsty", job={"backoffLimit": 0, "resources": {"limits": {"memory": "24Mi"}}})
-    _says(kubectl, "thirsty", "TrainingFailed", "OOMKilled")
+    _says(kubectl, "thirsty", "OOMKilled", "raise training.job.resources.limits.memory")
 
 
 def test_a_deadline(kubectl: Kubectl) -> None:
@@ -187,7 +187,7 @@ def test_a_deadline(kubectl: Kubectl) -> None:
     kubectl.wait("Ready", "pod/silent")
     data = {"uri": f"http://silent.{kubectl.namespace}.svc.cluster.local/data.csv"}
     kubectl.apply(trained("late", "v1", data, job={"activeDeadlineSeconds": 5}, **COLUMNS))
-    _says(kubectl, "late", "TrainingFailed", "deadline")
+    _says(kubectl, "late", "DeadlineExceeded", "raise training.job.activeDeadlineSeconds")
 
 
 def test_a_quota(kubectl: Kubectl) -> None:
@@ -206,7 +206,7 @@ def test_an_image_that_is_not_there(kubectl: Kubectl) -> None:
     try:
         helm(*upgrade, "--set=trainer.image.tag=nope")
         _penguins(kubectl, "lost")
-        _says(kubectl, "lost", "Pending", "ImagePull", image("linplane-trainer").rpartition(":")[0])
+        _says(kubectl, "lost", "ImagePullFailed", image("linplane-trainer").rpartition(":")[0])
     finally:
         helm(*upgrade)
     kubectl("delete", "job", "--all")

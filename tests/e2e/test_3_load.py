@@ -205,8 +205,8 @@ def test_nothing_fails_whatever_happens(served: Kubectl, release: Release, capsy
             for step in STEPS:
                 began = time.time()
                 step(served)
+                time.sleep(1.5)  # answers of what it has led to
                 times.append((step.__name__.strip("_").replace("_", " "), began, time.time()))
-            time.sleep(2)
             answers = asking.answers()
     finally:
         helm("upgrade", RELEASE, str(CHART), f"--namespace={SYSTEM}", "--wait", *values())

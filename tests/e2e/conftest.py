@@ -82,7 +82,7 @@ def make_namespace(request: pytest.FixtureRequest, release: Release) -> Iterator
 
     yield make
     if made and FAILED not in request.node.stash:
-        run(["kubectl", "delete", "namespace", "--wait=false", *made])
+        run(["kubectl", "delete", "namespace", "--wait=false", "--ignore-not-found", *made])
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Many models and routes: a switch concerns few of them. Counted, not timed."""
 
+import statistics
 import time
 from contextlib import closing
 
@@ -17,8 +18,8 @@ SWITCHES = 4
 
 @pytest.mark.timeout(300)
 def test_a_switch_among_many_routes_costs_five_writes_and_few_reconciles(own_site: Site) -> None:
-    """The least of some switches counts: a busy machine makes the operator say in between that it waits, and once a
-    minute it looks at everything.
+    """From rest to rest. On a busy machine a server's status may say in between that a replica has not loaded it within
+    a quarter of a second; and once a minute the operator looks at everything.
     """
     site = own_site
     clients = [site.plane.client(site.admin.token) for _ in range(fleet.THREADS)]
@@ -36,9 +37,11 @@ def test_a_switch_among_many_routes_costs_five_writes_and_few_reconciles(own_sit
             writes.append([line for line in site.writes(mark) if is_state(line)])
             reconciles.append(count(site) - before)
     print(f"writes of each switch: {[len(some) for some in writes]}, reconciles: {reconciles}")
-    least = min(writes, key=len)
-    assert len(least) <= 5, least
-    assert min(reconciles) <= 10 * VERSIONS, "of 300 models and 50 routes"
+    assert statistics.median_high(map(len, writes)) <= 5, writes
+    for some in writes:
+        assert len([line for line in some if " modelservers/status " not in line]) <= 4, some
+        assert len(some) <= 6, some
+    assert statistics.median_high(reconciles) <= 10 * VERSIONS, "of 300 models and 50 routes"
 
 
 def is_state(line: str) -> bool:

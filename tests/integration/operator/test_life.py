@@ -52,13 +52,17 @@ def test_it_says_which_right_is_missing(own_site: Site) -> None:
     where = f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{name}"
     rules = [rule for rule in site.admin.call("GET", where)["rules"] if rule["resources"] != ["jobs"]]
     site.admin.call("PATCH", where, {"rules": rules}, "application/merge-patch+json")
-
-    def refused() -> bool:
-        operator = site.start_operator()
-        assert operator.process.wait(30) == 2
-        return any("create jobs.batch" in line["message"] for line in operator.logged())
-
-    assert refused()
+    asked = {"namespace": site.namespace, "verb": "create", "group": "batch", "resource": "jobs"}
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {"user": f"system:serviceaccount:{site.namespace}:the-operator", "resourceAttributes": asked},
+    }
+    reviews = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+    eventually(lambda: not site.admin.call("POST", reviews, review)["status"]["allowed"], 30, 0.1)
+    operator = site.start_operator()
+    assert operator.process.wait(60) == 2
+    assert any("create jobs.batch" in line["message"] for line in operator.logged())
 
 
 def test_everything_that_is_deleted_is_gone_with_the_operator_at_work(own_site: Site) -> None:

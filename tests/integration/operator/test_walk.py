@@ -172,10 +172,10 @@ def test_an_operator_that_starts_anew_writes_nothing(site: Site) -> None:
     site.operator.stop()
     mark = site.plane.audit.mark()
     site.start_operator()
-    eventually(
-        lambda: "pods" in [e["objectRef"].get("resource") for e in site.events(mark) if e["verb"] == "watch"], 20
-    )
-    time.sleep(3)
+    objects = sum(len(site.admin.list(kind, site.namespace)) for kind in (LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER))
+    metric = site.operator.metric
+    eventually(lambda: metric("linplane_operator_reconciles_total", result="success") >= objects, 60)
+    eventually(lambda: metric("linplane_operator_queue_depth") == 0, 60)
     assert site.writes(mark) == []
 
 

@@ -96,11 +96,12 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.chunk_size = 500
     settings.networking.request_timeout = 15
     settings.networking.connect_timeout = 5
-    # the last pause is how long the operator is behind once the API server is back; after an hour the process ends
+    # the last pause is how long the operator is behind once the API server is back; after an hour Kopf
+    # is begun anew
     settings.networking.error_backoffs = (1, 1, 2, 3, *(5,) * 720)
     settings.queueing.exit_timeout = 2
     settings.queueing.idle_timeout = 0.1  # a task an object, for 20,000 of them, is 100 MB at start
     settings.persistence.finalizer = f"{names.GROUP}/kopf"  # never used: no handler here needs one
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=names.GROUP)
     settings.persistence.diffbase_storage = NoDiffBase()
-    settings.process.ultimate_exiting_timeout = 25
+    settings.process.ultimate_exiting_timeout = None  # else the process is killed after each end of Kopf's own

@@ -6,9 +6,10 @@ import asyncio
 import logging
 import random
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,11 @@ from .relists import Relists
 from .resync import Resync
 from .rights import missing_rights
 from .watches import Watches
+from .watching import Watching
 
 PATROL_SECONDS = 20.0
 WORKERS = 4
+PATIENCE_SECONDS = (1.0, 1.0, 2.0, 3.0, 5.0)  # between tries at the start; the last again and again
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +73,7 @@ class Operator:
         self._configuration = api.configuration
         self.registry = metrics_registry()
         self.synced = False
+        self._waits_for = ""  # why not everything was seen yet
         self._clock = asyncio.get_running_loop().time
         self._counts = Counts(self.registry)
         self._client = Client(api, self._counts.called)
@@ -85,11 +89,14 @@ class Operator:
         self._watches = Watches(WATCHED, options.namespaces, self._clock)
         self._relists = Relists(self._world, WATCHED, self._watches.scopes, self._clock)
         self._resync = Resync(self._client, self._world, self._feed, self._watches, clock=self._clock)
+        self._watching = Watching(self._spawn, self._clock)
         self.registry.register(FiguresCollector(self._figures, self._world))
 
     async def prepare(self) -> None:
-        """Names missing rights, waits for the CRDs, and lists every kind once. Raises RightsError."""
-        missing = await _patiently(lambda: missing_rights(self._client, self._options.namespaces))
+        """Names missing rights, waits for the CRDs, and lists every kind once, however long that takes. Raises
+        RightsError.
+        """
+        missing = await self._patiently(lambda: missing_rights(self._client, self._options.namespaces))
         if missing:
             raise RightsError("\n".join(missing))
         await self._wait_for_crds()
@@ -97,40 +104,22 @@ class Operator:
         for kind in WATCHED:
             await self._list(kind)
         self._feed.silent = False
-        self.synced = True
+        self.synced, self._waits_for = True, ""
         log.info("everything was seen once: %d models, %d routes", *(len(self._world.all(k)) for k in OURS[:2]))
 
     async def _list(self, kind: Kind) -> None:
         """The first list of a kind. Who asked for rights may have been told yes, and yet be refused."""
-        try:
-            await _patiently(lambda: self._resync.look_at_all(kind))
-        except ApiError as error:
-            if error.status in (401, 403):
-                raise RightsError(f"list {kind.plural}: {error.message}") from error
-            raise
+        await self._patiently(lambda: self._resync.look_at_all(kind))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop`, or until a part of it dies."""
-        registry = kopf.OperatorRegistry()
-        register(registry, self._feed, self._watches, self._relists)
-        settings = kopf.OperatorSettings()
-        configure(settings)
-        kopf.on.login(registry=registry)(self._login)
         parts: list[Awaitable[Any]] = [
             self._queue.run(WORKERS),
             self._resync.run(lambda: self._queue.add_behind(every_key(self._world))),
             self._relists.run(self._resync.confirm),
             self._patrol(),
             self._events.run(),
-            kopf.operator(
-                registry=registry,
-                settings=settings,
-                standalone=True,
-                identity=socket.gethostname(),  # type: ignore[arg-type]  # else it asks for a user name: 65532 has none
-                clusterwide=not self._options.namespaces,
-                namespaces=self._options.namespaces,
-                stop_flag=stop,
-            ),
+            self._watching.run(stop),
         ]
         tasks = [asyncio.ensure_future(part) for part in parts]
         try:
@@ -142,6 +131,22 @@ class Operator:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _spawn(self, stop: asyncio.Event) -> Collection[asyncio.Task[Any]]:
+        registry = kopf.OperatorRegistry()
+        register(registry, self._feed, self._watches, self._relists)
+        settings = kopf.OperatorSettings()
+        configure(settings)
+        kopf.on.login(registry=registry)(self._login)
+        return await kopf.spawn_tasks(
+            registry=registry,
+            settings=settings,
+            standalone=True,
+            identity=socket.gethostname(),  # type: ignore[arg-type]  # else it asks for a user name: 65532 has none
+            clusterwide=not self._options.namespaces,
+            namespaces=self._options.namespaces,
+            stop_flag=stop,
+        )
 
     async def _login(self, **kwargs: Any) -> kopf.AiohttpSession | None:
         info = self._account(**kwargs)
@@ -172,6 +177,12 @@ class Operator:
         )
         return ailing(signs, self._options.limits)
 
+    def unready(self) -> str:
+        """What it waits for; empty where it works and its watches tell."""
+        if not self.synced:
+            return f"not everything was seen yet: {self._waits_for}".rstrip(": ")
+        return self._watching.problem
+
     def _figures(self) -> Figures:
         return Figures(
             synced=self.synced,
@@ -185,6 +196,19 @@ class Operator:
             watches=self._watches.figures(),
         )
 
+    async def _patiently(self, work: Callable[[], Awaitable[Any]]) -> Any:
+        """Tries again until the API server answers and lets it: an operator that starts first is no error, and no
+        refusal is cured by another start.
+        """
+        pauses = chain(PATIENCE_SECONDS, repeat(PATIENCE_SECONDS[-1]))
+        while True:
+            try:
+                return await work()
+            except (ApiError, AwayError) as error:
+                self._waits_for = str(error)
+                log.warning("%s; tried again", error)
+            await asyncio.sleep(next(pauses))
+
     async def _wait_for_crds(self) -> None:
         wanted = {kind.plural for kind in OURS}
         while True:
@@ -195,7 +219,8 @@ class Operator:
                 log.info("the CRDs are not there: %s", error)
             if not wanted:
                 return
-            log.info("waiting for the CRDs of %s", ", ".join(sorted(wanted)))
+            self._waits_for = f"waiting for the CRDs of {', '.join(sorted(wanted))}"
+            log.info(self._waits_for)
             await asyncio.sleep(2)
 
     async def _patrol(self) -> None:
@@ -224,16 +249,6 @@ class Operator:
 
     def _failed(self, key: WorkKey, error: Exception) -> None:
         log.warning("%s %s/%s: %s: %s; tried again", *key, type(error).__name__, error)
-
-
-async def _patiently(work: Callable[[], Awaitable[Any]]) -> Any:
-    """Tries again until the API server answers: an operator that starts first is no error."""
-    while True:
-        try:
-            return await work()
-        except AwayError as error:
-            log.info("%s; tried again", error)
-            await asyncio.sleep(1)
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
@@ -265,7 +280,7 @@ async def run(options: Options, stop: asyncio.Event) -> None:
             options.health_host,
             options.health_port,
             ailing=operator.ailing,
-            synced=lambda: operator.synced,
+            unready=operator.unready,
             registry=operator.registry,
         ):
             if await _unless(stop, operator.prepare()):

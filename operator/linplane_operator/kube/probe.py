@@ -14,7 +14,7 @@ async def serving(
     port: int,
     *,
     ailing: Callable[[], list[str]],
-    synced: Callable[[], bool],
+    unready: Callable[[], str],
     registry: CollectorRegistry,
 ) -> AsyncIterator[int]:
     """Answers while it is open; gives the port. Raises OSError where it is taken."""
@@ -25,8 +25,9 @@ async def serving(
         return web.Response(text="\n".join(problems or ["ok"]) + "\n", status=500 if problems else 200)
 
     async def readyz(_: web.Request) -> web.Response:
-        """200 once everything was seen once."""
-        return web.Response(text="ok\n") if synced() else web.Response(text="not everything was seen yet\n", status=503)
+        """200 once everything was seen once, while the watches run; 503 says what is waited for."""
+        problem = unready()
+        return web.Response(text=f"{problem or 'ok'}\n", status=503 if problem else 200)
 
     async def metrics(request: web.Request) -> web.Response:
         """In the form that is asked for."""

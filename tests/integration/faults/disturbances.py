@@ -144,11 +144,43 @@ def too_late(lane: Lane) -> Iterator[None]:
 
 
 @contextmanager
+def errors_in_watches(lane: Lane) -> Iterator[None]:
+    """Each watch ends, and is told 500 while it lasts, as by an etcd that has no leader."""
+    lane.proxy.rules[:] = [lambda call: Gone(500) if call.is_watch else None]
+    lane.proxy.cut()
+    try:
+        yield
+    finally:
+        lane.proxy.rules.clear()
+
+
+@contextmanager
 def stale(lane: Lane) -> Iterator[None]:
     """Lists are what they were before, and watches begin there; what comes of a live look is true."""
     lane.proxy.remember()
     time.sleep(0.1)
     lane.proxy.rules[:] = [lambda call: Stale() if call.is_list else None]
+    lane.crash()
+    try:
+        yield
+    finally:
+        lane.proxy.rules.clear()
+
+
+@contextmanager
+def starts_without_rights(lane: Lane) -> Iterator[None]:
+    """It crashes, and the next one may list nothing."""
+    yield from _starts_with(lane, Answer(403))
+
+
+@contextmanager
+def lists_expire(lane: Lane) -> Iterator[None]:
+    """It crashes, and the next one is told by each list that its time is over."""
+    yield from _starts_with(lane, Answer(410))
+
+
+def _starts_with(lane: Lane, answer: Answer) -> Iterator[None]:
+    lane.proxy.rules[:] = [lambda call: answer if call.is_list else None]
     lane.crash()
     try:
         yield
@@ -189,6 +221,9 @@ FAULTS = {
     "watches are cut": Fault(cut_again_and_again, 10),
     "watches are silent": Fault(silent, 30, tls=True),
     "watches are too late (410)": Fault(too_late, 5),
+    "an ERROR 500 in each watch": Fault(errors_in_watches, 10),
+    "403 for an operator that starts": Fault(starts_without_rights, 10),
+    "410 for its lists": Fault(lists_expire, 10),
     "events come three times": Fault(repeated, 5),
     "events are dropped": Fault(dropped, 5),
     "lists are stale": Fault(stale, 5),

@@ -98,7 +98,9 @@ class Delay:
 
 @dataclass(frozen=True)
 class Gone:
-    """A watch is told, as its first event, that it is too late."""
+    """A watch is told, as its first event, that it cannot go on: 410 (it is too late), or of another error."""
+
+    code: int = 410
 
 
 @dataclass(frozen=True)
@@ -240,7 +242,7 @@ class Proxy:
             return _refusal(action)
         if isinstance(action, Gone):
             call.status = 200
-            return web.Response(body=_line(_too_late()), content_type="application/json")
+            return web.Response(body=_line(_ended(action.code)), content_type="application/json")
         if isinstance(action, Stale) and (body := self._lists.get(request.path_qs)):
             call.status = 200
             return web.Response(body=body, content_type="application/json")
@@ -381,8 +383,8 @@ def _refusal(answer: Answer) -> web.Response:
     return web.json_response(_status(answer.status), status=answer.status, headers=headers)
 
 
-def _too_late() -> Event:
-    return {"type": "ERROR", "object": _status(410)}
+def _ended(code: int) -> Event:
+    return {"type": "ERROR", "object": _status(code)}
 
 
 def _line(event: Event) -> bytes:

@@ -93,8 +93,10 @@ def test_the_crds_can_be_deleted_and_come_back(site: Site, up: bool) -> None:
     site.apply(*OBJECTS)
 
     def served() -> bool:
-        if site.operator.process.poll() is not None:  # its watches met kinds that are not there
-            site.start_operator()  # as a kubelet would
         return site.told(MODEL_ROUTE, "iris", "Ready")[0] == "True" and site.versions("iris", {"x": 1.0}) == {"v1"}
 
+    if not up:
+        site.start_operator()
+    operator = site.operator.process
     eventually(served, 90, 0.2)
+    assert operator.poll() is None, "also where its watches met kinds that were not there"

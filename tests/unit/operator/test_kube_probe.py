@@ -31,7 +31,7 @@ async def test_a_wedged_queue_is_500_and_named() -> None:
         return ailing(Signs(queue.stalled, queue.longest_running), limits)
 
     registry = CollectorRegistry()
-    async with serving("127.0.0.1", 0, ailing=problems, synced=lambda: True, registry=registry) as port:
+    async with serving("127.0.0.1", 0, ailing=problems, unready=str, registry=registry) as port:
         assert await ask(port, "/healthz") == (200, "ok\n")
         queue.add([("LinearModel", "n", name) for name in "ab"])
         async with asyncio.timeout(10):
@@ -45,7 +45,9 @@ async def test_a_wedged_queue_is_500_and_named() -> None:
 async def test_ready_once_everything_was_seen_and_metrics_from_the_start() -> None:
     registry, synced = CollectorRegistry(), []
     Gauge("one", "One.", registry=registry).set(1)
-    async with serving("127.0.0.1", 0, ailing=list, synced=lambda: bool(synced), registry=registry) as port:
+    async with serving(
+        "127.0.0.1", 0, ailing=list, unready=lambda: "" if synced else "waits", registry=registry
+    ) as port:
         assert (await ask(port, "/readyz"))[0] == 503
         assert "one 1.0" in (await ask(port, "/metrics"))[1]
         synced.append(1)

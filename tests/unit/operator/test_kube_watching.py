@@ -1,0 +1,139 @@
+"""An operator that goes on, whatever the API server answers to its lists and watches."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Collection
+from datetime import UTC, datetime
+from typing import Any
+
+import kopf
+import pytest
+from aiohttp import web
+from kubernetes.aio.client import ApiClient, Configuration
+
+from linplane_api.kinds import OURS
+from linplane_operator.kube import main
+from linplane_operator.kube.main import Operator, Options
+from linplane_operator.kube.watching import STEADY_SECONDS, Watching
+
+
+class Kopf:
+    """Ends by each of these errors in turn, then works until it is stopped."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.runs = 0
+        self.child: asyncio.Task[Any] | None = None
+
+    async def __call__(self, stop: asyncio.Event) -> Collection[asyncio.Task[Any]]:
+        self.runs += 1
+        return [asyncio.ensure_future(self._work(stop))]
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        self.child = asyncio.ensure_future(asyncio.sleep(0))
+        if self.errors:
+            raise self.errors.pop(0)
+        await stop.wait()
+
+
+async def until(check: Any) -> None:
+    async with asyncio.timeout(10):
+        while not check():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def stop() -> AsyncIterator[asyncio.Event]:
+    yield asyncio.Event()
+    asyncio.get_running_loop().set_task_factory(None)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().remove_signal_handler(number)
+
+
+async def test_it_begins_anew_says_why_and_forgets_it_once_it_lasts(stop: asyncio.Event) -> None:
+    now = [0.0]
+    work = Kopf(RuntimeError("etcdserver: no leader"), kopf.TemporaryError("403"))
+    watching = Watching(work, lambda: now[0], (0.0,))
+    assert watching.problem == ""
+    running = asyncio.ensure_future(watching.run(stop))
+    await until(lambda: work.runs == 3)
+    assert watching.problem == "the watches ended by TemporaryError: 403"
+    now[0] += STEADY_SECONDS
+    assert watching.problem == ""
+    assert not running.done()
+    stop.set()
+    await asyncio.wait_for(running, 10)
+    assert work.runs == 3
+
+
+async def test_its_end_ends_what_it_began_and_nothing_else(
+    stop: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kopf cancels every task that is not to be ignored."""
+    run, ignored = kopf.run_tasks, []
+
+    async def run_tasks(tasks: Any, **given: Any) -> None:
+        ignored.append(given["ignored"])
+        await run(tasks, **given)
+
+    monkeypatch.setattr(kopf, "run_tasks", run_tasks)
+    work = Kopf()
+    running = asyncio.ensure_future(Watching(work, lambda: 0.0).run(stop))
+    await until(lambda: work.child)
+    others = asyncio.ensure_future(stop.wait())
+    assert others in ignored[0]
+    assert running in ignored[0]
+    assert work.child not in ignored[0]
+    stop.set()
+    await asyncio.wait_for(running, 10)
+    assert await others
+
+
+@pytest.mark.parametrize("pause", [0.0, 60.0])
+async def test_it_hears_sigterm_at_work_and_while_it_pauses(stop: asyncio.Event, pause: float) -> None:
+    """Whatever handlers Kopf puts in place."""
+    work = Kopf(*([RuntimeError("500")] if pause else []))
+
+    async def spawn(stop: asyncio.Event) -> Collection[asyncio.Task[Any]]:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: None)
+        return await work(stop)
+
+    watching = Watching(spawn, lambda: 0.0, (pause,))
+    running = asyncio.ensure_future(watching.run(stop))
+    await until(lambda: watching.problem or (work.child and not pause))
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(running, 10)
+    assert stop.is_set()
+
+
+@pytest.mark.parametrize("refusal", [403, 410, 500, 503])
+async def test_a_start_outlasts_refused_lists_and_says_what_it_waits_for(
+    refusal: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "PATIENCE_SECONDS", (0.0,))
+    refused = asyncio.Event()
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        if request.method == "POST":
+            return web.json_response({"status": {"allowed": True}}, status=201)
+        if request.path == "/apis/linplane.dev/v1alpha1":
+            return web.json_response({"resources": [{"name": kind.plural} for kind in OURS]})
+        if request.path.endswith("/configmaps") and not refused.is_set():
+            return web.json_response({"reason": "Expired", "message": "not now"}, status=refusal)
+        return web.json_response({"items": [], "metadata": {}})
+
+    runner = web.ServerRunner(web.Server(answer))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        async with ApiClient(Configuration(host=f"http://127.0.0.1:{runner.addresses[0][1]}")) as api:
+            operator = Operator(api, Options(), lambda: datetime.now(UTC))
+            preparing = asyncio.ensure_future(operator.prepare())
+            await until(lambda: f"{refusal} Expired: not now" in operator.unready())
+            assert not preparing.done()
+            refused.set()
+            await asyncio.wait_for(preparing, 10)
+            assert operator.unready() == ""
+    finally:
+        await runner.cleanup()

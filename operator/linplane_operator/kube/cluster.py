@@ -127,8 +127,8 @@ class KubeCluster:
                 self._world.drop(kind, *key_of(body))
 
     async def _look(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        known = self._world.get(kind, namespace, name)  # before: one that comes meanwhile is not what is gone
         found = await self._client.get(kind, namespace, name)
-        known = self._world.get(kind, namespace, name)
         if found is not None:
             self._feed.seen(kind, found)
         elif known is not None:

@@ -179,3 +179,22 @@ async def test_a_conflict_about_the_same_object_is_one_and_about_another_is_none
     await act()
     setup.api.put({**OWNER, "metadata": {**OWNER["metadata"], "uid": "u-other"}})
     await act()
+
+
+async def test_what_is_made_anew_during_a_look_is_not_taken_for_gone(setup: Setup) -> None:
+    """The API server says that there is none, and the watch tells of a new one before the answer is read."""
+    await setup.apply(made(SERVICE, spec={"a": 1}))
+    (old,) = setup.api.objects.values()
+    new = {**old, "metadata": {**meta(old), "uid": "u-new", "resourceVersion": "90"}}
+
+    async def get(*_: Any) -> None:
+        setup.feed.deleted(SERVICE, old)
+        setup.feed.seen(SERVICE, new)
+
+    setup.api.get = get  # type: ignore[assignment,method-assign]
+    await setup.cluster.read(SERVICE, "n", "linplane-x")
+    found = setup.world.get(SERVICE, "n", "linplane-x")
+    assert found and found["metadata"]["uid"] == "u-new"
+    newer = {**new, "metadata": {**meta(new), "resourceVersion": "91"}}
+    setup.feed.seen(SERVICE, newer)
+    assert setup.world.get(SERVICE, "n", "linplane-x") == newer

@@ -56,10 +56,11 @@ class Feed:
         """What the world has and a complete list, begun after the world had it, has not: to be confirmed one by one."""
         return [body for body in self._world.all(kind, namespace) if key_of(body) not in present]
 
-    def forget_old(self) -> None:
-        """Drops the memory of deletions: call it after a complete list of every kind."""
-        self._gone.clear()
-        self._names.clear()
+    def forget_old(self, kinds: Iterable[Kind]) -> None:
+        """Drops the memory of deletions: call it after a complete list of these kinds, and of what may own them."""
+        names = {kind.kind for kind in kinds}
+        self._gone = {key: version for key, version in self._gone.items() if key[0] not in names}
+        self._names = {key for key in self._names if key[0] not in names}
 
 
 def slim(kind: Kind, body: Object) -> Object:

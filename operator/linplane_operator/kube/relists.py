@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import kopf
+import msgspec
 
 from linplane_api.kinds import Kind
 
@@ -33,7 +34,18 @@ log = logging.getLogger(__name__)
 class _Relist:
     known: dict[Key, str]  # with its UID
     last: float
+    whole: bool = False  # its last part has come: however slow, or often refused, the one before was
     told: set[Key] = field(default_factory=set)
+
+
+class _Metadata(msgspec.Struct):
+    further: str = msgspec.field(name="continue", default="")
+
+
+class _Part(msgspec.Struct):
+    """Of an answer to a list, whether there is more."""
+
+    metadata: _Metadata
 
 
 class Relists:
@@ -48,16 +60,23 @@ class Relists:
         self._paths = {path_of(kind, scope): (kind, scope) for kind in kinds for scope in scopes}
         self._relists: dict[tuple[Kind, str | None], _Relist] = {}
 
-    def asked(self, path: str, *, first: bool) -> None:
-        """A list is asked for, or its next part."""
+    def asked(self, path: str) -> None:
+        """A list is begun."""
         if (of := self._paths.get(path)) is None:
             return
-        if first:
-            kind, scope = of
-            known = {key_of(body): uid_of(body) for body in self._world.all(kind, scope)}
-            self._relists[of] = _Relist(known, self._clock())
-        elif of in self._relists:
-            self._relists[of].last = self._clock()
+        kind, scope = of
+        known = {key_of(body): uid_of(body) for body in self._world.all(kind, scope)}
+        self._relists[of] = _Relist(known, self._clock())
+
+    def answered(self, path: str, part: bytes) -> None:
+        """A part of a list came."""
+        if (of := self._paths.get(path)) is None or (relist := self._relists.get(of)) is None:
+            return
+        try:
+            relist.whole = not msgspec.json.decode(part, type=_Part).metadata.further
+        except msgspec.DecodeError:  # Kopf will make of it what it makes of it
+            return
+        relist.last = self._clock()
 
     def told(self, kind: Kind, body: Object) -> None:
         """A list tells of an object."""
@@ -70,7 +89,7 @@ class Relists:
     def missing(self) -> dict[tuple[Kind, str | None], list[Object]]:
         """By list that is over: what was known when it began, is known still, and was not told of."""
         now = self._clock()
-        over = {of: relist for of, relist in self._relists.items() if now - relist.last >= QUIET_SECONDS}
+        over = {of: one for of, one in self._relists.items() if one.whole and now - one.last >= QUIET_SECONDS}
         return {
             (kind, scope): [
                 body
@@ -97,13 +116,30 @@ class Relists:
         base = urlsplit(info.server).path.rstrip("/")
 
         async def starts(
-            _session: aiohttp.ClientSession, _context: SimpleNamespace, request: aiohttp.TraceRequestStartParams
+            _session: aiohttp.ClientSession, context: SimpleNamespace, request: aiohttp.TraceRequestStartParams
         ) -> None:
+            context.list = ""
             if request.method == "GET" and "watch" not in request.url.query:
-                self.asked(request.url.path.removeprefix(base), first="continue" not in request.url.query)
+                context.list = request.url.path.removeprefix(base)
+                if "continue" not in request.url.query:
+                    self.asked(context.list)
+
+        async def ends(
+            _session: aiohttp.ClientSession, context: SimpleNamespace, request: aiohttp.TraceRequestEndParams
+        ) -> None:
+            if request.response.status != 200:
+                context.list = ""
+
+        async def comes(
+            _session: aiohttp.ClientSession, context: SimpleNamespace, part: aiohttp.TraceResponseChunkReceivedParams
+        ) -> None:
+            if context.list:
+                self.answered(context.list, part.chunk)
 
         trace = aiohttp.TraceConfig()
         trace.on_request_start.append(starts)
+        trace.on_request_end.append(ends)
+        trace.on_response_chunk_received.append(comes)  # one: a body is read as a whole
         return kopf.AiohttpSession(
             server=info.server,
             default_namespace=info.default_namespace,

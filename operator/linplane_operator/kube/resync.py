@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
-from linplane_api.kinds import Kind
+from linplane_api.kinds import OURS, Kind
 
 from ..compile.objects import Object, uid_of
 from ..world import World, key_of
@@ -77,11 +77,18 @@ class Resync:
             self._tried = self._clock()
             reconcile_all()
             await asyncio.sleep(EVERY_SECONDS)
-            try:
-                for kind in WATCHED:
-                    for namespace in self._watches.scopes:
-                        self._watches.listed(kind, namespace, await self.look(kind, namespace))
-                self._feed.forget_old()
+            seen = [kind for kind in WATCHED if await self._look_and_tell(kind)]
+            if set(OURS) <= set(seen):  # by what owns it: what went with its owner is not made anew
+                self._feed.forget_old(seen)
+            if len(seen) == len(WATCHED):
                 self._completed = self._clock()
-            except (ApiError, AwayError) as error:
-                log.warning("not everything could be listed: %s", error)
+
+    async def _look_and_tell(self, kind: Kind) -> bool:
+        """Whether it could be listed, everywhere; the others are all the same."""
+        try:
+            for namespace in self._watches.scopes:
+                self._watches.listed(kind, namespace, await self.look(kind, namespace))
+        except (ApiError, AwayError) as error:
+            log.warning("not every %s could be listed: %s", kind.kind, error)
+            return False
+        return True

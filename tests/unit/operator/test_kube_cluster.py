@@ -147,7 +147,7 @@ async def test_what_was_deleted_comes_back_only_where_its_owner_is_there(setup: 
     else:
         with pytest.raises(ConflictError):
             await setup.apply(made(SERVICE, spec={"a": 1}))
-    setup.feed.forget_old()
+    setup.feed.forget_old([SERVICE])
     setup.api.objects.clear()
     setup.world.drop(SERVICE, "n", "linplane-x")
     assert await setup.apply(made(SERVICE, spec={"a": 1})) == ["PATCH"], "no more than it takes"
@@ -194,7 +194,8 @@ async def test_what_is_made_anew_during_a_look_is_not_taken_for_gone(setup: Setu
     setup.api.get = get  # type: ignore[assignment,method-assign]
     await setup.cluster.read(SERVICE, "n", "linplane-x")
     found = setup.world.get(SERVICE, "n", "linplane-x")
-    assert found and found["metadata"]["uid"] == "u-new"
+    assert found
+    assert found["metadata"]["uid"] == "u-new"
     newer = {**new, "metadata": {**meta(new), "resourceVersion": "91"}}
     setup.feed.seen(SERVICE, newer)
     assert setup.world.get(SERVICE, "n", "linplane-x") == newer

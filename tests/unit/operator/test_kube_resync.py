@@ -1,0 +1,68 @@
+"""Lists of everything, of which one kind's may be refused."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, SERVICE, Kind
+from linplane_operator.compile.objects import Object
+from linplane_operator.kube import resync as module
+from linplane_operator.kube.client import ApiError, AwayError, Client
+from linplane_operator.kube.feed import Feed
+from linplane_operator.kube.handlers import WATCHED
+from linplane_operator.kube.resync import Resync
+from linplane_operator.kube.watches import Watches
+from linplane_operator.world import World
+
+
+def service(uid: str, version: int = 5) -> Object:
+    metadata = {"namespace": "n", "name": "s", "uid": uid, "resourceVersion": str(version)}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata}
+
+
+class Api(Client):
+    """One Service; these kinds cannot be listed."""
+
+    def __init__(self, refused: dict[Kind, Exception]) -> None:
+        self.refused = refused
+        self.rounds = 0
+
+    async def list(self, kind: Kind, *_: Any) -> AsyncIterator[Object]:  # type: ignore[override]
+        self.rounds += kind is SERVICE
+        if kind in self.refused:
+            raise self.refused[kind]
+        if kind is SERVICE:
+            yield service("u-1")
+
+
+@pytest.mark.parametrize("error", [ApiError(403, "Forbidden", "no"), AwayError("500")])
+@pytest.mark.parametrize("refused", [CONFIG_MAP, LINEAR_MODEL])
+async def test_a_kind_that_cannot_be_listed_does_not_keep_the_others_from_it(
+    refused: Kind, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "EVERY_SECONDS", 0.01)
+    world, now = World(), [0.0]
+    feed, api = Feed(world, lambda _: None), Api({refused: error})
+    resync = Resync(api, world, feed, Watches(WATCHED, (), lambda: now[0]), clock=lambda: now[0])
+    for kind in (SERVICE, CONFIG_MAP):
+        feed.deleted(kind, {**service("u-0"), "kind": kind.kind})
+    now[0] = 9.0
+    task = asyncio.ensure_future(resync.run(lambda: None))
+    async with asyncio.timeout(10):
+        while api.rounds < 2:
+            await asyncio.sleep(0.01)
+        found = world.get(SERVICE, "n", "s")
+        assert found
+        assert found["metadata"]["uid"] == "u-1"
+        assert resync.age == 9.0, "not complete"
+        feed.seen(SERVICE, service("u-0", 99))
+        feed.seen(CONFIG_MAP, {**service("u-0", 99), "kind": "ConfigMap"})
+        forgotten = world.get(SERVICE, "n", "s") == service("u-0", 99)
+        assert forgotten == (refused is not LINEAR_MODEL), "what owns it could not be listed"
+        assert world.get(CONFIG_MAP, "n", "s") is None
+        api.refused.clear()
+        while resync.age:
+            await asyncio.sleep(0.01)
+    task.cancel()

@@ -37,6 +37,8 @@ def set_up_logs() -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    for name in ("orchestration", "running"):  # by what Kopf ended is told once, by `watching`, without its inner life
+        logging.getLogger(f"kopf._core.reactor.{name}").setLevel(logging.CRITICAL)
 
 
 async def serve(options: Options) -> int:

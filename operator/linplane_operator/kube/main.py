@@ -96,7 +96,9 @@ class Operator:
         """Names missing rights, waits for the CRDs, and lists every kind once, however long that takes. Raises
         RightsError.
         """
-        missing = await self._patiently(lambda: missing_rights(self._client, self._options.namespaces))
+        missing = await self._patiently(
+            "what it may do", lambda: missing_rights(self._client, self._options.namespaces)
+        )
         if missing:
             raise RightsError("\n".join(missing))
         await self._wait_for_crds()
@@ -109,7 +111,7 @@ class Operator:
 
     async def _list(self, kind: Kind) -> None:
         """The first list of a kind. Who asked for rights may have been told yes, and yet be refused."""
-        await self._patiently(lambda: self._resync.look_at_all(kind))
+        await self._patiently(f"a list of {kind.plural}", lambda: self._resync.look_at_all(kind))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop`, or until a part of it dies."""
@@ -196,7 +198,7 @@ class Operator:
             watches=self._watches.figures(),
         )
 
-    async def _patiently(self, work: Callable[[], Awaitable[Any]]) -> Any:
+    async def _patiently(self, what: str, work: Callable[[], Awaitable[Any]]) -> Any:
         """Tries again until the API server answers and lets it: an operator that starts first is no error, and no
         refusal is cured by another start.
         """
@@ -205,8 +207,8 @@ class Operator:
             try:
                 return await work()
             except (ApiError, AwayError) as error:
-                self._waits_for = str(error)
-                log.warning("%s; tried again", error)
+                self._waits_for = f"{what}: {error}"
+                log.warning("%s; tried again", self._waits_for)
             await asyncio.sleep(next(pauses))
 
     async def _wait_for_crds(self) -> None:

@@ -15,7 +15,9 @@ import kopf
 
 PAUSES = (1.0, 2.0, 3.0, 5.0)  # the last again and again
 STEADY_SECONDS = 15.0
-"""A run that lasted so long was a good one; Kopf itself needs up to six to end."""
+"""A run that lasted so long was a good one."""
+END_SECONDS = 7.0
+"""Kopf gives its tasks five to end by themselves."""
 
 Task = asyncio.Task[Any]
 Spawn = Callable[[asyncio.Event], Coroutine[Any, Any, Collection[Task]]]
@@ -92,7 +94,15 @@ class Watching:
         _within.set(True)
         tasks = await self._spawn(stop)
         _mind_signals(stop)
-        await kopf.run_tasks(tasks, ignored=others)
+        running = asyncio.ensure_future(kopf.run_tasks(tasks, ignored=others))
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            while not (await asyncio.wait((running,), timeout=END_SECONDS))[0]:
+                for task in {task for task in others.kopfs if not task.done()} - {running}:
+                    task.cancel()  # Kopf does that once, and waits for ever where one swallows it
+            await running
+        finally:
+            running.cancel()
 
 
 def _mind_signals(stop: asyncio.Event) -> None:

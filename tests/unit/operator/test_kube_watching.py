@@ -13,7 +13,7 @@ from aiohttp import web
 from kubernetes.aio.client import ApiClient, Configuration
 
 from linplane_api.kinds import OURS
-from linplane_operator.kube import main
+from linplane_operator.kube import main, watching
 from linplane_operator.kube.main import Operator, Options
 from linplane_operator.kube.watching import STEADY_SECONDS, Watching
 
@@ -54,13 +54,13 @@ async def stop() -> AsyncIterator[asyncio.Event]:
 async def test_it_begins_anew_says_why_and_forgets_it_once_it_lasts(stop: asyncio.Event) -> None:
     now = [0.0]
     work = Kopf(RuntimeError("etcdserver: no leader"), kopf.TemporaryError("403"))
-    watching = Watching(work, lambda: now[0], (0.0,))
-    assert watching.problem == ""
-    running = asyncio.ensure_future(watching.run(stop))
+    kopf_again = Watching(work, lambda: now[0], (0.0,))
+    assert kopf_again.problem == ""
+    running = asyncio.ensure_future(kopf_again.run(stop))
     await until(lambda: work.runs == 3)
-    assert watching.problem == "the watches ended by TemporaryError: 403"
+    assert kopf_again.problem == "the watches ended by TemporaryError: 403"
     now[0] += STEADY_SECONDS
-    assert watching.problem == ""
+    assert kopf_again.problem == ""
     assert not running.done()
     stop.set()
     await asyncio.wait_for(running, 10)
@@ -90,6 +90,30 @@ async def test_its_end_ends_what_it_began_and_nothing_else(
     assert await others
 
 
+async def test_a_task_that_swallows_its_end_holds_nothing_up(
+    stop: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "END_SECONDS", 0.05)
+    work, stubborn = Kopf(RuntimeError("500")), [3]
+
+    async def hold_on() -> None:
+        while stubborn[0]:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                stubborn[0] -= 1
+
+    async def spawn(stop: asyncio.Event) -> Collection[asyncio.Task[Any]]:
+        held = [asyncio.ensure_future(hold_on())] if work.runs == 0 else []
+        return [*(await work(stop)), *held]
+
+    running = asyncio.ensure_future(Watching(spawn, lambda: 0.0, (0.0,)).run(stop))
+    await until(lambda: work.runs == 2)
+    assert stubborn == [0]
+    stop.set()
+    await asyncio.wait_for(running, 10)
+
+
 @pytest.mark.parametrize("pause", [0.0, 60.0])
 async def test_it_hears_sigterm_at_work_and_while_it_pauses(stop: asyncio.Event, pause: float) -> None:
     """Whatever handlers Kopf puts in place."""
@@ -99,9 +123,9 @@ async def test_it_hears_sigterm_at_work_and_while_it_pauses(stop: asyncio.Event,
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: None)
         return await work(stop)
 
-    watching = Watching(spawn, lambda: 0.0, (pause,))
-    running = asyncio.ensure_future(watching.run(stop))
-    await until(lambda: watching.problem or (work.child and not pause))
+    kopf_again = Watching(spawn, lambda: 0.0, (pause,))
+    running = asyncio.ensure_future(kopf_again.run(stop))
+    await until(lambda: kopf_again.problem or (work.child and not pause))
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.wait_for(running, 10)
     assert stop.is_set()

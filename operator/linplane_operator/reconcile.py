@@ -3,14 +3,14 @@ order lives here.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
 from linplane_api import names
 from linplane_api.canonical import FormatError
 from linplane_api.conditions import Reason
-from linplane_api.document import Entry
+from linplane_api.document import Entry, RouteDocument
 from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, SERVICE_ACCOUNT, Kind
 from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerSpec, parse_spec, plain
 
@@ -47,7 +47,9 @@ from .world import World, key_of
 
 NOBODY = Acknowledged(0, 0, "")
 CONFIRMED = 20
-"""Up to so many changed documents at a time, what they are made of is looked at live before they are written."""
+"""Of up to so many changed documents at a time the routes are looked at live, too, before they are written; their
+versions always are, so many at once.
+"""
 FULL = "the routing ConfigMap has no room for it (1 MiB); use another ModelServer"
 
 
@@ -266,16 +268,16 @@ class Reconciler:
         another operator, or the one before this, has brought about and confirmed.
         """
         changed = [n for n, want in wanted.items() if n not in entries or entries[n].revision != want.revision]
-        if len(changed) > CONFIRMED:  # a start, or a new release: each has just been listed
-            return
-        documents = [(n, wanted[n].document) for n in changed]
-        inputs = {(MODEL_ROUTE, n) for n, _ in documents}
-        inputs |= {(LINEAR_MODEL, names.model_object_name(d.model, v)) for _, d in documents for v in d.versions}
-        seen = [self._world.get(kind, namespace, n) for kind, n in inputs]
-        live = await asyncio.gather(*(self._cluster.read(kind, namespace, n) for kind, n in inputs))
-        for (kind, n), before, now in zip(inputs, seen, live, strict=True):
-            if _edition(before) != _edition(now):
-                raise ConflictError(f"{kind.kind} {n} has changed meanwhile")
+        documents = [wanted[n].document for n in changed]
+        inputs = {(LINEAR_MODEL, names.model_object_name(d.model, v)) for d in documents for v in _named(d)}
+        if len(changed) <= CONFIRMED:  # more: a start, or a new release, and each route's own
+            inputs |= {(MODEL_ROUTE, n) for n in changed}
+        seen = {(kind, n): self._world.get(kind, namespace, n) for kind, n in sorted(inputs, key=str)}
+        for some in _parts(list(seen), CONFIRMED):
+            live = await asyncio.gather(*(self._cluster.read(kind, namespace, n) for kind, n in some))
+            for (kind, n), now in zip(some, live, strict=True):
+                if _edition(seen[kind, n]) != _edition(now):
+                    raise ConflictError(f"{kind.kind} {n} has changed meanwhile")
 
     async def _create(self, body: Object, server: Object) -> None:
         try:
@@ -337,6 +339,16 @@ class Reconciler:
 
     def _stamp(self) -> str:
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _named(document: RouteDocument) -> set[str]:
+    """The versions it goes by: also one that it leaves out, for being frozen or gone."""
+    given = (document.current, document.previous, *(candidate.version for candidate in document.split))
+    return {version for version in given if version}
+
+
+def _parts(items: list[tuple[Kind, str]], size: int) -> Iterator[list[tuple[Kind, str]]]:
+    return (items[at : at + size] for at in range(0, len(items), size))
 
 
 def _edition(body: Object | None) -> tuple[str, int, bool] | None:

@@ -7,6 +7,7 @@ from linplane_api.document import make_entry, parse_entry
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
 from linplane_operator.compile import routing
 from linplane_operator.compile.objects import uid_of
+from linplane_operator.reconcile import CONFIRMED
 from unit.operator.builders import document, linear_model, model_route, status_condition, told
 from unit.operator.planning import error
 
@@ -217,3 +218,31 @@ def test_a_document_is_not_written_by_a_view_that_is_behind(sim, behind):
     sim.cluster.read = read
     sim.settle()
     assert sim.document().current == "v2"
+
+
+@pytest.mark.parametrize("routes", [1, CONFIRMED + 1])
+@pytest.mark.parametrize("seen", [True, None])
+def test_an_old_view_of_a_frozen_version_takes_nothing_back(sim, seen, routes):
+    """Neither leaves it out where it serves again, nor gives its weights back, on however many routes."""
+    sim.apply(linear_model("v1"), linear_model("v2"))
+    sim.apply(*(model_route("v1", name=f"r{number}") for number in range(routes)))
+    sim.settle()
+    if not seen:
+        sim.edit(LINEAR_MODEL, "homes-v1", frozen=True)
+        sim.settle()
+    before, live = sim.routing(), sim.model()
+    assert ("v1" in sim.document("r0").versions) == bool(seen)
+    old = {**live, "metadata": {**live["metadata"], "generation": live["metadata"]["generation"] - 1}}
+    sim.world.put(LINEAR_MODEL, {**old, "spec": {**old["spec"], "frozen": bool(seen)}})
+    read = sim.cluster.read
+
+    async def newer(kind, *where):
+        return live if where[-1] == "homes-v1" else await read(kind, *where)
+
+    sim.cluster.read = newer
+    sim.pending.clear()
+    sim.ask(("ModelServer", "default", "default"))
+    with pytest.raises(AssertionError, match="endless"):
+        sim.reconcile_all(limit=2)
+    assert set(sim.failures) == {"LinearModel homes-v1 has changed meanwhile"}
+    assert sim.routing() == before

@@ -78,7 +78,9 @@ def judge(model: Object, spec: LinearModelSpec, artifacts: Sequence[Object]) -> 
     return check(_data(kept)[names.ARTIFACT_KEY], spec, digest, name_of(kept))
 
 
-_parse = lru_cache(maxsize=1024)(parse_artifact)  # the same few are asked for by every route, again and again
+_parse = lru_cache(maxsize=16384)(
+    parse_artifact
+)  # asked for by every route, again and again: never fewer than there are
 
 
 _CHANGED = (

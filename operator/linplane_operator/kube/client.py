@@ -81,8 +81,10 @@ class Client:
             raise AwayError(f"the API server did not answer: {type(error).__name__}") from error
         self._counted(method, resource, answer.status)
         if 200 <= answer.status < 300:
-            result: Object = msgspec.json.decode(text)
-            return result
+            try:
+                return msgspec.json.decode(text, type=dict[str, Any])
+            except msgspec.DecodeError as error:  # of a proxy in between
+                raise AwayError(f"the API server answered {answer.status} without an object") from error
         raise _error(answer.status, text)
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:

@@ -31,6 +31,7 @@ class Events:
         self._reporter = reporter
         self._waiting: asyncio.Queue[Object] = asyncio.Queue(WAITING)
         self._tokens: dict[tuple[str, str], tuple[float, float]] = {}  # by UID and kind: tokens left, when
+        self._many = WAITING  # of those, before they are looked through
         self.written = 0
         self.dropped = 0
 
@@ -49,7 +50,18 @@ class Events:
         tokens, since = self._tokens.get(key, (float(BURST), now))
         tokens = min(float(BURST), tokens + (now - since) / EVERY_SECONDS)
         self._tokens[key] = (max(0.0, tokens - 1), now)
+        if len(self._tokens) > self._many:
+            self._forget_full(now)
         return tokens >= 1
+
+    def _forget_full(self, now: float) -> None:
+        """What has all its tokens again is as one that was never heard of."""
+        self._tokens = {
+            key: (left, since)
+            for key, (left, since) in self._tokens.items()
+            if left + (now - since) / EVERY_SECONDS < BURST
+        }
+        self._many = max(WAITING, 2 * len(self._tokens))
 
     def _make(self, about: Object, warning: bool, reason: str, message: str) -> Object:
         now = self._now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -10,7 +10,7 @@ import itertools
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -166,6 +166,3 @@ def _problems(lane: Lane, outcome: Outcome, references: list[Outcome] | None) ->
     for what in sorted(outcome.made.keys() | references[0].made.keys()):
         if outcome.made[what] != references[0].made[what]:
             yield f"{what}: {outcome.made[what]} times, {references[0].made[what]} undisturbed"
-
-
-Done = Callable[[str], tuple[list[Outcome], dict[Plan, Outcome]]]

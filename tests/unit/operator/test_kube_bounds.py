@@ -1,0 +1,61 @@
+"""What grows with what was ever seen, and what an answer may look like."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from aiohttp import web
+from kubernetes.aio.client import ApiClient, Configuration
+
+from linplane_api.kinds import SERVICE
+from linplane_operator.compile import versions
+from linplane_operator.kube.client import AwayError, Client
+from linplane_operator.kube.events import BURST, EVERY_SECONDS, WAITING, Events
+from unit.operator.builders import text
+
+
+@pytest.fixture
+def clock() -> list[datetime]:
+    return [datetime(2026, 1, 1, tzinfo=UTC)]
+
+
+def about(uid: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": "n", "uid": uid}}
+
+
+def test_events_of_objects_long_gone_are_not_remembered_and_a_storm_still_is(clock: list[datetime]) -> None:
+    events = Events(Client(None), lambda: clock[0], "here")  # type: ignore[arg-type]
+    for number in range(5 * WAITING):
+        events.tell(about(f"u-{number}"), False, "Reason", "text")
+        for _ in range(5):
+            events.tell(about("u-storm"), False, "Reason", "text")
+        clock[0] += timedelta(seconds=EVERY_SECONDS)
+    assert len(events._tokens) <= WAITING + 1
+    assert events.dropped >= 4 * 5 * WAITING - BURST, "the storm's, but for one each time"
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b"", b"[]", b"null"])
+async def test_an_answer_that_is_no_object_is_none(answer: bytes) -> None:
+    """So it is tried again, and ends nobody."""
+
+    async def handle(_: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(body=answer)
+
+    runner = web.ServerRunner(web.Server(handle))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        async with ApiClient(Configuration(host=f"http://127.0.0.1:{runner.addresses[0][1]}")) as api:
+            with pytest.raises(AwayError, match="answered 200 without an object"):
+                await Client(api).get(SERVICE, "n", "s")
+    finally:
+        await runner.cleanup()
+
+
+def test_each_of_many_artifacts_is_read_once() -> None:
+    versions._parse.cache_clear()
+    texts = [text(slope=float(number)) for number in range(3000)]
+    for _ in range(2):
+        for one in texts:
+            versions._parse(one)
+    assert versions._parse.cache_info().misses == len(texts)

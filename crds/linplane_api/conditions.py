@@ -88,6 +88,10 @@ class Reason(StrEnum):
     """The artifact is not the one that `weights.digest` (or the status) names."""
     NAME_TAKEN = "NameTaken"
     """An object of somebody else has the name that a child needs; it was not touched."""
+    CHILD_REFUSED = "ChildRefused"
+    """The API server does not take a child as it is asked for: a rule, a quota, a right; its own words are in the
+    message. What serves goes on.
+    """
     VALIDATED = "Validated"
     """The artifact is sound and passes its gates."""
     ACCEPTANCE_MISSED = "AcceptanceMissed"

@@ -18,6 +18,12 @@ class NameTakenError(Exception):
     """An object of somebody else has the name that one of ours needs: it was not touched, and waiting may not help."""
 
 
+class RefusedError(Exception):
+    """The API server does not take an object as it is asked for (a rule, a quota, a right): in its words. Waiting may
+    not help.
+    """
+
+
 class Cluster(Protocol):
     """All writes, and the one read that decides (a live GET before something is taken away).
 
@@ -32,15 +38,17 @@ class Cluster(Protocol):
         """By UID of each Job that was refused a pod: in which words, the last time."""
 
     async def create(self, body: Object) -> Object:
-        """Makes an object. Raises ConflictError where one of that name exists."""
+        """Makes an object. Raises ConflictError where one of that name exists, RefusedError as `apply`."""
 
     async def apply(self, body: Object) -> Object:
         """Makes the object, or sets these fields where its controller is the same, by UID. Raises NameTakenError
-        where it is not.
+        where it is not, RefusedError where the object is not taken.
         """
 
     async def replace(self, body: Object, seen: Object) -> Object:
-        """Sets the object if it is still `seen`, by UID and resourceVersion. Raises ConflictError else."""
+        """Sets the object if it is still `seen`, by UID and resourceVersion. Raises ConflictError else, RefusedError as
+        `apply`.
+        """
 
     async def write_status(self, kind: Kind, seen: Object, status: Object) -> None:
         """Sets the whole status of an object, if it is still the same one by UID; one that is gone is no error."""

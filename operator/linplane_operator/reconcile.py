@@ -15,7 +15,7 @@ from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL
 from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerSpec, parse_spec, plain
 
 from .affected import WorkKey
-from .cluster import Cluster, ConflictError, NameTakenError
+from .cluster import Cluster, ConflictError, NameTakenError, RefusedError
 from .compile.access import make_route_service, make_server_access, make_server_network, make_trainer_access
 from .compile.conditions import settle, unreadable
 from .compile.model import LOOK_AGAIN, ModelPlan, not_carried_out, plan_model
@@ -115,8 +115,8 @@ class Reconciler:
         plan = plan_model(model, spec, around, self._settings, self._now())
         try:
             await self._carry_out(model, plan)
-        except NameTakenError as error:
-            plan = not_carried_out(str(error))
+        except (NameTakenError, RefusedError) as error:
+            plan = not_carried_out(*_problem(error))
         wishes = [plan.trained, *validated_and_ready(plan, frozen=spec.frozen), self._survey.withdrawn(model, spec)]
         conditions = settle(wishes, status_of(model), generation_of(model), self._stamp())
         serving = self._survey.serving_in(namespace, spec)
@@ -181,8 +181,7 @@ class Reconciler:
             accepted = (refusal.reason, refusal.message)
         else:
             accepted, current = self._accept(namespace, name, spec, routing, entry)
-            if taken := self._survey.taken(namespace, spec.server_name) or await self._apply_service(route):
-                accepted = (Reason.NAME_TAKEN, taken)
+            accepted = await self._apply_service(route, spec) or accepted
         if routing and entry:
             replicas = self._survey.replicas(namespace, spec.server_name)
             acknowledged = loaded_by(replicas, routing.state.uid, entry.sequence, name)
@@ -191,15 +190,17 @@ class Reconciler:
         url = self._cluster.url_of(route) if refusal is None else ""
         status = route_status(route, entry, conditions, acknowledged, url=url, now=self._stamp())
         wait = await self._statuses.write(MODEL_ROUTE, route, plain(status))
-        return _sooner(wait, LOOK_AGAIN if accepted[0] is Reason.NAME_TAKEN else None)
+        return _sooner(wait, LOOK_AGAIN if accepted[0] in (Reason.NAME_TAKEN, Reason.CHILD_REFUSED) else None)
 
-    async def _apply_service(self, route: Object) -> str:
-        """What stands in the way of the route's Service, empty where nothing does."""
+    async def _apply_service(self, route: Object, spec: ModelRouteSpec) -> tuple[Reason, str] | None:
+        """What stands in the way of the route's children."""
+        if taken := self._survey.taken(key_of(route)[0], spec.server_name):
+            return Reason.NAME_TAKEN, taken
         try:
             await self._cluster.apply(make_route_service(route))
-        except NameTakenError as error:
-            return str(error)
-        return ""
+        except (NameTakenError, RefusedError) as error:
+            return _problem(error)
+        return None
 
     def _accept(
         self, namespace: str, name: str, spec: ModelRouteSpec, routing: Routing | None, entry: Entry | None
@@ -231,14 +232,23 @@ class Reconciler:
         try:
             wait = await self._write_routing(namespace, server, routes)
             for body in (*make_server_access(server), *make_server_network(server)):
-                await self._cluster.apply(body)
-            await self._cluster.apply(make_deployment(server, parse_spec(server, ModelServerSpec), self._settings))
-        except NameTakenError as error:
-            problem = (Reason.NAME_TAKEN, str(error))
+                problem = await self._refused(body) or problem
+            deployment = make_deployment(server, parse_spec(server, ModelServerSpec), self._settings)
+            problem = await self._refused(deployment) or problem
+        except (NameTakenError, RefusedError) as error:
+            problem = _problem(error)
         except FormatError as error:
             problem = (Reason.INVALID_SPEC, str(error))
         later = await self._write_server_status(namespace, server, len(routes), problem)
         return _sooner(wait, later, LOOK_AGAIN if problem else None)
+
+    async def _refused(self, body: Object) -> tuple[Reason, str] | None:
+        """Why a child is refused, which keeps none of the others from being made."""
+        try:
+            await self._cluster.apply(body)
+        except RefusedError as error:
+            return _problem(error)
+        return None
 
     async def _write_routing(self, namespace: str, server: Object, routes: dict[str, Object]) -> float | None:
         """Brings the routing ConfigMap up to date; says when to come again where the budget of writes is used up."""
@@ -354,6 +364,11 @@ def _parts(items: list[tuple[Kind, str]], size: int) -> Iterator[list[tuple[Kind
 def _edition(body: Object | None) -> tuple[str, int, bool] | None:
     """What of an object a document goes by, but for its status."""
     return None if body is None else (uid_of(body), generation_of(body), is_deleting(body))
+
+
+def _problem(error: NameTakenError | RefusedError) -> tuple[Reason, str]:
+    """Why a child is not as it should be."""
+    return (Reason.NAME_TAKEN if isinstance(error, NameTakenError) else Reason.CHILD_REFUSED), str(error)
 
 
 def _sooner(*waits: float | None) -> float | None:

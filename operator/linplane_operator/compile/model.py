@@ -108,10 +108,10 @@ def _until_pod(job: Object | None, plan: ModelPlan, around: Belongings, now: dat
     return None if left is None else left if left > 0 else LOOK_AGAIN
 
 
-def not_carried_out(taken: str) -> ModelPlan:
-    """What is left of a plan when an object of somebody else was found to have the name that a child needs."""
-    trained = condition(ConditionType.TRAINED, False, Reason.NAME_TAKEN, taken)
-    return ModelPlan(Verdict(None, Reason.NAME_TAKEN, trained.message), trained, again=LOOK_AGAIN)
+def not_carried_out(reason: Reason, message: str) -> ModelPlan:
+    """What is left of a plan when a child cannot be as it should: its name is somebody else's, or it is refused."""
+    trained = condition(ConditionType.TRAINED, False, reason, message)
+    return ModelPlan(Verdict(None, reason, trained.message), trained, again=LOOK_AGAIN)
 
 
 def _trained(spec: LinearModelSpec, verdict: Verdict) -> Condition:

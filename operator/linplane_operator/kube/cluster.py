@@ -1,15 +1,16 @@
 """Cluster I/O over a Kubernetes API: the module in which the operator differs from local mode."""
 
+import time
 from collections.abc import Callable
 
 from linplane_api import names
 from linplane_api.kinds import BY_KIND, ROLE, ROLE_BINDING, Kind
 
-from ..cluster import ConflictError, NameTakenError
+from ..cluster import ConflictError, NameTakenError, RefusedError
 from ..compile.objects import Object, controller_uid, label_of, meta, name_of, uid_of
 from ..world import World, key_of
 from .client import APPLY, MERGE, ApiError, Client, path_of
-from .drift import is_as_asked, merge_patch, stamped
+from .drift import difference, merge_patch, stamped
 from .events import refused_jobs
 from .feed import Feed
 
@@ -18,6 +19,9 @@ ABSENT = "1"
 
 OURS = {"fieldManager": names.FIELD_MANAGER, "force": "true"}
 
+LEFT_SECONDS = 300.0
+"""How long a difference stays that no write could bring about, as where an admission webhook wants it otherwise."""
+
 UNWATCHED = (ROLE, ROLE_BINDING)
 """Kinds that the operator may not list, so that it holds no more rights than it needs."""
 
@@ -25,15 +29,26 @@ Tell = Callable[[Object, bool, str, str], None]
 """Writes an Event: about, warning, reason, message."""
 
 
+class WriteRefusedError(ApiError, RefusedError):
+    """A write that is not taken as it is: 403 or 422."""
+
+    def __str__(self) -> str:
+        return self.message or self.reason
+
+
 class KubeCluster:
     """`Cluster` for Kubernetes. What a write answers is in the world at once, so the next pass sees it."""
 
-    def __init__(self, client: Client, world: World, tell: Tell, feed: Feed) -> None:
-        """`feed` takes an object as the server has it now into the world."""
+    def __init__(
+        self, client: Client, world: World, tell: Tell, feed: Feed, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`feed` takes an object as the server has it now into the world; `clock` gives seconds that never go back."""
         self._client = client
         self._world = world
         self._tell = tell
         self._feed = feed
+        self._clock = clock
+        self._left: dict[str, tuple[float, Object]] = {}  # when, and what no write could bring about; by UID
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """The object as it is now, which the world then knows too."""
@@ -48,7 +63,9 @@ class KubeCluster:
         return await self._create(_kind(body), body)
 
     async def apply(self, body: Object) -> Object:
-        """Server-side apply of what differs. Raises NameTakenError where the object's controller is somebody else."""
+        """Server-side apply of what differs. Raises NameTakenError where the object's controller is somebody else,
+        RefusedError where the API server does not take it.
+        """
         kind, asked = _kind(body), stamped(body)
         namespace, name = key_of(body)
         found = self._world.get(kind, namespace, name)
@@ -67,9 +84,35 @@ class KubeCluster:
                 return await self._create(kind, asked)
             if not _is_ours(found, body):
                 raise NameTakenError(f"{kind.kind} {name} exists and is not ours; it was not touched")
-        if found.get("immutable") or is_as_asked(asked, found):
+        if found.get("immutable"):
             return found
-        return await self._patch(kind, asked, uid_of(found))
+        missing = difference(asked, found)
+        if not missing or self._is_left(uid_of(found), missing):
+            return found
+        return await self._repair(kind, asked, found)
+
+    async def _repair(self, kind: Kind, asked: Object, found: Object) -> Object:
+        """An apply, which leaves what others have added; then that goes, or else is left for a while."""
+        uid, path = uid_of(found), path_of(kind, *key_of(asked))
+        answer = await self._write(kind, path, {**asked, "metadata": {**meta(asked), "uid": uid}})
+        if rest := difference(asked, answer):
+            same = {key: meta(answer)[key] for key in ("uid", "resourceVersion")}
+            patch = {**rest, "metadata": {**(rest.get("metadata") or {}), **same}}
+            answer = await self._write(kind, path, patch, MERGE)
+            rest = difference(asked, answer)
+        self._remember(uid, rest)
+        return answer
+
+    def _is_left(self, what: str, missing: Object) -> bool:
+        """The very same could not be brought about a while ago."""
+        since, left = self._left.get(what, (0.0, {}))
+        return left == missing and self._clock() - since < LEFT_SECONDS
+
+    def _remember(self, what: str, left: Object) -> None:
+        now = self._clock()
+        self._left = {k: entry for k, entry in self._left.items() if k != what and now - entry[0] < LEFT_SECONDS}
+        if left:
+            self._left[what] = now, left
 
     async def replace(self, body: Object, seen: Object) -> Object:
         """Compare and swap by UID and resourceVersion. Raises ConflictError where it is not what was seen."""
@@ -83,7 +126,9 @@ class KubeCluster:
             raise
 
     async def write_status(self, kind: Kind, seen: Object, status: Object) -> None:
-        """Sets the whole status, by server-side apply, so that what is left out goes."""
+        """Sets the whole status, by server-side apply, so that what is left out goes; what others have added goes
+        too.
+        """
         namespace, name = key_of(seen)
         body = {
             "apiVersion": kind.api_version,
@@ -91,8 +136,14 @@ class KubeCluster:
             "metadata": {"name": name, "namespace": namespace, "uid": uid_of(seen)},
             "status": status,
         }
+        path, left = path_of(kind, namespace, name, "status"), f"{uid_of(seen)}/status"
         try:
-            await self._write(kind, path_of(kind, namespace, name, "status"), body)
+            answer = await self._write(kind, path, body)
+            added = merge_patch(body, answer, ("status",))
+            if added and not self._is_left(left, added):
+                same = {key: meta(answer)[key] for key in ("uid", "resourceVersion")}
+                answer = await self._write(kind, path, {**added, "metadata": same}, MERGE)
+                self._remember(left, merge_patch(body, answer, ("status",)))
         except ApiError as error:
             if error.status != 404:
                 raise
@@ -155,10 +206,6 @@ class KubeCluster:
                 return live is not None and uid_of(live) == owner["uid"]
         return True
 
-    async def _patch(self, kind: Kind, body: Object, uid: str) -> Object:
-        same = {**body, "metadata": {**meta(body), "uid": uid}}
-        return await self._write(kind, path_of(kind, *key_of(body)), same)
-
     async def _write(self, kind: Kind, path: str, body: Object, content_type: str = APPLY) -> Object:
         query = OURS if content_type == APPLY else {"fieldManager": names.FIELD_MANAGER}
         try:
@@ -168,6 +215,8 @@ class KubeCluster:
                 raise ConflictError(
                     f"{kind.kind} {name_of(body) or path.rsplit('/', 1)[-1]}: {error.message}"
                 ) from error
+            if error.status in (403, 422):
+                raise WriteRefusedError(error.status, error.reason, error.message) from error
             raise
         self._feed.seen(kind, answer)
         return answer

@@ -1,5 +1,5 @@
-"""Is a child as it should be: pure, by what is asked for. What others add beside it (defaults, their own keys) does
-not count.
+"""Is a child as it should be: pure, by what is asked for. What others add beside it (defaults, their own labels) does
+not count; what they add to our lists and selectors, or to what a pod runs, does.
 """
 
 import hashlib
@@ -7,12 +7,15 @@ from typing import Any
 
 import msgspec
 
-from linplane_api.kinds import CONFIG_MAP
-
 from ..compile.objects import Object, meta
 from .quantity import is_same
 
 QUANTITIES = ("requests", "limits")
+EXACT = ("selector", "labelSelector", "nodeSelector")
+"""Maps in which one key more finds fewer pods or nodes, or none."""
+POD_ADDITIONS = ("initContainers", "nodeSelector", "tolerations", "affinity", "hostNetwork", "hostAliases")
+CONTAINER_ADDITIONS = ("command", "envFrom", "volumeDevices")
+"""What no API server adds to a pod or a container of itself, and that changes where or what it runs."""
 ANNOTATION = "linplane.dev/applied"
 """The hash of what was applied last: tells that something is asked for no longer."""
 
@@ -25,29 +28,41 @@ def stamped(body: Object) -> Object:
     return {**body, "metadata": {**metadata, "annotations": annotations}}
 
 
-def is_as_asked(asked: Object, found: Object) -> bool:
-    """`found` (as the server has it) holds all of `asked` (stamped); a ConfigMap's data holds nothing else."""
-    if asked.get("kind") == CONFIG_MAP.kind and (asked.get("data") or {}) != (found.get("data") or {}):
-        return False
-    return _holds(asked, found)
+def difference(asked: Object, found: Object) -> Object:
+    """The RFC 7386 patch that brings `found` (as the server has it) to hold all of `asked` (stamped), and to hold
+    nothing beside it that changes what it means; empty where it does.
+    """
+    patch: Object = {}
+    for key, value in asked.items():
+        part = _differs(key, value, found.get(key))
+        if part is not _SAME:
+            patch[key] = part
+    if "containers" in asked:
+        patch |= dict.fromkeys(key for key in POD_ADDITIONS if found.get(key) and not asked.get(key))
+    if "image" in asked:
+        patch |= dict.fromkeys(key for key in CONTAINER_ADDITIONS if found.get(key) and not asked.get(key))
+    return patch
+
+
+def _differs(key: str, asked: Any, found: Any) -> Any:
+    """The part of the patch, _SAME where none is needed."""
+    if key in EXACT:
+        return _merge(asked, found)
+    if key in QUANTITIES and isinstance(asked, dict) and isinstance(found, dict):
+        return _SAME if all(is_same(value, found.get(name)) for name, value in asked.items()) else asked
+    if isinstance(asked, dict) and isinstance(found, dict):
+        return difference(asked, found) or _SAME
+    return _SAME if _holds(asked, found) else asked
 
 
 def _holds(asked: Any, found: Any) -> bool:
     if isinstance(asked, dict):
-        if not isinstance(found, dict):
-            return not asked and found is None
-        return all(_part_holds(key, value, found.get(key)) for key, value in asked.items())
+        return not difference(asked, found) if isinstance(found, dict) else not asked and found is None
     if isinstance(asked, list | tuple):
         if not asked and found is None:
             return True
         return isinstance(found, list) and len(asked) == len(found) and all(map(_holds, asked, found))
     return bool(asked == found) or (asked in ("", None) and found in ("", None))
-
-
-def _part_holds(key: str, asked: Any, found: Any) -> bool:
-    if key in QUANTITIES and isinstance(asked, dict) and isinstance(found, dict):
-        return all(is_same(value, found.get(name)) for name, value in asked.items())
-    return _holds(asked, found)
 
 
 def merge_patch(asked: Object, seen: Object, fields: tuple[str, ...]) -> Object:

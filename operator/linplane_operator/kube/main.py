@@ -82,7 +82,7 @@ class Operator:
         budget = Budget(self._clock)
         self._queue = WorkQueue(self._work, self._failed, random.Random())  # noqa: S311 - spreads retries
         self._feed = Feed(self._world, self._queue.add)
-        self._cluster = KubeCluster(self._client, self._world, self._events.tell, self._feed)
+        self._cluster = KubeCluster(self._client, self._world, self._events.tell, self._feed, self._clock)
         self._reconciler = Reconciler(
             self._world, self._cluster, options.settings, now=now, budget=budget, ask=self._ask
         )

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from linplane_api.kinds import BY_KIND, MODEL_SERVER, ROLE, SERVICE, Kind
-from linplane_operator.cluster import ConflictError, NameTakenError
+from linplane_operator.cluster import ConflictError, NameTakenError, RefusedError
 from linplane_operator.compile.objects import Object, child, meta
-from linplane_operator.kube.client import ApiError, Client, path_of
-from linplane_operator.kube.cluster import KubeCluster
+from linplane_operator.kube.client import MERGE, ApiError, Client, path_of
+from linplane_operator.kube.cluster import LEFT_SECONDS, KubeCluster
 from linplane_operator.kube.feed import Feed
 from linplane_operator.world import World
 
@@ -23,6 +23,8 @@ class Api(Client):
     """Objects by path; `calls` are those that were made."""
 
     def __init__(self) -> None:
+        self.always: Object = {}  # what an admission webhook sets in each spec
+        self.refuses = 0  # with which status it answers each write
         self.objects: dict[str, Object] = {}
         self.calls: list[str] = []
         self.version = 10
@@ -43,14 +45,46 @@ class Api(Client):
             return found
         assert method == "PATCH"
         body = given["body"]
-        if meta(body).get("resourceVersion") == "1":
+        if self.refuses:
+            raise ApiError(self.refuses, "Invalid", "requests above limits")
+        path = path.removesuffix("/status")
+        if given["content_type"] == MERGE:
+            assert found or self.objects[path]
+            self.put(_merged(self.objects[path], body))
+        elif meta(body).get("resourceVersion") == "1":
             if found:
                 raise ApiError(409, "Conflict", "exists")
             self.put(body)
         else:
-            assert found
-            self.put({**found, **body, "metadata": {**meta(found), **meta(body)}})
+            found = self.objects[path]
+            self.put(_applied(found, body))
+        if self.always:
+            self.objects[path]["spec"] = {**self.objects[path]["spec"], **self.always}
         return self.objects[path]
+
+
+def _merged(found: Object, patch: Object) -> Object:
+    """RFC 7386."""
+    result = dict(found)
+    for key, value in patch.items():
+        inner = result.get(key)
+        result[key] = _merged(inner if isinstance(inner, dict) else {}, value) if isinstance(value, dict) else value
+    return {key: value for key, value in result.items() if value is not None}
+
+
+def _applied(found: Object, asked: Object) -> Object:
+    """Server-side apply: items of others stay in a list, behind ours."""
+    result = dict(found)
+    for key, value in asked.items():
+        inner = result.get(key)
+        if isinstance(value, dict) and isinstance(inner, dict):
+            result[key] = _applied(inner, value)
+        elif isinstance(value, list) and isinstance(inner, list):
+            named = {item["name"] for item in value if "name" in item}
+            result[key] = value + [item for item in inner if item.get("name", "") not in {"", *named}]
+        else:
+            result[key] = value
+    return result
 
 
 class Setup:
@@ -59,7 +93,8 @@ class Setup:
     def __init__(self) -> None:
         self.api, self.world = Api(), World()
         self.feed = Feed(self.world, lambda _: None)
-        self.cluster = KubeCluster(self.api, self.world, lambda *_: None, self.feed)
+        self.time = 1000.0
+        self.cluster = KubeCluster(self.api, self.world, lambda *_: None, self.feed, lambda: self.time)
 
     async def apply(self, body: Object) -> list[str]:
         """The calls that it took."""
@@ -81,6 +116,68 @@ async def test_twice_writes_once(setup: Setup) -> None:
     assert await setup.apply(made(SERVICE, spec={"a": 1})) == ["PATCH"]
     assert await setup.apply(made(SERVICE, spec={"a": 1})) == []
     assert await setup.apply(made(SERVICE, spec={"a": 2})) == ["PATCH"]
+
+
+PORTS: Object = {"ports": [{"name": "http", "port": 80}], "selector": {"app": "a"}}
+ADDED = [
+    {**PORTS, "ports": [*PORTS["ports"], {"name": "odd", "port": 99}]},
+    {**PORTS, "selector": {"app": "a", "odd": "x"}},
+]
+
+
+def _edit(setup: Setup, spec: Object) -> None:
+    """By somebody, and the news of it."""
+    (found,) = setup.api.objects.values()
+    setup.api.put({**found, "spec": spec})
+    (found,) = setup.api.objects.values()
+    setup.feed.seen(SERVICE, found)
+
+
+@pytest.mark.parametrize("spec", ADDED)
+async def test_what_others_add_goes_and_then_there_is_rest(setup: Setup, spec: Object) -> None:
+    """Server-side apply alone leaves it."""
+    service = made(SERVICE, spec=PORTS)
+    await setup.apply(service)
+    _edit(setup, spec)
+    assert await setup.apply(service) == ["PATCH", "PATCH"]
+    (found,) = setup.api.objects.values()
+    assert found["spec"] == PORTS
+    assert await setup.apply(service) == []
+
+
+async def test_what_a_webhook_wants_otherwise_is_left_for_a_while(setup: Setup) -> None:
+    """And anything else that differs is still repaired."""
+    service = made(SERVICE, spec={**PORTS, "type": "ClusterIP"})
+    setup.api.always = {"type": "LoadBalancer"}
+    await setup.apply(service)
+    assert await setup.apply(service) == ["PATCH", "PATCH"]
+    assert await setup.apply(service) == []
+    _edit(setup, ADDED[0])
+    assert await setup.apply(service) == ["PATCH", "PATCH"]
+    (found,) = setup.api.objects.values()
+    assert found["spec"] == {**PORTS, "type": "LoadBalancer"}
+    assert await setup.apply(service) == []
+    setup.time += LEFT_SECONDS
+    assert await setup.apply(service) == ["PATCH", "PATCH"]
+
+
+async def test_what_others_add_to_a_status_goes(setup: Setup) -> None:
+    setup.api.put({**OWNER, "status": {"routes": 1, "odd": "x", "conditions": [{"name": "Odd"}]}})
+    (seen,) = setup.api.objects.values()
+    status = {"routes": 2, "conditions": [{"name": "Ready"}]}
+    await setup.cluster.write_status(MODEL_SERVER, seen, status)
+    (found,) = setup.api.objects.values()
+    assert found["status"] == status
+    assert setup.api.calls == ["PATCH", "PATCH"]
+    await setup.cluster.write_status(MODEL_SERVER, seen, {**status, "routes": 3})
+    assert setup.api.calls == ["PATCH"] * 3
+
+
+@pytest.mark.parametrize("status", [403, 422])
+async def test_what_the_api_server_refuses_is_said_in_its_words(setup: Setup, status: int) -> None:
+    setup.api.refuses = status
+    with pytest.raises(RefusedError, match=r"^requests above limits$"):
+        await setup.apply(made(SERVICE, spec={"a": 1}))
 
 
 async def test_what_nobody_watches_is_looked_at_first_and_again_when_that_was_asked_for(setup: Setup) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linplane_operator.kube.drift import is_as_asked, merge_patch, stamped
+from linplane_operator.kube.drift import difference, merge_patch, stamped
 
 ASKED: dict[str, Any] = {
     "kind": "Deployment",
@@ -29,24 +29,49 @@ FOUND = [
 
 @pytest.mark.parametrize(("what", "change", "expected"), FOUND, ids=[row[0] for row in FOUND])
 def test_what_counts_as_drift(what: str, change: dict[str, Any], expected: bool) -> None:
-    assert is_as_asked(ASKED, {**ASKED, **change}) is expected
+    assert (difference(ASKED, {**ASKED, **change}) == {}) is expected
 
 
 def test_an_empty_map_is_as_good_as_none() -> None:
     """An API server leaves out what is empty."""
-    assert is_as_asked({"kind": "Job", "a": {}, "b": []}, {"kind": "Job"})
+    assert difference({"kind": "Job", "a": {}, "b": []}, {"kind": "Job"}) == {}
 
 
-def test_a_configmaps_data_holds_nothing_else() -> None:
-    asked = {"kind": "ConfigMap", "data": {"a": "1"}}
-    assert is_as_asked(asked, asked)
-    assert not is_as_asked(asked, {"kind": "ConfigMap", "data": {"a": "1", "b": "2"}})
+def test_what_a_trainer_has_put_into_its_result_stays() -> None:
+    """A view that is behind asks for it, empty."""
+    assert difference({"kind": "ConfigMap", "data": {}}, {"kind": "ConfigMap", "data": {"a": "1"}}) == {}
+
+
+POD: dict[str, Any] = {"containers": [{"name": "c", "image": "i", "args": ["x"]}], "nodeSelector": {"disk": "ssd"}}
+DEFAULTED = {**POD["containers"][0], "terminationMessagePath": "/dev/termination-log"}
+ONE, TWO = {"app": "a"}, {"app": "a", "odd": "x"}
+OTHER = {**DEFAULTED, "env": [{"name": "E"}], "command": ["sh"]}
+ADDED = [
+    ("selector", ONE, TWO, {"odd": None}),
+    ("selector", {"matchLabels": ONE}, {"matchLabels": TWO}, {"matchLabels": {"odd": None}}),
+    ("ports", [{"port": 80}], [{"port": 80, "protocol": "TCP"}, {"port": 99}], [{"port": 80}]),
+    ("ports", [{"port": 80}], [{"port": 80, "protocol": "TCP"}], None),
+    ("labels", {"app": "a"}, {"app": "a", "theirs": "b"}, None),
+    ("requests", {"cpu": "1000m"}, {"cpu": "1"}, None),
+    ("spec", POD, {**POD, "containers": [DEFAULTED], "dnsPolicy": "ClusterFirst"}, None),
+    ("spec", POD, {**POD, "initContainers": [{"name": "i"}]}, {"initContainers": None}),
+    ("spec", POD, {**POD, "nodeSelector": {"disk": "ssd", "odd": "x"}}, {"nodeSelector": {"odd": None}}),
+    ("spec", POD, {**POD, "containers": [OTHER]}, {"containers": POD["containers"]}),
+    ("spec", POD, {**POD, "containers": [DEFAULTED, {"name": "d"}]}, {"containers": POD["containers"]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("field", "asked", "found", "patch"), ADDED)
+def test_what_others_add_is_taken_away_where_it_changes_what_is_meant(
+    field: str, asked: Any, found: Any, patch: Any
+) -> None:
+    assert difference({field: asked}, {field: found}) == ({} if patch is None else {field: patch})
 
 
 def test_what_is_asked_for_no_longer_shows_in_the_stamp() -> None:
     less = {**ASKED, "spec": {"replicas": 2}}
-    assert is_as_asked(less, ASKED)
-    assert not is_as_asked(stamped(less), stamped(ASKED))
+    assert difference(less, ASKED) == {}
+    assert difference(stamped(less), stamped(ASKED))
     assert stamped(ASKED) == stamped(dict(reversed(ASKED.items())))
 
 
@@ -64,6 +89,17 @@ def _applied(target: Any, patch: Any) -> Any:
 
 
 DATA = st.dictionaries(st.sampled_from("abcdef"), st.text(max_size=3), max_size=6)
+
+
+KEYS = st.sampled_from("abc")
+PARTS = st.recursive(st.text(max_size=2), lambda p: st.lists(p, max_size=3) | st.dictionaries(KEYS, p))
+OBJECTS = st.dictionaries(st.sampled_from(["a", "b", "selector", "containers", "command", "image"]), PARTS)
+
+
+@given(asked=OBJECTS, found=OBJECTS)
+def test_a_difference_is_none_once_it_is_applied(asked: dict[str, Any], found: dict[str, Any]) -> None:
+    """So a repair ends."""
+    assert difference(asked, _applied(found, difference(asked, found))) == {}
 
 
 @given(asked=DATA, seen=DATA)

@@ -35,7 +35,7 @@ DIGEST = parse_artifact(text()).digest
             ("False", Reason.TRAINING_CHANGED),
             ("False", Reason.TRAINING_CHANGED),
         ),
-        (not_carried_out("x"), ("False", Reason.NAME_TAKEN), ("False", Reason.NAME_TAKEN)),
+        (not_carried_out(Reason.NAME_TAKEN, "x"), ("False", Reason.NAME_TAKEN), ("False", Reason.NAME_TAKEN)),
     ],
     ids=["training", "bad data", "sound", "gate missed", "lost", "changed", "name taken"],
 )

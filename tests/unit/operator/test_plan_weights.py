@@ -83,7 +83,7 @@ def test_weights_miss_a_gate_that_nothing_can_be_judged_by():
 
 def test_a_name_that_is_taken_leaves_nothing_learned():
     """What could not be kept does not count."""
-    made = not_carried_out("ConfigMap x exists and is not ours")
+    made = not_carried_out(Reason.NAME_TAKEN, "ConfigMap x exists and is not ours")
     assert made.trained.reason is Reason.NAME_TAKEN
     assert made.verdict.file is None
     assert made.again is not None

@@ -4,7 +4,7 @@ import pytest
 
 from linplane_api import names
 from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, JOB, MODEL_SERVER
-from linplane_operator.cluster import ConflictError, NameTakenError
+from linplane_operator.cluster import ConflictError, NameTakenError, RefusedError
 from linplane_operator.compile.objects import Settings, uid_of
 from linplane_operator.compile.training import result_name
 from unit.operator.builders import (
@@ -171,3 +171,40 @@ def test_a_version_that_cannot_be_read_stops_no_route(sim):
     sim.settle()
     assert told(sim.route(), "Accepted") == ("False", "VersionNotFound")
     assert told(sim.route("other"), "Ready") == ("True", "Ready")
+
+
+REFUSED = [
+    ("Service", "homes", "route", "Accepted"),
+    ("Deployment", DEPLOYED, "server", "Converged"),
+    ("PodDisruptionBudget", DEPLOYED, "server", "Ready"),
+    ("Job", "linplane-homes-v2", "model", "Trained"),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "told_by", "condition"), REFUSED)
+def test_a_child_that_the_api_server_refuses_is_told_and_tried_again(sim, kind, name, told_by, condition):
+    """By a rule or a quota; what serves goes on, and the other children are made."""
+    free = []
+
+    def refuse(verb, body):
+        if body["kind"] == kind and body["metadata"]["name"].startswith(name) and not free:
+            raise RefusedError(f"{name} is invalid: must be less than or equal to memory limit")
+
+    sim.cluster.before_write = refuse
+    sim.apply(linear_model(), linear_model("v2"), model_route())
+    sim.settle()
+
+    def teller():
+        server = sim.get(MODEL_SERVER, "default")
+        return {"route": sim.route(), "server": server, "model": sim.model("v2")}[told_by]
+
+    assert told(teller(), condition) == told(teller(), "Ready") == ("False", "ChildRefused")
+    assert "memory limit" in status_condition(teller(), condition)["message"]
+    assert told(sim.route(), "Servable") == ("True", "Serving")
+    assert (sim.store.get(DEPLOYMENT, DEPLOYED) is None) is (kind == "Deployment")
+    assert sim.failures == []
+    free.append(True)
+    sim.now = max(sim.later.values())
+    sim.ask(*sim.later)
+    sim.settle()
+    assert told(teller(), "Ready")[0] == "True"

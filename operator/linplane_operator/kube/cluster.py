@@ -94,7 +94,12 @@ class KubeCluster:
     async def _repair(self, kind: Kind, asked: Object, found: Object) -> Object:
         """An apply, which leaves what others have added; then that goes, or else is left for a while."""
         uid, path = uid_of(found), path_of(kind, *key_of(asked))
-        answer = await self._write(kind, path, {**asked, "metadata": {**meta(asked), "uid": uid}})
+        try:
+            answer = await self._write(kind, path, {**asked, "metadata": {**meta(asked), "uid": uid}})
+        except WriteRefusedError as error:  # it may be invalid only beside what others have added
+            if error.status != 422:
+                raise
+            answer = found
         if rest := difference(asked, answer):
             same = {key: meta(answer)[key] for key in ("uid", "resourceVersion")}
             patch = {**rest, "metadata": {**(rest.get("metadata") or {}), **same}}

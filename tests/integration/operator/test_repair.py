@@ -1,7 +1,8 @@
 """What was deleted, edited or taken by somebody else; trainings that fail; weights by hand."""
 
 import json
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -92,61 +93,155 @@ def test_a_quota_is_named_and_the_training_goes_on_once_there_is_room(site: Site
     message = site.comes_to(LINEAR_MODEL, "many-v1", "Trained", "False", "QuotaExceeded")
     assert "gets no pod: exceeded quota: few, requested: pods=1" in message
     assert "it goes on once the quota has room" in message
+    job = site.get(LINEAR_MODEL, "many-v1")["status"]["job"]
+    waited_for: list[tuple[Kind, str]] = [
+        (CONFIG_MAP, job), (JOB, job), (SERVICE_ACCOUNT, "linplane-trainer"),
+        (ROLE, "linplane-trainer"), (ROLE_BINDING, "linplane-trainer"),
+    ]  # fmt: skip
+    before = [site.get(kind, name)["metadata"]["uid"] for kind, name in waited_for]
+    for (kind, name), uid in zip(waited_for, before, strict=True):  # what it waits for, each alone
+        site.admin.delete(kind, name, site.namespace, propagation="Background")
+        eventually(lambda: (site.get_or_none(kind, name) or {"metadata": {"uid": uid}})["metadata"]["uid"] != uid, 35)  # noqa: B023
     site.admin.delete(QUOTA, "few", site.namespace)
     site.comes_to(LINEAR_MODEL, "many-v1", "Ready", "True", timeout=90)
 
 
+SERVER = "linplane-server-default"
 CHILDREN: list[tuple[Kind, str]] = [
-    (DEPLOYMENT, "linplane-server-default"),
+    (ROLE, SERVER),
+    (ROLE_BINDING, SERVER),
+    (SERVICE_ACCOUNT, SERVER),
+    (DEPLOYMENT, SERVER),  # after the account, whose tokens go with it
     (SERVICE, "iris"),
     (SERVICE, "linplane-default-admin"),
-    (SERVICE_ACCOUNT, "linplane-server-default"),
-    (DISRUPTION_BUDGET, "linplane-server-default"),
+    (DISRUPTION_BUDGET, SERVER),
     (CONFIG_MAP, ROUTING),
-    (ROLE, "linplane-server-default"),
-    (ROLE_BINDING, "linplane-server-default"),
 ]
+UNTOLD = CHILDREN[:2]  # nobody watches them: looked at now and then
 
 
 def test_every_child_that_is_deleted_comes_back(site: Site) -> None:
-    before = {(kind, name): site.get(kind, name) for kind, name in CHILDREN}
-    for kind, name in CHILDREN:
-        site.admin.delete(kind, name, site.namespace, propagation="Background")
+    """Each alone, but for those that take their time."""
+    for together in (UNTOLD, *([child] for child in CHILDREN[2:])):
+        before = {(kind, name): site.get(kind, name) for kind, name in together}
+        began = time.monotonic()
+        for kind, name in together:
+            site.admin.delete(kind, name, site.namespace, propagation="Background")
 
-    def back() -> bool:
-        for (kind, name), body in before.items():
-            found = site.get_or_none(kind, name)
-            assert found, (kind.kind, name)
-            assert found["metadata"]["uid"] != body["metadata"]["uid"], (kind.kind, name)
-        return True
+        def back(one: tuple[Kind, str], old: dict[str, Any]) -> bool:
+            found = site.get_or_none(*one)
+            return found is not None and found["metadata"]["uid"] != old["metadata"]["uid"]
 
-    eventually(back, 35, 0.1)
+        for one, old in before.items():
+            eventually(lambda: back(one, old), 35 - (time.monotonic() - began), 0.1)  # noqa: B023
+            print(f"{one[0].kind} {one[1]}: back after {time.monotonic() - began:.1f} s")
     site.servers(2)
     site.comes_to(MODEL_ROUTE, "iris", "Ready", "True")
     site.comes_to(MODEL_SERVER, "default", "Ready", "True")
     assert {answer["status"] for answer in site.predict("iris", ROW)} <= {200, 422}
 
 
-EDITS: list[tuple[Kind, str, Any, Callable[[dict[str, Any]], Any]]] = [
-    (DEPLOYMENT, "linplane-server-default", {"spec": {"replicas": 5}}, lambda b: b["spec"]["replicas"] == 2),
-    (SERVICE, "iris", {"spec": {"selector": {LABEL: "x"}}}, lambda b: b["spec"]["selector"][LABEL] != "x"),
-    (ROLE, "linplane-server-default", {"rules": []}, lambda b: len(b["rules"] or ()) == 2),
-    (CONFIG_MAP, ROUTING, {"data": {"route.iris": "{"}}, lambda b: "document" in b["data"]["route.iris"]),
-    (CONFIG_MAP, ROUTING, {"data": {"route.no": "{}"}}, lambda b: "route.no" not in b["data"]),
-]  # fmt: skip
+Edit = tuple[Kind, str, Any]
+CHANGED: list[Edit] = [
+    (DEPLOYMENT, SERVER, {"spec": {"replicas": 5}}),
+    (SERVICE, "iris", {"spec": {"selector": {LABEL: "x"}}}),
+    (SERVICE, "linplane-default-admin", {"spec": {"ports": [{"name": "admin", "port": 1, "targetPort": 1}]}}),
+    (SERVICE_ACCOUNT, SERVER, {"automountServiceAccountToken": True}),
+    (DISRUPTION_BUDGET, SERVER, {"spec": {"maxUnavailable": 0}}),
+    (ROLE, SERVER, {"rules": []}),
+    (ROLE_BINDING, SERVER, {"subjects": []}),
+    (CONFIG_MAP, ROUTING, {"data": {"route.iris": "{"}}),
+]
 
 
-def test_every_child_that_is_edited_is_as_it_was(site: Site) -> None:
-    for kind, name, change, is_right in EDITS:
-        site.admin.patch(kind, name, change, site.namespace)
-        eventually(lambda: is_right(site.get(kind, name)), 35, 0.1)  # noqa: B023
+def add(where: str, what: object) -> dict[str, object]:
+    return {"op": "add", "path": where, "value": what}
+
+
+POD_SPEC = "/spec/template/spec"
+ADDED: list[Edit] = [
+    (
+        DEPLOYMENT,
+        SERVER,
+        [
+            add(f"{POD_SPEC}/containers/0/env/-", {"name": "ODD", "value": "x"}),
+            add(f"{POD_SPEC}/containers/-", {"name": "odd", "image": "odd"}),
+            add(f"{POD_SPEC}/volumes/-", {"name": "odd", "emptyDir": {}}),
+            add(f"{POD_SPEC}/initContainers", [{"name": "odd-too", "image": "odd"}]),
+            add(f"{POD_SPEC}/nodeSelector", {"odd": "x"}),
+        ],
+    ),
+    (SERVICE, "iris", {"spec": {"selector": {"odd": "x"}}}),
+    (SERVICE, "linplane-default-admin", [add("/spec/ports/-", {"name": "odd", "port": 99, "protocol": "TCP"})]),
+    (SERVICE_ACCOUNT, SERVER, {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}}}),
+    (DISRUPTION_BUDGET, SERVER, {"spec": {"selector": {"matchLabels": {"odd": "x"}}}}),
+    (ROLE, SERVER, [add("/rules/-", {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]})]),
+    (ROLE_BINDING, SERVER, [add("/subjects/-", {"kind": "ServiceAccount", "name": "odd", "namespace": "odd"})]),
+    (CONFIG_MAP, ROUTING, {"data": {"route.no": "{}"}}),
+]
+
+
+def meaning(body: dict[str, Any]) -> dict[str, Any]:
+    """All of a child but who wrote it when; of the routing ConfigMap, the routes that it has a document of."""
+    kept = {key: body.get(key) for key in ("spec", "rules", "subjects", "automountServiceAccountToken")}
+    routes = sorted(k for k, text in (body.get("data") or {}).items() if k == "sequence" or "document" in text)
+    return {**kept, "keys": sorted(body.get("data") or {}), "routes": routes, "labels": body["metadata"]["labels"]}
+
+
+@pytest.mark.parametrize("edits", [CHANGED, ADDED], ids=["changed", "added"])
+def test_every_child_that_is_edited_is_as_it_was(site: Site, edits: list[Edit]) -> None:
+    """Different children at a time."""
+    before = [meaning(site.get(kind, name)) for kind, name, _ in edits]
+    began = time.monotonic()
+    for kind, name, change in edits:
+        changed = site.admin.patch(kind, name, change, site.namespace)
+        assert meaning(changed) not in before, (kind.kind, name)
+    for (kind, name, _), right in zip(edits, before, strict=True):
+
+        def is_right(kind: Kind = kind, name: str = name, right: object = right) -> bool:
+            found = meaning(site.get(kind, name))
+            assert found == right, (kind.kind, name)
+            return True
+
+        eventually(is_right, 35 - (time.monotonic() - began), 0.1)
+        print(f"{kind.kind} {name}: as it was after {time.monotonic() - began:.1f} s")
+    site.servers(2)
     site.comes_to(MODEL_ROUTE, "iris", "Ready", "True")
+
+
+def test_what_is_added_to_a_status_goes_and_then_there_is_rest(site: Site) -> None:
+    """Nothing is written at all, although the operator looks at everything."""
+    odd = {
+        "type": "Odd",
+        "status": "True",
+        "reason": "Odd",
+        "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    for kind, name in ((LINEAR_MODEL, "iris-v1"), (MODEL_ROUTE, "iris"), (MODEL_SERVER, "default")):
+        site.admin.patch(kind, name, [add("/status/conditions/-", odd)], site.namespace, "status")
+        eventually(lambda: "Odd" not in str(site.get(kind, name)["status"]), 35, 0.1)  # noqa: B023
+
+    def rest() -> bool:
+        mark, before = site.plane.audit.mark(), reconciled()
+        eventually(lambda: reconciled() > before, 40, 0.2)
+        assert [line for line in site.writes(mark) if line.startswith("the-operator")] == []
+        return True
+
+    def reconciled() -> float:
+        return site.operator.metric("linplane_operator_reconciles_total", kind="ModelServer")
+
+    eventually(rest, 90)
 
 
 def test_a_lost_artifact_is_said_and_trained_again_to_the_same_digest(site: Site) -> None:
     status = site.get(LINEAR_MODEL, "iris-v1")["status"]
     before = site.get(CONFIG_MAP, status["artifact"])
+    site.kubelet.holding.set()  # no trainer begins meanwhile
     site.admin.delete(CONFIG_MAP, status["artifact"], site.namespace)
+    assert status["artifact"] in site.comes_to(LINEAR_MODEL, "iris-v1", "Ready", "False", "ArtifactLost", timeout=35)
+    assert {answer["status"] for answer in site.predict("iris", ROW)} <= {200, 422}, "routes go on"
+    site.kubelet.holding.clear()
 
     def back() -> bool:
         found = site.get_or_none(CONFIG_MAP, status["artifact"]) or before
@@ -182,10 +277,29 @@ def test_what_somebody_else_has_is_not_touched(site: Site) -> None:
     assert site.get(SERVICE, "taken")["spec"]["ports"][0]["port"] == 80
 
 
+ABOVE = {"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}}
+
+
 def test_no_call_was_refused(site: Site) -> None:
     """But for those of servers whose Role was deleted above, and the one beside somebody's port of the same name."""
     expected = 'Service "linplane-default-admin" is invalid: spec.ports[1].name: Duplicate value: "admin"'
     assert [call for call in site.refused() if call[0] != "linplane-server-default" and call[3] != expected] == []
+
+
+def test_what_the_api_server_does_not_take_is_told(site: Site) -> None:
+    """By the server and by the version, in its words; what serves goes on."""
+    before = site.get(DEPLOYMENT, SERVER)["spec"]
+    site.admin.patch(MODEL_SERVER, "default", {"spec": ABOVE}, site.namespace)
+    site.apply(version("v1", "tight", training={**SYNTHETIC, "job": ABOVE}))
+    words = "must be less than or equal to cpu limit"
+    assert words in site.comes_to(MODEL_SERVER, "default", "Ready", "False", "ChildRefused")
+    assert words in site.comes_to(LINEAR_MODEL, "tight-v1", "Trained", "False", "ChildRefused")
+    assert site.get(DEPLOYMENT, SERVER)["spec"] == before
+    assert {answer["status"] for answer in site.predict("iris", ROW)} <= {200, 422}
+    site.admin.patch(MODEL_SERVER, "default", {"spec": {"resources": None}}, site.namespace)
+    site.patch_model("tight-v1", training={"job": None})
+    site.comes_to(MODEL_SERVER, "default", "Ready", "True")
+    site.comes_to(LINEAR_MODEL, "tight-v1", "Ready", "True")
 
 
 @contextmanager

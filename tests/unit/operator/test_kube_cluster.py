@@ -7,7 +7,7 @@ import pytest
 from linplane_api.kinds import BY_KIND, MODEL_SERVER, ROLE, SERVICE, Kind
 from linplane_operator.cluster import ConflictError, NameTakenError, RefusedError
 from linplane_operator.compile.objects import Object, child, meta
-from linplane_operator.kube.client import MERGE, ApiError, Client, path_of
+from linplane_operator.kube.client import APPLY, MERGE, ApiError, Client, path_of
 from linplane_operator.kube.cluster import LEFT_SECONDS, KubeCluster
 from linplane_operator.kube.feed import Feed
 from linplane_operator.world import World
@@ -25,6 +25,7 @@ class Api(Client):
     def __init__(self) -> None:
         self.always: Object = {}  # what an admission webhook sets in each spec
         self.refuses = 0  # with which status it answers each write
+        self.refused = (MERGE, APPLY)  # what of it
         self.objects: dict[str, Object] = {}
         self.calls: list[str] = []
         self.version = 10
@@ -45,7 +46,7 @@ class Api(Client):
             return found
         assert method == "PATCH"
         body = given["body"]
-        if self.refuses:
+        if self.refuses and given["content_type"] in self.refused:
             raise ApiError(self.refuses, "Invalid", "requests above limits")
         path = path.removesuffix("/status")
         if given["content_type"] == MERGE:
@@ -171,6 +172,18 @@ async def test_what_others_add_to_a_status_goes(setup: Setup) -> None:
     assert setup.api.calls == ["PATCH", "PATCH"]
     await setup.cluster.write_status(MODEL_SERVER, seen, {**status, "routes": 3})
     assert setup.api.calls == ["PATCH"] * 3
+
+
+async def test_what_is_invalid_only_beside_what_others_have_added_is_repaired(setup: Setup) -> None:
+    """Two ports of one name."""
+    service = made(SERVICE, spec=PORTS)
+    await setup.apply(service)
+    _edit(setup, {**PORTS, "ports": [{"name": "http", "port": 1}]})
+    setup.api.refuses, setup.api.refused = 422, (APPLY,)
+    assert await setup.apply(service) == ["PATCH", "PATCH"]
+    (found,) = setup.api.objects.values()
+    assert found["spec"] == PORTS
+    assert await setup.apply(service) == []
 
 
 @pytest.mark.parametrize("status", [403, 422])

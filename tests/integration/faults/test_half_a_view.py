@@ -83,6 +83,7 @@ def test_an_empty_list_withdraws_nothing(lane: Lane, kind: Kind) -> None:
     if kind in (POD, REPLICA_REPORT):
         start(lane)
     all_is_well(lane)
+    settle(lane, 1.2)  # counts are written once a second
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)

@@ -12,7 +12,7 @@ from linplane_server.cluster.source import ClusterSource, Timing
 from unit.server.builders import document, routing
 from unit.server.fake_api import NAMESPACE, ROUTING, FakeApi, Reply, event, failure, fake_api
 
-QUICK = Timing(read=0.5, patience=0.05, silence=5.0, first_pause=0.001, last_pause=0.01)
+QUICK = Timing(read=10.0, patience=0.05, silence=5.0, first_pause=0.001, last_pause=0.01)
 GET = f"GET {ROUTING}"
 
 

@@ -39,6 +39,12 @@ def set_up_logs() -> None:
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     for name in ("orchestration", "running"):  # by what Kopf ended is told once, by `watching`, without its inner life
         logging.getLogger(f"kopf._core.reactor.{name}").setLevel(logging.CRITICAL)
+    logging.getLogger("asyncio").addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """A stream of Kopf's that is told to end takes its callback for a task, which fails; it ends all the same."""
+    return "stream.<locals>.request_cancel_callback" not in record.getMessage()
 
 
 async def serve(options: Options) -> int:

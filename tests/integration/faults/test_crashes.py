@@ -11,7 +11,7 @@ from integration.faults.workloads import WORKLOADS
 PLANS = {
     "create": 30,
     "train": 16,
-    "switch": 10,
+    "switch": 8,
     "freeze and unfreeze": 24,
     "delete": 8,
     "fail, then a new version": 60,

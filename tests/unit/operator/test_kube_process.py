@@ -1,0 +1,20 @@
+"""What the operator's log leaves out."""
+
+import logging
+
+import pytest
+
+from linplane_operator.kube.process import _is_news
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("Exception in callback stream.<locals>.request_cancel_callback(<Future finished>) at kopf/api.py:237", False),
+        ("Exception in callback Events.run() at events.py:80", True),
+        ("Task exception was never retrieved", True),
+    ],
+)
+def test_an_end_of_kopfs_streams_is_no_news_and_all_else_is(message: str, told: bool) -> None:
+    record = logging.LogRecord("asyncio", logging.ERROR, "", 0, message, None, None)
+    assert _is_news(record) is told

@@ -113,9 +113,21 @@ def test_the_administrator_speaks_for_others(control_plane: ControlPlane, namesp
 # ---- that it leaves nothing behind ----
 
 
+PROGRAM = """
+import signal, sys
+from cluster.binaries import find_binaries
+from cluster.controlplane import control_plane
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+with control_plane(find_binaries(obtain=False)) as plane:
+    plane.start_controllers()
+    print(f"export KUBECONFIG={plane.kubeconfig}", flush=True)
+    signal.pause()
+"""
+
+
 @pytest.fixture
 def by_hand(control_plane: ControlPlane, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """`make cluster`."""
+    """A program that has one, until it is told to end."""
     folder = next(iter(control_plane.binaries.values())).parent
     environment = {
         **os.environ,
@@ -123,7 +135,7 @@ def by_hand(control_plane: ControlPlane, tmp_path: Path) -> Iterator[subprocess.
         "TMPDIR": str(tmp_path),
         "KUBEBUILDER_ASSETS": str(folder),
     }
-    argv = [sys.executable, "-m", "cluster"]
+    argv = [sys.executable, "-c", PROGRAM]
     process = subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, text=True)
     yield process
     process.kill()

@@ -23,7 +23,7 @@ from integration.faults.workloads import WORKLOADS
 from integration.faults.world import World, differences, world
 from support import eventually
 
-QUIET = 0.5  # seconds without a write, until which it may not be over
+QUIET = 1.2  # seconds without a write, until which it may not be over: a status is held back for one
 PATIENCE = 60.0
 REFERENCES = 2
 ATTEMPTS = 3  # how often a status is written depends on the moment: a plan may not come to its write

@@ -13,7 +13,7 @@ PLANS = {
     "train": 16,
     "switch": 8,
     "freeze and unfreeze": 24,
-    "delete": 8,
+    "delete": 6,
     "fail, then a new version": 60,
 }
 """How many there are at least: fewer would be less of a test."""

@@ -27,8 +27,8 @@ def unless(asked: Callable[[Object], object], fate: Fate) -> Fate:
     return lambda body: None if asked(body["spec"]) else fate(body)
 
 
-def memory(spec: Object) -> object:
-    return spec["containers"][0].get("resources", {}).get("limits", {}).get("memory")
+def memory(spec: Object) -> bool:
+    return spec["containers"][0].get("resources", {}).get("limits", {}).get("memory") == "1Gi"
 
 
 FATES: dict[str, Fate] = {

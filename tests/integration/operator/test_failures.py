@@ -28,7 +28,7 @@ def unless(asked: Callable[[Object], object], fate: Fate) -> Fate:
 
 
 def memory(spec: Object) -> bool:
-    return spec["containers"][0].get("resources", {}).get("limits", {}).get("memory") == "1Gi"
+    return spec["containers"][0].get("resources", {}).get("limits", {}).get("memory") == "2Gi"
 
 
 FATES: dict[str, Fate] = {
@@ -118,7 +118,7 @@ def test_killed_for_its_memory_until_it_may_have_more(site: Site) -> None:
     message = site.comes_to(LINEAR_MODEL, "memory-v1", "Trained", "False", "OOMKilled")
     assert "backoff limit" in message
     assert "raise training.job.resources.limits.memory" in message
-    site.patch_model("memory-v1", training={"job": {"resources": {"limits": {"memory": "1Gi"}}}})
+    site.patch_model("memory-v1", training={"job": {"resources": {"limits": {"memory": "2Gi"}}}})
     site.comes_to(LINEAR_MODEL, "memory-v1", "Ready", "True")
 
 

@@ -4,7 +4,7 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test e2e unit integration lint format generate bench bench-operator cluster clean
+.PHONY: help setup demo test e2e up unit integration lint format generate bench bench-operator bench-cluster cluster clean
 
 help: ## What there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ test: unit integration ## Every test
 
 e2e: setup ## The product on a cluster of its own, with real containers
 	@PYTHONPATH=tests exec $(BIN)/python -m e2e
+
+up: setup ## A cluster with the chart installed, and a shell in it
+	@PYTHONPATH=tests exec $(BIN)/python -m e2e up
 
 unit: setup ## The fast ones
 	$(BIN)/pytest tests/unit -n auto
@@ -53,6 +56,9 @@ bench: setup ## Measure, and write docs/benchmarks.md
 
 bench-operator: setup ## The same for the operator, on an API server
 	PYTHONPATH=tests $(BIN)/python -m tests.bench operator $(ONLY)
+
+bench-cluster: setup ## The same for images, room, and what `make e2e` measured
+	PYTHONPATH=tests $(BIN)/python -m tests.bench cluster
 
 cluster: setup ## A control plane with the operator, to use by hand; pods are processes of this machine
 	@PYTHONPATH=tests exec $(BIN)/python -m integration.operator

@@ -1,10 +1,11 @@
 """`make bench`: serving and training. `make bench-operator`, with the argument `operator`: the operator on an API
-server. Each writes its own sections of docs/benchmarks.md.
+server. `make bench-cluster`, with `cluster`: images, room, and what `make e2e` measured. Each writes its own sections
+of docs/benchmarks.md.
 """
 
 import sys
 
-from . import operator_fleet, operator_switches, page, serving, training
+from . import containers, operator_fleet, operator_switches, page, room, serving, training
 
 SERVING = """Written by `make bench`, on: {machine}; medians of {rounds} rounds.
 
@@ -52,8 +53,13 @@ def operate(which: str) -> dict[str, str]:
 
 def main() -> None:
     """Measures and writes."""
-    words = [*sys.argv[1:], "", ""]
-    page.write(operate(words[1]) if words[0] == "operator" else serve_and_train())
+    match sys.argv[1:]:
+        case ["operator", *which]:
+            page.write(operate(which[0] if which else ""))
+        case ["cluster"]:
+            page.write(room.measure() | containers.measure())
+        case _:
+            page.write(serve_and_train())
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ images are not touched. Its base image is made of Debian packages, so no registr
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -110,6 +111,14 @@ def build_all(by: Docker | Buildah, prefix: str, tag: str, names: Iterable[str] 
         by.build(built[name], name)
         print(f"built {built[name]} in {time.monotonic() - start:.0f} s", flush=True)
     return built
+
+
+def size_of(by: Docker | Buildah, image: str) -> int:
+    """Of all its layers, unpacked, in bytes."""
+    with tempfile.TemporaryDirectory(prefix="linplane-image-") as folder:
+        file = Path(folder, "image.tar")
+        by.save(image, file)
+        return file.stat().st_size
 
 
 def _run(command: list[str], environment: dict[str, str] | None = None) -> None:

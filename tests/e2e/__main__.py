@@ -1,6 +1,7 @@
 """`make e2e`: brings a cluster, runs the tests of this folder on it, and takes it away, also after a failure or ^C.
+Arguments go to pytest.
 
-Arguments go to pytest. Without tests (`python -m e2e up`) the cluster stays until ^C.
+`make up`: brings one with the chart installed, and a shell in which kubectl, helm and curl reach it, until that ends.
 """
 
 import signal
@@ -15,6 +16,8 @@ from cluster.binaries import BinariesMissingError
 from cluster.controlplane import StartError
 from cluster.images import ImageError
 
+from . import figures
+from .chart import install
 from .clusters import Cluster, RefusedError, cluster
 from .kept import keep
 
@@ -26,11 +29,10 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _end)
     began = time.monotonic()
     try:
-        with cluster() as made:
+        by_hand = sys.argv[1:] == ["up"]
+        with cluster("linplane" if by_hand else "linplane-e2e") as made:
             print(f"the cluster is up after {time.monotonic() - began:.0f} s", flush=True)
-            if sys.argv[1:] == ["up"]:
-                return _stay(made)
-            return _test(made, sys.argv[1:])
+            return _shell(made) if by_hand else _test(made, sys.argv[1:])
     except KeyboardInterrupt:
         return 130
     except (BinariesMissingError, ImageError, RefusedError, StartError, subprocess.SubprocessError) as error:
@@ -43,6 +45,7 @@ def main() -> int:
 def _test(made: Cluster, arguments: list[str]) -> int:
     argv = [sys.executable, "-m", "pytest", "--timeout=900", *(arguments or ["tests/e2e"])]
     code: int | None = None
+    figures.begin()
     try:
         code = subprocess.run(made.inside(argv), cwd=ROOT, env=made.environment, check=False).returncode
         return code
@@ -53,12 +56,14 @@ def _test(made: Cluster, arguments: list[str]) -> int:
             print(f"logs, events and objects are in {kept}", flush=True)
 
 
-def _stay(made: Cluster) -> int:
-    names = ("KUBECONFIG", "PATH", "LINPLANE_E2E_IMAGES", "LINPLANE_E2E_CONTEXT", "LINPLANE_E2E_NODE")
-    exports = "".join(f"  export {name}={made.environment[name]}\n" for name in names if name in made.environment)
-    print(f"{exports}  {' '.join(made.inside(['bash']))}\n^C takes it away.", flush=True)
-    signal.pause()
-    return 0
+def _shell(made: Cluster) -> int:
+    """Its exit code: that of its last command."""
+    environment = dict(made.environment)
+    argv = install(environment["LINPLANE_E2E_IMAGES"])
+    subprocess.run(made.inside(argv), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, timeout=300, check=True)
+    print("the chart is installed; this shell reaches the cluster, and leaving it takes all of it away", flush=True)
+    environment["PS1"] = "(linplane) \\w\\$ "
+    return subprocess.run(made.inside(["bash", "--norc"]), cwd=ROOT, env=environment, check=False).returncode
 
 
 def _end(_signal: int, _frame: object) -> NoReturn:

@@ -19,8 +19,6 @@ from cluster.images import PAUSE, Buildah, Docker, build_all, builder, has_docke
 from cluster.node import node
 
 PREFIX, TAG = "localhost/linplane", "e2e"
-KIND = "linplane-e2e"
-CONTEXTS = (f"kind-{KIND}", "linplane-e2e")
 
 
 class RefusedError(Exception):
@@ -39,12 +37,12 @@ class Cluster:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """Raises RefusedError, and what building and starting raise."""
+def cluster(name: str) -> Iterator[Cluster]:
+    """`name`: of a cluster of kind's. Raises RefusedError, and what building and starting raise."""
     if allowed := os.environ.get("LINPLANE_E2E_CONTEXTS"):
         yield _named(allowed.split(","))
     elif has_docker():
-        with _kind() as made:
+        with _kind(name) as made:
             yield made
     else:
         with _own_node() as made:
@@ -63,7 +61,7 @@ def _named(allowed: Sequence[str]) -> Cluster:
 
 
 @contextmanager
-def _kind() -> Iterator[Cluster]:
+def _kind(name: str) -> Iterator[Cluster]:
     kind = shutil.which("kind")
     if kind is None:
         raise RefusedError("there is docker, but no kind: install it, or name a context in LINPLANE_E2E_CONTEXTS")
@@ -72,15 +70,15 @@ def _kind() -> Iterator[Cluster]:
     with tempfile.TemporaryDirectory(prefix="linplane-e2e-") as folder:
         kubeconfig = str(Path(folder, "kubeconfig"))
         try:
-            image = [f"--image={name}"] if (name := os.environ.get("LINPLANE_E2E_KIND_IMAGE")) else []
-            _run([kind, "create", "cluster", "--name", KIND, "--kubeconfig", kubeconfig, "--wait", "120s", *image])
-            _run([kind, "load", "docker-image", "--name", KIND, *images.values()])
-            own = {"KUBECONFIG": kubeconfig, "LINPLANE_E2E_CONTEXT": f"kind-{KIND}"}
+            image = [f"--image={wanted}"] if (wanted := os.environ.get("LINPLANE_E2E_KIND_IMAGE")) else []
+            _run([kind, "create", "cluster", "--name", name, "--kubeconfig", kubeconfig, "--wait", "120s", *image])
+            _run([kind, "load", "docker-image", "--name", name, *images.values()])
+            own = {"KUBECONFIG": kubeconfig, "LINPLANE_E2E_CONTEXT": f"kind-{name}"}
             yield Cluster(
-                _environment(tools, own), list, lambda kept: _run([kind, "export", "logs", str(kept), "--name", KIND])
+                _environment(tools, own), list, lambda kept: _run([kind, "export", "logs", str(kept), "--name", name])
             )
         finally:
-            _run([kind, "delete", "cluster", "--name", KIND, "--kubeconfig", kubeconfig])
+            _run([kind, "delete", "cluster", "--name", name, "--kubeconfig", kubeconfig])
 
 
 @contextmanager

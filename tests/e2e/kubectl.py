@@ -12,8 +12,6 @@ from support import eventually
 Object = dict[str, Any]
 
 CLIENT = "client"
-SYSTEM = "linplane-system"
-RELEASE = "linplane"
 
 
 def image(name: str) -> str:

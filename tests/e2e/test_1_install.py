@@ -4,9 +4,8 @@ import json
 import time
 import urllib.request
 
-import pytest
-
 from e2e.conftest import ROOT, MakeNamespace, Release
+from e2e.figures import Tell
 from e2e.kubectl import Kubectl, first_answer, port_forward
 
 EXAMPLE = ROOT / "manifests" / "examples" / "penguins"
@@ -25,9 +24,7 @@ def _is_right(answer: object) -> bool:
     return abs(answer["prediction"] - EXPECTED) < 1e-6 and answer["version"] == "v1"
 
 
-def test_from_install_to_the_first_prediction(
-    release: Release, make_namespace: MakeNamespace, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_from_install_to_the_first_prediction(release: Release, make_namespace: MakeNamespace, tell: Tell) -> None:
     installed = time.monotonic() - release.began
     kubectl = make_namespace()
     _apply(kubectl)
@@ -35,8 +32,8 @@ def test_from_install_to_the_first_prediction(
     took = time.monotonic() - release.began
     assert status == 200
     assert _is_right(answer), answer
-    with capsys.disabled():
-        print(f"\ninstalled after {installed:.1f} s, first right prediction from another pod after {took:.1f} s")
+    tell("`helm install --wait`, s", f"{installed:.1f}", "")
+    tell("from `helm install` to the first prediction from another pod, s", f"{took:.1f}", "< 60")
     assert took < FIRST_PREDICTION_SECONDS
     _look(kubectl)
 

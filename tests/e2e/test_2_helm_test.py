@@ -1,7 +1,8 @@
 """`helm test`: predicts, checks the answer, and leaves nothing behind."""
 
+from e2e.chart import RELEASE, SYSTEM
 from e2e.conftest import Release
-from e2e.kubectl import RELEASE, SYSTEM, Kubectl, helm
+from e2e.kubectl import Kubectl, helm
 from support import eventually
 
 

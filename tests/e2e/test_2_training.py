@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from e2e.conftest import CHART, ENFORCE, ROOT, MakeNamespace, values
-from e2e.kubectl import RELEASE, SYSTEM, Kubectl, first_answer, helm, image, restricted_pod, run
+from e2e.chart import CHART, RELEASE, SYSTEM
+from e2e.conftest import ENFORCE, ROOT, MakeNamespace, values
+from e2e.kubectl import Kubectl, first_answer, helm, image, restricted_pod, run
 from e2e.objects import Object, config_map, handmade, route, service, trained
 from support import eventually
 

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
-from e2e.conftest import CHART, Release, values
-from e2e.kubectl import RELEASE, SYSTEM, Kubectl, from_pod, helm, run
+from e2e.chart import CHART, RELEASE, SYSTEM
+from e2e.conftest import Release, values
+from e2e.figures import Tell
+from e2e.kubectl import Kubectl, from_pod, helm, run
 from e2e.loading import Answer, load
 from e2e.objects import handmade, route, server
 from support import eventually
@@ -21,6 +23,7 @@ from support import eventually
 RATE = 200
 REPLICAS = 3
 SWITCHES = 100
+P99 = SWITCHES * 99 // 100 - 1
 PAUSE = 1.1  # a server's routing is written once a second at most, after a burst
 VERSIONS = {"v1": (0.1, 7.3), "v2": (1 / 3, -2.7)}
 ROUTE = "modelroute/flat"
@@ -198,7 +201,7 @@ STEPS: list[Callable[[Kubectl], None]] = [
 
 
 @pytest.mark.timeout(1500)
-def test_nothing_fails_whatever_happens(served: Kubectl, release: Release, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_fails_whatever_happens(served: Kubectl, release: Release, tell: Tell) -> None:
     times: list[tuple[str, float, float]] = []
     try:
         with load(served, "flat", RATE, VERSIONS) as asking:
@@ -212,18 +215,19 @@ def test_nothing_fails_whatever_happens(served: Kubectl, release: Release, capsy
         helm("upgrade", RELEASE, str(CHART), f"--namespace={SYSTEM}", "--wait", *values())
     lines = [_told(name, [a for a in answers if began <= a.began < end], end - began) for name, began, end in times]
     took = answers[-1].began - answers[0].began
-    with capsys.disabled():
-        print("\n" + "\n".join(lines) + f"\n{len(answers)} requests, {len(answers) / took:.0f} a second")
+    for line in lines:
+        tell(*line, "")
     failed = [answer for answer in answers if answer.outcome != "ok"]
-    assert not failed, f"{len(failed)} of {len(answers)}: {failed[:5]}\n" + "\n".join(lines)
+    tell(f"failed, of {len(answers):,} requests at {len(answers) / took:.0f} a second", str(len(failed)), "0")
+    assert not failed, f"{len(failed)} of {len(answers)}: {failed[:5]}"
     assert len(answers) > 0.9 * RATE * took
     _check_what_each_step_did(answers, times)
 
 
-def _told(name: str, answers: list[Answer], seconds: float) -> str:
+def _told(name: str, answers: list[Answer], seconds: float) -> tuple[str, str]:
     failed = sum(answer.outcome != "ok" for answer in answers)
     slowest = max((answer.took for answer in answers), default=0.0)
-    return f"{name}: {seconds:.1f} s, {len(answers)} requests, {failed} failed, slowest {slowest:.3f} s"
+    return f"{name}, s: requests, failed, the slowest", f"{seconds:.0f}: {len(answers):,}, {failed}, {slowest:.3f} s"
 
 
 def _check_what_each_step_did(answers: list[Answer], times: list[tuple[str, float, float]]) -> None:
@@ -264,7 +268,7 @@ def _call(api: http.client.HTTPConnection, method: str, path: str, body: object 
 
 
 @pytest.mark.timeout(900)
-def test_a_switch_is_everywhere_within_a_second(served: Kubectl, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_switch_is_everywhere_within_a_second(served: Kubectl, tell: Tell) -> None:
     path = f"/apis/linplane.dev/v1alpha1/namespaces/{served.namespace}/modelroutes/flat"
     patched: list[tuple[float, str]] = []
     converged: list[float] = []
@@ -284,10 +288,8 @@ def test_a_switch_is_everywhere_within_a_second(served: Kubectl, capsys: pytest.
         max((a.began - moment for a in answers if moment < a.began < end - a.took and a.version != version), default=0)
         for (moment, version), end in zip(patched, ends, strict=True)
     ]
-    with capsys.disabled():
-        for name, seconds in (("effective everywhere", effective), ("Converged", converged)):
-            sorted_ = sorted(seconds)
-            print(f"\n{SWITCHES} switches, {name}: median {sorted_[SWITCHES // 2]:.3f} s, "
-                  f"p99 {sorted_[int(SWITCHES * 0.99) - 1]:.3f} s, worst {sorted_[-1]:.3f} s", end="")  # fmt: skip
-    assert sorted(effective)[int(SWITCHES * 0.99) - 1] < 1.0
-    assert sorted(converged)[int(SWITCHES * 0.99) - 1] < 1.0
+    for name, seconds in (("effective everywhere", effective), ("`Converged`", converged)):
+        said = ", ".join(f"{sorted(seconds)[number]:.3f}" for number in (SWITCHES // 2, P99, -1))
+        tell(f"patch to {name}, {REPLICAS} replicas, {SWITCHES} switches, s: p50, p99, worst", said, "p99 < 1")
+    assert sorted(effective)[P99] < 1.0
+    assert sorted(converged)[P99] < 1.0

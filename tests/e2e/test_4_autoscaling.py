@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from e2e.figures import Tell
 from e2e.kubectl import Kubectl
 from e2e.loading import load
 from e2e.objects import Object, handmade, route, server
@@ -40,7 +41,7 @@ def _replicas(kubectl: Kubectl) -> tuple[int, int]:
 
 
 @pytest.mark.timeout(900)
-def test_it_scales_a_server(kubectl: Kubectl, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_scales_a_server(kubectl: Kubectl, tell: Tell) -> None:
     resources = {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}}
     kubectl.apply(
         server(replicas=1, resources=resources), *handmade("flat", "v1", *VERSIONS["v1"]), route("flat", "v1")
@@ -60,5 +61,4 @@ def test_it_scales_a_server(kubectl: Kubectl, capsys: pytest.CaptureFixture[str]
     kubectl("delete", "pod", "load", "--wait=false")
     began = time.monotonic()
     eventually(lambda: _replicas(kubectl) == (1, 1), 300, interval=1)
-    with capsys.disabled():
-        print(f"\nfrom 1 to {MOST} replicas in {grown:.0f} s, back in {time.monotonic() - began:.0f} s", end="")
+    tell(f"an autoscaler: from 1 to {MOST} replicas, and back, s", f"{grown:.0f}, {time.monotonic() - began:.0f}", "")

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from e2e.conftest import CHART, ROOT, Release, values
-from e2e.kubectl import RELEASE, SYSTEM, Kubectl, from_pod, helm, run
+from e2e.chart import CHART, RELEASE, SYSTEM
+from e2e.conftest import ROOT, Release, values
+from e2e.figures import Tell
+from e2e.kubectl import Kubectl, from_pod, helm, run
 from e2e.loading import load
 from e2e.objects import handmade, route
 from support import eventually
@@ -111,15 +113,12 @@ def test_the_chart_over_its_life(installed: None, previous: Path, served: Kubect
     assert not failed, f"{len(failed)} of {len(answers)}: {failed[:5]}"
 
 
-def test_everything_deleted_in_the_wrong_order(
-    installed: None, served: Kubectl, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_everything_deleted_in_the_wrong_order(installed: None, served: Kubectl, tell: Tell) -> None:
     """The operator first, then what the objects are of, then the namespace: nothing waits for anything."""
     helm("uninstall", RELEASE, f"--namespace={SYSTEM}", "--wait")
     run(["kubectl", "delete", "crd", *CRDS, "--timeout=60s"])
     began = time.monotonic()
     run(["kubectl", "delete", "namespace", served.namespace, "--timeout=60s"])
     took = time.monotonic() - began
-    with capsys.disabled():
-        print(f"\nthe namespace was gone after {took:.1f} s", end="")
+    tell("a namespace goes, without operator and CRDs, s", f"{took:.1f}", f"< {GONE_SECONDS:.0f}")
     assert took < GONE_SECONDS

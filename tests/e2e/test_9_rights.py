@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from e2e.chart import RELEASE, SYSTEM
 from e2e.conftest import Release
-from e2e.kubectl import RELEASE, SYSTEM, run
+from e2e.kubectl import run
 
 OPERATOR = f"system:serviceaccount:{SYSTEM}:{RELEASE}-operator"
 

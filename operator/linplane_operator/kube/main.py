@@ -25,7 +25,7 @@ from ..budget import Budget
 from ..cluster import ConflictError, NameTakenError
 from ..compile.objects import Settings
 from ..queue import WorkQueue
-from ..reconcile import Reconciler
+from ..reconcile.reconciler import Reconciler
 from ..world import World, key_of
 from .client import ApiError, AwayError, Client
 from .cluster import KubeCluster

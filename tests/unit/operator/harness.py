@@ -26,7 +26,7 @@ from linplane_operator.local import store as store_module
 from linplane_operator.local.cluster import LocalCluster
 from linplane_operator.local.layout import Layout
 from linplane_operator.local.store import Store
-from linplane_operator.reconcile import Reconciler
+from linplane_operator.reconcile.reconciler import Reconciler
 from linplane_operator.world import World
 from unit.operator.builders import NOW, Object, pod, report, text
 from unit.operator.recorder import Recorder

@@ -1,6 +1,4 @@
-"""One reconcile a kind: read what is known, compile what should be, apply what differs, write the status once. The
-order lives here.
-"""
+"""Brings about whatever one key names."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -14,13 +12,13 @@ from linplane_api.document import Entry, RouteDocument
 from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, SERVICE_ACCOUNT, Kind
 from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerSpec, parse_spec, plain
 
-from .affected import WorkKey
-from .cluster import Cluster, ConflictError, NameTakenError, RefusedError
-from .compile.access import make_route_service, make_server_access, make_server_network, make_trainer_access
-from .compile.conditions import settle, unreadable
-from .compile.model import LOOK_AGAIN, ModelPlan, not_carried_out, plan_model
-from .compile.model_status import model_status, validated_and_ready
-from .compile.objects import (
+from ..affected import WorkKey
+from ..cluster import Cluster, ConflictError, NameTakenError, RefusedError
+from ..compile.access import make_route_service, make_server_access, make_server_network, make_trainer_access
+from ..compile.conditions import settle, unreadable
+from ..compile.model import LOOK_AGAIN, ModelPlan, not_carried_out, plan_model
+from ..compile.model_status import model_status, validated_and_ready
+from ..compile.objects import (
     Object,
     Settings,
     controller_uid,
@@ -32,18 +30,18 @@ from .compile.objects import (
     status_of,
     uid_of,
 )
-from .compile.progress import seconds_to_pod
-from .compile.replicas import Acknowledged, loaded_by
-from .compile.route import route_conditions, route_status
-from .compile.routing import Wanted, compile_map, has_room
-from .compile.server import make_default_server, make_deployment, make_routing, server_conditions, server_status
-from .compile.training import SERVICE_ACCOUNT as TRAINER
-from .compile.versions import Belongings
-from .lookout import Lookout
-from .refusals import Refusals
-from .statuses import COUNT_SECONDS, Statuses
-from .survey import Routing, Survey
-from .world import World, key_of
+from ..compile.progress import seconds_to_pod
+from ..compile.replicas import Acknowledged, loaded_by
+from ..compile.route import route_conditions, route_status
+from ..compile.routing import Wanted, compile_map, has_room
+from ..compile.server import make_default_server, make_deployment, make_routing, server_conditions, server_status
+from ..compile.training import SERVICE_ACCOUNT as TRAINER
+from ..compile.versions import Belongings
+from ..lookout import Lookout
+from ..refusals import Refusals
+from ..statuses import COUNT_SECONDS, Statuses
+from ..survey import Routing, Survey
+from ..world import World, key_of
 
 NOBODY = Acknowledged(0, 0, "")
 CONFIRMED = 20

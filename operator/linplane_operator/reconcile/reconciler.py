@@ -1,15 +1,15 @@
 """Brings about whatever one key names."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
 from linplane_api import names
 from linplane_api.canonical import FormatError
 from linplane_api.conditions import Reason
-from linplane_api.document import Entry, RouteDocument
-from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, SERVICE_ACCOUNT, Kind
+from linplane_api.document import Entry
+from linplane_api.kinds import JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, SERVICE_ACCOUNT, Kind
 from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerSpec, parse_spec, plain
 
 from ..affected import WorkKey
@@ -21,20 +21,17 @@ from ..compile.model_status import model_status, validated_and_ready
 from ..compile.objects import (
     Object,
     Settings,
-    controller_uid,
     generation_of,
     is_deleting,
-    meta,
     name_of,
-    server_of,
     status_of,
     uid_of,
 )
 from ..compile.progress import seconds_to_pod
 from ..compile.replicas import Acknowledged, loaded_by
 from ..compile.route import route_conditions, route_status
-from ..compile.routing import Wanted, compile_map, has_room
-from ..compile.server import make_default_server, make_deployment, make_routing, server_conditions, server_status
+from ..compile.routing import has_room
+from ..compile.server import make_default_server, make_deployment, server_conditions, server_status
 from ..compile.training import SERVICE_ACCOUNT as TRAINER
 from ..compile.versions import Belongings
 from ..lookout import Lookout
@@ -42,12 +39,9 @@ from ..refusals import Refusals
 from ..statuses import COUNT_SECONDS, Statuses
 from ..survey import Routing, Survey
 from ..world import World, key_of
+from .routing import RoutingWriter
+from .tools import NOBODY, Tools, problem_of, sooner
 
-NOBODY = Acknowledged(0, 0, "")
-CONFIRMED = 20
-"""Of up to so many changed documents at a time the routes are looked at live, too, before they are written; their
-versions always are, so many at once.
-"""
 FULL = "the routing ConfigMap has no room for it (1 MiB); use another ModelServer"
 
 
@@ -67,17 +61,20 @@ class Reconciler:
         """`now` is the clock, in UTC; `budget(key)` gives 0 to write a routing ConfigMap now, or how many seconds to
         wait; `ask` has another key reconciled soon.
         """
+        survey = Survey(world, settings)
+        tools = Tools(world, cluster, settings, now, survey, Lookout(world, survey, cluster), Statuses(cluster, now))
         self._world = world
-        self._survey = Survey(world, settings)
+        self._survey = survey
         self._cluster = cluster
         self._settings = settings
         self._now = now
-        self._budget = budget
+        self._stamp = tools.stamp
         self._ask = ask
-        self._statuses = Statuses(cluster, now)
+        self._statuses = tools.statuses
         self._refusals = Refusals(cluster, now)
-        self._lookout = Lookout(world, self._survey, cluster)
+        self._lookout = tools.lookout
         self._trainers = asyncio.Lock()
+        self._routing = RoutingWriter(tools, budget)
 
     async def reconcile(self, key: WorkKey) -> float | None:
         """Reconciles one key; says after how many seconds to look again."""
@@ -114,12 +111,12 @@ class Reconciler:
         try:
             await self._carry_out(model, plan)
         except (NameTakenError, RefusedError) as error:
-            plan = not_carried_out(*_problem(error))
+            plan = not_carried_out(*problem_of(error))
         wishes = [plan.trained, *validated_and_ready(plan, frozen=spec.frozen), self._survey.withdrawn(model, spec)]
         conditions = settle(wishes, status_of(model), generation_of(model), self._stamp())
         serving = self._survey.serving_in(namespace, spec)
         wait = await self._statuses.write(LINEAR_MODEL, model, plain(model_status(model, plan, conditions, serving)))
-        return _sooner(wait, plan.again)
+        return sooner(wait, plan.again)
 
     async def _with_refusal(self, around: Belongings) -> Belongings:
         """Asks why where a Job has had no pod for a while."""
@@ -188,7 +185,7 @@ class Reconciler:
         url = self._cluster.url_of(route) if refusal is None else ""
         status = route_status(route, entry, conditions, acknowledged, url=url, now=self._stamp())
         wait = await self._statuses.write(MODEL_ROUTE, route, plain(status))
-        return _sooner(wait, LOOK_AGAIN if accepted[0] in (Reason.NAME_TAKEN, Reason.CHILD_REFUSED) else None)
+        return sooner(wait, LOOK_AGAIN if accepted[0] in (Reason.NAME_TAKEN, Reason.CHILD_REFUSED) else None)
 
     async def _apply_service(self, route: Object, spec: ModelRouteSpec) -> tuple[Reason, str] | None:
         """What stands in the way of the route's children."""
@@ -197,7 +194,7 @@ class Reconciler:
         try:
             await self._cluster.apply(make_route_service(route))
         except (NameTakenError, RefusedError) as error:
-            return _problem(error)
+            return problem_of(error)
         return None
 
     def _accept(
@@ -228,94 +225,25 @@ class Reconciler:
             return None
         wait, problem = None, None
         try:
-            wait = await self._write_routing(namespace, server, routes)
+            wait = await self._routing.write(namespace, server, routes)
             for body in (*make_server_access(server), *make_server_network(server)):
                 problem = await self._refused(body) or problem
             deployment = make_deployment(server, parse_spec(server, ModelServerSpec), self._settings)
             problem = await self._refused(deployment) or problem
         except (NameTakenError, RefusedError) as error:
-            problem = _problem(error)
+            problem = problem_of(error)
         except FormatError as error:
             problem = (Reason.INVALID_SPEC, str(error))
         later = await self._write_server_status(namespace, server, len(routes), problem)
-        return _sooner(wait, later, LOOK_AGAIN if problem else None)
+        return sooner(wait, later, LOOK_AGAIN if problem else None)
 
     async def _refused(self, body: Object) -> tuple[Reason, str] | None:
         """Why a child is refused, which keeps none of the others from being made."""
         try:
             await self._cluster.apply(body)
         except RefusedError as error:
-            return _problem(error)
+            return problem_of(error)
         return None
-
-    async def _write_routing(self, namespace: str, server: Object, routes: dict[str, Object]) -> float | None:
-        """Brings the routing ConfigMap up to date; says when to come again where the budget of writes is used up."""
-        name = name_of(server)
-        routing = self._survey.routing(namespace, name)
-        before, entries = (routing.state, routing.entries) if routing else (None, {})
-        wanted = self._wanted(namespace, routes, entries)
-        kept = await self._kept(namespace, name, routing, wanted)
-        # nobody may have confirmed the next sequence already, whatever was done to the ConfigMap
-        reports = [replica.report for replica in self._survey.replicas(namespace, name) if replica.report]
-        floor = max((r.sequence for r in reports if before and r.config_map_uid == before.uid), default=0)
-        data = compile_map(before, entries, wanted, kept=kept, floor=floor)[0].to_data()
-        if routing and data == routing.body.get("data"):
-            return None
-        await self._confirm(namespace, wanted, entries)
-        wait = self._budget(f"{namespace}/{name}")
-        if wait > 0:
-            return wait
-        if routing:
-            await self._cluster.replace({**routing.body, "data": data}, routing.body)
-        else:
-            await self._create(make_routing(server, data), server)
-        return None
-
-    async def _confirm(self, namespace: str, wanted: dict[str, Wanted], entries: dict[str, Entry]) -> None:
-        """Raises ConflictError where a view is behind what a changed document is made of: it would take back what
-        another operator, or the one before this, has brought about and confirmed.
-        """
-        changed = [n for n, want in wanted.items() if n not in entries or entries[n].revision != want.revision]
-        documents = [wanted[n].document for n in changed]
-        inputs = {(LINEAR_MODEL, names.model_object_name(d.model, v)) for d in documents for v in _named(d)}
-        if len(changed) <= CONFIRMED:  # more: a start, or a new release, and each route's own
-            inputs |= {(MODEL_ROUTE, n) for n in changed}
-        seen = {(kind, n): self._world.get(kind, namespace, n) for kind, n in sorted(inputs, key=str)}
-        for some in _parts(list(seen), CONFIRMED):
-            live = await asyncio.gather(*(self._cluster.read(kind, namespace, n) for kind, n in some))
-            for (kind, n), now in zip(some, live, strict=True):
-                if _edition(seen[kind, n]) != _edition(now):
-                    raise ConflictError(f"{kind.kind} {n} has changed meanwhile")
-
-    async def _create(self, body: Object, server: Object) -> None:
-        try:
-            await self._cluster.create(body)
-        except ConflictError as error:  # somebody's, or the view is behind
-            live = await self._cluster.read(CONFIG_MAP, *key_of(body))
-            if live is None or controller_uid(live) == uid_of(server):
-                raise
-            raise NameTakenError(f"ConfigMap {name_of(body)} exists and is not ours") from error
-
-    def _wanted(self, namespace: str, routes: dict[str, Object], entries: dict[str, Entry]) -> dict[str, Wanted]:
-        wanted = {}
-        for name, route in routes.items():
-            try:
-                spec = parse_spec(route, ModelRouteSpec)
-                compiled = self._survey.compile(namespace, name, spec, entries.get(name))
-            except ValueError:  # told by its own reconcile; it must not keep the others from theirs
-                continue
-            created = str(meta(route).get("creationTimestamp", ""))
-            wanted[name] = Wanted(compiled.document, compiled.revision, created)
-        return wanted
-
-    async def _kept(self, namespace: str, server: str, routing: Routing | None, wanted: dict[str, Wanted]) -> set[str]:
-        """The entries that stay although nobody is known to want them: only what is really gone is taken away."""
-        kept = set()
-        for name in sorted(routing.state.routes.keys() - wanted.keys()) if routing else ():
-            live = await self._cluster.read(MODEL_ROUTE, namespace, name)
-            if live and not is_deleting(live) and server_of(live) == server:
-                kept.add(name)
-        return kept
 
     async def _write_server_status(
         self, namespace: str, server: Object, routes: int, problem: tuple[Reason, str] | None
@@ -331,7 +259,7 @@ class Reconciler:
         pods = len(self._survey.pods(namespace, name))
         status = server_status(server, conditions, pods=pods, routes=routes, sequence=sequence, replicas=acknowledged)
         wait = await self._statuses.write(MODEL_SERVER, server, plain(status))
-        return _sooner(wait, self._recount(namespace, name, acknowledged))
+        return sooner(wait, self._recount(namespace, name, acknowledged))
 
     def _recount(self, namespace: str, server: str, acknowledged: Acknowledged) -> float | None:
         """Has one route count its replicas anew, where these have become more or fewer; one a second, for they may be
@@ -344,30 +272,3 @@ class Reconciler:
             return None
         self._ask((MODEL_ROUTE.kind, namespace, route))
         return COUNT_SECONDS
-
-    def _stamp(self) -> str:
-        return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _named(document: RouteDocument) -> set[str]:
-    """The versions it goes by: also one that it leaves out, for being frozen or gone."""
-    given = (document.current, document.previous, *(candidate.version for candidate in document.split))
-    return {version for version in given if version}
-
-
-def _parts(items: list[tuple[Kind, str]], size: int) -> Iterator[list[tuple[Kind, str]]]:
-    return (items[at : at + size] for at in range(0, len(items), size))
-
-
-def _edition(body: Object | None) -> tuple[str, int, bool] | None:
-    """What of an object a document goes by, but for its status."""
-    return None if body is None else (uid_of(body), generation_of(body), is_deleting(body))
-
-
-def _problem(error: NameTakenError | RefusedError) -> tuple[Reason, str]:
-    """Why a child is not as it should be."""
-    return (Reason.NAME_TAKEN if isinstance(error, NameTakenError) else Reason.CHILD_REFUSED), str(error)
-
-
-def _sooner(*waits: float | None) -> float | None:
-    return min((wait for wait in waits if wait is not None), default=None)

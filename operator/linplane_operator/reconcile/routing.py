@@ -1,0 +1,121 @@
+"""Brings the routing ConfigMap of a ModelServer up to date: one document a route."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+from linplane_api import names
+from linplane_api.document import Entry, RouteDocument
+from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, Kind
+from linplane_api.resources import ModelRouteSpec, parse_spec
+
+from ..cluster import ConflictError, NameTakenError
+from ..compile.objects import Object, controller_uid, generation_of, is_deleting, meta, name_of, server_of, uid_of
+from ..compile.routing import Wanted, compile_map
+from ..compile.server import make_routing
+from ..survey import Routing
+from ..world import key_of
+from .tools import Tools
+
+CONFIRMED = 20
+"""Of up to so many changed documents at a time the routes are looked at live, too, before they are written; their
+versions always are, so many at once.
+"""
+
+
+class RoutingWriter:
+    """Writes what the replicas of a server load."""
+
+    def __init__(self, tools: Tools, budget: Callable[[str], float]) -> None:
+        """`budget(key)` gives 0 to write a routing ConfigMap now, or how many seconds to wait."""
+        self._world = tools.world
+        self._cluster = tools.cluster
+        self._survey = tools.survey
+        self._budget = budget
+
+    async def write(self, namespace: str, server: Object, routes: dict[str, Object]) -> float | None:
+        """Brings the routing ConfigMap up to date; says when to come again where the budget of writes is used up.
+
+        Raises ConflictError where something has changed meanwhile, NameTakenError where a ConfigMap of that name is
+        somebody else's, RefusedError as `Cluster.create`.
+        """
+        name = name_of(server)
+        routing = self._survey.routing(namespace, name)
+        before, entries = (routing.state, routing.entries) if routing else (None, {})
+        wanted = self._wanted(namespace, routes, entries)
+        kept = await self._kept(namespace, name, routing, wanted)
+        # nobody may have confirmed the next sequence already, whatever was done to the ConfigMap
+        reports = [replica.report for replica in self._survey.replicas(namespace, name) if replica.report]
+        floor = max((r.sequence for r in reports if before and r.config_map_uid == before.uid), default=0)
+        data = compile_map(before, entries, wanted, kept=kept, floor=floor)[0].to_data()
+        if routing and data == routing.body.get("data"):
+            return None
+        await self._confirm(namespace, wanted, entries)
+        wait = self._budget(f"{namespace}/{name}")
+        if wait > 0:
+            return wait
+        if routing:
+            await self._cluster.replace({**routing.body, "data": data}, routing.body)
+        else:
+            await self._create(make_routing(server, data), server)
+        return None
+
+    def _wanted(self, namespace: str, routes: dict[str, Object], entries: dict[str, Entry]) -> dict[str, Wanted]:
+        wanted = {}
+        for name, route in routes.items():
+            try:
+                spec = parse_spec(route, ModelRouteSpec)
+                compiled = self._survey.compile(namespace, name, spec, entries.get(name))
+            except ValueError:  # told by its own reconcile; it must not keep the others from theirs
+                continue
+            created = str(meta(route).get("creationTimestamp", ""))
+            wanted[name] = Wanted(compiled.document, compiled.revision, created)
+        return wanted
+
+    async def _kept(self, namespace: str, server: str, routing: Routing | None, wanted: dict[str, Wanted]) -> set[str]:
+        """The entries that stay although nobody is known to want them: only what is really gone is taken away."""
+        kept = set()
+        for name in sorted(routing.state.routes.keys() - wanted.keys()) if routing else ():
+            live = await self._cluster.read(MODEL_ROUTE, namespace, name)
+            if live and not is_deleting(live) and server_of(live) == server:
+                kept.add(name)
+        return kept
+
+    async def _confirm(self, namespace: str, wanted: dict[str, Wanted], entries: dict[str, Entry]) -> None:
+        """Raises ConflictError where a view is behind what a changed document is made of: it would take back what
+        another operator, or the one before this, has brought about and confirmed.
+        """
+        changed = [n for n, want in wanted.items() if n not in entries or entries[n].revision != want.revision]
+        documents = [wanted[n].document for n in changed]
+        inputs = {(LINEAR_MODEL, names.model_object_name(d.model, v)) for d in documents for v in _named(d)}
+        if len(changed) <= CONFIRMED:  # more: a start, or a new release, and each route's own
+            inputs |= {(MODEL_ROUTE, n) for n in changed}
+        seen = {(kind, n): self._world.get(kind, namespace, n) for kind, n in sorted(inputs, key=str)}
+        for some in _parts(list(seen), CONFIRMED):
+            live = await asyncio.gather(*(self._cluster.read(kind, namespace, n) for kind, n in some))
+            for (kind, n), now in zip(some, live, strict=True):
+                if _edition(seen[kind, n]) != _edition(now):
+                    raise ConflictError(f"{kind.kind} {n} has changed meanwhile")
+
+    async def _create(self, body: Object, server: Object) -> None:
+        try:
+            await self._cluster.create(body)
+        except ConflictError as error:  # somebody's, or the view is behind
+            live = await self._cluster.read(CONFIG_MAP, *key_of(body))
+            if live is None or controller_uid(live) == uid_of(server):
+                raise
+            raise NameTakenError(f"ConfigMap {name_of(body)} exists and is not ours") from error
+
+
+def _named(document: RouteDocument) -> set[str]:
+    """The versions it goes by: also one that it leaves out, for being frozen or gone."""
+    given = (document.current, document.previous, *(candidate.version for candidate in document.split))
+    return {version for version in given if version}
+
+
+def _parts(items: list[tuple[Kind, str]], size: int) -> Iterator[list[tuple[Kind, str]]]:
+    return (items[at : at + size] for at in range(0, len(items), size))
+
+
+def _edition(body: Object | None) -> tuple[str, int, bool] | None:
+    """What of an object a document goes by, but for its status."""
+    return None if body is None else (uid_of(body), generation_of(body), is_deleting(body))

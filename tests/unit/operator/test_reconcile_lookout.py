@@ -4,6 +4,7 @@ import pytest
 
 from linplane_api import names
 from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, POD, Kind
+from linplane_operator.survey import Survey
 from unit.operator.builders import config_map, csv_training, handmade, linear_model, model_route, told, weights_from
 from unit.operator.planning import error
 
@@ -101,4 +102,4 @@ def test_a_trainer_keeps_its_right_while_its_result_is_not_in_view(sim):
     everything(sim)
     (running,) = (job["metadata"]["name"] for job in sim.world.all(JOB) if "homes-v4" in job["metadata"]["name"])
     lose(sim, CONFIG_MAP)
-    assert running in sim.reconciler._survey.trainings("default")[1]
+    assert running in Survey(sim.world, sim.settings).trainings("default")[1]

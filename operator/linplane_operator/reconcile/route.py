@@ -1,0 +1,81 @@
+"""ModelRoute: its Service, and what its status says of its document and of who has loaded it."""
+
+from linplane_api.conditions import Reason
+from linplane_api.document import Entry
+from linplane_api.kinds import MODEL_ROUTE
+from linplane_api.resources import ModelRouteSpec, parse_spec, plain
+
+from ..cluster import NameTakenError, RefusedError
+from ..compile.access import make_route_service
+from ..compile.conditions import settle
+from ..compile.model import LOOK_AGAIN
+from ..compile.objects import Object, generation_of, is_deleting, status_of
+from ..compile.replicas import loaded_by
+from ..compile.route import route_conditions, route_status
+from ..compile.routing import has_room
+from ..survey import Routing
+from ..world import key_of
+from .tools import NOBODY, Tools, problem_of, sooner
+
+FULL = "the routing ConfigMap has no room for it (1 MiB); use another ModelServer"
+
+
+class RouteReconciler:
+    """Tells what became of each route. Its document is written with those of its server."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._world = tools.world
+        self._cluster = tools.cluster
+        self._stamp = tools.stamp
+        self._survey = tools.survey
+        self._lookout = tools.lookout
+        self._statuses = tools.statuses
+
+    async def reconcile(self, namespace: str, name: str) -> float | None:
+        """Reconciles one; says after how many seconds to look again."""
+        route = self._world.get(MODEL_ROUTE, namespace, name)
+        if route is None or is_deleting(route):
+            self._survey.forget(namespace, name)
+            self._statuses.forget(MODEL_ROUTE, namespace, name)
+            return None
+        spec = parse_spec(route, ModelRouteSpec)
+        await self._lookout.look_around(namespace, spec)
+        refusal = self._survey.refusal(namespace, name, spec)
+        routing = self._survey.routing(namespace, spec.server_name) if refusal is None else None
+        entry = routing.entries.get(name) if routing else None
+        acknowledged, current = NOBODY, False
+        if refusal:
+            accepted = (refusal.reason, refusal.message)
+        else:
+            accepted, current = self._accept(namespace, name, spec, routing, entry)
+            accepted = await self._apply_service(route, spec) or accepted
+        if routing and entry:
+            replicas = self._survey.replicas(namespace, spec.server_name)
+            acknowledged = loaded_by(replicas, routing.state.uid, entry.sequence, name)
+        wishes = route_conditions(accepted, entry, current, acknowledged)
+        conditions = settle(wishes, status_of(route), generation_of(route), self._stamp())
+        url = self._cluster.url_of(route) if refusal is None else ""
+        status = route_status(route, entry, conditions, acknowledged, url=url, now=self._stamp())
+        wait = await self._statuses.write(MODEL_ROUTE, route, plain(status))
+        return sooner(wait, LOOK_AGAIN if accepted[0] in (Reason.NAME_TAKEN, Reason.CHILD_REFUSED) else None)
+
+    async def _apply_service(self, route: Object, spec: ModelRouteSpec) -> tuple[Reason, str] | None:
+        """What stands in the way of the route's children."""
+        if taken := self._survey.taken(key_of(route)[0], spec.server_name):
+            return Reason.NAME_TAKEN, taken
+        try:
+            await self._cluster.apply(make_route_service(route))
+        except (NameTakenError, RefusedError) as error:
+            return problem_of(error)
+        return None
+
+    def _accept(
+        self, namespace: str, name: str, spec: ModelRouteSpec, routing: Routing | None, entry: Entry | None
+    ) -> tuple[tuple[Reason, str], bool]:
+        """Whether the spec is in effect, and whether the entry in force is what it compiles to."""
+        compiled = self._survey.compile(namespace, name, spec, entry)
+        if entry and entry.revision == compiled.revision:
+            return (compiled.reason, compiled.message), True
+        if routing and not has_room(routing.state, name, compiled.document):
+            return (Reason.ROUTING_FULL, FULL), False
+        return (compiled.reason, compiled.message), False

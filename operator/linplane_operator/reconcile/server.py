@@ -1,0 +1,101 @@
+"""ModelServer: its children, the routing ConfigMap first, and what its status says of its replicas."""
+
+from collections.abc import Callable
+
+from linplane_api import names
+from linplane_api.canonical import FormatError
+from linplane_api.conditions import Reason
+from linplane_api.kinds import MODEL_ROUTE, MODEL_SERVER
+from linplane_api.resources import ModelServerSpec, parse_spec, plain
+
+from ..affected import WorkKey
+from ..cluster import NameTakenError, RefusedError
+from ..compile.access import make_server_access, make_server_network
+from ..compile.conditions import settle
+from ..compile.model import LOOK_AGAIN
+from ..compile.objects import Object, generation_of, is_deleting, name_of, status_of
+from ..compile.replicas import Acknowledged, loaded_by
+from ..compile.server import make_default_server, make_deployment, server_conditions, server_status
+from ..statuses import COUNT_SECONDS
+from .routing import RoutingWriter
+from .tools import NOBODY, Tools, problem_of, sooner
+
+
+class ServerReconciler:
+    """Has each server run, with the documents of its routes."""
+
+    def __init__(self, tools: Tools, routing: RoutingWriter, ask: Callable[[WorkKey], None]) -> None:
+        """`ask` has another key reconciled soon."""
+        self._world = tools.world
+        self._cluster = tools.cluster
+        self._settings = tools.settings
+        self._stamp = tools.stamp
+        self._survey = tools.survey
+        self._lookout = tools.lookout
+        self._statuses = tools.statuses
+        self._routing = routing
+        self._ask = ask
+
+    async def reconcile(self, namespace: str, name: str) -> float | None:
+        """Reconciles one; says after how many seconds to look again."""
+        if self._settings.servers is not None and name not in self._settings.servers:
+            return None
+        server = self._world.get(MODEL_SERVER, namespace, name)
+        routes = self._survey.routes(namespace, name)
+        if server is None:
+            if not routes or name != names.DEFAULT_SERVER:
+                self._statuses.forget(MODEL_SERVER, namespace, name)
+                return None
+            server = await self._lookout.server(namespace, name)
+            server = server or await self._cluster.create(make_default_server(namespace))
+        if is_deleting(server):
+            return None
+        wait, problem = None, None
+        try:
+            wait = await self._routing.write(namespace, server, routes)
+            for body in (*make_server_access(server), *make_server_network(server)):
+                problem = await self._refused(body) or problem
+            deployment = make_deployment(server, parse_spec(server, ModelServerSpec), self._settings)
+            problem = await self._refused(deployment) or problem
+        except (NameTakenError, RefusedError) as error:
+            problem = problem_of(error)
+        except FormatError as error:
+            problem = (Reason.INVALID_SPEC, str(error))
+        later = await self._write_status(namespace, server, len(routes), problem)
+        return sooner(wait, later, LOOK_AGAIN if problem else None)
+
+    async def _refused(self, body: Object) -> tuple[Reason, str] | None:
+        """Why a child is refused, which keeps none of the others from being made."""
+        try:
+            await self._cluster.apply(body)
+        except RefusedError as error:
+            return problem_of(error)
+        return None
+
+    async def _write_status(
+        self, namespace: str, server: Object, routes: int, problem: tuple[Reason, str] | None
+    ) -> float | None:
+        name = name_of(server)
+        routing = self._survey.routing(namespace, name)
+        acknowledged, sequence = NOBODY, 0
+        if routing:
+            sequence = routing.state.sequence
+            acknowledged = loaded_by(self._survey.replicas(namespace, name), routing.state.uid, sequence)
+        wishes = server_conditions(routes, acknowledged, problem)
+        conditions = settle(wishes, status_of(server), generation_of(server), self._stamp())
+        pods = len(self._survey.pods(namespace, name))
+        status = server_status(server, conditions, pods=pods, routes=routes, sequence=sequence, replicas=acknowledged)
+        wait = await self._statuses.write(MODEL_SERVER, server, plain(status))
+        return sooner(wait, self._recount(namespace, name, acknowledged))
+
+    def _recount(self, namespace: str, server: str, acknowledged: Acknowledged) -> float | None:
+        """Has one route count its replicas anew, where these have become more or fewer; one a second, for they may be
+        many, and nobody waits for it.
+        """
+        if not acknowledged.converged:
+            return None
+        route = self._survey.miscounted(namespace, server, acknowledged.summary)
+        if route is None:
+            return None
+        self._ask((MODEL_ROUTE.kind, namespace, route))
+        return COUNT_SECONDS

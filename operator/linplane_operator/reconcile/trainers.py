@@ -1,0 +1,36 @@
+"""What all trainers of a namespace share: a ServiceAccount, and the right to write their results."""
+
+import asyncio
+
+from linplane_api.kinds import LINEAR_MODEL, SERVICE_ACCOUNT
+
+from ..compile.access import make_trainer_access
+from ..compile.training import SERVICE_ACCOUNT as TRAINER
+from .tools import Tools
+
+
+class Trainers:
+    """Lets trainers write what they are to write."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._world = tools.world
+        self._cluster = tools.cluster
+        self._survey = tools.survey
+        self._lock = asyncio.Lock()
+
+    async def patrol(self) -> None:
+        """Brings back what trainings need and nobody tells about, and takes away what none needs any more: a crash may
+        have come between.
+        """
+        for namespace in sorted(self._world.namespaces((LINEAR_MODEL,))):
+            models, waited = self._survey.trainings(namespace)
+            if waited or (models and self._world.get(SERVICE_ACCOUNT, namespace, TRAINER)):
+                await self.let(namespace)
+
+    async def let(self, namespace: str) -> None:
+        """Gives trainers the right to the results that are waited for, and to no other; one after the other, so that
+        none takes away what another was just given.
+        """
+        async with self._lock:
+            for body in make_trainer_access(namespace, *self._survey.trainings(namespace)):
+                await self._cluster.apply(body)

@@ -50,19 +50,29 @@ class ServerReconciler:
             server = server or await self._cluster.create(make_default_server(namespace))
         if is_deleting(server):
             return None
-        wait, problem = None, None
-        try:
-            wait = await self._routing.write(namespace, server, routes)
-            for body in (*make_server_access(server), *make_server_network(server)):
-                problem = await self._refused(body) or problem
-            deployment = make_deployment(server, parse_spec(server, ModelServerSpec), self._settings)
-            problem = await self._refused(deployment) or problem
-        except (NameTakenError, RefusedError) as error:
-            problem = problem_of(error)
-        except FormatError as error:
-            problem = (Reason.INVALID_SPEC, str(error))
+        wait, problem = await self._carry_out(namespace, server, routes)
         later = await self._write_status(namespace, server, len(routes), problem)
         return sooner(wait, later, LOOK_AGAIN if problem else None)
+
+    async def _carry_out(
+        self, namespace: str, server: Object, routes: dict[str, Object]
+    ) -> tuple[float | None, tuple[Reason, str] | None]:
+        """When to come again, and what stands in the way."""
+        wait = None
+        try:
+            wait = await self._routing.write(namespace, server, routes)
+            return wait, await self._apply_children(server)
+        except (NameTakenError, RefusedError) as error:
+            return wait, problem_of(error)
+        except FormatError as error:
+            return wait, (Reason.INVALID_SPEC, str(error))
+
+    async def _apply_children(self, server: Object) -> tuple[Reason, str] | None:
+        problem = None
+        for body in (*make_server_access(server), *make_server_network(server)):
+            problem = await self._refused(body) or problem
+        deployment = make_deployment(server, parse_spec(server, ModelServerSpec), self._settings)
+        return await self._refused(deployment) or problem
 
     async def _refused(self, body: Object) -> tuple[Reason, str] | None:
         """Why a child is refused, which keeps none of the others from being made."""

@@ -298,9 +298,12 @@ def plain(value: msgspec.Struct) -> dict[str, Any]:
     return result
 
 
+_NESTED = (dict, list, tuple)
+
+
 def _without_none(value: Any) -> Any:
+    """Of one of these: a status is mostly text and numbers, which cost no call."""
     if isinstance(value, dict):
-        return {key: _without_none(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list | tuple):
-        return [_without_none(item) for item in value]
-    return value
+        found = value.items()
+        return {k: _without_none(item) if isinstance(item, _NESTED) else item for k, item in found if item is not None}
+    return [_without_none(item) if isinstance(item, _NESTED) else item for item in value]

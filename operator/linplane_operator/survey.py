@@ -1,6 +1,6 @@
 """What the reconcilers need to know, read from the world and put together: no I/O, no clock, nothing is changed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -39,7 +39,7 @@ from .compile.replicas import Replica, loaded_by, make_replicas, unseen_replica
 from .compile.route import Refusal, refuse
 from .compile.routing import Compiled, compile_document, named_versions
 from .compile.versions import Belongings, Version, judge
-from .world import Key, World
+from .world import Key, World, key_of
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,18 @@ class Routing:
     state: RoutingMap
     entries: dict[str, Entry]
 
-    def serving(self, model: str, version: str) -> list[str]:
+    def serving(self, model: str, version: str) -> Sequence[str]:
         """The routes whose traffic a version takes part in."""
-        return [
-            name
-            for name in self.by_model.get(model, ())
-            if any(
-                v == version and v in self.entries[name].document.versions
-                for v, _ in self.entries[name].document.traffic()
-            )
-        ]
+        return self._serving.get((model, version), ())
+
+    @cached_property
+    def _serving(self) -> dict[tuple[str, str], list[str]]:
+        result: dict[tuple[str, str], list[str]] = {}
+        for name, entry in self.entries.items():
+            for version, _ in entry.document.traffic():
+                if version in entry.document.versions:
+                    result.setdefault((entry.document.model, version), []).append(name)
+        return result
 
     def holding(self, model: str, version: str) -> list[str]:
         """The routes whose document has the weights of a version."""
@@ -86,6 +88,7 @@ class Survey:
         self._settings = settings
         # what was last worked out, kept as long as what it was worked out from is the same
         self._routings: dict[Key, Routing] = {}
+        self._specs: dict[Key, tuple[Object, ModelRouteSpec]] = {}
         self._compiled: dict[Key, tuple[object, Compiled]] = {}
 
     def routing(self, namespace: str, server: str) -> Routing | None:
@@ -159,27 +162,46 @@ class Survey:
         return result
 
     def _judged(self, namespace: str, body: Object) -> Version | None:
-        artifacts = self._world.find(CONFIG_MAP, namespace, f"owner={uid_of(body)}")
         try:
             spec = parse_spec(body, LinearModelSpec)
         except FormatError:
             return None
-        return Version(spec.version, spec.frozen, judge(body, spec, artifacts))
+        return Version(spec.version, spec.frozen, judge(body, spec, self._artifacts(namespace, body)))
+
+    def _artifacts(self, namespace: str, model: Object) -> list[Object]:
+        return self._world.find(CONFIG_MAP, namespace, f"owner={uid_of(model)}")
+
+    def route_spec(self, route: Object) -> ModelRouteSpec:
+        """What a route asks for. Raises FormatError."""
+        key = key_of(route)
+        known = self._specs.get(key)
+        if known is None or known[0] is not route:
+            known = self._specs[key] = (route, parse_spec(route, ModelRouteSpec))
+        return known[1]
 
     def compile(self, namespace: str, name: str, spec: ModelRouteSpec, entry: Entry | None) -> Compiled:
-        """The document that a route should have, given the entry in force."""
-        replicas = self._settings.replicas(_replicas(self._world.get(MODEL_SERVER, namespace, spec.server_name)))
-        versions = self.versions(namespace, spec.model, named_versions(spec, entry.document if entry else None))
-        inputs = (spec, versions, entry.revision if entry else None, replicas)
+        """The document that a route should have, given the entry in force.
+
+        Every change of one route asks this of all that share its server. So what was compiled is kept by what it was
+        compiled from: equal objects are nearly always the very same ones, which is seen at once.
+        """
+        before = entry.document if entry else None
+        server = self._world.get(MODEL_SERVER, namespace, spec.server_name) or {}
+        named = sorted(named_versions(spec, before))
+        models = [self._world.get(LINEAR_MODEL, namespace, names.model_object_name(spec.model, v)) for v in named]
+        artifacts = [self._artifacts(namespace, model) if model else None for model in models]
+        inputs = (spec, entry, spec_of(server), models, artifacts)
         known = self._compiled.get((namespace, name))
         if known is None or known[0] != inputs:
-            compiled = compile_document(name, spec, versions, entry.document if entry else None, replicas)
+            replicas = self._settings.replicas(_replicas(server))
+            compiled = compile_document(name, spec, self.versions(namespace, spec.model, named), before, replicas)
             known = self._compiled[namespace, name] = (inputs, compiled)
         return known[1]
 
     def forget(self, namespace: str, route: str) -> None:
         """A route is gone."""
         self._compiled.pop((namespace, route), None)
+        self._specs.pop((namespace, route), None)
 
     def refusal(self, namespace: str, name: str, spec: ModelRouteSpec) -> Refusal | None:
         """Why a route as a whole is not taken, None where it is."""
@@ -247,10 +269,10 @@ class Survey:
         return sorted(name for routing in routings for name in routing.serving(spec.model, spec.version))
 
 
-def _replicas(server: Object | None) -> int:
+def _replicas(server: Object) -> int:
     """What a ModelServer asks for; one that is not there, or cannot be read, asks for the default."""
     try:
-        return parse_spec(server or {}, ModelServerSpec).replicas
+        return parse_spec(server, ModelServerSpec).replicas
     except FormatError:
         return ModelServerSpec().replicas
 

@@ -218,13 +218,12 @@ def _failure(text: str | None) -> Failure | None:
 
 def _stale(model: Object, spec: LinearModelSpec, around: Belongings) -> tuple[tuple[Kind, Object], ...]:
     """Jobs and unsealed results of an earlier `training`, which nobody waits for any more."""
-    name = job_name(model, spec)
+    unsealed = [artifact for artifact in around.artifacts if not artifact.get("immutable")]
+    if not around.jobs and not unsealed:
+        return ()
+    name, wanted = job_name(model, spec), recipe(spec)
     jobs = [(JOB, job) for job in around.jobs if name_of(job) != name]
-    results = [
-        (CONFIG_MAP, artifact)
-        for artifact in around.artifacts
-        if not artifact.get("immutable") and label_of(artifact, names.LABEL_RECIPE) != recipe(spec)
-    ]
+    results = [(CONFIG_MAP, result) for result in unsealed if label_of(result, names.LABEL_RECIPE) != wanted]
     return (*jobs, *results)
 
 

@@ -3,7 +3,7 @@
 from linplane_api.conditions import Reason
 from linplane_api.document import Entry
 from linplane_api.kinds import MODEL_ROUTE
-from linplane_api.resources import ModelRouteSpec, parse_spec, plain
+from linplane_api.resources import ModelRouteSpec, plain
 
 from ..cluster import NameTakenError, RefusedError
 from ..compile.access import make_route_service
@@ -38,7 +38,7 @@ class RouteReconciler:
             self._survey.forget(namespace, name)
             self._statuses.forget(MODEL_ROUTE, namespace, name)
             return None
-        spec = parse_spec(route, ModelRouteSpec)
+        spec = self._survey.route_spec(route)
         await self._lookout.look_around(namespace, spec)
         refusal = self._survey.refusal(namespace, name, spec)
         routing = self._survey.routing(namespace, spec.server_name) if refusal is None else None

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from linplane_api import names
 from linplane_api.document import Entry, RouteDocument
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, Kind
-from linplane_api.resources import ModelRouteSpec, parse_spec
 
 from ..cluster import ConflictError, NameTakenError
 from ..compile.objects import Object, controller_uid, generation_of, is_deleting, meta, name_of, server_of, uid_of
@@ -63,7 +62,7 @@ class RoutingWriter:
         wanted = {}
         for name, route in routes.items():
             try:
-                spec = parse_spec(route, ModelRouteSpec)
+                spec = self._survey.route_spec(route)
                 compiled = self._survey.compile(namespace, name, spec, entries.get(name))
             except ValueError:  # told by its own reconcile; it must not keep the others from theirs
                 continue

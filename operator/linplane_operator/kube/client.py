@@ -90,7 +90,7 @@ class Client:
     async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """The object, None where there is none."""
         try:
-            return _typed(kind, await self.call("GET", path_of(kind, namespace, name)))
+            return typed(kind, await self.call("GET", path_of(kind, namespace, name)))
         except ApiError as error:
             if error.status == 404:
                 return None
@@ -105,14 +105,14 @@ class Client:
         while True:
             answer = await self.call("GET", path_of(kind, namespace), query=query)
             for item in answer.get("items") or ():
-                yield _typed(kind, item)
+                yield typed(kind, item)
             token = (answer.get("metadata") or {}).get("continue")
             if not token:
                 return
             query = {**query, "continue": token}
 
 
-def _typed(kind: Kind, body: Object) -> Object:
+def typed(kind: Kind, body: Object) -> Object:
     """An item of a list says neither apiVersion nor kind."""
     return {**body, "apiVersion": kind.api_version, "kind": kind.kind}
 

@@ -20,7 +20,6 @@ from linplane_api.kinds import (
 
 from ..compile.objects import Object
 from .feed import Feed
-from .relists import Relists
 from .watches import Watches
 
 WATCHED: dict[Kind, str] = {
@@ -40,24 +39,22 @@ def group_version(kind: Kind) -> tuple[str, str]:
     return group, version
 
 
-def register(registry: kopf.OperatorRegistry, feed: Feed, watches: Watches, relists: Relists) -> None:
+def register(registry: kopf.OperatorRegistry, feed: Feed, watches: Watches) -> None:
     """One handler a kind: it takes the object into the feed, which names what to reconcile."""
     for kind in WATCHED:
         group, version = group_version(kind)
         kopf.on.event(group, version, kind.plural, registry=registry, id=f"see-{kind.plural}")(
-            _handler(kind, feed, watches, relists)
+            _handler(kind, feed, watches)
         )
 
 
-def _handler(kind: Kind, feed: Feed, watches: Watches, relists: Relists) -> Callable[..., Any]:
+def _handler(kind: Kind, feed: Feed, watches: Watches) -> Callable[..., Any]:
     async def see(event: kopf.RawEvent, **_: Any) -> None:
         body: Object = {**event["object"], "apiVersion": kind.api_version, "kind": kind.kind}
         if event["type"] == "DELETED":
             feed.deleted(kind, body)
         else:
             feed.seen(kind, body)
-        if event["type"] is None:
-            relists.told(kind, body)
         watches.told(kind, body)
 
     return see
@@ -100,7 +97,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     # is begun anew
     settings.networking.error_backoffs = (1, 1, 2, 3, *(5,) * 720)
     settings.queueing.exit_timeout = 2
-    settings.queueing.idle_timeout = 0.1  # a task an object, for 20,000 of them, is 100 MB at start
+    settings.queueing.idle_timeout = 0.1  # an object that has changed has a task for so long
     settings.persistence.finalizer = f"{names.GROUP}/kopf"  # never used: no handler here needs one
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=names.GROUP)
     settings.persistence.diffbase_storage = NoDiffBase()

@@ -23,7 +23,7 @@ from linplane_api.kinds import MODEL_SERVER, OURS, Kind
 from ..affected import WorkKey, every_key
 from ..budget import Budget
 from ..cluster import ConflictError, NameTakenError
-from ..compile.objects import Settings
+from ..compile.objects import Object, Settings
 from ..queue import WorkQueue
 from ..reconcile.reconciler import Reconciler
 from ..world import World, key_of
@@ -87,7 +87,7 @@ class Operator:
             self._world, self._cluster, options.settings, now=now, budget=budget, ask=self._ask
         )
         self._watches = Watches(WATCHED, options.namespaces, self._clock)
-        self._relists = Relists(self._world, WATCHED, self._watches.scopes, self._clock)
+        self._relists = Relists(self._world, WATCHED, self._watches.scopes, self._see)
         self._resync = Resync(self._client, self._world, self._feed, self._watches, clock=self._clock)
         self._watching = Watching(self._spawn, self._clock)
         self.registry.register(FiguresCollector(self._figures, self._world))
@@ -103,8 +103,7 @@ class Operator:
             raise RightsError("\n".join(missing))
         await self._wait_for_crds()
         self._feed.silent = True
-        for kind in WATCHED:
-            await self._list(kind)
+        await asyncio.gather(*map(self._list, WATCHED))  # the API server has more cores than one to answer with
         self._feed.silent = False
         self.synced, self._waits_for = True, ""
         log.info("everything was seen once: %d models, %d routes", *(len(self._world.all(k)) for k in OURS[:2]))
@@ -136,7 +135,7 @@ class Operator:
 
     async def _spawn(self, stop: asyncio.Event) -> Collection[asyncio.Task[Any]]:
         registry = kopf.OperatorRegistry()
-        register(registry, self._feed, self._watches, self._relists)
+        register(registry, self._feed, self._watches)
         settings = kopf.OperatorSettings()
         configure(settings)
         kopf.on.login(registry=registry)(self._login)
@@ -235,6 +234,11 @@ class Operator:
             except (ApiError, OSError, ConflictError, NameTakenError) as error:
                 log.warning("the rights of trainers: %s", error)
             await asyncio.sleep(PATROL_SECONDS)
+
+    def _see(self, kind: Kind, body: Object) -> None:
+        """Takes what a list of Kopf's tells of."""
+        self._feed.seen(kind, body)
+        self._watches.told(kind, body)
 
     def _ask(self, key: WorkKey) -> None:
         self._queue.add((key,))

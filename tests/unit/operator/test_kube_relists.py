@@ -1,19 +1,22 @@
-"""What a list of Kopf's own lacks, on a clock of the test's own."""
+"""Kopf's lists: what they tell is seen, Kopf is given the rest, and what they lack is missing."""
 
-import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
 import kopf
+import pytest
 from aiohttp import web
 
-from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL
+from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, Kind
 from linplane_operator.compile.objects import name_of
 from linplane_operator.kube.client import path_of
-from linplane_operator.kube.relists import QUIET_SECONDS, Relists
+from linplane_operator.kube.relists import Relists
 from linplane_operator.world import World
 
 EVERYWHERE = path_of(LINEAR_MODEL, None)
-LAST = b'{"kind": "List", "metadata": {"resourceVersion": "7"}, "items": [{"metadata": {"name": "a"}}]}'
+EMPTY = {"kind": "LinearModelList", "metadata": {"resourceVersion": "7"}, "items": []}
 
 
 def model(name: str, namespace: str = "n", uid: str = "") -> dict[str, Any]:
@@ -21,19 +24,26 @@ def model(name: str, namespace: str = "n", uid: str = "") -> dict[str, Any]:
     return {"apiVersion": "linplane.dev/v1alpha1", "kind": "LinearModel", "metadata": metadata, "spec": {"model": "m"}}
 
 
+def part(*names: str, further: str = "", namespace: str = "n") -> dict[str, Any]:
+    """Of a list; its items say no kind."""
+    items = [{k: v for k, v in model(n, namespace).items() if k not in ("apiVersion", "kind")} for n in names]
+    return {**EMPTY, "metadata": {"resourceVersion": "7", **({"continue": further} if further else {})}, "items": items}
+
+
 class Listing:
     """Two models are known."""
 
     def __init__(self, *scopes: str | None) -> None:
-        self.now = 100.0
         self.world = World()
+        self.seen: list[tuple[Kind, dict[str, Any]]] = []
         for body in (model("a"), model("b")):
             self.world.put(LINEAR_MODEL, body)
-        self.relists = Relists(self.world, (LINEAR_MODEL, CONFIG_MAP), scopes or (None,), lambda: self.now)
+        self.relists = Relists(
+            self.world, (LINEAR_MODEL, CONFIG_MAP), scopes or (None,), lambda kind, body: self.seen.append((kind, body))
+        )
 
-    def missing(self, after: float = QUIET_SECONDS) -> list[str] | None:
+    def missing(self) -> list[str] | None:
         """By name; None while no list is over."""
-        self.now += after
         found = self.relists.missing()
         return sorted(name_of(body) for bodies in found.values() for body in bodies) if found else None
 
@@ -42,22 +52,24 @@ def test_what_a_list_does_not_tell_of_is_missing_once_it_is_over() -> None:
     listing = Listing()
     assert listing.missing() is None, "no list has begun"
     listing.relists.asked(EVERYWHERE)
-    listing.relists.answered(EVERYWHERE, b'{"metadata": {"continue": "x"}, "items": []}')
-    listing.relists.told(LINEAR_MODEL, model("a"))
-    assert listing.missing(60) is None, "its next part is slow"
-    listing.relists.answered(EVERYWHERE, b"<html>")
-    assert listing.missing(60) is None, "an answer that is none"
-    listing.relists.answered(EVERYWHERE, LAST)
-    assert listing.missing(QUIET_SECONDS / 2) is None, "what it tells may be on its way"
-    listing.relists.told(LINEAR_MODEL, model("a"))
-    assert listing.missing(QUIET_SECONDS / 2) is None
+    listing.relists.answered(EVERYWHERE, part("c", further="x"))
+    assert listing.missing() is None, "its next part is slow"
+    listing.relists.answered(EVERYWHERE, part("a"))
     assert listing.missing() == ["b"]
+
+
+def test_what_a_list_tells_is_seen_and_kopf_is_told_from_where_to_watch() -> None:
+    listing = Listing()
+    listing.relists.asked(EVERYWHERE)
+    assert listing.relists.answered(EVERYWHERE, part("a", further="x")) == part(further="x")
+    assert listing.relists.answered(EVERYWHERE, part("c")) == EMPTY
+    assert listing.seen == [(LINEAR_MODEL, model("a")), (LINEAR_MODEL, model("c"))]
 
 
 def test_a_list_that_tells_of_nothing_lacks_everything() -> None:
     listing = Listing()
     listing.relists.asked(EVERYWHERE)
-    listing.relists.answered(EVERYWHERE, LAST)
+    listing.relists.answered(EVERYWHERE, part())
     assert listing.missing() == ["a", "b"]
 
 
@@ -65,7 +77,7 @@ def test_what_came_or_went_since_is_not_missing() -> None:
     """A newcomer by its own event; what was deleted and made anew is not what was known."""
     listing = Listing()
     listing.relists.asked(EVERYWHERE)
-    listing.relists.answered(EVERYWHERE, LAST)
+    listing.relists.answered(EVERYWHERE, part())
     listing.world.drop(LINEAR_MODEL, "n", "a")
     listing.world.put(LINEAR_MODEL, model("b", uid="u-new"))
     listing.world.put(LINEAR_MODEL, model("c"))
@@ -76,47 +88,68 @@ def test_a_list_of_one_namespace_says_nothing_of_others() -> None:
     listing = Listing("n", "m")
     listing.world.put(LINEAR_MODEL, model("a", "m"))
     listing.relists.asked(path_of(LINEAR_MODEL, "m"))
-    listing.relists.answered(path_of(LINEAR_MODEL, "m"), LAST)
-    listing.relists.told(LINEAR_MODEL, model("a", "m"))
+    listing.relists.answered(path_of(LINEAR_MODEL, "m"), part("a", namespace="m"))
     assert listing.missing() == []
 
 
-def test_what_is_no_list_of_ours_begins_nothing() -> None:
+def test_what_is_no_list_of_ours_is_kopfs() -> None:
     listing = Listing()
     for path in ("/apis/apps/v1/deployments", "/api"):
         listing.relists.asked(path)
-        listing.relists.answered(path, LAST)
+        assert listing.relists.answered(path, part("a")) == part("a")
     assert listing.missing() is None
+    assert not listing.seen
 
 
-async def test_kopf_is_given_a_connection_that_is_watched() -> None:
-    """Lists alone count, whatever path the API server is under; a refusal is no part of one."""
-    listing, status = Listing(), 503
+@asynccontextmanager
+async def answering(answer: dict[str, Any], listing: Listing) -> AsyncIterator[tuple[str, aiohttp.ClientSession]]:
+    """A server under a path of its own that says `answer["status"]` and `answer["body"]`, and Kopf's session."""
 
-    async def answer(request: web.BaseRequest) -> web.StreamResponse:
-        await asyncio.sleep(0.05)
-        return web.Response(body=LAST, status=status)
+    async def handle(_request: web.BaseRequest) -> web.StreamResponse:
+        return web.json_response(answer["body"], status=answer["status"])
 
-    runner = web.ServerRunner(web.Server(answer))
+    runner = web.ServerRunner(web.Server(handle))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     base = f"http://127.0.0.1:{runner.addresses[0][1]}/base"
-    session = listing.relists.session(kopf.ConnectionInfo(server=base + "/", token="t"))
-
-    async def ask(query: str) -> None:
-        async with session.aiohttp_session.get(f"{base}{EVERYWHERE}{query}") as answer:
-            await answer.read()
-
+    session = listing.relists.session(kopf.ConnectionInfo(server=base + "/", token="t")).aiohttp_session
     try:
-        assert session.aiohttp_session.headers["Authorization"] == "Bearer t"
-        for query in ("?watch=true", "?limit=500", "?limit=500&continue=x"):
-            await ask(query)
-            assert listing.missing() is None
-        status = 200
-        await ask("?watch=true")
-        assert listing.missing() is None
-        await ask("?limit=500&continue=x")
-        assert listing.missing() == ["a", "b"]
+        yield f"{base}{EVERYWHERE}", session
     finally:
-        await session.aiohttp_session.close()
+        await session.close()
         await runner.cleanup()
+
+
+async def test_kopf_is_given_a_connection_that_reads_its_lists() -> None:
+    """Whatever path the API server is under. A refusal is no part of a list, and Kopf's own to read."""
+    listing, answer = Listing(), {"status": 503, "body": {"kind": "Status", "items": [1]}}
+    async with answering(answer, listing) as (url, session):
+        assert session.headers["Authorization"] == "Bearer t"
+        async with session.get(f"{url}?limit=500") as refused:
+            assert await refused.json() == answer["body"]
+        assert listing.missing() is None
+        answer |= {"status": 200, "body": part("a", further="x")}
+        async with session.get(f"{url}?limit=500") as first:
+            assert await first.json() == part(further="x")
+        assert listing.missing() is None
+        answer["body"] = part("c")
+        async with session.get(f"{url}?limit=500&continue=x") as last:
+            assert await last.json() == EMPTY
+        assert listing.missing() == ["b"]
+        assert [name_of(body) for _, body in listing.seen] == ["a", "c"]
+
+
+async def test_a_watch_begins_no_list() -> None:
+    listing, answer = Listing(), {"status": 200, "body": part()}
+    async with answering(answer, listing) as (url, session):
+        async with session.get(f"{url}?watch=true&resourceVersion=7") as stream:
+            await stream.read()
+        assert listing.missing() is None
+
+
+async def test_an_answer_that_is_no_object_is_an_error() -> None:
+    listing, answer = Listing(), {"status": 200, "body": ["no object"]}
+    async with answering(answer, listing) as (url, session), session.get(f"{url}?limit=500") as strange:
+        with pytest.raises(ValueError, match="Expected `object`"):
+            await strange.json()
+    assert listing.missing() is None

@@ -1,10 +1,14 @@
 """The API server's audit log, for tests of who called what, how often, and with which answer."""
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from support import eventually
+
+Right = tuple[str, str, str]
+"""API group, resource with its subresource, verb."""
 
 # every call but those by which a process asks whether the server is there
 POLICY = {
@@ -51,6 +55,36 @@ class AuditLog:
         event = eventually(found, timeout)
         assert event is not None
         return event
+
+
+def is_forbidden(event: Mapping[str, Any]) -> bool:
+    """No right allows the call; an admission that refuses it, as that of a namespace on its way out, is none."""
+    return bool((event.get("annotations") or {}).get("authorization.k8s.io/decision") == "forbid")
+
+
+def used(events: Iterable[Mapping[str, Any]]) -> set[Right]:
+    """The right of each call that was let through. An apply that makes an object needs two."""
+    found = set()
+    for event in events:
+        about, code = event.get("objectRef") or {}, (event.get("responseStatus") or {}).get("code")
+        if code in (401, 403) or "resource" not in about:
+            continue
+        resource = "/".join(filter(None, (about["resource"], about.get("subresource"))))
+        found.add((about.get("apiGroup", ""), resource, event["verb"]))
+        if event["verb"] == "patch" and code == 201:
+            found.add((about.get("apiGroup", ""), resource, "create"))
+    return found
+
+
+def granted(rules: Iterable[Mapping[str, Any]]) -> set[Right]:
+    """The rights that a Role's rules give."""
+    return {
+        (group, resource, verb)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
 
 
 def _at(event: Any, steps: tuple[str, ...]) -> Any:

@@ -65,6 +65,8 @@ def _kind(name: str) -> Iterator[Cluster]:
     kind = shutil.which("kind")
     if kind is None:
         raise RefusedError("there is docker, but no kind: install it, or name a context in LINPLANE_E2E_CONTEXTS")
+    if name in _run([kind, "get", "clusters"]).split():
+        raise RefusedError(f"there is a cluster {name} already: `kind delete cluster --name {name}`, if it may go")
     tools = _tools()
     images = build_all(Docker(), PREFIX, TAG)
     with tempfile.TemporaryDirectory(prefix="linplane-e2e-") as folder:

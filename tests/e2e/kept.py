@@ -14,6 +14,7 @@ _KINDS = (
 def keep(made: Cluster, folder: Path) -> None:
     """Writes all that there is into `folder`; what cannot be had is left out, with the reason in its file."""
     folder.mkdir(parents=True)
+    made.keep_logs(folder / "node")
     for name, arguments in {
         "summary.txt": ("get", "nodes,namespaces,linplane,pods,jobs,services", "--all-namespaces", "--output=wide"),
         "events.txt": ("get", "events", "--all-namespaces", "--sort-by=.lastTimestamp"),
@@ -22,23 +23,27 @@ def keep(made: Cluster, folder: Path) -> None:
     }.items():
         (folder / name).write_text(_kubectl(made, *arguments))
     for line in _kubectl(made, "get", "pods", "--all-namespaces", _NAMES).splitlines():
-        namespace, _, pod = line.partition(" ")
-        text = _kubectl(made, "logs", "--namespace", namespace, pod, "--all-containers", "--timestamps")
-        (folder / f"{namespace}.{pod}.log").write_text(text)
-    made.keep_logs(folder / "node")
+        namespace, _, pod = line.removeprefix("pod ").partition(" ")
+        if line.startswith("pod "):  # not what kubectl says of an API server that is away
+            for suffix, more in (("log", ()), ("previous.log", ("--previous",))):
+                text = _kubectl(made, "logs", "--namespace", namespace, pod, "--all-containers", "--timestamps", *more)
+                (folder / f"{namespace}.{pod}.{suffix}").write_text(text)
 
 
-_NAMES = '--output=jsonpath={range .items[*]}{.metadata.namespace} {.metadata.name}{"\\n"}{end}'
+_NAMES = '--output=jsonpath={range .items[*]}pod {.metadata.namespace} {.metadata.name}{"\\n"}{end}'
 
 
 def _kubectl(made: Cluster, *arguments: str) -> str:
-    done = subprocess.run(
-        made.inside(["kubectl", *arguments]),
-        env=made.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            made.inside(["kubectl", "--request-timeout=20s", *arguments]),
+            env=made.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        return str(error)
     return done.stdout

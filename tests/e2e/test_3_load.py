@@ -2,20 +2,19 @@
 
 import http.client
 import json
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from e2e.chart import CHART, RELEASE, SYSTEM
 from e2e.conftest import Release, values
+from e2e.disturbing import answers, api_server_away
 from e2e.figures import Tell
-from e2e.kubectl import Kubectl, from_pod, helm, run
+from e2e.kubectl import Kubectl, from_pod, helm
 from e2e.loading import Answer, load
 from e2e.objects import handmade, route, server
 from support import eventually
@@ -118,9 +117,17 @@ def _evict_a_pod(kubectl: Kubectl) -> None:
 def _upgrade_the_chart(kubectl: Kubectl) -> None:
     """With other values, which make the operator and the servers anew."""
     changed = ("--set=operator.podAnnotations.e2e=upgraded", '--set-json=server.resources={"requests":{"cpu":"50m"}}')
+    before = _pods(kubectl), _pods(Kubectl(SYSTEM))
     helm("upgrade", RELEASE, str(CHART), f"--namespace={SYSTEM}", "--wait", *values(), *changed)
-    time.sleep(2)  # the operator has begun to apply what it was told
+    eventually(lambda: not before[0] & _pods(kubectl), 120, interval=0.5)
+    assert not before[1] & _pods(Kubectl(SYSTEM))
     _rolled_out(kubectl, REPLICAS)
+
+
+def _pods(kubectl: Kubectl) -> set[str]:
+    """Of the product's own, those that are there to stay: their UIDs."""
+    pods = kubectl.list("pods", "app.kubernetes.io/name=linplane")
+    return {pod["metadata"]["uid"] for pod in pods if "deletionTimestamp" not in pod["metadata"]}
 
 
 def _kill_the_operator(kubectl: Kubectl) -> None:
@@ -140,10 +147,10 @@ def _scale_the_operator_to_0(kubectl: Kubectl) -> None:
 
 
 def _stop_the_api_server(kubectl: Kubectl) -> None:
-    with _api_server_away():
-        assert "refused" in kubectl("get", "modelroutes", check=False, timeout=60)
+    with api_server_away():
+        assert "flat" not in kubectl("get", "modelroutes", check=False, timeout=60)
         time.sleep(AWAY_SECONDS)
-    eventually(lambda: kubectl("get", "--raw", "/readyz") == "ok", 60, interval=0.5)
+    eventually(answers, 60, interval=0.5)
     _patch(kubectl, version="v2")
     # until kube-proxy is back too, which takes a minute: only then can pods be replaced again
     kubectl.apply(route("flat", "v1", "later"))
@@ -152,36 +159,6 @@ def _stop_the_api_server(kubectl: Kubectl) -> None:
 
 def _answers(kubectl: Kubectl, name: str) -> bool:
     return from_pod(kubectl, f"http://{name}/predict", {"features": {"area": 1}})[0] == 200
-
-
-@contextmanager
-def _api_server_away() -> Iterator[None]:
-    """On a node of the tests' own, or on kind's."""
-    if folder := os.environ.get("LINPLANE_E2E_NODE"):
-        # the controller manager ends too, as one does that loses its lease; else it takes its old view of leases for
-        # the nodes' silence, and every pod for not ready
-        names = ("kube-apiserver", "kube-controller-manager")
-        for name in names:
-            Path(folder, f"{name}.hold").touch()
-        try:
-            eventually(lambda: all(Path(folder, f"{name}.held").exists() for name in names))
-            yield
-        finally:
-            for name in names:
-                Path(folder, f"{name}.hold").unlink()
-                eventually(lambda: run(["kubectl", "get", "--raw", "/readyz"], check=False) == "ok", 60, interval=0.5)
-        return
-    context = os.environ["LINPLANE_E2E_CONTEXT"]
-    if not context.startswith("kind-"):
-        pytest.skip("the API server of this cluster is not to be stopped")
-    container = f"{context.removeprefix('kind-')}-control-plane"
-    manifest, aside = "/etc/kubernetes/manifests/kube-apiserver.yaml", "/root/kube-apiserver.yaml"
-    run(["docker", "exec", container, "mv", manifest, aside])
-    try:
-        eventually(lambda: "refused" in run(["kubectl", "get", "--raw", "/readyz"], check=False), 60, interval=0.5)
-        yield
-    finally:
-        run(["docker", "exec", container, "mv", aside, manifest])
 
 
 STEPS: list[Callable[[Kubectl], None]] = [
@@ -233,6 +210,8 @@ def _told(name: str, answers: list[Answer], seconds: float) -> tuple[str, str]:
 def _check_what_each_step_did(answers: list[Answer], times: list[tuple[str, float, float]]) -> None:
     """By the last second of each step."""
     ends = {name: {a.version for a in answers if end - 1 < a.began < end} for name, _, end in times}
+    assert ends["switch"] == {"v2"}
+    assert ends["split"] == {"v1", "v2"}
     assert ends["freeze a candidate"] == {"v1"}
     assert ends["unfreeze"] == {"v1", "v2"}
     share = [

@@ -16,7 +16,8 @@ from e2e.objects import handmade, route
 from support import eventually
 
 VERSIONS = {"v1": (2.0, 1.0), "v2": (3.0, 1.0)}
-CHILDREN = "configmaps,services,serviceaccounts,roles,rolebindings,linearmodels,modelroutes"
+CHILDREN = "configmaps,services,serviceaccounts,roles,rolebindings,linearmodels,modelroutes,modelservers"
+OTHERS_WRITE = "deployments,poddisruptionbudgets"  # their statuses
 GONE_SECONDS = 35.0
 QUIET_SECONDS = 6.0
 CRDS = [f"{name}.linplane.dev" for name in ("linearmodels", "modelroutes", "modelservers", "replicareports")]
@@ -49,14 +50,23 @@ def served(kubectl: Kubectl) -> Kubectl:
 
 
 def _written(kubectl: Kubectl) -> dict[str, str]:
-    """When each object was last written; a Deployment's spec, for its status is another's."""
+    """When each object was last written, or its spec where the status is another's."""
     found = {
         f"{body['kind']}/{body['metadata']['name']}": body["metadata"]["resourceVersion"]
         for body in kubectl.list(CHILDREN)
         if body["metadata"]["name"] != "load"
     }
-    found |= {body["metadata"]["name"]: str(body["metadata"]["generation"]) for body in kubectl.list("deployments")}
-    return found
+    specs = {
+        f"{b['kind']}/{b['metadata']['name']}": str(b["metadata"]["generation"]) for b in kubectl.list(OTHERS_WRITE)
+    }
+    return found | specs
+
+
+def _operators() -> str:
+    """The UID of the one that is there to stay."""
+    pods = Kubectl(SYSTEM).list("pods", "app.kubernetes.io/component=operator")
+    (uid,) = (str(pod["metadata"]["uid"]) for pod in pods if "deletionTimestamp" not in pod["metadata"])
+    return uid
 
 
 def _switch(kubectl: Kubectl, version: str) -> dict[str, str]:
@@ -94,14 +104,19 @@ def _stays(kubectl: Kubectl, before: dict[str, str]) -> None:
 @pytest.mark.timeout(900)
 def test_the_chart_over_its_life(installed: None, previous: Path, served: Kubectl) -> None:
     where = (f"--namespace={SYSTEM}", "--wait")
+    operators = [_operators()]
     with load(served, "flat", 50, VERSIONS) as asking:
-        helm("upgrade", RELEASE, str(previous), *where, *values())
+        helm("upgrade", RELEASE, str(previous), *where, *values(), "--set=operator.podAnnotations.chart=previous")
         before = _switch(served, "v2")
+        operators.append(_operators())
         helm("upgrade", RELEASE, str(CHART), *where, *values())
         _stays(served, before)
+        operators.append(_operators())
         before = _switch(served, "v1")
         helm("rollback", RELEASE, *where)
         _stays(served, before)
+        operators.append(_operators())
+        assert len(set(operators)) == len(operators), "each is another pod"
         before = _switch(served, "v2")
         helm("uninstall", RELEASE, *where)
         assert from_pod(served, "http://flat/predict", {"features": {"area": 2}})[1]["version"] == "v2"

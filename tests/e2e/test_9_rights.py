@@ -5,57 +5,38 @@ It is about the tests before it: by itself it has little to judge. It needs the 
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cluster.audit import AuditLog, granted, is_forbidden, used
 from e2e.chart import RELEASE, SYSTEM
 from e2e.conftest import Release
 from e2e.kubectl import run
+from linplane_operator.kube.rights import HANDED_ON
 
 OPERATOR = f"system:serviceaccount:{SYSTEM}:{RELEASE}-operator"
+THEIRS = (":linplane-trainer", ":linplane-server-default")  # in whatever namespace
 
 
 @pytest.fixture(scope="module")
 def calls(release: Release) -> list[dict[str, Any]]:
     """Each call of the product's own accounts."""
-    with Path(os.environ["LINPLANE_E2E_NODE"], "audit.log").open(encoding="utf-8") as log:
-        events = [json.loads(line) for line in log if line.endswith("\n") and "linplane-" in line]
-    own = (":linplane-operator", ":linplane-trainer", ":linplane-server-default")
-    return [event for event in events if event["user"]["username"].endswith(own)]
-
-
-def _said(event: dict[str, Any]) -> str:
-    return f"{event['user']['username']} {event['verb']} {event['requestURI']}"
+    events = AuditLog(Path(os.environ["LINPLANE_E2E_NODE"], "audit.log")).events()
+    return [event for event in events if event["user"].get("username", "").endswith((OPERATOR, *THEIRS))]
 
 
 def test_nothing_was_asked_that_is_not_granted(calls: list[dict[str, Any]]) -> None:
-    """What a namespace refuses that is on its way out, or whose quota is full, is no right that is missing."""
-    assert len(calls) > 100
-    refused = [event for event in calls if event.get("responseStatus", {}).get("code") == 403]
-    missing = [event for event in refused if "RBAC" in json.dumps(event) or "cannot" in json.dumps(event)]
-    assert not {_said(event) for event in missing}
+    assert len(calls) > 1000
+    assert not {f"{e['user']['username']} {e['verb']} {e['requestURI']}" for e in calls if is_forbidden(e)}
 
 
-def test_no_grant_of_the_operator_is_unused(calls: list[dict[str, Any]]) -> None:
-    mine = [event for event in calls if event["user"]["username"] == OPERATOR]
-    used = {_what(event) for event in mine}
-    granted = set(_granted())
-    assert not granted - used
-
-
-def _what(event: dict[str, Any]) -> tuple[str, str, str]:
-    found = event.get("objectRef") or {}
-    resource = "/".join(filter(None, (found.get("resource"), found.get("subresource"))))
-    return event["verb"], found.get("apiGroup", ""), resource
-
-
-def _granted() -> Iterator[tuple[str, str, str]]:
+def test_no_grant_is_unused(calls: list[dict[str, Any]]) -> None:
+    """By the operator, or handed on and used by the one who gets it."""
     role = json.loads(run(["kubectl", "get", "clusterrole", f"{RELEASE}-operator", "--output=json"]))
-    for rule in role["rules"]:
-        for verb in rule["verbs"]:
-            for group in rule["apiGroups"]:
-                for resource in rule["resources"]:
-                    yield verb, group, resource
+    handed_on = {(group, resource, verb) for (group, resource), verbs in HANDED_ON.items() for verb in verbs}
+    by_operator = used(e for e in calls if e["user"]["username"] == OPERATOR)
+    by_others = used(e for e in calls if e["user"]["username"].endswith(THEIRS))
+    assert handed_on <= by_others
+    assert granted(role["rules"]) - by_operator - handed_on == set()

@@ -13,6 +13,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from cluster.audit import Right, used
 from cluster.client import Client
 from cluster.controlplane import ControlPlane
 from cluster.kinds import CLUSTER_ROLE_BINDING
@@ -204,18 +205,9 @@ class Site:
             if e["responseStatus"]["code"] in (400, 401, 403, 405, 415, 422)
         ]
 
-    def used(self, who: str) -> set[tuple[str, str, str]]:
-        """API group, resource and verb of each call that was let through. An apply that makes an object needs two."""
-        found = set()
-        for event in self.events():
-            about = event.get("objectRef") or {}
-            if event["responseStatus"]["code"] in (401, 403) or event["who"] != who or "resource" not in about:
-                continue
-            resource = "/".join(filter(None, (about["resource"], about.get("subresource"))))
-            found.add((about.get("apiGroup", ""), resource, event["verb"]))
-            if event["verb"] == "patch" and event["responseStatus"]["code"] == 201:
-                found.add((about.get("apiGroup", ""), resource, "create"))
-        return found
+    def used(self, who: str) -> set[Right]:
+        """The rights that an account made use of."""
+        return used(event for event in self.events() if event["who"] == who)
 
 
 def give_rights(admin: Client, namespace: str, account: str) -> None:

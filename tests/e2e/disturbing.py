@@ -1,0 +1,73 @@
+"""What happens to clusters: an API server that is away, an operator that does not get to run."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from e2e.kubectl import run
+from support import eventually
+
+
+def answers() -> bool:
+    """The API server does."""
+    return run(["kubectl", "get", "--raw", "/readyz"], check=False) == "ok"
+
+
+@contextmanager
+def api_server_away() -> Iterator[None]:
+    """On a node of the tests' own, or on kind's."""
+    if folder := os.environ.get("LINPLANE_E2E_NODE"):
+        with _held(Path(folder)):
+            yield
+        return
+    context = os.environ["LINPLANE_E2E_CONTEXT"]
+    if not context.startswith("kind-"):
+        pytest.skip("the API server of this cluster is not to be stopped")
+    container = f"{context.removeprefix('kind-')}-control-plane"
+    manifest, aside = "/etc/kubernetes/manifests/kube-apiserver.yaml", "/root/kube-apiserver.yaml"
+    run(["docker", "exec", container, "mv", manifest, aside])
+    try:
+        eventually(lambda: not answers(), 60, interval=0.5)
+        yield
+    finally:
+        run(["docker", "exec", container, "mv", aside, manifest])
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """The controller manager ends too, as one does that loses its lease; else it takes its old view of leases for the
+    nodes' silence, and every pod for not ready.
+    """
+    names = ("kube-apiserver", "kube-controller-manager")
+    for name in names:
+        (folder / f"{name}.hold").touch()
+    try:
+        eventually(lambda: all((folder / f"{name}.held").exists() for name in names))
+        yield
+    finally:
+        for name in names:
+            (folder / f"{name}.hold").unlink()
+            eventually(answers, 60, interval=0.5)
+
+
+@contextmanager
+def operator_stopped() -> Iterator[None]:
+    """Its process gets no time, on a node of the tests' own: pods' processes are this machine's."""
+    processes = [file.parent for file in Path("/proc").glob("[0-9]*/cmdline") if _is_operator(file)]
+    (number,) = (int(process.name) for process in processes)
+    os.kill(number, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(number, signal.SIGCONT)
+
+
+def _is_operator(file: Path) -> bool:
+    try:
+        return b"linplane\0operator\0" in file.read_bytes()
+    except OSError:  # it has ended
+        return False

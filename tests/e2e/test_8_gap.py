@@ -1,0 +1,40 @@
+"""What is deleted while nobody looks: the operator stands still, and the API server forgets what it has told."""
+
+from e2e.disturbing import api_server_away, operator_stopped
+from e2e.kubectl import Kubectl, first_answer
+from e2e.objects import handmade, route
+from support import eventually
+
+SERVER = "linplane-server-default"
+CHILDREN = (f"deployments/{SERVER}", f"poddisruptionbudgets/{SERVER}", "services/flat")
+
+
+def _uids(kubectl: Kubectl) -> dict[str, str]:
+    """Of the children that are there."""
+    kinds = {what.partition("/")[0] for what in CHILDREN}
+    found = {f"{kind}/{b['metadata']['name']}": b["metadata"]["uid"] for kind in kinds for b in kubectl.list(kind)}
+    return {what: uid for what, uid in found.items() if what in CHILDREN}
+
+
+def test_what_was_deleted_unseen_comes_back(kubectl: Kubectl) -> None:
+    """The new API server answers 410 to a watch from before it: what went since, no watch will ever tell."""
+    kubectl.apply(*handmade("flat", "v1", 2, 1), route("flat", "v1"))
+    kubectl.wait("Ready", "modelroute/flat", "modelserver/default")
+    before = _uids(kubectl)
+    pods = [pod["metadata"]["name"] for pod in kubectl.list("pods", "app.kubernetes.io/component=server")]
+    with operator_stopped():
+        with api_server_away():
+            pass
+        kubectl("delete", *CHILDREN, "--wait=false")
+        kubectl("delete", "pods", *pods, "--force", "--grace-period=0")
+        kubectl("delete", "replicareports", *pods, "--ignore-not-found", "--wait=false")
+        assert not _uids(kubectl)
+
+    def is_back() -> bool:
+        now = _uids(kubectl)
+        return now.keys() == before.keys() and not set(now.values()) & set(before.values())
+
+    eventually(is_back, 60, interval=0.5)
+    kubectl("rollout", "status", f"deployment/{SERVER}", "--timeout=90s")
+    kubectl.wait("Ready", "modelroute/flat", "modelserver/default")
+    assert first_answer(kubectl, "http://flat/predict", {"features": {"area": 2}})[1]["prediction"] == 5

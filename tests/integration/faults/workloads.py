@@ -117,6 +117,7 @@ def bad_data(lane: Lane) -> None:
     """One replica, and nothing to serve."""
     rows = "x,y\n1,2\n2,4\n3,6.1\n4,8\n5,10.2\n6,12\n7,14\n8,16\n"
     lane.apply(one_replica(), config_map("rows", **{"rows.csv": rows}))
+    lane.comes_to(MODEL_SERVER, "default", "Ready", "True", timeout=PATIENCE)
 
 
 def fail_then_a_new_version(lane: Lane) -> None:

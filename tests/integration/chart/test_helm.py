@@ -12,10 +12,11 @@ import pytest
 from chart.render import CHART
 from cluster import controlplane
 from cluster.binaries import BinariesMissingError, find_binaries
+from cluster.client import ApiError
 from cluster.controlplane import ControlPlane
 from cluster.kinds import CRD, POLICY
-from integration.cluster.objects import version
-from linplane_api.kinds import LINEAR_MODEL
+from integration.cluster.objects import route, version
+from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE
 from support import eventually
 
 NAMESPACE = "linplane-system"
@@ -31,10 +32,14 @@ class Helm:
         self._environment |= {f"HELM_{name}_HOME": str(folder / name) for name in ("CACHE", "CONFIG", "DATA")}
 
     def __call__(self, *arguments: str) -> str:
-        argv = [str(self._program), *arguments, "--namespace", NAMESPACE]
-        done = subprocess.run(argv, env=self._environment, capture_output=True, text=True, timeout=120, check=False)
+        done = self.run(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Whatever comes of it."""
+        argv = [str(self._program), *arguments, "--namespace", NAMESPACE]
+        return subprocess.run(argv, env=self._environment, capture_output=True, text=True, timeout=120, check=False)
 
     def description(self) -> str:
         """Of the LinearModel's spec, as the cluster has it."""
@@ -96,3 +101,32 @@ def test_crds_go_with_the_release_where_that_was_asked_for(helm: Helm) -> None:
     assert len(helm.plane.admin.list(CRD)) == 4
     helm("uninstall", "linplane")
     assert eventually(lambda: not helm.plane.admin.list(CRD))
+
+
+@pytest.mark.timeout(600)
+def test_a_failed_test_is_not_in_the_way_of_the_next(helm: Helm) -> None:
+    """Also where a version in use cannot be deleted: there are no pods here, so each test fails, and by that alone."""
+    admin = helm.plane.admin
+    helm("install", "linplane", str(CHART), "--create-namespace", "--set", "policies.versionInUse=Deny")
+    helm.plane.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=60s")
+    for body in (version("v1"), route("v1")):
+        admin.apply(body, NAMESPACE, force=True)
+    assert eventually(lambda: is_denied(helm.plane, "iris-v1"))
+    for left in ([], [version("v1", "helm-test"), route("v1", name="helm-test", model="helm-test")]):
+        for body in left:  # as by a test that was interrupted
+            admin.apply(body, NAMESPACE, force=True)
+        done = helm.run("test", "linplane", "--timeout", "3s")
+        said = done.stdout + done.stderr
+        assert done.returncode != 0
+        assert "linplane-test" in said
+        assert "in use" not in said
+        assert [body["metadata"]["name"] for body in admin.list(LINEAR_MODEL, NAMESPACE)] == ["iris-v1"], said
+        assert [body["metadata"]["name"] for body in admin.list(MODEL_ROUTE, NAMESPACE)] == ["iris"], said
+
+
+def is_denied(plane: ControlPlane, name: str) -> bool:
+    try:
+        plane.admin.delete(LINEAR_MODEL, name, NAMESPACE, dryRun="All")
+    except ApiError as error:
+        return "is in use" in error.message
+    return False

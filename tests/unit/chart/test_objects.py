@@ -112,3 +112,10 @@ def test_every_name_is_a_dns_label(release: str, override: str) -> None:
             assert DNS_LABEL.fullmatch(body["metadata"]["name"]), body["metadata"]["name"]
             for value in body["metadata"]["labels"].values():
                 assert len(value) <= 63
+
+
+def test_all_that_pulls_an_image_has_the_secrets_for_it() -> None:
+    """The operator, and what `helm test` makes: its pod, and the server that its ModelServer brings."""
+    bodies = {body["kind"]: body for body in matrix.rendered("private-registry")}
+    specs = [bodies["Deployment"]["spec"]["template"]["spec"], bodies["Pod"]["spec"], bodies["ModelServer"]["spec"]]
+    assert [spec["imagePullSecrets"] for spec in specs] == [[{"name": "registry"}]] * 3

@@ -25,6 +25,24 @@ ESCALATING = {
 }
 
 GOLDEN = """
+ClusterRole linplane-operator:
+- configmaps: get list watch create patch delete
+- pods: get list watch
+- serviceaccounts: get list watch create patch
+- services: get list watch create patch
+- apps/deployments: get list watch create patch
+- batch/jobs: get list watch create patch delete
+- events.k8s.io/events: create list
+- linplane.dev/linearmodels: get list watch
+- linplane.dev/linearmodels/status: patch
+- linplane.dev/modelroutes: get list watch
+- linplane.dev/modelroutes/status: patch
+- linplane.dev/modelservers: get list watch create patch
+- linplane.dev/modelservers/status: patch
+- linplane.dev/replicareports: get list watch create patch
+- policy/poddisruptionbudgets: get list watch create patch
+- rbac.authorization.k8s.io/rolebindings: get create patch
+- rbac.authorization.k8s.io/roles: get create patch
 Role linplane-server-default:
 - configmaps [linplane-routing-default]: get watch
 - linplane.dev/replicareports: create patch
@@ -73,9 +91,7 @@ def roles() -> list[Object]:
 
 def test_nobody_may_more_than_the_table_says() -> None:
     found = {f"{body['kind']} {body['metadata']['name']}": granted(body) for body in roles()}
-    operators = found.pop("ClusterRole linplane-operator")
     assert found == yaml_table(GOLDEN)
-    assert len(operators) == len(rights.held())
 
 
 def yaml_table(text: str) -> dict[str, list[str]]:

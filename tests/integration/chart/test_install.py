@@ -14,12 +14,13 @@ import pytest
 from chart.render import CHART, NAMESPACE, is_hook, render
 from cluster.client import ApiError
 from cluster.controlplane import ControlPlane
-from cluster.kinds import ACCESS_REVIEW
+from cluster.kinds import ACCESS_REVIEW, POLICY
 from linplane_api.kinds import POD
 from support import eventually
 from unit.chart import made
 
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:linplane-operator"
+POD_POLICY = "linplane-operator-pods"
 FORBIDDEN = [
     *[("", "secrets", verb) for verb in ("get", "list", "watch", "create")],
     ("", "pods/exec", "create"),
@@ -95,6 +96,8 @@ def test_the_operators_account_starts_no_other_pods(installed: ControlPlane) -> 
     for body in render({"hardened": True}):
         if body["kind"].startswith("ValidatingAdmissionPolicy") and "operator" in body["metadata"]["name"]:
             installed.admin.apply(body, force=True)
+    eventually(lambda: installed.admin.get(POLICY, POD_POLICY).get("status", {}).get("observedGeneration"), timeout=20)
+    assert installed.admin.get(POLICY, POD_POLICY)["status"]["typeChecking"] == {}
     operator = installed.admin.impersonating(ACCOUNT, ["system:serviceaccounts", "system:masters"])
 
     def answer(body: dict[str, Any]) -> str:
@@ -111,5 +114,5 @@ def test_the_operators_account_starts_no_other_pods(installed: ControlPlane) -> 
         worse = copy.deepcopy(body)
         pod = worse["spec"]["template"]["spec"]
         pod["volumes"] = [*pod["volumes"], {"name": "loot", "secret": {"secretName": "x"}}]
-        assert eventually(lambda worse=worse: "linplane-operator-pods" in answer(worse))
+        assert eventually(lambda worse=worse: POD_POLICY in answer(worse))
         assert answer(body) == ""

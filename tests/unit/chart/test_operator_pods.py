@@ -12,7 +12,6 @@ from unit.chart import made
 
 Object = dict[str, Any]
 MADE = dict(made.everything())
-POD = ("spec", "template", "spec")
 
 
 def policy(name: str = "deny") -> Object:
@@ -50,10 +49,33 @@ def security(body: Object) -> Object:
     return found
 
 
+def pod_security(body: Object) -> Object:
+    found: Object = pod_of(body)["securityContext"]
+    return found
+
+
+def container(body: Object) -> Object:
+    found: Object = pod_of(body)["containers"][0]
+    return found
+
+
+def from_secret(kind: str) -> list[Object]:
+    return [{"name": "X", "valueFrom": {kind: {"name": "x", "key": "y"}}}]
+
+
+UNCONFINED = {"type": "Unconfined"}
 CHANGES: dict[str, Callable[[Object], object]] = {
     "other-name": lambda body: body["metadata"].update(name="theirs"),
     "other-account": lambda body: pod_of(body).update(serviceAccountName="cluster-admin"),
-    "as-root": lambda body: pod_of(body)["securityContext"].update(runAsNonRoot=False),
+    "as-root": lambda body: pod_security(body).update(runAsNonRoot=False),
+    "as-root-or-not": lambda body: pod_security(body).pop("runAsNonRoot"),
+    "as-user-0": lambda body: pod_security(body).update(runAsUser=0),
+    "no-seccomp": lambda body: pod_security(body).pop("seccompProfile"),
+    "seccomp-off": lambda body: pod_security(body).update(seccompProfile=UNCONFINED),
+    "apparmor-off": lambda body: pod_security(body).update(appArmorProfile=UNCONFINED),
+    "selinux": lambda body: pod_security(body).update(seLinuxOptions={"type": "spc_t"}),
+    "windows": lambda body: pod_security(body).update(windowsOptions={"hostProcess": True}),
+    "sysctls": lambda body: pod_security(body).update(sysctls=[{"name": "kernel.msgmax", "value": "1"}]),
     "no-security": lambda body: pod_of(body).pop("securityContext"),
     "host-network": lambda body: pod_of(body).update(hostNetwork=True),
     "host-pid": lambda body: pod_of(body).update(hostPID=True),
@@ -62,6 +84,16 @@ CHANGES: dict[str, Callable[[Object], object]] = {
     "second-container": lambda body: pod_of(body)["containers"].append({"name": "x", "image": "x"}),
     "escalation": lambda body: security(body).update(allowPrivilegeEscalation=True),
     "privileged": lambda body: security(body).update(privileged=True),
+    "container-as-root": lambda body: security(body).update(runAsNonRoot=False),
+    "container-as-user-0": lambda body: security(body).update(runAsUser=0),
+    "container-seccomp-off": lambda body: security(body).update(seccompProfile=UNCONFINED),
+    "container-apparmor-off": lambda body: security(body).update(appArmorProfile=UNCONFINED),
+    "container-selinux": lambda body: security(body).update(seLinuxOptions={"type": "spc_t"}),
+    "container-windows": lambda body: security(body).update(windowsOptions={"hostProcess": True}),
+    "container-proc": lambda body: security(body).update(procMount="Unmasked"),
+    "host-port": lambda body: container(body).update(ports=[{"containerPort": 80, "hostPort": 80}]),
+    "variable-of-secret": lambda body: container(body).update(env=from_secret("secretKeyRef")),
+    "variables-of-secret": lambda body: container(body).update(envFrom=[{"secretRef": {"name": "x"}}]),
     "writable": lambda body: security(body).update(readOnlyRootFilesystem=False),
     "capabilities-kept": lambda body: security(body).pop("capabilities"),
     "capabilities-added": lambda body: security(body)["capabilities"].update(add=["SYS_ADMIN"]),

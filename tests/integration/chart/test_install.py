@@ -92,8 +92,8 @@ def test_the_operator_may_not(installed: ControlPlane, group: str, resource: str
 
 
 def test_the_operators_account_starts_no_other_pods(installed: ControlPlane) -> None:
-    """The policy of the hardened profile bites: what the operator makes is taken, the same with one Secret is not."""
-    for body in render({"hardened": True}):
+    """The policy of its pods bites: what the operator makes is taken, the same with one Secret is not."""
+    for body in render({"policies": {"operatorPods": True}}):
         if body["kind"].startswith("ValidatingAdmissionPolicy") and "operator" in body["metadata"]["name"]:
             installed.admin.apply(body, force=True)
     eventually(lambda: installed.admin.get(POLICY, POD_POLICY).get("status", {}).get("observedGeneration"), timeout=20)

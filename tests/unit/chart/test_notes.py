@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from chart import install, matrix
-from chart.render import CHART
+from chart.render import CHART, render_text
 from unit.chart import made
 
 ROOT = Path(__file__).parents[3]
@@ -33,6 +33,15 @@ def test_the_notes_say_the_next_command(name: str) -> None:
 def test_the_notes_warn_of_what_was_chosen(name: str, word: str) -> None:
     assert word in matrix.texts(name)["NOTES.txt"]
     assert word not in matrix.texts("default")["NOTES.txt"]
+
+
+@pytest.mark.parametrize("values", [{"networkPolicies": {"namespaces": ["shop"]}}, {"watchNamespaces": ["shop"]}, {}])
+def test_the_notes_say_whom_no_network_policy_selects(values: dict[str, Any]) -> None:
+    """Where no namespace is named, the operator alone has one."""
+    values = {**values, "networkPolicies": {"enabled": True, **values.get("networkPolicies", {})}}
+    texts = render_text(values)
+    there = "-servers" in texts["network/policies.yaml"]
+    assert ("servers and trainers have none" in texts["NOTES.txt"]) is not there
 
 
 def test_the_chart_introduces_itself() -> None:

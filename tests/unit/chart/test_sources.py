@@ -48,7 +48,9 @@ def test_rendered_policies_are_their_source() -> None:
     assert list(shipped().values()) == wanted
 
 
-@pytest.mark.parametrize("values", [{"policies": {"versionInUse": "Deny"}}, {"hardened": True}])
+@pytest.mark.parametrize(
+    "values", [{"policies": {"versionInUse": "Deny"}}, {"hardened": True, "watchNamespaces": ["shop"]}]
+)
 def test_deleting_a_version_in_use_can_be_refused(values: Object) -> None:
     """That one binding changes, and nothing else."""
     before, after = shipped(), shipped(values)

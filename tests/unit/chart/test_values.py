@@ -128,6 +128,7 @@ def test_helm_refuses(values: dict[str, Any]) -> None:
     ("values", "word"),
     [
         ({"operator": {"serviceAccount": {"create": False}}}, "operator.serviceAccount.name"),
+        ({"hardened": True}, r"networkPolicies\.namespaces: with hardened it must name the namespaces"),
         ({"metrics": {"service": {"enabled": False}, "serviceMonitor": {"enabled": True}}}, "metrics.service.enabled"),
     ],
 )

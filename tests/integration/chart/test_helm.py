@@ -78,7 +78,9 @@ def newer(folder: Path) -> Path:
 
 @pytest.mark.timeout(600)
 def test_crds_are_upgraded_and_outlive_the_release(helm: Helm, tmp_path: Path) -> None:
-    """Install, upgrade, uninstall, install again: models stay all the time, and the CRDs are the release's again."""
+    """Install, upgrade, uninstall, install again: models stay all the time, and the CRDs are the release's again, and
+    no other's.
+    """
     admin = helm.plane.admin
     assert "helm test linplane" in helm("install", "linplane", str(CHART), "--create-namespace")
     helm.plane.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=60s")
@@ -89,6 +91,7 @@ def test_crds_are_upgraded_and_outlive_the_release(helm: Helm, tmp_path: Path) -
     helm("uninstall", "linplane")
     assert eventually(lambda: not admin.list(POLICY))
     assert admin.get(LINEAR_MODEL, "iris-v1", "default")["metadata"]["uid"] == uid
+    assert "cannot be imported into the current release" in helm.run("install", "other", str(CHART)).stderr
     helm("install", "linplane", str(CHART))
     assert FIELD not in helm.description()
     assert len(admin.list(POLICY)) == 4

@@ -1,12 +1,15 @@
-{{/* The prefix of all names: at most 46 characters, so that every name made of it is a DNS label. */}}
+{{/*
+The prefix of all names: at most 46 characters, so that every name made of it is a DNS label, and beginning with a letter and
+without dots, which Helm takes in a release's name and a Service does not.
+*/}}
 {{- define "linplane.fullname" -}}
+{{- $name := .Release.Name -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 46 | trimSuffix "-" -}}
-{{- else if contains .Chart.Name .Release.Name -}}
-{{- .Release.Name | trunc 46 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 46 | trimSuffix "-" -}}
+{{- $name = .Values.fullnameOverride -}}
+{{- else if not (contains .Chart.Name .Release.Name) -}}
+{{- $name = printf "%s-%s" .Release.Name .Chart.Name -}}
 {{- end -}}
+{{- regexReplaceAll "^([0-9])" ($name | replace "." "-") "r${1}" | trunc 46 | trimSuffix "-" -}}
 {{- end -}}
 
 {{/* What a selector may use: it never changes. Call with (list . COMPONENT). */}}

@@ -6,7 +6,7 @@ from typing import Any
 import helm_python
 import kubernetes_validate
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chart import matrix
@@ -102,14 +102,27 @@ def test_an_unknown_field_is_refused() -> None:
         judged(deployment, "1.34")
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.from_regex(r"[a-z]([-a-z0-9]{0,51}[a-z0-9])?", fullmatch=True), st.sampled_from(["", "x" * 63]))
+PART = "[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?"
+
+
+@settings(max_examples=40, deadline=None)
+@example("1x", "")
+@example("a.b", "")
+@example("x", "0")
+@given(
+    st.from_regex(rf"{PART}(\.{PART})*", fullmatch=True).filter(lambda name: len(name) <= 53),
+    st.sampled_from(["", "x" * 63, "9" * 63]),
+)
 def test_every_name_is_a_dns_label(release: str, override: str) -> None:
-    """For releases up to 53 characters, which is Helm's own bound."""
+    """For all releases' names that Helm takes: up to 53 characters, also with digits first and dots. A Service's name
+    begins with a letter.
+    """
     helm_python.validate_release_name(release)
     for body in render({"fullnameOverride": override} if override else None, release=release):
         if body["kind"] != "CustomResourceDefinition":
-            assert DNS_LABEL.fullmatch(body["metadata"]["name"]), body["metadata"]["name"]
+            name = body["metadata"]["name"]
+            assert DNS_LABEL.fullmatch(name), name
+            assert name[0].isalpha() or body["kind"] != "Service", name
             for value in body["metadata"]["labels"].values():
                 assert len(value) <= 63
 

@@ -1,5 +1,6 @@
 """What holds of the repository itself."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[3]
 TOP = {
@@ -50,7 +52,50 @@ def test_actions_are_pinned_by_commit() -> None:
     for path in (ROOT / ".github/workflows").glob("*.yaml"):
         used = re.findall(r"uses: *(\S+)", path.read_text())
         assert used
-        assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action) for action in used), path
+        assert all(re.fullmatch(r"[\w./-]+@[0-9a-f]{40}|\./\.github/workflows/ci\.yaml", name) for name in used), path
+
+
+RELEASE = yaml.safe_load((ROOT / ".github/workflows/release.yaml").read_text("utf-8"))["jobs"]
+SAYING = [
+    ("pyproject.toml", "version = "),
+    ("helm/linplane/Chart.yaml", "version: "),
+    ("helm/linplane/Chart.yaml", "appVersion: "),
+]
+
+
+def test_a_release_waits_for_every_test() -> None:
+    """What CI runs, and the check of the versions; the chart comes after the images that it names."""
+    assert RELEASE["tests"]["uses"] == "./.github/workflows/ci.yaml"
+    assert set(RELEASE["images"]["needs"]) == {"version", "tests"}
+    assert RELEASE["chart"]["needs"] == "images"
+
+
+def is_released(folder: Path, tag: str) -> bool:
+    """What the workflow's own script makes of a tag, in a folder with the files that say a version."""
+    (script,) = [step["run"] for step in RELEASE["version"]["steps"] if step.get("id") == "version"]
+    said = folder / "output"
+    said.write_text("")
+    environment = {"GITHUB_REF_NAME": tag, "GITHUB_OUTPUT": str(said), "PATH": os.environ["PATH"]}
+    done = subprocess.run(["bash", "-e", "-c", script], cwd=folder, env=environment, check=False, timeout=30)
+    assert (said.read_text() == f"version={tag.removeprefix('v')}\n") is (done.returncode == 0)
+    return done.returncode == 0
+
+
+@pytest.mark.parametrize(("file", "before"), SAYING)
+def test_a_tag_that_is_not_the_version_is_not_released(tmp_path: Path, file: str, before: str) -> None:
+    """Of the package, the chart, and the images that the chart names: each is looked at."""
+    (tmp_path / "helm/linplane").mkdir(parents=True)
+    for name, _ in SAYING:
+        text = (ROOT / name).read_text("utf-8")
+        (tmp_path / name).write_text(
+            re.sub(r'^((?:appV|v)ersion(?: =|:) "?)[\d.]+', r"\g<1>1.2.3", text, flags=re.MULTILINE)
+        )
+    assert is_released(tmp_path, "v1.2.3")
+    assert not is_released(tmp_path, "v1.2.4")
+    text = (tmp_path / file).read_text("utf-8")
+    assert text.count(f"\n{before}") == 1
+    (tmp_path / file).write_text(re.sub(rf"(?<=\n{before}).*", '"1.2.4"', text))
+    assert not is_released(tmp_path, "v1.2.3")
 
 
 BREACHES = [

@@ -23,7 +23,6 @@ TARGETS = {
     "linplane-trainer": ("Dockerfile.server", "trainer"),
     "linplane-local": ("Dockerfile.server", "local"),
 }
-IN_CLUSTER = tuple(TARGETS)[:3]
 _BUILD_SECONDS = 1800
 
 
@@ -38,6 +37,10 @@ class Docker:
         """Builds one of TARGETS as `image`. Raises ImageError."""
         file, target = TARGETS[name]
         _run(["docker", "build", "--quiet", "--file", file, "--target", target, "--tag", image, "."])
+
+    def prepare(self) -> None:
+        """Has the base image here by its own name. Raises ImageError."""
+        _run(["docker", "pull", "--quiet", BASE])
 
     def save(self, image: str, file: Path) -> None:
         """Writes an archive that a container runtime can import."""
@@ -66,7 +69,7 @@ class Buildah:
     def build(self, image: str, name: str) -> None:
         """Builds one of TARGETS as `image`. Raises ImageError."""
         file, target = TARGETS[name]
-        self._prepare()
+        self.prepare()
         command = ["buildah", "bud", "--quiet", "--layers", "--network", "host", *self._mounts]
         # in docker's format: OCI's knows no HEALTHCHECK
         command += ["--format", "docker", "--file", file, "--target", target, "--tag", image, "."]
@@ -77,7 +80,8 @@ class Buildah:
         file.unlink(missing_ok=True)
         _run(["buildah", "push", "--quiet", image, f"docker-archive:{file}:{image}"], self._environment)
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
+        """Has the base image and the pause image here. Raises ImageError."""
         for image in (BASE, PAUSE):
             if not self._has(image):
                 _run([str(Path(__file__).with_name("base-image.sh"))], self._environment)
@@ -102,7 +106,7 @@ def has_docker() -> bool:
     return done.returncode == 0
 
 
-def build_all(by: Docker | Buildah, prefix: str, tag: str, names: Iterable[str] = IN_CLUSTER) -> dict[str, str]:
+def build_all(by: Docker | Buildah, prefix: str, tag: str, names: Iterable[str] = tuple(TARGETS)) -> dict[str, str]:
     """Builds, and gives the image of each name: PREFIX/NAME:TAG. Raises ImageError."""
     built = {}
     for name in names:

@@ -85,8 +85,8 @@ def _kind(name: str) -> Iterator[Cluster]:
 
 @contextmanager
 def _own_node() -> Iterator[Cluster]:
+    by = builder()  # says at once what is missing, and not after minutes of building
     binaries = find_binaries(NODE_PROGRAMS, obtain=True)
-    by = builder()
     images = build_all(by, PREFIX, TAG)
     with tempfile.TemporaryDirectory(prefix="linplane-images-") as folder:
         archives = [_archive(by, image, Path(folder)) for image in (PAUSE, *images.values())]

@@ -13,7 +13,7 @@ import pytest
 from cluster.audit import AuditLog, granted, is_forbidden, used
 from e2e.chart import RELEASE, SYSTEM
 from e2e.conftest import Release
-from e2e.kubectl import run
+from e2e.kubectl import Kubectl, run
 from linplane_operator.kube.rights import HANDED_ON
 
 OPERATOR = f"system:serviceaccount:{SYSTEM}:{RELEASE}-operator"
@@ -30,6 +30,14 @@ def calls(release: Release) -> list[dict[str, Any]]:
 def test_nothing_was_asked_that_is_not_granted(calls: list[dict[str, Any]]) -> None:
     assert len(calls) > 1000
     assert not {f"{e['user']['username']} {e['verb']} {e['requestURI']}" for e in calls if is_forbidden(e)}
+
+
+def test_no_token_is_in_the_operators_log(release: Release) -> None:
+    """Of all these tests, that is, since it last began; what a token begins with is in no other word."""
+    said = Kubectl(SYSTEM)("logs", "--selector=app.kubernetes.io/component=operator", "--tail=-1")
+    assert len(said.splitlines()) > 10
+    assert "eyJhbGciOi" not in said
+    assert "Bearer " not in said
 
 
 def test_no_grant_is_unused(calls: list[dict[str, Any]]) -> None:

@@ -84,11 +84,12 @@ class Resync:
                 self._completed = self._clock()
 
     async def _look_and_tell(self, kind: Kind) -> bool:
-        """Whether it could be listed, everywhere; the others are all the same."""
-        try:
-            for namespace in self._watches.scopes:
+        """Whether it could be listed everywhere; other kinds and namespaces are listed all the same."""
+        everywhere = True
+        for namespace in self._watches.scopes:
+            try:
                 self._watches.listed(kind, namespace, await self.look(kind, namespace))
-        except (ApiError, AwayError) as error:
-            log.warning("not every %s could be listed: %s", kind.kind, error)
-            return False
-        return True
+            except (ApiError, AwayError) as error:
+                log.warning("not every %s could be listed in %s: %s", kind.kind, namespace or "all namespaces", error)
+                everywhere = False
+        return everywhere

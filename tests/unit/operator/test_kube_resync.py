@@ -66,3 +66,35 @@ async def test_a_kind_that_cannot_be_listed_does_not_keep_the_others_from_it(
         while resync.age:
             await asyncio.sleep(0.01)
     task.cancel()
+
+
+async def test_a_namespace_that_cannot_be_listed_does_not_keep_the_next_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "EVERY_SECONDS", 0.01)
+
+    class Split(Api):
+        """The first namespace is refused, in each kind."""
+
+        async def list(self, kind: Kind, *of: Any) -> AsyncIterator[Object]:  # type: ignore[override]
+            if of[0] == "refused":
+                self.rounds += kind is SERVICE
+                raise AwayError("500")
+            if kind is SERVICE:
+                yield service("u-1")
+
+    world, now = World(), [0.0]
+    feed, api = Feed(world, lambda _: None), Split({})
+    watches = Watches(WATCHED, ("refused", "n"), lambda: now[0])
+    resync = Resync(api, world, feed, watches, clock=lambda: now[0])
+    feed.deleted(SERVICE, service("u-0"))
+    now[0] = 9.0
+    task = asyncio.ensure_future(resync.run(lambda: None))
+    async with asyncio.timeout(10):
+        while api.rounds < 2:
+            await asyncio.sleep(0.01)
+    task.cancel()
+    assert world.get(SERVICE, "n", "s") == service("u-1")
+    assert resync.age == 9.0, "not complete"
+    feed.seen(SERVICE, service("u-0", 99))
+    assert world.get(SERVICE, "n", "s") == service("u-1"), "its end is remembered until it was listed everywhere"

@@ -39,6 +39,7 @@ class _Relist:
     known: dict[Key, str]  # with its UID
     whole: bool = False  # its last part has come: however slow, or often refused, the one before was
     told: set[Key] = field(default_factory=set)
+    warned: bool = False
 
 
 class Relists:
@@ -71,27 +72,33 @@ class Relists:
 
     def missing(self) -> dict[tuple[Kind, str | None], list[Object]]:
         """By list that is over: what was known when it began, is known still, and was not told of."""
-        return {
-            (kind, scope): [
-                body
-                for key in relist.known.keys() - relist.told
-                if (body := self._world.get(kind, *key)) and uid_of(body) == relist.known[key]
-            ]
-            for (kind, scope), relist in self._relists.items()
-            if relist.whole
-        }
+        return {of: self._missing(of[0], relist) for of, relist in self._relists.items() if relist.whole}
+
+    def _missing(self, kind: Kind, relist: _Relist) -> list[Object]:
+        return [
+            body
+            for key in relist.known.keys() - relist.told
+            if (body := self._world.get(kind, *key)) and uid_of(body) == relist.known[key]
+        ]
 
     async def run(self, confirm: Confirm) -> None:
         """Until it is cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            for (kind, scope), bodies in self.missing().items():
-                try:
-                    await confirm(kind, bodies)
-                except (ApiError, AwayError) as error:
-                    log.warning("not looked for what a list of %s lacks: %s; tried again", kind.plural, error)
-                else:
-                    self._relists.pop((kind, scope), None)
+            for of, relist in list(self._relists.items()):
+                if relist.whole:
+                    await self._look_for(of, relist, confirm)
+
+    async def _look_for(self, of: tuple[Kind, str | None], relist: _Relist, confirm: Confirm) -> None:
+        try:
+            await confirm(of[0], self._missing(of[0], relist))
+        except (ApiError, AwayError) as error:
+            if not relist.warned:  # once a list: it is tried twice a second
+                log.warning("not looked for what a list of %s lacks: %s; tried again", of[0].plural, error)
+            relist.warned = True
+        else:
+            if self._relists.get(of) is relist:  # else the next list has begun meanwhile
+                del self._relists[of]
 
     def session(self, info: kopf.ConnectionInfo) -> kopf.AiohttpSession:
         """The connection that Kopf would make itself, but for its lists."""

@@ -1,6 +1,7 @@
 """Kopf's lists: what they tell is seen, Kopf is given the rest, and what they lack is missing."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,8 +12,9 @@ from aiohttp import web
 
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, Kind
 from linplane_operator.compile.objects import name_of
-from linplane_operator.kube.client import path_of
-from linplane_operator.kube.relists import Relists
+from linplane_operator.kube import relists
+from linplane_operator.kube.client import AwayError, path_of
+from linplane_operator.kube.relists import Confirm, Relists
 from linplane_operator.world import World
 
 EVERYWHERE = path_of(LINEAR_MODEL, None)
@@ -137,6 +139,69 @@ async def test_kopf_is_given_a_connection_that_reads_its_lists() -> None:
             assert await last.json() == EMPTY
         assert listing.missing() == ["b"]
         assert [name_of(body) for _, body in listing.seen] == ["a", "c"]
+
+
+def test_a_list_that_fails_half_way_and_begins_again_has_told_of_nothing() -> None:
+    listing = Listing()
+    listing.relists.asked(EVERYWHERE)
+    listing.relists.answered(EVERYWHERE, part("a", further="x"))
+    listing.relists.asked(EVERYWHERE)
+    assert listing.missing() is None
+    listing.relists.answered(EVERYWHERE, part("b"))
+    assert listing.missing() == ["a"], "it went between the two"
+
+
+@asynccontextmanager
+async def running(listing: Listing, confirm: Confirm, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    monkeypatch.setattr(relists, "LOOK_SECONDS", 0.01)
+    task = asyncio.ensure_future(listing.relists.run(confirm))
+    try:
+        async with asyncio.timeout(10):
+            yield
+    finally:
+        task.cancel()
+
+
+async def test_a_list_that_begins_while_the_last_ones_lack_is_looked_for_is_heard_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    listing = Listing()
+    looked, go_on = asyncio.Queue[list[str]](), asyncio.Event()
+
+    async def confirm(_kind: Kind, bodies: Iterable[dict[str, Any]]) -> None:
+        looked.put_nowait([name_of(body) for body in bodies])
+        await go_on.wait()
+
+    async with running(listing, confirm, monkeypatch):
+        listing.relists.asked(EVERYWHERE)
+        listing.relists.answered(EVERYWHERE, part("b"))
+        assert await looked.get() == ["a"]
+        listing.relists.asked(EVERYWHERE)
+        listing.relists.answered(EVERYWHERE, part("a"))
+        go_on.set()
+        assert await looked.get() == ["b"]
+    assert looked.empty(), "each list was settled once"
+
+
+async def test_what_cannot_be_looked_for_is_tried_again_and_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    listing, tries, done = Listing(), [0], asyncio.Event()
+
+    async def confirm(*_: Any) -> None:
+        tries[0] += 1
+        if tries[0] < 5:
+            raise AwayError("503")
+        done.set()
+
+    async with running(listing, confirm, monkeypatch):
+        listing.relists.asked(EVERYWHERE)
+        listing.relists.answered(EVERYWHERE, part())
+        await done.wait()
+    assert [record.getMessage() for record in caplog.records] == [
+        "not looked for what a list of linearmodels lacks: 503; tried again"
+    ]
+    assert listing.missing() is None
 
 
 async def test_a_watch_begins_no_list() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import socket
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain, repeat
@@ -103,7 +103,7 @@ class Operator:
             raise RightsError("\n".join(missing))
         await self._wait_for_crds()
         self._feed.silent = True
-        await asyncio.gather(*map(self._list, WATCHED))  # the API server has more cores than one to answer with
+        await _together(map(self._list, WATCHED))  # the API server has more cores than one to answer with
         self._feed.silent = False
         self.synced, self._waits_for = True, ""
         log.info("everything was seen once: %d models, %d routes", *(len(self._world.all(k)) for k in OURS[:2]))
@@ -255,6 +255,16 @@ class Operator:
 
     def _failed(self, key: WorkKey, error: Exception) -> None:
         log.warning("%s %s/%s: %s: %s; tried again", *key, type(error).__name__, error)
+
+
+async def _together(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """All at once. The first error ends the others, and is raised as itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work)
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from kubernetes.aio.client import ApiClient, Configuration
 
-from linplane_api.kinds import OURS
+from linplane_api.kinds import CONFIG_MAP, OURS, Kind
 from linplane_operator.kube import main, watching
 from linplane_operator.kube.main import Operator, Options
 from linplane_operator.kube.watching import STEADY_SECONDS, Watching
@@ -161,3 +161,28 @@ async def test_a_start_outlasts_refused_lists_and_says_what_it_waits_for(
             assert operator.unready() == ""
     finally:
         await runner.cleanup()
+
+
+async def test_an_error_of_one_first_list_ends_the_others_and_is_raised_as_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended = []
+
+    async def look(_: Operator, kind: Kind) -> None:
+        if kind is CONFIG_MAP:
+            raise KeyError("unexpected")
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append(kind)
+
+    async def nothing(*_: Any) -> list[str]:
+        return []
+
+    monkeypatch.setattr(Operator, "_list", look)
+    monkeypatch.setattr(Operator, "_wait_for_crds", nothing)
+    monkeypatch.setattr(main, "missing_rights", nothing)
+    async with ApiClient(Configuration(host="http://127.0.0.1:1")) as api:
+        with pytest.raises(KeyError, match="unexpected"):
+            await Operator(api, Options(), lambda: datetime.now(UTC)).prepare()
+    assert {*ended, CONFIG_MAP} >= set(OURS)

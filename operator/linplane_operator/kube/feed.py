@@ -57,7 +57,9 @@ class Feed:
         return [body for body in self._world.all(kind, namespace) if key_of(body) not in present]
 
     def forget_old(self, kinds: Iterable[Kind]) -> None:
-        """Drops the memory of deletions: call it after a complete list of these kinds, and of what may own them."""
+        """Drops the memory of deletions: call it after a complete list of these kinds, as far as they are listed at
+        all, and of what may own them.
+        """
         names = {kind.kind for kind in kinds}
         self._gone = {key: version for key, version in self._gone.items() if key[0] not in names}
         self._names = {key for key in self._names if key[0] not in names}

@@ -9,6 +9,7 @@ from linplane_api.kinds import OURS, Kind
 from ..compile.objects import Object, uid_of
 from ..world import World, key_of
 from .client import ApiError, AwayError, Client
+from .cluster import UNWATCHED
 from .feed import Feed, version_of
 from .handlers import WATCHED
 from .watches import Watches
@@ -79,7 +80,7 @@ class Resync:
             await asyncio.sleep(EVERY_SECONDS)
             seen = [kind for kind in WATCHED if await self._look_and_tell(kind)]
             if set(OURS) <= set(seen):  # by what owns it: what went with its owner is not made anew
-                self._feed.forget_old(seen)
+                self._feed.forget_old((*seen, *UNWATCHED))
             if len(seen) == len(WATCHED):
                 self._completed = self._clock()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, SERVICE, Kind
+from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, ROLE, SERVICE, Kind
 from linplane_operator.compile.objects import Object
 from linplane_operator.kube import resync as module
 from linplane_operator.kube.client import ApiError, AwayError, Client
@@ -15,6 +15,8 @@ from linplane_operator.kube.handlers import WATCHED
 from linplane_operator.kube.resync import Resync
 from linplane_operator.kube.watches import Watches
 from linplane_operator.world import World
+
+OWNED = {"ownerReferences": [{"controller": True, "uid": "u-owner"}]}
 
 
 def service(uid: str, version: int = 5) -> Object:
@@ -98,3 +100,22 @@ async def test_a_namespace_that_cannot_be_listed_does_not_keep_the_next_from_it(
     assert resync.age == 9.0, "not complete"
     feed.seen(SERVICE, service("u-0", 99))
     assert world.get(SERVICE, "n", "s") == service("u-1"), "its end is remembered until it was listed everywhere"
+
+
+async def test_the_end_of_what_is_never_listed_is_forgotten_once_its_owners_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "EVERY_SECONDS", 0.01)
+    world = World()
+    feed = Feed(world, lambda _: None)
+    resync = Resync(Api({}), world, feed, Watches(WATCHED, (), lambda: 0.0), clock=lambda: 0.0)
+    role = {"apiVersion": ROLE.api_version, "kind": "Role", "metadata": {**service("u-0")["metadata"], **OWNED}}
+    feed.deleted(ROLE, role)
+    assert feed.was_deleted(ROLE, ("n", "s"))
+    task = asyncio.ensure_future(resync.run(lambda: None))
+    async with asyncio.timeout(10):
+        while feed.was_deleted(ROLE, ("n", "s")):
+            await asyncio.sleep(0.01)
+    task.cancel()
+    feed.seen(ROLE, role)
+    assert world.get(ROLE, "n", "s"), "nothing is remembered of it"

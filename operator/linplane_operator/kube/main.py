@@ -7,7 +7,7 @@ import logging
 import random
 import socket
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain, repeat
 from pathlib import Path
@@ -27,6 +27,7 @@ from ..compile.objects import Object, Settings
 from ..queue import WorkQueue
 from ..reconcile.reconciler import Reconciler
 from ..world import World, key_of
+from .account import Login, read_kubeconfig, renewed
 from .client import ApiError, AwayError, Client
 from .cluster import KubeCluster
 from .events import Events
@@ -58,6 +59,7 @@ class Options:
 
     namespaces: tuple[str, ...] = ()
     kubeconfig: Path | None = None  # None: as kubectl finds it
+    context: str | None = None  # of the kubeconfig; None: its current one at the start
     in_cluster: bool = False
     health_port: int = 8080
     health_host: str = "0.0.0.0"  # noqa: S104 - kubelet asks from outside of the pod
@@ -138,7 +140,9 @@ class Operator:
         register(registry, self._feed, self._watches)
         settings = kopf.OperatorSettings()
         configure(settings)
-        kopf.on.login(registry=registry)(self._login)
+        login = Login(self._connect, self._relists.session, self._clock)
+        # an error of it ends Kopf, which would else try again in a minute
+        kopf.on.login(registry=registry, errors=kopf.ErrorsMode.PERMANENT)(login.login)
         return await kopf.spawn_tasks(
             registry=registry,
             settings=settings,
@@ -149,22 +153,10 @@ class Operator:
             stop_flag=stop,
         )
 
-    async def _login(self, **kwargs: Any) -> kopf.AiohttpSession | None:
-        info = self._account(**kwargs)
-        return self._relists.session(info) if info else None
-
-    def _account(self, **kwargs: Any) -> kopf.ConnectionInfo | None:
+    async def _connect(self, **kwargs: Any) -> kopf.ConnectionInfo | None:
         if self._options.in_cluster:
             return kopf.login_with_service_account(**kwargs)
-        known = self._configuration
-        token = str(known.api_key.get("BearerToken") or "").removeprefix("Bearer ")
-        return kopf.ConnectionInfo(
-            server=known.host,
-            ca_path=known.ssl_ca_cert,
-            token=token or None,
-            certificate_path=known.cert_file,
-            private_key_path=known.key_file,
-        )
+        return await renewed(self._configuration, self._options.kubeconfig, self._options.context)
 
     def ailing(self) -> list[str]:
         """The parts that show no life; see `health`. Before everything was seen once, nothing has begun."""
@@ -281,13 +273,15 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
 
 
 async def run(options: Options, stop: asyncio.Event) -> None:
-    """Runs an operator until `stop`. Raises RightsError, and what a kubeconfig that cannot be read raises."""
-    configuration = Configuration()
+    """Runs an operator until `stop`. Raises RightsError, AccountError, and what a kubeconfig that cannot be read
+    raises.
+    """
     if options.in_cluster:
+        configuration = Configuration()
         config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
     else:
-        path = str(options.kubeconfig) if options.kubeconfig else None
-        await config.load_kube_config(path, client_configuration=configuration)  # type: ignore[no-untyped-call]
+        configuration, context = await read_kubeconfig(options.kubeconfig, options.context)
+        options = replace(options, context=context)  # whatever context is chosen there later
     # as Kopf's own calls: no proxy by environment, and no look at ~/.netrc, in a thread, before each call
     configuration.client_session_kwargs = {"trust_env": False}
     async with ApiClient(configuration) as api:

@@ -129,6 +129,7 @@ class Relists:
             aiohttp_session=aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
                 headers=info.as_http_headers(),
+                proxy=info.proxy_url,
                 response_class=Response,
                 trace_configs=[trace],
             ),

@@ -27,7 +27,7 @@ from ..compile.objects import Object, Settings
 from ..queue import WorkQueue
 from ..reconcile.reconciler import Reconciler
 from ..world import World, key_of
-from .account import Login, read_kubeconfig, renewed
+from .account import AccountError, Login, read_kubeconfig, renewed
 from .client import ApiError, AwayError, Client
 from .cluster import KubeCluster
 from .events import Events
@@ -43,6 +43,7 @@ from .watches import Watches
 from .watching import Watching
 
 PATROL_SECONDS = 20.0
+CRD_SECONDS = 2.0
 WORKERS = 4
 PATIENCE_SECONDS = (1.0, 1.0, 2.0, 3.0, 5.0)  # between tries at the start; the last again and again
 
@@ -136,6 +137,9 @@ class Operator:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _spawn(self, stop: asyncio.Event) -> Collection[asyncio.Task[Any]]:
+        """Kopf, once there is all that it is to watch: what it does not find as it begins it never looks for again."""
+        await _unless(stop, self._wait_for_crds())
+        self._relists.begin()
         registry = kopf.OperatorRegistry()
         register(registry, self._feed, self._watches)
         settings = kopf.OperatorSettings()
@@ -174,7 +178,10 @@ class Operator:
         """What it waits for; empty where it works and its watches tell."""
         if not self.synced:
             return f"not everything was seen yet: {self._waits_for}".rstrip(": ")
-        return self._watching.problem
+        problem = self._waits_for or self._watching.problem
+        if not problem and (kinds := self._relists.unlisted()):
+            return f"not watched yet: {', '.join(sorted({kind.plural for kind in kinds}))}"
+        return problem
 
     def _figures(self) -> Figures:
         return Figures(
@@ -200,21 +207,33 @@ class Operator:
             except (ApiError, AwayError) as error:
                 self._waits_for = f"{what}: {error}"
                 log.warning("%s; tried again", self._waits_for)
+                if isinstance(error, ApiError) and error.status == 401 and not self._options.in_cluster:
+                    await self._renew()
             await asyncio.sleep(next(pauses))
 
+    async def _renew(self) -> None:
+        """A new token, where there is one; in the cluster it is read anew each minute."""
+        try:
+            await self._connect()
+        except (AccountError, config.ConfigException, OSError) as error:
+            log.warning("no other credentials: %s", error)
+
     async def _wait_for_crds(self) -> None:
-        wanted = {kind.plural for kind in OURS}
-        while True:
-            try:
-                answer = await self._client.call("GET", f"/apis/{names.API_VERSION}")
-                wanted -= {item["name"] for item in answer.get("resources") or ()}
-            except (ApiError, AwayError) as error:
-                log.info("the CRDs are not there: %s", error)
-            if not wanted:
-                return
-            self._waits_for = f"waiting for the CRDs of {', '.join(sorted(wanted))}"
+        while lacking := await self._patiently("which CRDs there are", self._lacking):
+            self._waits_for = f"waiting for the CRDs of {', '.join(sorted(lacking))}"
             log.info(self._waits_for)
-            await asyncio.sleep(2)
+            await asyncio.sleep(CRD_SECONDS)
+        self._waits_for = ""
+
+    async def _lacking(self) -> set[str]:
+        """The resources of ours that the API server does not have."""
+        try:
+            answer = await self._client.call("GET", f"/apis/{names.API_VERSION}")
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            answer = {}
+        return {kind.plural for kind in OURS} - {item["name"] for item in answer.get("resources") or ()}
 
     async def _patrol(self) -> None:
         """Looks after the children that are not watched."""

@@ -51,6 +51,17 @@ class Relists:
         self._see = see
         self._paths = {path_of(kind, scope): (kind, scope) for kind in kinds for scope in scopes}
         self._relists: dict[tuple[Kind, str | None], _Relist] = {}
+        self._unlisted: set[tuple[Kind, str | None]] = set()
+
+    def begin(self) -> None:
+        """Kopf begins: it has to list everything."""
+        self._unlisted = set(self._paths.values())
+
+    def unlisted(self) -> set[Kind]:
+        """What Kopf has not listed since it began, wherever it is to; a kind that it has not found it never lists, and
+        never watches.
+        """
+        return {kind for kind, _ in self._unlisted}
 
     def asked(self, path: str) -> None:
         """A list is begun."""
@@ -68,6 +79,8 @@ class Relists:
             relist.told.add(key_of(body))
             self._see(of[0], body)
         relist.whole = not (part.get("metadata") or {}).get("continue")
+        if relist.whole:
+            self._unlisted.discard(of)
         return {**part, "items": []}
 
     def missing(self) -> dict[tuple[Kind, str | None], list[Object]]:

@@ -13,6 +13,7 @@ import yaml
 from aiohttp import web
 from kubernetes.aio.client import ApiClient, Configuration
 
+from linplane_api.kinds import OURS
 from linplane_operator.kube.account import SOON_SECONDS, AccountError, Login, connection_of, read_kubeconfig, renewed
 from linplane_operator.kube.main import Operator, Options
 
@@ -126,6 +127,8 @@ async def test_a_401_that_persists_ends_kopf_instead_of_a_storm_of_logins(tmp_pa
     calls = []
 
     async def refuse(request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == "/apis/linplane.dev/v1alpha1":
+            return web.json_response({"resources": [{"name": kind.plural} for kind in OURS]})
         calls.append(request.path)
         return web.json_response({"kind": "Status", "code": 401, "reason": "Unauthorized"}, status=401)
 

@@ -151,6 +151,18 @@ def test_a_list_that_fails_half_way_and_begins_again_has_told_of_nothing() -> No
     assert listing.missing() == ["a"], "it went between the two"
 
 
+def test_what_was_not_listed_since_kopf_began_is_named() -> None:
+    listing = Listing()
+    assert listing.relists.unlisted() == set(), "it has not begun"
+    for _ in range(2):
+        listing.relists.begin()
+        listing.relists.asked(EVERYWHERE)
+        listing.relists.answered(EVERYWHERE, part("a", further="x"))
+        assert listing.relists.unlisted() == {LINEAR_MODEL, CONFIG_MAP}, "half of it is none"
+        listing.relists.answered(EVERYWHERE, part("b"))
+        assert listing.relists.unlisted() == {CONFIG_MAP}
+
+
 @asynccontextmanager
 async def running(listing: Listing, confirm: Confirm, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     monkeypatch.setattr(relists, "LOOK_SECONDS", 0.01)

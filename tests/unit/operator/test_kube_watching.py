@@ -14,6 +14,8 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from linplane_api.kinds import CONFIG_MAP, OURS, Kind
 from linplane_operator.kube import main, watching
+from linplane_operator.kube.client import path_of
+from linplane_operator.kube.handlers import WATCHED
 from linplane_operator.kube.main import Operator, Options
 from linplane_operator.kube.watching import STEADY_SECONDS, Watching
 
@@ -186,3 +188,53 @@ async def test_an_error_of_one_first_list_ends_the_others_and_is_raised_as_itsel
         with pytest.raises(KeyError, match="unexpected"):
             await Operator(api, Options(), lambda: datetime.now(UTC)).prepare()
     assert {*ended, CONFIG_MAP} >= set(OURS)
+
+
+async def test_kopf_begins_once_the_crds_are_back_and_is_told_to_be_missing_what_it_has_not_listed(
+    stop: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It never looks again for what it does not find as it begins."""
+    monkeypatch.setattr(main, "CRD_SECONDS", 0.01)
+    there, begun, work = [kind.plural for kind in OURS[1:]], [0], Kopf()
+
+    async def answer(_: web.BaseRequest) -> web.StreamResponse:
+        return web.json_response({"resources": [{"name": plural} for plural in there]}, status=200 if there else 404)
+
+    async def spawn_tasks(**given: Any) -> Collection[asyncio.Task[Any]]:
+        begun[0] += 1
+        return await work(given["stop_flag"])
+
+    monkeypatch.setattr(kopf, "spawn_tasks", spawn_tasks)
+    runner = web.ServerRunner(web.Server(answer))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        async with ApiClient(Configuration(host=f"http://127.0.0.1:{runner.addresses[0][1]}")) as api:
+            operator = Operator(api, Options(), lambda: datetime.now(UTC))
+            operator.synced = True
+            running = asyncio.ensure_future(operator._watching.run(stop))
+            await until(lambda: operator.unready() == f"waiting for the CRDs of {OURS[0].plural}")
+            there.clear()
+            await until(lambda: OURS[1].plural in operator.unready())
+            assert not begun[0]
+            there.extend(kind.plural for kind in OURS)
+            await until(lambda: begun[0])
+            assert operator.unready().startswith("not watched yet: ")
+            for path in [path_of(kind, None) for kind in WATCHED]:
+                operator._relists.asked(path)
+                operator._relists.answered(path, {"items": []})
+            assert operator.unready() == ""
+            stop.set()
+            await asyncio.wait_for(running, 10)
+    finally:
+        await runner.cleanup()
+
+
+async def test_it_ends_while_it_waits_for_the_crds(stop: asyncio.Event) -> None:
+    async with ApiClient(Configuration(host="http://127.0.0.1:1")) as api:
+        operator = Operator(api, Options(), lambda: datetime.now(UTC))
+        operator.synced = True
+        running = asyncio.ensure_future(operator._watching.run(stop))
+        await until(operator.unready)
+        stop.set()
+        await asyncio.wait_for(running, 10)

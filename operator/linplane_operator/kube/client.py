@@ -97,13 +97,21 @@ class Client:
             raise
 
     async def list(
-        self, kind: Kind, namespace: str | None, selector: str = "", fields: str = ""
+        self,
+        kind: Kind,
+        namespace: str | None,
+        selector: str = "",
+        fields: str = "",
+        dated: Callable[[str], None] = lambda _: None,
     ) -> AsyncIterator[Object]:
-        """Every object of a kind, from a consistent read, in answers of bounded size."""
+        """Every object of a kind, from a consistent read, in answers of bounded size. `dated` is told the list's own
+        resourceVersion.
+        """
         query = {"limit": str(CHUNK), **({"labelSelector": selector} if selector else {})}
         query |= {"fieldSelector": fields} if fields else {}
         while True:
             answer = await self.call("GET", path_of(kind, namespace), query=query)
+            dated(str((answer.get("metadata") or {}).get("resourceVersion", "")))
             for item in answer.get("items") or ():
                 yield typed(kind, item)
             token = (answer.get("metadata") or {}).get("continue")

@@ -25,7 +25,9 @@ class Feed:
         self._names: set[tuple[str, Key]] = set()  # the kind and name of a child
 
     def seen(self, kind: Kind, body: Object) -> None:
-        """Takes an object; one that is older than what is known, or was deleted since, changes nothing."""
+        """Takes an object; one that is older than what is known, or was deleted since, changes nothing. That
+        resourceVersions never go back is for `resync` to watch.
+        """
         body = slim(kind, body)
         namespace, name = key_of(body)
         known = self._world.get(kind, namespace, name)

@@ -1,8 +1,16 @@
-"""Lists of every kind: one before anything is reconciled, then one a minute, for what a watch may have missed."""
+"""Lists of every kind: one before anything is reconciled, then one a minute, for what a watch may have missed.
+
+They are consistent reads, so none is older than what was seen before it was begun, unless a proxy keeps lists, or etcd
+was restored from a copy. After that all that is known is of a future that never was: `Feed` would take what is for
+stale, and the watches would wait for resourceVersions that are far away. One older list proves nothing, and changes
+nothing. But where a kind's lists are older again and again, minutes apart, the operator ends, and a fresh one begins
+with what is there. That is safe even where it was wrong: any start has to bear a stale list.
+"""
 
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from linplane_api.kinds import OURS, Kind
 
@@ -15,8 +23,27 @@ from .handlers import WATCHED
 from .watches import Watches
 
 EVERY_SECONDS = 60.0
+OLDER_LISTS = 3
+"""So many in succession are no chance."""
 
 log = logging.getLogger(__name__)
+
+
+class WentBackError(Exception):
+    """The API server's resourceVersions are lower than they were."""
+
+
+@dataclass
+class _Age:
+    """Of the lists of a kind."""
+
+    newest: int = 0  # the highest resourceVersion that was seen before the last one was begun
+    older: int = 0  # those in succession that are from before that
+
+    def listed(self, older: bool, date: int) -> None:
+        """A list came with an object, or a resourceVersion of its own (0: it tells none), from before it was begun."""
+        self.older = self.older + 1 if older or 0 < date < self.newest else 0
+        self.newest = max(self.newest, date)
 
 
 class Resync:
@@ -32,6 +59,7 @@ class Resync:
         self._watches = watches
         self._clock = clock
         self._tried = self._completed = clock()
+        self._ages = {(kind, scope): _Age() for kind in WATCHED for scope in watches.scopes}
 
     @property
     def silent(self) -> float:
@@ -48,13 +76,18 @@ class Resync:
         The highest resourceVersion, 0 where there is nothing.
         """
         self._tried = self._clock()
-        before = {key_of(body) for body in self._world.all(kind, namespace)}
-        present, newest = set(), 0
-        async for body in self._client.list(kind, namespace, WATCHED[kind]):
+        before = {key_of(body): body for body in self._world.all(kind, namespace)}
+        age = self._ages[kind, namespace]
+        age.newest = max(age.newest, *map(version_of, before.values()), 0)
+        present, newest, older = set(), 0, False
+        dates: list[str] = []
+        async for body in self._client.list(kind, namespace, WATCHED[kind], dated=dates.append):
             self._tried = self._clock()
             present.add(key_of(body))
             newest = max(newest, version_of(body))
+            older = older or _is_older(body, before.get(key_of(body)))
             self._feed.seen(kind, body)
+        age.listed(older, max((int(date) for date in dates if date.isdigit()), default=0))
         missing = self._feed.missing(kind, namespace, present)
         await self.confirm(kind, [body for body in missing if key_of(body) in before])
         return newest
@@ -73,12 +106,14 @@ class Resync:
             await self.look(kind, namespace)
 
     async def run(self, reconcile_all: Callable[[], None]) -> None:
-        """Until it is cancelled; has everything reconciled after each try."""
+        """Until it is cancelled; has everything reconciled after each try. Raises WentBackError; see the module."""
         while True:
             self._tried = self._clock()
             reconcile_all()
             await asyncio.sleep(EVERY_SECONDS)
             seen = [kind for kind in WATCHED if await self._look_and_tell(kind)]
+            if back := [kind.plural for (kind, _), age in self._ages.items() if age.older >= OLDER_LISTS]:
+                raise WentBackError(f"the lists of {', '.join(back)} are older than what was seen, as after a restore")
             if set(OURS) <= set(seen):  # by what owns it: what went with its owner is not made anew
                 self._feed.forget_old((*seen, *UNWATCHED))
             if len(seen) == len(WATCHED):
@@ -94,3 +129,8 @@ class Resync:
                 log.warning("not every %s could be listed in %s: %s", kind.kind, namespace or "all namespaces", error)
                 everywhere = False
         return everywhere
+
+
+def _is_older(body: Object, known: Object | None) -> bool:
+    """The very object that is known, as it was before."""
+    return known is not None and uid_of(known) == uid_of(body) and 0 < version_of(body) < version_of(known)

@@ -51,7 +51,7 @@ def test_what_is_no_reason_to_restart(signs: Signs) -> None:
 class Away:
     """An API server that answers nothing, after as long as a call may take."""
 
-    async def list(self, *_: Any) -> Any:
+    async def list(self, *_: Any, **__: Any) -> Any:
         await asyncio.sleep(15)
         raise AwayError("the API server did not answer")
         yield
@@ -108,7 +108,7 @@ def test_a_resync_that_is_stuck_is_a_reason() -> None:
     """In a call that no limit ends."""
 
     class Stuck:
-        async def list(self, *_: Any) -> Any:
+        async def list(self, *_: Any, **__: Any) -> Any:
             await asyncio.Event().wait()
             yield
 

@@ -12,7 +12,7 @@ from linplane_operator.kube import resync as module
 from linplane_operator.kube.client import ApiError, AwayError, Client
 from linplane_operator.kube.feed import Feed
 from linplane_operator.kube.handlers import WATCHED
-from linplane_operator.kube.resync import Resync
+from linplane_operator.kube.resync import OLDER_LISTS, Resync, WentBackError
 from linplane_operator.kube.watches import Watches
 from linplane_operator.world import World
 
@@ -31,7 +31,7 @@ class Api(Client):
         self.refused = refused
         self.rounds = 0
 
-    async def list(self, kind: Kind, *_: Any) -> AsyncIterator[Object]:  # type: ignore[override]
+    async def list(self, kind: Kind, *_: Any, **__: Any) -> AsyncIterator[Object]:
         self.rounds += kind is SERVICE
         if kind in self.refused:
             raise self.refused[kind]
@@ -78,7 +78,7 @@ async def test_a_namespace_that_cannot_be_listed_does_not_keep_the_next_from_it(
     class Split(Api):
         """The first namespace is refused, in each kind."""
 
-        async def list(self, kind: Kind, *of: Any) -> AsyncIterator[Object]:  # type: ignore[override]
+        async def list(self, kind: Kind, *of: Any, **__: Any) -> AsyncIterator[Object]:
             if of[0] == "refused":
                 self.rounds += kind is SERVICE
                 raise AwayError("500")
@@ -119,3 +119,72 @@ async def test_the_end_of_what_is_never_listed_is_forgotten_once_its_owners_were
     task.cancel()
     feed.seen(ROLE, role)
     assert world.get(ROLE, "n", "s"), "nothing is remembered of it"
+
+
+class Dated(Api):
+    """One Service at its resourceVersion, in lists that are as old as they say; they are of one round each."""
+
+    def __init__(self, *rounds: tuple[str, int]) -> None:
+        super().__init__({})
+        self.left = list(rounds)
+
+    async def list(self, kind: Kind, *_: Any, **given: Any) -> AsyncIterator[Object]:
+        if kind is SERVICE:
+            self.rounds += 1
+            date, version = self.left.pop(0) if len(self.left) > 1 else self.left[0]
+            given["dated"](date)
+            yield service("u-1", version)
+
+
+def listing(monkeypatch: pytest.MonkeyPatch, *rounds: tuple[str, int]) -> tuple[World, Dated, asyncio.Task[None]]:
+    """These lists come, the last again and again; the Service is known already, as the newest of them says."""
+    monkeypatch.setattr(module, "EVERY_SECONDS", 0.01)
+    world, api = World(), Dated(*rounds)
+    feed = Feed(world, lambda _: None)
+    feed.seen(SERVICE, service("u-1", max(version for _, version in rounds)))
+    resync = Resync(api, world, feed, Watches(WATCHED, (), lambda: 0.0), clock=lambda: 0.0)
+    return world, api, asyncio.ensure_future(resync.run(lambda: None))
+
+
+@pytest.mark.parametrize(
+    ("known", "after"),
+    [
+        (1000, ("500", 400)),
+        (400, ("500", 400)),  # it has not changed; but the watches wait for what is to come
+        (1000, ("1200", 400)),  # as many writes came since: that object stays as it is all the same
+    ],
+)
+async def test_an_etcd_that_was_restored_ends_the_operator_so_that_a_fresh_one_sees_what_is(
+    known: int, after: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, api, running = listing(monkeypatch, ("1000", known), after)
+    with pytest.raises(WentBackError, match="services"):
+        await asyncio.wait_for(running, 10)
+    assert api.rounds == 1 + OLDER_LISTS
+    api.rounds = 0
+    world = World()
+    feed = Feed(world, lambda _: None)
+    fresh = Resync(api, world, feed, Watches(WATCHED, (), lambda: 0.0), clock=lambda: 0.0)
+    await fresh.look_at_all(SERVICE)
+    assert world.get(SERVICE, "n", "s") == service("u-1", after[1])
+    again = asyncio.ensure_future(fresh.run(lambda: None))
+    await rounds(api, 3 * OLDER_LISTS)
+    assert not again.done()
+    again.cancel()
+
+
+@pytest.mark.parametrize("date", ["500", "", "none"])
+async def test_a_stale_list_changes_nothing(date: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor do several, if not one after the other."""
+    stale = [(date, 400)] * (OLDER_LISTS - 1)
+    world, api, running = listing(monkeypatch, *stale, ("1000", 1000), *stale, ("1001", 1000))
+    await rounds(api, 3 * OLDER_LISTS)
+    assert world.get(SERVICE, "n", "s") == service("u-1", 1000)
+    assert not running.done()
+    running.cancel()
+
+
+async def rounds(api: Api, count: int) -> None:
+    async with asyncio.timeout(10):
+        while api.rounds < count:
+            await asyncio.sleep(0.01)

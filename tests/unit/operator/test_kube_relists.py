@@ -230,3 +230,25 @@ async def test_an_answer_that_is_no_object_is_an_error() -> None:
         with pytest.raises(ValueError, match="Expected `object`"):
             await strange.json()
     assert listing.missing() is None
+
+
+async def test_it_goes_by_the_proxy_that_the_kubeconfig_names() -> None:
+    asked = []
+
+    async def proxy(request: web.BaseRequest) -> web.StreamResponse:
+        asked.append(request.headers["Host"])
+        return web.json_response(part("a"))
+
+    runner = web.ServerRunner(web.Server(proxy))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    listing, address = Listing(), f"http://127.0.0.1:{runner.addresses[0][1]}"
+    info = kopf.ConnectionInfo(server="http://api.invalid", proxy_url=address)
+    session = listing.relists.session(info).aiohttp_session
+    try:
+        async with session.get(f"http://api.invalid{EVERYWHERE}?limit=500") as answer:
+            assert await answer.json() == EMPTY
+        assert asked == ["api.invalid"]
+    finally:
+        await session.close()
+        await runner.cleanup()

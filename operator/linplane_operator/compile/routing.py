@@ -22,6 +22,7 @@ from linplane_api.resources import ModelRouteSpec, decimal
 from .versions import Version
 
 ROOM = MAX_CONFIGMAP_BYTES - 48 * 1024  # metadata and managedFields count too
+MAX_SEQUENCE = 2**52  # canonical JSON has none past 2**53; one above this is an edit, and is not counted on from
 
 
 @dataclass(frozen=True)
@@ -200,15 +201,20 @@ def compile_map(
     """The next state of the routing ConfigMap, and the routes that found no room in it.
 
     `entries` are the parsed ones of `before`. An unchanged revision keeps its sequence; everything that changed
-    comes in at one sequence, one higher than the last and than `floor`. A route without room keeps the entry that
-    it had: none that serves is ever evicted. Routes in `kept` stay as they are.
+    comes in at one sequence, one higher than the last, than `floor`, and than that of any entry. An entry above the
+    map's own sequence, which no replica could confirm, was edited, or the map was: it comes in anew. A route without
+    room keeps the entry that it had: none that serves is ever evicted. Routes in `kept` stay as they are.
     """
-    sequence = max(before.sequence if before else 0, floor) + 1
+    last = before.sequence if before else 0
+    sequence = max(last, floor, *(e.sequence for e in entries.values() if e.sequence < MAX_SEQUENCE)) + 1
     routes = {name: text for name, text in before.routes.items() if name in wanted or name in kept} if before else {}
     texts = {
         name: make_entry(want.document, sequence).to_bytes().decode()
         for name, want in wanted.items()
-        if name not in routes or name not in entries or entries[name].revision != want.revision
+        if name not in routes
+        or name not in entries
+        or entries[name].revision != want.revision
+        or entries[name].sequence > last
     }
     full: set[str] = set()
     size = sum(entry_size(name, text) for name, text in routes.items())

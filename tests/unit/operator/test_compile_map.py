@@ -74,6 +74,20 @@ def test_no_sequence_is_given_that_a_replica_has_confirmed_already():
     assert (state.uid, state.sequence) == ("u", 51)
 
 
+@pytest.mark.parametrize(
+    ("sequence", "own", "after"), [(1, 6, 7), (6, 999, 1000), (6, 2**53 - 1, 7)], ids=["map", "entry", "absurd"]
+)
+def test_an_entry_above_the_sequence_comes_in_anew_and_above_both(sequence, own, after):
+    """Somebody edited the one or the other: no replica could ever confirm it, and none confirms a number twice."""
+    edited = RoutingMap(
+        "u", sequence, {n: make_entry(document(route=n), s).to_bytes().decode() for n, s in (("a", own), ("b", 1))}
+    )
+    state, full = advance(edited, {"a": wanted("a"), "b": wanted("b")})
+    assert (state.sequence, full) == (after, frozenset())
+    assert {name: entry.sequence for name, entry in entries(state).items()} == {"a": after, "b": 1}
+    assert advance(state, {"a": wanted("a"), "b": wanted("b")})[0] is state
+
+
 @pytest.fixture
 def little_room(monkeypatch):
     """Room for almost three entries."""

@@ -188,6 +188,25 @@ def test_a_child_that_somebody_edits_is_set_back(sim):
     assert sim.get(DEPLOYMENT, "linplane-server-default")["spec"]["replicas"] == 1
 
 
+def test_an_edited_sequence_is_overtaken(sim):
+    """The map's or an entry's: the routes converge again, and what was last good is remembered."""
+    two_versions(sim)
+    sim.edit(MODEL_ROUTE, "homes", version="v2")
+    sim.settle()
+    before, document = sim.routing(), sim.document()
+    for key, old, new in (
+        ("sequence", before["data"]["sequence"], "1"),
+        ("route.homes", '"sequence":', '"sequence":9'),
+    ):
+        body = sim.routing()
+        data = {**body["data"], key: body["data"][key].replace(old, new)}
+        sim.store.update(CONFIG_MAP, body, {**body, "data": data})
+        sim.settle()
+        assert int(sim.routing()["data"]["sequence"]) > int(body["data"]["sequence"])
+        assert told(sim.route(), "Ready") == ("True", "Ready")
+        assert sim.document() == document
+
+
 def test_a_training_that_failed_for_its_data_is_tried_again_when_that_is_mended(sim):
     """Saving the table is enough; the stale error does not speak for the new try."""
     sim.results["homes-v1"] = error

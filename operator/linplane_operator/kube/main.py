@@ -22,7 +22,6 @@ from linplane_api.kinds import MODEL_SERVER, OURS, Kind
 
 from ..affected import WorkKey, every_key
 from ..budget import Budget
-from ..cluster import ConflictError, NameTakenError
 from ..compile.objects import Object, Settings
 from ..queue import WorkQueue
 from ..reconcile.reconciler import Reconciler
@@ -240,10 +239,7 @@ class Operator:
         while True:
             self._cluster.forget_unwatched()
             self._queue.add((MODEL_SERVER.kind, *key_of(server)) for server in self._world.all(MODEL_SERVER))
-            try:
-                await self._reconciler.patrol()
-            except (ApiError, OSError, ConflictError, NameTakenError) as error:
-                log.warning("the rights of trainers: %s", error)
+            await self._reconciler.patrol()
             await asyncio.sleep(PATROL_SECONDS)
 
     def _see(self, kind: Kind, body: Object) -> None:

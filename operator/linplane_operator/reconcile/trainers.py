@@ -1,12 +1,15 @@
 """What all trainers of a namespace share: a ServiceAccount, and the right to write their results."""
 
 import asyncio
+import logging
 
 from linplane_api.kinds import LINEAR_MODEL, SERVICE_ACCOUNT
 
 from ..compile.access import make_trainer_access
 from ..compile.training import SERVICE_ACCOUNT as TRAINER
 from .tools import Tools
+
+log = logging.getLogger(__name__)
 
 
 class Trainers:
@@ -20,12 +23,15 @@ class Trainers:
 
     async def patrol(self) -> None:
         """Brings back what trainings need and nobody tells about, and takes away what none needs any more: a crash may
-        have come between.
+        have come between. Whatever fails in one namespace, the others are looked after all the same.
         """
         for namespace in sorted(self._world.namespaces((LINEAR_MODEL,))):
             models, waited = self._survey.trainings(namespace)
             if waited or (models and self._world.get(SERVICE_ACCOUNT, namespace, TRAINER)):
-                await self.let(namespace)
+                try:
+                    await self.let(namespace)
+                except Exception as error:  # a name that is taken, a quota, a namespace that goes
+                    log.warning("the rights of trainers in %s: %s: %s", namespace, type(error).__name__, error)
 
     async def let(self, namespace: str) -> None:
         """Gives trainers the right to the results that are waited for, and to no other; one after the other, so that

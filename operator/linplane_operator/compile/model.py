@@ -12,7 +12,7 @@ from linplane_api.resources import LinearModelSpec
 from linplane_api.task import Failure, parse_failure
 
 from .conditions import condition
-from .objects import Object, Settings, child, controller_uid, label_of, meta, name_of, status_of, uid_of
+from .objects import Object, Settings, child, controller_uid, meta, name_of, status_of, uid_of
 from .progress import has_begun, job_condition, job_progress, seconds_kept, seconds_to_pod
 from .training import (
     ANNOTATION_DATA,
@@ -24,10 +24,9 @@ from .training import (
     make_job,
     make_result,
     make_task,
-    recipe,
     result_name,
 )
-from .versions import Belongings, Verdict, check, find_key, judge, read_source
+from .versions import Belongings, Verdict, artifact_name, check, find_key, judge, read_source
 
 LOOK_AGAIN = 10.0  # seconds: nobody tells when a foreign object goes
 
@@ -65,7 +64,7 @@ def unseen(model: Object, spec: LinearModelSpec, around: Belongings) -> list[tup
         ref = spec.training.data.config_map_key_ref
     else:
         if digest:
-            missing.append((CONFIG_MAP, artifact_name(model, digest)))
+            missing.append((CONFIG_MAP, artifact_name(model, spec, digest)))
         ref = spec.weights.config_map_key_ref if spec.weights else None
     if ref and around.source is None and (around.jobs or digest):
         missing.append((CONFIG_MAP, ref.name))
@@ -127,16 +126,11 @@ def _from_weights(model: Object, spec: LinearModelSpec, around: Belongings) -> M
     verdict = read_source(spec, around.source, status_of(model).get("digest"))
     if verdict.file is None:
         return ModelPlan(verdict, _trained(spec, verdict))
-    name = artifact_name(model, verdict.file.digest)
+    name = artifact_name(model, spec, verdict.file.digest)
     body = child(CONFIG_MAP, name, model, "artifact", artifact_labels(spec))
     body |= {"immutable": True, "data": {names.ARTIFACT_KEY: verdict.file.artifact.to_file(None).decode()}}
     named = Verdict(verdict.file, verdict.reason, verdict.message, verdict.missed, name)
     return ModelPlan(named, _trained(spec, named), create=(body,))
-
-
-def artifact_name(model: Object, digest: str) -> str:
-    """The ConfigMap that weights by hand are copied to."""
-    return names.child_name(name_of(model), f"{uid_of(model)}/{digest}")
 
 
 def _from_training(model: Object, spec: LinearModelSpec, around: Belongings, settings: Settings) -> ModelPlan:
@@ -221,9 +215,8 @@ def _stale(model: Object, spec: LinearModelSpec, around: Belongings) -> tuple[tu
     unsealed = [artifact for artifact in around.artifacts if not artifact.get("immutable")]
     if not around.jobs and not unsealed:
         return ()
-    name, wanted = job_name(model, spec), recipe(spec)
-    jobs = [(JOB, job) for job in around.jobs if name_of(job) != name]
-    results = [(CONFIG_MAP, result) for result in unsealed if label_of(result, names.LABEL_RECIPE) != wanted]
+    jobs = [(JOB, job) for job in around.jobs if name_of(job) != job_name(model, spec)]
+    results = [(CONFIG_MAP, result) for result in unsealed if name_of(result) != result_name(model, spec)]
     return (*jobs, *results)
 
 

@@ -3,6 +3,7 @@ condition.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,8 +14,8 @@ from linplane_api.conditions import Reason
 from linplane_api.resources import Acceptance, ConfigMapKeyRef, LinearModelSpec, decimal
 from linplane_api.task import missed_gates
 
-from .objects import Object, controller_uid, label_of, name_of, status_of, uid_of
-from .training import recipe
+from .objects import Object, controller_uid, name_of, status_of, uid_of
+from .training import recipe, result_name
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,28 @@ def sealed_artifacts(model: Object, artifacts: Sequence[Object]) -> list[Object]
     return [a for a in artifacts if a.get("immutable") and controller_uid(a) == mine and names.ARTIFACT_KEY in _data(a)]
 
 
+def artifact_name(model: Object, spec: LinearModelSpec, digest: str) -> str:
+    """The ConfigMap that weights by hand are copied to."""
+    return names.child_name(name_of(model), f"{uid_of(model)}/{recipe(spec)}/{digest}")
+
+
+def _made_by(model: Object, spec: LinearModelSpec, sealed: Sequence[Object]) -> Object | None:
+    """What is sealed of this very recipe. The name proves it, and cannot be edited as a label can."""
+    if spec.training:
+        name = result_name(model, spec)
+        return next((a for a in sealed if name_of(a) == name), None)
+    for one in sealed:
+        with suppress(FormatError):
+            if name_of(one) == artifact_name(model, spec, _parse(_data(one)[names.ARTIFACT_KEY]).digest):
+                return one
+    return None
+
+
 def judge(model: Object, spec: LinearModelSpec, artifacts: Sequence[Object]) -> Verdict:
     """The verdict on what is sealed. NOT_TRAINED where nothing is yet, ARTIFACT_LOST where the status knows of one."""
     sealed = sealed_artifacts(model, artifacts)
-    wanted = recipe(spec)
     digest = status_of(model).get("digest")
-    kept = next((a for a in sealed if label_of(a, names.LABEL_RECIPE) == wanted), None)
+    kept = _made_by(model, spec, sealed)
     if kept is None:
         if sealed:
             return Verdict(None, Reason.TRAINING_CHANGED, _CHANGED)

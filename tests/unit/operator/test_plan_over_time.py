@@ -2,10 +2,11 @@
 
 import pytest
 
+from linplane_api import names
 from linplane_api.artifact import parse_artifact
 from linplane_api.conditions import Reason
 from linplane_operator.compile.objects import Settings
-from unit.operator.builders import text
+from unit.operator.builders import text, with_meta
 from unit.operator.planning import (
     COMPLETE,
     FAILED,
@@ -30,6 +31,23 @@ def test_what_is_sealed_is_what_was_read():
     """So that the seal holds by compare-and-swap."""
     found = artifact_in(M, sealed=False)
     assert plan(M, artifacts=[found]).seal is found
+
+
+@pytest.mark.parametrize("labels", [{}, {names.LABEL_RECIPE: "another"}], ids=["removed", "changed"])
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_label_that_somebody_edits_changes_nothing(labels, sealed):
+    """The name says what an artifact was made by."""
+    found = with_meta(artifact_in(M, sealed=sealed), labels=labels)
+    made = plan(M, artifacts=[found])
+    assert (made.trained.reason, made.delete) == (Reason.TRAINED, ())
+
+
+def test_a_label_makes_no_artifact_another_recipes():
+    """Whatever it says."""
+    found = artifact_in(model(training={"data": {"synthetic": {"samples": 51}}}))
+    mine = with_meta(found, labels=artifact_in(M)["metadata"]["labels"])
+    made = plan(M, artifacts=[mine])
+    assert (made.trained.reason, made.create, made.delete) == (Reason.TRAINING_CHANGED, (), ())
 
 
 @pytest.mark.parametrize("change", ["settings", "data"])

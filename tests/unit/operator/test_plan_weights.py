@@ -8,7 +8,7 @@ from linplane_api import names
 from linplane_api.artifact import parse_artifact
 from linplane_api.conditions import Reason
 from linplane_operator.compile.model import not_carried_out
-from unit.operator.builders import handmade, weights_from
+from unit.operator.builders import handmade, weights_from, with_meta
 from unit.operator.planning import created, model, plan
 
 SOURCE = handmade()
@@ -42,6 +42,21 @@ def test_the_users_own_is_never_read_again(source):
     assert (made.trained.reason, made.create) == (Reason.WEIGHTS_READ, ())
     assert made.verdict.file is not None
     assert made.verdict.file.digest == DIGEST
+
+
+@pytest.mark.parametrize("labels", [{}, {names.LABEL_RECIPE: "another"}], ids=["removed", "changed"])
+def test_a_label_that_somebody_edits_changes_nothing(labels):
+    """The name says whose copy it is."""
+    made = plan(by_hand(), artifacts=[with_meta(copy(), labels=labels)])
+    assert (made.trained.reason, made.create) == (Reason.WEIGHTS_READ, ())
+
+
+def test_a_copy_of_what_another_spec_names_is_not_taken():
+    """Whatever its label says, and where the status was cleared and the spec edited."""
+    other = model(weights={"configMapKeyRef": {"name": "another", "key": "model.json"}})
+    found = with_meta(copy(), labels=plan(other, source=SOURCE).create[0]["metadata"]["labels"])
+    made = plan(other, artifacts=[found], source=SOURCE)
+    assert (made.trained.reason, made.create) == (Reason.TRAINING_CHANGED, ())
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 from linplane_api.conditions import Reason
 from linplane_api.task import EXIT_UNTOLD
 
-from .objects import is_deleting, meta, name_of, status_of
+from .objects import is_deleting, meta, name_of, spec_of, status_of
 
 KEPT_SECONDS = 3600.0  # how long a Job stays whose artifact is sealed
 POD_SECONDS = 3.0  # what a Job controller may take to make a pod
@@ -53,7 +53,7 @@ def seconds_to_pod(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], no
     """How much longer a Job may be without a pod before it is asked why, from 0 down where it is late; None where
     there is nothing to wait for.
     """
-    if pods or status_of(job).get("active") or job_condition(job, "Complete") or job_condition(job, "Failed"):
+    if pods or status_of(job).get("active") or has_ended(job) or _is_suspended(job):
         return None
     age = _age(meta(job).get("creationTimestamp"), now)
     return None if age is None else POD_SECONDS - age
@@ -79,6 +79,11 @@ def has_ended(job: Mapping[str, Any]) -> bool:
     return bool(job_condition(job, "Complete") or job_condition(job, "Failed"))
 
 
+def _is_suspended(job: Mapping[str, Any]) -> bool:
+    """Somebody holds it up, as queueing systems do until there is a place: it is theirs to let go on."""
+    return bool(spec_of(job).get("suspend"))
+
+
 def has_begun(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> bool:
     """A trainer runs, or ran; or nobody knows."""
     if not pods:
@@ -94,19 +99,19 @@ def job_progress(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], refu
     failed = job_condition(job, "Failed")
     if failed:
         return _why_failed(failed, ends)
+    if _is_suspended(job):
+        return Reason.PENDING, f"Job {name} is suspended (spec.suspend); it goes on once that is false"
     for pod in pods:
         if why := _waits_for(pod):
             return why[0], _with_next(why[0], f"pod {name_of(pod)}: {why[1]}")
     so_far = "".join(f"; {text}" for _, text in ends)
     if status_of(job).get("active"):
         return Reason.TRAINING, f"Job {name} runs{so_far}"
-    if ends:
-        return Reason.PENDING, f"Job {name} is about to try again{so_far}"
-    if refusal:
+    if refusal and not ends:
         text = _MAKING.sub("", refusal)
         reason = Reason.QUOTA_EXCEEDED if re.match("(exceeded|failed) quota", text) else Reason.POD_REFUSED
         return reason, _with_next(reason, f"Job {name} gets no pod: {text}")
-    return Reason.PENDING, f"Job {name} waits for a place to run"
+    return Reason.PENDING, f"Job {name} {'is about to try again' if ends else 'waits for a place to run'}{so_far}"
 
 
 def _why_failed(failed: Mapping[str, Any], ends: Sequence[tuple[Reason, str]]) -> tuple[Reason, str]:

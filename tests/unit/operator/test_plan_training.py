@@ -76,6 +76,18 @@ CASES = {
         [],
         "waits for a place to run",
     ),
+    "is suspended": (
+        M,
+        {
+            "artifacts": [result(M)],
+            "jobs": [{**job(M, active=1), "spec": {"suspend": True}}],
+            "pods": [waiting("ImagePullBackOff")],
+        },
+        Reason.PENDING,
+        [],
+        [],
+        "is suspended (spec.suspend); it goes on once that is false",
+    ),
     "runs": (M, {"artifacts": [result(M)], "jobs": [job(M, active=1)]}, Reason.TRAINING, [], [], "runs"),
     "is about to run": (
         M,

@@ -47,6 +47,7 @@ async def test_a_namespace_is_asked_about_once_in_a_while() -> None:
         ({**MADE, "status": {"active": 1}}, [], None),
         ({**MADE, "status": {"conditions": [FAILED]}}, [], None),
         ({**MADE, "status": {"conditions": [COMPLETE]}}, [], None),
+        ({**MADE, "spec": {"suspend": True}}, [], None),
         (with_meta(MADE, creationTimestamp=None), [], None),
     ],
 )

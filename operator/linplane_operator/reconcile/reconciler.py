@@ -43,8 +43,9 @@ class Reconciler:
         self._tools = tools
         self._trainers = Trainers(tools)
         self._models = ModelReconciler(tools, self._trainers)
-        self._routes = RouteReconciler(tools)
-        self._servers = ServerReconciler(tools, RoutingWriter(tools, budget), ask)
+        routing = RoutingWriter(tools, budget, ask)
+        self._routes = RouteReconciler(tools, routing)
+        self._servers = ServerReconciler(tools, routing, ask)
 
     async def reconcile(self, key: WorkKey) -> float | None:
         """Reconciles one key; says after how many seconds to look again."""

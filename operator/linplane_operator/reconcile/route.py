@@ -15,6 +15,7 @@ from ..compile.route import route_conditions, route_status
 from ..compile.routing import has_room
 from ..survey import Routing
 from ..world import key_of
+from .routing import RoutingWriter
 from .tools import NOBODY, Tools, problem_of, sooner
 
 FULL = "the routing ConfigMap has no room for it (1 MiB); use another ModelServer"
@@ -23,13 +24,14 @@ FULL = "the routing ConfigMap has no room for it (1 MiB); use another ModelServe
 class RouteReconciler:
     """Tells what became of each route. Its document is written with those of its server."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, routing: RoutingWriter) -> None:
         self._world = tools.world
         self._cluster = tools.cluster
         self._stamp = tools.stamp
         self._survey = tools.survey
         self._lookout = tools.lookout
         self._statuses = tools.statuses
+        self._routing = routing
 
     async def reconcile(self, namespace: str, name: str) -> float | None:
         """Reconciles one; says after how many seconds to look again."""
@@ -78,4 +80,8 @@ class RouteReconciler:
             return (compiled.reason, compiled.message), True
         if routing and not has_room(routing.state, name, compiled.document):
             return (Reason.ROUTING_FULL, FULL), False
+        if refused := self._routing.refused(namespace, spec.server_name):
+            return refused, False
+        if compiled.reason is Reason.ACCEPTED:
+            return (Reason.ACCEPTED, "the spec is taken, and about to be in effect"), False
         return (compiled.reason, compiled.message), False

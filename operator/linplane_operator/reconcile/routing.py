@@ -4,32 +4,51 @@ import asyncio
 from collections.abc import Callable, Iterator
 
 from linplane_api import names
+from linplane_api.conditions import Reason
 from linplane_api.document import Entry, RouteDocument
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, Kind
 
-from ..cluster import ConflictError, NameTakenError
+from ..affected import WorkKey
+from ..cluster import ConflictError, NameTakenError, RefusedError
 from ..compile.objects import Object, controller_uid, generation_of, is_deleting, meta, name_of, server_of, uid_of
 from ..compile.routing import Wanted, compile_map
 from ..compile.server import make_routing
 from ..survey import Routing
-from ..world import key_of
-from .tools import Tools
+from ..world import Key, key_of
+from .tools import Tools, problem_of
 
 CONFIRMED = 20
 """Of up to so many changed documents at a time the routes are looked at live, too, before they are written; their
 versions always are, so many at once.
 """
 
+IMMUTABLE = (
+    "was made immutable by somebody, which cannot be undone: what serves goes on, and no change takes effect. Once you "
+    "delete it, it is made anew; a route whose version cannot serve then has no last good traffic to go on with"
+)
+
 
 class RoutingWriter:
     """Writes what the replicas of a server load."""
 
-    def __init__(self, tools: Tools, budget: Callable[[str], float]) -> None:
-        """`budget(key)` gives 0 to write a routing ConfigMap now, or how many seconds to wait."""
+    def __init__(self, tools: Tools, budget: Callable[[str], float], ask: Callable[[WorkKey], None]) -> None:
+        """`budget(key)` gives 0 to write a routing ConfigMap now, or how many seconds to wait; `ask` has another key
+        reconciled soon.
+        """
         self._world = tools.world
         self._cluster = tools.cluster
         self._survey = tools.survey
         self._budget = budget
+        self._ask = ask
+        self._refused: dict[Key, tuple[Reason, str]] = {}
+
+    def refused(self, namespace: str, server: str) -> tuple[Reason, str] | None:
+        """Why the last write of a server's routing ConfigMap was refused, None where it was not."""
+        return self._refused.get((namespace, server))
+
+    def forget(self, namespace: str, server: str) -> None:
+        """A server is gone."""
+        self._refused.pop((namespace, server), None)
 
     async def write(self, namespace: str, server: Object, routes: dict[str, Object]) -> float | None:
         """Brings the routing ConfigMap up to date; says when to come again where the budget of writes is used up.
@@ -37,6 +56,19 @@ class RoutingWriter:
         Raises ConflictError where something has changed meanwhile, NameTakenError where a ConfigMap of that name is
         somebody else's, RefusedError as `Cluster.create`.
         """
+        key = namespace, name_of(server)
+        try:
+            wait = await self._write(namespace, server, routes)
+        except (NameTakenError, RefusedError) as error:
+            if self._refused.get(key) != problem_of(error):
+                self._refused[key] = problem_of(error)
+                self._ask_waiting(*key, routes)
+            raise
+        if wait is None:
+            self._refused.pop(key, None)
+        return wait
+
+    async def _write(self, namespace: str, server: Object, routes: dict[str, Object]) -> float | None:
         name = name_of(server)
         routing = self._survey.routing(namespace, name)
         before, entries = (routing.state, routing.entries) if routing else (None, {})
@@ -48,7 +80,9 @@ class RoutingWriter:
         data = compile_map(before, entries, wanted, kept=kept, floor=floor)[0].to_data()
         if routing and data == routing.body.get("data"):
             return None
-        await self._confirm(namespace, wanted, entries)
+        if routing and routing.body.get("immutable"):  # not ours to delete: it alone remembers what was last good
+            raise RefusedError(f"ConfigMap {name_of(routing.body)} {IMMUTABLE}")
+        await self._confirm(namespace, wanted, _changed(wanted, entries))
         wait = self._budget(f"{namespace}/{name}")
         if wait > 0:
             return wait
@@ -57,6 +91,13 @@ class RoutingWriter:
         else:
             await self._create(make_routing(server, data), server)
         return None
+
+    def _ask_waiting(self, namespace: str, server: str, routes: dict[str, Object]) -> None:
+        """Has each route that waits for the ConfigMap tell why it does."""
+        routing = self._survey.routing(namespace, server)
+        entries = routing.entries if routing else {}
+        for route in _changed(self._wanted(namespace, routes, entries), entries):
+            self._ask((MODEL_ROUTE.kind, namespace, route))
 
     def _wanted(self, namespace: str, routes: dict[str, Object], entries: dict[str, Entry]) -> dict[str, Wanted]:
         wanted = {}
@@ -79,11 +120,10 @@ class RoutingWriter:
                 kept.add(name)
         return kept
 
-    async def _confirm(self, namespace: str, wanted: dict[str, Wanted], entries: dict[str, Entry]) -> None:
+    async def _confirm(self, namespace: str, wanted: dict[str, Wanted], changed: list[str]) -> None:
         """Raises ConflictError where a view is behind what a changed document is made of: it would take back what
         another operator, or the one before this, has brought about and confirmed.
         """
-        changed = [n for n, want in wanted.items() if n not in entries or entries[n].revision != want.revision]
         documents = [wanted[n].document for n in changed]
         inputs = {(LINEAR_MODEL, names.model_object_name(d.model, v)) for d in documents for v in _named(d)}
         if len(changed) <= CONFIRMED:  # more: a start, or a new release, and each route's own
@@ -103,6 +143,11 @@ class RoutingWriter:
             if live is None or controller_uid(live) == uid_of(server):
                 raise
             raise NameTakenError(f"ConfigMap {name_of(body)} exists and is not ours") from error
+
+
+def _changed(wanted: dict[str, Wanted], entries: dict[str, Entry]) -> list[str]:
+    """The routes whose documents are not in force as they should be."""
+    return [name for name, want in wanted.items() if name not in entries or entries[name].revision != want.revision]
 
 
 def _named(document: RouteDocument) -> set[str]:

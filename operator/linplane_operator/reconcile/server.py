@@ -45,6 +45,7 @@ class ServerReconciler:
         if server is None:
             if not routes or name != names.DEFAULT_SERVER:
                 self._statuses.forget(MODEL_SERVER, namespace, name)
+                self._routing.forget(namespace, name)
                 return None
             server = await self._lookout.server(namespace, name)
             server = server or await self._cluster.create(make_default_server(namespace))
@@ -58,14 +59,18 @@ class ServerReconciler:
         self, namespace: str, server: Object, routes: dict[str, Object]
     ) -> tuple[float | None, tuple[Reason, str] | None]:
         """When to come again, and what stands in the way."""
-        wait = None
+        wait = problem = None
         try:
-            wait = await self._routing.write(namespace, server, routes)
-            return wait, await self._apply_children(server)
-        except (NameTakenError, RefusedError) as error:
-            return wait, problem_of(error)
+            try:
+                wait = await self._routing.write(namespace, server, routes)
+            except RefusedError as error:  # the replicas go on with what they have, and are looked after
+                problem = problem_of(error)
+            refused = await self._apply_children(server)
+        except NameTakenError as error:  # no pod is started to serve what is somebody else's
+            return wait, problem or problem_of(error)
         except FormatError as error:
-            return wait, (Reason.INVALID_SPEC, str(error))
+            return wait, problem or (Reason.INVALID_SPEC, str(error))
+        return wait, problem or refused
 
     async def _apply_children(self, server: Object) -> tuple[Reason, str] | None:
         problem = None

@@ -3,7 +3,7 @@
 import pytest
 
 from linplane_api import names
-from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, JOB, MODEL_SERVER
+from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, JOB, MODEL_ROUTE, MODEL_SERVER
 from linplane_operator.cluster import ConflictError, NameTakenError, RefusedError
 from linplane_operator.compile.objects import Settings, uid_of
 from linplane_operator.compile.training import result_name
@@ -208,3 +208,70 @@ def test_a_child_that_the_api_server_refuses_is_told_and_tried_again(sim, kind, 
     sim.ask(*sim.later)
     sim.settle()
     assert told(teller(), "Ready")[0] == "True"
+
+
+def test_a_routing_configmap_that_is_refused_is_told_by_the_route_that_waits_for_it(sim):
+    """By no other; the replicas are looked after, and what serves goes on."""
+    free = []
+
+    def refuse(verb, body):
+        if body["metadata"]["name"] == ROUTING and not free:
+            raise RefusedError("exceeded quota: one")
+
+    sim.apply(linear_model(), linear_model("v2"), model_route(), model_route(name="other"))
+    sim.settle()
+    sim.cluster.before_write = refuse
+    sim.edit(MODEL_ROUTE, "homes", version="v2")
+    sim.delete(DEPLOYMENT, DEPLOYED)
+    sim.settle()
+    for body, condition in ((sim.route(), "Accepted"), (sim.get(MODEL_SERVER, "default"), "Converged")):
+        assert told(body, condition) == told(body, "Ready") == ("False", "ChildRefused")
+        assert "exceeded quota: one" in status_condition(body, condition)["message"]
+    assert sim.route()["status"]["trafficSummary"] == "v1 100"
+    assert told(sim.route(), "Servable") == ("True", "Serving")
+    assert told(sim.route("other"), "Ready") == ("True", "Ready")
+    assert sim.store.get(DEPLOYMENT, DEPLOYED) is not None
+    sim.edit(MODEL_ROUTE, "homes", version="v1")
+    sim.settle()
+    assert told(sim.route(), "Ready") == ("True", "Ready"), "what it asks for is in force"
+    sim.edit(MODEL_ROUTE, "homes", version="v2")
+    sim.settle()
+    assert told(sim.route(), "Accepted") == ("False", "ChildRefused")
+    free.append(True)
+    sim.now = max(sim.later.values())
+    sim.ask(*sim.later)
+    sim.settle()
+    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert sim.route()["status"]["trafficSummary"] == "v2 100"
+
+
+def test_a_routing_configmap_that_cannot_be_made_is_told_too(sim):
+    """There is no document yet, and no spec is in effect."""
+
+    def refuse(verb, body):
+        if body["metadata"]["name"] == ROUTING:
+            raise RefusedError("exceeded quota: one")
+
+    sim.cluster.before_write = refuse
+    sim.apply(linear_model(), model_route())
+    sim.settle()
+    assert told(sim.route(), "Accepted") == told(sim.route(), "Ready") == ("False", "ChildRefused")
+
+
+def test_a_routing_configmap_that_somebody_made_immutable_is_theirs_to_delete(sim):
+    """It alone remembers what was last good: a route says that its change waits for that, and no other does."""
+    sim.apply(linear_model(), linear_model("v2"), model_route(), model_route(name="other"))
+    sim.settle()
+    body = sim.routing()
+    sim.store.update(CONFIG_MAP, body, {**body, "immutable": True})
+    sim.edit(MODEL_ROUTE, "homes", version="v2")
+    sim.settle()
+    assert told(sim.route(), "Accepted") == ("False", "ChildRefused")
+    assert "Once you delete it, it is made anew" in status_condition(sim.route(), "Accepted")["message"]
+    assert sim.route()["status"]["trafficSummary"] == "v1 100"
+    assert told(sim.route("other"), "Ready") == ("True", "Ready")
+    assert sim.routing()["data"] == body["data"]
+    sim.delete(CONFIG_MAP, ROUTING)
+    sim.settle()
+    assert told(sim.route(), "Ready") == told(sim.route("other"), "Ready") == ("True", "Ready")
+    assert sim.route()["status"]["trafficSummary"] == "v2 100"

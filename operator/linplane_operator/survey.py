@@ -203,6 +203,10 @@ class Survey:
         self._compiled.pop((namespace, route), None)
         self._specs.pop((namespace, route), None)
 
+    def forget_server(self, namespace: str, server: str) -> None:
+        """A ModelServer is gone."""
+        self._routings.pop((namespace, server), None)
+
     def refusal(self, namespace: str, name: str, spec: ModelRouteSpec) -> Refusal | None:
         """Why a route as a whole is not taken, None where it is."""
         server = self._world.get(MODEL_SERVER, namespace, spec.server_name)

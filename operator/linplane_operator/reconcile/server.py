@@ -45,6 +45,7 @@ class ServerReconciler:
         if server is None:
             if not routes or name != names.DEFAULT_SERVER:
                 self._statuses.forget(MODEL_SERVER, namespace, name)
+                self._survey.forget_server(namespace, name)
                 self._routing.forget(namespace, name)
                 return None
             server = await self._lookout.server(namespace, name)

@@ -275,3 +275,17 @@ def test_a_routing_configmap_that_somebody_made_immutable_is_theirs_to_delete(si
     sim.settle()
     assert told(sim.route(), "Ready") == told(sim.route("other"), "Ready") == ("True", "Ready")
     assert sim.route()["status"]["trafficSummary"] == "v2 100"
+
+
+def test_nothing_is_remembered_of_a_server_that_is_gone(sim):
+    """Its routes are others', and so may its name be."""
+    sim.apply(linear_model(), linear_model("v2", frozen=True), model_route())
+    sim.settle()
+    assert [*sim.reconciler._tools.survey._routings] == [("default", "default")]
+    sim.delete(MODEL_ROUTE, "homes")
+    sim.delete(MODEL_SERVER, "default")
+    sim.settle()
+    assert [*sim.reconciler._tools.survey._routings] == []
+    sim.apply(model_route("v2"))
+    sim.settle()
+    assert told(sim.route(), "Servable") == ("False", "NeverServed")

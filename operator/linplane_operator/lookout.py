@@ -6,12 +6,13 @@ import contextlib
 
 from linplane_api import names
 from linplane_api.canonical import FormatError
-from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_SERVER, Kind
+from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_SERVER, POD, Kind
 from linplane_api.resources import LinearModelSpec, ModelRouteSpec, parse_spec
 
 from .cluster import Cluster
 from .compile.model import unseen
 from .compile.objects import Object, meta
+from .compile.replicas import loaded_by
 from .compile.routing import named_versions
 from .compile.versions import Belongings
 from .survey import Survey
@@ -51,6 +52,14 @@ class Lookout:
             with contextlib.suppress(FormatError):  # told by its own reconcile
                 if body is not None:
                     await self.around(body, parse_spec(body, LinearModelSpec))
+
+    async def replicas(self, namespace: str, server: str, uid: str, sequence: int) -> None:
+        """For the pods of reports that are behind. A pod that the view lacks may answer, and is to be waited for; a
+        report whose pod is really gone goes soon, and nobody waits for that.
+        """
+        for replica in self._survey.unseen(namespace, server):
+            if loaded_by([replica], uid, sequence, terminating=True).problem:
+                await self._see(POD, namespace, replica.name)
 
     async def _see(self, kind: Kind, namespace: str, name: str) -> Object | None:
         return self._world.get(kind, namespace, name) or await self._cluster.read(kind, namespace, name)

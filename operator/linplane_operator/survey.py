@@ -122,6 +122,11 @@ class Survey:
         reports = [self._world.get(REPLICA_REPORT, namespace, name_of(pod)) for pod in pods]
         return make_replicas(pods, [report for report in reports if report is not None])
 
+    def unseen(self, namespace: str, server: str) -> list[Replica]:
+        """The replicas that have a report and no pod: this goes with its pod, so the view of one of them is behind."""
+        reports = self._world.find(REPLICA_REPORT, namespace, f"server={server}")
+        return [unseen_replica(body) for body in reports if self._world.get(POD, namespace, name_of(body)) is None]
+
     def belongings(self, model: Object, spec: LinearModelSpec) -> Belongings:
         """What exists around one LinearModel."""
         namespace, owner = meta(model).get("namespace", "default"), f"owner={uid_of(model)}"
@@ -254,17 +259,11 @@ class Survey:
         """Which replica has not confirmed all of its server's routing ConfigMap, empty where every one has."""
         for server, routing in routings.items():
             uid, sequence = (routing.state.uid, routing.state.sequence) if routing else ("", 0)
-            replicas = [*self.replicas(namespace, server), *self._unseen(namespace, server)]
+            replicas = [*self.replicas(namespace, server), *self.unseen(namespace, server)]
             confirmed = loaded_by(replicas, uid, sequence, terminating=True)
             if confirmed.problem:
                 return confirmed.problem
         return ""
-
-    def _unseen(self, namespace: str, server: str) -> list[Replica]:
-        """The replicas that have a report and no pod: this goes with its pod, so the view of one of them is behind."""
-        reports = self._world.all(REPLICA_REPORT, namespace)
-        mine = [body for body in reports if (body.get("report") or {}).get("serverName") == server]
-        return [unseen_replica(b) for b in mine if self._world.get(POD, namespace, name_of(b)) is None]
 
     def serving_in(self, namespace: str, spec: LinearModelSpec) -> list[str]:
         """The routes whose traffic a version takes part in."""

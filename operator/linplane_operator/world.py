@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from linplane_api import names
 from linplane_api.conditions import ConditionType
-from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, POD, Kind
+from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, POD, REPLICA_REPORT, Kind
 
 from .compile.conditions import holds
 from .compile.objects import (
@@ -48,6 +48,8 @@ def index_terms(kind: Kind, body: Object) -> set[str]:
         of_now = status_of(body).get("observedGeneration") == generation_of(body)  # it may be held back for a moment
         if not (of_now and holds(status_of(body), ConditionType.CONVERGED)):
             terms.add(f"waiting={server}")
+    if kind is REPLICA_REPORT:
+        terms.add(f"server={(body.get('report') or {}).get('serverName')}")
     if kind is POD:
         terms |= {f"server={server}", "serves"} if (server := label_of(body, names.LABEL_SERVER)) else set()
         terms |= {f"job={job}"} if (job := label_of(body, LABEL_JOB)) else set()

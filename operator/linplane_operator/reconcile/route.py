@@ -52,6 +52,7 @@ class RouteReconciler:
             accepted, current = self._accept(namespace, name, spec, routing, entry)
             accepted = await self._apply_service(route, spec) or accepted
         if routing and entry:
+            await self._lookout.replicas(namespace, spec.server_name, routing.state.uid, entry.sequence)
             replicas = self._survey.replicas(namespace, spec.server_name)
             acknowledged = loaded_by(replicas, routing.state.uid, entry.sequence, name)
         wishes = route_conditions(accepted, entry, current, acknowledged)

@@ -96,6 +96,7 @@ class ServerReconciler:
         acknowledged, sequence = NOBODY, 0
         if routing:
             sequence = routing.state.sequence
+            await self._lookout.replicas(namespace, name, routing.state.uid, sequence)
             acknowledged = loaded_by(self._survey.replicas(namespace, name), routing.state.uid, sequence)
         wishes = server_conditions(routes, acknowledged, problem)
         conditions = settle(wishes, status_of(server), generation_of(server), self._stamp())

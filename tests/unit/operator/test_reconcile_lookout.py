@@ -3,15 +3,16 @@
 import pytest
 
 from linplane_api import names
-from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, POD, Kind
+from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, POD, REPLICA_REPORT, Kind
 from linplane_operator.survey import Survey
 from unit.operator.builders import config_map, csv_training, handmade, linear_model, model_route, told, weights_from
 from unit.operator.planning import error
 
 
-def lose(sim, kind: Kind) -> dict:
-    """Takes all of a kind out of the view; a live look finds each, and then it is known again."""
+def lose(sim, kind: Kind, *names: str) -> dict:
+    """Takes all of a kind, or these, out of the view; a live look finds each, and then it is known again."""
     lost = {body["metadata"]["name"]: body for body in sim.world.all(kind)}
+    lost = {name: body for name, body in lost.items() if name in (names or lost)}
     for name in lost:
         sim.world.drop(kind, "default", name)
     read = sim.cluster.read
@@ -103,3 +104,33 @@ def test_a_trainer_keeps_its_right_while_its_result_is_not_in_view(sim):
     (running,) = (job["metadata"]["name"] for job in sim.world.all(JOB) if "homes-v4" in job["metadata"]["name"])
     lose(sim, CONFIG_MAP)
     assert running in Survey(sim.world, sim.settings).trainings("default")[1]
+
+
+def test_a_replica_that_only_the_view_has_lost_is_waited_for(sim):
+    """Its report is behind, so its pod is looked at: neither a route nor its server converges without it."""
+    sim.pods = ["p1", "p2"]
+    sim.apply(linear_model(), linear_model("v2"), model_route())
+    sim.settle()
+    lose(sim, POD, "p2")
+    sim.pods = ["p1"]
+    sim.edit(MODEL_ROUTE, "homes", version="v2")
+    sim.settle()
+    assert told(sim.route(), "Converged") == ("False", "ReplicasBehind")
+    assert told(sim.get(MODEL_SERVER, "default"), "Converged") == ("False", "ReplicasBehind")
+    assert sim.route()["status"]["loadedSummary"] == "1/2"
+
+
+def test_nobody_waits_for_a_report_whose_pod_is_gone(sim):
+    """The garbage collector takes its time."""
+    sim.pods = ["p1", "p2"]
+    sim.apply(linear_model(), linear_model("v2"), model_route())
+    sim.settle()
+    left = sim.get(REPLICA_REPORT, "p2")
+    sim.delete(POD, "p2")
+    sim.pods = ["p1"]
+    sim.world.put(REPLICA_REPORT, left)
+    sim.edit(MODEL_ROUTE, "homes", version="v2")
+    sim.settle()
+    assert sim.world.get(REPLICA_REPORT, "default", "p2") is not None
+    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert sim.route()["status"]["loadedSummary"] == "1/1"

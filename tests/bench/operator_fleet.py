@@ -106,6 +106,7 @@ def _start(site: Site) -> list[list[str]]:
 def _switches(site: Site) -> list[list[str]]:
     made: list[Switch] = []
     writes = []
+    site.kubelet.be_calm()
     with closing(Watch(site)) as watch:
         for name in fleet.model_names(ROUTES)[:SWITCHES]:
             mark = site.plane.audit.mark()

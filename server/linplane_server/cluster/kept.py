@@ -43,7 +43,7 @@ class Copy:
         if routing == self._kept:
             return
         try:
-            await asyncio.to_thread(write_routing, self._folder, routing)
+            await asyncio.to_thread(write_routing, self._folder, routing, self._kept)
         except OSError as error:
             _log.error("own copy not written", extra={"reason": error.strerror})
             self._kept = None

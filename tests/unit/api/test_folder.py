@@ -36,6 +36,20 @@ def test_each_write_is_another_state_and_leaves_no_old_one(tmp_path: Path) -> No
     assert len(states) == 5
 
 
+def test_what_stays_the_same_is_not_written_again(tmp_path: Path) -> None:
+    first = RoutingMap("uid", 1, {"a": "document", "b": "document"})
+    write_routing(tmp_path, first)
+    files = {path.name: path.stat().st_ino for path in (tmp_path / "..data").iterdir()}
+    second = RoutingMap("uid", 2, {"a": "document", "b": "another"})
+    write_routing(tmp_path, second, first)
+    now = {path.name: path.stat().st_ino for path in (tmp_path / "..data").iterdir()}
+    assert _read(tmp_path) == second
+    assert {name for name in files if now[name] == files[name]} == {"route.a", "uid"}
+    (tmp_path / "..data" / "route.a").unlink()
+    write_routing(tmp_path, first, second)
+    assert _read(tmp_path) == first, "one that is gone is written"
+
+
 def test_a_concurrent_reader_sees_whole_states_that_only_go_forward(tmp_path: Path) -> None:
     write_routing(tmp_path, _routing(0))
     done = threading.Event()

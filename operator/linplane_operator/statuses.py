@@ -15,7 +15,7 @@ from .world import key_of
 AT_ONCE = 0.0
 COUNT_SECONDS = 1.0  # how often a status is written of which nothing but counts and words has changed
 
-HELD_SECONDS = {MODEL_ROUTE: 1.0, MODEL_SERVER: 0.25}
+HELD_SECONDS = {MODEL_ROUTE: 1.0, MODEL_SERVER: 0.5}
 """How long a status is held back that will say so much better in a moment. A route's old one says by its generation
 that it is of an earlier spec; a server's says so by its sequence alone, which `kubectl wait` does not look at.
 """

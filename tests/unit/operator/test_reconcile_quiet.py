@@ -158,7 +158,7 @@ def test_a_server_is_soon_said_to_be_behind(new_sim):
     sim.edit(MODEL_ROUTE, "homes", version="v2")
     sim.reconcile_all()
     assert sim.get(MODEL_SERVER, "default")["status"]["sequence"] == old
-    sim.now += timedelta(seconds=0.25)
+    sim.now += timedelta(seconds=0.5)
     sim.ask(*sim.later)
     sim.reconcile_all()
     assert told(sim.get(MODEL_SERVER, "default"), "Converged") == ("False", "ReplicasBehind")

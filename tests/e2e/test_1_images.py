@@ -22,7 +22,7 @@ def there(name):
     except ModuleNotFoundError:
         return False
 found = [name for name in unwanted["modules"] if there(name)] + list(filter(shutil.which, unwanted["programs"]))
-print(json.dumps([found, os.getuid(), os.getgid()]))
+print(json.dumps([found, os.getuid()]))
 """
 SERVER_MB = 150
 EXAMPLE = ROOT / "manifests" / "examples" / "penguins"
@@ -38,7 +38,7 @@ def test_nothing_is_in_it_that_builds(kubectl: Kubectl, name: str) -> None:
     )
     kubectl.apply(pod)
     kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/look", "--timeout=60s")
-    assert json.loads(kubectl("logs", "look")) == [[], 65532, 65532]
+    assert json.loads(kubectl("logs", "look")) == [[], 65532]
 
 
 def test_the_server_is_small(tell: Tell) -> None:

@@ -6,7 +6,10 @@ from e2e.objects import handmade, route
 from support import eventually
 
 SERVER = "linplane-server-default"
-CHILDREN = (f"deployments/{SERVER}", f"poddisruptionbudgets/{SERVER}", "services/flat")
+CHILDREN = (
+    *(f"{kind}/{SERVER}" for kind in ("deployments", "poddisruptionbudgets", "serviceaccounts")),
+    "services/flat",
+)
 
 
 def _uids(kubectl: Kubectl) -> dict[str, str]:
@@ -23,6 +26,8 @@ def test_what_was_deleted_unseen_comes_back(kubectl: Kubectl) -> None:
     before = _uids(kubectl)
     pods = [pod["metadata"]["name"] for pod in kubectl.list("pods", "app.kubernetes.io/component=server")]
     with operator_stopped():
+        for number in range(3):  # writes that no watch of the operator's has come to: else it need not be refused
+            kubectl("create", "configmap", f"later-{number}")
         with api_server_away():
             pass
         kubectl("delete", *CHILDREN, "--wait=false")

@@ -35,7 +35,7 @@ def test_nothing_was_asked_that_is_not_granted(calls: list[dict[str, Any]]) -> N
 def test_no_token_is_in_the_operators_log(release: Release) -> None:
     """Of all these tests, that is, since it last began; what a token begins with is in no other word."""
     said = Kubectl(SYSTEM)("logs", "--selector=app.kubernetes.io/component=operator", "--tail=-1")
-    assert len(said.splitlines()) > 10
+    assert len(said.splitlines()) > 2
     assert "eyJhbGciOi" not in said
     assert "Bearer " not in said
 

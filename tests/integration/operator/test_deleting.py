@@ -14,7 +14,7 @@ from cluster.install import install
 from cluster.kinds import CRD, NAMESPACE
 from integration.cluster.objects import config_map, route, version
 from integration.operator.site import Site
-from linplane_api.kinds import BY_KIND, MODEL_ROUTE, OURS
+from linplane_api.kinds import BY_KIND, LINEAR_MODEL, MODEL_ROUTE, OURS
 from linplane_api.names import API_VERSION, GROUP
 from support import eventually
 
@@ -100,3 +100,33 @@ def test_the_crds_can_be_deleted_and_come_back(site: Site, up: bool) -> None:
     operator = site.operator.process
     eventually(served, 90, 0.2)
     assert operator.poll() is None, "also where its watches met kinds that were not there"
+    _follows_at_once(site)
+
+
+def _follows_at_once(site: Site) -> None:
+    """By watches, that is: everything is looked at once a minute, too."""
+    eventually(lambda: site.operator.ask("/readyz")[0] == 200, 60, 0.2)
+    site.apply(version("v2", weights={"configMapKeyRef": {"name": "iris", "key": "model.json"}}))
+    site.comes_to(LINEAR_MODEL, "iris-v2", "Ready", "True", timeout=10)
+    site.patch_route("iris", version="v2")
+    eventually(lambda: site.versions("iris", {"x": 1.0}) == {"v2"}, 10, 0.1)
+    site.comes_to(MODEL_ROUTE, "iris", "Converged", "True", timeout=10)
+
+
+def test_an_operator_that_starts_before_the_crds_waits_for_them(site: Site) -> None:
+    site.operator.kill()
+    names = [f"{kind.plural}.{GROUP}" for kind in OURS]
+    site.kubectl("delete", "crd", *names, "--timeout=25s")
+    eventually(lambda: not site.kubelet.servers(), 60)
+    site.start_operator()
+
+    def says() -> bool:
+        status, text = site.operator.ask("/readyz")
+        assert (status, "waiting for the CRDs of" in text) == (503, True), (status, text)
+        return all(kind.plural in text for kind in OURS)
+
+    eventually(says, 30, 0.2)
+    install(site.admin)
+    site.apply(*OBJECTS)
+    site.comes_to(MODEL_ROUTE, "iris", "Ready", "True")
+    _follows_at_once(site)

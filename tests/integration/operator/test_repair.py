@@ -191,21 +191,23 @@ def meaning(body: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("edits", [CHANGED, ADDED], ids=["changed", "added"])
 def test_every_child_that_is_edited_is_as_it_was(site: Site, edits: list[Edit]) -> None:
-    """Different children at a time."""
-    before = [meaning(site.get(kind, name)) for kind, name, _ in edits]
-    began = time.monotonic()
-    for kind, name, change in edits:
-        changed = site.admin.patch(kind, name, change, site.namespace)
-        assert meaning(changed) not in before, (kind.kind, name)
-    for (kind, name, _), right in zip(edits, before, strict=True):
+    """Each alone, but for those that take their time."""
+    untold = [edit for edit in edits if edit[:2] in UNTOLD]
+    for together in (untold, *([edit] for edit in edits if edit not in untold)):
+        before = [meaning(site.get(kind, name)) for kind, name, _ in together]
+        began = time.monotonic()
+        for kind, name, change in together:
+            changed = site.admin.patch(kind, name, change, site.namespace)
+            assert meaning(changed) not in before, (kind.kind, name)
+        for (kind, name, _), right in zip(together, before, strict=True):
 
-        def is_right(kind: Kind = kind, name: str = name, right: object = right) -> bool:
-            found = meaning(site.get(kind, name))
-            assert found == right, (kind.kind, name)
-            return True
+            def is_right(kind: Kind = kind, name: str = name, right: object = right) -> bool:
+                found = meaning(site.get(kind, name))
+                assert found == right, (kind.kind, name)
+                return True
 
-        eventually(is_right, 35 - (time.monotonic() - began), 0.1)
-        print(f"{kind.kind} {name}: as it was after {time.monotonic() - began:.1f} s")
+            eventually(is_right, 35 - (time.monotonic() - began), 0.1)
+            print(f"{kind.kind} {name}: as it was after {time.monotonic() - began:.1f} s")
     site.servers(2)
     site.comes_to(MODEL_ROUTE, "iris", "Ready", "True")
 

@@ -121,9 +121,11 @@ class FakeApi:
     async def stop(self) -> None:
         """Every connection is cut."""
         assert self._server
-        self._server.close()
-        for _ in range(20):  # a connection that was just accepted has its handler by then
+        for sock in self._server.sockets:
+            asyncio.get_running_loop().remove_reader(sock.fileno())
+        for _ in range(20):  # one that was just accepted has its handler by then: of a closed server it would have none
             await asyncio.sleep(0)
+        self._server.close()
         for handler in self._handlers:
             handler.cancel()
         await asyncio.gather(*self._handlers, return_exceptions=True)

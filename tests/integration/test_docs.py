@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -31,19 +32,22 @@ def commands(page: Path) -> list[Command]:
     return [command for block in blocks(page) if block[0][0] != "make up" for command in block]
 
 
-def ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], two.getsockname()[1]
+def ports() -> list[int]:
+    """Three that are free, and that no connection gets meanwhile: below those that the system gives out."""
+    found: list[int] = []
+    while len(found) < 3:
+        port = random.randrange(20_000, 30_000, 2)
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            found.append(port)
+    return found
 
 
 class Shell:
     """Runs a page's commands in one folder; what a page starts in the background ends with it."""
 
     def __init__(self, folder: Path) -> None:
-        public, admin = ports()
-        pod, _ = ports()
+        public, admin, pod = ports()
         self._ports = {
             "localhost:8080": f"localhost:{public}",
             "localhost:8081": f"localhost:{admin}",

@@ -183,11 +183,12 @@ def _become(request: dict[str, Any], given: list[int]) -> NoReturn:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         wanted = {0: given[0], 1: given[1], 2: given[1], **dict(zip(request["fds"], given[2:], strict=True))}
-        high = {number: fcntl.fcntl(fd, fcntl.F_DUPFD, 512) for number, fd in wanted.items()}
-        os.closerange(3, 512)
+        above = max(512, *wanted) + 1  # whoever asks may have hundreds of files open
+        high = {number: fcntl.fcntl(fd, fcntl.F_DUPFD, above) for number, fd in wanted.items()}
+        os.closerange(3, above)
         for number, fd in high.items():
             os.dup2(fd, number)
-        os.closerange(512, 1024)
+        os.closerange(above, above + 512)
         os.environ.clear()
         os.environ.update(request["environment"])
         sys.argv = [request["module"], *request["arguments"]]

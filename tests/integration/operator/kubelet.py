@@ -90,6 +90,8 @@ class Container:
             self.sockets = self.sockets or self.kubelet.listen()
             arguments += ["--public-fd", str(self.sockets[0].fileno()), "--admin-fd", str(self.sockets[1].fileno())]
         self.started = now()
+        if self.process and self.process.stdin:  # of the one before
+            self.process.stdin.close()
         self.process = self.kubelet.run(
             MODULES[self.spec["name"]],
             [*arguments, "--exit-with-stdin"],

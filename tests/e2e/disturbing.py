@@ -28,7 +28,7 @@ def api_server_away() -> Iterator[None]:
     if not context.startswith("kind-"):
         pytest.skip("the API server of this cluster is not to be stopped")
     container = f"{context.removeprefix('kind-')}-control-plane"
-    manifest, aside = "/etc/kubernetes/manifests/kube-apiserver.yaml", "/root/kube-apiserver.yaml"
+    manifest, aside = "/etc/kubernetes/manifests/kube-apiserver.yaml", "/etc/kubernetes/kube-apiserver.yaml"
     run(["docker", "exec", container, "mv", manifest, aside])
     try:
         eventually(lambda: not answers(), 60, interval=0.5)

@@ -107,9 +107,10 @@ def _document(record: Record, route: str, version: int, status: Object) -> Write
 def _ready(record: Record, version: int) -> set[str]:
     """The UIDs of the pods that got requests."""
     last = {w.body["metadata"]["uid"]: w for w in record[POD] if w.version < version}
-    return {uid for uid, w in last.items() if not w.gone and _is_ready(w.body)}
+    return {uid for uid, w in last.items() if not w.gone and is_ready(w.body)}
 
 
-def _is_ready(pod: Object) -> bool:
+def is_ready(pod: Object) -> bool:
+    """It gets requests, and is there to stay."""
     conditions = {c["type"]: c["status"] for c in pod["status"].get("conditions") or ()}
     return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]

@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 
 from integration.cluster.objects import config_map, route, version
-from integration.operator.record import no_sequence_stands_for_two_contents, recorded, what_was_confirmed_was_so
+from integration.operator.record import (
+    is_ready,
+    no_sequence_stands_for_two_contents,
+    recorded,
+    what_was_confirmed_was_so,
+)
 from integration.operator.site import Site
 from linplane_api.kinds import CONFIG_MAP, MODEL_ROUTE, MODEL_SERVER, POD, Kind
 from support import eventually
@@ -39,8 +44,9 @@ class Switching:
     def __init__(self, site: Site) -> None:
         self.site = site
         self.checked, self.switched = 0, 0
-        self.false: list[tuple[str, list[Any]]] = []
+        self.false: list[tuple[int, str, dict[str, Any]]] = []
         self.unanswered: list[str] = []
+        self._ready: dict[int, set[str]] = {}  # by generation: who was ready before the route was patched
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=part, daemon=True) for part in (self._switch, self._check)]
 
@@ -57,22 +63,28 @@ class Switching:
     def _switch(self) -> None:
         while not self._ended.wait(0.4):
             self.switched += 1
-            self.site.admin.patch(
-                MODEL_ROUTE, "iris", {"spec": {"version": f"v{self.switched % 2 + 1}"}}, self.site.namespace
-            )
+            ready = self._pods()
+            spec = {"spec": {"version": f"v{self.switched % 2 + 1}"}}
+            patched = self.site.admin.patch(MODEL_ROUTE, "iris", spec, self.site.namespace)
+            self._ready[patched["metadata"]["generation"]] = ready
 
     def _check(self) -> None:
-        """What was confirmed before and after the answers was so while they were given."""
+        """What was confirmed before and after the answers was so while they were given, of all who were ready before
+        the switch and stay. (One that joins meanwhile gets its first request much later than it is ready.)
+        """
         while not self._ended.is_set():
             before = self._confirmed()
             answers = {server.uid: self._answer(server) for server in self.site.kubelet.servers()}
-            pods = self.site.admin.list(POD, self.site.namespace)
-            leaving = {pod["metadata"]["uid"] for pod in pods if "deletionTimestamp" in pod["metadata"]}
-            if before and before == self._confirmed():
-                self.checked += len(answers)
-                staying = [answer for uid, answer in answers.items() if uid not in leaving]
-                if wrong := [answer for answer in staying if answer not in (before[1], None)]:
-                    self.false.append((before[1], wrong))
+            staying = self._pods()
+            if before and before == self._confirmed() and before[0] in self._ready:
+                judged = {uid: answers[uid] for uid in answers.keys() & staying & self._ready[before[0]]}
+                self.checked += len(judged)
+                if wrong := {uid: answer for uid, answer in judged.items() if answer not in (before[1], None)}:
+                    self.false.append((*before, wrong))
+
+    def _pods(self) -> set[str]:
+        """The UIDs of those that are ready, and there to stay."""
+        return {pod["metadata"]["uid"] for pod in self.site.admin.list(POD, self.site.namespace) if is_ready(pod)}
 
     def _confirmed(self) -> tuple[int, str] | None:
         """The generation and version of a route that says it has converged."""

@@ -9,7 +9,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from .binaries import cache_folder
@@ -23,6 +24,8 @@ TARGETS = {
     "linplane-trainer": ("Dockerfile.server", "trainer"),
     "linplane-local": ("Dockerfile.server", "local"),
 }
+AT_ONCE = 2
+"""So many images are built, written or taken in at the same time."""
 _BUILD_SECONDS = 1800
 
 
@@ -107,14 +110,18 @@ def has_docker() -> bool:
     return done.returncode == 0
 
 
-def build_all(by: Docker | Buildah, prefix: str, tag: str, names: Iterable[str] = tuple(TARGETS)) -> dict[str, str]:
+def build_all(by: Docker | Buildah, prefix: str, tag: str, names: Sequence[str] = tuple(TARGETS)) -> dict[str, str]:
     """Builds, and gives the image of each name: PREFIX/NAME:TAG. Raises ImageError."""
-    built = {}
-    for name in names:
+    built = {name: f"{prefix}/{name}:{tag}" for name in names}
+
+    def build(name: str) -> None:
         start = time.monotonic()
-        built[name] = f"{prefix}/{name}:{tag}"
         by.build(built[name], name)
         print(f"built {built[name]} in {time.monotonic() - start:.0f} s", flush=True)
+
+    build(names[0])  # its first layers are those of all
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(build, names[1:]))
     return built
 
 

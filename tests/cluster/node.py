@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import yaml
 
 from .audit import POLICY
 from .controlplane import StartError, apiserver_flags, make_key, manager_flags
-from .images import PAUSE
+from .images import AT_ONCE, PAUSE
 from .nodekeeper import ADDRESS
 
 CONTEXT = "linplane-e2e"
@@ -77,8 +78,8 @@ class Node:
         self._run("kube-controller-manager", *_manager_flags())
         self._run("kube-scheduler", "--kubeconfig=scheduler.kubeconfig", "--leader-elect=false")
         self._wait("containerd", lambda: self._answers("version"))
-        for archive in archives:
-            self.load(archive)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(self.load, archives))
         self._run("kubelet", *_kubelet_flags(here))
         self._run("kube-proxy", "--config=proxy.yaml", f"--hostname-override={NODE}")
         self._run("coredns", "-conf", "Corefile")

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from cluster.binaries import BinariesMissingError
 from cluster.controlplane import StartError
-from cluster.images import ImageError
+from cluster.images import TARGETS, ImageError
 
 from . import figures
 from .chart import install
@@ -22,6 +22,7 @@ from .clusters import Cluster, RefusedError, cluster
 from .kept import keep
 
 ROOT = Path(__file__).parents[2]
+IN_A_CLUSTER = ("linplane-operator", "linplane-server", "linplane-trainer")
 
 
 def main() -> int:
@@ -30,7 +31,8 @@ def main() -> int:
     began = time.monotonic()
     try:
         by_hand = sys.argv[1:] == ["up"]
-        with cluster("linplane" if by_hand else "linplane-e2e") as made:
+        name, images = ("linplane", IN_A_CLUSTER) if by_hand else ("linplane-e2e", tuple(TARGETS))
+        with cluster(name, images) as made:
             print(f"the cluster is up after {time.monotonic() - began:.0f} s", flush=True)
             return _shell(made) if by_hand else _test(made, sys.argv[1:])
     except KeyboardInterrupt:

@@ -10,12 +10,13 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.binaries import NODE_PROGRAMS, find_binaries
-from cluster.images import PAUSE, Buildah, Docker, build_all, builder, has_docker
+from cluster.images import AT_ONCE, PAUSE, Buildah, Docker, build_all, builder, has_docker
 from cluster.node import node
 
 PREFIX, TAG = "localhost/linplane", "e2e"
@@ -37,15 +38,17 @@ class Cluster:
 
 
 @contextmanager
-def cluster(name: str) -> Iterator[Cluster]:
-    """`name`: of a cluster of kind's. Raises RefusedError, and what building and starting raise."""
+def cluster(name: str, images: Sequence[str]) -> Iterator[Cluster]:
+    """`name`: of a cluster of kind's. `images`: those that it gets, of TARGETS. Raises RefusedError, and what building
+    and starting raise.
+    """
     if allowed := os.environ.get("LINPLANE_E2E_CONTEXTS"):
         yield _named(allowed.split(","))
     elif has_docker():
-        with _kind(name) as made:
+        with _kind(name, images) as made:
             yield made
     else:
-        with _own_node() as made:
+        with _own_node(images) as made:
             yield made
 
 
@@ -61,14 +64,14 @@ def _named(allowed: Sequence[str]) -> Cluster:
 
 
 @contextmanager
-def _kind(name: str) -> Iterator[Cluster]:
+def _kind(name: str, names: Sequence[str]) -> Iterator[Cluster]:
     kind = shutil.which("kind")
     if kind is None:
         raise RefusedError("there is docker, but no kind: install it, or name a context in LINPLANE_E2E_CONTEXTS")
     if name in _run([kind, "get", "clusters"]).split():
         raise RefusedError(f"there is a cluster {name} already: `kind delete cluster --name {name}`, if it may go")
     tools = _tools()
-    images = build_all(Docker(), PREFIX, TAG)
+    images = build_all(Docker(), PREFIX, TAG, names)
     with tempfile.TemporaryDirectory(prefix="linplane-e2e-") as folder:
         kubeconfig = str(Path(folder, "kubeconfig"))
         try:
@@ -84,12 +87,13 @@ def _kind(name: str) -> Iterator[Cluster]:
 
 
 @contextmanager
-def _own_node() -> Iterator[Cluster]:
+def _own_node(names: Sequence[str]) -> Iterator[Cluster]:
     by = builder()  # says at once what is missing, and not after minutes of building
     binaries = find_binaries(NODE_PROGRAMS, obtain=True)
-    images = build_all(by, PREFIX, TAG)
+    images = build_all(by, PREFIX, TAG, names)
     with tempfile.TemporaryDirectory(prefix="linplane-images-") as folder:
-        archives = [_archive(by, image, Path(folder)) for image in (PAUSE, *images.values())]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            archives = list(pool.map(lambda image: _archive(by, image, Path(folder)), (PAUSE, *images.values())))
         with node(binaries, archives) as made:
             own = {
                 "KUBECONFIG": str(made.kubeconfig),

@@ -52,6 +52,10 @@ def _held(folder: Path) -> Iterator[None]:
         for name in names:
             (folder / f"{name}.hold").unlink()
             eventually(answers, 60, interval=0.5)
+        # it waits for up to a minute until it asks again, and no pod is replaced by then: a new one asks at once
+        (folder / "kube-proxy.hold").touch()
+        eventually((folder / "kube-proxy.held").exists)
+        (folder / "kube-proxy.hold").unlink()
 
 
 @contextmanager

@@ -152,7 +152,7 @@ def _stop_the_api_server(kubectl: Kubectl) -> None:
         time.sleep(AWAY_SECONDS)
     eventually(answers, 60, interval=0.5)
     _patch(kubectl, version="v2")
-    # until kube-proxy is back too, which takes a minute: only then can pods be replaced again
+    # until kube-proxy is back too, which may take a minute: only then can pods be replaced again
     kubectl.apply(route("flat", "v1", "later"))
     eventually(lambda: _answers(kubectl, "later"), 150, interval=1)
 

@@ -31,8 +31,10 @@ up: setup ## A cluster with the chart installed, and a shell in it
 unit: setup ## The fast ones
 	$(BIN)/pytest tests/unit -n auto
 
+# most of them wait most of the time, so two at once; faults come by themselves: they need all the cores there are
 integration: setup ## Those with processes, sockets and a control plane
-	$(BIN)/pytest tests/integration
+	$(BIN)/pytest tests/integration --ignore=tests/integration/faults -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest tests/integration/faults
 
 lint: setup ## Style, types, import rules, the lock file, generated files, Dockerfiles
 	$(BIN)/ruff check .

@@ -29,6 +29,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             print(error)  # the fixture fails with it
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests that passed have printed: their figures."""
+    passed = [r for r in terminalreporter.stats.get("passed", ()) if r.when == "call" and r.capstdout.strip()]
+    if passed:
+        terminalreporter.section("figures")
+    for report in passed:
+        for line in report.capstdout.splitlines():
+            terminalreporter.write_line(f"{report.nodeid.rpartition('/')[2]}: {line}")
+
+
 def control_plane_programs() -> dict[str, Path]:
     """Skips without them, and fails where CI=true."""
     try:

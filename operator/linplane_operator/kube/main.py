@@ -112,7 +112,7 @@ class Operator:
 
     async def _list(self, kind: Kind) -> None:
         """The first list of a kind. Who asked for rights may have been told yes, and yet be refused."""
-        await self._patiently(f"a list of {kind.plural}", lambda: self._resync.look_at_all(kind))
+        await self._patiently(f"a list of {kind.plural}", lambda: self._resync.begin(kind, self._relists.hand_over))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop`, or until a part of it dies."""

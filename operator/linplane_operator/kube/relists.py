@@ -3,6 +3,9 @@
 It would tell of all that is there, each object by a task of its own: of 20,000 that takes seconds. So each is seen
 here, at once, and Kopf gets the list without them, which tells it from where to watch. And of what is there no longer
 nobody tells: what was known when a list began, and is not in it, is looked for and forgotten.
+
+The first list of each kind is the operator's own, before anything is decided. Kopf goes on from there: of the one that
+it begins with it gets no more than the resourceVersion of that, and the watch tells what came since.
 """
 
 import asyncio
@@ -52,6 +55,12 @@ class Relists:
         self._paths = {path_of(kind, scope): (kind, scope) for kind in kinds for scope in scopes}
         self._relists: dict[tuple[Kind, str | None], _Relist] = {}
         self._unlisted: set[tuple[Kind, str | None]] = set()
+        self._handed: dict[tuple[Kind, str | None], str] = {}
+
+    def hand_over(self, kind: Kind, scope: str | None, version: str) -> None:
+        """A complete list came, of that resourceVersion: Kopf's next one of the kind there needs to tell nothing."""
+        if version.isdigit() and int(version):  # else there is nothing to watch from
+            self._handed[kind, scope] = version
 
     def begin(self) -> None:
         """Kopf begins: it has to list everything."""
@@ -65,14 +74,19 @@ class Relists:
 
     def asked(self, path: str) -> None:
         """A list is begun."""
-        if (of := self._paths.get(path)) is None:
+        if (of := self._paths.get(path)) is None or of in self._handed:
             return
         kind, scope = of
         self._relists[of] = _Relist({key_of(body): uid_of(body) for body in self._world.all(kind, scope)})
 
     def answered(self, path: str, part: Object) -> Object:
         """A part of a list came: what is left of it for Kopf."""
-        if (of := self._paths.get(path)) is None or (relist := self._relists.get(of)) is None:
+        if (of := self._paths.get(path)) is None:
+            return part
+        if version := self._handed.pop(of, ""):
+            self._unlisted.discard(of)
+            return {**part, "metadata": {"resourceVersion": version}, "items": []}
+        if (relist := self._relists.get(of)) is None:
             return part
         for item in part.get("items") or ():
             body = typed(of[0], item)

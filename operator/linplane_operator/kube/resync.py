@@ -33,6 +33,14 @@ class WentBackError(Exception):
     """The API server's resourceVersions are lower than they were."""
 
 
+@dataclass(frozen=True)
+class Look:
+    """A complete list. `newest`: the highest resourceVersion in it, 0 where it is empty. `date`: its own."""
+
+    newest: int
+    date: str
+
+
 @dataclass
 class _Age:
     """Of the lists of a kind."""
@@ -71,10 +79,8 @@ class Resync:
         """Seconds since the last complete list of every kind."""
         return self._clock() - self._completed
 
-    async def look(self, kind: Kind, namespace: str | None = None) -> int:
-        """A complete list; what the world has and the list has not is looked for once more before it is forgotten.
-        The highest resourceVersion, 0 where there is nothing.
-        """
+    async def look(self, kind: Kind, namespace: str | None = None) -> Look:
+        """A complete list; what the world has and the list has not is looked for once more before it is forgotten."""
         self._tried = self._clock()
         before = {key_of(body): body for body in self._world.all(kind, namespace)}
         age = self._ages[kind, namespace]
@@ -90,7 +96,7 @@ class Resync:
         age.listed(older, max((int(date) for date in dates if date.isdigit()), default=0))
         missing = self._feed.missing(kind, namespace, present)
         await self.confirm(kind, [body for body in missing if key_of(body) in before])
-        return newest
+        return Look(newest, next(iter(dates), ""))
 
     async def confirm(self, kind: Kind, bodies: Iterable[Object]) -> None:
         """Looks for each object, and forgets it where it is gone."""
@@ -100,10 +106,14 @@ class Resync:
             if live is None or uid_of(live) != uid_of(body):
                 self._feed.deleted(kind, body)
 
-    async def look_at_all(self, kind: Kind) -> None:
-        """The kind in every namespace that is watched."""
+    async def begin(self, kind: Kind, hand_over: Callable[[Kind, str | None, str], None]) -> None:
+        """The first list of a kind, in every namespace that is watched. `hand_over` is told the resourceVersion of
+        each: its watch begins there.
+        """
         for namespace in self._watches.scopes:
-            await self.look(kind, namespace)
+            seen = await self.look(kind, namespace)
+            self._watches.begins(kind, namespace, seen.newest)
+            hand_over(kind, namespace, seen.date)
 
     async def run(self, reconcile_all: Callable[[], None]) -> None:
         """Until it is cancelled; has everything reconciled after each try. Raises WentBackError; see the module."""
@@ -124,7 +134,7 @@ class Resync:
         everywhere = True
         for namespace in self._watches.scopes:
             try:
-                self._watches.listed(kind, namespace, await self.look(kind, namespace))
+                self._watches.listed(kind, namespace, (await self.look(kind, namespace)).newest)
             except (ApiError, AwayError) as error:
                 log.warning("not every %s could be listed in %s: %s", kind.kind, namespace or "all namespaces", error)
                 everywhere = False

@@ -49,6 +49,13 @@ class Watches:
         if watch.told >= watch.owed:
             watch.owed = 0
 
+    def begins(self, kind: Kind, namespace: str | None, newest: int) -> None:
+        """A complete list came, and the watch begins after it: it owes nothing of what that has shown, of which that
+        is the highest resourceVersion.
+        """
+        watch = self._watches[kind, namespace]
+        watch.told = max(watch.told, newest)
+
     def listed(self, kind: Kind, namespace: str | None, newest: int) -> None:
         """A complete list came, of which that is the highest resourceVersion (0: it was empty)."""
         watch = self._watches[kind, namespace]

@@ -163,6 +163,37 @@ def test_what_was_not_listed_since_kopf_began_is_named() -> None:
         assert listing.relists.unlisted() == {CONFIG_MAP}
 
 
+def test_kopf_goes_on_from_a_list_that_was_handed_over_once() -> None:
+    """It is told of nothing, and no more of that list is asked for."""
+    listing = Listing()
+    listing.relists.hand_over(LINEAR_MODEL, None, "5")
+    listing.relists.begin()
+    listing.relists.asked(EVERYWHERE)
+    handed = {**EMPTY, "metadata": {"resourceVersion": "5"}}
+    assert listing.relists.answered(EVERYWHERE, part("c", further="x")) == handed
+    assert (listing.seen, listing.missing(), listing.relists.unlisted()) == ([], None, {CONFIG_MAP})
+    listing.relists.asked(EVERYWHERE)
+    assert listing.relists.answered(EVERYWHERE, part("a")) == EMPTY
+    assert listing.missing() == ["b"]
+
+
+@pytest.mark.parametrize("version", ["", "0", "none"])
+def test_without_a_resource_version_nothing_is_handed_over(version: str) -> None:
+    listing = Listing()
+    listing.relists.hand_over(LINEAR_MODEL, None, version)
+    listing.relists.asked(EVERYWHERE)
+    assert listing.relists.answered(EVERYWHERE, part("a")) == EMPTY
+    assert listing.missing() == ["b"]
+
+
+def test_a_list_of_one_namespace_is_handed_over_for_it_alone() -> None:
+    listing = Listing("n", "m")
+    listing.relists.hand_over(LINEAR_MODEL, "m", "5")
+    listing.relists.asked(path_of(LINEAR_MODEL, "n"))
+    listing.relists.answered(path_of(LINEAR_MODEL, "n"), part("a"))
+    assert listing.missing() == ["b"]
+
+
 @asynccontextmanager
 async def running(listing: Listing, confirm: Confirm, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     monkeypatch.setattr(relists, "LOOK_SECONDS", 0.01)

@@ -13,7 +13,7 @@ from linplane_operator.kube.client import ApiError, AwayError, Client
 from linplane_operator.kube.feed import Feed
 from linplane_operator.kube.handlers import WATCHED
 from linplane_operator.kube.resync import OLDER_LISTS, Resync, WentBackError
-from linplane_operator.kube.watches import Watches
+from linplane_operator.kube.watches import Behind, Watches
 from linplane_operator.world import World
 
 OWNED = {"ownerReferences": [{"controller": True, "uid": "u-owner"}]}
@@ -165,12 +165,25 @@ async def test_an_etcd_that_was_restored_ends_the_operator_so_that_a_fresh_one_s
     world = World()
     feed = Feed(world, lambda _: None)
     fresh = Resync(api, world, feed, Watches(WATCHED, (), lambda: 0.0), clock=lambda: 0.0)
-    await fresh.look_at_all(SERVICE)
+    await fresh.begin(SERVICE, lambda *_: None)
     assert world.get(SERVICE, "n", "s") == service("u-1", after[1])
     again = asyncio.ensure_future(fresh.run(lambda: None))
     await rounds(api, 3 * OLDER_LISTS)
     assert not again.done()
     again.cancel()
+
+
+async def test_the_first_list_is_handed_over_and_its_watch_owes_nothing_of_it() -> None:
+    world, api, watches = World(), Dated(("1000", 400)), Watches(WATCHED, (), lambda: 0.0)
+    resync = Resync(api, world, Feed(world, lambda _: None), watches, clock=lambda: 0.0)
+    handed = []
+    await resync.begin(SERVICE, lambda *of: handed.append(of))
+    assert handed == [(SERVICE, None, "1000")]
+    watches.listed(SERVICE, None, 400)
+    assert watches.all_behind() == {}
+    for _ in range(2):
+        watches.listed(SERVICE, None, 401)
+    assert watches.all_behind() == {"Service": Behind(0.0, 1)}, "but what came since"
 
 
 @pytest.mark.parametrize("date", ["500", "", "none"])

@@ -2,7 +2,9 @@
 told.
 """
 
+import sys
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from linplane_api.kinds import CONFIG_MAP, Kind
 
@@ -11,6 +13,8 @@ from ..compile.news import MANAGED
 from ..compile.objects import Object, controller_uid, label_of, meta, uid_of
 from ..world import Key, World, key_of
 
+SHORT = 64
+"""Texts of so many letters may be worth sharing: names, UIDs, times, reasons."""
 MANAGED_BY = "app.kubernetes.io/managed-by"
 
 
@@ -28,13 +32,13 @@ class Feed:
         """Takes an object; one that is older than what is known, or was deleted since, changes nothing. That
         resourceVersions never go back is for `resync` to watch.
         """
-        body = slim(kind, body)
         namespace, name = key_of(body)
         known = self._world.get(kind, namespace, name)
         if (kind.kind, uid_of(body)) in self._gone:
             return
         if known is not None and uid_of(known) == uid_of(body) and version_of(body) <= version_of(known):
             return
+        body = slim(kind, body)
         before = self._world.put(kind, body)
         if not self.silent:
             self._add(affected(self._world, kind, before, body))
@@ -69,7 +73,7 @@ class Feed:
 
 def slim(kind: Kind, body: Object) -> Object:
     """The object without what nothing here reads: who owns which field (but that one field), foreign ConfigMaps'
-    annotations.
+    annotations. Its short texts are shared with all others: of thousands of objects most say the same.
     """
     metadata = dict(meta(body))
     managed = _managed(kind, metadata.pop("managedFields", None) or ())
@@ -82,7 +86,19 @@ def slim(kind: Kind, body: Object) -> Object:
     slimmed = {**body, "metadata": metadata}
     if kind is CONFIG_MAP and label_of(body, MANAGED_BY) != "linplane":
         slimmed.pop("binaryData", None)
-    return slimmed
+    shared: Object = _shared(slimmed)
+    return shared
+
+
+def _shared(value: Any) -> Any:
+    """The same value, of texts that there is one of each."""
+    if type(value) is str:
+        return sys.intern(value) if len(value) <= SHORT else value
+    if type(value) is dict:
+        return {key: _shared(item) for key, item in value.items()}
+    if type(value) is list:
+        return [_shared(item) for item in value]
+    return value
 
 
 def _managed(kind: Kind, entries: Iterable[Object]) -> list[Object]:

@@ -1,5 +1,6 @@
 """The world is as new as what was seen, whatever the order in which it arrives."""
 
+import json
 from typing import Any
 
 from hypothesis import given
@@ -36,6 +37,17 @@ def test_what_is_older_or_the_same_changes_nothing() -> None:
     feed.seen(LINEAR_MODEL, model(5))
     assert asked == set()
     assert world.get(LINEAR_MODEL, "n", "m-v1") == slim(LINEAR_MODEL, model(5))
+
+
+def test_equal_short_texts_of_many_objects_are_one() -> None:
+    one, other = (
+        slim(LINEAR_MODEL, json.loads(json.dumps({**model(5), "status": {"at": ["a time", "x" * 1000, 1.5, None]}})))
+        for _ in range(2)
+    )
+    assert one == other == {**model(5), "status": {"at": ["a time", "x" * 1000, 1.5, None]}}
+    assert one["status"]["at"][0] is other["status"]["at"][0]
+    assert one["metadata"]["uid"] is other["metadata"]["uid"]
+    assert one["status"]["at"][1] is not other["status"]["at"][1]
 
 
 def test_a_deletion_is_of_that_very_object() -> None:

@@ -95,7 +95,7 @@ def _shared(value: Any) -> Any:
     if type(value) is str:
         return sys.intern(value) if len(value) <= SHORT else value
     if type(value) is dict:
-        return {key: _shared(item) for key, item in value.items()}
+        return {sys.intern(key): _shared(item) for key, item in value.items()}
     if type(value) is list:
         return [_shared(item) for item in value]
     return value

@@ -26,7 +26,7 @@ class Signs:
 class Limits:
     """In seconds. Each call of the API server ends after 15: a reconcile, of a dozen calls, is at an end long before
     `queue`, and a resync, that tries each minute, makes itself heard before `resync`. A watch that is silent is made
-    anew after 70, and one that fails tries again after 30.
+    anew after 20, and one that fails tries again after 5.
     """
 
     queue: float = 600.0

@@ -89,7 +89,7 @@ class Operator:
             self._world, self._cluster, options.settings, now=now, budget=budget, ask=self._ask
         )
         self._watches = Watches(WATCHED, options.namespaces, self._clock)
-        self._relists = Relists(self._world, WATCHED, self._watches.scopes, self._see)
+        self._relists = Relists(self._world, WATCHED, self._watches.scopes, self._see, self._clock)
         self._resync = Resync(self._client, self._world, self._feed, self._watches, clock=self._clock)
         self._watching = Watching(self._spawn, self._clock)
         self.registry.register(FiguresCollector(self._figures, self._world))

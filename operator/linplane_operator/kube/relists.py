@@ -27,6 +27,7 @@ from ..world import Key, World, key_of
 from .client import ApiError, AwayError, path_of, typed
 
 LOOK_SECONDS = 0.5
+HANDED_SECONDS = 30.0
 
 Confirm = Callable[[Kind, Iterable[Object]], Awaitable[None]]
 """Looks whether objects are there, and forgets those that are not."""
@@ -48,19 +49,31 @@ class _Relist:
 class Relists:
     """The lists that are under way."""
 
-    def __init__(self, world: World, kinds: Iterable[Kind], scopes: Iterable[str | None], see: See) -> None:
-        """`scopes`: the namespaces that are listed one by one; None for all at once."""
+    def __init__(
+        self,
+        world: World,
+        kinds: Iterable[Kind],
+        scopes: Iterable[str | None],
+        see: See,
+        clock: Callable[[], float],
+    ) -> None:
+        """`scopes`: the namespaces that are listed one by one; None for all at once. `clock` gives seconds that never
+        go back.
+        """
         self._world = world
         self._see = see
+        self._clock = clock
         self._paths = {path_of(kind, scope): (kind, scope) for kind in kinds for scope in scopes}
         self._relists: dict[tuple[Kind, str | None], _Relist] = {}
         self._unlisted: set[tuple[Kind, str | None]] = set()
-        self._handed: dict[tuple[Kind, str | None], str] = {}
+        self._handed: dict[tuple[Kind, str | None], tuple[str, float]] = {}  # a resourceVersion, and since when
 
     def hand_over(self, kind: Kind, scope: str | None, version: str) -> None:
-        """A complete list came, of that resourceVersion: Kopf's next one of the kind there needs to tell nothing."""
+        """A complete list came, of that resourceVersion: Kopf's next one of the kind there needs to tell nothing, if
+        it comes soon. A watch from long ago would tell over again what is past, and has been seen.
+        """
         if version.isdigit() and int(version):  # else there is nothing to watch from
-            self._handed[kind, scope] = version
+            self._handed[kind, scope] = version, self._clock()
 
     def begin(self) -> None:
         """Kopf begins: it has to list everything."""
@@ -74,8 +87,11 @@ class Relists:
 
     def asked(self, path: str) -> None:
         """A list is begun."""
-        if (of := self._paths.get(path)) is None or of in self._handed:
+        if (of := self._paths.get(path)) is None:
             return
+        if of in self._handed and self._clock() - self._handed[of][1] <= HANDED_SECONDS:
+            return
+        self._handed.pop(of, None)
         kind, scope = of
         self._relists[of] = _Relist({key_of(body): uid_of(body) for body in self._world.all(kind, scope)})
 
@@ -83,9 +99,9 @@ class Relists:
         """A part of a list came: what is left of it for Kopf."""
         if (of := self._paths.get(path)) is None:
             return part
-        if version := self._handed.pop(of, ""):
+        if handed := self._handed.pop(of, None):
             self._unlisted.discard(of)
-            return {**part, "metadata": {"resourceVersion": version}, "items": []}
+            return {**part, "metadata": {"resourceVersion": handed[0]}, "items": []}
         if (relist := self._relists.get(of)) is None:
             return part
         for item in part.get("items") or ():

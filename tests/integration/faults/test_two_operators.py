@@ -1,6 +1,8 @@
 """Two operators at once, also one whose view is old: no harm comes of it."""
 
 import json
+import os
+import signal
 import threading
 import time
 from collections import Counter
@@ -137,14 +139,32 @@ def at_rest(lane: Lane, second: Second) -> None:
     eventually(quiet, 60)
 
 
+def one_that_joins_is_waited_for(lane: Lane) -> None:
+    """Nobody says Converged while it has not loaded a switch, nor who does not see its pod."""
+    (first,) = lane.servers(1)
+    lane.edit(MODEL_SERVER, "default", replicas=2)
+    (joined,) = (server for server in lane.servers(2) if server.uid != first.uid)
+    lane.comes_to(MODEL_SERVER, "default", "Converged", "True")
+    assert joined.process
+    os.kill(joined.process.pid, signal.SIGSTOP)
+    try:
+        lane.edit(MODEL_ROUTE, "iris", version="v2", split=None)
+        until = time.monotonic() + 3
+        while time.monotonic() < until:
+            assert lane.told(MODEL_ROUTE, "iris", "Converged")[0] != "True"
+            time.sleep(0.05)
+    finally:
+        os.kill(joined.process.pid, signal.SIGCONT)
+    lane.comes_to(MODEL_ROUTE, "iris", "Converged", "True")
+
+
 @pytest.mark.parametrize("old", ["modelroutes", "linearmodels", "configmaps", "replicareports", "pods"])
 def test_a_second_one_with_an_old_view_takes_nothing_back(laboratory: Laboratory, tmp_path: Path, old: str) -> None:
     """The watch of one kind is silent for it; everything else it sees, and acts by it."""
     with _lane(laboratory, tmp_path) as (lane, second):
         second.proxy.hushed = lambda call: call.resource == old
-        if old == "pods":  # one that it does not see has to answer by each switch too
-            lane.edit(MODEL_SERVER, "default", replicas=2)
-            lane.servers(2)
+        if old == "pods":
+            one_that_joins_is_waited_for(lane)
         asking = Asking(lane)
         try:
             for number in range(SWITCHES):

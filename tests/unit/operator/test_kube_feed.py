@@ -47,6 +47,7 @@ def test_equal_short_texts_of_many_objects_are_one() -> None:
     assert one == other == {**model(5), "status": {"at": ["a time", "x" * 1000, 1.5, None]}}
     assert one["status"]["at"][0] is other["status"]["at"][0]
     assert one["metadata"]["uid"] is other["metadata"]["uid"]
+    assert all(key is same for key, same in zip(one["metadata"], other["metadata"], strict=True))
     assert one["status"]["at"][1] is not other["status"]["at"][1]
 
 

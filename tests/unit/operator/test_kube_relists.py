@@ -14,7 +14,7 @@ from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, Kind
 from linplane_operator.compile.objects import name_of
 from linplane_operator.kube import relists
 from linplane_operator.kube.client import AwayError, path_of
-from linplane_operator.kube.relists import Confirm, Relists
+from linplane_operator.kube.relists import HANDED_SECONDS, Confirm, Relists
 from linplane_operator.world import World
 
 EVERYWHERE = path_of(LINEAR_MODEL, None)
@@ -40,8 +40,13 @@ class Listing:
         self.seen: list[tuple[Kind, dict[str, Any]]] = []
         for body in (model("a"), model("b")):
             self.world.put(LINEAR_MODEL, body)
+        self.now = 0.0
         self.relists = Relists(
-            self.world, (LINEAR_MODEL, CONFIG_MAP), scopes or (None,), lambda kind, body: self.seen.append((kind, body))
+            self.world,
+            (LINEAR_MODEL, CONFIG_MAP),
+            scopes or (None,),
+            lambda kind, body: self.seen.append((kind, body)),
+            lambda: self.now,
         )
 
     def missing(self) -> list[str] | None:
@@ -175,6 +180,28 @@ def test_kopf_goes_on_from_a_list_that_was_handed_over_once() -> None:
     listing.relists.asked(EVERYWHERE)
     assert listing.relists.answered(EVERYWHERE, part("a")) == EMPTY
     assert listing.missing() == ["b"]
+
+
+def test_what_was_handed_over_long_ago_is_listed_anew() -> None:
+    listing = Listing()
+    listing.relists.hand_over(LINEAR_MODEL, None, "5")
+    listing.now = HANDED_SECONDS + 1
+    listing.relists.begin()
+    listing.relists.asked(EVERYWHERE)
+    assert listing.relists.answered(EVERYWHERE, part("a")) == EMPTY
+    assert listing.missing() == ["b"]
+
+
+async def test_a_refusal_leaves_what_was_handed_over_for_the_next_try() -> None:
+    listing, answer = Listing(), {"status": 503, "body": {"kind": "Status"}}
+    listing.relists.hand_over(LINEAR_MODEL, None, "5")
+    async with answering(answer, listing) as (url, session):
+        async with session.get(f"{url}?limit=500") as refused:
+            assert await refused.json() == answer["body"]
+        answer |= {"status": 200, "body": part("a", further="x")}
+        async with session.get(f"{url}?limit=500") as first:
+            assert await first.json() == {**EMPTY, "metadata": {"resourceVersion": "5"}}
+    assert (listing.seen, listing.missing()) == ([], None)
 
 
 @pytest.mark.parametrize("version", ["", "0", "none"])

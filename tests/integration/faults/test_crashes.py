@@ -49,6 +49,8 @@ WRITES = {
 """All that is written; how often, depends on the moment for statuses."""
 MAYBE = {"delete": {"PATCH modelservers/status default"}}
 """What says so little new that it may go with the server."""
+OFTEN = {"create": {"PATCH configmaps linplane-routing-default"}}
+"""Written once, or again where the route was there before its version was ready."""
 
 pytestmark = pytest.mark.timeout(1800)
 Results = Callable[[str], dict[Plan, Outcome]]
@@ -85,8 +87,9 @@ def test_a_crash_at_any_write_changes_nothing_in_the_end(workload: str, results:
     crashes = len(outcomes) - len(missed)
     print(f"{workload}: {crashes} crashes, {took:.1f} s each, {more:.0f} s more; not met {sorted(map(str, missed))}")
     assert not wrong, "\n".join(f"{plan}: {problems}" for plan, problems in wrong.items())
-    # only a status can be written more seldom than it was
-    sure = {plan for plan in missed if "/status " not in plan.what or plan.number == 1}
+    # only these can be written more seldom than they were
+    seldom = {plan for plan in missed if "/status " in plan.what or plan.what in OFTEN.get(workload, ())}
+    sure = {plan for plan in missed if plan.number == 1 or plan not in seldom}
     assert not [plan for plan in sure if plan.what not in MAYBE.get(workload, ())]
     for applied in (False, True):
         played = {plan.what for plan in outcomes.keys() - missed if plan.applied == applied}

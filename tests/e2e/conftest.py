@@ -27,9 +27,9 @@ MakeNamespace = Callable[..., Kubectl]
 
 @dataclass(frozen=True)
 class Release:
-    """The installed chart. `began`: when its installation did, by the monotonic clock."""
+    """The installed chart. `seconds`: how long its installation took."""
 
-    began: float
+    seconds: float
 
 
 def values() -> list[str]:
@@ -53,7 +53,7 @@ def release(_context: None) -> Iterator[Release]:
     run(["kubectl", "label", "namespace", SYSTEM, "--overwrite", f"{ENFORCE}=restricted"])
     began = time.monotonic()
     run(chart.install(os.environ["LINPLANE_E2E_IMAGES"]), timeout=300)
-    yield Release(began)
+    yield Release(time.monotonic() - began)
     helm("uninstall", RELEASE, f"--namespace={SYSTEM}", "--ignore-not-found", check=False)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 
 from e2e.kubectl import run
 from support import eventually
+
+AWAY = "away"
 
 
 def answers() -> bool:
@@ -45,6 +48,7 @@ def _held(folder: Path) -> Iterator[None]:
     names = ("kube-apiserver", "kube-controller-manager")
     for name in names:
         (folder / f"{name}.hold").touch()
+    began = time.time()
     try:
         eventually(lambda: all((folder / f"{name}.held").exists() for name in names))
         yield
@@ -52,10 +56,19 @@ def _held(folder: Path) -> Iterator[None]:
         for name in names:
             (folder / f"{name}.hold").unlink()
             eventually(answers, 60, interval=0.5)
-        # it waits for up to a minute until it asks again, and no pod is replaced by then: a new one asks at once
-        (folder / "kube-proxy.hold").touch()
-        eventually((folder / "kube-proxy.held").exists)
-        (folder / "kube-proxy.hold").unlink()
+        with (folder / AWAY).open("a") as file:
+            file.write(f"{began} {time.time()}\n")
+        # these wait for up to a minute until they ask again, and no pod is found by then: new ones ask at once
+        for name in ("kube-proxy", "coredns"):
+            (folder / f"{name}.hold").touch()
+            eventually((folder / f"{name}.held").exists)
+            (folder / f"{name}.hold").unlink()
+
+
+def was_away(folder: Path, moment: float) -> bool:
+    """The API server of a node was, or had only begun and could not judge yet (`moment`: seconds since the epoch)."""
+    lines = (folder / AWAY).read_text().splitlines() if (folder / AWAY).exists() else []
+    return any(float(began) <= moment <= float(ended) for began, ended in map(str.split, lines))
 
 
 @contextmanager

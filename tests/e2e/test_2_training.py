@@ -156,8 +156,11 @@ def _penguins(kubectl: Kubectl, model: str, job: Object | None = None, **trainin
 
 
 def test_a_column_that_is_not_there(kubectl: Kubectl) -> None:
+    """Once the data has it, the training is tried again by itself."""
     _penguins(kubectl, "typo", target="body_mas_g")
     _says(kubectl, "typo", "BadData", "body_mas_g")
+    kubectl.apply(config_map("penguins", {"penguins.csv": PENGUINS.replace("body_mass_g", "body_mas_g", 1)}))
+    kubectl.wait("Trained", "linearmodel/typo-v1")
 
 
 def test_a_file_that_is_not_there(kubectl: Kubectl) -> None:

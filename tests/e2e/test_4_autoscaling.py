@@ -29,7 +29,7 @@ def _autoscaler() -> Object:
             "minReplicas": 1,
             "maxReplicas": MOST,
             "metrics": [{"type": "Resource", "resource": cpu}],
-            "behavior": {"scaleDown": {"stabilizationWindowSeconds": 15}},
+            "behavior": {"scaleDown": {"stabilizationWindowSeconds": 5}},
         },
     }
 

@@ -12,7 +12,7 @@ import pytest
 
 from e2e.chart import CHART, RELEASE, SYSTEM
 from e2e.conftest import Release, values
-from e2e.disturbing import answers, api_server_away
+from e2e.disturbing import answers, api_server_away, renew_names
 from e2e.figures import Tell
 from e2e.kubectl import Kubectl, from_pod, helm
 from e2e.loading import Answer, load
@@ -152,7 +152,11 @@ def _stop_the_api_server(kubectl: Kubectl) -> None:
         time.sleep(AWAY_SECONDS)
     eventually(answers, 60, interval=0.5)
     _patch(kubectl, version="v2")
-    # until kube-proxy is back too, which may take a minute: only then can pods be replaced again
+
+
+def _new_names_are_found(kubectl: Kubectl) -> None:
+    """By kube-proxy and CoreDNS, which may take a minute after the API server is back."""
+    renew_names()
     kubectl.apply(route("flat", "v1", "later"))
     eventually(lambda: _answers(kubectl, "later"), 150, interval=1)
 
@@ -188,6 +192,7 @@ def test_nothing_fails_whatever_happens(served: Kubectl, release: Release, tell:
                 time.sleep(1.5)  # answers of what it has led to
                 times.append((step.__name__.strip("_").replace("_", " "), began, time.time()))
             answers = asking.answers()
+        _new_names_are_found(served)
     finally:
         helm("upgrade", RELEASE, str(CHART), f"--namespace={SYSTEM}", "--wait", *values())
     lines = [_told(name, [a for a in answers if began <= a.began < end], end - began) for name, began, end in times]

@@ -201,7 +201,7 @@ def _metrics_flags() -> list[str]:
     return [
         *own,
         *(f"--bind-address={ADDRESS}", f"--secure-port={_METRICS_PORT}", "--cert-dir=metrics"),
-        *("--kubelet-insecure-tls", "--kubelet-preferred-address-types=InternalIP", "--metric-resolution=10s"),
+        *("--kubelet-insecure-tls", "--kubelet-preferred-address-types=InternalIP", "--metric-resolution=15s"),
     ]
 
 

@@ -7,13 +7,13 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"   # away from a .dockerignore
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 
-debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates trixie "$work/root" "$mirror" > "$work/log" ||
+debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates trixie "$work/debian" "$mirror" > "$work/log" ||
   { tail "$work/log"; exit 1; }
-rm -rf "$work"/root/var/cache/apt/archives/*.deb "$work"/root/var/lib/apt/lists/* "$work"/root/usr/share/{doc,man,locale}
-rm -f "$work"/root/usr/lib/python3*/EXTERNALLY-MANAGED
-ln -sf /usr/bin/python3 "$work/root/usr/local/bin/python"
+rm -rf "$work"/debian/var/cache/apt/archives/*.deb "$work"/debian/var/lib/apt/lists/* "$work"/debian/usr/share/{doc,man,locale}
+rm -f "$work"/debian/usr/lib/python3*/EXTERNALLY-MANAGED
+ln -sf /usr/bin/python3 "$work/debian/usr/local/bin/python"
 container=$(buildah from scratch)
-buildah copy -q "$container" "$work/root" / > /dev/null
+buildah copy -q "$container" "$work/debian" / > /dev/null
 # Debian's own pip, from the wheel that python3-venv brings
 buildah run "$container" -- sh -euc 'wheel=$(echo /usr/share/python-wheels/pip-*.whl)
   python3 "$wheel/pip" install -q --root-user-action ignore --no-index --find-links /usr/share/python-wheels pip

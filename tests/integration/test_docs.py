@@ -35,11 +35,12 @@ def commands(page: Path) -> list[Command]:
 def ports() -> list[int]:
     """Three that are free, and that no connection gets meanwhile: below those that the system gives out."""
     found: list[int] = []
-    while len(found) < 3:
-        port = random.randrange(20_000, 30_000, 2)
+    for port in random.sample(range(20_000, 30_000, 2), 1000):  # no port twice
         with socket.socket() as one, contextlib.suppress(OSError):
             one.bind(("127.0.0.1", port))
             found.append(port)
+        if len(found) == 3:
+            break
     return found
 
 

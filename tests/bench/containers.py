@@ -1,6 +1,6 @@
 """Images, and what the stories on a cluster measured when they were last run."""
 
-from cluster.images import BASE, build_all, builder, size_of
+from cluster.images import BASE, build_all, builder, names_of, size_of
 from e2e import figures
 
 from . import page
@@ -30,7 +30,8 @@ def measure() -> dict[str, str]:
 
 def _images() -> str:
     by = builder()
-    built = build_all(by, PREFIX, TAG)
+    built = names_of(PREFIX, TAG)
+    build_all(by, built)
     base = size_of(by, BASE) / 1e6
     sizes = {name: size_of(by, image) / 1e6 for name, image in built.items()}
     asked = {"linplane-server": SERVER_ASKED}

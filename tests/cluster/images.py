@@ -9,9 +9,10 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import TypeVar
 
 from .binaries import cache_folder
 
@@ -25,8 +26,10 @@ TARGETS = {
     "linplane-local": ("Dockerfile.server", "local"),
 }
 AT_ONCE = 2
-"""So many images are built, written or taken in at the same time."""
+"""So many images are built at the same time."""
 _BUILD_SECONDS = 1800
+
+Made = TypeVar("Made")
 
 
 class ImageError(Exception):
@@ -110,19 +113,34 @@ def has_docker() -> bool:
     return done.returncode == 0
 
 
-def build_all(by: Docker | Buildah, prefix: str, tag: str, names: Sequence[str] = tuple(TARGETS)) -> dict[str, str]:
-    """Builds, and gives the image of each name: PREFIX/NAME:TAG. Raises ImageError."""
-    built = {name: f"{prefix}/{name}:{tag}" for name in names}
+def names_of(prefix: str, tag: str, names: Sequence[str] = tuple(TARGETS)) -> dict[str, str]:
+    """The image of each name: PREFIX/NAME:TAG."""
+    return {name: f"{prefix}/{name}:{tag}" for name in names}
 
-    def build(name: str) -> None:
+
+def begin_builds(
+    pool: ThreadPoolExecutor, by: Docker | Buildah, images: Mapping[str, str], then: Callable[[str], Made]
+) -> "list[Future[Made]]":
+    """Has each image built and handed to `then`. What they wait for raises ImageError, and what `then` raises."""
+    made: list[Future[Made]] = []
+
+    def build(name: str, image: str, after: "Sequence[Future[Made]]") -> Made:
+        wait(after)
         start = time.monotonic()
-        by.build(built[name], name)
-        print(f"built {built[name]} in {time.monotonic() - start:.0f} s", flush=True)
+        by.build(image, name)
+        print(f"built {image} in {time.monotonic() - start:.0f} s", flush=True)
+        return then(image)
 
-    build(names[0])  # its first layers are those of all
+    for name, image in images.items():
+        made.append(pool.submit(build, name, image, made[:1]))  # the first one's layers are those of all
+    return made
+
+
+def build_all(by: Docker | Buildah, images: Mapping[str, str]) -> None:
+    """Builds images, by their names in TARGETS. Raises ImageError."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(build, names[1:]))
-    return built
+        for done in begin_builds(pool, by, images, str):
+            done.result()
 
 
 def size_of(by: Docker | Buildah, image: str) -> int:

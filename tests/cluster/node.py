@@ -11,8 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,14 +19,14 @@ import yaml
 
 from .audit import POLICY
 from .controlplane import StartError, apiserver_flags, make_key, manager_flags
-from .images import AT_ONCE, PAUSE
+from .images import PAUSE
 from .nodekeeper import ADDRESS
 
 CONTEXT = "linplane-e2e"
 NODE = "node0"
 _CLUSTER = "10.244.0.0/16"
 _TOOLS = ("unshare", "nsenter", "ip", "containerd", "ctr", "runc", "iptables", "conntrack", "openssl")
-_START_SECONDS = 180.0
+_START_SECONDS = 120.0
 _METRICS_PORT = 10443
 _USERS = {  # each with a token and a kubeconfig
     "admin": ("admin", "system:masters"),
@@ -50,7 +49,6 @@ class Node:
         self.kubeconfig = folder / "admin.kubeconfig"
         self.audit = folder / "audit.log"
         self._keeper = keeper
-        self._deadline = time.monotonic() + _START_SECONDS
 
     def inside(self, *argv: str) -> list[str]:
         """A command, such that it runs in the node's network."""
@@ -66,8 +64,10 @@ class Node:
         """Takes images in, from an archive."""
         self._ctr("--namespace", "k8s.io", "images", "import", str(archive))
 
-    def start(self, archives: Sequence[Path]) -> None:
-        """Starts all of it, takes the images in, and waits until the node is Ready. Raises StartError."""
+    def start(self, archives: Iterable[Path]) -> None:
+        """Starts all of it, takes each image in as it comes, and waits until the node is Ready. Raises StartError, and
+        what making the archives raises.
+        """
         self._wait("init", (self.folder / "init.pid").exists)
         self._write_files()
         here = str(self.folder)
@@ -78,13 +78,13 @@ class Node:
         self._run("kube-controller-manager", *_manager_flags())
         self._run("kube-scheduler", "--kubeconfig=scheduler.kubeconfig", "--leader-elect=false")
         self._wait("containerd", lambda: self._answers("version"))
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(self.load, archives))
         self._run("kubelet", *_kubelet_flags(here))
         self._run("kube-proxy", "--config=proxy.yaml", f"--hostname-override={NODE}")
         self._run("coredns", "-conf", "Corefile")
         self._run("metrics-server", *_metrics_flags())
         self._apply_metrics()
+        for archive in archives:
+            self.load(archive)
         self._wait("kubelet", lambda: " Ready" in self.kubectl("get", "node", NODE).stdout)
         # an API that does not answer keeps every namespace from going
         self._wait(
@@ -104,10 +104,11 @@ class Node:
         self._keeper.stdin.flush()
 
     def _wait(self, name: str, check: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + _START_SECONDS
         while not check():
             ended = [file.stem for file in self.folder.glob("*.ended")]
             log = self.folder / f"{(ended or [name])[0]}.log"
-            if ended or self._keeper.poll() is not None or time.monotonic() > self._deadline:
+            if ended or self._keeper.poll() is not None or time.monotonic() > deadline:
                 file = self.folder / (ended[0] + ".ended" if ended and not log.exists() else log.name)
                 said = file.read_text(errors="replace")[-3000:] if file.exists() else ""
                 raise StartError(f"{', '.join(ended) or name} did not come up; its log ends with:\n{said}")
@@ -143,7 +144,7 @@ class Node:
 
 
 @contextmanager
-def node(binaries: Mapping[str, Path], archives: Sequence[Path]) -> Iterator[Node]:
+def node(binaries: Mapping[str, Path], archives: Iterable[Path]) -> Iterator[Node]:
     """A cluster with the images of `archives`, that ends with the `with`, and with this process however that ends.
 
     `binaries`: of NODE_PROGRAMS. Raises StartError.

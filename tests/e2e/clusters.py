@@ -10,13 +10,13 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.binaries import NODE_PROGRAMS, find_binaries
-from cluster.images import AT_ONCE, PAUSE, Buildah, Docker, build_all, builder, has_docker
+from cluster.images import AT_ONCE, PAUSE, Buildah, Docker, begin_builds, build_all, builder, has_docker, names_of
 from cluster.node import node
 
 PREFIX, TAG = "localhost/linplane", "e2e"
@@ -71,7 +71,8 @@ def _kind(name: str, names: Sequence[str]) -> Iterator[Cluster]:
     if name in _run([kind, "get", "clusters"]).split():
         raise RefusedError(f"there is a cluster {name} already: `kind delete cluster --name {name}`, if it may go")
     tools = _tools()
-    images = build_all(Docker(), PREFIX, TAG, names)
+    images = names_of(PREFIX, TAG, names)
+    build_all(Docker(), images)
     with tempfile.TemporaryDirectory(prefix="linplane-e2e-") as folder:
         kubeconfig = str(Path(folder, "kubeconfig"))
         try:
@@ -90,19 +91,34 @@ def _kind(name: str, names: Sequence[str]) -> Iterator[Cluster]:
 def _own_node(names: Sequence[str]) -> Iterator[Cluster]:
     by = builder()  # says at once what is missing, and not after minutes of building
     binaries = find_binaries(NODE_PROGRAMS, obtain=True)
-    images = build_all(by, PREFIX, TAG, names)
+    with _archives(by, names_of(PREFIX, TAG, names)) as archives, node(binaries, archives) as made:
+        own = {
+            "KUBECONFIG": str(made.kubeconfig),
+            "LINPLANE_E2E_CONTEXT": "linplane-e2e",
+            "LINPLANE_E2E_NODE": str(made.folder),
+        }
+        yield Cluster(
+            _environment(binaries, own), lambda argv: made.inside(*argv), lambda kept: _copy_logs(made.folder, kept)
+        )
+
+
+@contextmanager
+def _archives(by: Docker | Buildah, images: Mapping[str, str]) -> Iterator[Iterator[Path]]:
+    """Of each image, as soon as it is written; they are begun at once, and the node can be too."""
+    by.prepare()
     with tempfile.TemporaryDirectory(prefix="linplane-images-") as folder:
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            archives = list(pool.map(lambda image: _archive(by, image, Path(folder)), (PAUSE, *images.values())))
-        with node(binaries, archives) as made:
-            own = {
-                "KUBECONFIG": str(made.kubeconfig),
-                "LINPLANE_E2E_CONTEXT": "linplane-e2e",
-                "LINPLANE_E2E_NODE": str(made.folder),
-            }
-            yield Cluster(
-                _environment(binaries, own), lambda argv: made.inside(*argv), lambda kept: _copy_logs(made.folder, kept)
-            )
+        pool = ThreadPoolExecutor(AT_ONCE)
+
+        def write(image: str) -> Path:
+            file = Path(folder, f"{image.replace('/', '_').replace(':', '_')}.tar")
+            by.save(image, file)
+            return file
+
+        made = [pool.submit(write, PAUSE), *begin_builds(pool, by, images, write)]
+        try:
+            yield (done.result() for done in as_completed(made))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _tools() -> dict[str, Path]:
@@ -110,12 +126,6 @@ def _tools() -> dict[str, Path]:
     found = {name: Path(path) for name in ("kubectl", "helm") if (path := shutil.which(name))}
     missing = [name for name in ("kubectl", "helm") if name not in found]
     return found | (find_binaries(missing, obtain=True) if missing else {})
-
-
-def _archive(by: Docker | Buildah, image: str, folder: Path) -> Path:
-    file = folder / f"{image.replace('/', '_').replace(':', '_')}.tar"
-    by.save(image, file)
-    return file
 
 
 def _environment(tools: Mapping[str, Path], own: Mapping[str, str]) -> dict[str, str]:

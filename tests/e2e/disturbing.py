@@ -42,10 +42,10 @@ def api_server_away() -> Iterator[None]:
 
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
-    """The controller manager ends too, as one does that loses its lease; else it takes its old view of leases for the
-    nodes' silence, and every pod for not ready.
+    """Controller manager and scheduler end too, as those do that lose their lease; else the first takes its old view of
+    leases for the nodes' silence, and every pod for not ready.
     """
-    names = ("kube-apiserver", "kube-controller-manager")
+    names = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
     for name in names:
         (folder / f"{name}.hold").touch()
     began = time.time()

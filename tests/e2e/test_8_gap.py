@@ -1,4 +1,6 @@
-"""What is deleted while nobody looks: the operator stands still, and the API server forgets what it has told."""
+"""What is deleted while nobody looks: the operator stands still, and the API server forgets what it has told. And what
+is left of what was deleted.
+"""
 
 from e2e.disturbing import api_server_away, operator_stopped
 from e2e.kubectl import Kubectl, first_answer
@@ -43,3 +45,17 @@ def test_what_was_deleted_unseen_comes_back(kubectl: Kubectl) -> None:
     kubectl("rollout", "status", f"deployment/{SERVER}", "--timeout=90s")
     kubectl.wait("Ready", "modelroute/flat", "modelserver/default")
     assert first_answer(kubectl, "http://flat/predict", {"features": {"area": 2}})[1]["prediction"] == 5
+
+
+def test_a_report_that_outlived_its_pod_holds_up_no_switch(kubectl: Kubectl) -> None:
+    """As where the garbage collector is away: its pod is looked for, and nobody waits for it."""
+    kubectl.apply(*handmade("flat", "v1", 2, 1), *handmade("flat", "v2", 3, 1), route("flat", "v1"))
+    kubectl.wait("Ready", "modelroute/flat", "linearmodel/flat-v2")
+    left = eventually(lambda: kubectl.list("replicareports"))[0]
+    kubectl.apply(left | {"metadata": {"name": "gone"}, "report": left["report"] | {"podUID": "gone", "sequence": 0}})
+    kubectl.patch("modelroute", "flat", {"spec": {"version": "v2"}})
+    generation = kubectl.get("modelroute", "flat")["metadata"]["generation"]
+    kubectl("wait", f"--for=jsonpath={{.status.observedGeneration}}={generation}", "modelroute/flat", "--timeout=10s")
+    kubectl.wait("Converged", "modelroute/flat", timeout=10)
+    assert first_answer(kubectl, "http://flat/predict", {"features": {"area": 2}})[1]["prediction"] == 7
+    kubectl("delete", "replicareport", "gone")

@@ -1,5 +1,6 @@
 """Kopf, as a source of events and nothing else: no finalizer, no annotation, no patch of its own."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -86,8 +87,10 @@ def configure(settings: kopf.OperatorSettings) -> None:
     # the server ends each watch, with a bookmark to go on from, sooner than silence would: so a connection that says
     # nothing any more is noticed in seconds, for less than one cheap request a second
     settings.watching.server_timeout = 15
-    settings.watching.inactivity_timeout = 20
-    settings.watching.client_timeout = 30
+    settings.watching.client_timeout = 20
+    # Kopf's own timer of silence outlives a watch that is told 410, and then ends the next one for good: what it would
+    # find, the timeout before has found
+    settings.watching.inactivity_timeout = math.inf
     settings.watching.connect_timeout = 5
     settings.watching.reconnect_backoff = 1.0
     settings.watching.chunk_size = 500

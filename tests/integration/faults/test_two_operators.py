@@ -144,7 +144,7 @@ def one_that_joins_is_waited_for(lane: Lane) -> None:
     (first,) = lane.servers(1)
     lane.edit(MODEL_SERVER, "default", replicas=2)
     (joined,) = (server for server in lane.servers(2) if server.uid != first.uid)
-    lane.comes_to(MODEL_SERVER, "default", "Converged", "True")
+    eventually(lambda: lane.get(MODEL_SERVER, "default")["status"].get("loadedReplicas") == 2, 60)  # one has seen both
     assert joined.process
     os.kill(joined.process.pid, signal.SIGSTOP)
     try:

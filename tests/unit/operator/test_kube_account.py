@@ -11,6 +11,7 @@ import kopf
 import pytest
 import yaml
 from aiohttp import web
+from aiohttp.test_utils import RawTestServer
 from kubernetes.aio.client import ApiClient, Configuration
 
 from linplane_api.kinds import OURS
@@ -132,23 +133,20 @@ async def test_a_401_that_persists_ends_kopf_instead_of_a_storm_of_logins(tmp_pa
         calls.append(request.path)
         return web.json_response({"kind": "Status", "code": 401, "reason": "Unauthorized"}, status=401)
 
-    runner = web.ServerRunner(web.Server(refuse))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    path = write(tmp_path / "config", {"token": "t"}, host)
     stop = asyncio.Event()
     try:
-        async with ApiClient(Configuration(host=host)) as api:
-            operator = Operator(api, Options(kubeconfig=path), lambda: datetime.now(UTC))
-            operator.synced = True
-            watching = asyncio.ensure_future(operator._watching.run(stop))
-            async with asyncio.timeout(20):
-                while "LoginError" not in operator.unready():
-                    await asyncio.sleep(0.01)
-            assert len(calls) < 10
-            stop.set()
-            await watching
+        async with RawTestServer(refuse) as server:
+            host = f"http://127.0.0.1:{server.port}"
+            path = write(tmp_path / "config", {"token": "t"}, host)
+            async with ApiClient(Configuration(host=host)) as api:
+                operator = Operator(api, Options(kubeconfig=path), lambda: datetime.now(UTC))
+                operator.synced = True
+                watching = asyncio.ensure_future(operator._watching.run(stop))
+                async with asyncio.timeout(20):
+                    while "LoginError" not in operator.unready():
+                        await asyncio.sleep(0.01)
+                assert len(calls) < 10
+                stop.set()
+                await watching
     finally:
         asyncio.get_running_loop().set_task_factory(None)
-        await runner.cleanup()

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import RawTestServer
 from kubernetes.aio.client import ApiClient, Configuration
 
 from linplane_api.kinds import SERVICE
@@ -41,15 +42,12 @@ async def test_an_answer_that_is_no_object_is_none(answer: bytes) -> None:
     async def handle(_: web.BaseRequest) -> web.StreamResponse:
         return web.Response(body=answer)
 
-    runner = web.ServerRunner(web.Server(handle))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        async with ApiClient(Configuration(host=f"http://127.0.0.1:{runner.addresses[0][1]}")) as api:
-            with pytest.raises(AwayError, match="answered 200 without an object"):
-                await Client(api).get(SERVICE, "n", "s")
-    finally:
-        await runner.cleanup()
+    async with (
+        RawTestServer(handle) as server,
+        ApiClient(Configuration(host=f"http://127.0.0.1:{server.port}")) as api,
+    ):
+        with pytest.raises(AwayError, match="answered 200 without an object"):
+            await Client(api).get(SERVICE, "n", "s")
 
 
 def test_each_of_many_artifacts_is_read_once() -> None:

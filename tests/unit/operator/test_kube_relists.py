@@ -9,6 +9,7 @@ import aiohttp
 import kopf
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import RawTestServer
 
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, Kind
 from linplane_operator.compile.objects import name_of
@@ -115,16 +116,11 @@ async def answering(answer: dict[str, Any], listing: Listing) -> AsyncIterator[t
     async def handle(_request: web.BaseRequest) -> web.StreamResponse:
         return web.json_response(answer["body"], status=answer["status"])
 
-    runner = web.ServerRunner(web.Server(handle))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    base = f"http://127.0.0.1:{runner.addresses[0][1]}/base"
-    session = listing.relists.session(kopf.ConnectionInfo(server=base + "/", token="t")).aiohttp_session
-    try:
-        yield f"{base}{EVERYWHERE}", session
-    finally:
-        await session.close()
-        await runner.cleanup()
+    async with RawTestServer(handle) as server:
+        base = f"http://127.0.0.1:{server.port}/base"
+        info = kopf.ConnectionInfo(server=base + "/", token="t")
+        async with listing.relists.session(info).aiohttp_session as session:
+            yield f"{base}{EVERYWHERE}", session
 
 
 async def test_kopf_is_given_a_connection_that_reads_its_lists() -> None:
@@ -297,16 +293,11 @@ async def test_it_goes_by_the_proxy_that_the_kubeconfig_names() -> None:
         asked.append(request.headers["Host"])
         return web.json_response(part("a"))
 
-    runner = web.ServerRunner(web.Server(proxy))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    listing, address = Listing(), f"http://127.0.0.1:{runner.addresses[0][1]}"
-    info = kopf.ConnectionInfo(server="http://api.invalid", proxy_url=address)
-    session = listing.relists.session(info).aiohttp_session
-    try:
-        async with session.get(f"http://api.invalid{EVERYWHERE}?limit=500") as answer:
+    async with RawTestServer(proxy) as server:
+        info = kopf.ConnectionInfo(server="http://api.invalid", proxy_url=f"http://127.0.0.1:{server.port}")
+        async with (
+            Listing().relists.session(info).aiohttp_session as session,
+            session.get(f"http://api.invalid{EVERYWHERE}?limit=500") as answer,
+        ):
             assert await answer.json() == EMPTY
         assert asked == ["api.invalid"]
-    finally:
-        await session.close()
-        await runner.cleanup()

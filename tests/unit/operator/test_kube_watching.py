@@ -10,6 +10,7 @@ from typing import Any
 import kopf
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import RawTestServer
 from kubernetes.aio.client import ApiClient, Configuration
 
 from linplane_api.kinds import CONFIG_MAP, OURS, Kind
@@ -149,20 +150,17 @@ async def test_a_start_outlasts_refused_lists_and_says_what_it_waits_for(
             return web.json_response({"reason": "Expired", "message": "not now"}, status=refusal)
         return web.json_response({"items": [], "metadata": {}})
 
-    runner = web.ServerRunner(web.Server(answer))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        async with ApiClient(Configuration(host=f"http://127.0.0.1:{runner.addresses[0][1]}")) as api:
-            operator = Operator(api, Options(), lambda: datetime.now(UTC))
-            preparing = asyncio.ensure_future(operator.prepare())
-            await until(lambda: f"{refusal} Expired: not now" in operator.unready())
-            assert not preparing.done()
-            refused.set()
-            await asyncio.wait_for(preparing, 10)
-            assert operator.unready() == ""
-    finally:
-        await runner.cleanup()
+    async with (
+        RawTestServer(answer) as server,
+        ApiClient(Configuration(host=f"http://127.0.0.1:{server.port}")) as api,
+    ):
+        operator = Operator(api, Options(), lambda: datetime.now(UTC))
+        preparing = asyncio.ensure_future(operator.prepare())
+        await until(lambda: f"{refusal} Expired: not now" in operator.unready())
+        assert not preparing.done()
+        refused.set()
+        await asyncio.wait_for(preparing, 10)
+        assert operator.unready() == ""
 
 
 async def test_an_error_of_one_first_list_ends_the_others_and_is_raised_as_itself(
@@ -205,29 +203,26 @@ async def test_kopf_begins_once_the_crds_are_back_and_is_told_to_be_missing_what
         return await work(given["stop_flag"])
 
     monkeypatch.setattr(kopf, "spawn_tasks", spawn_tasks)
-    runner = web.ServerRunner(web.Server(answer))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        async with ApiClient(Configuration(host=f"http://127.0.0.1:{runner.addresses[0][1]}")) as api:
-            operator = Operator(api, Options(), lambda: datetime.now(UTC))
-            operator.synced = True
-            running = asyncio.ensure_future(operator._watching.run(stop))
-            await until(lambda: operator.unready() == f"waiting for the CRDs of {OURS[0].plural}")
-            there.clear()
-            await until(lambda: OURS[1].plural in operator.unready())
-            assert not begun[0]
-            there.extend(kind.plural for kind in OURS)
-            await until(lambda: begun[0])
-            assert operator.unready().startswith("not watched yet: ")
-            for path in [path_of(kind, None) for kind in WATCHED]:
-                operator._relists.asked(path)
-                operator._relists.answered(path, {"items": []})
-            assert operator.unready() == ""
-            stop.set()
-            await asyncio.wait_for(running, 10)
-    finally:
-        await runner.cleanup()
+    async with (
+        RawTestServer(answer) as server,
+        ApiClient(Configuration(host=f"http://127.0.0.1:{server.port}")) as api,
+    ):
+        operator = Operator(api, Options(), lambda: datetime.now(UTC))
+        operator.synced = True
+        running = asyncio.ensure_future(operator._watching.run(stop))
+        await until(lambda: operator.unready() == f"waiting for the CRDs of {OURS[0].plural}")
+        there.clear()
+        await until(lambda: OURS[1].plural in operator.unready())
+        assert not begun[0]
+        there.extend(kind.plural for kind in OURS)
+        await until(lambda: begun[0])
+        assert operator.unready().startswith("not watched yet: ")
+        for path in [path_of(kind, None) for kind in WATCHED]:
+            operator._relists.asked(path)
+            operator._relists.answered(path, {"items": []})
+        assert operator.unready() == ""
+        stop.set()
+        await asyncio.wait_for(running, 10)
 
 
 async def test_it_ends_while_it_waits_for_the_crds(stop: asyncio.Event) -> None:

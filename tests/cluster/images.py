@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -120,19 +120,20 @@ def names_of(prefix: str, tag: str, names: Sequence[str] = tuple(TARGETS)) -> di
 
 def begin_builds(
     pool: ThreadPoolExecutor, by: Docker | Buildah, images: Mapping[str, str], then: Callable[[str], Made]
-) -> "list[Future[Made]]":
+) -> list[Future[Made]]:
     """Has each image built and handed to `then`. What they wait for raises ImageError, and what `then` raises."""
     made: list[Future[Made]] = []
 
-    def build(name: str, image: str, after: "Sequence[Future[Made]]") -> Made:
-        wait(after)
+    def build(name: str, image: str, after: Sequence[Future[Made]]) -> Made:
+        for first in after:  # its layers are those of all, and where it fails so would they
+            first.result()
         start = time.monotonic()
         by.build(image, name)
         print(f"built {image} in {time.monotonic() - start:.0f} s", flush=True)
         return then(image)
 
     for name, image in images.items():
-        made.append(pool.submit(build, name, image, made[:1]))  # the first one's layers are those of all
+        made.append(pool.submit(build, name, image, made[:1]))
     return made
 
 

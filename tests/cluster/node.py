@@ -147,7 +147,7 @@ class Node:
 def node(binaries: Mapping[str, Path], archives: Iterable[Path]) -> Iterator[Node]:
     """A cluster with the images of `archives`, that ends with the `with`, and with this process however that ends.
 
-    `binaries`: of NODE_PROGRAMS. Raises StartError.
+    `binaries`: of NODE_PROGRAMS. Raises StartError, and what making the archives raises.
     """
     missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
     if missing:

@@ -15,7 +15,7 @@ from support import eventually
 
 VERSIONS = {"v1": (2.0, 1.0)}
 MOST = 3
-STEADY_SECONDS = 12.0  # two looks of the autoscaler, and more
+STEADY_SECONDS = 20.0
 
 
 def _autoscaler() -> Object:

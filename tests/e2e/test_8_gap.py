@@ -58,4 +58,3 @@ def test_a_report_that_outlived_its_pod_holds_up_no_switch(kubectl: Kubectl) -> 
     kubectl("wait", f"--for=jsonpath={{.status.observedGeneration}}={generation}", "modelroute/flat", "--timeout=10s")
     kubectl.wait("Converged", "modelroute/flat", timeout=10)
     assert first_answer(kubectl, "http://flat/predict", {"features": {"area": 2}})[1]["prediction"] == 7
-    kubectl("delete", "replicareport", "gone")

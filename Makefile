@@ -4,7 +4,7 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test e2e up unit integration lint format generate bench bench-operator bench-cluster cluster clean
+.PHONY: help setup demo test e2e up unit integration thorough lint format generate bench bench-operator bench-cluster cluster clean
 
 help: ## What there is to do
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ unit: setup ## The fast ones
 integration: setup ## Those with processes, sockets and a control plane
 	$(BIN)/pytest tests/integration --ignore=tests/integration/faults -n 2 --dist loadfile --no-loadscope-reorder
 	$(BIN)/pytest tests/integration/faults
+
+thorough: setup ## The tests that are too long for `make test`, at their full size
+	$(BIN)/pytest tests -m thorough
 
 lint: setup ## Style, types, import rules, the lock file, generated files, Dockerfiles
 	$(BIN)/ruff check .

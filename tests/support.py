@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+import pytest
+
 T = TypeVar("T")
 
 
@@ -26,3 +28,13 @@ def eventually(check: Callable[[], T], timeout: float = 30.0, interval: float = 
         if time.monotonic() > deadline:
             raise last or AssertionError(f"not within {timeout} s; last seen: {value!r}")
         time.sleep(interval)
+
+
+def sized(name: str, *, short: object, full: object) -> pytest.MarkDecorator:
+    """Gives a test an argument in two sizes: `make test` runs it with `short`, `make thorough` with `full`.
+
+    A test that has only a full size is marked `pytest.mark.thorough` instead. A full size that takes more than two
+    minutes needs `pytest.mark.timeout` as well.
+    """
+    long = pytest.param(full, id="full", marks=pytest.mark.thorough)
+    return pytest.mark.parametrize(name, [pytest.param(short, id="short"), long])

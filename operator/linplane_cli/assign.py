@@ -40,6 +40,8 @@ def assign(paths: tuple[Path, ...], route: str, keys: tuple[str, ...], output: s
     from linplane_api.resources import ModelRouteSpec, parse_spec
     from linplane_api.split import Splitter
 
+    if "" in keys:
+        raise click.UsageError("--key: an empty key is no key: the header or the features of the request decide")
     documents = list(_documents(paths))
     spec = parse_spec(_find(documents, "ModelRoute", route), ModelRouteSpec)
     frozen = {

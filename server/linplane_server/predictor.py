@@ -130,7 +130,7 @@ def _predict(route: Route, headers: dict[bytes, bytes], data: bytes | Refusal) -
     if route.splitter is None:
         version, source = route.current, "current"
     else:
-        key = None if body.key is msgspec.UNSET else body.key
+        key = body.key or None
         header = headers.get(route.header) if route.header else None
         text = header.decode("utf-8", "surrogateescape") if header else None
         version, source = choose(route, key, text, lambda: by_name(route, rows, batch))

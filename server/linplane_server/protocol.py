@@ -182,6 +182,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.phase != HEAD:
             return
         name = name.lower()
+        value = value.strip(b" \t")  # RFC 9110, 5.5; the parser strips the front alone
         if name == b"host":
             self.hosts += 1
         elif name == b"expect" and value.lower() == b"100-continue":

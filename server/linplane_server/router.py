@@ -17,12 +17,13 @@ def choose(
     """The version that answers (None: the current one, which has no weights here) and what decided.
 
     The request's own key comes first, then the header of `splitKey`, then the feature values; they are asked for only
-    where nothing else is there. `current`: no candidate has a share, so no key was needed.
+    if nothing else is there. An empty key or header is none: all callers without a user would get one version.
+    `current`: no candidate has a share, so no key was needed.
     """
     if route.splitter is None:
         return route.current, "current"
     source: Source
-    if key is not None:
+    if key:
         source = "key"
     elif header:
         key, source = header, "header"

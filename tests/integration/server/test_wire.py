@@ -3,11 +3,14 @@
 import contextlib
 import json
 import socket
+from collections.abc import Iterator
 
 import pytest
 
 from integration.server.running import PREDICT, Running, at_end, read_response
+from linplane_api.folder import write_routing
 from support import eventually
+from unit.server.builders import document, routing
 
 HEAD = b"POST /routes/homes/predict HTTP/1.1\r\n"
 LENGTH = b"Content-Length: %d\r\n" % len(PREDICT)
@@ -48,6 +51,16 @@ REFUSED = [
     ("trailers of 64 KiB", CHUNKED + b"0\r\nA: " + b"b" * 70_000 + b"\r\n\r\n", 431),
     ("a chunk extension without an end", CHUNKED + b"1;" + b"b" * 900_000, 413),
 ]
+
+
+@pytest.fixture(scope="module")
+def splitting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A server whose route is split by a header."""
+    folder = tmp_path_factory.mktemp("splitting")
+    write_routing(folder / "config", routing(document(split=[("v2", 5000)], header="X-User-Id")))
+    running = Running(folder)
+    yield running
+    running.stop()
 
 
 def send(connection: socket.socket, data: bytes) -> None:
@@ -107,6 +120,24 @@ def test_what_is_allowed_is_answered(server: Running, data: bytes, count: int) -
             length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
             assert json.loads(reader.read(length))["prediction"] == 35
         reader.close()
+
+
+@pytest.mark.parametrize("around", [(b"", b" "), (b"", b"\t"), (b" ", b" \t "), (b"\t", b"")])
+def test_whitespace_around_a_field_is_not_part_of_its_value(splitting: Running, around: tuple[bytes, bytes]) -> None:
+    def assigned(user: bytes) -> tuple[str, str]:
+        with splitting.connect() as connection:
+            connection.sendall(HEAD + b"Host: x\r\n" + LENGTH + b"X-User-Id:" + user + b"\r\n\r\n" + PREDICT)
+            answer = read_response(connection)
+        assert answer
+        body = json.loads(answer[2])
+        return body["version"], body["assignedBy"]
+
+    users = [b"user-%d" % number for number in range(40)]
+    plain = [assigned(user) for user in users]
+    assert {version for version, _ in plain} == {"v1", "v2"}
+    assert {source for _, source in plain} == {"header"}
+    assert [assigned(around[0] + user + around[1]) for user in users] == plain
+    assert assigned(around[0] + around[1])[1] == "features"
 
 
 def test_a_request_in_single_bytes_is_answered(server: Running) -> None:

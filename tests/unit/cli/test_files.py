@@ -150,6 +150,13 @@ def test_assign_takes_the_salt_and_leaves_out_what_is_frozen(tmp_path: Path) -> 
     assert [line["version"] for line in json.loads(answer.stdout)] == [names[splitter.pick(key)] for key in keys]
 
 
+def test_assign_refuses_the_empty_key_which_no_server_takes_for_one(tmp_path: Path) -> None:
+    write(tmp_path, "route.yaml", ROUTE)
+    answer = run("assign", "-f", tmp_path, "--route", "rent", "--key", "a", "--key", "")
+    assert answer.exit_code == 2
+    assert "an empty key is no key" in answer.stderr
+
+
 def test_assign_says_that_the_current_version_is_frozen(tmp_path: Path) -> None:
     write(tmp_path, "route.yaml", ROUTE + "---\n" + MODEL.replace("spec:", "spec:\n  frozen: true"))
     answer = run("assign", "-f", tmp_path, "--route", "rent", "--key", "a")

@@ -38,8 +38,13 @@ def test_the_key_comes_before_the_header_before_the_features() -> None:
     assert picked["features"] is choose(route, feature_key(rows), None, _never)[0]
 
 
-def test_the_empty_key_is_a_key() -> None:
-    assert choose(compiled(document(split=[("v2", 5000)])), "", "header", _never)[1] == "key"
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_an_empty_key_or_header_is_none(nothing: str | None) -> None:
+    route, rows = compiled(document(split=[("v2", 5000)])), [{"area": 1.0, "rooms": 2.0}]
+    assert choose(route, nothing, "user-1", _never) == choose(route, None, "user-1", _never)
+    assert choose(route, nothing, "user-1", _never)[1] == "header"
+    assert choose(route, nothing, nothing, lambda: rows) == choose(route, None, None, lambda: rows)
+    assert choose(route, nothing, nothing, lambda: rows)[1] == "features"
 
 
 def test_an_array_and_an_object_of_the_same_values_are_the_same_user() -> None:

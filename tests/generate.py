@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import conditions_page
 from chart import install, table, templates
 from chart.render import CHART
 from linplane_operator.kube import rights
@@ -26,6 +27,7 @@ def generated() -> dict[Path, str]:
         PENGUINS / "penguins-data.yaml": config_map("penguins", "penguins.csv", csv, "penguins.csv"),
         **{parts / "crds" / name: templates.crd(name) for name in templates.crd_names()},
         parts / "policies/shipped.yaml": templates.policies(),
+        ROOT / "docs/conditions.md": conditions_page.page(),
         parts / "operator/_rules.tpl": templates.operator_rules(rights.rules()),
     }
 

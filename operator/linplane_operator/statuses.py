@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from linplane_api.condition_table import TABLE
 from linplane_api.conditions import Reason
 from linplane_api.kinds import MODEL_ROUTE, MODEL_SERVER, Kind
 
@@ -20,17 +21,6 @@ HELD_SECONDS = {MODEL_ROUTE: 1.0, MODEL_SERVER: 0.5}
 that it is of an earlier spec; a server's says so by its sequence alone, which `kubectl wait` does not look at.
 """
 TOLD_BY = {MODEL_ROUTE: "observedGeneration", MODEL_SERVER: "sequence"}
-
-QUIET = {
-    Reason.NOT_FROZEN,
-    Reason.NOT_TRAINED,
-    Reason.TRAINING,
-    Reason.PENDING,
-    Reason.REPLICAS_BEHIND,
-    Reason.NO_REPLICAS,
-    Reason.NEVER_SERVED,
-}
-"""Why something does not hold yet, without anything being wrong."""
 
 
 class Statuses:
@@ -83,7 +73,7 @@ class Statuses:
         for item in changed(before, status):
             self._cluster.event(
                 body,
-                warning=item["status"] == "False" and item["reason"] not in QUIET,
+                warning=TABLE[Reason(item["reason"])].warns,
                 reason=item["reason"],
                 message=f"{item['type']}={item['status']}: {item['message']}",
             )

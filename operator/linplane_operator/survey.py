@@ -242,7 +242,7 @@ class Survey:
         """
         kind = ConditionType.WITHDRAWN
         if not spec.frozen:
-            return condition(kind, False, Reason.NOT_FROZEN, "the version is not frozen")
+            return condition(kind, Reason.NOT_FROZEN, "the version is not frozen")
         namespace = meta(model).get("namespace", "default")
         servers = {name_of(server) for server in self._world.all(MODEL_SERVER, namespace)}
         servers |= {label_of(pod, names.LABEL_SERVER) for pod in self._world.find(POD, namespace, "serves")}
@@ -250,10 +250,10 @@ class Survey:
         for routing in filter(None, routings.values()):
             if held := routing.holding(spec.model, spec.version):
                 text = f"route {held[0]} still has it in its document"
-                return condition(kind, False, Reason.REPLICAS_BEHIND, text)
+                return condition(kind, Reason.REPLICAS_BEHIND, text)
         if not was_withdrawn(model) and (problem := self._unconfirmed(namespace, routings)):
-            return condition(kind, False, Reason.REPLICAS_BEHIND, problem)
-        return condition(kind, True, Reason.FROZEN, "frozen, and no replica can answer with it")
+            return condition(kind, Reason.REPLICAS_BEHIND, problem)
+        return condition(kind, Reason.FROZEN, "frozen, and no replica can answer with it")
 
     def _unconfirmed(self, namespace: str, routings: Mapping[str, Routing | None]) -> str:
         """Which replica has not confirmed all of its server's routing ConfigMap, empty where every one has."""

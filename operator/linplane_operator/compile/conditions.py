@@ -5,18 +5,21 @@ from typing import Any
 
 import msgspec
 
-from linplane_api.conditions import Condition, ConditionType, Reason, Status
+from linplane_api.condition_table import status_of
+from linplane_api.conditions import Condition, ConditionType, Reason
 from linplane_api.kinds import MODEL_ROUTE, Kind
 
 MAX_MESSAGE = 1024
 COUNTS = ("loadedSummary", "loadedReplicas", "replicas")
 
 
-def condition(kind: ConditionType, status: bool | Status, reason: Reason, message: str) -> Condition:
-    """A wish, without a time. Its message is cut where an API would refuse it."""
-    text: Status = status if isinstance(status, str) else ("True" if status else "False")
+def condition(kind: ConditionType, reason: Reason, message: str) -> Condition:
+    """A condition without a time; the table gives its status. A message that an API would refuse is cut.
+
+    Raises ValueError if a condition of this type does not give this reason.
+    """
     shown = message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…"
-    return Condition(kind, text, reason, shown)
+    return Condition(kind, status_of(kind, reason), reason, shown)
 
 
 def settle(wishes: Iterable[Condition], status: Mapping[str, Any], generation: int, now: str) -> tuple[Condition, ...]:
@@ -35,7 +38,7 @@ def unreadable(kind: Kind, body: Mapping[str, Any], message: str, now: str) -> d
     """The status of an object whose spec cannot be read: as it was, but for what sums it up."""
     status: Mapping[str, Any] = body.get("status") or {}
     types = (ConditionType.ACCEPTED, ConditionType.READY) if kind is MODEL_ROUTE else (ConditionType.READY,)
-    wishes = [condition(one, False, Reason.INVALID_SPEC, f"this operator cannot read it: {message}") for one in types]
+    wishes = [condition(one, Reason.INVALID_SPEC, f"this operator cannot read it: {message}") for one in types]
     generation = int((body.get("metadata") or {}).get("generation") or 0)
     told = {str(c.type): msgspec.to_builtins(c) for c in settle(wishes, status, generation, now)}
     kept = {c.get("type"): c for c in status.get("conditions") or ()}

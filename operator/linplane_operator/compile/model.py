@@ -109,17 +109,17 @@ def _until_pod(job: Object | None, plan: ModelPlan, around: Belongings, now: dat
 
 def not_carried_out(reason: Reason, message: str) -> ModelPlan:
     """What is left of a plan when a child cannot be as it should: its name is somebody else's, or it is refused."""
-    trained = condition(ConditionType.TRAINED, False, reason, message)
+    trained = condition(ConditionType.TRAINED, reason, message)
     return ModelPlan(Verdict(None, reason, trained.message), trained, again=LOOK_AGAIN)
 
 
 def _trained(spec: LinearModelSpec, verdict: Verdict) -> Condition:
     if verdict.file is None:
-        return condition(ConditionType.TRAINED, False, verdict.reason, verdict.message)
+        return condition(ConditionType.TRAINED, verdict.reason, verdict.message)
     if spec.weights:
-        return condition(ConditionType.TRAINED, True, Reason.WEIGHTS_READ, f"copied to {verdict.name}")
+        return condition(ConditionType.TRAINED, Reason.WEIGHTS_READ, f"copied to {verdict.name}")
     samples = verdict.file.artifact.training.samples if verdict.file.artifact.training else 0
-    return condition(ConditionType.TRAINED, True, Reason.TRAINED, f"{samples} samples, sealed in {verdict.name}")
+    return condition(ConditionType.TRAINED, Reason.TRAINED, f"{samples} samples, sealed in {verdict.name}")
 
 
 def _from_weights(model: Object, spec: LinearModelSpec, around: Belongings) -> ModelPlan:
@@ -200,7 +200,7 @@ def _untrained(
     job: str | None = None,
 ) -> ModelPlan:
     verdict = Verdict(None, Reason.NOT_TRAINED, "there is no artifact yet")
-    return ModelPlan(verdict, condition(ConditionType.TRAINED, False, reason, message), create, None, delete, job)
+    return ModelPlan(verdict, condition(ConditionType.TRAINED, reason, message), create, None, delete, job)
 
 
 def _failure(text: str | None) -> Failure | None:

@@ -20,15 +20,15 @@ def validated_and_ready(plan: ModelPlan, *, frozen: bool) -> tuple[Condition, Co
     kinds = (ConditionType.VALIDATED, ConditionType.READY)
     if verdict.file is None and verdict.reason is Reason.NOT_TRAINED:
         return (
-            condition(kinds[0], "Unknown", Reason.NOT_TRAINED, verdict.message),
-            condition(kinds[1], False, plan.trained.reason, plan.trained.message),
+            condition(kinds[0], Reason.NOT_TRAINED, verdict.message),
+            condition(kinds[1], plan.trained.reason, plan.trained.message),
         )
     if verdict.file is None or verdict.missed:
-        return tuple(condition(kind, False, verdict.reason, verdict.message) for kind in kinds)  # type: ignore[return-value]
+        return tuple(condition(kind, verdict.reason, verdict.message) for kind in kinds)  # type: ignore[return-value]
     ready = f"{verdict.message}; frozen, so it is not routed to" if frozen else verdict.message
     return (
-        condition(kinds[0], True, Reason.VALIDATED, verdict.message),
-        condition(kinds[1], True, Reason.VALIDATED, ready),
+        condition(kinds[0], Reason.VALIDATED, verdict.message),
+        condition(kinds[1], Reason.VALIDATED, ready),
     )
 
 

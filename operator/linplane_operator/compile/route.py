@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from linplane_api.condition_table import gives
 from linplane_api.conditions import Condition, ConditionType, Reason
 from linplane_api.document import Entry, RouteDocument
 from linplane_api.resources import ModelRouteStatus, Share, Switch
@@ -42,44 +43,45 @@ def route_conditions(
     """Accepted, Servable, Converged and their sum, Ready. `current`: the entry in force is the one that was
     compiled last.
     """
-    asked = condition(ConditionType.ACCEPTED, accepted[0] is Reason.ACCEPTED, accepted[0], accepted[1])
+    asked = condition(ConditionType.ACCEPTED, *accepted)
     servable = _servable(entry.document if entry else None)
     converged = _converged(entry, current, replicas)
     missing = next((c for c in (asked, servable, converged) if c.status != "True"), None)
     if missing:
-        return asked, servable, converged, condition(ConditionType.READY, False, missing.reason, missing.message)
-    ready = condition(ConditionType.READY, True, Reason.READY, f"served by {replicas.summary} replicas")
+        return asked, servable, converged, condition(ConditionType.READY, missing.reason, missing.message)
+    ready = condition(ConditionType.READY, Reason.READY, f"served by {replicas.summary} replicas")
     return asked, servable, converged, ready
 
 
 def _servable(document: RouteDocument | None) -> Condition:
     if document is None:
-        return condition(ConditionType.SERVABLE, False, Reason.NEVER_SERVED, "the route has no document yet")
+        return condition(ConditionType.SERVABLE, Reason.NEVER_SERVED, "the route has no document yet")
     lost = [version for version, _ in document.traffic() if version not in document.versions]
     if document.current is None or (lost and document.unavailable):
-        return condition(ConditionType.SERVABLE, False, *_gone(document))
-    return condition(ConditionType.SERVABLE, True, Reason.SERVING, traffic_summary(document))
+        return condition(ConditionType.SERVABLE, *_gone(document))
+    return condition(ConditionType.SERVABLE, Reason.SERVING, traffic_summary(document))
 
 
 def _gone(document: RouteDocument) -> tuple[Reason, str]:
     gone = document.unavailable
     message = f"{gone.message if gone else 'no version serves'}: its share is answered 503"
     try:
-        return Reason(gone.reason if gone else Reason.NEVER_SERVED), message
+        reason = Reason(gone.reason if gone else Reason.NEVER_SERVED)
     except ValueError:  # a later operator's
-        return Reason.VERSION_NOT_READY, message
+        reason = Reason.VERSION_NOT_READY
+    return reason if gives(ConditionType.SERVABLE, reason) else Reason.VERSION_NOT_READY, message
 
 
 def _converged(entry: Entry | None, current: bool, replicas: Acknowledged) -> Condition:
     kind = ConditionType.CONVERGED
     if entry is None or not current:
-        return condition(kind, False, Reason.REPLICAS_BEHIND, "the document is not written yet")
+        return condition(kind, Reason.REPLICAS_BEHIND, "the document is not written yet")
     if replicas.converged:
-        return condition(kind, True, Reason.CONVERGED, f"{replicas.summary} replicas have loaded {entry.revision[:19]}")
+        return condition(kind, Reason.CONVERGED, f"{replicas.summary} replicas have loaded {entry.revision[:19]}")
     if not replicas.total:
-        return condition(kind, False, Reason.NO_REPLICAS, "no replica is ready")
+        return condition(kind, Reason.NO_REPLICAS, "no replica is ready")
     reason = Reason.REJECTED if replicas.rejected else Reason.REPLICAS_BEHIND
-    return condition(kind, False, reason, replicas.problem)
+    return condition(kind, reason, replicas.problem)
 
 
 def percent(share: int) -> str:

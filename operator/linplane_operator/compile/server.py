@@ -113,15 +113,15 @@ def _told(variable: str, field: str) -> Object:
 def server_conditions(routes: int, replicas: Acknowledged, problem: tuple[Reason, str] | None) -> tuple[Condition, ...]:
     """Available, Converged and their sum, Ready. `problem`: what keeps the children from being as they should."""
     if replicas.total:
-        available = condition(ConditionType.AVAILABLE, True, Reason.REPLICAS_READY, f"{replicas.total} ready")
+        available = condition(ConditionType.AVAILABLE, Reason.REPLICAS_READY, f"{replicas.total} ready")
     else:
-        available = condition(ConditionType.AVAILABLE, False, Reason.NO_REPLICAS, "no replica is ready")
+        available = condition(ConditionType.AVAILABLE, Reason.NO_REPLICAS, "no replica is ready")
     converged = _converged(routes, replicas, problem)
     missing = next((c for c in (converged, available) if c.status != "True"), None)
     ready = (
-        condition(ConditionType.READY, False, missing.reason, missing.message)
+        condition(ConditionType.READY, missing.reason, missing.message)
         if missing
-        else condition(ConditionType.READY, True, Reason.READY, converged.message)
+        else condition(ConditionType.READY, Reason.READY, converged.message)
     )
     return available, converged, ready
 
@@ -129,15 +129,15 @@ def server_conditions(routes: int, replicas: Acknowledged, problem: tuple[Reason
 def _converged(routes: int, replicas: Acknowledged, problem: tuple[Reason, str] | None) -> Condition:
     kind = ConditionType.CONVERGED
     if problem:
-        return condition(kind, False, *problem)
+        return condition(kind, *problem)
     if not replicas.total:
-        return condition(kind, False, Reason.NO_REPLICAS, "no replica is ready")
+        return condition(kind, Reason.NO_REPLICAS, "no replica is ready")
     if not replicas.converged:
         reason = Reason.REJECTED if replicas.rejected else Reason.REPLICAS_BEHIND
-        return condition(kind, False, reason, replicas.problem)
+        return condition(kind, reason, replicas.problem)
     if not routes:
-        return condition(kind, True, Reason.NO_ROUTES, "no route names this server")
-    return condition(kind, True, Reason.CONVERGED, f"{replicas.summary} replicas have loaded {routes} routes")
+        return condition(kind, Reason.NO_ROUTES, "no route names this server")
+    return condition(kind, Reason.CONVERGED, f"{replicas.summary} replicas have loaded {routes} routes")
 
 
 def server_status(  # noqa: PLR0913 - a status sums up all of it

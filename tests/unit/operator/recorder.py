@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from linplane_api.condition_table import status_of
+from linplane_api.conditions import ConditionType, Reason
 from linplane_api.kinds import Kind
 from linplane_operator.local.cluster import LocalCluster
 from unit.operator.builders import Object
@@ -46,6 +48,8 @@ class Recorder:
             return await self._inner.replace(body, seen)
 
     async def write_status(self, kind: Kind, seen: Object, status: Object) -> None:
+        for item in status.get("conditions") or ():
+            assert item["status"] == status_of(ConditionType(item["type"]), Reason(item["reason"])), item
         with self._write("status", seen):
             await self._inner.write_status(kind, seen, status)
 

@@ -1,0 +1,65 @@
+"""The table of conditions: complete, without a contradiction, and as the documentation says."""
+
+from typing import get_args
+
+import pytest
+
+from linplane_api.condition_table import ROWS, TABLE, TYPES, Progress, gives, status_of
+from linplane_api.conditions import ConditionType, Reason, Status
+
+KSTATUS = (ConditionType.STALLED, ConditionType.RECONCILING)
+WAITING = """
+STALLED InvalidSpec BadData AcceptanceMissed TrainingChanged InvalidArtifact DigestMismatch DataUnsupported NameReserved
+STALLED NameTaken ServerUnsupported RoutingFull CurrentFrozen VersionFrozen
+STALLED TrainingFailed DeadlineExceeded OOMKilled Evicted ResultRefused
+RECONCILING Training Pending QuotaExceeded PodRefused Unschedulable ImagePullFailed NotTrained
+RECONCILING ReplicasBehind NoReplicas
+INHERITED VersionNotReady CandidateUnavailable ArtifactLost
+"""
+
+
+def test_each_reason_has_exactly_one_row() -> None:
+    assert sorted(row.reason for row in ROWS) == sorted(Reason)
+    assert set(TYPES) == set(ConditionType)
+
+
+def test_each_row_says_what_it_means_and_what_to_do() -> None:
+    for row in ROWS:
+        assert row.statuses, row.reason
+        assert set(row.statuses.values()) <= set(get_args(Status)), row.reason
+        assert (row.meaning[-1], row.action[-1]) == (".", "."), row.reason
+
+
+def test_what_holds_is_neither_stalled_nor_a_warning() -> None:
+    for row in ROWS:
+        if row.progress is not Progress.NONE or row.warns:
+            assert "True" not in row.statuses.values(), row.reason
+
+
+@pytest.mark.parametrize("progress", [Progress.STALLED, Progress.RECONCILING, Progress.INHERITED])
+def test_what_waiting_helps(progress: Progress) -> None:
+    listed = [word for line in WAITING.splitlines() if line.startswith(progress.name) for word in line.split()[1:]]
+    assert sorted(row.reason for row in ROWS if row.progress is progress) == sorted(listed)
+
+
+def test_a_triple_outside_the_table_cannot_be_built() -> None:
+    for kind in set(ConditionType) - set(KSTATUS):
+        for reason in Reason:
+            if gives(kind, reason):
+                assert status_of(kind, reason) == TABLE[reason].statuses[kind]
+            else:
+                with pytest.raises(ValueError, match=f"{kind} has no reason {reason}"):
+                    status_of(kind, reason)
+
+
+def test_stalled_and_reconciling_are_true_or_absent() -> None:
+    assert status_of(ConditionType.STALLED, Reason.BAD_DATA) == "True"
+    assert status_of(ConditionType.RECONCILING, Reason.TRAINING) == "True"
+    assert {status_of(kind, Reason.VERSION_NOT_READY) for kind in KSTATUS} == {"True"}
+    for kind, reason in [
+        (ConditionType.STALLED, Reason.TRAINING),
+        (ConditionType.RECONCILING, Reason.BAD_DATA),
+        (ConditionType.RECONCILING, Reason.READY),
+    ]:
+        with pytest.raises(ValueError, match="has no reason"):
+            status_of(kind, reason)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from linplane_api.canonical import FormatError, parse_json
+from linplane_api.display import display_name
 
 from .errors import Invalid, Malformed
 
@@ -34,7 +35,7 @@ _UNSET = msgspec.UNSET
 
 
 def read(data: bytes, accepted: frozenset[str]) -> tuple[Body, list[Row]]:
-    """The body and its rows. Raises Malformed or Invalid; `accepted` are the names that a message may hold."""
+    """The body and its rows. Raises Malformed or Invalid; `accepted` are the names that a pointer may hold."""
     try:
         body = _decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -63,7 +64,7 @@ def _refuse_duplicates(data: bytes) -> None:
 
 
 def diagnose(data: bytes, accepted: frozenset[str]) -> Malformed | Invalid:
-    """What is wrong with a body that the typed decoder refused, and where. Echoes nothing of it."""
+    """What is wrong with a body that the typed decoder refused, and where. No value of it is echoed."""
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_int=float)
     except UnicodeDecodeError as error:
@@ -114,8 +115,9 @@ def _wrong_row(row: Any, place: str, accepted: frozenset[str]) -> Invalid | None
 
 
 def _wrong_value(value: Any, name: str, place: str, accepted: frozenset[str]) -> Invalid:
-    detail = f"a finite number is needed, not {_kind(value)}"
-    return Invalid(f"{place}/{escape(name)}", detail) if name in accepted else Invalid(place, detail)
+    if name in accepted:
+        return Invalid(f"{place}/{escape(name)}", f"a finite number is needed, not {_kind(value)}")
+    return Invalid(place, f"unknown feature {display_name(name)}, with {_kind(value)} instead of a finite number")
 
 
 def _is_number(value: Any) -> bool:

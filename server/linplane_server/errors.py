@@ -12,7 +12,8 @@
     |-- Unavailable         the version whose share this request falls in has no weights here
     `-- Internal            a defect of the server
 
-A message never holds anything that the client sent.
+A message may name a feature that the client sent and the route does not have, by `display_name`: escaped and cut. It
+never holds a value, a key, or anything else that the client sent.
 """
 
 from typing import ClassVar, Literal
@@ -32,9 +33,7 @@ Kind = Literal[
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an outcome, not a fault of the server
-    """Base. `detail` is for people, and echoes no input; `version` is the one that would have answered, once it was
-    chosen.
-    """
+    """Base. `detail` is for people; `version` is the one that would have answered, once it was chosen."""
 
     kind: ClassVar[Kind]
 
@@ -76,8 +75,8 @@ class Malformed(Refusal):
 
 
 class Invalid(Refusal):
-    """JSON, but not what a prediction needs. `pointer` (RFC 6901) is the place; it names features of the route only,
-    never the input's.
+    """JSON, but not what a prediction needs. `pointer` (RFC 6901) is the place; it names features of the route only:
+    one that the route does not have is in the detail.
     """
 
     kind: ClassVar[Kind] = "invalid"

@@ -69,7 +69,10 @@ _PROBLEM: Schema = {
         "type": {"type": "string"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "For people; echoes nothing that was sent."},
+        "detail": {
+            "type": "string",
+            "description": "For people; of what was sent it holds only names of unknown features.",
+        },
         "pointer": {"type": "string", "description": "The place in the body (RFC 6901), with 422."},
         "version": {"type": "string", "description": "The version that would have answered, once it was chosen."},
         "reason": {"type": "string", "description": "Why nothing is served, with 503."},

@@ -59,7 +59,8 @@ def _getter(features: tuple[str, ...]) -> Callable[[Mapping[str, float]], Values
 class Route:
     """One route, compiled. `splitter` is None where no candidate has a share, so that no key is needed.
 
-    `order` is the features in the order that an array gives them; None where the named versions do not agree on one.
+    `named` is the features of each version that the route names, the current one first. `order` is the features in the
+    order that an array gives them; None where the named versions do not agree on one.
     """
 
     __slots__ = (
@@ -72,6 +73,7 @@ class Route:
         "header",
         "model",
         "name",
+        "named",
         "order",
         "revision",
         "sequence",
@@ -100,13 +102,19 @@ class Route:
         self.traffic = document.traffic()
         header = document.split_key.header
         self.header = header.lower().encode() if header else None
-        self.accepted = frozenset(name for features in document.named.values() for name in features)
+        self.named = _named(document)
+        self.accepted = frozenset(self.features)
         orders = set(document.named.values())
         self.order = orders.pop() if len(orders) == 1 else None
         self.bucket = route_bucket(self.name, document.rate_limit)
         self._series = {
             name: counters.series(self.name, name) for name in (*document.named, document.current or UNCHOSEN, UNCHOSEN)
         }
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Every feature that a request may bring, in the order in which the versions declare them."""
+        return tuple(dict.fromkeys(name for features in self.named.values() for name in features))
 
     @property
     def names(self) -> list[str]:
@@ -116,6 +124,12 @@ class Route:
     def version_series(self, version: str | None) -> Series:
         """The counters of a version, or those of requests refused before one was chosen."""
         return self._series[version or UNCHOSEN]
+
+
+def _named(document: RouteDocument) -> dict[str, tuple[str, ...]]:
+    first = (document.current, *(candidate.version for candidate in document.split), document.previous)
+    order = dict.fromkeys((*filter(None, first), *document.named))
+    return {version: document.named[version] for version in order if version in document.named}
 
 
 def route_bucket(route: str, limit: RateLimit | None) -> Bucket | None:

@@ -5,6 +5,7 @@ order.
 from collections.abc import Mapping, Sequence
 
 from linplane_api.artifact import PredictionError, predict
+from linplane_api.display import display_name
 
 from .body import Row, escape
 from .errors import Invalid, MissingFeature
@@ -20,7 +21,7 @@ def compute(route: Route, version: Version, row: Row, place: str) -> float:
         try:
             values: Sequence[float] = version.values(row)
         except KeyError:
-            raise _missing(version, row, place) from None
+            raise _missing(route, version, row, place) from None
         if len(row) != version.width and not row.keys() <= route.accepted:
             raise _unknown(route, row, place, version.name)
     else:
@@ -59,22 +60,26 @@ def _checked(route: Route, row: list[float], place: str) -> list[float]:
     return row
 
 
-def _missing(version: Version, row: Mapping[str, float], place: str) -> MissingFeature:
+def _missing(route: Route, version: Version, row: Mapping[str, float], place: str) -> MissingFeature:
     missing = [name for name in version.features if name not in row]
-    detail = f"version {version.name} needs the feature {missing[0]}"
+    detail = f"version {version.name} needs the feature {display_name(missing[0])}"
     if len(missing) > 1:
         detail = f"version {version.name} needs {len(missing)} features that are not given: {_list(missing)}"
+    if not row.keys() <= route.accepted:  # a misspelt name, or one that only looks the same
+        detail += f"; {_unknown_names(route, row)}"
     return MissingFeature(f"{place}/{escape(missing[0])}", detail, version.name)
 
 
 def _unknown(route: Route, row: Mapping[str, float], place: str, version: str | None) -> Invalid:
-    places = [number for number, name in enumerate(row) if name not in route.accepted]
-    first = f"the first is number {places[0] + 1}"
-    taken = _list(sorted(route.accepted))
-    detail = f"{len(places)} of {len(row)} features are not of this route ({first}); it takes {taken}"
-    return Invalid(place, detail, version)
+    return Invalid(place, f"{_unknown_names(route, row)}; the route takes {_list(route.features)}", version)
+
+
+def _unknown_names(route: Route, row: Mapping[str, float]) -> str:
+    unknown = [name for name in row if name not in route.accepted]
+    return f"unknown feature{'s' if len(unknown) > 1 else ''} {_list(unknown)}"
 
 
 def _list(names: Sequence[str]) -> str:
+    """Names in the order given: an array may be filled by what a message says."""
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(names[:LISTED]) + more
+    return ", ".join(map(display_name, names[:LISTED])) + more

@@ -1,4 +1,4 @@
-"""What a body may be, and what is said of one that may not: the place, and never what was sent."""
+"""What a body may be, and what is said of one that may not: the place, and never a value that was sent."""
 
 import contextlib
 import json
@@ -85,7 +85,8 @@ INVALID = [
     (b'{"features":{"area":"7"}}', "/features/area"),
     (b'{"features":{"area":null}}', "/features/area"),
     (b'{"features":{"a/b":false}}', "/features/a~1b"),
-    (b'{"features":{"verySecret":true}}', "/features"),
+    (b'{"features":{"unknown":true}}', "/features"),
+    (b'{"features":{"unknown":"verySecret"}}', "/features"),
     (b'{"features":[1,"2"]}', "/features/1"),
     (b'{"features":{"area":1},"key":7}', "/key"),
     (b'{"features":{"area":1},"key":null}', "/key"),
@@ -103,6 +104,12 @@ def test_the_place_of_what_is_wrong_is_named(data: bytes, pointer: str) -> None:
         read(data, ACCEPTED)
     assert caught.value.pointer == pointer
     assert "verySecret" not in caught.value.detail
+
+
+def test_an_unknown_feature_is_named_also_if_its_value_is_wrong() -> None:
+    with pytest.raises(Invalid) as caught:
+        read(b'{"features":{"are\\u200ba":"secret"}}', ACCEPTED)
+    assert caught.value.detail == r"unknown feature are\u200ba, with a text instead of a finite number"
 
 
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=4) | st.sampled_from(["a", "b", "a:b", ":"])

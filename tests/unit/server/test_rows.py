@@ -6,6 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from linplane_api.display import MAX_SHOWN
 from linplane_server.errors import Invalid, MissingFeature
 from linplane_server.rows import LISTED, by_name, compute
 from unit.server.builders import compiled, document
@@ -42,14 +43,60 @@ def test_an_array_of_another_length_is_refused() -> None:
         compute(route, route.versions["v1"], [1.0, 2.0, 3.0], "/features")
 
 
-def test_unknown_features_are_counted_and_not_named() -> None:
+def test_unknown_features_are_named_with_what_the_route_takes() -> None:
     route = compiled()
-    row = {"area": 1.0, "secret": 2.0, "rooms": 3.0, "other": 4.0}
-    with pytest.raises(Invalid, match=r"2 of 4 features .*number 2.*area, rooms") as caught:
+    row = {"area": 1.0, "bathrooms": 2.0, "rooms": 3.0, "floor": 4.0}
+    for refused in (
+        lambda: compute(route, route.versions["v1"], row, "/features"),
+        lambda: by_name(route, [row], batch=False),
+    ):
+        with pytest.raises(Invalid) as caught:
+            refused()
+        assert caught.value.detail == "unknown features bathrooms, floor; the route takes area, rooms"
+        assert caught.value.pointer == "/features"
+
+
+def test_lists_of_features_are_in_declared_order_the_current_version_first() -> None:
+    versions = {"v1": {"wind": 1.0, "temp": 2.0}, "v0": {"solar": 1.0, "temp": 1.0}}
+    route = compiled(document(versions=versions, split=[("v0", 10)]))
+    with pytest.raises(Invalid, match=r"the route takes wind, temp, solar$"):
+        compute(route, route.versions["v1"], {"wind": 1.0, "temp": 1.0, "x": 1.0}, "/features")
+    same = compiled(document(versions={"v1": {"wind": 1.0, "temp": 2.0}}))
+    with pytest.raises(Invalid) as caught:
+        compute(same, same.versions["v1"], {"wind": 1.0, "temp": 1.0, "x": 1.0}, "/features")
+    names = caught.value.detail.rpartition(" takes ")[2].split(", ")
+    by_name_ = compute(same, same.versions["v1"], {"wind": 5.0, "temp": 7.0}, "")
+    assert compute(same, same.versions["v1"], [{"wind": 5.0, "temp": 7.0}[name] for name in names], "") == by_name_
+
+
+@pytest.mark.parametrize(
+    ("needed", "sent", "shown"),
+    [
+        ("Gro\u0308\xdfe %", "Gr\xf6\xdfe %", (r"'Gro\u0308ße %'", "'Größe %'")),
+        ("area", "area\u200b", ("area", r"area\u200b")),
+        ("area", "area\xa0", ("area", r"area\xa0")),
+        ("\ufeffarea", "area", (r"\ufeffarea", "area")),
+        ("area", "\x1b[2Jarea", ("area", r"\x1b[2Jarea")),
+    ],
+)
+def test_names_that_look_alike_are_shown_to_differ(needed: str, sent: str, shown: tuple[str, str]) -> None:
+    route = compiled(document(versions={"v1": {needed: 1.0}}))
+    with pytest.raises(MissingFeature) as caught:
+        compute(route, route.versions["v1"], {sent: 1.0}, "/features")
+    assert caught.value.detail == f"version v1 needs the feature {shown[0]}; unknown feature {shown[1]}"
+    with pytest.raises(Invalid) as unknown:
+        by_name(route, [{sent: 1.0}], batch=False)
+    assert unknown.value.detail == f"unknown feature {shown[1]}; the route takes {shown[0]}"
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=300), st.just(1.0), min_size=1, max_size=60))
+def test_a_message_about_any_names_is_one_short_printable_line(row: dict[str, float]) -> None:
+    route = compiled()
+    assume(not row.keys() <= route.accepted)
+    with pytest.raises(Invalid) as caught:
         compute(route, route.versions["v1"], row, "/features")
-    assert "secret" not in caught.value.detail
-    with pytest.raises(Invalid, match="2 of 4"):
-        by_name(route, [row], batch=False)
+    assert caught.value.detail.isprintable()
+    assert len(caught.value.detail) < 80 + LISTED * (MAX_SHOWN + 4)
 
 
 def test_a_long_list_of_features_is_cut() -> None:

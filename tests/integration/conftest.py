@@ -4,9 +4,11 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import cluster.judges
 from cluster import controlplane
 from cluster.binaries import BinariesMissingError, find_binaries
 from cluster.client import Client
@@ -22,11 +24,14 @@ def _is_ci() -> bool:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """In CI, what is missing is built before the first test starts, so that none waits for it beyond its timeout."""
-    if _is_ci() and any("control_plane" in getattr(item, "fixturenames", ()) for item in session.items):
-        try:
+    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())} if _is_ci() else set()
+    try:
+        if "control_plane" in wanted:
             find_binaries(obtain=True)
-        except BinariesMissingError as error:
-            print(error)  # the fixture fails with it
+        if "judges" in wanted:
+            cluster.judges.obtain()
+    except BinariesMissingError as error:
+        print(error)  # the fixture fails with it
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -41,12 +46,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def control_plane_programs() -> dict[str, Path]:
     """Skips without them, and fails where CI=true."""
+    return _needed(lambda: find_binaries(obtain=False))
+
+
+def _needed(find: Callable[[], dict[str, Path]]) -> dict[str, Path]:
     try:
-        return find_binaries(obtain=False)
+        return find()
     except BinariesMissingError as error:
         if _is_ci():
             pytest.fail(str(error))
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def judges() -> ModuleType:
+    """The module cluster.judges, its programs built. Without Go the test is skipped, or fails if CI=true."""
+    _needed(cluster.judges.obtain)
+    return cluster.judges
 
 
 @pytest.fixture(scope="session")

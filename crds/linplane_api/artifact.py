@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from .canonical import FormatError, canonical_bytes, convert, digest_of, is_time, parse_json
+from .digests import stable_form
 from .names import MAX_FEATURE_NAME, MAX_FEATURES
 
 CHECK_TOLERANCE = 1e-12  # relative; the sum is exact, so only a foreign libm or a damaged number comes near it
@@ -100,11 +101,11 @@ class Artifact(_Part, frozen=True):
     @property
     def digest(self) -> str:
         """`sha256:` of the canonical bytes."""
-        return digest_of(canonical_bytes(msgspec.to_builtins(self)))
+        return digest_of(canonical_bytes(stable_form(self)))
 
     def to_file(self, trained_at: str | None) -> bytes:
         """The canonical file. `trained_at` is RFC 3339, None for weights written by hand."""
-        body = {"artifact": msgspec.to_builtins(self), "digest": self.digest}
+        body = {"artifact": stable_form(self), "digest": self.digest}
         return canonical_bytes(body | ({"trainedAt": trained_at} if trained_at else {}))
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from .artifact import Check, Feature, verify_checks
 from .canonical import FormatError, canonical_bytes, convert, digest_of, parse_json
+from .digests import stable_form
 from .names import MAX_FEATURES, ROUTE_KEY_PREFIX, SEQUENCE_KEY
 from .split import WHOLE, Splitter
 
@@ -131,7 +132,7 @@ class RouteDocument(_Part, frozen=True):
     @property
     def revision(self) -> str:
         """The digest of the canonical bytes."""
-        return digest_of(canonical_bytes(msgspec.to_builtins(self)))
+        return digest_of(canonical_bytes(stable_form(self)))
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -143,7 +144,8 @@ class Entry(msgspec.Struct, frozen=True):
 
     def to_bytes(self) -> bytes:
         """Canonical bytes; `parse_entry` gives the same entry back."""
-        return canonical_bytes(msgspec.to_builtins(self))
+        body = {"document": stable_form(self.document), "revision": self.revision, "sequence": self.sequence}
+        return canonical_bytes(body)
 
 
 def make_entry(document: RouteDocument, sequence: int) -> Entry:

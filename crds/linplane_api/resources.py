@@ -14,6 +14,7 @@ import msgspec
 from .artifact import Evaluation, Feature
 from .canonical import convert
 from .conditions import Condition
+from .digests import stable_form
 from .document import Digest, Label, VersionName
 from .names import MAX_FEATURES
 from .report import Report
@@ -295,6 +296,12 @@ def parse_spec(body: Mapping[str, Any], spec: type[S]) -> S:
 def plain(value: msgspec.Struct) -> dict[str, Any]:
     """A status as an object for the API: fields that are None left out, at every level."""
     result: dict[str, Any] = _without_none(msgspec.to_builtins(value))
+    return result
+
+
+def stable(value: msgspec.Struct) -> dict[str, Any]:
+    """A part of a spec as it is hashed or asked for in a child: `plain`, without what `stable_form` leaves out."""
+    result: dict[str, Any] = _without_none(stable_form(value))
     return result
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from .artifact import Artifact, Feature
 from .canonical import canonical_bytes, convert, parse_json
+from .digests import stable_form
 from .names import MAX_FEATURES
 
 EXIT_BAD_DATA = 3  # trying again gives the same answer: the Job fails at once
@@ -62,7 +63,7 @@ class Task(_Part, frozen=True):
 
     def to_text(self) -> str:
         """Canonical JSON: equal tasks give equal text."""
-        return canonical_bytes(msgspec.to_builtins(self)).decode()
+        return canonical_bytes(stable_form(self)).decode()
 
 
 class Failure(_Part, frozen=True):

@@ -8,7 +8,7 @@ import msgspec
 
 from linplane_api import names
 from linplane_api.kinds import CONFIG_MAP, JOB
-from linplane_api.resources import Data, JobSettings, LinearModelSpec, PodSettings, TrainingSpec, decimal, plain
+from linplane_api.resources import Data, JobSettings, LinearModelSpec, PodSettings, TrainingSpec, decimal, stable
 from linplane_api.task import EXIT_BAD_DATA, FileData, SyntheticData, Task, UriData
 
 from .objects import Object, Settings, child, name_of, uid_of
@@ -63,9 +63,9 @@ def recipe(spec: LinearModelSpec) -> str:
     """The hash of all in the spec that decides the artifact: pod settings are not in it, so they never retrain."""
     decides: dict[str, Any] = {}
     if spec.training is not None:
-        decides["training"] = plain(msgspec.structs.replace(spec.training, job=None))
+        decides["training"] = stable(msgspec.structs.replace(spec.training, job=None))
     if spec.weights is not None:
-        decides["weights"] = plain(spec.weights)
+        decides["weights"] = stable(spec.weights)
     return hashlib.sha256(msgspec.json.encode(decides, order="sorted")).hexdigest()[:16]
 
 
@@ -190,7 +190,7 @@ def pull_policy(settings: Settings) -> Object:
 
 def pod_resources(settings: PodSettings, default: Mapping[str, Any]) -> Object:
     """The container's resources: the user's as they are, or else the installation's."""
-    return plain(settings.resources) if settings.resources else dict(default)
+    return stable(settings.resources) if settings.resources else dict(default)
 
 
 PLACEMENT = ("nodeSelector", "tolerations", "imagePullSecrets", "priorityClassName")
@@ -198,14 +198,14 @@ PLACEMENT = ("nodeSelector", "tolerations", "imagePullSecrets", "priorityClassNa
 
 def pod_placement(settings: PodSettings) -> Object:
     """Where pods go, as the user said it."""
-    given = plain(settings)
+    given = stable(settings)
     return {key: given[key] for key in PLACEMENT if key in given}
 
 
 def job_annotations(spec: LinearModelSpec, data: str) -> dict[str, str]:
     """What a Job was made with beside its recipe: where it failed and this has changed, it is worth another try."""
     job = (spec.training.job if spec.training else None) or JobSettings()
-    settings = hashlib.sha256(msgspec.json.encode(plain(job), order="sorted")).hexdigest()[:16]
+    settings = hashlib.sha256(msgspec.json.encode(stable(job), order="sorted")).hexdigest()[:16]
     return {names.ANNOTATION_JOB_SETTINGS: settings} | ({ANNOTATION_DATA: data} if data else {})
 
 

@@ -1,11 +1,11 @@
-"""Manifests: YAML files as `kubectl apply` reads them, with the line of every field, and one field changed in place."""
+"""Manifests: YAML files as `kubectl apply` reads them, with the line of every field, and fields changed in place."""
 
 import contextlib
 import errno
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,12 @@ from typing import Any
 import yaml
 
 from .folder import write_atomically
-from .yaml_text import ManifestError, is_plain_text, line_of_node, read_nodes
+from .yaml_text import ManifestError, is_plain_text, line_of_node, read_nodes, without_item
 
-__all__ = ["MAX_BYTES", "SUFFIXES", "Document", "Field", "ManifestError", "parse_field", "read_documents", "set_field"]
+__all__ = [
+    "MAX_BYTES", "SUFFIXES", "Document", "Edit", "Field", "ManifestError", "RemoveItem", "SetField", "edit_object",
+    "parse_field", "read_documents",
+]  # fmt: skip
 
 SUFFIXES = (".yaml", ".yml", ".json")
 MAX_BYTES = 8 << 20
@@ -96,32 +99,84 @@ def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | No
     return None
 
 
-def set_field(path: Path, kind: str, name: str, field: tuple[str, ...], value: str | bool) -> None:
-    """Changes one scalar of one object in a manifest file; every other byte stays as it was.
+@dataclass(frozen=True)
+class SetField:
+    """A scalar gets a value; it is put in if it is not there."""
 
-    A symbolic link is followed. Raises ManifestError where the object or a place for the field is not found, OSError
-    where the file or its folder is not to be written.
+    field: tuple[str, ...]
+    value: str | bool
+
+    def apply(self, text: str, document: Document) -> str:
+        """The text with it; the document's body is changed alike. Raises ManifestError."""
+        changed = _with_field(text, document.node, self.field, self.value)
+        _parent(document.body, self.field)[self.field[-1]] = self.value
+        return changed
+
+
+@dataclass(frozen=True)
+class RemoveItem:
+    """The item of a list of mappings goes whose `key` is `value`; nothing changes if there is none."""
+
+    field: tuple[str, ...]
+    key: str
+    value: str
+
+    def apply(self, text: str, document: Document) -> str:
+        """See `SetField`."""
+        items = _parent(document.body, self.field).get(self.field[-1])
+        if not isinstance(items, list):
+            return text
+        found = (i for i, item in enumerate(items) if isinstance(item, dict) and item.get(self.key) == self.value)
+        index = next(found, None)
+        if index is None:
+            return text
+        del items[index]
+        key, node = _walk(document.node, self.field)
+        assert isinstance(node, yaml.SequenceNode), "its value is a list"
+        return without_item(text, key, node, index)
+
+
+Edit = SetField | RemoveItem
+
+
+def edit_object(path: Path, kind: str, name: str, *edits: Edit) -> Callable[[], None]:
+    """Changes one object in a manifest file by one write; every other byte stays as it was.
+
+    Returns what takes the change back, unless the file was changed by someone else since. A symbolic link is followed.
+    Raises ManifestError if the object or a place for a field is not found, OSError if the file or its folder is not to
+    be written.
     """
     path = path.resolve()
     try:
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         raise ManifestError(f"{path.name} is not UTF-8") from error
-    documents = read_documents(text)
-    document = next((found for found in documents if found.key == (kind, name)), None)
-    if document is None:
-        raise ManifestError(f"{path.name} has no {kind} {name}")
-    changed = _with_field(text, document.node, field, value)
-    parent = document.body
-    for step in field[:-1]:
-        parent = parent[step]
-    parent[field[-1]] = value
-    # anchors, aliases and merges can make one place stand for several: then the file is for a person to edit
-    if _bodies(changed) != [d.body for d in documents]:
-        where = ".".join(field)
-        raise ManifestError(f"{path.name}: {where} cannot be changed alone; edit the file by hand", document.line)
+    changed = text
+    for edit in edits:
+        documents = read_documents(changed)
+        document = next((found for found in documents if found.key == (kind, name)), None)
+        if document is None:
+            raise ManifestError(f"{path.name} has no {kind} {name}")
+        changed = edit.apply(changed, document)
+        # anchors, aliases and merges can make one place stand for several: then the file is for a person to edit
+        if _bodies(changed) != [d.body for d in documents]:
+            where = ".".join(edit.field)
+            raise ManifestError(f"{path.name}: {where} cannot be changed alone; edit the file by hand", document.line)
     if changed != text:
         _write(path, changed.encode("utf-8"))
+
+    def undo() -> None:
+        if changed != text and path.read_bytes() == changed.encode("utf-8"):
+            _write(path, text.encode("utf-8"))
+
+    return undo
+
+
+def _parent(body: dict[str, Any], field: tuple[str, ...]) -> dict[str, Any]:
+    for step in field[:-1]:
+        value = body.get(step)
+        body = value if isinstance(value, dict) else {}
+    return body
 
 
 def _bodies(text: str) -> list[dict[str, Any]] | None:
@@ -150,12 +205,19 @@ def _write(path: Path, data: bytes) -> None:
             os.chown(path, before.st_uid, before.st_gid)
 
 
-def _with_field(text: str, node: yaml.Node, field: tuple[str, ...], value: str | bool) -> str:
-    for step in field[:-1]:
+def _walk(node: yaml.Node, field: tuple[str, ...]) -> tuple[yaml.Node, yaml.Node]:
+    """The node that names the field, and its value."""
+    key = node
+    for step in field:
         found = _child(node, step)
         if found is None:
             raise ManifestError(f"{step} is not there to be changed", line_of_node(node))
-        node = found[1]
+        key, node = found
+    return key, node
+
+
+def _with_field(text: str, node: yaml.Node, field: tuple[str, ...], value: str | bool) -> str:
+    node = _walk(node, field[:-1])[1]
     if not isinstance(node, yaml.MappingNode) or not node.value:
         raise ManifestError(f"{field[-2]} is not a mapping with fields", line_of_node(node))
     shown = ("true" if value else "false") if isinstance(value, bool) else value

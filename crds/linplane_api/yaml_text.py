@@ -130,6 +130,36 @@ def _check_size(root: yaml.Node) -> None:
     size(root)
 
 
+def without_item(text: str, key: yaml.Node, items: yaml.SequenceNode, index: int) -> str:
+    """A text without one item of a list; `key` names the list, and an item of a block style goes with its lines."""
+    item = items.value[index]
+    if items.flow_style:
+        start, end = item.start_mark.index, item.end_mark.index
+        if len(items.value) == 1:
+            start, end = items.start_mark.index + 1, items.end_mark.index - 1
+        elif index + 1 < len(items.value):
+            end = items.value[index + 1].start_mark.index
+        else:
+            start = items.value[index - 1].end_mark.index
+        return text[:start] + text[end:]
+    dash = text.rfind("-", 0, item.start_mark.index)
+    start = text.rfind("\n", 0, dash) + 1
+    end = text.find("\n", _end(item)) + 1 or len(text)
+    rest = text[:start] + text[end:]
+    if len(items.value) > 1:
+        return rest
+    colon = rest.index(":", key.end_mark.index) + 1
+    return f"{rest[:colon]} []{rest[colon:]}"
+
+
+def _end(node: yaml.Node) -> int:
+    """Where the last scalar of a node ends; a mark of a block style is past the comments after it."""
+    while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        node = last[1] if isinstance(node, yaml.MappingNode) else last
+    return int(node.end_mark.index)
+
+
 def is_plain_text(value: str) -> bool:
     """Whether YAML reads these characters, without quotes, as the text that they are."""
     loader = Loader("")

@@ -10,19 +10,16 @@ import asyncio
 import contextlib
 import errno
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from linplane_api.manifest import ManifestError, set_field
+from linplane_api.manifest import Edit, ManifestError, RemoveItem, SetField, edit_object
 from linplane_api.names import ANNOTATION_MANIFEST, model_object_name
 
 from .labels import is_model, is_route, is_version
 from .objects import Object, parse_object, state_of
 from .resources import Conflict, Forbidden, NotFound, ObjectState, PreconditionFailed, Refused
-
-SetField = Callable[[Path, str, str, tuple[str, ...], str | bool], None]
 
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -58,14 +55,13 @@ class _FileChange:
 
 
 class FolderResources:
-    """See the module. One change at a time; `set_field` is that of linplane_api.manifest."""
+    """See the module. One change at a time."""
 
     interval = 0.02
 
-    def __init__(self, state: Path, set_field: SetField = set_field) -> None:
+    def __init__(self, state: Path) -> None:
         """`state` is the local loop's state folder."""
         self._state = state
-        self._set_field = set_field
         self._one = asyncio.Lock()
 
     async def route(self, name: str) -> ObjectState:
@@ -81,11 +77,12 @@ class FolderResources:
 
     async def switch(self, route: ObjectState, version: str) -> _FileChange:
         """See `Resources`."""
-        return await self._change("modelroutes", "ModelRoute", route, "version", (route.version, version))
+        switched = SetField(("spec", "version"), version), RemoveItem(("spec", "split"), "version", version)
+        return await self._change("modelroutes", "ModelRoute", route, *switched)
 
     async def freeze(self, version: ObjectState, *, frozen: bool) -> _FileChange:
         """See `Resources`."""
-        return await self._change("linearmodels", "LinearModel", version, "frozen", (not frozen, frozen))
+        return await self._change("linearmodels", "LinearModel", version, SetField(("spec", "frozen"), frozen))
 
     async def close(self) -> None:
         """Nothing is held open."""
@@ -98,10 +95,7 @@ class FolderResources:
             return set()
         return {problem for problem in listed if _is_of(problem, manifest)}
 
-    async def _change(
-        self, folder: str, kind: str, read: ObjectState, field: str, values: tuple[str, str] | tuple[bool, bool]
-    ) -> _FileChange:
-        """Changes a field from the first value to the second."""
+    async def _change(self, folder: str, kind: str, read: ObjectState, *edits: Edit) -> _FileChange:
         async with self._one:
             found = self._read(folder, read.name, f"{read.name} is gone")
             if read.exact and found.metadata.resource_version != read.resource_version:
@@ -113,12 +107,11 @@ class FolderResources:
                 raise Conflict("NoManifest", f"{read.name} was not read from a manifest")
             before = self.problems(manifest)
             try:
-                await asyncio.to_thread(self._set_field, manifest, kind, read.name, ("spec", field), values[1])
+                undo = await asyncio.to_thread(edit_object, manifest, kind, read.name, *edits)
             except OSError as error:
                 raise _unwritable(manifest, error) from error
             except ManifestError as error:
                 raise Refused("Manifest", str(error)) from error
-            undo = partial(self._set_field, manifest, kind, read.name, ("spec", field), values[0])
             return _FileChange(self, manifest, before, undo)
 
     def _read(self, folder: str, name: str, absent: str) -> Object:

@@ -37,6 +37,10 @@ def parse_object(data: bytes | bytearray) -> Object:
     return msgspec.json.decode(data, type=Object)
 
 
+def _split(listed: Any) -> tuple[dict[str, Any], ...]:
+    return tuple(item for item in listed if isinstance(item, dict)) if isinstance(listed, list) else ()
+
+
 def state_of(found: Object) -> ObjectState:
     """What it says of itself."""
     return ObjectState(
@@ -46,6 +50,7 @@ def state_of(found: Object) -> ObjectState:
         generation=found.metadata.generation,
         observed=found.status.observed_generation,
         conditions=found.status.conditions,
+        split=_split(found.spec.get("split")),
         frozen=found.spec.get("frozen") is True,
         uid=found.metadata.uid,
         resource_version=found.metadata.resource_version,

@@ -6,7 +6,7 @@ of any other.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
@@ -101,6 +101,7 @@ class ObjectState(msgspec.Struct, frozen=True):
     uid: str = ""
     resource_version: str = ""
     exact: bool = False
+    split: tuple[dict[str, Any], ...] = ()
 
     def condition(self, kind: str) -> Condition | None:
         """That of the spec as it is now; None where the status is about an older one."""
@@ -138,8 +139,8 @@ class Resources(Protocol):
         """A LinearModel. Raises NotFound."""
 
     async def switch(self, route: ObjectState, version: str) -> Change:
-        """Changes the route's `version`, provided that it still is as it was read. Raises Conflict where it is not,
-        PreconditionFailed where it was to be `exact`.
+        """Changes the route's `version`, provided that it still is as it was read; a candidate leaves the split by the
+        same change. Raises Conflict if the route is not as it was read, PreconditionFailed if it was to be `exact`.
         """
 
     async def freeze(self, version: ObjectState, *, frozen: bool) -> Change:

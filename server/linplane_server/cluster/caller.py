@@ -109,8 +109,12 @@ class CallerResources:
         return await self._get(LINEAR_MODEL, model_object_name(model, version))
 
     async def switch(self, route: ObjectState, version: str) -> _Written:
-        """See `Resources`."""
-        return await self._change(MODEL_ROUTE, route, {"version": version})
+        """See `Resources`. A merge patch replaces a list as a whole."""
+        spec: dict[str, Any] = {"version": version}
+        rest = [candidate for candidate in route.split if candidate.get("version") != version]
+        if len(rest) < len(route.split):
+            spec["split"] = rest or None
+        return await self._change(MODEL_ROUTE, route, spec)
 
     async def freeze(self, version: ObjectState, *, frozen: bool) -> _Written:
         """See `Resources`."""

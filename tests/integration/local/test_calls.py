@@ -72,16 +72,19 @@ def test_refusals_say_why_and_the_server_serves_on(serving: Local) -> None:
     assert (serving.folder / "route.yaml").read_bytes() == before
 
 
-def test_a_change_that_the_manifests_rules_refuse_is_taken_back(serving: Local) -> None:
-    candidate = route("rent", "v1", split=[{"version": "v2", "percent": 30}])
-    serving.save("route.yaml", candidate)
+def test_a_switch_to_a_candidate_takes_it_out_of_the_split_by_the_same_change(serving: Local) -> None:
+    text = ROUTE.replace("version: 'v1'", "split:   # a third\r\n    - {version: v2, percent: 30}\r\n    version: 'v1'")
+    (serving.folder / "route.yaml").write_bytes(text.encode())
     eventually(lambda: serving.object("modelroutes", "rent")["spec"].get("split"))
     eventually(lambda: serving.is_ready("modelroutes", "rent"))
     status, answer = serving.admin("switch_model?version=v2")
-    assert (status, answer["reason"]) == (422, "Invalid")
-    assert "must not name the current version" in answer["detail"]
-    assert (serving.folder / "route.yaml").read_text() == candidate
-    eventually(lambda: serving.problems() == [])
+    assert (status, answer) == (200, {"route": "rent", "from": "v1", "to": "v2", "converged": True})
+    after = (
+        text.replace("'v1'", "'v2'").replace("split:", "split: []").replace("    - {version: v2, percent: 30}\r\n", "")
+    )
+    assert (serving.folder / "route.yaml").read_bytes() == after.encode()
+    assert {serving.predict("rent", {"area": area})["version"] for area in range(40)} == {"v2"}
+    assert serving.problems() == []
 
 
 def test_a_page_in_a_browser_cannot_make_one(serving: Local) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linplane_api.manifest import ManifestError, read_documents, set_field
+from linplane_api.manifest import ManifestError, RemoveItem, SetField, edit_object, read_documents
 
 VERSION, FROZEN = ("spec", "version"), ("spec", "frozen")
 
@@ -17,7 +17,7 @@ def changed(tmp_path: Path, text: str, field: tuple[str, ...], value: str | bool
     """The text after the change of object `r`."""
     path = tmp_path / name
     path.write_bytes(text.encode())
-    set_field(path, "K", "r", field, value)
+    edit_object(path, "K", "r", SetField(field, value))
     return path.read_bytes().decode()
 
 
@@ -99,9 +99,100 @@ def test_what_is_for_a_person_to_edit_stays_as_it_is(tmp_path: Path, text: str, 
     path = tmp_path / "r.yaml"
     path.write_text(text)
     with pytest.raises(ManifestError, match=part):
-        set_field(path, "K", "r", VERSION, "v2")
+        edit_object(path, "K", "r", SetField(VERSION, "v2"))
     assert path.read_text() == text
     assert list(tmp_path.iterdir()) == [path]
+
+
+# ---- an item of a list ----
+
+LEAVE = RemoveItem(("spec", "split"), "version", "v2")
+
+
+def promoted(tmp_path: Path, text: str) -> str:
+    """The text once v2 is the current version and no candidate any more."""
+    path = tmp_path / "r.yaml"
+    path.write_bytes(text.encode())
+    edit_object(path, "K", "r", SetField(VERSION, "v2"), LEAVE)
+    return path.read_bytes().decode()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("  split: [{version: v2, percent: 10}] # try\n", "  split: [] # try\n"),
+        ("  split: [ {version: v2, percent: 10}, ]\n", "  split: []\n"),
+        ("  split: [{version: v2, percent: 10}, {version: v3}]\n", "  split: [{version: v3}]\n"),
+        ("  split: [{version: v3}, {version: v2, percent: 10}]\n", "  split: [{version: v3}]\n"),
+        ("  split: [{version: v3}, {version: v2}, ]\n", "  split: [{version: v3}, ]\n"),
+        ("  split:\n  - {version: v2, percent: 10}\n", "  split: []\n"),
+        ("  split:\n  - {version: v2, percent: 10}", "  split: []\n"),
+        ("  split:   # candidates\n    # a tenth\n    - version: v2\n      percent: 10  # of all\n\n  # end\n",
+         "  split: []   # candidates\n    # a tenth\n\n  # end\n"),
+        ("  split:\n  - version: v2\n    percent: 10\n  # the other\n  - version: v3\n    percent: 5\n",
+         "  split:\n  # the other\n  - version: v3\n    percent: 5\n"),
+        ("  split:\n  - version: v3\n  -\n    percent: '10'\n    version: v2\n  rateLimit: {}\n",
+         "  split:\n  - version: v3\n  rateLimit: {}\n"),
+        ('  "split":\n  - {"version": "v2"}\n', '  "split": []\n'),
+        ("  split: [{version: v3}]\n", "  split: [{version: v3}]\n"),
+        ("  split: []\n", "  split: []\n"),
+        ("  split:\n", "  split:\n"),
+        ("  model: m\n", "  model: m\n"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_candidate_that_is_promoted_leaves_the_split(tmp_path: Path, before: str, after: str, newline: str) -> None:
+    texts = [
+        manifest(f"  version: {version} # now\n{rest}").replace("\n", newline)
+        for version, rest in (("v1", before), ("v2", after))
+    ]
+    assert promoted(tmp_path, texts[0]) == texts[1]
+
+
+def test_a_list_in_json_loses_an_item(tmp_path: Path) -> None:
+    text = '{"kind": "K", "metadata": {"name": "r"}, "spec": {"version": "v1", "split": [\n  {"version": "v2"}\n]}}'
+    assert promoted(tmp_path, text) == text.replace('"v1"', '"v2"').replace('[\n  {"version": "v2"}\n]', "[]")
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        "  split: &s [{version: v2}]\n  other: *s\n",
+        "  split:\n  - &c {version: v2}\n  other: *c\n",
+        "  split:\n  -\n    # a-b\n    version: v2\n",
+    ],
+)
+def test_a_list_that_cannot_lose_an_item_alone_stays_with_the_version(tmp_path: Path, split: str) -> None:
+    text = manifest(f"  version: v1\n{split}")
+    with pytest.raises(ManifestError):
+        promoted(tmp_path, text)
+    assert (tmp_path / "r.yaml").read_text() == text
+
+
+CANDIDATES = st.lists(
+    st.tuples(st.sampled_from(["v2", "v3", "'v4'"]), st.integers(0, 50)),
+    min_size=1, max_size=3, unique_by=lambda candidate: candidate[0],
+)  # fmt: skip
+
+
+@given(CANDIDATES, st.sampled_from(["flow", "block", "mixed"]), st.sampled_from(["", "  # why"]))
+def test_nothing_but_the_version_and_the_item_changes(
+    tmp_path_factory: pytest.TempPathFactory, candidates: list[tuple[str, int]], style: str, comment: str
+) -> None:
+    items = [f"{{version: {version}, percent: {percent}}}" for version, percent in candidates]
+    split = f"  split: [{', '.join(items)}]{comment}\n"
+    if style == "mixed":
+        split = f"  split:{comment}\n" + "".join(f"  - {item}{comment}\n" for item in items)
+    elif style == "block":
+        split = "  split:\n" + "".join(f"    - version: {v}{comment}\n      percent: {p}\n" for v, p in candidates)
+    text = manifest(f"  model: m\n  version: v1\n{split}  serverName: s\n")
+    after = promoted(tmp_path_factory.mktemp("edit"), text)
+    (document,) = read_documents(text)
+    document.body["spec"]["version"] = "v2"
+    document.body["spec"]["split"] = [c for c in document.body["spec"]["split"] if c["version"] != "v2"]
+    assert read_documents(after)[0].body == document.body
+    assert after.startswith(text.partition("v1")[0] + "v2")
+    assert after.endswith("  serverName: s\n")
 
 
 NAMES = st.text("abcxyz", min_size=1, max_size=5)
@@ -135,7 +226,7 @@ def test_the_mode_is_kept_and_a_link_is_followed(tmp_path: Path) -> None:
     real.chmod(0o640)
     link = tmp_path / "link.yaml"
     link.symlink_to("real.yaml")
-    set_field(link, "K", "r", VERSION, "v2")
+    edit_object(link, "K", "r", SetField(VERSION, "v2"))
     assert link.is_symlink()
     assert "v2" in real.read_text()
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
@@ -146,7 +237,7 @@ def test_the_owner_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
     path.write_text(manifest("  version: v1\n"))
     os.chown(path, 1234, 4321)
-    set_field(path, "K", "r", VERSION, "v2")
+    edit_object(path, "K", "r", SetField(VERSION, "v2"))
     assert (path.stat().st_uid, path.stat().st_gid) == (1234, 4321)
 
 
@@ -158,7 +249,7 @@ def test_what_is_read_only_is_respected_by_root_too(tmp_path: Path, what: str) -
     place.chmod(0o555)
     try:
         with pytest.raises(PermissionError, match=f"the {what} is read-only"):
-            set_field(path, "K", "r", VERSION, "v2")
+            edit_object(path, "K", "r", SetField(VERSION, "v2"))
     finally:
         place.chmod(0o755)
     assert "v1" in path.read_text()
@@ -170,21 +261,36 @@ def test_what_a_killed_write_left_goes_with_the_next(tmp_path: Path) -> None:
     kept = {".r.yaml.swp", ".s.yaml.abcd1234", ".r.yaml.abcd12345", "r.yaml.abcd1234"}
     for name in (*kept, ".r.yaml.abcd1234", ".r.yaml.x_y_z_00"):
         (tmp_path / name).touch()
-    set_field(path, "K", "r", VERSION, "v2")
+    edit_object(path, "K", "r", SetField(VERSION, "v2"))
     assert {found.name for found in tmp_path.iterdir()} == kept | {"r.yaml"}
+
+
+def test_a_change_is_taken_back_unless_the_file_was_changed_since(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    text = manifest("  version: v1\n  split: [{version: v2}]\n")
+    path.write_text(text)
+    undo = edit_object(path, "K", "r", SetField(VERSION, "v2"), LEAVE)
+    changed_text = path.read_text()
+    assert changed_text != text
+    path.write_text(changed_text + "# mine\n")
+    undo()
+    assert path.read_text() == changed_text + "# mine\n"
+    path.write_text(changed_text)
+    undo()
+    assert path.read_text() == text
 
 
 def test_an_equal_value_writes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
     path.write_text(manifest("  version: v1\n"))
     before = path.stat().st_ino
-    set_field(path, "K", "r", VERSION, "v1")
+    edit_object(path, "K", "r", SetField(VERSION, "v1"))
     assert path.stat().st_ino == before
 
 
 def test_a_file_that_is_gone_or_no_text_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        set_field(tmp_path / "r.yaml", "K", "r", VERSION, "v1")
+        edit_object(tmp_path / "r.yaml", "K", "r", SetField(VERSION, "v1"))
     (tmp_path / "r.yaml").write_bytes(b"\xff\xfe")
     with pytest.raises(ManifestError, match="not UTF-8"):
-        set_field(tmp_path / "r.yaml", "K", "r", VERSION, "v1")
+        edit_object(tmp_path / "r.yaml", "K", "r", SetField(VERSION, "v1"))

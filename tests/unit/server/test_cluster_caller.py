@@ -130,6 +130,27 @@ async def test_a_switch_is_a_patch_with_the_callers_token_and_done_once_converge
     assert line["fieldManager"] == "linplane-admin"
 
 
+@pytest.mark.parametrize(
+    ("split", "rest"),
+    [
+        ([{"version": "v2", "percent": 10}], None),
+        (
+            [{"version": "v2", "percent": 10}, {"version": "v3", "percent": "0.25"}],
+            [{"version": "v3", "percent": "0.25"}],
+        ),
+        ([{"version": "v3", "percent": 5}, {"version": "v2", "percent": 10}], [{"version": "v3", "percent": 5}]),
+    ],
+)
+async def test_a_candidate_that_is_switched_to_leaves_the_split_by_the_same_patch(
+    world: World, split: list[Any], rest: list[Any] | None
+) -> None:
+    world.api.put(ROUTE, spec={"model": "homes", "version": "v1", "split": split})
+    assert (await world.call("switch_model")).status_code == 202
+    (patch,) = [asked for asked in world.api.asked if asked.method == "PATCH"]
+    assert json.loads(patch.body)["spec"] == {"version": "v2", "split": rest}
+    assert world.spec(ROUTE).get("split") == rest
+
+
 async def test_a_switch_that_takes_longer_is_under_way(world: World) -> None:
     assert (await world.call("switch_model")).status_code == 202
     assert world.spec(ROUTE)["version"] == "v2"

@@ -9,8 +9,27 @@ import msgspec
 import pytest
 
 from linplane_api.manifest import ManifestError
+from linplane_server import folder_resources
 from linplane_server.folder_resources import FolderResources
 from linplane_server.resources import Conflict, Forbidden, NotFound, PreconditionFailed, Refused
+
+MANIFEST = """\
+# ours
+apiVersion: linplane.dev/v1alpha1
+kind: ModelRoute
+metadata: {name: r}
+spec:
+  model: homes   # the
+  version: v1
+  split:
+  # a tenth
+  - {version: v2, percent: 10}
+  - {version: v3, percent: 5}
+---
+kind: LinearModel
+metadata: {name: homes-v1}
+spec: {frozen: true, model: homes, version: v1}
+"""
 
 
 class State:
@@ -19,8 +38,7 @@ class State:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.manifest = folder / "homes.yaml"
-        self.manifest.write_text("kind: ModelRoute\n")
-        self.writes: list[tuple[Any, ...]] = []
+        self.manifest.write_text(MANIFEST)
         self.write("modelroutes", "r", {"model": "homes", "version": "v1"})
         self.write("linearmodels", "homes-v1", {"model": "homes", "version": "v1", "frozen": True})
 
@@ -44,13 +62,11 @@ class State:
         ]
         (self.folder / "problems.json").write_text(json.dumps(listed))
 
-    def resources(self, error: Exception | None = None) -> FolderResources:
-        def set_field(*arguments: Any) -> None:
-            if error:
-                raise error
-            self.writes.append(arguments)
+    def resources(self) -> FolderResources:
+        return FolderResources(self.folder)
 
-        return FolderResources(self.folder, set_field)
+    def unchanged(self) -> bool:
+        return self.manifest.read_text() == MANIFEST
 
 
 @pytest.fixture
@@ -80,23 +96,23 @@ async def test_a_version_that_is_none_is_not_found(state: State, model: str, ver
 
 async def test_one_field_of_the_manifest_is_changed(state: State) -> None:
     resources = state.resources()
-    await resources.switch(await resources.route("r"), "v2")
+    await resources.switch(await resources.route("r"), "v4")
     await resources.freeze(await resources.version("homes", "v1"), frozen=False)
-    assert state.writes == [
-        (state.manifest, "ModelRoute", "r", ("spec", "version"), "v2"),
-        (state.manifest, "LinearModel", "homes-v1", ("spec", "frozen"), False),
-    ]
+    expected = MANIFEST.replace("  version: v1\n", "  version: v4\n").replace("frozen: true", "frozen: false")
+    assert state.manifest.read_text() == expected
 
 
-async def test_the_real_change_leaves_the_rest_of_the_file_alone(state: State) -> None:
-    before = (
-        "# ours\napiVersion: linplane.dev/v1alpha1\nkind: ModelRoute\nmetadata: {name: r}\n"
-        "spec:\n  model: homes   # the\n  version: v1\n"
-    )
-    state.manifest.write_text(before)
-    resources = FolderResources(state.folder)
-    await resources.switch(await resources.route("r"), "v2")
-    assert state.manifest.read_text() == before.replace("version: v1", "version: v2")
+async def test_a_candidate_that_is_switched_to_leaves_the_split_by_the_same_write(state: State) -> None:
+    await state.resources().switch(await state.resources().route("r"), "v2")
+    promoted = MANIFEST.replace("  version: v1\n", "  version: v2\n").replace("  - {version: v2, percent: 10}\n", "")
+    assert state.manifest.read_text() == promoted
+
+
+async def test_a_change_that_is_refused_is_taken_back_whole(state: State) -> None:
+    change = await state.resources().switch(await state.resources().route("r"), "v2")
+    state.problems("spec: is not allowed on Sundays")
+    assert await change.refusal() == "spec: is not allowed on Sundays"
+    assert state.unchanged()
 
 
 async def test_an_object_that_changed_meanwhile_is_a_conflict(state: State) -> None:
@@ -105,7 +121,7 @@ async def test_an_object_that_changed_meanwhile_is_a_conflict(state: State) -> N
     state.write("modelroutes", "r", {"model": "homes", "version": "v1"}, generation=4)
     with pytest.raises(Conflict, match="changed meanwhile"):
         await resources.switch(route, "v2")
-    assert state.writes == []
+    assert state.unchanged()
 
 
 async def test_exactly_the_state_that_was_read_or_none(state: State) -> None:
@@ -115,9 +131,9 @@ async def test_exactly_the_state_that_was_read_or_none(state: State) -> None:
     route = msgspec.structs.replace(found, exact=True, resource_version="11")
     with pytest.raises(PreconditionFailed):
         await resources.switch(route, "v2")
-    assert state.writes == []
+    assert state.unchanged()
     await resources.switch(msgspec.structs.replace(found, exact=True), "v2")
-    assert len(state.writes) == 1
+    assert not state.unchanged()
 
 
 @pytest.mark.parametrize(
@@ -134,9 +150,13 @@ async def test_exactly_the_state_that_was_read_or_none(state: State) -> None:
     ],
 )
 async def test_a_manifest_that_cannot_be_changed_says_why(
-    state: State, error: Exception, kind: type[Exception], text: str
+    state: State, error: Exception, kind: type[Exception], text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resources = state.resources(error)
+    def fail(*edits: object) -> None:
+        raise error
+
+    monkeypatch.setattr(folder_resources, "edit_object", fail)
+    resources = state.resources()
     with pytest.raises(kind, match=text):
         await resources.switch(await resources.route("r"), "v2")
 

@@ -63,10 +63,10 @@ _EXACT = 1 << 53
 
 
 def _number(value: float) -> float | int:
-    """Python writes whole numbers with `.0`, and an exponent sooner than RFC 8785 (below 1e-4, from 1e16)."""
+    """Python writes whole numbers with `.0`, and a small one with an exponent sooner than RFC 8785 (below 1e-4)."""
     if value.is_integer() and abs(value) < _EXACT:
         return int(value)
-    if 1e-4 <= abs(value) < 1e16:
+    if 1e-4 <= abs(value) < _EXACT:
         return value
     raise _RareError
 

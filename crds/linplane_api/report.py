@@ -12,6 +12,15 @@ class Rejected(msgspec.Struct, frozen=True, rename="camel"):
     reason: str
 
 
+class Lacking(msgspec.Struct, frozen=True, rename="camel"):
+    """So many requests for `version` of `route` did not bring `feature`, which it needs, since this process started."""
+
+    route: str
+    version: str
+    feature: str
+    count: int
+
+
 class Report(
     msgspec.Struct,
     frozen=True,
@@ -34,3 +43,5 @@ class Report(
     rejected_count: int = 0
     rejected: tuple[Rejected, ...] = ()
     formats: tuple[int, ...] = (1,)
+    lacking: tuple[Lacking, ...] | msgspec.UnsetType = msgspec.UNSET
+    """Those with the highest counts. Left out if there is none: an older CRD does not have it."""

@@ -8,6 +8,8 @@ document names are dropped.
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 
+from linplane_api.report import MAX_LISTED, Lacking
+
 from .errors import Kind
 
 BOUNDS = (0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25)
@@ -18,17 +20,18 @@ UNCHOSEN = ""
 
 
 class Series:
-    """Requests of one route and version: a latency histogram (its sum is the number of requests) and refusals by
-    kind.
+    """Requests of one route and version: a latency histogram (its sum is the number of requests), refusals by kind, and
+    the features of the version that requests did not bring.
     """
 
-    __slots__ = ("buckets", "errors", "seconds")
+    __slots__ = ("buckets", "errors", "lacked", "seconds")
 
     def __init__(self) -> None:
         """Starts at zero."""
         self.buckets = [0] * (len(BOUNDS) + 1)
         self.seconds = 0.0
         self.errors: dict[Kind, int] = {}
+        self.lacked: dict[str, int] = {}
 
     def observe(self, seconds: float) -> None:
         """Counts one request that took this long from read to answered."""
@@ -38,6 +41,11 @@ class Series:
     def refuse(self, kind: Kind) -> None:
         """Counts one refusal; `observe` counts the request itself."""
         self.errors[kind] = self.errors.get(kind, 0) + 1
+
+    def lack(self, features: Iterable[str]) -> None:
+        """Counts one request that did not bring these."""
+        for feature in features:
+            self.lacked[feature] = self.lacked.get(feature, 0) + 1
 
     @property
     def requests(self) -> int:
@@ -80,6 +88,15 @@ class Counters:
             for route, versions in sorted(self._routes.items())
             for version in sorted(versions)
         ]
+
+    def lacking(self) -> list[Lacking]:
+        """The features that most requests did not bring, the most frequent first."""
+        found = [
+            Lacking(route, version, feature, count)
+            for route, version, series in self.items()
+            for feature, count in sorted(series.lacked.items())
+        ]
+        return sorted(found, key=lambda one: -one.count)[:MAX_LISTED]
 
     def versions(self, route: str) -> dict[str, Series]:
         """The series of one route by version."""

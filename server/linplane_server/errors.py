@@ -16,6 +16,7 @@ A message may name a feature that the client sent and the route does not have, b
 never holds a value, a key, or anything else that the client sent.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 Kind = Literal[
@@ -91,6 +92,11 @@ class MissingFeature(Invalid):
     """The version that answers needs a feature that is not there."""
 
     kind = "missing_feature"
+
+    def __init__(self, pointer: str, detail: str, version: str, features: Sequence[str]) -> None:
+        """`features` are those that are missing; all of them, or the first few."""
+        super().__init__(pointer, detail, version)
+        self.features = features
 
 
 class RateLimited(Refusal):

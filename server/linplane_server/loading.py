@@ -4,12 +4,14 @@ Only a key whose text changed is parsed again. A key that is damaged keeps the r
 with the reason; a key that is gone takes the route away.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+import msgspec
 
 from linplane_api.canonical import FormatError
 from linplane_api.document import Entry, RoutingMap, parse_entry
-from linplane_api.report import MAX_LISTED, Rejected, Report
+from linplane_api.report import MAX_LISTED, Lacking, Rejected, Report
 
 from .counters import Counters
 from .registry import Route, Snapshot
@@ -73,7 +75,9 @@ def snapshot_of(loaded: Loaded, routing: RoutingMap) -> Snapshot:
     return Snapshot(routing.uid, routing.sequence, loaded.routes, loaded.rejected)
 
 
-def report_of(snapshot: Snapshot, server_name: str, pod_uid: str, started_at: str) -> Report:
+def report_of(
+    snapshot: Snapshot, lacking: Sequence[Lacking], server_name: str, pod_uid: str, started_at: str
+) -> Report:
     """The acknowledgement of a snapshot: what this replica has loaded, as its ReplicaReport says it."""
     rejected = tuple(Rejected(name[:MAX_REASON], reason) for name, reason in sorted(snapshot.rejected.items()))
     return Report(
@@ -85,4 +89,5 @@ def report_of(snapshot: Snapshot, server_name: str, pod_uid: str, started_at: st
         routes=len(snapshot.routes),
         rejected_count=len(rejected),
         rejected=rejected[:MAX_LISTED],
+        lacking=tuple(lacking) or msgspec.UNSET,
     )

@@ -54,7 +54,7 @@ async def _serve(given: argparse.Namespace) -> None:
     shutdown = options.group_of(given, Shutdown)
     serving = new_serving(time.monotonic_ns)
     health = Health(serving.registry)
-    around = surroundings(given, serving.registry)
+    around = surroundings(given, serving)
     intake = Intake(serving, around.acknowledge, time.time, around.keep)
     identity = ClientIdentity(given.trusted_proxy)
     predictor = Predictor(serving, identity, time.perf_counter, single_route=given.single_route)

@@ -17,7 +17,16 @@ from linplane_api.names import HEADER_REQUEST_ID
 from .body import read
 from .clients import ClientIdentity
 from .counters import Series
-from .errors import Internal, MethodNotAllowed, RateLimited, Refusal, RouteNotFound, Unavailable, UnsupportedBody
+from .errors import (
+    Internal,
+    MethodNotAllowed,
+    MissingFeature,
+    RateLimited,
+    Refusal,
+    RouteNotFound,
+    Unavailable,
+    UnsupportedBody,
+)
 from .problems import Headers, refusal_response
 from .registry import Route, Snapshot
 from .router import choose
@@ -105,6 +114,8 @@ class Predictor:
         series = self._unrouted
         if route is not None:
             series = route.version_series(refusal.version)
+            if isinstance(refusal, MissingFeature):
+                series.lack(refusal.features)
         series.refuse(refusal.kind)
         return series
 

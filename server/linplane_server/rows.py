@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from linplane_api.artifact import PredictionError, predict
 from linplane_api.display import display_name
+from linplane_api.report import MAX_LISTED
 
 from .body import Row, escape
 from .errors import Invalid, MissingFeature
@@ -67,7 +68,7 @@ def _missing(route: Route, version: Version, row: Mapping[str, float], place: st
         detail = f"version {version.name} needs {len(missing)} features that are not given: {_list(missing)}"
     if not row.keys() <= route.accepted:  # a misspelt name, or one that only looks the same
         detail += f"; {_unknown_names(route, row)}"
-    return MissingFeature(f"{place}/{escape(missing[0])}", detail, version.name)
+    return MissingFeature(f"{place}/{escape(missing[0])}", detail, version.name, missing[:MAX_LISTED])
 
 
 def _unknown(route: Route, row: Mapping[str, float], place: str, version: str | None) -> Invalid:

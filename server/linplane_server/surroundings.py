@@ -13,8 +13,9 @@ from .access import Access
 from .admin_endpoint import Connect
 from .folder_source import FolderSource
 from .intake import Acknowledge, Intake, Keep
-from .registry import Registry
+from .lacking import report_lacking
 from .reporting import FileReport, no_report
+from .serving import Serving
 from .source import ConfigSource
 from .times import rfc3339
 
@@ -32,33 +33,37 @@ class Surroundings(Protocol):
         """What runs as long as the server does."""
 
 
-def surroundings(given: argparse.Namespace, registry: Registry) -> Surroundings:
+def surroundings(given: argparse.Namespace, serving: Serving) -> Surroundings:
     """As the command line says. Raises OSError where a file that it names is not there, ValueError where it lacks
     something.
     """
     if not given.kubernetes:
-        return FolderSurroundings(given)
+        return FolderSurroundings(given, serving)
     from .cluster.surroundings import ClusterSurroundings  # noqa: PLC0415 - local mode does without
 
-    return ClusterSurroundings(given, registry, os.environ)
+    return ClusterSurroundings(given, serving, os.environ)
 
 
 class FolderSurroundings:
     """Local mode: all of it is files."""
 
-    def __init__(self, given: argparse.Namespace) -> None:
+    def __init__(self, given: argparse.Namespace, serving: Serving) -> None:
         """Reads the admin token."""
         self.source: ConfigSource = FolderSource(given.config)
         self.acknowledge: Acknowledge = no_report
+        self._lacking: list[Coroutine[Any, Any, None]] = []
         if given.report:
-            self.acknowledge = FileReport(given.report, given.server_name, given.pod_uid, rfc3339(time.time()))
+            look = serving.counters.lacking
+            report = FileReport(given.report, look, given.server_name, given.pod_uid, rfc3339(time.time()))
+            self.acknowledge = report
+            self._lacking = [report_lacking(look, report.write_again)]
         self.keep: Keep | None = None
         self.access = Access(_token(given.admin_token_file), time.monotonic_ns)
         self.connect = _resources(given.state)
 
     def background(self, intake: Intake) -> Sequence[Coroutine[Any, Any, None]]:
         """See `Surroundings`."""
-        return [self.source.run(intake.take)]
+        return [self.source.run(intake.take), *self._lacking]
 
 
 def _token(path: Path | None) -> bytes | None:

@@ -18,6 +18,7 @@ from linplane_api import names
 from linplane_api.kinds import POD, REPLICA_REPORT
 from linplane_api.kubeapi import APPLY_PATCH, ApiAccess, ApiError, object_path
 
+from ..lacking import Look
 from ..loading import report_of
 from ..registry import Snapshot
 from .connection import Request, Session
@@ -48,12 +49,16 @@ class Replica:
 class ClusterReport:
     """See the module. `clock` gives seconds that never go back."""
 
-    def __init__(self, access: ApiAccess, replica: Replica, clock: Callable[[], float] = time.monotonic) -> None:
-        """Nothing is written before there is something to acknowledge."""
+    def __init__(
+        self, access: ApiAccess, replica: Replica, look: Look, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Nothing is written before there is something to acknowledge. `look` gives what requests lacked."""
         path = object_path(REPLICA_REPORT, access.namespace, replica.pod_name)
         self._target = f"{path}?fieldManager={FIELD_MANAGER}&force=true"
         self._access = access
         self._replica = replica
+        self._look = look
+        self._snapshot: Snapshot | None = None
         self._session = Session(access)
         self._pace = Pace(PER_SECOND, BURST, clock)
         self._backoff = Backoff(0.2, 5.0)
@@ -63,8 +68,14 @@ class ClusterReport:
 
     async def __call__(self, snapshot: Snapshot) -> None:
         """Returns at once: what is served does not wait for the API server."""
+        self._snapshot = snapshot
         self._wanted = self._body(snapshot)
         self._changed.set()
+
+    async def write_again(self) -> None:
+        """What was acknowledged last, with what requests have lacked by now."""
+        if self._snapshot is not None:
+            await self(self._snapshot)
 
     async def run(self) -> None:
         """Writes until cancelled."""
@@ -106,7 +117,7 @@ class ClusterReport:
         """The object, for server-side apply. JSON is YAML."""
         replica = self._replica
         owner = {"apiVersion": POD.api_version, "kind": POD.kind, "name": replica.pod_name, "uid": replica.pod_uid}
-        report = report_of(snapshot, replica.server, replica.pod_uid, replica.started_at)
+        report = report_of(snapshot, self._look(), replica.server, replica.pod_uid, replica.started_at)
         return msgspec.json.encode(
             {
                 "apiVersion": REPLICA_REPORT.api_version,

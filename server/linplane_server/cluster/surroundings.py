@@ -11,7 +11,8 @@ from linplane_api.names import routing_name
 from ..access import Access
 from ..admin_endpoint import Connect
 from ..intake import Acknowledge, Intake, Keep
-from ..registry import Registry
+from ..lacking import report_lacking
+from ..serving import Serving
 from ..source import ConfigSource
 from ..times import rfc3339
 from .caller import ELSEWHERE, Callers
@@ -23,22 +24,24 @@ from .source import ClusterSource
 class ClusterSurroundings:
     """See the module, and `Surroundings`."""
 
-    def __init__(self, given: argparse.Namespace, registry: Registry, environment: Mapping[str, str]) -> None:
+    def __init__(self, given: argparse.Namespace, serving: Serving, environment: Mapping[str, str]) -> None:
         """Raises ValueError where the command line and the environment do not say enough."""
         api = api_access(environment, given.api_url, given.api_ca, given.api_token_file, given.namespace)
         replica = Replica(given.server_name, given.pod_name, given.pod_uid, rfc3339(time.time()))
         self._copy = Copy(given.config)
-        self._report = ClusterReport(api, replica)
+        self._lacking = serving.counters.lacking
+        self._report = ClusterReport(api, replica, self._lacking)
         self._source = ClusterSource(api, routing_name(given.server_name))
         self.source: ConfigSource = self._source
         self.acknowledge: Acknowledge = self._report
         self.keep: Keep | None = self._copy.keep
         self.access = Access(None, time.monotonic_ns, ELSEWHERE)
-        self.connect: Connect | None = Callers(api, registry, time.monotonic)
+        self.connect: Connect | None = Callers(api, serving.registry, time.monotonic)
 
     def background(self, intake: Intake) -> Sequence[Coroutine[Any, Any, None]]:
         """See `Surroundings`."""
-        return [self._follow(intake), self._report.run()]
+        lacking = report_lacking(self._lacking, self._report.write_again)
+        return [self._follow(intake), self._report.run(), lacking]
 
     async def _follow(self, intake: Intake) -> None:
         """The copy is what was last good; it is answered by only where the API server is away."""

@@ -3,11 +3,12 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
 
+from linplane_api.report import Lacking
 from linplane_server.cluster import report as module
 from linplane_server.cluster.report import ClusterReport, Replica
 from linplane_server.registry import Snapshot
@@ -19,8 +20,9 @@ PATCH = f"PATCH {REPORT}"
 
 
 @contextlib.asynccontextmanager
-async def writing(api: FakeApi) -> AsyncIterator[ClusterReport]:
-    report = ClusterReport(api.access, Replica("default", "pod-1", "uid-of-pod", "2026-01-01T00:00:00Z"))
+async def writing(api: FakeApi, lacking: Sequence[Lacking] = ()) -> AsyncIterator[ClusterReport]:
+    replica = Replica("default", "pod-1", "uid-of-pod", "2026-01-01T00:00:00Z")
+    report = ClusterReport(api.access, replica, lambda: lacking)
     task = asyncio.create_task(report.run())
     try:
         yield report
@@ -63,6 +65,24 @@ async def test_it_is_applied_as_the_pods_own() -> None:
                 "rejected": [{"route": "a", "reason": "why"}], "formats": [1],
             },
         }  # fmt: skip
+
+
+async def test_what_requests_lacked_is_in_it_and_is_written_again_when_it_grew() -> None:
+    lacking: list[Lacking] = []
+    async with fake_api() as api, writing(api, lacking) as report:
+        await report.write_again()
+        await asyncio.sleep(0.02)
+        assert not api.asked, "nothing to acknowledge yet"
+        await report(state(7))
+        await until(lambda: written(api))
+        assert "lacking" not in api.objects[REPORT]["report"], "an older CRD would refuse it"
+        lacking.append(Lacking("r", "v2", "age", 3))
+        await report.write_again()
+        await until(lambda: api.objects[REPORT]["report"].get("lacking"))
+        assert api.objects[REPORT]["report"]["lacking"] == [
+            {"route": "r", "version": "v2", "feature": "age", "count": 3}
+        ]
+        assert written(api) == 7
 
 
 async def test_a_burst_is_written_at_once_and_then_the_newest_each_second() -> None:

@@ -125,7 +125,7 @@ async def test_limits_are_reloaded_with_the_document() -> None:
 
 async def test_the_report_is_a_file_that_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
-    report = FileReport(path, "default", "uid-of-pod", "2026-01-01T00:00:00Z")
+    report = FileReport(path, list, "default", "uid-of-pod", "2026-01-01T00:00:00Z")
     await report(Snapshot("cm", 4, {}, {"a": "why"}))
     assert json.loads(path.read_bytes()) == {
         "serverName": "default", "podUID": "uid-of-pod", "startedAt": "2026-01-01T00:00:00Z", "configMapUID": "cm",
@@ -135,4 +135,4 @@ async def test_the_report_is_a_file_that_is_replaced(tmp_path: Path) -> None:
 
 
 async def test_a_report_that_cannot_be_written_does_not_stop_the_serving(tmp_path: Path) -> None:
-    await FileReport(tmp_path / "absent" / "report.json", "default", "", "")(Snapshot("cm", 4, {}, {}))
+    await FileReport(tmp_path / "absent" / "report.json", list, "default", "", "")(Snapshot("cm", 4, {}, {}))

@@ -110,7 +110,7 @@ def test_the_report_says_what_is_loaded_and_lists_the_first_rejected() -> None:
     broken = {f"r{i}": "{" for i in range(10)}
     new = routing(document("a"), sequence=7, uid="u7", **broken)
     loaded, _ = take(Loaded(), new)
-    report = report_of(snapshot_of(loaded, new), "default", "pod-uid", "2026-01-01T00:00:00Z")
+    report = report_of(snapshot_of(loaded, new), [], "default", "pod-uid", "2026-01-01T00:00:00Z")
     assert (report.config_map_uid, report.sequence, report.routes) == ("u7", 7, 1)
     assert (report.rejected_count, [r.route for r in report.rejected]) == (10, [f"r{i}" for i in range(8)])
     assert (report.server_name, report.pod_uid, report.started_at) == ("default", "pod-uid", "2026-01-01T00:00:00Z")

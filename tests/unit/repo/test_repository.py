@@ -12,7 +12,7 @@ import yaml
 
 ROOT = Path(__file__).parents[3]
 TOP = {
-    *("operator", "server", "trainer", "crds", "manifests", "helm", "tests", "docs"),
+    *("operator", "server", "trainer", "crds", "manifests", "integrations", "helm", "tests", "docs"),
     *("Dockerfile.operator", "Dockerfile.server", "pyproject.toml", "uv.lock", "Makefile"),
     *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE"),
 }

@@ -225,7 +225,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(Reason.NEVER_SERVED, _false(SERVABLE, READY), "No version of this route has been Ready yet.", "See Accepted."),
     Row(
-        Reason.SERVER_NOT_FOUND, ROUTE, "The ModelServer does not exist.",
+        Reason.SERVER_NOT_FOUND, TRAFFIC, "The ModelServer does not exist.",
         "Create it, or make a route that names another.", warns=True,
     ),
     Row(
@@ -239,6 +239,11 @@ ROWS: tuple[Row, ...] = (
     Row(
         Reason.ROUTING_FULL, ROUTE, "The routing ConfigMap has no room (1 MiB). No route that serves is evicted.",
         "Use another ModelServer.", STALLED, warns=True,
+    ),
+    Row(
+        Reason.ROUTING_LOST, {SERVABLE: "Unknown", READY: "False"},
+        "The routing ConfigMap is gone, and a version that served is not Ready: the servers go on with what they hold.",
+        "Nothing: it is made again once that version is Ready, or after a minute.", RECONCILING, warns=True,
     ),
     Row(Reason.SERVING, _true(SERVABLE), "Every share of the traffic has a version that answers.", NOTHING),
 

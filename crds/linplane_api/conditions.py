@@ -76,6 +76,7 @@ class Reason(StrEnum):
     SERVER_UNSUPPORTED = "ServerUnsupported"
     NAME_RESERVED = "NameReserved"
     ROUTING_FULL = "RoutingFull"
+    ROUTING_LOST = "RoutingLost"
     SERVING = "Serving"
     CONVERGED = "Converged"
     NO_REPLICAS = "NoReplicas"

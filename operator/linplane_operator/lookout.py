@@ -3,6 +3,7 @@ training begun anew, a route told that its version does not exist.
 """
 
 import contextlib
+from collections.abc import Iterable
 
 from linplane_api import names
 from linplane_api.canonical import FormatError
@@ -47,8 +48,12 @@ class Lookout:
         """For all that a route is judged by: its server, what that serves, the versions and their artifacts."""
         if await self.server(namespace, spec.server_name):
             await self._see(CONFIG_MAP, namespace, names.routing_name(spec.server_name))
-        for version in sorted(named_versions(spec, None)):
-            body = await self._see(LINEAR_MODEL, namespace, names.model_object_name(spec.model, version))
+        await self.versions(namespace, spec.model, named_versions(spec, None))
+
+    async def versions(self, namespace: str, model: str, wanted: Iterable[str]) -> None:
+        """For versions of a model and their artifacts."""
+        for version in sorted(wanted):
+            body = await self._see(LINEAR_MODEL, namespace, names.model_object_name(model, version))
             with contextlib.suppress(FormatError):  # told by its own reconcile
                 if body is not None:
                     await self.around(body, parse_spec(body, LinearModelSpec))

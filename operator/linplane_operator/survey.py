@@ -7,7 +7,7 @@ from functools import cached_property
 from linplane_api import names
 from linplane_api.canonical import FormatError
 from linplane_api.conditions import Condition, ConditionType, Reason
-from linplane_api.document import Entry, RoutingMap, parse_entry, routing_map
+from linplane_api.document import Entry, RouteDocument, RoutingMap, parse_entry, routing_map
 from linplane_api.kinds import (
     CONFIG_MAP,
     JOB,
@@ -20,6 +20,7 @@ from linplane_api.kinds import (
 from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerSpec, parse_spec
 
 from .compile.conditions import condition, holds
+from .compile.last_good import document_of_status, has_served
 from .compile.model import belongs
 from .compile.objects import (
     Object,
@@ -39,6 +40,7 @@ from .compile.replicas import Replica, loaded_by, make_replicas, unseen_replica
 from .compile.route import Refusal, refuse
 from .compile.routing import Compiled, compile_document, named_versions
 from .compile.versions import Belongings, Version, judge
+from .last_good import LastGood
 from .world import Key, World, key_of
 
 
@@ -88,6 +90,7 @@ class Survey:
         self._settings = settings
         # what was last worked out, kept as long as what it was worked out from is the same
         self._routings: dict[Key, Routing] = {}
+        self._last_good = LastGood(world)
         self._specs: dict[Key, tuple[Object, ModelRouteSpec]] = {}
         self._compiled: dict[Key, tuple[object, Compiled]] = {}
 
@@ -102,6 +105,7 @@ class Survey:
         known = self._routings.get(key)
         if known is None or known.body is not body:
             known = self._routings[key] = _read_routing(body, known)
+            self._last_good.keep(namespace, known.entries)
         return known
 
     def taken(self, namespace: str, server: str) -> str:
@@ -184,22 +188,34 @@ class Survey:
             known = self._specs[key] = (route, parse_spec(route, ModelRouteSpec))
         return known[1]
 
+    def last_entry(self, route: Object) -> Entry | None:
+        """The entry of a route that this process saw in force last, also if its ConfigMap is gone since."""
+        return self._last_good.of(route)
+
+    def last_document(self, route: Object, entry: Entry | None) -> RouteDocument | None:
+        """What was last good: the entry in force, else the one seen last, else what the route's status tells."""
+        last = entry or self._last_good.of(route)
+        return last.document if last else document_of_status(route)
+
     def compile(self, namespace: str, name: str, spec: ModelRouteSpec, entry: Entry | None) -> Compiled:
-        """The document that a route should have, given the entry in force.
+        """The document that a route should have, given the entry in force and what was last good.
 
         Every change of one route asks this of all that share its server. So what was compiled is kept by what it was
         compiled from: equal objects are nearly always the very same ones, which is seen at once.
         """
-        before = entry.document if entry else None
+        route = self._world.get(MODEL_ROUTE, namespace, name) or {}
+        before = self.last_document(route, entry)
+        served = (before is None or before.current is None) and has_served(route)
         server = self._world.get(MODEL_SERVER, namespace, spec.server_name) or {}
         named = sorted(named_versions(spec, before))
         models = [self._world.get(LINEAR_MODEL, namespace, names.model_object_name(spec.model, v)) for v in named]
         artifacts = [self._artifacts(namespace, model) if model else None for model in models]
-        inputs = (spec, entry, spec_of(server), models, artifacts)
+        inputs = (spec, before, served, spec_of(server), models, artifacts)
         known = self._compiled.get((namespace, name))
         if known is None or known[0] != inputs:
             replicas = self._settings.replicas(_replicas(server))
-            compiled = compile_document(name, spec, self.versions(namespace, spec.model, named), before, replicas)
+            versions = self.versions(namespace, spec.model, named)
+            compiled = compile_document(name, spec, versions, before, replicas, served=served)
             known = self._compiled[namespace, name] = (inputs, compiled)
         return known[1]
 
@@ -207,6 +223,7 @@ class Survey:
         """A route is gone."""
         self._compiled.pop((namespace, route), None)
         self._specs.pop((namespace, route), None)
+        self._last_good.forget(namespace, route)
 
     def forget_server(self, namespace: str, server: str) -> None:
         """A ModelServer is gone."""

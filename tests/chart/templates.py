@@ -36,11 +36,11 @@ def crd(name: str) -> str:
 
 
 def policies() -> str:
-    """The template of the admission policies: their text, with labels, and a choice for a version in use."""
+    """The template of the admission policies: their text, with labels, and a choice for what is in use."""
     text = (CRDS / "policies.yaml").read_text(encoding="utf-8")
     assert "{{" not in text, "policies.yaml: Helm would take that for its own"
     text = text.replace(POLICY_LABELS, LABELS.format(component="policy"))
-    text = text.replace(ACTIONS, CHOSEN, 1)
+    text = text.replace(ACTIONS, CHOSEN, 2)  # a version in use, a ModelServer in use
     head = TOLD.format(source="crds/policies.yaml") + "{{- if .Values.policies.enabled }}\n"
     return f"{head}{text}{{{{- end }}}}\n"
 

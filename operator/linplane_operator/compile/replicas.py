@@ -101,6 +101,8 @@ def loaded_by(
 
 def _behind(replica: Replica, uid: str, sequence: int) -> str:
     report = replica.report
+    if not uid:
+        return f"{replica.name} waits for the routing ConfigMap, which is not there"
     if report is None:
         return f"{replica.name} has not reported"
     if report.config_map_uid != uid or report.sequence < sequence:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -11,8 +12,9 @@ from linplane_api.document import Entry, RouteDocument
 from linplane_api.resources import ModelRouteStatus, Share, Switch
 
 from .conditions import condition
+from .last_good import has_served
 from .news import manager_of
-from .objects import Object, generation_of, status_of
+from .objects import Object, generation_of, server_of, status_of
 from .replicas import Acknowledged
 
 KEPT_SWITCHES = 20
@@ -38,13 +40,12 @@ def refuse(name: str, server: str, *, server_exists: bool, servers: tuple[str, .
 
 
 def route_conditions(
-    accepted: tuple[Reason, str], entry: Entry | None, current: bool, replicas: Acknowledged
+    accepted: tuple[Reason, str], servable: Condition, entry: Entry | None, current: bool, replicas: Acknowledged
 ) -> tuple[Condition, ...]:
     """Accepted, Servable, Converged and their sum, Ready. `current`: the entry in force is the one that was
     compiled last.
     """
     asked = condition(ConditionType.ACCEPTED, *accepted)
-    servable = _servable(entry.document if entry else None)
     converged = _converged(entry, current, replicas)
     missing = next((c for c in (asked, servable, converged) if c.status != "True"), None)
     if missing:
@@ -53,13 +54,25 @@ def route_conditions(
     return asked, servable, converged, ready
 
 
-def _servable(document: RouteDocument | None) -> Condition:
-    if document is None:
-        return condition(ConditionType.SERVABLE, Reason.NEVER_SERVED, "the route has no document yet")
+def servable_of(document: RouteDocument) -> Condition:
+    """Servable, by the document that servers answer with."""
     lost = [version for version, _ in document.traffic() if version not in document.versions]
     if document.current is None or (lost and document.unavailable):
         return condition(ConditionType.SERVABLE, *_gone(document))
     return condition(ConditionType.SERVABLE, Reason.SERVING, traffic_summary(document))
+
+
+def servable_without_document(route: Object, refusal: Refusal | None, missing: Sequence[str]) -> Condition:
+    """Servable of a route without a document in force, or that is remembered. `missing`: see `Compiled`."""
+    kind = ConditionType.SERVABLE
+    if has_served(route) and refusal and refusal.reason is Reason.SERVER_NOT_FOUND:
+        text = f"ModelServer {server_of(route)} is gone; nothing answers for this route"
+        return condition(kind, Reason.SERVER_NOT_FOUND, text)
+    if refusal or not has_served(route):
+        return condition(kind, Reason.NEVER_SERVED, "the route has no document yet")
+    when = f"once {' and '.join(missing)} can be served, or after a minute" if missing else "in a moment"
+    text = f"the routing ConfigMap is gone: the servers go on with what they hold, and it is made again {when}"
+    return condition(kind, Reason.ROUTING_LOST, text)
 
 
 def _gone(document: RouteDocument) -> tuple[Reason, str]:
@@ -106,8 +119,8 @@ def route_status(  # noqa: PLR0913 - a status sums up all of it
         loaded_summary=replicas.summary,
         switches=_switches(route, entry.document if entry else None, now) or None,
     )
-    if entry is None:
-        return base
+    if entry is None:  # what served is still what was last good
+        return msgspec.structs.replace(base, **_traffic_before(route))
     document = entry.document
     return msgspec.structs.replace(
         base,
@@ -118,6 +131,15 @@ def route_status(  # noqa: PLR0913 - a status sums up all of it
         revision=entry.revision,
         sequence=entry.sequence,
     )
+
+
+def _traffic_before(route: Object) -> dict[str, Any]:
+    """The fields that tell what served, as the status has them."""
+    try:
+        before = msgspec.convert(status_of(route), ModelRouteStatus)
+    except msgspec.ValidationError:  # edited by hand, past what the CRD allows
+        return {}
+    return {name: getattr(before, name) for name in ("version", "previous_version", "traffic", "traffic_summary")}
 
 
 def _switches(route: Object, document: RouteDocument | None, now: str) -> tuple[Switch, ...]:

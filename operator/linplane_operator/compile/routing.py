@@ -19,6 +19,7 @@ from linplane_api.document import (
 from linplane_api.names import MAX_CONFIGMAP_BYTES
 from linplane_api.resources import ModelRouteSpec, decimal
 
+from .last_good import missing_versions
 from .versions import Version
 
 ROOM = MAX_CONFIGMAP_BYTES - 48 * 1024  # metadata and managedFields count too
@@ -28,13 +29,14 @@ MAX_SEQUENCE = 2**52  # canonical JSON has none past 2**53; one above this is an
 @dataclass(frozen=True)
 class Compiled:
     """A route's document with its revision, and whether it is what the spec asks for: `reason` is ACCEPTED where it
-    is.
+    is. `missing`: the versions that had traffic before and whose weights are not known now.
     """
 
     document: RouteDocument
     revision: str
     reason: Reason
     message: str
+    missing: tuple[str, ...] = ()
 
 
 def named_versions(spec: ModelRouteSpec, before: RouteDocument | None) -> set[str]:
@@ -43,11 +45,17 @@ def named_versions(spec: ModelRouteSpec, before: RouteDocument | None) -> set[st
     return {spec.version, *(entry.version for entry in spec.split), *filter(None, known)}
 
 
-def compile_document(
-    name: str, spec: ModelRouteSpec, versions: Mapping[str, Version], before: RouteDocument | None, replicas: int
+def compile_document(  # noqa: PLR0913 - all that a document is made from
+    name: str,
+    spec: ModelRouteSpec,
+    versions: Mapping[str, Version],
+    before: RouteDocument | None,
+    replicas: int,
+    *,
+    served: bool = False,
 ) -> Compiled:
-    """The document of a route. `before` is the one in force: the memory of what was last good. Compiling twice
-    changes nothing.
+    """The document of a route. `before` is the one in force, or the last that is known: the memory of what was last
+    good. `served`: the route has served, also if `before` is None. Compiling twice changes nothing.
 
     A current version that cannot serve is not switched to: version and split stay, together, as they were. A
     candidate that cannot serve keeps its slot and has no weights, so that the current version answers for it.
@@ -68,7 +76,7 @@ def compile_document(
     if before and before.current and before.current != current:
         previous = before.current
     candidates = [candidate.version for candidate in split]
-    served = _weights([v for v in (current, *candidates) if v], versions, before)
+    weights = _weights([v for v in (current, *candidates) if v], versions, before)
     key = spec.split_key
     document = RouteDocument(
         route=name,
@@ -76,13 +84,14 @@ def compile_document(
         current=current,
         split=split,
         split_key=SplitKey((key and key.salt) or name, key.header if key else None),
-        versions=served,
-        named=_named([v for v in (current, previous, *candidates) if v], served, versions, before),
+        versions=weights,
+        named=_named([v for v in (current, previous, *candidates) if v], weights, versions, before),
         previous=previous,
         rate_limit=_rate_limit(spec, replicas),
-        unavailable=_unavailable(current, served, versions),
+        unavailable=_unavailable(current, weights, versions) if current else _nothing_yet(spec, versions, served),
     )
-    return Compiled(document, document.revision, *_judged(document, spec, versions))
+    missing = missing_versions(document, versions, before)
+    return Compiled(document, document.revision, *_judged(document, spec, versions), missing)
 
 
 def _problem(version: str, versions: Mapping[str, Version]) -> tuple[Reason, str] | None:
@@ -134,11 +143,19 @@ def _named(
     return result
 
 
-def _unavailable(
-    current: str | None, served: Mapping[str, ServedVersion], versions: Mapping[str, Version]
-) -> Unavailable | None:
-    if current is None:
+def _nothing_yet(spec: ModelRouteSpec, versions: Mapping[str, Version], served: bool) -> Unavailable:
+    """Without any current version. The text has no detail that changes often: each change is a write."""
+    if not served:
         return Unavailable(Reason.NEVER_SERVED, "no version of this route has been Ready yet")
+    reason, text = _problem(spec.version, versions) or (Reason.VERSION_NOT_READY, "")
+    asked = f"spec.version {spec.version} is not Ready" if reason is Reason.VERSION_NOT_READY else f"spec.{text}"
+    text = f"the last good version of this route is not known any more; {asked}"
+    return Unavailable(Reason.VERSION_NOT_READY, text)
+
+
+def _unavailable(
+    current: str, served: Mapping[str, ServedVersion], versions: Mapping[str, Version]
+) -> Unavailable | None:
     if current in served:
         return None
     version = versions.get(current)
@@ -166,7 +183,8 @@ def _judged(document: RouteDocument, spec: ModelRouteSpec, versions: Mapping[str
         if document.current is None:
             return reason, text
         if document.current != spec.version:
-            return reason, f"{text}; traffic stays on {document.current}"
+            gone = document.unavailable
+            return reason, f"{text}; {gone.message}" if gone else f"{text}; traffic stays on {document.current}"
         if gone := document.unavailable:
             return Reason(gone.reason), f"{gone.message}: its share is answered 503 until the route is switched"
         return reason, f"{text}; the route goes on with the weights that it has"
@@ -183,11 +201,14 @@ def _judged(document: RouteDocument, spec: ModelRouteSpec, versions: Mapping[str
 
 @dataclass(frozen=True)
 class Wanted:
-    """One route's document, and since when the route is there: where there is no room, the older ones come first."""
+    """One route's document, and since when the route is there: where there is no room, the older ones come first.
+    `missing`: weights that the route served are not known now.
+    """
 
     document: RouteDocument
     revision: str
     created: str
+    missing: bool = False
 
 
 def compile_map(

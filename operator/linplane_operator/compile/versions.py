@@ -88,9 +88,7 @@ def judge(model: Object, spec: LinearModelSpec, artifacts: Sequence[Object]) -> 
         if sealed:
             return Verdict(None, Reason.TRAINING_CHANGED, _CHANGED)
         if digest:
-            return Verdict(
-                None, Reason.ARTIFACT_LOST, f"the artifact {digest} is gone; routes go on with what they have"
-            )
+            return Verdict(None, Reason.ARTIFACT_LOST, f"the artifact {digest} is gone")
         return Verdict(None, Reason.NOT_TRAINED, "there is no artifact yet")
     return check(_data(kept)[names.ARTIFACT_KEY], spec, digest, name_of(kept))
 

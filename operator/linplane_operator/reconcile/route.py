@@ -11,8 +11,8 @@ from ..compile.conditions import settle
 from ..compile.model import LOOK_AGAIN
 from ..compile.objects import Object, generation_of, is_deleting, status_of
 from ..compile.replicas import loaded_by
-from ..compile.route import route_conditions, route_status
-from ..compile.routing import has_room
+from ..compile.route import route_conditions, route_status, servable_of, servable_without_document
+from ..compile.routing import Compiled, has_room, named_versions
 from ..survey import Routing
 from ..world import key_of
 from .routing import RoutingWriter
@@ -45,20 +45,27 @@ class RouteReconciler:
         refusal = self._survey.refusal(namespace, name, spec)
         routing = self._survey.routing(namespace, spec.server_name) if refusal is None else None
         entry = routing.entries.get(name) if routing else None
+        if refusal is None and entry is None:
+            before = self._survey.last_document(route, None)
+            await self._lookout.versions(namespace, spec.model, named_versions(spec, before))
+        compiled = self._survey.compile(namespace, name, spec, entry)
         acknowledged, current = NOBODY, False
         if refusal:
             accepted = (refusal.reason, refusal.message)
         else:
-            accepted, current = self._accept(namespace, name, spec, routing, entry)
+            accepted, current = self._accept(route, spec, routing, entry, compiled)
             accepted = await self._apply_service(route, spec) or accepted
         if routing and entry:
             await self._lookout.replicas(namespace, spec.server_name, routing.state.uid, entry.sequence)
             replicas = self._survey.replicas(namespace, spec.server_name)
             acknowledged = loaded_by(replicas, routing.state.uid, entry.sequence, name)
-        wishes = route_conditions(accepted, entry, current, acknowledged)
+        # without a ConfigMap the servers go on with what they hold
+        shown = entry or (self._survey.last_entry(route) if refusal is None else None)
+        servable = servable_of(shown.document) if shown else servable_without_document(route, refusal, compiled.missing)
+        wishes = route_conditions(accepted, servable, entry, current, acknowledged)
         conditions = settle(wishes, status_of(route), generation_of(route), self._stamp())
         url = self._cluster.url_of(route) if refusal is None else ""
-        status = route_status(route, entry, conditions, acknowledged, url=url, now=self._stamp())
+        status = route_status(route, shown, conditions, acknowledged, url=url, now=self._stamp())
         wait = await self._statuses.write(MODEL_ROUTE, route, plain(status))
         return sooner(wait, LOOK_AGAIN if accepted[0] in (Reason.NAME_TAKEN, Reason.CHILD_REFUSED) else None)
 
@@ -73,16 +80,20 @@ class RouteReconciler:
         return None
 
     def _accept(
-        self, namespace: str, name: str, spec: ModelRouteSpec, routing: Routing | None, entry: Entry | None
+        self, route: Object, spec: ModelRouteSpec, routing: Routing | None, entry: Entry | None, compiled: Compiled
     ) -> tuple[tuple[Reason, str], bool]:
         """Whether the spec is in effect, and whether the entry in force is what it compiles to."""
-        compiled = self._survey.compile(namespace, name, spec, entry)
+        namespace, name = key_of(route)
         if entry and entry.revision == compiled.revision:
             return (compiled.reason, compiled.message), True
         if routing and not has_room(routing.state, name, compiled.document):
             return (Reason.ROUTING_FULL, FULL), False
         if refused := self._routing.refused(namespace, spec.server_name):
             return refused, False
+        if compiled.missing and entry is None:
+            lost = " and ".join(compiled.missing)
+            text = f"version {lost} served last and cannot be served now; the servers go on with what they hold"
+            return (Reason.VERSION_NOT_READY, text), False
         if compiled.reason is Reason.ACCEPTED:
             return (Reason.ACCEPTED, "the spec is taken, and about to be in effect"), False
         return (compiled.reason, compiled.message), False

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
 from linplane_api import names
 from linplane_api.conditions import Reason
@@ -15,7 +16,7 @@ from ..compile.routing import Wanted, compile_map
 from ..compile.server import make_routing
 from ..survey import Routing
 from ..world import Key, key_of
-from .tools import Tools, problem_of
+from .tools import Tools, problem_of, sooner
 
 CONFIRMED = 20
 """Of up to so many changed documents at a time the routes are looked at live, too, before they are written; their
@@ -23,9 +24,14 @@ versions always are, so many at once.
 """
 
 IMMUTABLE = (
-    "was made immutable by somebody, which cannot be undone: what serves goes on, and no change takes effect. Once you "
-    "delete it, it is made anew; a route whose version cannot serve then has no last good traffic to go on with"
+    "was made immutable, which cannot be undone: routes keep the traffic that they have, and no change takes effect. "
+    "Delete it: the operator makes it again with that traffic"
 )
+
+GRACE_SECONDS = 60.0
+"""For how long at most a routing ConfigMap that is gone is not made again, while the weights that a route served are
+not known: the servers go on with what they hold.
+"""
 
 
 class RoutingWriter:
@@ -40,7 +46,9 @@ class RoutingWriter:
         self._survey = tools.survey
         self._budget = budget
         self._ask = ask
+        self._now = tools.now
         self._refused: dict[Key, tuple[Reason, str]] = {}
+        self._missing_since: dict[Key, datetime] = {}  # by server: weights that a route served are not known
 
     def refused(self, namespace: str, server: str) -> tuple[Reason, str] | None:
         """Why the last write of a server's routing ConfigMap was refused, None where it was not."""
@@ -49,6 +57,7 @@ class RoutingWriter:
     def forget(self, namespace: str, server: str) -> None:
         """A server is gone."""
         self._refused.pop((namespace, server), None)
+        self._missing_since.pop((namespace, server), None)
 
     async def write(self, namespace: str, server: Object, routes: dict[str, Object]) -> float | None:
         """Brings the routing ConfigMap up to date; says when to come again where the budget of writes is used up.
@@ -74,23 +83,41 @@ class RoutingWriter:
         before, entries = (routing.state, routing.entries) if routing else (None, {})
         wanted = self._wanted(namespace, routes, entries)
         kept = await self._kept(namespace, name, routing, wanted)
+        held, until_grace = self._hold((namespace, name), wanted, entries)
+        if held and routing is None and not self._survey.taken(namespace, name):
+            return until_grace
+        wanted = {route: want for route, want in wanted.items() if route not in held}
+        kept |= held
         # nobody may have confirmed the next sequence already, whatever was done to the ConfigMap
         reports = [replica.report for replica in self._survey.replicas(namespace, name) if replica.report]
         floor = max((r.sequence for r in reports if before and r.config_map_uid == before.uid), default=0)
         data = compile_map(before, entries, wanted, kept=kept, floor=floor)[0].to_data()
         if routing and data == routing.body.get("data"):
-            return None
-        if routing and routing.body.get("immutable"):  # not ours to delete: it alone remembers what was last good
+            return until_grace
+        if routing and routing.body.get("immutable"):  # it is left to people to delete it
             raise RefusedError(f"ConfigMap {name_of(routing.body)} {IMMUTABLE}")
         await self._confirm(namespace, wanted, _changed(wanted, entries))
         wait = self._budget(f"{namespace}/{name}")
         if wait > 0:
-            return wait
+            return sooner(wait, until_grace)
         if routing:
             await self._cluster.replace({**routing.body, "data": data}, routing.body)
         else:
             await self._create(make_routing(server, data), server)
-        return None
+        self._survey.routing(namespace, name)  # remembered at once: it may be deleted before it is read again
+        return until_grace
+
+    def _hold(self, key: Key, wanted: dict[str, Wanted], entries: dict[str, Entry]) -> tuple[set[str], float | None]:
+        """The routes that are not written yet, and for how many seconds at most: the weights that they served are not
+        known for now, and no entry of theirs is in force.
+        """
+        held = {name for name, want in wanted.items() if want.missing and name not in entries}
+        if not held:
+            self._missing_since.pop(key, None)
+            return set(), None
+        since = self._missing_since.setdefault(key, self._now())
+        left = GRACE_SECONDS - (self._now() - since).total_seconds()
+        return (held, left) if 0 < left <= GRACE_SECONDS else (set(), None)
 
     def _ask_waiting(self, namespace: str, server: str, routes: dict[str, Object]) -> None:
         """Has each route that waits for the ConfigMap tell why it does."""
@@ -108,7 +135,7 @@ class RoutingWriter:
             except ValueError:  # told by its own reconcile; it must not keep the others from theirs
                 continue
             created = str(meta(route).get("creationTimestamp", ""))
-            wanted[name] = Wanted(compiled.document, compiled.revision, created)
+            wanted[name] = Wanted(compiled.document, compiled.revision, created, bool(compiled.missing))
         return wanted
 
     async def _kept(self, namespace: str, server: str, routing: Routing | None, wanted: dict[str, Wanted]) -> set[str]:

@@ -18,7 +18,7 @@ from ..compile.replicas import Acknowledged, loaded_by
 from ..compile.server import make_default_server, make_deployment, server_conditions, server_status
 from ..statuses import COUNT_SECONDS
 from .routing import RoutingWriter
-from .tools import NOBODY, Tools, problem_of, sooner
+from .tools import Tools, problem_of, sooner
 
 
 class ServerReconciler:
@@ -93,11 +93,10 @@ class ServerReconciler:
     ) -> float | None:
         name = name_of(server)
         routing = self._survey.routing(namespace, name)
-        acknowledged, sequence = NOBODY, 0
+        uid, sequence = (routing.state.uid, routing.state.sequence) if routing else ("", 0)
         if routing:
-            sequence = routing.state.sequence
-            await self._lookout.replicas(namespace, name, routing.state.uid, sequence)
-            acknowledged = loaded_by(self._survey.replicas(namespace, name), routing.state.uid, sequence)
+            await self._lookout.replicas(namespace, name, uid, sequence)
+        acknowledged = loaded_by(self._survey.replicas(namespace, name), uid, sequence)
         wishes = server_conditions(routes, acknowledged, problem)
         conditions = settle(wishes, status_of(server), generation_of(server), self._stamp())
         pods = len(self._survey.pods(namespace, name))

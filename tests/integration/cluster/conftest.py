@@ -8,12 +8,18 @@ import pytest
 from cluster.client import ApiError, Client
 from cluster.controlplane import ControlPlane
 from cluster.kinds import POLICY_BINDING
-from integration.cluster.objects import config_map, report, route, version
-from linplane_api.kinds import LINEAR_MODEL
+from integration.cluster.objects import config_map, model_server, report, route, version
+from linplane_api.kinds import LINEAR_MODEL, MODEL_SERVER
 from support import eventually
 
 Deny = Callable[[str], None]
-POLICIES = "linplane-version-in-use", "linplane-freeze-current", "linplane-own-report", "linplane-own-result"
+POLICIES = (
+    "linplane-version-in-use",
+    "linplane-server-in-use",
+    "linplane-freeze-current",
+    "linplane-own-report",
+    "linplane-own-result",
+)
 
 
 @pytest.fixture(scope="session")
@@ -23,9 +29,11 @@ def policies(control_plane: ControlPlane) -> None:
     admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     admin.create(version("v1"), namespace)
     admin.create(route("v1"), namespace)
+    admin.create(model_server(), namespace)
     accounts = f"system:serviceaccount:{namespace}"
     server = admin.impersonating(f"{accounts}:linplane-server-default", ["system:masters"])
     trainer = admin.impersonating(f"{accounts}:linplane-trainer", ["system:masters"])
+    eventually(lambda: _warns(admin, lambda: admin.delete(MODEL_SERVER, "default", namespace, dryRun="All")))
     freeze = {"spec": {"frozen": True}}
     eventually(lambda: _warns(admin, lambda: admin.delete(LINEAR_MODEL, "iris-v1", namespace, dryRun="All")))
     eventually(lambda: _warns(admin, lambda: admin.patch(LINEAR_MODEL, "iris-v1", freeze, namespace, dryRun="All")))

@@ -27,6 +27,11 @@ def route(current: str, *candidates: str, name: str = "iris", model: str = "iris
     return {"apiVersion": API_VERSION, "kind": "ModelRoute", "metadata": {"name": name}, "spec": spec}
 
 
+def model_server(name: str = "default") -> Object:
+    """A ModelServer with an empty spec."""
+    return {"apiVersion": API_VERSION, "kind": "ModelServer", "metadata": {"name": name}, "spec": {}}
+
+
 def config_map(name: str, **data: str) -> Object:
     """A ConfigMap."""
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}

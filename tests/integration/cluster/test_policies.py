@@ -10,14 +10,17 @@ from cluster.client import ApiError, Client
 from cluster.controlplane import ControlPlane
 from cluster.kinds import NAMESPACE, POLICY, POLICY_BINDING
 from integration.cluster.conftest import POLICIES, Deny
-from integration.cluster.objects import config_map, route, version
-from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE
+from integration.cluster.objects import config_map, model_server, route, version
+from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
 from support import eventually
 
 pytestmark = pytest.mark.usefixtures("policies")
 Object = dict[str, Any]
 
 IN_USE = "version {} is in use: route {} names it, and without it goes on with what it has"
+SERVER_IN_USE = (
+    "ModelServer {} is in use by route {}: its pods go with it, and nothing answers for this route until new pods do"
+)
 FREEZE = "version {} is the current version of route {}: its share of the requests gets 503 until the route is switched"
 STILL_SERVED = (
     "route iris still serves version v1, for its switch to v2 is not in effect yet: "
@@ -218,6 +221,32 @@ def test_the_garbage_collector_is_not_stopped(control_plane: ControlPlane, names
     event = control_plane.audit.wait_for(mark, verb="delete", objectRef__name="iris-v1", objectRef__namespace=namespace)
     assert event["user"]["username"] == "system:serviceaccount:kube-system:generic-garbage-collector"
     assert admin.find(MODEL_ROUTE, "iris", namespace) is not None
+
+
+# ---- a ModelServer in use ----
+
+
+def test_deleting_a_server_in_use_warns_once_for_each_route(admin: Client, namespace: str) -> None:
+    """Whatever the route's own version is; a server that no route names, or that of a chart's test, goes in silence."""
+    _store(admin, namespace, *(model_server(name) for name in ("default", "blue", "helm-test")))
+    _store(
+        admin, namespace, route("v1"), _on(route("v1", name="rose"), "blue"), _on(route("v1", name="t"), "helm-test")
+    )
+
+    def warnings(name: str) -> list[str]:
+        admin.delete(MODEL_SERVER, name, namespace, dryRun="All")
+        return admin.warnings
+
+    eventually(lambda: warnings("blue"))
+    for name, user in (("default", "iris"), ("blue", "rose")):
+        assert warnings(name) == [_warning("linplane-server-in-use", SERVER_IN_USE.format(name, user))]
+    assert warnings("helm-test") == []
+    admin.delete(MODEL_ROUTE, "rose", namespace)
+    eventually(lambda: warnings("blue") == [])
+
+
+def _on(body: Object, server: str) -> Object:
+    return {**body, "spec": {**body["spec"], "serverName": server}}
 
 
 # ---- freezing the current version ----

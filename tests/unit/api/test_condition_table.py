@@ -13,7 +13,7 @@ STALLED InvalidSpec BadData AcceptanceMissed TrainingChanged InvalidArtifact Dig
 STALLED NameTaken ServerUnsupported RoutingFull CurrentFrozen VersionFrozen
 STALLED TrainingFailed DeadlineExceeded OOMKilled Evicted ResultRefused
 RECONCILING Training Pending QuotaExceeded PodRefused Unschedulable ImagePullFailed NotTrained
-RECONCILING ReplicasBehind NoReplicas
+RECONCILING ReplicasBehind NoReplicas RoutingLost
 INHERITED VersionNotReady CandidateUnavailable ArtifactLost
 """
 

@@ -52,11 +52,12 @@ def test_rendered_policies_are_their_source() -> None:
     "values", [{"policies": {"versionInUse": "Deny"}}, {"hardened": True, "watchNamespaces": ["shop"]}]
 )
 def test_deleting_a_version_in_use_can_be_refused(values: Object) -> None:
-    """That one binding changes, and nothing else."""
+    """The bindings of a version and of a ModelServer in use change, and nothing else."""
     before, after = shipped(), shipped(values)
-    key = ("ValidatingAdmissionPolicyBinding", "linplane-version-in-use")
-    assert after[key]["spec"]["validationActions"] == ["Deny"]
-    before[key]["spec"]["validationActions"] = ["Deny"]
+    for name in ("linplane-version-in-use", "linplane-server-in-use"):
+        key = ("ValidatingAdmissionPolicyBinding", name)
+        assert after[key]["spec"]["validationActions"] == ["Deny"]
+        before[key]["spec"]["validationActions"] = ["Deny"]
     assert after == before
 
 

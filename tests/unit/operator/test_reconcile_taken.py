@@ -267,7 +267,7 @@ def test_a_routing_configmap_that_somebody_made_immutable_is_theirs_to_delete(si
     sim.edit(MODEL_ROUTE, "homes", version="v2")
     sim.settle()
     assert told(sim.route(), "Accepted") == ("False", "ChildRefused")
-    assert "Once you delete it, it is made anew" in status_condition(sim.route(), "Accepted")["message"]
+    assert "Delete it: the operator makes it again" in status_condition(sim.route(), "Accepted")["message"]
     assert sim.route()["status"]["trafficSummary"] == "v1 100"
     assert told(sim.route("other"), "Ready") == ("True", "Ready")
     assert sim.routing()["data"] == body["data"]

@@ -6,7 +6,14 @@ from linplane_api.conditions import Reason
 from linplane_api.document import Unavailable, make_entry
 from linplane_operator.compile.news import manager_of
 from linplane_operator.compile.replicas import Acknowledged
-from linplane_operator.compile.route import percent, refuse, route_conditions, route_status
+from linplane_operator.compile.route import (
+    percent,
+    refuse,
+    route_conditions,
+    route_status,
+    servable_of,
+    servable_without_document,
+)
 from unit.operator.builders import document, model_route
 
 YES = (Reason.ACCEPTED, "the spec is in effect")
@@ -80,7 +87,8 @@ def test_each_case(name):
     """Ready is True exactly where the three others are, and else says why with the first that is not."""
     accepted, doc, current, replicas, servable, converged, ready = CASES[name]
     entry = make_entry(doc, 3) if doc else None
-    conditions = route_conditions(accepted, entry, current, replicas)
+    servable_now = servable_of(doc) if doc else servable_without_document(model_route(), None, ())
+    conditions = route_conditions(accepted, servable_now, entry, current, replicas)
     assert [c.reason for c in conditions] == [accepted[0], servable, converged, ready]
     statuses = [c.status for c in conditions]
     assert statuses[3] == ("True" if statuses[:3] == ["True"] * 3 else "False")

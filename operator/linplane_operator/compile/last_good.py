@@ -1,0 +1,63 @@
+"""What a route served last, as its own status tells: for an operator that has never seen the document itself."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+
+from linplane_api.conditions import Reason
+from linplane_api.document import Candidate, RouteDocument, SplitKey, Unavailable
+from linplane_api.resources import ModelRouteStatus, Share
+
+from .objects import Object, name_of, spec_of, status_of
+from .versions import Version
+
+
+def has_served(route: Object) -> bool:
+    """The status tells of a version that served once."""
+    status = status_of(route)
+    return bool(status.get("version") or status.get("switches"))
+
+
+def document_of_status(route: Object) -> RouteDocument | None:
+    """Current version, split and previous version, without weights; None if the status tells of no current version.
+
+    A candidate that had no share then is not in the status, so it is not in the split either.
+    """
+    if not status_of(route).get("version"):
+        return None
+    try:
+        status = msgspec.convert(status_of(route), ModelRouteStatus)
+        document = RouteDocument(
+            route=name_of(route),
+            model=spec_of(route)["model"],
+            current=status.version,
+            split=tuple(Candidate(s.version, _share(s)) for s in status.traffic or () if s.version != status.version),
+            split_key=SplitKey(name_of(route)),
+            versions={},
+            named={},
+            previous=status.previous_version,
+            unavailable=Unavailable(Reason.VERSION_NOT_READY, "only the status tells of it"),
+        )
+        return msgspec.convert(msgspec.to_builtins(document), RouteDocument)  # a constructor checks no types
+    except (ArithmeticError, ValueError):  # edited by hand, past what the CRD allows
+        return None
+
+
+def _share(share: Share) -> int:
+    return int(Decimal(share.percent) * 100)
+
+
+def missing_versions(
+    document: RouteDocument, versions: Mapping[str, Version], before: RouteDocument | None
+) -> tuple[str, ...]:
+    """The versions that had traffic in `before`, still have a place in `document`, and have no weights there for now.
+
+    Empty if one of them is frozen: a freeze is meant, and waits for nothing.
+    """
+    if before is None:
+        return ()
+    placed = {document.current, *(candidate.version for candidate in document.split)}
+    missing = [v for v, _ in before.traffic() if v in placed and v not in document.versions]
+    frozen = any(version in versions and versions[version].frozen for version in missing)
+    return () if frozen else tuple(missing)

@@ -1,0 +1,284 @@
+"""What a route served last outlives the routing ConfigMap, the ModelServer, the artifacts and the process."""
+
+from datetime import timedelta
+
+import pytest
+
+from linplane_api import names
+from linplane_api.document import parse_entry
+from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
+from linplane_operator.compile.objects import Settings
+from unit.operator.builders import linear_model, model_route, status_condition, text, told
+
+ROUTING = "linplane-routing-default"
+
+
+def waiting(sim, *, split=()):
+    """A route that serves v1, perhaps with candidates, and asks for v9, which does not exist."""
+    sim.results["homes-v2"] = lambda: {names.ARTIFACT_KEY: text(3.0)}
+    sim.apply(linear_model("v1"), linear_model("v2"), model_route(split=split))
+    sim.settle()
+    sim.edit(MODEL_ROUTE, "homes", version="v9", split=None)
+    sim.settle()
+    assert told(sim.route(), "Accepted") == ("False", "VersionNotFound")
+    return sim.document()
+
+
+def delete_server(sim):
+    """With what it owns."""
+    sim.delete(MODEL_SERVER, "default")
+    assert sim.store.get(CONFIG_MAP, ROUTING) is None
+
+
+def delete_configmap(sim):
+    sim.delete(CONFIG_MAP, ROUTING)
+
+
+def damage_entry(sim):
+    body = sim.routing()
+    sim.store.update(CONFIG_MAP, body, {**body, "data": {**body["data"], "route.homes": "{}"}})
+
+
+def remove_entry(sim):
+    body = sim.routing()
+    data = {key: value for key, value in body["data"].items() if key != "route.homes"}
+    sim.store.update(CONFIG_MAP, body, {**body, "data": data})
+
+
+LOSSES = [delete_configmap, delete_server, damage_entry, remove_entry]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("lose", LOSSES)
+def test_traffic_outlives_what_holds_its_document(sim, lose, restart):
+    """Version, split and previous version go on as they were, by this process and by the next one."""
+    before = waiting(sim, split=[("v2", 10)])
+    lose(sim)
+    if restart:
+        sim.start()
+    sim.settle()
+    assert sim.document() == before
+    status = sim.route()["status"]
+    assert (status["version"], status["trafficSummary"]) == ("v1", "v1 90, v2 10")
+    assert told(sim.route(), "Servable") == ("True", "Serving")
+    assert told(sim.route(), "Converged") == ("True", "Converged")
+    assert "traffic stays on v1" in status_condition(sim.route(), "Accepted")["message"]
+    assert sim.failures == []
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_the_previous_version_is_remembered(sim, restart):
+    """For its features go on being accepted."""
+    waiting(sim)
+    sim.edit(MODEL_ROUTE, "homes", version="v2")
+    sim.settle()
+    sim.edit(MODEL_ROUTE, "homes", version="v9")
+    sim.settle()
+    before = sim.document()
+    assert (before.current, before.previous) == ("v2", "v1")
+    delete_configmap(sim)
+    if restart:
+        sim.start()
+    sim.settle()
+    assert sim.document() == before
+
+
+def test_every_configmap_deleted_takes_no_traffic_away_while_versions_train_again(sim):
+    """The weights are those of the entries that were seen last."""
+    before = waiting(sim, split=[("v2", 10)])
+    sim.trains = False
+    for body in sim.store.all(CONFIG_MAP):
+        sim.delete(CONFIG_MAP, body["metadata"]["name"])
+    sim.settle()
+    assert told(sim.model("v1"), "Ready") == ("False", "ArtifactLost")
+    assert "go on with" not in status_condition(sim.model("v1"), "Ready")["message"]
+    assert sim.document() == before
+    assert told(sim.route(), "Servable") == ("True", "Serving")
+    sim.trains = True
+    sim.settle()
+    assert told(sim.model("v1"), "Ready") == ("True", "Validated")
+    assert sim.document() == before
+
+
+def test_a_version_that_was_deleted_goes_on_from_memory(sim):
+    """Nothing else has its weights any more."""
+    before = waiting(sim)
+    sim.delete(LINEAR_MODEL, "homes-v1")
+    sim.settle()
+    delete_configmap(sim)
+    sim.settle()
+    assert sim.document().versions == before.versions
+    assert sim.route()["status"]["trafficSummary"] == "v1 100"
+
+
+def test_a_frozen_version_is_not_taken_from_memory(sim):
+    """Neither from the entry nor from the status, and it is not waited for."""
+    waiting(sim, split=[("v2", 10)])
+    sim.loads = False
+    sim.edit(LINEAR_MODEL, "homes-v1", frozen=True)
+    sim.edit(LINEAR_MODEL, "homes-v2", frozen=True)
+    delete_configmap(sim)
+    sim.start()
+    sim.settle()
+    assert sim.document().versions == {}
+    assert told(sim.route(), "Servable") == ("False", "CurrentFrozen")
+    assert sim.route()["status"]["version"] == "v1"
+
+
+def lost_with_everything(sim):
+    """The operator restarts, and neither an entry nor the weights of v1 are left; v1 is not trained again."""
+    before = waiting(sim)
+    sim.trains = False
+    for body in sim.store.all(CONFIG_MAP):
+        sim.delete(CONFIG_MAP, body["metadata"]["name"])
+    for job in sim.store.all(JOB):
+        sim.delete(JOB, job["metadata"]["name"])
+    sim.start()
+    sim.settle()
+    return before
+
+
+def pass_seconds(sim, seconds):
+    sim.now += timedelta(seconds=seconds)
+    sim.ask(*(key for key, due in sim.later.items() if due <= sim.now))
+    sim.settle()
+
+
+def test_a_configmap_waits_a_minute_for_weights_that_are_not_known(sim):
+    """Meanwhile the servers go on with what they hold, and the conditions say so; then the version is there again."""
+    before = lost_with_everything(sim)
+    assert sim.store.get(CONFIG_MAP, ROUTING) is None
+    assert told(sim.route(), "Servable") == ("Unknown", "RoutingLost")
+    assert "go on with what they hold" in status_condition(sim.route(), "Servable")["message"]
+    assert told(sim.route(), "Ready")[0] == "False"
+    assert (sim.route()["status"]["version"], sim.route()["status"]["trafficSummary"]) == ("v1", "v1 100")
+    assert told(sim.get(MODEL_SERVER, "default"), "Available")[0] == "True"
+    pass_seconds(sim, 50)
+    assert sim.store.get(CONFIG_MAP, ROUTING) is None
+    sim.trains = True
+    sim.settle()
+    assert sim.document() == before
+    assert told(sim.route(), "Servable") == ("True", "Serving")
+
+
+def test_after_a_minute_the_route_is_answered_503_and_comes_back_by_itself(sim):
+    """The status still says which version it is that is waited for."""
+    before = lost_with_everything(sim)
+    pass_seconds(sim, 61)
+    assert told(sim.route(), "Servable") == ("False", "VersionNotReady")
+    assert sim.document().unavailable.reason == "VersionNotReady"
+    assert "v1" in sim.document().unavailable.message
+    assert "traffic stays" not in status_condition(sim.route(), "Accepted")["message"]
+    assert sim.route()["status"]["version"] == "v1"
+    sim.start()
+    sim.trains = True
+    sim.settle()
+    assert sim.document() == before
+
+
+def test_a_route_beside_it_waits_no_longer_than_the_minute(sim):
+    """One that never served is served then, too."""
+    lost_with_everything(sim)
+    sim.apply(model_route("v2", name="other"))
+    sim.settle()
+    pass_seconds(sim, 61)
+    sim.edit(LINEAR_MODEL, "homes-v2", frozen=None)
+    sim.trains = True
+    sim.settle()
+    assert told(sim.route("other"), "Ready") == ("True", "Ready")
+
+
+def test_a_switch_that_can_be_carried_out_waits_for_nothing(sim):
+    """What was last good is needed only for a version that cannot serve."""
+    waiting(sim)
+    sim.trains = False
+    sim.delete(CONFIG_MAP, sim.model("v1")["status"]["artifact"])
+    delete_configmap(sim)
+    sim.start()
+    sim.edit(MODEL_ROUTE, "homes", version="v2")
+    sim.settle()
+    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert (sim.document().current, sim.document().previous) == ("v2", "v1")
+
+
+def test_a_route_whose_last_version_is_not_known_says_so(sim):
+    """It served once, so "never" would be wrong."""
+    waiting(sim)
+    status = sim.route()["status"]
+    gone = ("version", "previousVersion", "traffic", "trafficSummary")
+    sim.set_status(MODEL_ROUTE, "homes", {key: value for key, value in status.items() if key not in gone})
+    delete_configmap(sim)
+    sim.start()
+    for _ in range(2):
+        sim.settle()
+        message = status_condition(sim.route(), "Servable")["message"]
+        assert "the last good version of this route is not known any more; spec.version v9 does not exist" in message
+        assert told(sim.route(), "Servable") == ("False", "VersionNotReady")
+        sim.start()
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"traffic": [{"version": "v2", "percent": "many"}]},
+        {"traffic": "all"},
+        {"version": "No Such"},
+        {"traffic": [{"version": "v2", "percent": "60"}, {"version": "v3", "percent": "60"}]},
+        {"previousVersion": 7},
+    ],
+)
+def test_a_status_that_makes_no_sense_is_no_memory(sim, status):
+    """Whoever wrote it: nothing breaks."""
+    waiting(sim)
+    sim.set_status(MODEL_ROUTE, "homes", {**sim.route()["status"], **status})
+    delete_configmap(sim)
+    sim.start()
+    sim.settle()
+    assert told(sim.route(), "Servable") == ("False", "VersionNotReady")
+
+
+def test_a_route_made_again_under_the_same_name_has_no_memory(sim):
+    """It is another object."""
+    waiting(sim)
+    sim.delete(MODEL_ROUTE, "homes")
+    delete_configmap(sim)
+    sim.apply(model_route("v9"))
+    sim.settle()
+    assert told(sim.route(), "Servable") == ("False", "NeverServed")
+    assert "no version of this route has been Ready yet" in status_condition(sim.route(), "Servable")["message"]
+
+
+def document_of(sim, server="blue"):
+    return parse_entry(sim.get(CONFIG_MAP, f"linplane-routing-{server}")["data"]["route.homes"]).document
+
+
+def test_a_deleted_server_is_named_by_its_routes_and_comes_back_with_their_traffic(new_sim):
+    """Nothing answers meanwhile; the status still says what did."""
+    sim = new_sim(settings=Settings())
+    metadata = {"name": "blue", "namespace": "default"}
+    blue = {"apiVersion": names.API_VERSION, "kind": "ModelServer", "metadata": metadata, "spec": {}}
+    sim.apply(blue, linear_model(), model_route(serverName="blue"))
+    sim.settle()
+    sim.edit(MODEL_ROUTE, "homes", version="v9")
+    sim.settle()
+    before = document_of(sim)
+    sim.delete(MODEL_SERVER, "blue")
+    sim.settle()
+    assert told(sim.route(), "Servable") == ("False", "ServerNotFound")
+    message = status_condition(sim.route(), "Servable")["message"]
+    assert message == "ModelServer blue is gone; nothing answers for this route"
+    assert sim.route()["status"]["version"] == "v1"
+    sim.start()
+    sim.apply(blue)
+    sim.settle()
+    assert document_of(sim) == before
+
+
+def test_nothing_is_written_at_rest_while_a_configmap_waits(sim):
+    """However often it is looked at."""
+    lost_with_everything(sim)
+    writes = sim.store_writes
+    for _ in range(3):
+        sim.resync()
+        sim.settle()
+    assert sim.store_writes == writes

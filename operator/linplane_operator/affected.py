@@ -122,6 +122,9 @@ def _reported(world: World, namespace: str, before: Object, after: Object) -> It
     for report in reports:
         for rejected in report.get("rejected") or ():
             yield MODEL_ROUTE.kind, namespace, str(rejected.get("route"))
+    old, new = (report.get("lacking") or [] for report in reports)
+    for lacking in (*old, *new) if old != new else ():
+        yield MODEL_ROUTE.kind, namespace, str(lacking.get("route"))
 
 
 def _pod(world: World, namespace: str, before: Object, after: Object) -> Iterator[WorkKey]:

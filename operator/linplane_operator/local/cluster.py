@@ -3,8 +3,10 @@
 from linplane_api.kinds import BY_KIND, CONFIG_MAP, DEPLOYMENT, JOB, Kind
 
 from ..cluster import ConflictError, NameTakenError
+from ..compile.lacking import MISSING_FEATURES
 from ..compile.objects import Object, controller_uid, meta, name_of, uid_of
 from .store import Store
+from .story import Line, Tell
 
 KEPT = (CONFIG_MAP, JOB, DEPLOYMENT)
 """The children that mean something here; Services, accounts, roles and budgets do not."""
@@ -13,10 +15,11 @@ KEPT = (CONFIG_MAP, JOB, DEPLOYMENT)
 class LocalCluster:
     """`Cluster` for local mode. Everything is at hand, so nothing here waits; there is one namespace."""
 
-    def __init__(self, store: Store, url: str) -> None:
+    def __init__(self, store: Store, url: str, tell: Tell) -> None:
         """`url` is where the server answers."""
         self._store = store
         self._url = url
+        self._tell = tell
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:  # noqa: ARG002
         """The object as it is."""
@@ -64,8 +67,10 @@ class LocalCluster:
         """Deletes that very object and what it owns."""
         self._store.delete(kind, seen)
 
-    def event(self, about: Object, *, warning: bool, reason: str, message: str) -> None:
-        """Nothing: `story` tells of the objects themselves."""
+    def event(self, about: Object, *, warning: bool, reason: str, message: str) -> None:  # noqa: ARG002
+        """Of features that callers do not send; of all else `story` tells by the objects themselves."""
+        if reason == MISSING_FEATURES:
+            self._tell(Line("warning", f"route {name_of(about)}: {message}", "warning"))
 
     def url_of(self, route: Object) -> str:
         """The route by path, which needs no name resolution."""

@@ -111,7 +111,7 @@ class Loop:
             retry="save its manifest once more, or change training, its data or job",
         )
         self._reconciler = Reconciler(
-            self._world, LocalCluster(self._store, url), settings, now=self._now, ask=self._ask
+            self._world, LocalCluster(self._store, url, self._tell), settings, now=self._now, ask=self._ask
         )
         slots = self._options.trainers or len(os.sched_getaffinity(0))
         self._jobs = Jobs(self._layout, self._store, slots, self._now, self._tell)

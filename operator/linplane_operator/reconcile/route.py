@@ -8,6 +8,7 @@ from linplane_api.resources import ModelRouteSpec, plain
 from ..cluster import NameTakenError, RefusedError
 from ..compile.access import make_route_service
 from ..compile.conditions import settle
+from ..compile.lacking import Lack, lacking_of, with_lacking
 from ..compile.model import LOOK_AGAIN
 from ..compile.objects import Object, generation_of, is_deleting, status_of
 from ..compile.replicas import loaded_by
@@ -15,6 +16,7 @@ from ..compile.route import route_conditions, route_status, servable_of, servabl
 from ..compile.routing import Compiled, has_room, named_versions
 from ..survey import Routing
 from ..world import key_of
+from .lacking import LackingEvents
 from .routing import RoutingWriter
 from .tools import NOBODY, Tools, problem_of, sooner
 
@@ -32,6 +34,7 @@ class RouteReconciler:
         self._lookout = tools.lookout
         self._statuses = tools.statuses
         self._routing = routing
+        self._lacking = LackingEvents(tools.cluster, tools.now)
 
     async def reconcile(self, namespace: str, name: str) -> float | None:
         """Reconciles one; says after how many seconds to look again."""
@@ -39,6 +42,7 @@ class RouteReconciler:
         if route is None or is_deleting(route):
             self._survey.forget(namespace, name)
             self._statuses.forget(MODEL_ROUTE, namespace, name)
+            self._lacking.forget(namespace, name)
             return None
         spec = self._survey.route_spec(route)
         await self._lookout.look_around(namespace, spec)
@@ -50,6 +54,7 @@ class RouteReconciler:
             await self._lookout.versions(namespace, spec.model, named_versions(spec, before))
         compiled = self._survey.compile(namespace, name, spec, entry)
         acknowledged, current = NOBODY, False
+        lacking: list[Lack] = []
         if refusal:
             accepted = (refusal.reason, refusal.message)
         else:
@@ -59,10 +64,12 @@ class RouteReconciler:
             await self._lookout.replicas(namespace, spec.server_name, routing.state.uid, entry.sequence)
             replicas = self._survey.replicas(namespace, spec.server_name)
             acknowledged = loaded_by(replicas, routing.state.uid, entry.sequence, name)
+            lacking = lacking_of(replicas, name, entry.document)
+        self._lacking.tell(route, lacking)
         # without a ConfigMap the servers go on with what they hold
         shown = entry or (self._survey.last_entry(route) if refusal is None else None)
         servable = servable_of(shown.document) if shown else servable_without_document(route, refusal, compiled.missing)
-        wishes = route_conditions(accepted, servable, entry, current, acknowledged)
+        wishes = route_conditions(accepted, with_lacking(servable, lacking), entry, current, acknowledged)
         conditions = settle(wishes, status_of(route), generation_of(route), self._stamp())
         url = self._cluster.url_of(route) if refusal is None else ""
         status = route_status(route, shown, conditions, acknowledged, url=url, now=self._stamp())

@@ -61,7 +61,7 @@ class Sim:
         self.later: dict[WorkKey, datetime] = {}  # to look at again, and when
         self.store = _Store(self)
         self.store.load()
-        self.cluster = Recorder(LocalCluster(self.store, "http://here"), lambda: self.store_writes)
+        self.cluster = Recorder(LocalCluster(self.store, "http://here", lambda _: None), lambda: self.store_writes)
         self.reconciler = Reconciler(
             self.world, self.cluster, self.settings, now=lambda: self.now, budget=self.budget, ask=self.ask
         )

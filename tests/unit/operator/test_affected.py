@@ -131,6 +131,17 @@ def test_a_report_concerns_every_route_whose_document_it_refuses_or_did(world):
     assert event(world, REPLICA_REPORT, refuses, report()) == WAITING | {("ModelRoute", "homes")}
 
 
+def test_a_report_concerns_the_routes_whose_callers_lack_a_feature_if_that_changed(world):
+    """A count that stays costs nothing."""
+    lacks, more = (
+        report(lacking=[{"route": "homes", "version": "v1", "feature": "area", "count": count}]) for count in (3, 4)
+    )
+    assert event(world, REPLICA_REPORT, report(), lacks) == WAITING | {("ModelRoute", "homes")}
+    assert event(world, REPLICA_REPORT, lacks, more) == WAITING | {("ModelRoute", "homes")}
+    assert event(world, REPLICA_REPORT, lacks, report()) == WAITING | {("ModelRoute", "homes")}
+    assert event(world, REPLICA_REPORT, lacks, {**lacks, "metadata": {**lacks["metadata"], "x": "y"}}) == WAITING
+
+
 def test_the_first_pod_to_serve_and_the_last_concern_every_route(world):
     """For then the truth of every one of them changes; else only who waits is concerned."""
     assert event(world, POD, None, pod(ready=False)) == WAITING

@@ -1,0 +1,46 @@
+"""Tells of features that callers do not send: at most one Event an hour for each version of a route."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from linplane_api.conditions import ConditionType
+
+from ..cluster import Cluster
+from ..compile.lacking import MISSING_FEATURES, Lack
+from ..compile.objects import Object, status_of
+from ..world import Key, key_of
+
+EVERY = timedelta(hours=1)
+
+
+class LackingEvents:
+    """See the module. `now` is the clock."""
+
+    def __init__(self, cluster: Cluster, now: Callable[[], datetime]) -> None:
+        self._cluster = cluster
+        self._now = now
+        self._told: dict[Key, dict[str, tuple[datetime, int]]] = {}  # by route and version: when, of how many requests
+
+    def tell(self, route: Object, lacking: Sequence[Lack]) -> None:
+        """An Event for each version that more requests lacked features of; none if the status, which an earlier process
+        wrote, says it already.
+        """
+        if not lacking:
+            return
+        known = next((c.get("message", "") for c in status_of(route).get("conditions") or () if _is_servable(c)), "")
+        told = self._told.setdefault(key_of(route), {})
+        for lack in lacking:
+            when, count = told.get(lack.version, (None, 0))
+            if when and lack.count < count:  # a replica started again, and counts from zero
+                told[lack.version] = (when, lack.count)
+            elif lack.count > count and lack.message not in known and (when is None or self._now() >= when + EVERY):
+                self._cluster.event(route, warning=True, reason=MISSING_FEATURES, message=lack.message)
+                told[lack.version] = (self._now(), lack.count)
+
+    def forget(self, namespace: str, route: str) -> None:
+        """A route is gone."""
+        self._told.pop((namespace, route), None)
+
+
+def _is_servable(item: Object) -> bool:
+    return bool(item.get("type") == ConditionType.SERVABLE)

@@ -216,6 +216,13 @@ class RateLimitSpec(Part, frozen=True):
     per: Literal["Client", "Route"] = "Client"
 
 
+class ServiceSettings(Part, frozen=True):
+    """What is added to the route's Service."""
+
+    labels: LabelValues | None = None
+    annotations: Annotations | None = None
+
+
 class ModelRouteSpec(Part, frozen=True):
     """Which version serves, and the A/B split."""
 
@@ -224,6 +231,7 @@ class ModelRouteSpec(Part, frozen=True):
     split: Annotated[tuple[SplitEntry, ...], msgspec.Meta(max_length=2)] = ()
     split_key: SplitKeySpec | None = None
     rate_limit: RateLimitSpec | None = None
+    service: ServiceSettings | None = None
     server_name: ServerName = "default"
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from linplane_api import names
 from linplane_api.kinds import DISRUPTION_BUDGET, ROLE, ROLE_BINDING, SERVICE, SERVICE_ACCOUNT
+from linplane_api.resources import ServiceSettings
 
-from .objects import Object, child, meta, name_of, server_of
+from .objects import Object, child, meta, name_of, server_of, with_users
 from .server import selector
 from .training import SERVICE_ACCOUNT as TRAINER
 
@@ -51,14 +52,14 @@ def make_server_network(server: Object) -> tuple[Object, ...]:
     return service, budget
 
 
-def make_route_service(route: Object) -> Object:
-    """The Service of the route's own name, in front of its ModelServer's pods."""
+def make_route_service(route: Object, settings: ServiceSettings | None) -> Object:
+    """The Service of the route's own name, in front of its ModelServer's pods, with what its spec adds to it."""
     service = child(SERVICE, name_of(route), route, "route", {names.LABEL_ROUTE: name_of(route)})
     service["spec"] = {
         "selector": selector(server_of(route)),
         "ports": [{"name": "http", "port": names.SERVICE_PORT, "targetPort": "http", "protocol": "TCP"}],
     }
-    return service
+    return with_users(service, settings.labels, settings.annotations) if settings else service
 
 
 def make_trainer_access(namespace: str, owners: Iterable[Object], results: Iterable[str]) -> tuple[Object, ...]:

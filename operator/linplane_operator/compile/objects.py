@@ -122,3 +122,12 @@ def child(kind: Kind, name: str, owner: Object, component: str, labels: Mapping[
             ],
         },
     }
+
+
+def with_users(body: Object, labels: Mapping[str, str] | None, annotations: Mapping[str, str] | None) -> Object:
+    """A child with the labels and annotations that a user asks for added to its own, which win."""
+    own = meta(body)
+    added = {"labels": {**(labels or {}), **own["labels"]}}
+    if annotations:
+        added["annotations"] = {**annotations, **(own.get("annotations") or {})}
+    return {**body, "metadata": {**own, **added}}

@@ -11,7 +11,7 @@ from linplane_api.kinds import CONFIG_MAP, JOB
 from linplane_api.resources import Data, JobSettings, LinearModelSpec, PodSettings, TrainingSpec, decimal, stable
 from linplane_api.task import EXIT_BAD_DATA, FileData, SyntheticData, Task, UriData
 
-from .objects import Object, Settings, child, name_of, uid_of
+from .objects import Object, Settings, child, name_of, uid_of, with_users
 
 DATA_DIR = "/var/lib/linplane/data"
 SERVICE_ACCOUNT = "linplane-trainer"
@@ -103,6 +103,7 @@ def make_job(model: Object, spec: LinearModelSpec, task: Task, data: str, settin
     job = training.job or JobSettings()
     name = job_name(model, spec)
     body = child(JOB, name, model, "trainer", {names.LABEL_MODEL: spec.model, names.LABEL_VERSION: spec.version})
+    pod_labels = {**(job.labels or {}), **body["metadata"]["labels"]}
     body["metadata"]["annotations"] = job_annotations(spec, data)
     pod_spec: Object = {
         "serviceAccountName": SERVICE_ACCOUNT,
@@ -114,14 +115,14 @@ def make_job(model: Object, spec: LinearModelSpec, task: Task, data: str, settin
         "volumes": _volumes(training.data),
     }
     pod_spec |= pod_placement(job)
-    pod_meta = {"labels": {**(job.labels or {}), **body["metadata"]["labels"]}, "annotations": job.annotations or {}}
+    pod_meta = {"labels": pod_labels, "annotations": job.annotations or {}}
     body["spec"] = {
         "backoffLimit": job.backoff_limit,
         "activeDeadlineSeconds": job.active_deadline_seconds,
         "podFailurePolicy": {"rules": list(FAILURE_RULES)},
         "template": {"metadata": pod_meta, "spec": pod_spec},
     }
-    return body
+    return with_users(body, job.labels, job.annotations)
 
 
 FAILURE_RULES: list[Object] = [

@@ -81,7 +81,7 @@ class RouteReconciler:
         if taken := self._survey.taken(key_of(route)[0], spec.server_name):
             return Reason.NAME_TAKEN, taken
         try:
-            await self._cluster.apply(make_route_service(route))
+            await self._cluster.apply(make_route_service(route, spec.service))
         except (NameTakenError, RefusedError) as error:
             return problem_of(error)
         return None

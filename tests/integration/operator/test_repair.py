@@ -266,6 +266,28 @@ def test_a_lost_status_is_rebuilt_without_training(site: Site) -> None:
     assert site.get(CONFIG_MAP, after["status"]["artifact"])["metadata"]["uid"] == artifact
 
 
+def test_labels_and_annotations_of_the_user_reach_job_and_service(site: Site) -> None:
+    """One that is asked for no longer goes; what others have added stays. The queue's label is on the Job itself."""
+    queue = {"kueue.x-k8s.io/queue-name": "nightly"}
+    site.apply(version("v1", "queued", training={**SYNTHETIC, "job": {"labels": queue}}))
+    site.apply(route("v1", name="queued", model="queued"))
+    site.patch_route("queued", service={"labels": {"team": "red"}, "annotations": {"mesh": "on"}})
+    site.comes_to(MODEL_ROUTE, "queued", "Ready", "True")
+    job = site.get(JOB, site.get(LINEAR_MODEL, "queued-v1")["status"]["job"])
+    assert job["metadata"]["labels"].items() >= queue.items()
+    assert job["spec"]["template"]["metadata"]["labels"].items() >= queue.items()
+    eventually(lambda: site.get(SERVICE, "queued")["metadata"]["labels"].get("team") == "red")
+    assert site.get(SERVICE, "queued")["metadata"]["annotations"]["mesh"] == "on"
+    site.admin.patch(SERVICE, "queued", {"metadata": {"annotations": {"theirs": "kept"}}}, site.namespace)
+    site.patch_route("queued", service={"labels": {"team": None, "tier": "gold"}, "annotations": None})
+    eventually(lambda: site.get(SERVICE, "queued")["metadata"]["labels"].get("tier") == "gold")
+    left = site.get(SERVICE, "queued")["metadata"]
+    assert "team" not in left["labels"]
+    assert left["annotations"].keys() == {"linplane.dev/applied", "theirs"}
+    for kind, name in ((MODEL_ROUTE, "queued"), (LINEAR_MODEL, "queued-v1")):
+        site.admin.delete(kind, name, site.namespace)
+
+
 def test_what_somebody_else_has_is_not_touched(site: Site) -> None:
     """A Service of the route's name: it is said, and taken once it is free."""
     port = {"name": "mine", "port": 99, "protocol": "TCP", "targetPort": 99}

@@ -152,6 +152,6 @@ def test_no_phase_and_no_field_of_a_pod_apart() -> None:
     assert not [path for tree in paths.values() for path in tree if path[-1:] == ("phase",)]
     job, server = ("spec", "training", "job"), ("spec",)
     shared = [path[len(job) :] for path in paths["linearmodels"] if path[: len(job)] == job and len(path) > len(job)]
-    own = {("backoffLimit",), ("activeDeadlineSeconds",)}
+    own = {("backoffLimit",), ("activeDeadlineSeconds",), ("labels",), ("annotations",)}  # the last two: of its Job too
     for path in set(shared) - own:
         assert paths["linearmodels"][job + path] == paths["modelservers"][server + path]

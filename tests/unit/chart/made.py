@@ -61,4 +61,4 @@ def everything() -> Iterator[tuple[str, Object]]:
 
 def others() -> list[Object]:
     """The objects beside them that a ModelServer and a route bring."""
-    return [*make_server_access(SERVER), *make_server_network(SERVER), make_route_service(ROUTE)]
+    return [*make_server_access(SERVER), *make_server_network(SERVER), make_route_service(ROUTE, None)]

@@ -7,10 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linplane_api import names
+from linplane_api.resources import ModelRouteSpec, ServiceSettings, parse_spec
 from linplane_api.task import EXIT_BAD_DATA, FileData, SyntheticData, UriData, parse_task
+from linplane_operator.compile.access import make_route_service
 from linplane_operator.compile.objects import Settings
-from linplane_operator.compile.training import job_name, make_job, make_result, make_task, recipe, result_name
-from unit.operator.builders import csv_training, linear_model, typed, with_meta
+from linplane_operator.compile.training import (
+    job_annotations,
+    job_name,
+    make_job,
+    make_result,
+    make_task,
+    recipe,
+    result_name,
+)
+from unit.operator.builders import csv_training, linear_model, model_route, typed, with_meta
 from unit.operator.planning import SETTINGS, csv_model, model
 
 LOCAL = Settings(file_uris=True, claims=False, allowed_hosts=("data.example",), denied_addresses=("10.0.0.1",))
@@ -114,6 +124,29 @@ def test_what_the_user_says_of_the_pod_is_there_and_cannot_replace_ours():
     assert template["spec"]["containers"][0]["resources"] == {"limits": {"memory": "1Gi"}}
     assert template["spec"]["nodeSelector"] == {"a": "b"}
     assert template["spec"]["tolerations"] == [{"key": "gpu", "operator": "Exists"}]
+
+
+def test_labels_and_annotations_reach_the_job_itself_and_never_retrain():
+    """A queueing system reads the Job, not its pods; our own keys stay ours."""
+    added = {"labels": {"kueue.x-k8s.io/queue-name": "nightly", names.LABEL_VERSION: "theirs", names.LABEL_NAME: "x"}}
+    added |= {"annotations": {"cost-centre": "7", names.ANNOTATION_JOB_SETTINGS: "theirs"}}
+    plain, owner = csv_training(), model(training={**csv_training(), "job": added})
+    metadata = made(owner, data="abc")["metadata"]
+    assert metadata["labels"] == {**made(model())["metadata"]["labels"], "kueue.x-k8s.io/queue-name": "nightly"}
+    assert metadata["annotations"] == {**job_annotations(typed(owner), "abc"), "cost-centre": "7"}
+    assert recipe(typed(owner)) == recipe(typed(model(training=plain)))
+
+
+def test_a_service_has_what_its_route_adds_beside_our_own():
+    """Labels and annotations, as for a mesh or a load balancer."""
+    route = with_meta(model_route(service={"labels": {"team": "x", names.LABEL_ROUTE: "theirs"}}), uid="r")
+    spec = parse_spec(route, ModelRouteSpec)
+    bare = make_route_service(route, None)
+    assert "annotations" not in bare["metadata"]
+    labels = make_route_service(route, spec.service)["metadata"]["labels"]
+    assert labels == {**bare["metadata"]["labels"], "team": "x"}
+    noted = make_route_service(route, ServiceSettings(annotations={"a": "b"}))
+    assert noted["metadata"] == {**bare["metadata"], "annotations": {"a": "b"}}
 
 
 def test_a_claim_is_mounted_read_only():

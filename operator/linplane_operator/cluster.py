@@ -24,6 +24,10 @@ class RefusedError(Exception):
     """
 
 
+class NamespaceTerminatingError(Exception):
+    """The namespace is being deleted: nothing can be made in it any more, and what is in it goes by itself."""
+
+
 class Cluster(Protocol):
     """All writes, and the one read that decides (a live GET before something is taken away).
 

@@ -16,6 +16,7 @@ from .objects import Object, Settings, child, controller_uid, meta, name_of, sta
 from .progress import has_begun, job_condition, job_progress, seconds_kept, seconds_to_pod
 from .training import (
     ANNOTATION_DATA,
+    ANNOTATION_SECOND_OF,
     UnsupportedDataError,
     artifact_labels,
     data_hash,
@@ -57,9 +58,10 @@ def unseen(model: Object, spec: LinearModelSpec, around: Belongings) -> list[tup
     if spec.training:
         name = result_name(model, spec)
         result = next((a for a in around.artifacts if name_of(a) == name), None)
-        if result is None:
+        job = next((job for job in around.jobs if name_of(job) == name), None)
+        if result is None or (job and job_condition(job, "Complete") and not result.get("data")):
             missing.append((CONFIG_MAP, name))
-        elif all(name_of(job) != name for job in around.jobs):
+        if result is not None and job is None:
             missing.append((JOB, name))
         ref = spec.training.data.config_map_key_ref
     else:
@@ -142,7 +144,9 @@ def _from_training(model: Object, spec: LinearModelSpec, around: Belongings, set
     result = next((a for a in around.artifacts if name_of(a) == name), None)
     job = next((j for j in around.jobs if name_of(j) == name), None)
     if result is not None and names.ARTIFACT_KEY in (result.get("data") or {}):
-        return replace(_finished(model, spec, result), job=name if job else None)
+        finished = _finished(model, spec, result, settings)
+        if job or finished.seal:
+            return replace(finished, job=name if job else None)
     ref = spec.training.data.config_map_key_ref if spec.training else None
     absent = find_key(ref, around.source) if ref else None
     if absent and (job is None or job_condition(job, "Failed")):
@@ -158,11 +162,11 @@ def _from_training(model: Object, spec: LinearModelSpec, around: Belongings, set
 
 
 def _is_spent(job: Object, result: Object | None, around: Belongings, wanted: Mapping[str, str]) -> bool:
-    """A Job with other settings or data that failed or has not begun, or one that ended well and whose result
-    somebody deleted.
+    """A Job with other settings or data that failed or has not begun, or one that ended well and whose result was
+    deleted, be it before it ended.
     """
     if job_condition(job, "Complete"):
-        return result is None
+        return result is None or _is_second(result, job)
     made_with = meta(job).get("annotations") or {}
     keys = (names.ANNOTATION_JOB_SETTINGS, ANNOTATION_DATA)
     is_other = any(made_with.get(key) != wanted.get(key) for key in keys)
@@ -172,7 +176,7 @@ def _is_spent(job: Object, result: Object | None, around: Belongings, wanted: Ma
 def _under_way(model: Object, spec: LinearModelSpec, job: Object, around: Belongings, settings: Settings) -> ModelPlan:
     """A Job without an artifact: what it waits for, or why it failed."""
     result = next((a for a in around.artifacts if name_of(a) == result_name(model, spec)), None)
-    create = (make_result(model, spec),) if result is None else ()
+    create = (make_result(model, spec, uid_of(job)),) if result is None else ()
     again = f"(Job {name_of(job)}; {settings.retry}, to try again)"
     if job_condition(job, "Complete"):
         reason, message = Reason.TRAINING_FAILED, f"the training ended without a result {again}"
@@ -185,9 +189,18 @@ def _under_way(model: Object, spec: LinearModelSpec, job: Object, around: Belong
     return _untrained(reason, message, create, job=name_of(job))
 
 
-def _finished(model: Object, spec: LinearModelSpec, result: Object) -> ModelPlan:
+def _is_second(result: Object, job: Object) -> bool:
+    """The Job may have written to the result before this one."""
+    return bool((meta(result).get("annotations") or {}).get(ANNOTATION_SECOND_OF) == uid_of(job))
+
+
+def _finished(model: Object, spec: LinearModelSpec, result: Object, settings: Settings) -> ModelPlan:
     verdict = check(result["data"][names.ARTIFACT_KEY], spec, status_of(model).get("digest"), name_of(result))
     if verdict.file is None:
+        is_other = verdict.reason is Reason.DIGEST_MISMATCH
+        why = "trained again with another result (other CPU or software?): " if is_other else ""
+        advice = f"{settings.redo.format(job=name_of(result))} to try again, or make a new version"
+        verdict = replace(verdict, message=f"{why}{verdict.message}; {advice}")
         return ModelPlan(verdict, _trained(spec, verdict))
     return ModelPlan(verdict, _trained(spec, verdict), seal=result)
 

@@ -30,6 +30,7 @@ class Settings:
     file_uris: bool = False
     claims: bool = True
     servers: tuple[str, ...] | None = None  # the ModelServers there can be; None: any
+    redo: str = "delete Job {job}"  # what has a Job done again whose result is refused
     retry: str = "delete it, or change training, its data or job"  # what has a failed Job tried again
 
     def replicas(self, asked: int) -> int:

@@ -16,6 +16,8 @@ from .objects import Object, Settings, child, name_of, uid_of, with_users
 DATA_DIR = "/var/lib/linplane/data"
 SERVICE_ACCOUNT = "linplane-trainer"
 ANNOTATION_DATA = f"{names.GROUP}/data"
+ANNOTATION_SECOND_OF = f"{names.GROUP}/second-result-of"
+"""The UID of the Job that was under way when its result was deleted: it may have written to the first one."""
 
 
 class UnsupportedDataError(ValueError):
@@ -79,9 +81,11 @@ def job_name(model: Object, spec: LinearModelSpec) -> str:
     return result_name(model, spec)
 
 
-def make_result(model: Object, spec: LinearModelSpec) -> Object:
-    """The empty ConfigMap that the trainer fills."""
+def make_result(model: Object, spec: LinearModelSpec, second_of: str = "") -> Object:
+    """The empty ConfigMap that the trainer fills. `second_of`: the UID of a Job whose first one was deleted."""
     body = child(CONFIG_MAP, result_name(model, spec), model, "trainer", artifact_labels(spec))
+    if second_of:
+        body["metadata"]["annotations"] = {ANNOTATION_SECOND_OF: second_of}
     return {**body, "data": {}}
 
 

@@ -24,10 +24,11 @@ Counted = Callable[[str, str, int], None]
 
 
 class ApiError(Exception):
-    """What the API server answered instead: an HTTP status, and its own words."""
+    """What the API server answered instead: an HTTP status, its own words, and the reasons of its causes."""
 
-    def __init__(self, status: int, reason: str, message: str) -> None:
+    def __init__(self, status: int, reason: str, message: str, causes: tuple[str, ...] = ()) -> None:
         super().__init__(f"{status} {reason}: {message}")
+        self.causes = causes
         self.status = status
         self.reason = reason
         self.message = message
@@ -137,8 +138,10 @@ def _error(status: int, text: bytes) -> Exception:
     try:
         answer: Any = msgspec.json.decode(text)
         reason, message = str(answer.get("reason", "")), str(answer.get("message", ""))
+        details = answer.get("details") or {}
+        causes = tuple(str(cause.get("reason", "")) for cause in details.get("causes") or ())
     except (msgspec.DecodeError, AttributeError):
-        reason, message = "", ""
+        reason, message, causes = "", "", ()
     if status == 429 or status >= 500:
         return AwayError(f"the API server answered {status} {reason}: {message}"[:500])
-    return ApiError(status, reason, message)
+    return ApiError(status, reason, message, causes)

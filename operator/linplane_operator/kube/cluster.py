@@ -6,7 +6,7 @@ from collections.abc import Callable
 from linplane_api import names
 from linplane_api.kinds import BY_KIND, ROLE, ROLE_BINDING, Kind
 
-from ..cluster import ConflictError, NameTakenError, RefusedError
+from ..cluster import ConflictError, NamespaceTerminatingError, NameTakenError, RefusedError
 from ..compile.objects import Object, controller_uid, label_of, meta, name_of, uid_of
 from ..world import World, key_of
 from .client import APPLY, MERGE, ApiError, Client, path_of
@@ -220,6 +220,8 @@ class KubeCluster:
                 raise ConflictError(
                     f"{kind.kind} {name_of(body) or path.rsplit('/', 1)[-1]}: {error.message}"
                 ) from error
+            if "NamespaceTerminating" in error.causes:
+                raise NamespaceTerminatingError(error.message) from error
             if error.status in (403, 422):
                 raise WriteRefusedError(error.status, error.reason, error.message) from error
             raise

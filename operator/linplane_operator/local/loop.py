@@ -108,6 +108,7 @@ class Loop:
             file_uris=True,
             claims=False,
             servers=(names.DEFAULT_SERVER,),
+            redo="save its manifest once more",
             retry="save its manifest once more, or change training, its data or job",
         )
         self._reconciler = Reconciler(

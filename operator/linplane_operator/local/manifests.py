@@ -9,13 +9,15 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from linplane_api import names
+from linplane_api.conditions import ConditionType
 from linplane_api.kinds import BY_KIND, CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, Kind
 from linplane_api.manifest import Document
 from linplane_api.validation import load_schemas
 
 from ..cluster import ConflictError
+from ..compile.conditions import holds
 from ..compile.objects import Object, meta, name_of, status_of, uid_of
-from ..compile.progress import job_condition
+from ..compile.progress import has_ended
 from .files import Files, Problem
 from .judging import as_stored, content, is_simple, judge
 from .store import Store
@@ -215,9 +217,11 @@ class Manifests:
 
 
 def retry_failed(store: Store, model: Object | None) -> None:
-    """Deletes the failed Jobs of a model, whereupon they are made anew."""
-    for job in store.owned(JOB, model) if model else ():
-        if job_condition(job, "Failed"):
+    """Deletes the Jobs of a model that ended without an artifact of it, whereupon they are made again."""
+    if model is None or holds(status_of(model), ConditionType.TRAINED):
+        return
+    for job in store.owned(JOB, model):
+        if has_ended(job):
             store.delete(JOB, job)
 
 

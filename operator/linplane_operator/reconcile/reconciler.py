@@ -7,7 +7,7 @@ from linplane_api.canonical import FormatError
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, Kind
 
 from ..affected import WorkKey
-from ..cluster import Cluster
+from ..cluster import Cluster, NamespaceTerminatingError
 from ..compile.conditions import unreadable
 from ..compile.objects import Settings
 from ..lookout import Lookout
@@ -49,6 +49,12 @@ class Reconciler:
 
     async def reconcile(self, key: WorkKey) -> float | None:
         """Reconciles one key; says after how many seconds to look again."""
+        try:
+            return await self._reconcile(key)
+        except NamespaceTerminatingError:  # what is in it is deleted, and each deletion is reconciled
+            return None
+
+    async def _reconcile(self, key: WorkKey) -> float | None:
         kind, namespace, name = key
         try:
             if kind == LINEAR_MODEL.kind:

@@ -5,6 +5,7 @@ import logging
 
 from linplane_api.kinds import LINEAR_MODEL, SERVICE_ACCOUNT
 
+from ..cluster import NamespaceTerminatingError
 from ..compile.access import make_trainer_access
 from ..compile.training import SERVICE_ACCOUNT as TRAINER
 from .tools import Tools
@@ -30,7 +31,9 @@ class Trainers:
             if waited or (models and self._world.get(SERVICE_ACCOUNT, namespace, TRAINER)):
                 try:
                     await self.let(namespace)
-                except Exception as error:  # a name that is taken, a quota, a namespace that goes
+                except NamespaceTerminatingError:
+                    continue
+                except Exception as error:  # a name that is taken, a quota
                     log.warning("the rights of trainers in %s: %s: %s", namespace, type(error).__name__, error)
 
     async def let(self, namespace: str) -> None:

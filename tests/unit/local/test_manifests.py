@@ -307,16 +307,23 @@ def test_the_default_server_loses_its_settings_and_not_its_routes(folder: Folder
     assert folder.told.words("deleted") == ["ModelServer default"]
 
 
-def test_saving_again_deletes_the_failed_jobs_of_the_file(folder: Folder) -> None:
-    folder.save("a.yaml", model("rent-v1"), model("rent-v2"))
-    for one, state in (("rent-v1", "Failed"), ("rent-v2", "Complete")):
+def test_saving_again_deletes_the_jobs_of_the_file_that_gave_no_artifact(folder: Folder) -> None:
+    models = [model(f"rent-v{number}") for number in (1, 2, 3)]
+    folder.save("a.yaml", *models)
+    for one, state, trained in (
+        ("rent-v1", "Failed", "False"),
+        ("rent-v2", "Complete", "True"),
+        ("rent-v3", "Complete", "False"),
+    ):
         owner = folder.store.get(LINEAR_MODEL, one)
         assert owner is not None
+        status = {"conditions": [{"type": "Trained", "status": trained}]}
+        folder.store.update(LINEAR_MODEL, owner, {**owner, "status": status})
         status = {"conditions": [{"type": state, "status": "True"}]}
         folder.store.create(JOB, body(JOB, f"job-{one}", metadata=owned(owner), status=status))
     folder.save("b.yaml", route())
-    assert len(folder.store.all(JOB)) == 2
-    folder.save("a.yaml", model("rent-v1"), model("rent-v2"))
+    assert len(folder.store.all(JOB)) == 3
+    folder.save("a.yaml", *models)
     assert [job["metadata"]["name"] for job in folder.store.all(JOB)] == ["job-rent-v2"]
 
 

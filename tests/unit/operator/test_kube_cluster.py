@@ -1,13 +1,14 @@
 """Applying by server-side apply: over an API server of a few lines that knows names, controllers and versions."""
 
+import json
 from typing import Any
 
 import pytest
 
 from linplane_api.kinds import BY_KIND, MODEL_SERVER, ROLE, SERVICE, Kind
-from linplane_operator.cluster import ConflictError, NameTakenError, RefusedError
+from linplane_operator.cluster import ConflictError, NamespaceTerminatingError, NameTakenError, RefusedError
 from linplane_operator.compile.objects import Object, child, meta
-from linplane_operator.kube.client import APPLY, MERGE, ApiError, Client, path_of
+from linplane_operator.kube.client import APPLY, MERGE, ApiError, Client, _error, path_of
 from linplane_operator.kube.cluster import LEFT_SECONDS, KubeCluster
 from linplane_operator.kube.feed import Feed
 from linplane_operator.world import World
@@ -26,6 +27,7 @@ class Api(Client):
         self.always: Object = {}  # what an admission webhook sets in each spec
         self.refuses = 0  # with which status it answers each write
         self.refused = (MERGE, APPLY)  # what of it
+        self.causes: tuple[str, ...] = ()  # why
         self.objects: dict[str, Object] = {}
         self.calls: list[str] = []
         self.version = 10
@@ -47,7 +49,7 @@ class Api(Client):
         assert method == "PATCH"
         body = given["body"]
         if self.refuses and given["content_type"] in self.refused:
-            raise ApiError(self.refuses, "Invalid", "requests above limits")
+            raise ApiError(self.refuses, "Invalid", "requests above limits", self.causes)
         path = path.removesuffix("/status")
         if given["content_type"] == MERGE:
             assert found or self.objects[path]
@@ -191,6 +193,32 @@ async def test_what_the_api_server_refuses_is_said_in_its_words(setup: Setup, st
     setup.api.refuses = status
     with pytest.raises(RefusedError, match=r"^requests above limits$"):
         await setup.apply(made(SERVICE, spec={"a": 1}))
+
+
+async def test_a_namespace_that_is_being_deleted_is_told_apart(setup: Setup) -> None:
+    """It is no rule or right that might change: nothing can be made there any more."""
+    setup.api.refuses, setup.api.causes = 403, ("NamespaceTerminating",)
+    with pytest.raises(NamespaceTerminatingError):
+        await setup.apply(made(SERVICE, spec={"a": 1}))
+
+
+async def test_the_causes_of_a_refusal_are_read() -> None:
+    """As the API server answers a create in a namespace that is being deleted."""
+    cause = {
+        "reason": "NamespaceTerminating",
+        "message": "namespace n is being terminated",
+        "field": "metadata.namespace",
+    }
+    body = {"kind": "Status", "status": "Failure", "reason": "Forbidden", "code": 403, "message": "forbidden"}
+    error = _error(
+        403, json.dumps({**body, "details": {"name": "a", "kind": "configmaps", "causes": [cause]}}).encode()
+    )
+    assert isinstance(error, ApiError)
+    assert (error.status, error.reason, error.causes) == (403, "Forbidden", ("NamespaceTerminating",))
+    for details in (None, {}, {"causes": None}, {"causes": [{}]}):
+        plain = _error(403, json.dumps({**body, "details": details}).encode())
+        assert isinstance(plain, ApiError)
+        assert set(plain.causes) <= {""}
 
 
 async def test_what_nobody_watches_is_looked_at_first_and_again_when_that_was_asked_for(setup: Setup) -> None:

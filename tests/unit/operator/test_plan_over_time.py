@@ -5,8 +5,11 @@ import pytest
 from linplane_api import names
 from linplane_api.artifact import parse_artifact
 from linplane_api.conditions import Reason
+from linplane_api.kinds import CONFIG_MAP
+from linplane_operator.compile.model import unseen
 from linplane_operator.compile.objects import Settings
-from unit.operator.builders import text, with_meta
+from linplane_operator.compile.versions import Belongings
+from unit.operator.builders import text, typed, with_meta
 from unit.operator.planning import (
     COMPLETE,
     FAILED,
@@ -176,10 +179,37 @@ def test_an_artifact_that_was_lost_is_trained_again():
 def test_a_new_training_of_a_lost_artifact_counts_only_with_the_same_digest():
     """Equal data gives equal bytes; other data does not give another meaning."""
     same = plan(model(digest=DIGEST), artifacts=[artifact_in(M, sealed=False)])
-    other = plan(model(digest=OTHER), artifacts=[artifact_in(M, sealed=False)])
+    other = plan(model(digest=OTHER), artifacts=[artifact_in(M, sealed=False)], jobs=[job(M, COMPLETE)])
     assert (same.trained.reason, same.seal is not None) == (Reason.TRAINED, True)
-    assert (other.trained.reason, other.seal) == (Reason.ARTIFACT_LOST, None)
-    assert "DigestMismatch" in other.trained.message
+    assert (other.trained.reason, other.seal, other.delete) == (Reason.ARTIFACT_LOST, None, ())
+    name = job(M)["metadata"]["name"]
+    assert "DigestMismatch: trained again with another result (other CPU or software?)" in other.trained.message
+    assert f"delete Job {name} to try again, or make a new version" in other.trained.message
+
+
+def test_a_refused_result_goes_with_its_job():
+    """So deleting the Job is the way to try again."""
+    refused = artifact_in(M, sealed=False)
+    made = plan(model(digest=OTHER), artifacts=[refused])
+    assert (deleted(made), created(made)) == (["ConfigMap"], ["ConfigMap", "Job"])
+    assert made.delete[0][1] is refused
+
+
+def test_a_result_that_was_deleted_before_its_job_ended_is_trained_again():
+    """The Job may have written to the one that is gone. A Job that ends without a result of itself is not repeated."""
+    lost, running = model(digest=DIGEST), job(M, active=1)
+    made = plan(lost, jobs=[running])
+    assert created(made) == ["ConfigMap"]
+    second = with_meta(made.create[0], uid="second")
+    ended = {**running, "status": {"conditions": [COMPLETE]}}
+    again = plan(lost, jobs=[ended], artifacts=[second])
+    assert (deleted(again), created(again)) == (["Job"], ["ConfigMap", "Job"])
+    assert unseen(lost, typed(lost), Belongings(jobs=[ended], artifacts=[second])) == [
+        (CONFIG_MAP, second["metadata"]["name"])
+    ]
+    without = plan(lost, jobs=[with_meta(ended, uid="another")], artifacts=[second])
+    assert (without.delete, without.create) == ((), ())
+    assert "ended without a result" in without.trained.message
 
 
 def test_an_artifact_of_somebody_else_is_nobodys():

@@ -283,11 +283,11 @@ CASES = {
     ),
     "finished with what is no artifact": (
         M,
-        {"artifacts": [result(M, {names.ARTIFACT_KEY: "{}"})]},
+        {"artifacts": [result(M, {names.ARTIFACT_KEY: "{}"})], "jobs": [job(M, COMPLETE)]},
         Reason.INVALID_ARTIFACT,
         [],
         [],
-        "coefficients",
+        "coefficients: is missing; delete Job linplane-homes-v1-7df6e4280e to try again, or make a new version",
     ),
     "no data": (C, {}, Reason.DATA_NOT_FOUND, [], [], "there is no ConfigMap rows"),
     "no such key in the data": (

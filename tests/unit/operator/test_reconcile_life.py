@@ -289,12 +289,29 @@ def test_a_lost_artifact_is_trained_again_and_counts_only_as_it_was(sim):
     assert (sim.model()["status"]["digest"], sim.model()["status"]["samples"]) == (digest, 100)
     assert sim.routing()["data"]["route.homes"] == document
     sim.default_result = lambda: {names.ARTIFACT_KEY: text()}
-    for body in (*sim.store.all(JOB), *sim.store.all(CONFIG_MAP)):
-        if names.ARTIFACT_KEY in (body.get("data") or {}) and not body.get("immutable"):
-            sim.store.delete(CONFIG_MAP, body)
+    sim.delete(JOB, sim.model()["status"]["job"])
     sim.settle()
     assert told(sim.model(), "Ready") == ("True", "Validated")
     assert sim.routing()["data"]["route.homes"] == document
+
+
+def test_an_artifact_that_is_lost_before_its_job_has_ended_comes_back(sim):
+    """The Job has nothing to write any more; it is run again."""
+    two_versions(sim)
+    digest = sim.model()["status"]["digest"]
+    sim.delete(CONFIG_MAP, sim.model()["status"]["artifact"])
+    job = sim.get(JOB, sim.model()["status"]["job"])
+    sim.store.update(JOB, job, {**job, "status": {"active": 1}})
+    sim.trains = False
+    sim.settle()
+    assert told(sim.model(), "Ready") == ("False", "ArtifactLost")
+    job = sim.get(JOB, sim.model()["status"]["job"])
+    done = [{"type": "Complete", "status": "True"}]
+    sim.store.update(JOB, job, {**job, "status": {"conditions": done, "completionTime": "2026-03-01T12:00:00Z"}})
+    sim.trains = True
+    sim.settle()
+    assert told(sim.model(), "Ready") == ("True", "Validated")
+    assert sim.model()["status"]["digest"] == digest
 
 
 def test_weights_by_hand_are_copied_and_then_their_own(sim):

@@ -4,7 +4,7 @@ import pytest
 
 from linplane_api import names
 from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, JOB, MODEL_ROUTE, MODEL_SERVER
-from linplane_operator.cluster import ConflictError, NameTakenError, RefusedError
+from linplane_operator.cluster import ConflictError, NamespaceTerminatingError, NameTakenError, RefusedError
 from linplane_operator.compile.objects import Settings, uid_of
 from linplane_operator.compile.training import result_name
 from unit.operator.builders import (
@@ -208,6 +208,25 @@ def test_a_child_that_the_api_server_refuses_is_told_and_tried_again(sim, kind, 
     sim.ask(*sim.later)
     sim.settle()
     assert told(teller(), "Ready")[0] == "True"
+
+
+def test_nothing_is_tried_again_in_a_namespace_that_is_being_deleted(sim):
+    """Its objects go one by one, and a child that is gone cannot be made again: no write, and no later look."""
+    sim.apply(linear_model(), model_route())
+    sim.settle()
+    tried = []
+
+    def refuse(verb, body):
+        tried.append(body["kind"])
+        raise NamespaceTerminatingError("because it is being terminated")
+
+    sim.cluster.before_write = refuse
+    sim.delete(DEPLOYMENT, DEPLOYED)
+    sim.delete(CONFIG_MAP, sim.model()["status"]["artifact"])
+    sim.later.clear()
+    sim.settle()
+    assert {"ServiceAccount", "Service"} <= set(tried)
+    assert (sim.failures, sim.later) == ([], {})
 
 
 def test_a_routing_configmap_that_is_refused_is_told_by_the_route_that_waits_for_it(sim):

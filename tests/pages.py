@@ -7,13 +7,14 @@ from pathlib import Path
 Command = tuple[str, str]
 """As it is typed, and the lines that it should print; `...` stands for anything."""
 
-_BLOCK = re.compile(r"^```console\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^```(console|sh)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 def blocks(page: Path) -> list[list[Command]]:
-    """Each `$ command` of the page's console blocks."""
-    return [_commands(text) for text in _BLOCK.findall(page.read_text(encoding="utf-8"))]
+    """Each `$ command` of the page's console blocks; a block of `sh` is one command of several lines, to be pasted."""
+    found = _BLOCK.findall(page.read_text(encoding="utf-8"))
+    return [[(text, "")] if language == "sh" else _commands(text) for language, text in found]
 
 
 def _commands(text: str) -> list[Command]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster.binaries import cache_folder
 from integration.conftest import control_plane_programs
 from pages import Command, blocks, is_as_said
 from support import eventually
@@ -25,6 +26,14 @@ RUN_ELSEWHERE = {
     "make lint": "the step before this one in .ci/run",
     "source .venv/bin/activate": "done by the fixture",
 }
+OTHER_CLUSTER = """\
+apiVersion: v1
+kind: Config
+clusters: [{{name: other, cluster: {{server: "http://127.0.0.1:{port}"}}}}]
+contexts: [{{name: other, context: {{cluster: other, user: other}}}}]
+users: [{{name: other, user: {{}}}}]
+current-context: other
+"""
 
 
 def commands(page: Path) -> list[Command]:
@@ -55,8 +64,13 @@ class Shell:
             "localhost:8090": f"localhost:{pod}",
         }
         self._folder = folder
+        (folder / "home/.kube").mkdir(parents=True)
+        self._others = socket.create_server(("127.0.0.1", 0))
+        (folder / "home/.kube/config").write_text(OTHER_CLUSTER.format(port=self._others.getsockname()[1]))
         self._environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name != "KUBECONFIG"},
+            "HOME": str(folder / "home"),
+            "XDG_CACHE_HOME": str(cache_folder().parent.parent),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "LINPLANE_LOCAL_PORT": str(public),
             "LINPLANE_LOCAL_ADMIN_PORT": str(admin),
@@ -72,6 +86,8 @@ class Shell:
         """What the command prints. Raises AssertionError where it fails."""
         for written, real in self._ports.items():
             command = command.replace(written, real)
+        if "\n" in command:
+            return self.paste(command)
         if command.endswith(" &"):
             self._start(command[:-2])
             return ""
@@ -90,16 +106,33 @@ class Shell:
         assert done.returncode == 0, (command, done.stdout, done.stderr)
         return done.stdout
 
-    def _start(self, command: str) -> None:
-        environment, started = self._environment, self._local_serves
-        if command == "make cluster":
-            control_plane_programs()
-            command = f"{sys.executable} -m integration.operator {self._ports['localhost:8090'].rpartition(':')[2]}"
-            environment = {**environment, "PYTHONPATH": str(ROOT / "tests")}
-            started = (self._folder / ".cluster/env").exists
-        process = subprocess.Popen(command.split(), cwd=self._folder, env=environment, stdout=subprocess.DEVNULL)
+    def paste(self, block: str, make: str = "") -> str:
+        """What a block prints that starts `make cluster` in the background, pasted whole: a shell reads it at once.
+
+        What it exports holds for later commands. `make`: instead of make.
+        """
+        control_plane_programs()
+        port = self._ports["localhost:8090"].rpartition(":")[2]
+        cluster = f"env PYTHONPATH={ROOT / 'tests'} {sys.executable} -m integration.operator {port}"
+        exported, printed = self._folder / "exported", self._folder / "printed"
+        block = block.replace("make cluster", make or cluster)
+        end = f"trap 'kill $!' TERM; export -p > new; mv new {exported}; wait $!; wait $!\n"
+        with printed.open("w") as file:
+            process = subprocess.Popen(
+                ["bash"], cwd=self._folder, env=self._environment, stdin=subprocess.PIPE, stdout=file, stderr=file
+            )
+        assert process.stdin is not None
+        process.stdin.write(f"{block}{end}".encode())
+        process.stdin.close()
         self._background.append(process)
-        eventually(started, timeout=60)
+        eventually(exported.exists, timeout=90)
+        self._before += f"source {exported}; "
+        return printed.read_text()
+
+    def _start(self, command: str) -> None:
+        process = subprocess.Popen(command.split(), cwd=self._folder, env=self._environment, stdout=subprocess.DEVNULL)
+        self._background.append(process)
+        eventually(self._local_serves, timeout=60)
 
     def _local_serves(self) -> bool:
         return (self._folder / "models/.linplane/objects/modelroutes").is_dir() and self._serving()
@@ -113,11 +146,14 @@ class Shell:
             return b" 200 " in connection.recv(100)
 
     def stop(self) -> None:
-        """Ends what runs in the background, in order."""
+        """Ends what runs in the background, in order. No command called the cluster of the user's own kubeconfig."""
         for process in self._background:
             process.send_signal(signal.SIGTERM)
-        for process in self._background:
-            assert process.wait(30) == 0
+        codes = [process.wait(30) for process in self._background]
+        self._others.setblocking(False)
+        with self._others, pytest.raises(BlockingIOError):
+            self._others.accept()
+        assert set(codes) <= {0}
 
 
 @pytest.fixture
@@ -140,6 +176,17 @@ def test_a_pages_commands_do_what_it_says(page: Path, shell: Shell) -> None:
             continue
         printed = shell.run(command)
         assert is_as_said(expected, printed), f"$ {command}\n{printed}"
+        if "\n" in command:  # a block that is pasted ends by a prediction, and `make cluster` has said what to type
+            assert '"prediction":4206.616657797' in printed, printed
+            assert "source .cluster/env" in printed
+
+
+def test_a_pasted_block_calls_no_other_cluster_if_make_fails(shell: Shell) -> None:
+    """`make cluster` ends at once, so no line after it can work; `stop` sees which cluster was called."""
+    (block,) = [text for text, _ in commands(ROOT / "README.md") if "\n" in text]
+    path = control_plane_programs()["kubectl"].parent
+    printed = shell.paste(f"PATH={path}:$PATH\n{block}", make="true")
+    assert "prediction" not in printed
 
 
 def test_pages_have_commands() -> None:

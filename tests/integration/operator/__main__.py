@@ -19,12 +19,22 @@ from integration.operator.site import Site
 
 FOLDER = Path(".cluster")
 FIRST_PORT = 8090
+UP = """\
+up after {seconds:.1f} s; ^C ends everything and leaves nothing behind. To try it, in another terminal in this folder:
+
+  source {folder}/env
+  kubectl apply -f manifests/examples/penguins
+  kubectl wait --for=condition=Ready mroute/penguin-mass --timeout=90s
+  curl -sf localhost:{port}/routes/penguin-mass/predict -d '{{"features": {{"flipper_length_mm": 201}}}}'
+
+the operator's log is {log}"""
 
 
 def main() -> int:
     """The exit code: 1 where it could not start."""
     signal.signal(signal.SIGTERM, _end)
     first_port = int(sys.argv[1]) if sys.argv[1:] else FIRST_PORT
+    _remove_env()  # of a run that was killed
     try:
         binaries = find_binaries(obtain=True)
         began = time.monotonic()
@@ -34,15 +44,12 @@ def main() -> int:
             site = Site(plane, "default", plane.folder, ports_from(first_port))
             try:
                 _write_env(plane)
-                print(
-                    f"up after {time.monotonic() - began:.1f} s; in another terminal: source {FOLDER}/env\n"
-                    f"the operator's log is {site.operator.log}; ^C ends everything and leaves nothing behind",
-                    flush=True,
-                )
+                seconds = time.monotonic() - began
+                print(UP.format(seconds=seconds, folder=FOLDER, port=first_port, log=site.operator.log), flush=True)
                 _tell(site)
             finally:
                 site.close()
-                (FOLDER / "env").unlink(missing_ok=True)
+                _remove_env()
     except KeyboardInterrupt:
         return 0
     except (BinariesMissingError, StartError) as error:
@@ -73,9 +80,21 @@ def _pair(port: int) -> list[socket.socket]:
 
 
 def _write_env(plane: ControlPlane) -> None:
+    """A file to source, and a kubeconfig at a place that is known before it is there. The file to source comes last:
+    once it is there, everything is up.
+    """
     FOLDER.mkdir(exist_ok=True)
-    kubectl = plane.binaries["kubectl"].parent
-    (FOLDER / "env").write_text(f"export KUBECONFIG={plane.kubeconfig}\nexport PATH={kubectl}:$PATH\n")
+    kubeconfig, env = FOLDER.absolute() / "kubeconfig", FOLDER / "env"
+    kubeconfig.symlink_to(plane.kubeconfig)
+    text = f'export KUBECONFIG="{kubeconfig}"\nexport PATH="{plane.binaries["kubectl"].parent}:$PATH"\n'
+    new = env.with_suffix(".new")
+    new.write_text(text)
+    new.replace(env)
+
+
+def _remove_env() -> None:
+    for name in ("env", "kubeconfig"):
+        (FOLDER / name).unlink(missing_ok=True)
 
 
 def _tell(site: Site) -> NoReturn:

@@ -48,12 +48,12 @@ def test_k9s_reads_the_plugins() -> None:
     assert len(set(keys)) == len(keys)
 
 
-def test_http_rules_name_the_service_of_the_route(tmp_path: Path) -> None:
+def test_http_rules_name_the_service_of_the_route() -> None:
     """Its name and port are those that the operator gives it, and the path is one that predicts."""
     meta = {"name": "penguin-mass", "namespace": "default", "uid": "u"}
-    service = make_route_service(
-        {"apiVersion": names.API_VERSION, "kind": "ModelRoute", "metadata": meta, "spec": {"model": "penguin-mass"}}
-    )
+    spec = {"model": "penguin-mass", "version": "v1"}
+    route = {"apiVersion": names.API_VERSION, "kind": MODEL_ROUTE.kind, "metadata": meta, "spec": spec}
+    service = make_route_service(route, None)
     (port,) = service["spec"]["ports"]
     (rule,) = load("http/httproute.yaml")["spec"]["rules"]
     (backend,) = rule["backendRefs"]

@@ -236,19 +236,36 @@ class ModelRouteSpec(Part, frozen=True):
 
 
 class Share(Part, frozen=True):
-    """What a version really gets, as text of a percent: `90`, `0.25`."""
+    """A version and its share, as text of a percent: `90`, `0.25`."""
 
     version: str
     percent: str
 
 
+class TrafficShare(Share, frozen=True):
+    """What a version really gets, and the digest of the weights that answer, or answered last."""
+
+    digest: str | None = None
+
+
 class Switch(Part, frozen=True, rename={"from_version": "from", "to_version": "to"}):
-    """One change of the current version, and the field manager that asked for it."""
+    """One change of the current version, and the field manager that asked for it; or a version that was made again
+    under its name, with the `reason`.
+    """
 
     to_version: str
     at: str
     from_version: str | None = None
     manager: str | None = None
+    reason: str | None = None
+
+
+class Undo(Part, frozen=True):
+    """What `spec.version` and `spec.split` were before the last change of either took effect, `at` that time."""
+
+    version: str
+    at: str
+    split: tuple[Share, ...] | None = None
 
 
 class ModelRouteStatus(Part, frozen=True):
@@ -258,13 +275,15 @@ class ModelRouteStatus(Part, frozen=True):
     conditions: tuple[Condition, ...] | None = None
     version: str | None = None
     previous_version: str | None = None
-    traffic: tuple[Share, ...] | None = None
+    split: tuple[Share, ...] | None = None
+    traffic: tuple[TrafficShare, ...] | None = None
     traffic_summary: str | None = None
     revision: str | None = None
     sequence: int | None = None
     url: str | None = None
     loaded_summary: str | None = None
     switches: tuple[Switch, ...] | None = None
+    undo: Undo | None = None
 
 
 # ---- ModelServer ----

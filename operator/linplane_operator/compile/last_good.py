@@ -22,7 +22,7 @@ def has_served(route: Object) -> bool:
 def document_of_status(route: Object) -> RouteDocument | None:
     """Current version, split and previous version, without weights; None if the status tells of no current version.
 
-    A candidate that had no share then is not in the status, so it is not in the split either.
+    Without `split`, as an earlier operator wrote it, a candidate that had no share then is not in the split either.
     """
     if not status_of(route).get("version"):
         return None
@@ -32,7 +32,11 @@ def document_of_status(route: Object) -> RouteDocument | None:
             route=name_of(route),
             model=spec_of(route)["model"],
             current=status.version,
-            split=tuple(Candidate(s.version, _share(s)) for s in status.traffic or () if s.version != status.version),
+            split=tuple(
+                Candidate(s.version, _share(s))
+                for s in status.split or status.traffic or ()
+                if s.version != status.version
+            ),
             split_key=SplitKey(name_of(route)),
             versions={},
             named={},

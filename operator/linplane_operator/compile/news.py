@@ -1,6 +1,6 @@
 """What a new status tells beside its conditions: who switched a route, who froze a version. Each is worth an Event."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from linplane_api.conditions import ConditionType, Reason
@@ -11,8 +11,8 @@ from .objects import Object, meta, status_of
 MANAGED = {MODEL_ROUTE: "version", LINEAR_MODEL: "frozen"}
 """The field of a spec that users change while it is at work, by kind."""
 
-SWITCHED, FROZEN, UNFROZEN = "Switched", "SpecFrozen", "SpecUnfrozen"
-REASONS = frozenset({SWITCHED, FROZEN, UNFROZEN})
+SWITCHED, MADE_AGAIN, FROZEN, UNFROZEN = "Switched", "VersionMadeAgain", "SpecFrozen", "SpecUnfrozen"
+REASONS = frozenset({SWITCHED, MADE_AGAIN, FROZEN, UNFROZEN})
 
 
 def manager_of(body: Object, field: str) -> str | None:
@@ -26,7 +26,9 @@ def manager_of(body: Object, field: str) -> str | None:
 def news(kind: Kind, body: Object, status: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Reason and message of each Event that `status` is worth, given the object with the status it had."""
     if kind is MODEL_ROUTE:
-        return _switched(status_of(body).get("switches") or (), status.get("switches") or ())
+        before = status_of(body)
+        switched = _switched(before.get("switches") or (), status.get("switches") or ())
+        return switched + _made_again(before.get("traffic") or (), status.get("traffic") or ())
     if kind is LINEAR_MODEL:
         return _frozen(_freeze(status_of(body)), _freeze(status), _by(manager_of(body, MANAGED[kind])))
     return []
@@ -36,8 +38,21 @@ def _switched(before: Any, after: Any) -> list[tuple[str, str]]:
     if not after or (before and before[-1] == after[-1]):
         return []
     last = after[-1]
+    if last.get("from") == last["to"]:  # see `_made_again`
+        return []
     came = f"from {last['from']} " if last.get("from") else ""
     return [(SWITCHED, f"the current version went {came}to {last['to']}{_by(last.get('manager'))}")]
+
+
+def _made_again(before: Any, after: Any) -> list[tuple[str, str]]:
+    texts = (made_again(share["version"], before, share.get("digest")) for share in after)
+    return [(MADE_AGAIN, text) for text in texts if text]
+
+
+def made_again(version: str, before: Iterable[Mapping[str, Any]], digest: str | None) -> str | None:
+    """In words that a version means something else than in the traffic `before`, None if it does not."""
+    old = next((share.get("digest") for share in before if share.get("version") == version), None)
+    return f"{version} was made again: {old} -> {digest}" if old and digest and old != digest else None
 
 
 def _freeze(status: Mapping[str, Any]) -> bool | None:

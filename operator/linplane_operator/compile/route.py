@@ -1,19 +1,19 @@
 """A ModelRoute's conditions and status, from its document in force and what the replicas confirmed."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
 from linplane_api.condition_table import gives
 from linplane_api.conditions import Condition, ConditionType, Reason
 from linplane_api.document import Entry, RouteDocument
-from linplane_api.resources import ModelRouteStatus, Share, Switch
+from linplane_api.resources import ModelRouteStatus, Share, Switch, TrafficShare, Undo
 
 from .conditions import condition
 from .last_good import has_served
-from .news import manager_of
+from .news import made_again, manager_of
 from .objects import Object, generation_of, server_of, status_of
 from .replicas import Acknowledged
 
@@ -117,39 +117,68 @@ def route_status(  # noqa: PLR0913 - a status sums up all of it
         conditions=tuple(conditions),
         url=url or None,
         loaded_summary=replicas.summary,
-        switches=_switches(route, entry.document if entry else None, now) or None,
     )
+    before = _status_before(route)
     if entry is None:  # what served is still what was last good
-        return msgspec.structs.replace(base, **_traffic_before(route))
+        return msgspec.structs.replace(base, **{name: getattr(before, name) for name in KEPT})
     document = entry.document
+    split = tuple(Share(candidate.version, percent(candidate.share)) for candidate in document.split) or None
     return msgspec.structs.replace(
         base,
         version=document.current,
         previous_version=document.previous,
-        traffic=tuple(Share(version, percent(share)) for version, share in document.traffic()),
+        split=split,
+        traffic=_traffic(document, before),
         traffic_summary=traffic_summary(document),
         revision=entry.revision,
         sequence=entry.sequence,
+        switches=_switches(route, document, before, now) or None,
+        undo=_undo(document, split, before, now),
     )
 
 
-def _traffic_before(route: Object) -> dict[str, Any]:
-    """The fields that tell what served, as the status has them."""
-    try:
-        before = msgspec.convert(status_of(route), ModelRouteStatus)
-    except msgspec.ValidationError:  # edited by hand, past what the CRD allows
-        return {}
-    return {name: getattr(before, name) for name in ("version", "previous_version", "traffic", "traffic_summary")}
+KEPT = ("version", "previous_version", "split", "traffic", "traffic_summary", "switches", "undo")
+"""The fields that tell what served."""
 
 
-def _switches(route: Object, document: RouteDocument | None, now: str) -> tuple[Switch, ...]:
-    """The log, with a new line where the current version is not the one that the log ends with."""
-    try:
-        log = msgspec.convert(status_of(route).get("switches") or (), tuple[Switch, ...])
-    except msgspec.ValidationError:  # of nobody who holds to the CRD
-        log = ()
+def _status_before(route: Object) -> ModelRouteStatus:
+    """The fields that tell what served, as the status has them; its log alone if they were edited by hand past what
+    the CRD allows. Other fields may be a later operator's.
+    """
+    for kept in (KEPT, ("switches",)):
+        names = {field.encode_name for field in msgspec.structs.fields(ModelRouteStatus) if field.name in kept}
+        with suppress(msgspec.ValidationError):
+            return msgspec.convert({k: v for k, v in status_of(route).items() if k in names}, ModelRouteStatus)
+    return ModelRouteStatus()
+
+
+def _traffic(document: RouteDocument, before: ModelRouteStatus) -> tuple[TrafficShare, ...]:
+    digests = {share.version: share.digest for share in before.traffic or ()}
+    digests |= {version: served.digest for version, served in document.versions.items()}
+    return tuple(TrafficShare(v, percent(share), digests.get(v)) for v, share in document.traffic())
+
+
+def _switches(route: Object, document: RouteDocument, before: ModelRouteStatus, now: str) -> tuple[Switch, ...]:
+    """The log, with a new line if the current version is not the one that the log ends with, or was made again."""
+    log, current = before.switches or (), document.current
     last = log[-1].to_version if log else None
-    if document is None or document.current is None or document.current == last:
+    if current is None:
         return log
-    manager = manager_of(route, "version")
-    return (*log, Switch(document.current, now, last or document.previous, manager))[-KEPT_SWITCHES:]
+    if current != last:
+        return (*log, Switch(current, now, last or document.previous, manager_of(route, "version")))[-KEPT_SWITCHES:]
+    if text := made_again(current, msgspec.to_builtins(before.traffic or ()), _digest(document, current)):
+        return (*log, Switch(current, now, current, reason=text))[-KEPT_SWITCHES:]
+    return log
+
+
+def _digest(document: RouteDocument, version: str) -> str | None:
+    served = document.versions.get(version)
+    return served.digest if served else None
+
+
+def _undo(document: RouteDocument, split: tuple[Share, ...] | None, before: ModelRouteStatus, now: str) -> Undo | None:
+    """What to go back to; as it was while nothing has changed."""
+    is_same = (document.current, split) == (before.version, before.split)
+    if before.version is None or document.current is None or is_same:
+        return before.undo
+    return Undo(before.version, now, before.split)

@@ -4,7 +4,9 @@ import pytest
 
 from linplane_api.conditions import Reason
 from linplane_api.document import Unavailable, make_entry
-from linplane_operator.compile.news import manager_of
+from linplane_api.kinds import MODEL_ROUTE
+from linplane_api.resources import Share, Switch, Undo, plain
+from linplane_operator.compile.news import manager_of, news
 from linplane_operator.compile.replicas import Acknowledged
 from linplane_operator.compile.route import (
     percent,
@@ -149,6 +151,55 @@ def test_a_switch_is_logged_once_and_the_last_twenty_stay():
     assert len(switches) == 20
     assert switches[-1] == {"to": "v24", "at": "t24", "from": "v23"}
     assert switches[0]["to"] == "v5"
+
+
+def shown(status):
+    """As the API server gives it back."""
+    return {"status": plain(status)}
+
+
+def test_a_version_that_was_made_again_is_in_the_log_and_told():
+    """Once, with both digests; the candidate's is an Event alone. A version without weights for a while is known."""
+    before, after = (document("v1", (("v2", 1000),), {"v1": slope, "v2": 3.0}) for slope in (2.0, 5.0))
+    old, new = (doc.versions["v1"].digest for doc in (before, after))
+    route = model_route() | shown(status_after(model_route(), before, "t1"))
+    text = f"v1 was made again: {old} -> {new}"
+    gone = document("v1", (("v2", 1000),), {"v2": 3.0}, unavailable=Unavailable("VersionFrozen", "frozen"))
+    for doc in (before, gone, gone):
+        assert len(status_after(route, doc, "t2").switches or ()) == 1
+        route |= shown(status_after(route, doc, "t2"))
+    status = status_after(route, after, "t3")
+    assert (status.switches or ())[-1] == Switch("v1", "t3", "v1", reason=text)
+    assert news(MODEL_ROUTE, route, plain(status)) == [("VersionMadeAgain", text)]
+    route |= shown(status)
+    assert status_after(route, after, "t4").switches == status.switches
+    other = document("v1", (("v2", 1000),), {"v1": 5.0, "v2": 4.0})
+    status = status_after(route, other, "t5")
+    assert len(status.switches or ()) == 2
+    ((reason, told),) = news(MODEL_ROUTE, route, plain(status))
+    assert (reason, told.split(":")[0]) == ("VersionMadeAgain", "v2 was made again")
+
+
+def test_undo_is_what_was_asked_for_before_the_last_change_that_took_effect():
+    """Version and split together; a candidate that cannot serve keeps its share in it."""
+    route, both = model_route(), {"v1": 2.0, "v2": 3.0}
+    asked = (("v2", 1000),)
+    before_split, from_v1 = Undo("v2", "t3"), Undo("v1", "t2", (Share("v2", "10"),))
+    steps = (
+        (document("v1", asked), None),
+        (document("v1", asked, both), None),
+        (document("v2", (), both, previous="v1"), from_v1),
+        (document("v2", (("v1", 2500),), {"v2": 3.0}, previous="v1"), before_split),
+        (document("v2", (("v1", 2500),), both, previous="v1"), before_split),
+        (document("v2", (("v1", 25),), both, previous="v1"), Undo("v2", "t5", (Share("v1", "25"),))),
+    )
+    for number, (doc, expected) in enumerate(steps):
+        status = status_after(route, doc, f"t{number}")
+        assert status.undo == expected, number
+        route |= shown(status)
+    without = plain(route_status(route, None, (), ALL, url="", now="t9"))
+    assert without["undo"] == {"version": "v2", "at": "t5", "split": [{"version": "v1", "percent": "25"}]}
+    assert without["split"] == [{"version": "v1", "percent": "0.25"}]
 
 
 def test_a_route_that_never_served_has_no_switch():

@@ -13,7 +13,7 @@ import yaml
 
 from cluster.kinds import CRD
 from integration.operator.site import EXAMPLES, Site
-from integration.tools.test_health import argo_cd, flux
+from integration.tools.test_health import acted, argo_cd, flux
 from integration.tools.test_kustomize import OBJECTS, OVERLAY, write, write_base
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, SERVICE
 from support import eventually
@@ -92,6 +92,28 @@ def test_the_tools_find_healthy_what_the_operator_says_is_ready(site: Site, judg
         item = site.get(kind, name)
         verdicts = argo_cd(judges, item)[0], flux(item), judges.kstatus([item])[0].status
         assert verdicts == ("Healthy", "Current", "Current")
+
+
+def act(site: Site, judges: ModuleType, action: str) -> None:
+    """What an action makes of the route, written as Argo CD writes it: the difference, as a merge patch."""
+    item = site.get(MODEL_ROUTE, "penguin-mass")
+    spec = acted(judges, item, action)
+    changes = {key: spec.get(key) for key in item["spec"] | spec if spec.get(key) != item["spec"].get(key)}
+    site.patch_route("penguin-mass", **changes)
+
+
+def test_an_action_of_argo_cd_is_taken_back_by_another(site: Site, judges: ModuleType) -> None:
+    """A candidate is promoted, which the operator remembers in status.undo; then version and split are as before."""
+    site.patch_route("penguin-mass", version="v1", split=[{"version": "v2", "percent": 10}])
+    site.comes_to(MODEL_ROUTE, "penguin-mass", "Ready", "True")
+    act(site, judges, "promote")
+    site.comes_to(MODEL_ROUTE, "penguin-mass", "Ready", "True")
+    assert site.get(MODEL_ROUTE, "penguin-mass")["status"]["trafficSummary"] == "v2 100"
+    act(site, judges, "undo")
+    site.comes_to(MODEL_ROUTE, "penguin-mass", "Ready", "True")
+    assert site.get(MODEL_ROUTE, "penguin-mass")["status"]["trafficSummary"] == "v1 90, v2 10"
+    act(site, judges, "end-test")
+    assert "split" not in site.get(MODEL_ROUTE, "penguin-mass")["spec"]
 
 
 def press(site: Site, plugin: str, name: str) -> None:

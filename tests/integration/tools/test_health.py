@@ -101,12 +101,19 @@ def offered(judges: ModuleType, item: Object) -> dict[str, Object]:
     return {name: settings for name, settings in found.items() if not settings.get("disabled")}
 
 
+def as_lua(value: Any) -> Any:
+    """Lua has one empty table; Argo CD makes an object of it again if there was one."""
+    if isinstance(value, dict):
+        return {key: as_lua(item) for key, item in value.items()} or []
+    return [as_lua(item) for item in value] if isinstance(value, list) else value
+
+
 def acted(judges: ModuleType, item: Object, action: str, **parameters: str) -> Object:
-    """The spec that an action leads to, which the API server would accept as a change."""
+    """The spec that an action of Argo CD leads to, which the API server would accept as a change."""
     actions = yaml.safe_load(ARGO_CD[f"resource.customizations.actions.linplane.dev_{item['kind']}"])
     (script,) = [entry["action.lua"] for entry in actions["definitions"] if entry["name"] == action]
     changed: Object = judges.run_lua(script, item, parameters)
-    assert changed == {**item, "spec": changed["spec"]}, "nothing but the spec changes"
+    assert as_lua(changed) == as_lua({**item, "spec": changed["spec"]}), "nothing but the spec changes"
     assert load_schemas().judge({**changed, "status": {}}, {**item, "status": {}}) == []
     return cast("Object", changed["spec"])
 
@@ -134,6 +141,19 @@ def test_a_candidate_is_promoted_in_one_change(judges: ModuleType) -> None:
     for wrong in ("v1", "v9"):
         with pytest.raises(judges.JudgeError, match=f"no candidate of this route is called {wrong}"):
             acted(judges, two, "promote", version=wrong)
+
+
+def test_the_last_change_of_a_route_is_undone(judges: ModuleType) -> None:
+    """Version and split together, as status.undo has them."""
+    item = made(MODEL_ROUTE, split=[{"version": "v2", "percent": 10}])
+    before = {"version": "v2", "at": "2026-01-01T00:00:00Z"}
+    for split in ({}, {"split": [{"version": "v3", "percent": "2.5"}]}):
+        item["status"]["undo"] = before | split
+        assert "undo" in offered(judges, item)
+        assert acted(judges, item, "undo") == {"model": "rent", "version": "v2", **split}
+    del item["status"]["undo"]
+    with pytest.raises(judges.JudgeError, match="nothing to undo"):
+        acted(judges, item, "undo")
 
 
 def test_a_server_is_scaled(judges: ModuleType) -> None:

@@ -78,7 +78,7 @@ def _command(name: str, path: str, text: str, example: str) -> click.Command:
             print_json(body)
             return
         click.echo(_outcome(body))
-        if warning := body.get("warning"):
+        for warning in body.get("warnings") or ():
             click.echo(f"Warning: {warning}", err=True)
 
     return run

@@ -4,26 +4,64 @@ describes them.
 
 import asyncio
 from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
 
+import msgspec
 from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from starlette.exceptions import HTTPException
 
+from .admin_calls import Frozen, Switched, Unfrozen
 from .admin_endpoint import AdminEndpoint
 from .docs import add_page, problem_response
 from .health import Health
+from .openapi import PROBLEM
+from .problems import CONTENT_TYPE
+from .status import ReplicaStatus
 
-CALLS = ("switch_model", "freeze", "unfreeze")
+Responses = dict[int | str, dict[str, Any]]
+
+_SUMMARIES = {
+    "switch_model": "Make a version the current one of a route; a candidate leaves the split.",
+    "freeze": "Freeze a version: it never answers again until it is unfrozen.",
+    "unfreeze": "Take a freeze back.",
+}
+_BODIES: dict[str, type[msgspec.Struct]] = {"switch_model": Switched, "freeze": Frozen, "unfreeze": Unfrozen}
+_HOW = "This page cannot make the call, nor can any other web page: use curl, or the `linplane` command."
+_PARAMETERS = {
+    "parameters": [
+        {"name": "version", "in": "query", "required": True, "schema": {"type": "string"}, "example": "v2"},
+        {
+            "name": "route", "in": "query", "required": False, "schema": {"type": "string"}, "example": "penguin-mass",
+            "description": "May be left out where there is just one route.",
+        },
+        {
+            "name": "If-Match", "in": "header", "required": False, "schema": {"type": "string"}, "example": "*",
+            "description": "In quotes, the resourceVersion that the route (for a freeze, the version) must be at.",
+        },
+    ]
+}  # fmt: skip
+_REFUSALS = {
+    401: "No token, or a wrong one",
+    403: "Not taken from here; in a cluster, the caller may not; locally, the manifest is read-only",
+    404: "No such route or version, or admin calls are off",
+    409: "The version is frozen or not Ready, or changed meanwhile",
+    412: "Not at the resourceVersion that If-Match names; nothing was changed",
+    422: "A parameter is wrong, or the change was refused",
+    429: "Too many calls failed",
+    503: "The API server gives no answer",
+}
 
 
 def admin_app(
     health: Health, registry: CollectorRegistry, status: Callable[[], bytes], admin: AdminEndpoint
 ) -> FastAPI:
     """See the module."""
-    app = FastAPI(title="Linplane admin", docs_url=None, redoc_url=None)
-    add_page(app)
+    app = FastAPI(title="Linplane admin", version=version("linplane"), docs_url=None, redoc_url=None)
+    add_page(app, ["get"])  # an admin call from a web page is refused, this one's too: see `access`
     app.add_exception_handler(HTTPException, problem_response)  # type: ignore[arg-type]
 
     @app.get("/livez", response_class=PlainTextResponse)
@@ -46,15 +84,17 @@ def admin_app(
             await asyncio.to_thread(encoder, registry), media_type=None, headers={"content-type": content_type}
         )
 
-    @app.get("/status")
+    @app.get("/status", responses={200: _body(ReplicaStatus)})
     async def replica_status() -> Response:
         """What this replica serves, and how often it did."""
         return Response(status(), media_type="application/json")
 
-    for name in CALLS:
+    for name, body in _BODIES.items():
         app.add_api_route(
-            f"/{name}", _call(admin, name), methods=["POST"], openapi_extra=_PARAMETERS, responses=_RESPONSES
-        )
+            f"/{name}", _call(admin, name), methods=["POST"], summary=_SUMMARIES[name], description=_HOW,
+            openapi_extra=_PARAMETERS, responses=_responses(body),
+        )  # fmt: skip
+    _describe(app)
     return app
 
 
@@ -62,37 +102,32 @@ def _call(admin: AdminEndpoint, name: str) -> Callable[[Request], object]:
     async def call(request: Request) -> Response:
         return await admin(name, request)
 
-    call.__doc__ = _SUMMARIES[name]
     call.__name__ = name
     return call
 
 
-_SUMMARIES = {
-    "switch_model": "Make a version the current one of a route.",
-    "freeze": "Freeze a version: it never answers again until it is unfrozen.",
-    "unfreeze": "Take a freeze back.",
-}
-_PARAMETERS = {
-    "parameters": [
-        {"name": "version", "in": "query", "required": True, "schema": {"type": "string"}, "example": "v2"},
-        {
-            "name": "route", "in": "query", "required": False, "schema": {"type": "string"}, "example": "penguin-mass",
-            "description": "May be left out where there is just one route.",
-        },
-        {
-            "name": "If-Match", "in": "header", "required": False, "schema": {"type": "string"}, "example": "*",
-            "description": "In quotes, the resourceVersion that the route (for a freeze, the version) must be at.",
-        },
-    ]
-}  # fmt: skip
-_RESPONSES: dict[int | str, dict[str, object]] = {
-    202: {"description": "Changed; the effect was not seen within 2 s"},
-    401: {"description": "No token, or a wrong one"},
-    403: {"description": "Not taken from here; in a cluster, the caller may not; locally, the manifest is read-only"},
-    404: {"description": "No such route or version, or admin calls are off"},
-    409: {"description": "The version is frozen or not Ready, or changed meanwhile"},
-    412: {"description": "Not at the resourceVersion that If-Match names; nothing was changed"},
-    422: {"description": "A parameter is wrong, or the change was refused"},
-    429: {"description": "Too many calls failed"},
-    503: {"description": "The API server gives no answer"},
-}
+def _responses(body: type[msgspec.Struct]) -> Responses:
+    problem = {CONTENT_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}}
+    made: Responses = {
+        200: {"description": "Changed, and in effect", **_body(body)},
+        202: {"description": "Changed; the effect was not seen within 2 s", **_body(body)},
+    }
+    return made | {status: {"description": text, "content": problem} for status, text in _REFUSALS.items()}
+
+
+_REF = "#/components/schemas/{name}"
+
+
+def _body(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    return {"content": {"application/json": {"schema": {"$ref": _REF.format(name=kind.__name__)}}}}
+
+
+def _describe(app: FastAPI) -> None:
+    """Has the OpenAPI document hold the schemas that it refers to, made from the very types that are sent."""
+    _, schemas = msgspec.json.schema_components((ReplicaStatus, *_BODIES.values()), ref_template=_REF)
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        return {**plain(), "components": {"schemas": {**schemas, "Problem": PROBLEM}}}
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,13 +1,15 @@
-"""The admin calls: decide by what was read, change one field, wait for the effect. Independent of HTTP and of where
+"""The admin calls: decide by what was read, change one object, wait for the effect. Independent of HTTP and of where
 the resources are.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+
+from linplane_api.display import display_names
 
 from .resources import (
     Change,
@@ -28,6 +30,50 @@ PATIENCE = 2.0
 Read = Callable[[], Awaitable[ObjectState]]
 Match = frozenset[str] | None
 """The resourceVersions of which one is to be changed; None: whatever it is."""
+Features = Callable[[str, str], Sequence[str]]
+"""The features of a route's version, as far as this server has loaded them; empty if it has not."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """What is asked for: a route and a version of its model. `patience` is in seconds."""
+
+    resources: Resources
+    route: str
+    version: str
+    features: Features
+    match: Match = None
+    patience: float = PATIENCE
+
+
+class Switched(msgspec.Struct, frozen=True, omit_defaults=True, rename={"old": "from", "new": "to"}):
+    """A switch that was made. `converged`: every ready replica answers with it. `warnings` is left out if empty."""
+
+    route: str
+    old: str
+    new: str
+    converged: bool
+    warnings: tuple[str, ...] = ()
+
+
+class Frozen(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A freeze that was made. `withdrawn`: no replica can answer with the version any more."""
+
+    model: str
+    version: str
+    frozen: bool
+    withdrawn: bool
+    warnings: tuple[str, ...] = ()
+
+
+class Unfrozen(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A freeze that was taken back. `observed`: that is in effect."""
+
+    model: str
+    version: str
+    frozen: bool
+    observed: bool
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -37,7 +83,7 @@ class Outcome:
     """
 
     done: bool
-    body: dict[str, Any]
+    body: Switched | Frozen | Unfrozen
     audit: Mapping[str, Any]
 
 
@@ -52,17 +98,17 @@ def _matching(found: ObjectState, match: Match) -> ObjectState:
     return msgspec.structs.replace(found, exact=True)
 
 
-async def switch(
-    resources: Resources, route_name: str, version: str, patience: float = PATIENCE, *, match: Match = None
-) -> Outcome:
+async def switch(call: Call) -> Outcome:
     """Makes `version` the route's current one. `match` is about the route. Raises AdminRefusal; nothing is changed
     then, save where a Refused says so.
     """
-    route = await resources.route(route_name)
-    _check_servable(await resources.version(route.model, version))
-    route = _matching(route, match)
+    resources, version = call.resources, call.version
+    route = await resources.route(call.route)
+    wanted = await resources.version(route.model, version)
+    _check_servable(wanted)
+    route = _matching(route, call.match)
+    sent = call.features(call.route, route.version)
     change = await resources.switch(route, version) if route.version != version or not route.readable else None
-    told = {"route": route_name, "from": route.version, "to": version}
 
     def switched(now: ObjectState) -> bool:
         accepted = now.condition("Accepted")
@@ -70,44 +116,66 @@ async def switch(
             raise Conflict(accepted.reason, accepted.message)
         return now.version == version and now.holds("Converged")
 
-    done = route.readable and await _wait(
-        lambda: resources.route(route_name), switched, change, resources.interval, patience
-    )
-    return Outcome(done, {**told, "converged": done}, change.audit if change else {})
+    done = route.readable and await _wait(call, lambda: resources.route(call.route), switched, change)
+    needed = call.features(call.route, version) or wanted.features
+    warnings = [*_also_needed(version, needed, sent), *_moved(route.split, version)]
+    body = Switched(call.route, route.version, version, done, tuple(warnings))
+    return Outcome(done, body, change.audit if change else {})
 
 
-async def freeze(
-    resources: Resources, route_name: str, version: str, patience: float = PATIENCE, *, match: Match = None
-) -> Outcome:
+async def freeze(call: Call) -> Outcome:
     """Freezes a version of the route's model; `match` is about the version. Raises AdminRefusal."""
-    route = await resources.route(route_name)
-    before = _matching(await resources.version(route.model, version), match)
+    resources, version = call.resources, call.version
+    route = await resources.route(call.route)
+    before = _matching(await resources.version(route.model, version), call.match)
     change = await resources.freeze(before, frozen=True) if not before.frozen else None
 
     def withdrawn(now: ObjectState) -> bool:
         return now.frozen and now.holds("Withdrawn")
 
-    done = await _wait(lambda: resources.version(route.model, version), withdrawn, change, resources.interval, patience)
-    body = {"model": route.model, "version": version, "frozen": True, "withdrawn": done}
+    done = await _wait(call, lambda: resources.version(route.model, version), withdrawn, change)
+    warnings: list[str] = []
     if route.version == version:
-        body["warning"] = f"{version} is the current version of {route_name}: its share is answered 503 until a switch"
+        warnings = [f"{version} is the current version of {call.route}: its share is answered 503 until a switch"]
+    body = Frozen(route.model, version, frozen=True, withdrawn=done, warnings=tuple(warnings))
     return Outcome(done, body, _audit(before, change))
 
 
-async def unfreeze(
-    resources: Resources, route_name: str, version: str, patience: float = PATIENCE, *, match: Match = None
-) -> Outcome:
+async def unfreeze(call: Call) -> Outcome:
     """Takes the freeze back; `match` is about the version. Raises AdminRefusal."""
-    route = await resources.route(route_name)
-    before = _matching(await resources.version(route.model, version), match)
+    resources, version = call.resources, call.version
+    route = await resources.route(call.route)
+    before = _matching(await resources.version(route.model, version), call.match)
     change = await resources.freeze(before, frozen=False) if before.frozen else None
 
     def thawed(now: ObjectState) -> bool:
         return not now.frozen and now.observed == now.generation
 
-    done = await _wait(lambda: resources.version(route.model, version), thawed, change, resources.interval, patience)
-    body = {"model": route.model, "version": version, "frozen": False, "observed": done}
+    done = await _wait(call, lambda: resources.version(route.model, version), thawed, change)
+    warnings: list[str] = []
+    if any(candidate.get("version") == version and _has_share(candidate) for candidate in route.split):
+        needed = call.features(call.route, version) or before.features
+        warnings = _also_needed(version, needed, call.features(call.route, route.version))
+    body = Unfrozen(route.model, version, frozen=False, observed=done, warnings=tuple(warnings))
     return Outcome(done, body, _audit(before, change))
+
+
+def _also_needed(version: str, needed: Sequence[str], sent: Sequence[str]) -> list[str]:
+    """Callers of the version before may not send what this one needs. Nothing is said if either is unknown."""
+    more = [name for name in needed if name not in sent] if sent else []
+    return [f"{version} also needs {display_names(more)}"] if more else []
+
+
+def _moved(split: Sequence[Mapping[str, Any]], promoted: str) -> list[str]:
+    """The first candidate takes its users from one end, the second from the other: see `linplane_api.split`."""
+    first, second = (*split, {}, {})[:2]
+    if first.get("version") != promoted or not _has_share(second):
+        return []
+    return [f"{second.get('version')} is now the first candidate: other users get it than before"]
+
+
+def _has_share(candidate: Mapping[str, Any]) -> bool:
+    return float(str(candidate.get("percent", 0))) > 0
 
 
 def _audit(before: ObjectState, change: Change | None) -> Mapping[str, Any]:
@@ -123,13 +191,11 @@ def _check_servable(version: ObjectState) -> None:
         raise Conflict("VersionNotReady", f"{version.name} is not Ready{why}")
 
 
-async def _wait(
-    read: Read, effect: Callable[[ObjectState], bool], change: Change | None, interval: float, patience: float
-) -> bool:
+async def _wait(call: Call, read: Read, effect: Callable[[ObjectState], bool], change: Change | None) -> bool:
     """Whether the effect was seen in time: what was changed is changed, also where it cannot be read any more. Raises
     Refused where the change was refused, whatever `effect` raises.
     """
-    deadline = asyncio.get_running_loop().time() + patience
+    deadline = asyncio.get_running_loop().time() + call.patience
     while True:
         try:
             if effect(await read()):
@@ -142,4 +208,4 @@ async def _wait(
             raise Refused("Invalid", refusal)
         if asyncio.get_running_loop().time() >= deadline:
             return False
-        await asyncio.sleep(interval)
+        await asyncio.sleep(call.resources.interval)

@@ -42,6 +42,9 @@ _TITLES = {
 _DENIED: dict[int, type[AdminRefusal]] = {401: Unauthenticated, 403: Forbidden, 429: Throttled}
 _CALLS = {"switch_model": admin_calls.switch, "freeze": admin_calls.freeze, "unfreeze": admin_calls.unfreeze}
 
+LISTED = 20
+"""So many routes are in a message at most."""
+
 _is_tags = re.compile(r'(W/)?"[!#-~]{1,64}"([ \t]*,[ \t]*(W/)?"[!#-~]{1,64}"){0,15}').fullmatch
 _strong = re.compile(r'(?<!W/)"([!#-~]+)"').findall
 
@@ -51,8 +54,11 @@ _audit = logging.getLogger("linplane_server.audit")
 class AdminEndpoint:
     """See the module. `connect` None: this process has nothing that admin calls could act on."""
 
-    def __init__(self, access: Access, connect: Connect | None, registry: Registry) -> None:
-        """`registry` says which route is meant where there is just one."""
+    def __init__(
+        self, access: Access, connect: Connect | None, registry: Registry, patience: float = admin_calls.PATIENCE
+    ) -> None:
+        """`registry` knows what is loaded; a call waits for its effect for `patience` seconds."""
+        self._patience = patience
         self._access = access
         self._connect = connect
         self._registry = registry
@@ -84,10 +90,12 @@ class AdminEndpoint:
         match = resource_versions(request.headers.getlist("if-match"))
         resources = self._connect(request.headers.get("authorization"))
         try:
-            outcome = await _CALLS[name](resources, route, version, match=match)
+            features, patience = self._registry.features, self._patience
+            outcome = await _CALLS[name](admin_calls.Call(resources, route, version, features, match, patience))
         finally:
             await resources.close()
-        line |= {key: outcome.body[key] for key in ("from", "to", "frozen") if key in outcome.body}
+        told = msgspec.to_builtins(outcome.body)
+        line |= {key: told[key] for key in ("from", "to", "frozen") if key in told}
         line |= outcome.audit
         return Response(msgspec.json.encode(outcome.body), 200 if outcome.done else 202, media_type="application/json")
 
@@ -106,10 +114,16 @@ class AdminEndpoint:
         single = self._registry.snapshot.single
         route = given.get("route") or (single.name if single else "")
         if not route:
-            raise Refused("Parameter", f"route is needed: {len(self._registry.snapshot.routes)} are loaded")
+            raise Refused("Parameter", _which_route(sorted(self._registry.snapshot.routes)))
         if not is_route(route):
             raise Refused("Parameter", "route must be a DNS label")
         return route, given["version"]
+
+
+def _which_route(routes: list[str]) -> str:
+    """Of many routes the first few are named."""
+    more = f" and {len(routes) - LISTED} more" if len(routes) > LISTED else ""
+    return f"say which route: {', '.join(routes[:LISTED])}{more}" if routes else "no route is loaded"
 
 
 def resource_versions(fields: list[str]) -> frozenset[str] | None:

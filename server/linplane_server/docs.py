@@ -2,6 +2,7 @@
 path.
 """
 
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from fastapi import FastAPI, Request
@@ -22,26 +23,27 @@ def docs_app() -> FastAPI:
     app = FastAPI(title="Linplane", docs_url=None, redoc_url=None)
     app.openapi = lambda: document(version("linplane"))  # type: ignore[method-assign]
     app.add_exception_handler(HTTPException, problem_response)  # type: ignore[arg-type]
-    add_page(app)
+    add_page(app, ["post"])
     return app
 
 
-def add_page(app: FastAPI) -> None:
-    """Puts the page at `/docs`. Its own files come with a package, so that it works offline."""
+def add_page(app: FastAPI, tries: Sequence[str]) -> None:
+    """Puts the page at `/docs`. Its own files come with a package, so that it works offline. `tries` are the methods
+    that it has a button for; every call is there to read.
+    """
+
+    async def page() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title=app.title,
+            swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
+            swagger_css_url=f"{ASSETS}/swagger-ui.css",
+            swagger_favicon_url=f"{ASSETS}/favicon-32x32.png",
+            swagger_ui_parameters={"tryItOutEnabled": True, "supportedSubmitMethods": list(tries)},
+        )
+
     app.add_api_route("/docs", page, include_in_schema=False)
     app.mount(ASSETS, StaticFiles(packages=[("fastapi_swagger", "resources")]))
-
-
-async def page() -> HTMLResponse:
-    """Every call, to read and to try."""
-    return get_swagger_ui_html(
-        openapi_url="/openapi.json",
-        title="Linplane",
-        swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
-        swagger_css_url=f"{ASSETS}/swagger-ui.css",
-        swagger_favicon_url=f"{ASSETS}/favicon-32x32.png",
-        swagger_ui_parameters={"tryItOutEnabled": True},
-    )
 
 
 async def problem_response(request: Request, error: HTTPException) -> Response:  # noqa: ARG001 - FastAPI's signature

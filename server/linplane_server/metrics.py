@@ -67,6 +67,9 @@ class ServerCollector(Collector):
 
 
 def _requests(items: list[tuple[str, str, Series]]) -> Iterator[Metric]:
+    """By route and version. Requests that were refused before a version was chosen have none, and no series as long as
+    there was no such request.
+    """
     requests = CounterMetricFamily(
         "linplane_predict_requests", "Requests, by the version chosen; none where refused before.", labels=_LABELS
     )
@@ -78,15 +81,17 @@ def _requests(items: list[tuple[str, str, Series]]) -> Iterator[Metric]:
     )
     limited = CounterMetricFamily("linplane_rate_limited", "Requests over a route's limit.", labels=("route",))
     for route, version, series in items:
+        kinds = sorted(dict(series.errors).items())
+        if route and version == UNCHOSEN:
+            limited.add_metric((route,), dict(kinds).get("rate_limited", 0))
         counts = list(accumulate(list(series.buckets)))
+        if version == UNCHOSEN and not counts[-1]:
+            continue
         requests.add_metric((route, version), counts[-1])
         bounds = [*map(str, BOUNDS), "+Inf"]
         durations.add_metric((route, version), list(zip(bounds, counts, strict=True)), series.seconds)
-        kinds = sorted(dict(series.errors).items())
         for kind, count in kinds:
             errors.add_metric((route, version, kind), count)
-        if route and version == UNCHOSEN:
-            limited.add_metric((route,), dict(kinds).get("rate_limited", 0))
     yield from (requests, errors, durations, limited)
 
 

@@ -17,11 +17,18 @@ class Metadata(msgspec.Struct, rename="camel"):
     annotations: dict[str, str] = {}
 
 
+class Coefficient(msgspec.Struct):
+    """Of a version's status."""
+
+    feature: str
+
+
 class Status(msgspec.Struct, rename="camel"):
     """Of a route or a version."""
 
     conditions: tuple[Condition, ...] = ()
     observed_generation: int = 0
+    coefficients: tuple[Coefficient, ...] = ()
 
 
 class Object(msgspec.Struct):
@@ -54,4 +61,5 @@ def state_of(found: Object) -> ObjectState:
         frozen=found.spec.get("frozen") is True,
         uid=found.metadata.uid,
         resource_version=found.metadata.resource_version,
+        features=tuple(coefficient.feature for coefficient in found.status.coefficients),
     )

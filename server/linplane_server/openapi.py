@@ -61,7 +61,7 @@ def _answer(name: str, value: Schema) -> Schema:
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
-_PROBLEM: Schema = {
+PROBLEM: Schema = {
     "type": "object",
     "description": "RFC 9457.",
     "required": ["type", "title", "status", "detail"],
@@ -75,7 +75,10 @@ _PROBLEM: Schema = {
         },
         "pointer": {"type": "string", "description": "The place in the body (RFC 6901), with 422."},
         "version": {"type": "string", "description": "The version that would have answered, once it was chosen."},
-        "reason": {"type": "string", "description": "Why nothing is served, with 503."},
+        "reason": {
+            "type": "string",
+            "description": "One word: why nothing is served, or an admin call refused.",
+        },
         "requestId": {"type": "string"},
     },
 }
@@ -176,7 +179,7 @@ def document(version: str) -> Schema:
                 "Request": _REQUEST,
                 "Prediction": _answer("prediction", number),
                 "Predictions": _answer("predictions", {"type": "array", "items": number}),
-                "Problem": _PROBLEM,
+                "Problem": PROBLEM,
             }
         },
     }

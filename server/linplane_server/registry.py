@@ -172,6 +172,11 @@ class Registry:
         """Unix time, in seconds, of the last take-up; None before the first."""
         self.swaps = 0
 
+    def features(self, route: str, version: str) -> tuple[str, ...]:
+        """What a version of a route needs; empty if the route is not loaded, or does not name it."""
+        loaded = self.snapshot.routes.get(route)
+        return loaded.named.get(version, ()) if loaded else ()
+
     def swap(self, snapshot: Snapshot, now: float) -> None:
         """One assignment: requests that began before are answered by the old state, those after by the new."""
         self.snapshot = snapshot

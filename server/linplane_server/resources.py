@@ -86,6 +86,7 @@ class ObjectState(msgspec.Struct, frozen=True):
     """What one object says of itself. `generation` grows with every change of its spec; `observed` is the one that
     its status is about.
 
+    `split` is a route's, as it is written; `features` are a version's, the first ones if there are many.
     Not `readable`: the caller may not read it, and all but the names is unknown. `exact`: the caller wants a change
     of this very `resource_version` or none.
     """
@@ -102,6 +103,7 @@ class ObjectState(msgspec.Struct, frozen=True):
     resource_version: str = ""
     exact: bool = False
     split: tuple[dict[str, Any], ...] = ()
+    features: tuple[str, ...] = ()
 
     def condition(self, kind: str) -> Condition | None:
         """That of the spec as it is now; None where the status is about an older one."""

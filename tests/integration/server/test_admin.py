@@ -164,7 +164,7 @@ def test_a_switch_changes_one_field_of_the_manifest_and_is_in_effect_when_it_ret
 def test_freeze_and_unfreeze(local: Running, loop: Loop) -> None:
     status, body = call(local, "freeze?version=v1&route=homes")
     assert (status, body["frozen"], body["withdrawn"]) == (200, True, True)
-    assert "503" in body["warning"]
+    assert "503" in body["warnings"][0]
     assert "frozen: true" in loop.manifest.read_text()
     assert call(local, "switch_model?version=v1")[1]["reason"] == "VersionFrozen"
     assert call(local, "freeze?version=v2")[0] == 200

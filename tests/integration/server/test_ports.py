@@ -3,6 +3,7 @@
 import json
 import re
 
+import jsonschema
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -38,8 +39,34 @@ def test_the_documentation_is_there(server: Running) -> None:
     status, _, body = ask(server.port, "GET", "/openapi.json", None, {})
     assert status == 200
     assert set(json.loads(body)["paths"]) == {"/predict", "/routes/{route}/predict"}
-    assert ask(server.port, "GET", "/docs", None, {})[0] == 200
-    assert ask(server.admin_port, "GET", "/docs", None, {})[0] == 200
+    for port, tried in ((server.port, ["post"]), (server.admin_port, ["get"])):
+        status, _, page = ask(port, "GET", "/docs", None, {})
+        assert status == 200
+        methods = re.search(rb'"supportedSubmitMethods": (\[.*?\])', page, re.DOTALL)
+        assert methods
+        assert json.loads(methods[1]) == tried, "what its button sends is answered, and no other call has one"
+
+
+def test_every_answer_of_the_admin_port_in_json_has_a_schema_that_it_follows(server: Running) -> None:
+    document = json.loads(ask(server.admin_port, "GET", "/openapi.json", None, {})[2])
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                for kind, content in response.get("content", {}).items():
+                    assert kind == "text/plain" or content["schema"], (path, status)
+    text = json.dumps(document)
+    for name in document["components"]["schemas"]:
+        text = text.replace(f'"#/components/schemas/{name}"', "")
+    assert "#/components" not in text, "every reference resolves"
+    server.predict()
+    for path, method, status in (("/status", "get", "200"), ("/freeze", "post", "404")):
+        found, _, body = ask(server.admin_port, method.upper(), path, None, {"Host": "localhost"})
+        assert str(found) == status
+        content = document["paths"][path][method]["responses"][status]["content"]
+        (schema,) = (one["schema"] for one in content.values())
+        validator = jsonschema.Draft202012Validator(schema | {"components": document["components"]})
+        assert list(validator.iter_errors(json.loads(body))) == []
+        assert list(validator.iter_errors({})), "the schema is not empty"
 
 
 def test_the_route_is_found_by_host(server: Running) -> None:

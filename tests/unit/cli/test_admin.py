@@ -124,8 +124,8 @@ def test_a_call_is_made_and_told(stub: Stub, command: str, path: str, body: dict
 
 
 def test_a_warning_goes_to_standard_error(stub: Stub) -> None:
-    stub.gives(200, {"model": "r", "version": "v2", "frozen": True, "withdrawn": True, "warning": "it is current"})
-    assert run("freeze", "v2", "--url", stub.url).stderr == "Warning: it is current\n"
+    stub.gives(200, {"model": "r", "version": "v2", "frozen": True, "withdrawn": True, "warnings": ["one", "two"]})
+    assert run("freeze", "v2", "--url", stub.url).stderr == "Warning: one\nWarning: two\n"
 
 
 def test_the_token_is_sent_and_words_are_quoted(stub: Stub, tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 import msgspec
 import pytest
 
-from linplane_server.admin_calls import freeze, switch, unfreeze
+from linplane_server import admin_calls
+from linplane_server.admin_calls import Call, Frozen, Outcome, Switched
 from linplane_server.resources import Condition, Conflict, NotFound, ObjectState, Refused
 
 SHORT = 0.02
@@ -65,6 +66,27 @@ class Fake:
         return Change(self.refused)
 
 
+FEATURES = {"v1": ("area",), "v2": ("area",)}
+"""Of the versions that the server has loaded, all of one route."""
+
+
+async def switch(fake: "Fake", route: str, version: str, patience: float = 2, **features: tuple[str, ...]) -> Outcome:
+    return await admin_calls.switch(_call(fake, route, version, patience, features))
+
+
+async def freeze(fake: "Fake", route: str, version: str, patience: float = 2) -> Outcome:
+    return await admin_calls.freeze(_call(fake, route, version, patience, {}))
+
+
+async def unfreeze(fake: "Fake", route: str, version: str, patience: float = 2, **features: tuple[str, ...]) -> Outcome:
+    return await admin_calls.unfreeze(_call(fake, route, version, patience, features))
+
+
+def _call(fake: "Fake", route: str, version: str, patience: float, features: dict[str, tuple[str, ...]]) -> Call:
+    known = FEATURES | features
+    return Call(fake, route, version, lambda _, one: known.get(one, ()), patience=patience)
+
+
 ROUTE = state("r", "v1", Converged="True", Accepted="True")
 V1 = state("homes-v1", "v1", Ready="True")
 V2 = state("homes-v2", "v2", Ready="True")
@@ -80,7 +102,7 @@ async def test_a_switch_is_done_once_the_route_has_converged() -> None:
     fake = world()
     outcome = await switch(fake, "r", "v2")
     assert outcome.done
-    assert outcome.body == {"route": "r", "from": "v1", "to": "v2", "converged": True}
+    assert outcome.body == Switched("r", "v1", "v2", converged=True)
     assert fake.writes == [("r", "v2")]
 
 
@@ -97,7 +119,7 @@ async def test_a_switch_is_done_once_the_route_has_converged() -> None:
 async def test_a_switch_without_its_effect_is_under_way(slow: ObjectState) -> None:
     outcome = await switch(world(after={"r": slow}), "r", "v2", SHORT)
     assert not outcome.done
-    assert outcome.body["converged"] is False
+    assert outcome.body == Switched("r", "v1", "v2", converged=False)
 
 
 async def test_a_switch_to_the_current_version_changes_nothing() -> None:
@@ -150,7 +172,7 @@ async def test_a_freeze_is_done_once_withdrawn() -> None:
     fake = world(after={"homes-v2": frozen})
     outcome = await freeze(fake, "r", "v2")
     assert outcome.done
-    assert outcome.body == {"model": "homes", "version": "v2", "frozen": True, "withdrawn": True}
+    assert outcome.body == Frozen("homes", "v2", frozen=True, withdrawn=True)
     assert fake.writes == [("homes-v2", True)]
     behind = state("homes-v2", "v2", 2, frozen=True, Withdrawn="False:ReplicasBehind")
     assert not (await freeze(world(after={"homes-v2": behind}), "r", "v2", SHORT)).done
@@ -158,7 +180,10 @@ async def test_a_freeze_is_done_once_withdrawn() -> None:
 
 async def test_freezing_the_current_version_warns() -> None:
     fake = world(after={"homes-v1": state("homes-v1", "v1", 2, frozen=True, Withdrawn="True")})
-    assert "503" in (await freeze(fake, "r", "v1")).body["warning"]
+    assert (await freeze(fake, "r", "v1")).body.warnings == (
+        "v1 is the current version of r: its share is answered 503 until a switch",
+    )
+    assert (await freeze(world(), "r", "v2", SHORT)).body.warnings == ()
 
 
 async def test_freeze_and_unfreeze_of_what_already_is_so_change_nothing() -> None:
@@ -175,3 +200,49 @@ async def test_an_unfreeze_is_done_once_it_was_seen() -> None:
     outcome = await unfreeze(fake, "r", "v2")
     assert outcome.done
     assert fake.writes == [("homes-v2", False)]
+
+
+# ---- warnings ----
+
+MORE = {"v2": ("area", "rooms", "age")}
+NEEDS = ("v2 also needs rooms and age",)
+
+
+@pytest.mark.parametrize("after", [SWITCHED, ROUTE])
+async def test_a_switch_warns_of_features_that_callers_do_not_send_yet(after: ObjectState) -> None:
+    """Also if it is only under way."""
+    assert (await switch(world(after={"r": after}), "r", "v2", SHORT, **MORE)).body.warnings == NEEDS
+    assert (await switch(world(), "r", "v2", SHORT, v2=("rooms",), v1=("area", "rooms"))).body.warnings == ()
+
+
+async def test_a_version_that_the_server_has_not_loaded_is_known_by_its_status() -> None:
+    fake = world(objects={"r": ROUTE, "homes-v2": msgspec.structs.replace(V2, features=MORE["v2"])})
+    assert (await switch(fake, "r", "v2", SHORT, v2=())).body.warnings == NEEDS
+    assert (await switch(world(), "r", "v2", SHORT, v2=(), v1=())).body.warnings == (), "nothing is known"
+
+
+def candidates(*split: tuple[str, object]) -> ObjectState:
+    listed = tuple({"version": version, "percent": percent} for version, percent in split)
+    return msgspec.structs.replace(ROUTE, split=listed)
+
+
+@pytest.mark.parametrize(
+    ("split", "warnings"),
+    [
+        ([("v2", 10), ("v3", "0.25")], ("v3 is now the first candidate: other users get it than before",)),
+        ([("v2", 10), ("v3", 0)], ()),
+        ([("v3", 5), ("v2", 10)], ()),
+        ([("v2", 10)], ()),
+    ],
+)
+async def test_a_promotion_says_whose_users_move(split: list[tuple[str, object]], warnings: tuple[str, ...]) -> None:
+    """The first candidate takes its users from one end, the second from the other."""
+    fake = world(objects={"r": candidates(*split), "homes-v2": V2})
+    assert (await switch(fake, "r", "v2", SHORT)).body.warnings == warnings
+
+
+@pytest.mark.parametrize(("percent", "warnings"), [(10, NEEDS), ("0.01", NEEDS), (0, ()), ("0", ())])
+async def test_to_unfreeze_a_candidate_warns_as_a_switch_does(percent: object, warnings: tuple[str, ...]) -> None:
+    frozen = state("homes-v2", "v2", frozen=True)
+    fake = world(objects={"r": candidates(("v2", percent)), "homes-v2": frozen})
+    assert (await unfreeze(fake, "r", "v2", SHORT, **MORE)).body.warnings == warnings

@@ -12,7 +12,6 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from linplane_server import admin_calls
 from linplane_server.access import Access
 from linplane_server.admin_endpoint import AdminEndpoint
 from linplane_server.cluster.caller import ELSEWHERE, Callers
@@ -71,16 +70,15 @@ class World:
 
 
 @pytest.fixture
-async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    for call in ("switch", "freeze", "unfreeze"):
-        monkeypatch.setattr(getattr(admin_calls, call), "__defaults__", (0.3,))
+async def world() -> AsyncIterator[World]:
     async with fake_api() as api:
         api.put(ROUTE, spec={"model": "homes", "version": "v1"})
         api.put(V1, spec={"model": "homes", "version": "v1"})
         api.put(V2, spec={"model": "homes", "version": "v2"})
         registry = (await serving(document())).registry
         clock = Seconds()
-        endpoint = AdminEndpoint(Access(None, Clock(), ELSEWHERE), Callers(api.access, registry, clock), registry)
+        access, callers = Access(None, Clock(), ELSEWHERE), Callers(api.access, registry, clock)
+        endpoint = AdminEndpoint(access, callers, registry, patience=0.3)
         result = World(api, endpoint, clock)
         result.converge()
         yield result
@@ -149,6 +147,33 @@ async def test_a_candidate_that_is_switched_to_leaves_the_split_by_the_same_patc
     (patch,) = [asked for asked in world.api.asked if asked.method == "PATCH"]
     assert json.loads(patch.body)["spec"] == {"version": "v2", "split": rest}
     assert world.spec(ROUTE).get("split") == rest
+
+
+async def test_what_the_new_version_also_needs_is_a_warning(world: World) -> None:
+    """By what the server has loaded, else by the version's own status."""
+    assert "warnings" not in said(await world.call("switch_model"))
+    v3 = f"{MODELS}/homes-v3"
+    world.api.put(v3, spec={"model": "homes", "version": "v3"})
+    ready = {"type": "Ready", "status": "True", "observedGeneration": world.api.objects[v3]["metadata"]["generation"]}
+    coefficients = [{"feature": name, "value": 1.0} for name in ("area", "floor\x1b", "age")]
+    generation = world.api.objects[v3]["metadata"]["generation"]
+    status = {"observedGeneration": generation, "conditions": [ready], "coefficients": coefficients}
+    world.api.put(v3, status=status)
+    response = await world.call("switch_model", "version=v3&route=homes")
+    assert (response.status_code, said(response)["warnings"]) == (202, [r"v3 also needs floor\x1b and age"])
+
+
+async def test_which_route_is_asked_for_by_name(world: World) -> None:
+    response = await world.call("switch_model", "version=v2")
+    assert response.status_code == 202, "there is just one"
+    registry = (await serving(document("rent"), document("bad"), document("dev-rent"))).registry
+    world.endpoint._registry = registry
+    response = await world.call("switch_model", "version=v2")
+    assert (response.status_code, said(response)["detail"]) == (422, "say which route: bad, dev-rent, rent")
+    world.endpoint._registry = (await serving(*(document(f"r{number:02}") for number in range(30)))).registry
+    assert said(await world.call("freeze", "version=v2"))["detail"].endswith("r18, r19 and 10 more")
+    world.endpoint._registry = (await serving()).registry
+    assert said(await world.call("freeze", "version=v2"))["detail"] == "no route is loaded"
 
 
 async def test_a_switch_that_takes_longer_is_under_way(world: World) -> None:

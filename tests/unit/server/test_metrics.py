@@ -61,6 +61,18 @@ async def test_what_was_answered_is_counted() -> None:
     assert samples["linplane_routing_source_info"] == {labels(source="folder"): 1}
 
 
+async def test_requests_refused_before_a_version_was_chosen_have_a_series_once_there_is_one() -> None:
+    loaded = await serving(document())
+    client = Client(loaded)
+    named = {labels(route="homes", version="v1"): 0, labels(route="homes", version="v2"): 0}
+    samples = exposed(loaded)
+    assert samples["linplane_predict_requests_total"] == named
+    assert samples["linplane_predict_duration_seconds_count"] == named
+    assert samples["linplane_rate_limited_total"] == {labels(route="homes"): 0}
+    client.ask(b"{", "homes")
+    assert exposed(loaded)["linplane_predict_requests_total"] == named | {labels(route="homes", version=""): 1}
+
+
 async def test_no_request_can_make_a_new_series() -> None:
     loaded = await serving(document(split=[("v2", 5000)]))
     client = Client(loaded)

@@ -109,14 +109,14 @@ class Shell:
     def paste(self, block: str, make: str = "") -> str:
         """What a block prints that starts `make cluster` in the background, pasted whole: a shell reads it at once.
 
-        What it exports holds for later commands. `make`: instead of make.
+        What it exports holds for later commands. `make`: instead of `make cluster`. At the end its terminal is closed.
         """
         control_plane_programs()
         port = self._ports["localhost:8090"].rpartition(":")[2]
         cluster = f"env PYTHONPATH={ROOT / 'tests'} {sys.executable} -m integration.operator {port}"
         exported, printed = self._folder / "exported", self._folder / "printed"
         block = block.replace("make cluster", make or cluster)
-        end = f"trap 'kill $!' TERM; export -p > new; mv new {exported}; wait $!; wait $!\n"
+        end = f"trap 'kill -HUP $!' TERM; export -p > new; mv new {exported}; wait $!; wait $!\n"
         with printed.open("w") as file:
             process = subprocess.Popen(
                 ["bash"], cwd=self._folder, env=self._environment, stdin=subprocess.PIPE, stdout=file, stderr=file
@@ -154,6 +154,7 @@ class Shell:
         with self._others, pytest.raises(BlockingIOError):
             self._others.accept()
         assert set(codes) <= {0}
+        assert not list(self._folder.glob(".cluster/*"))
 
 
 @pytest.fixture

@@ -32,7 +32,8 @@ the operator's log is {log}"""
 
 def main() -> int:
     """The exit code: 1 where it could not start."""
-    signal.signal(signal.SIGTERM, _end)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # SIGHUP: its terminal was closed
+        signal.signal(number, _end)
     first_port = int(sys.argv[1]) if sys.argv[1:] else FIRST_PORT
     _remove_env()  # of a run that was killed
     try:

@@ -22,7 +22,8 @@ BETWEEN = """
 ## Reasons
 
 *Inherited*: as what the reason waits for. A route is Stalled if the version that it waits for is frozen or Stalled, and
-Reconciling if that version is; a version whose artifact is lost is as its new training.
+Reconciling if that version is; a version whose artifact is lost is as its new training; without a replica an object is
+Reconciling unless the ModelServer has `replicas: 0`.
 
 | reason | conditions | waiting | meaning | what to do |
 | --- | --- | --- | --- | --- |

@@ -20,7 +20,7 @@ class Progress(Enum):
     RECONCILING = "Reconciling"
     """The operator, or the cluster, is at work."""
     INHERITED = "Inherited"
-    """As what the reason waits for: the versions that the message names, or the training that replaces an artifact."""
+    """As what the reason waits for: a version, the training that replaces an artifact, the pods of a ModelServer."""
     NONE = ""
     """Neither is claimed: another object may come at any time, or never."""
 
@@ -95,6 +95,11 @@ ROWS: tuple[Row, ...] = (
         Reason.INVALID_SPEC, _false(ACCEPTED, CONVERGED, READY),
         "The API server accepted the spec and this operator cannot read it: one of them is older. What serves goes on.",
         "Upgrade the operator, or the CRDs, so that both are of one release.", STALLED, warns=True,
+    ),
+    Row(
+        Reason.DELETING, _false(ACCEPTED, SERVABLE, CONVERGED, AVAILABLE, READY),
+        "Its deletion has begun and waits for the finalizers that the message names.",
+        "Wait, or see to what sets those finalizers.",
     ),
     Row(
         Reason.NAME_TAKEN, CHILDREN,
@@ -256,7 +261,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         Reason.NO_REPLICAS, _false(AVAILABLE, CONVERGED, READY),
         "No replica is ready; the message says why, if it is known.",
-        "Wait; with `replicas: 0`, set more. See the conditions of the ModelServer.", RECONCILING,
+        "Wait; with `replicas: 0`, set more. See the conditions of the ModelServer.", INHERITED,
     ),
     Row(
         Reason.REJECTED, _false(CONVERGED, READY), "A replica refused the document; the message says why.",
@@ -266,10 +271,15 @@ ROWS: tuple[Row, ...] = (
     # ModelServer
     Row(Reason.REPLICAS_READY, _true(AVAILABLE), "At least one replica is ready.", NOTHING),
     Row(Reason.NO_ROUTES, _true(CONVERGED), "No route names this server.", NOTHING),
+    Row(
+        Reason.PROGRESS_DEADLINE_EXCEEDED, _false(READY),
+        "The Deployment made no progress for ten minutes; the message says why. Earlier pods go on serving.",
+        "Change what the message names; the rollout goes on by itself.", STALLED, warns=True,
+    ),
 )
 # fmt: on
 
-TABLE: Mapping[Reason, Row] = {row.reason: row for row in ROWS}
+TABLE: Mapping[str, Row] = {row.reason: row for row in ROWS}
 
 
 def status_of(kind: ConditionType, reason: Reason) -> Status:

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     """Why a condition is as it is. `condition_table` says what each means."""
 
     INVALID_SPEC = "InvalidSpec"
+    DELETING = "Deleting"
 
     # LinearModel
     TRAINED = "Trained"
@@ -86,6 +87,7 @@ class Reason(StrEnum):
     # ModelServer
     REPLICAS_READY = "ReplicasReady"
     NO_ROUTES = "NoRoutes"
+    PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
 
 
 class Condition(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

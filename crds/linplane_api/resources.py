@@ -180,6 +180,8 @@ class LinearModelStatus(Part, frozen=True):
     coefficients: tuple[Coefficient, ...] | None = None
     coefficient_count: int | None = None
     evaluation: Evaluation | None = None
+    mse_summary: Annotated[str, msgspec.Meta(max_length=16)] | None = None
+    r2_summary: Annotated[str, msgspec.Meta(max_length=16)] | None = None
     digest: str | None = None
     artifact: str | None = None
     job: str | None = None

@@ -27,6 +27,7 @@ from linplane_api.kinds import (
     Kind,
 )
 
+from .compile.conditions import PROGRESS_TYPES, holds
 from .compile.objects import Object, controller_uid, label_of, meta, name_of, server_of, spec_of, status_of, uid_of
 from .compile.replicas import is_serving
 from .world import LABEL_JOB, World, key_of
@@ -72,8 +73,10 @@ def every_key(world: World) -> set[WorkKey]:
 
 
 def _meaning(body: Object) -> tuple[object, ...]:
-    """All that others go by in one of our kinds: a status does not count, but for the digest of a version."""
-    return spec_of(body), uid_of(body), meta(body).get("deletionTimestamp"), status_of(body).get("digest")
+    """All that others go by in one of our kinds: of a status only a version's digest, and what it waits for."""
+    status = status_of(body)
+    waits = [holds(status, kind) for kind in PROGRESS_TYPES] if body.get("kind") == LINEAR_MODEL.kind else []
+    return spec_of(body), uid_of(body), meta(body).get("deletionTimestamp"), status.get("digest"), waits
 
 
 def _users(world: World, kind: Kind, namespace: str, before: Object, after: Object) -> Iterator[WorkKey]:
@@ -83,8 +86,13 @@ def _users(world: World, kind: Kind, namespace: str, before: Object, after: Obje
             yield from _routes_of(world, namespace, str(spec_of(body).get("model")))
         elif kind is MODEL_ROUTE:
             yield _server_of(namespace, body)
-    if kind is MODEL_SERVER and uid_of(before) != uid_of(after):
+    if kind is MODEL_SERVER and _presence(before) != _presence(after):
         yield from _routes(world, namespace, f"server={name_of(after or before)}")
+
+
+def _presence(server: Object) -> tuple[str, bool]:
+    """Which ModelServer it is, and whether it is to have pods."""
+    return uid_of(server), spec_of(server).get("replicas") != 0
 
 
 def _routes_of(world: World, namespace: str, model: str) -> Iterator[WorkKey]:

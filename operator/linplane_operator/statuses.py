@@ -3,12 +3,10 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from linplane_api.condition_table import TABLE
-from linplane_api.conditions import Reason
 from linplane_api.kinds import MODEL_ROUTE, MODEL_SERVER, Kind
 
 from .cluster import Cluster
-from .compile.conditions import changed, essence, is_on_its_way
+from .compile.conditions import changed, deleting, essence, is_on_its_way, warns
 from .compile.news import news
 from .compile.objects import Object, status_of
 from .world import key_of
@@ -53,6 +51,10 @@ class Statuses:
         await self._put(kind, body, status)
         return None
 
+    async def write_deleting(self, kind: Kind, body: Object | None, now: str) -> float | None:
+        """Says of an object that is still there, for its finalizers, that its deletion has begun."""
+        return None if body is None else await self.write(kind, body, deleting(kind, body, now))
+
     def _hold(self, kind: Kind, key: tuple[str, str, str], before: Object, status: Object) -> float | None:
         """How much longer a status is held back; None where it is not."""
         if kind not in HELD_SECONDS or not is_on_its_way(before, status, TOLD_BY[kind]):
@@ -73,7 +75,7 @@ class Statuses:
         for item in changed(before, status):
             self._cluster.event(
                 body,
-                warning=TABLE[Reason(item["reason"])].warns,
+                warning=warns(item, status),
                 reason=item["reason"],
                 message=f"{item['type']}={item['status']}: {item['message']}",
             )

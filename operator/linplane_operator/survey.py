@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from linplane_api import names
 from linplane_api.canonical import FormatError
+from linplane_api.condition_table import Progress
 from linplane_api.conditions import Condition, ConditionType, Reason
 from linplane_api.document import Entry, RouteDocument, RoutingMap, parse_entry, routing_map
 from linplane_api.kinds import (
     CONFIG_MAP,
+    DEPLOYMENT,
     JOB,
     LINEAR_MODEL,
     MODEL_ROUTE,
@@ -37,9 +40,11 @@ from .compile.objects import (
 )
 from .compile.progress import has_ended
 from .compile.replicas import Replica, loaded_by, make_replicas, unseen_replica
+from .compile.rollout import Rollout, rollout_of
 from .compile.route import Refusal, refuse
 from .compile.routing import Compiled, compile_document, named_versions
 from .compile.versions import Belongings, Version, judge
+from .compile.waiting import joint_progress, progress_of
 from .last_good import LastGood
 from .world import Key, World, key_of
 
@@ -125,6 +130,11 @@ class Survey:
         pods = self._world.find(POD, namespace, f"server={server}")
         reports = [self._world.get(REPLICA_REPORT, namespace, name_of(pod)) for pod in pods]
         return make_replicas(pods, [report for report in reports if report is not None])
+
+    def rollout(self, namespace: str, server: str, now: datetime) -> Rollout:
+        """How far the server's pods are."""
+        deployment = self._world.get(DEPLOYMENT, namespace, names.server_name(server))
+        return rollout_of(deployment, self.pods(namespace, server), self.replicas(namespace, server), now)
 
     def unseen(self, namespace: str, server: str) -> list[Replica]:
         """The replicas that have a report and no pod: this goes with its pod, so the view of one of them is behind."""
@@ -213,11 +223,22 @@ class Survey:
         inputs = (spec, before, served, spec_of(server), models, artifacts)
         known = self._compiled.get((namespace, name))
         if known is None or known[0] != inputs:
-            replicas = self._settings.replicas(_replicas(server))
+            replicas = self.wanted_replicas(namespace, spec.server_name)
             versions = self.versions(namespace, spec.model, named)
             compiled = compile_document(name, spec, versions, before, replicas, served=served)
             known = self._compiled[namespace, name] = (inputs, compiled)
         return known[1]
+
+    def progress(self, namespace: str, spec: ModelRouteSpec, compiled: Compiled, reason: Reason) -> Progress:
+        """The progress of what a route waits for, for this reason: its versions, or its ModelServer's pods."""
+        if reason is Reason.NO_REPLICAS:
+            return Progress.RECONCILING if self.wanted_replicas(namespace, spec.server_name) else Progress.NONE
+        models = (names.model_object_name(spec.model, version) for version in compiled.waits_for)
+        return joint_progress(progress_of(self._world.get(LINEAR_MODEL, namespace, model)) for model in models)
+
+    def wanted_replicas(self, namespace: str, server: str) -> int:
+        """How many replicas a ModelServer is to have."""
+        return self._settings.replicas(_replicas(self._world.get(MODEL_SERVER, namespace, server) or {}))
 
     def forget(self, namespace: str, route: str) -> None:
         """A route is gone."""

@@ -5,11 +5,13 @@ from typing import Any
 
 import msgspec
 
-from linplane_api.condition_table import status_of
+from linplane_api.condition_table import TABLE, Progress, status_of
 from linplane_api.conditions import Condition, ConditionType, Reason
-from linplane_api.kinds import MODEL_ROUTE, Kind
+from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, Kind
 
 MAX_MESSAGE = 1024
+PROGRESS_TYPES = (ConditionType.STALLED, ConditionType.RECONCILING)
+"""For tools: they follow from Ready and its reason, and are no news beside it."""
 COUNTS = ("loadedSummary", "loadedReplicas", "replicas")
 
 
@@ -36,19 +38,69 @@ def settle(wishes: Iterable[Condition], status: Mapping[str, Any], generation: i
 
 def unreadable(kind: Kind, body: Mapping[str, Any], message: str, now: str) -> dict[str, Any]:
     """The status of an object whose spec cannot be read: as it was, but for what sums it up."""
-    status: Mapping[str, Any] = body.get("status") or {}
     types = (ConditionType.ACCEPTED, ConditionType.READY) if kind is MODEL_ROUTE else (ConditionType.READY,)
-    wishes = [condition(one, Reason.INVALID_SPEC, f"this operator cannot read it: {message}") for one in types]
+    why = Reason.INVALID_SPEC, f"this operator cannot read it: {message}"
+    return _overlaid(body, [condition(one, *why) for one in (*types, ConditionType.STALLED)], now)
+
+
+def deleting(kind: Kind, body: Mapping[str, Any], now: str) -> dict[str, Any]:
+    """The status of an object whose deletion waits for finalizers: as it was, but that it does nothing any more."""
+    metadata = body.get("metadata") or {}
+    message = f"its deletion waits for finalizers: {', '.join(metadata.get('finalizers') or ('none',))}"
+    status = _overlaid(body, [condition(one, Reason.DELETING, message) for one in ENDED[kind]], now)
+    return {key: value for key, value in status.items() if key not in ("traffic", "trafficSummary")}
+
+
+ENDED = {
+    LINEAR_MODEL: (ConditionType.READY,),
+    MODEL_ROUTE: (ConditionType.ACCEPTED, ConditionType.SERVABLE, ConditionType.CONVERGED, ConditionType.READY),
+    MODEL_SERVER: (ConditionType.AVAILABLE, ConditionType.CONVERGED, ConditionType.READY),
+}
+"""What no longer holds of an object whose deletion has begun, by kind."""
+
+
+def _overlaid(body: Mapping[str, Any], wishes: Iterable[Condition], now: str) -> dict[str, Any]:
+    """The status with these conditions in the place of those that it had of their types."""
+    status: Mapping[str, Any] = body.get("status") or {}
     generation = int((body.get("metadata") or {}).get("generation") or 0)
     told = {str(c.type): msgspec.to_builtins(c) for c in settle(wishes, status, generation, now)}
-    kept = {c.get("type"): c for c in status.get("conditions") or ()}
+    kept = {c.get("type"): c for c in status.get("conditions") or () if c.get("type") not in PROGRESS_TYPES}
     return {**status, "observedGeneration": generation, "conditions": list({**kept, **told}.values())}
 
 
 def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The conditions of `after` whose status or reason is not what it was: each is worth an Event."""
-    old = {c.get("type"): (c.get("status"), c.get("reason")) for c in before.get("conditions") or ()}
-    return [c for c in after.get("conditions") or () if old.get(c["type"]) != (c["status"], c["reason"])]
+    """The conditions of `after` that are worth an Event, each fact once.
+
+    Ready is if its status or reason is new, but not while one thing that comes by itself follows another. A condition
+    of another type is if it warns of something else than Ready does, or if it holds now and Ready does not change.
+    """
+    old, new = _told(before), _told(after)
+    ready = new.get(ConditionType.READY)
+
+    def is_news(item: Mapping[str, Any]) -> bool:
+        was, warning = old.get(item["type"]), warns(item, after)
+        if item["type"] == ConditionType.READY:
+            comes = was is not None and was[0] == item["status"] == "False" and not warns({"reason": was[1]}, before)
+            return warning or not comes
+        if warning:
+            return ready is None or item["reason"] != ready[1]
+        return item["status"] == "True" and bool(old) and old.get(ConditionType.READY) == ready
+
+    differ = [kind for kind, told in new.items() if old.get(kind) != told]
+    return [item for item in after.get("conditions") or () if item["type"] in differ and is_news(item)]
+
+
+def warns(item: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
+    """The Event of a condition is a Warning: not of what waits for something that comes by itself."""
+    row = TABLE.get(item["reason"])
+    comes = row is not None and row.progress is Progress.INHERITED and holds(status, ConditionType.RECONCILING)
+    return row is not None and row.warns and not comes
+
+
+def _told(status: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Status and reason of each condition that is for people."""
+    conditions = status.get("conditions") or ()
+    return {c["type"]: (c["status"], c["reason"]) for c in conditions if c.get("type") not in PROGRESS_TYPES}
 
 
 def is_on_its_way(before: Mapping[str, Any], after: Mapping[str, Any], told_by: str) -> bool:
@@ -57,8 +109,7 @@ def is_on_its_way(before: Mapping[str, Any], after: Mapping[str, Any], told_by: 
     """
     if int(before.get(told_by) or 0) >= int(after.get(told_by) or 0):  # a sequence that fell is another ConfigMap's
         return False
-    old = {c.get("type"): (c.get("status"), c.get("reason")) for c in before.get("conditions") or ()}
-    new = {c["type"]: (c["status"], c["reason"]) for c in after.get("conditions") or ()}
+    old, new = _told(before), _told(after)
     if old.get(ConditionType.CONVERGED, ("",))[0] != "True" or old.get(ConditionType.READY, ("",))[0] != "True":
         return False
     follow = {ConditionType.CONVERGED, ConditionType.READY}

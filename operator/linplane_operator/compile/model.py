@@ -6,6 +6,7 @@ from datetime import datetime
 
 from linplane_api import names
 from linplane_api.canonical import FormatError
+from linplane_api.condition_table import TABLE, Progress
 from linplane_api.conditions import Condition, ConditionType, Reason
 from linplane_api.kinds import CONFIG_MAP, JOB, Kind
 from linplane_api.resources import LinearModelSpec
@@ -13,7 +14,7 @@ from linplane_api.task import Failure, parse_failure
 
 from .conditions import condition
 from .objects import Object, Settings, child, controller_uid, meta, name_of, status_of, uid_of
-from .progress import has_begun, job_condition, job_progress, seconds_kept, seconds_to_pod
+from .progress import has_begun, has_ended, job_condition, job_progress, seconds_kept, seconds_to_pod
 from .training import (
     ANNOTATION_DATA,
     ANNOTATION_SECOND_OF,
@@ -35,7 +36,8 @@ LOOK_AGAIN = 10.0  # seconds: nobody tells when a foreign object goes
 @dataclass(frozen=True)
 class ModelPlan:
     """What to do for one LinearModel, in this order: delete, create what is absent, seal; then write the status.
-    `again`: in how many seconds there is something more to do.
+    `again`: in how many seconds there is something more to do. `inherited`: the progress of what replaces an artifact
+    that is lost.
     """
 
     verdict: Verdict
@@ -45,6 +47,7 @@ class ModelPlan:
     delete: tuple[tuple[Kind, Object], ...] = ()
     job: str | None = None
     again: float | None = None
+    inherited: Progress = Progress.NONE
 
 
 def unseen(model: Object, spec: LinearModelSpec, around: Belongings) -> list[tuple[Kind, str]]:
@@ -59,7 +62,7 @@ def unseen(model: Object, spec: LinearModelSpec, around: Belongings) -> list[tup
         name = result_name(model, spec)
         result = next((a for a in around.artifacts if name_of(a) == name), None)
         job = next((job for job in around.jobs if name_of(job) == name), None)
-        if result is None or (job and job_condition(job, "Complete") and not result.get("data")):
+        if result is None or (job and has_ended(job) and not result.get("data")):
             missing.append((CONFIG_MAP, name))
         if result is not None and job is None:
             missing.append((JOB, name))
@@ -87,7 +90,8 @@ def plan_model(
         plan = replace(plan, delete=(*plan.delete, *stale), again=_until_pod(job, plan, around, now))
     if verdict.reason is Reason.ARTIFACT_LOST and plan.verdict.file is None:
         lost = replace(verdict, message=f"{verdict.message} ({plan.trained.reason}: {plan.trained.message})")
-        plan = replace(plan, verdict=lost, trained=_trained(spec, lost))
+        inherited = TABLE[plan.trained.reason].progress
+        plan = replace(plan, verdict=lost, trained=_trained(spec, lost), inherited=inherited)
     return plan
 
 

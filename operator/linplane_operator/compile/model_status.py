@@ -50,6 +50,7 @@ def _learned(plan: ModelPlan) -> LinearModelStatus:
     file = plan.verdict.file
     assert file is not None
     artifact, training = file.artifact, file.artifact.training
+    evaluation = training.evaluation if training else None
     pairs = list(zip(artifact.features, artifact.coefficients, strict=True))[:LISTED_COEFFICIENTS]
     return LinearModelStatus(
         trained_at=file.trained_at,
@@ -59,10 +60,17 @@ def _learned(plan: ModelPlan) -> LinearModelStatus:
         intercept=artifact.intercept,
         coefficients=tuple(Coefficient(feature, value) for feature, value in pairs),
         coefficient_count=len(artifact.coefficients),
-        evaluation=training.evaluation if training else None,
+        evaluation=evaluation,
+        mse_summary=_figure(evaluation.mse if evaluation else None),
+        r2_summary=_figure(evaluation.r2 if evaluation else None),
         digest=file.digest,
         artifact=plan.verdict.name,
     )
+
+
+def _figure(value: float | None) -> str | None:
+    """As `linplane train` prints it: a column of `kubectl get` cannot round."""
+    return None if value is None else f"{value:.6g}"
 
 
 def _kept(before: Object) -> LinearModelStatus:

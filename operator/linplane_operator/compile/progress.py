@@ -45,7 +45,7 @@ def seconds_kept(job: Mapping[str, Any], now: datetime) -> float | None:
     ended = job_condition(job, "Complete") or job_condition(job, "Failed")
     if ended is None:
         return None
-    age = _age(status_of(job).get("completionTime") or ended.get("lastTransitionTime"), now)
+    age = age_of(status_of(job).get("completionTime") or ended.get("lastTransitionTime"), now)
     return None if age is None else KEPT_SECONDS - age
 
 
@@ -55,11 +55,12 @@ def seconds_to_pod(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], no
     """
     if pods or status_of(job).get("active") or has_ended(job) or _is_suspended(job):
         return None
-    age = _age(meta(job).get("creationTimestamp"), now)
+    age = age_of(meta(job).get("creationTimestamp"), now)
     return None if age is None else POD_SECONDS - age
 
 
-def _age(since: str | None, now: datetime) -> float | None:
+def age_of(since: str | None, now: datetime) -> float | None:
+    """Seconds since a time of RFC 3339, None if it is none."""
     try:
         return (now - datetime.fromisoformat(since or "")).total_seconds()
     except (ValueError, TypeError):
@@ -88,7 +89,7 @@ def has_begun(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> bool
     """A trainer runs, or ran; or nobody knows."""
     if not pods:
         return bool(status_of(job).get("active"))
-    return not all(status_of(pod).get("phase") == "Pending" and _waits_for(pod) for pod in pods)
+    return not all(status_of(pod).get("phase") == "Pending" and waits_for(pod) for pod in pods)
 
 
 def job_progress(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], refusal: str = "") -> tuple[Reason, str]:
@@ -102,16 +103,21 @@ def job_progress(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], refu
     if _is_suspended(job):
         return Reason.PENDING, f"Job {name} is suspended (spec.suspend); it goes on once that is false"
     for pod in pods:
-        if why := _waits_for(pod):
+        if why := waits_for(pod):
             return why[0], _with_next(why[0], f"pod {name_of(pod)}: {why[1]}")
     so_far = "".join(f"; {text}" for _, text in ends)
     if status_of(job).get("active"):
         return Reason.TRAINING, f"Job {name} runs{so_far}"
     if refusal and not ends:
-        text = _MAKING.sub("", refusal)
-        reason = Reason.QUOTA_EXCEEDED if re.match("(exceeded|failed) quota", text) else Reason.POD_REFUSED
+        reason, text = pod_refused(refusal)
         return reason, _with_next(reason, f"Job {name} gets no pod: {text}")
     return Reason.PENDING, f"Job {name} {'is about to try again' if ends else 'waits for a place to run'}{so_far}"
+
+
+def pod_refused(words: str) -> tuple[Reason, str]:
+    """Why a controller gets no pod, from the words of the API server."""
+    text = _MAKING.sub("", words)
+    return Reason.QUOTA_EXCEEDED if re.match("(exceeded|failed) quota", text) else Reason.POD_REFUSED, text
 
 
 def _why_failed(failed: Mapping[str, Any], ends: Sequence[tuple[Reason, str]]) -> tuple[Reason, str]:
@@ -127,7 +133,7 @@ def _with_next(reason: Reason, text: str) -> str:
     return f"{text}; {NEXT[reason]}" if reason in NEXT else text
 
 
-def _waits_for(pod: Mapping[str, Any]) -> tuple[Reason, str] | None:
+def waits_for(pod: Mapping[str, Any]) -> tuple[Reason, str] | None:
     """Why a pod does not run, None where it does or is about to."""
     if is_deleting(pod):
         return None

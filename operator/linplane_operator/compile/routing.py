@@ -29,7 +29,8 @@ MAX_SEQUENCE = 2**52  # canonical JSON has none past 2**53; one above this is an
 @dataclass(frozen=True)
 class Compiled:
     """A route's document with its revision, and whether it is what the spec asks for: `reason` is ACCEPTED where it
-    is. `missing`: the versions that had traffic before and whose weights are not known now.
+    is. `missing`: the versions that had traffic before and whose weights are not known now. `waits_for`: the versions
+    that `reason` is about.
     """
 
     document: RouteDocument
@@ -37,6 +38,7 @@ class Compiled:
     reason: Reason
     message: str
     missing: tuple[str, ...] = ()
+    waits_for: tuple[str, ...] = ()
 
 
 def named_versions(spec: ModelRouteSpec, before: RouteDocument | None) -> set[str]:
@@ -91,7 +93,8 @@ def compile_document(  # noqa: PLR0913 - all that a document is made from
         unavailable=_unavailable(current, weights, versions) if current else _nothing_yet(spec, versions, served),
     )
     missing = missing_versions(document, versions, before)
-    return Compiled(document, document.revision, *_judged(document, spec, versions), missing)
+    waits_for = _waits_for(spec, versions)
+    return Compiled(document, document.revision, *_judged(document, spec, versions), missing, waits_for)
 
 
 def _problem(version: str, versions: Mapping[str, Version]) -> tuple[Reason, str] | None:
@@ -197,6 +200,13 @@ def _judged(document: RouteDocument, spec: ModelRouteSpec, versions: Mapping[str
         for version, (_, text) in troubled
     ]
     return Reason.CANDIDATE_UNAVAILABLE if without else troubled[0][1][0], "; ".join(texts)
+
+
+def _waits_for(spec: ModelRouteSpec, versions: Mapping[str, Version]) -> tuple[str, ...]:
+    """The version that is asked for if it cannot serve, else the candidates that cannot."""
+    if _problem(spec.version, versions):
+        return (spec.version,)
+    return tuple(entry.version for entry in spec.split if _problem(entry.version, versions))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from linplane_api import names
+from linplane_api.condition_table import Progress
 from linplane_api.conditions import Condition, ConditionType, Reason
 from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT
 from linplane_api.resources import ModelServerSpec, ModelServerStatus
@@ -10,7 +11,9 @@ from linplane_api.resources import ModelServerSpec, ModelServerStatus
 from .conditions import condition
 from .objects import Object, Settings, child, generation_of, name_of
 from .replicas import CONTAINER, Acknowledged
+from .rollout import Rollout
 from .training import container_security, pod_placement, pod_resources, pod_security, pull_policy
+from .waiting import with_progress
 
 CONFIG_DIR = "/var/lib/linplane/config"
 STOP_SECONDS = 35  # the preStop sleep, the drain and the graceful time-out, with room
@@ -110,28 +113,35 @@ def _told(variable: str, field: str) -> Object:
     return {"name": variable, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": field}}}
 
 
-def server_conditions(routes: int, replicas: Acknowledged, problem: tuple[Reason, str] | None) -> tuple[Condition, ...]:
-    """Available, Converged and their sum, Ready. `problem`: what keeps the children from being as they should."""
+def server_conditions(
+    routes: int, replicas: Acknowledged, rollout: Rollout, problem: tuple[Reason, str] | None
+) -> tuple[Condition, ...]:
+    """Available, Converged and, if every pod is up to date and ready too, Ready. `problem`: what is wrong with the
+    children.
+    """
     if replicas.total:
         available = condition(ConditionType.AVAILABLE, Reason.REPLICAS_READY, f"{replicas.total} ready")
     else:
-        available = condition(ConditionType.AVAILABLE, Reason.NO_REPLICAS, "no replica is ready")
-    converged = _converged(routes, replicas, problem)
+        available = condition(ConditionType.AVAILABLE, Reason.NO_REPLICAS, rollout.message)
+    converged = _converged(routes, replicas, rollout, problem)
+    ready = condition(ConditionType.READY, *(problem or _not_ready(available, converged, rollout)))
+    return with_progress((available, converged, ready), Progress.RECONCILING if rollout.wanted else Progress.NONE)
+
+
+def _not_ready(available: Condition, converged: Condition, rollout: Rollout) -> tuple[Reason, str]:
+    """Why a server is not Ready, or that it is: what its pods wait for says more than that none is ready."""
+    if rollout.reason:
+        return rollout.reason, rollout.message
     missing = next((c for c in (converged, available) if c.status != "True"), None)
-    ready = (
-        condition(ConditionType.READY, missing.reason, missing.message)
-        if missing
-        else condition(ConditionType.READY, Reason.READY, converged.message)
-    )
-    return available, converged, ready
+    return (missing.reason, missing.message) if missing else (Reason.READY, converged.message)
 
 
-def _converged(routes: int, replicas: Acknowledged, problem: tuple[Reason, str] | None) -> Condition:
+def _converged(routes: int, replicas: Acknowledged, rollout: Rollout, problem: tuple[Reason, str] | None) -> Condition:
     kind = ConditionType.CONVERGED
     if problem:
         return condition(kind, *problem)
     if not replicas.total:
-        return condition(kind, Reason.NO_REPLICAS, "no replica is ready")
+        return condition(kind, Reason.NO_REPLICAS, rollout.message)
     if not replicas.converged:
         reason = Reason.REJECTED if replicas.rejected else Reason.REPLICAS_BEHIND
         return condition(kind, reason, replicas.problem)

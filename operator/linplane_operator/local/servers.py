@@ -19,7 +19,7 @@ from linplane_api.document import routing_map
 from linplane_api.folder import current_state, read_routing, write_routing
 from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, MODEL_SERVER, POD, REPLICA_REPORT
 
-from ..compile.objects import Object, spec_of, uid_of
+from ..compile.objects import Object, generation_of, spec_of, uid_of
 from ..compile.server import make_routing, selector
 from .child import shown_exit, start_child, stop_child
 from .layout import Layout
@@ -103,6 +103,7 @@ class Server:
     async def run(self) -> None:
         """Starts the process whenever there is a Deployment and none runs; never returns."""
         failures = 0
+        self._count_pod(running=0, ready=0)  # the status is that of an earlier run
         while True:
             while not self._wanted_args():  # noqa: ASYNC110 - the store has no event to wait for
                 await asyncio.sleep(0.02)
@@ -145,6 +146,7 @@ class Server:
         self._args = self._wanted_args()
         self._pod = f"{names.server_name(names.DEFAULT_SERVER)}-{secrets.token_hex(3)}"
         uid = uid_of(self._store.create(POD, self._make_pod()))
+        self._count_pod(running=1, ready=0)
         self._reported = b""
         fds = (self._access.public.fileno(), self._access.admin.fileno())
         args = [
@@ -193,12 +195,23 @@ class Server:
             self._store.create(REPLICA_REPORT, body)
         ready = [{"type": "Ready", "status": "True"}]
         self._store.update(POD, pod, {**pod, "status": {**pod["status"], "conditions": ready}})
+        self._count_pod(running=1, ready=1)
         if self._troubled:
             self._troubled = False
             self._tell(Line("server", "answers again", "good"))
 
+    def _count_pod(self, *, running: int, ready: int) -> None:
+        """Sets the status of the Deployment, as its controller would; its generation counts once its process runs."""
+        body = self._store.get(DEPLOYMENT, names.server_name(names.DEFAULT_SERVER))
+        if body is None:
+            return
+        observed = generation_of(body) if running and self._args == self._wanted_args() else 0
+        counts = {"replicas": running, "updatedReplicas": running, "readyReplicas": ready}
+        self._store.update(DEPLOYMENT, body, {**body, "status": {"observedGeneration": observed, **counts}})
+
     def _gone(self) -> None:
         self._process = None
+        self._count_pod(running=0, ready=0)
         for kind in (REPLICA_REPORT, POD):
             body = self._store.get(kind, self._pod)
             if body is not None:

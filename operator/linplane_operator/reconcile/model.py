@@ -12,6 +12,7 @@ from ..compile.model_status import model_status, validated_and_ready
 from ..compile.objects import Object, generation_of, is_deleting, name_of, status_of, uid_of
 from ..compile.progress import seconds_to_pod
 from ..compile.versions import Belongings
+from ..compile.waiting import with_progress
 from ..refusals import Refusals
 from ..world import key_of
 from .tools import Tools, problem_of, sooner
@@ -38,7 +39,7 @@ class ModelReconciler:
         model = self._world.get(LINEAR_MODEL, namespace, name)
         if model is None or is_deleting(model):
             self._statuses.forget(LINEAR_MODEL, namespace, name)
-            return None
+            return await self._statuses.write_deleting(LINEAR_MODEL, model, self._stamp())
         spec = parse_spec(model, LinearModelSpec)
         around = await self._with_refusal(await self._lookout.around(model, spec))
         plan = plan_model(model, spec, around, self._settings, self._now())
@@ -47,7 +48,9 @@ class ModelReconciler:
         except (NameTakenError, RefusedError) as error:
             plan = not_carried_out(*problem_of(error))
         wishes = [plan.trained, *validated_and_ready(plan, frozen=spec.frozen), self._survey.withdrawn(model, spec)]
-        conditions = settle(wishes, status_of(model), generation_of(model), self._stamp())
+        conditions = settle(
+            with_progress(wishes, plan.inherited), status_of(model), generation_of(model), self._stamp()
+        )
         serving = self._survey.serving_in(namespace, spec)
         wait = await self._statuses.write(LINEAR_MODEL, model, plain(model_status(model, plan, conditions, serving)))
         return sooner(wait, plan.again)

@@ -14,6 +14,7 @@ from ..compile.objects import Object, generation_of, is_deleting, status_of
 from ..compile.replicas import loaded_by
 from ..compile.route import route_conditions, route_status, servable_of, servable_without_document
 from ..compile.routing import Compiled, has_room, named_versions
+from ..compile.waiting import with_progress
 from ..survey import Routing
 from ..world import key_of
 from .lacking import LackingEvents
@@ -43,7 +44,7 @@ class RouteReconciler:
             self._survey.forget(namespace, name)
             self._statuses.forget(MODEL_ROUTE, namespace, name)
             self._lacking.forget(namespace, name)
-            return None
+            return await self._statuses.write_deleting(MODEL_ROUTE, route, self._stamp())
         spec = self._survey.route_spec(route)
         await self._lookout.look_around(namespace, spec)
         refusal = self._survey.refusal(namespace, name, spec)
@@ -70,6 +71,7 @@ class RouteReconciler:
         shown = entry or (self._survey.last_entry(route) if refusal is None else None)
         servable = servable_of(shown.document) if shown else servable_without_document(route, refusal, compiled.missing)
         wishes = route_conditions(accepted, with_lacking(servable, lacking), entry, current, acknowledged)
+        wishes = with_progress(wishes, self._survey.progress(namespace, spec, compiled, wishes[-1].reason))
         conditions = settle(wishes, status_of(route), generation_of(route), self._stamp())
         url = self._cluster.url_of(route) if refusal is None else ""
         status = route_status(route, shown, conditions, acknowledged, url=url, now=self._stamp())

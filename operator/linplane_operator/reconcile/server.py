@@ -29,6 +29,7 @@ class ServerReconciler:
         self._world = tools.world
         self._cluster = tools.cluster
         self._settings = tools.settings
+        self._now = tools.now
         self._stamp = tools.stamp
         self._survey = tools.survey
         self._lookout = tools.lookout
@@ -51,7 +52,7 @@ class ServerReconciler:
             server = await self._lookout.server(namespace, name)
             server = server or await self._cluster.create(make_default_server(namespace))
         if is_deleting(server):
-            return None
+            return await self._statuses.write_deleting(MODEL_SERVER, server, self._stamp())
         wait, problem = await self._carry_out(namespace, server, routes)
         later = await self._write_status(namespace, server, len(routes), problem)
         return sooner(wait, later, LOOK_AGAIN if problem else None)
@@ -93,16 +94,17 @@ class ServerReconciler:
     ) -> float | None:
         name = name_of(server)
         routing = self._survey.routing(namespace, name)
+        rollout = self._survey.rollout(namespace, name, self._now())
         uid, sequence = (routing.state.uid, routing.state.sequence) if routing else ("", 0)
         if routing:
             await self._lookout.replicas(namespace, name, uid, sequence)
         acknowledged = loaded_by(self._survey.replicas(namespace, name), uid, sequence)
-        wishes = server_conditions(routes, acknowledged, problem)
+        wishes = server_conditions(routes, acknowledged, rollout, problem)
         conditions = settle(wishes, status_of(server), generation_of(server), self._stamp())
         pods = len(self._survey.pods(namespace, name))
         status = server_status(server, conditions, pods=pods, routes=routes, sequence=sequence, replicas=acknowledged)
         wait = await self._statuses.write(MODEL_SERVER, server, plain(status))
-        return sooner(wait, self._recount(namespace, name, acknowledged))
+        return sooner(wait, rollout.again, self._recount(namespace, name, acknowledged))
 
     def _recount(self, namespace: str, server: str, acknowledged: Acknowledged) -> float | None:
         """Has one route count its replicas anew, where these have become more or fewer; one a second, for they may be

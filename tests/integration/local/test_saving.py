@@ -137,10 +137,10 @@ def test_get_prints_kubectls_columns_and_what_is_refused(local: Local) -> None:
     lines = [line.split() for line in answer.stdout.splitlines() if line]
     assert lines[0] == ["NAME", "MODEL", "VERSION", "READY", "REASON", "FROZEN", "MSE", "R2", "SAMPLES", "AGE"]
     assert lines[1][:5] == ["rent-v1", "rent", "v1", "True", "Validated"]
-    assert lines[2] == ["NAME", "VERSION", "SPLIT", "READY", "REASON", "LOADED", "AGE"]
+    assert lines[2] == ["NAME", "VERSION", "TRAFFIC", "READY", "REASON", "LOADED", "AGE"]
     assert lines[3][:7] == ["rent", "v1", "v1", "100", "True", "Ready", "1/1"]
-    assert lines[4] == ["NAME", "READY", "REPLICAS", "ROUTES", "AGE"]
-    assert lines[5][:4] == ["default", "True", "1", "1"]
+    assert lines[4] == ["NAME", "READY", "REASON", "REPLICAS", "ROUTES", "AGE"]
+    assert lines[5][:4] == ["default", "True", "Ready", "1"]
     assert answer.stderr.startswith("refused: bad.yaml:3: metadata.name: must not be kubernetes"), answer.stderr
     local.stop()
     answer = subprocess.run([*command, "routes", "rent", "-o", "json"], capture_output=True, text=True, check=True)

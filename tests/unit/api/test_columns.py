@@ -16,7 +16,8 @@ MODEL: dict[str, Any] = {
             {"type": "Trained", "status": "True"},
             {"type": "Ready", "status": "False", "reason": "AcceptanceMissed"},
         ],
-        "evaluation": {"mse": 0.5, "r2": -1},
+        "mseSummary": "0.5",
+        "r2Summary": "-1",
         "samples": 0,
     },
 }
@@ -30,8 +31,8 @@ def test_each_column_of_a_model() -> None:
         "Ready": "False",
         "Reason": "AcceptanceMissed",
         "Frozen": None,
-        "MSE": 0.5,
-        "R2": -1,
+        "MSE": "0.5",
+        "R2": "-1",
         "Samples": 0,
         "Age": "2026-01-01T00:00:00Z",
     }
@@ -43,7 +44,7 @@ def test_an_object_without_a_status_has_empty_columns() -> None:
 
 
 def test_a_column_knows_its_type() -> None:
-    assert SCHEMAS.columns("ModelServer")[1] == Column("Replicas", ".status.replicas", "integer")
+    assert SCHEMAS.columns("ModelServer")[2] == Column("Replicas", ".status.replicas", "integer")
 
 
 def test_no_column_of_a_kind_that_is_not_ours() -> None:

@@ -11,10 +11,10 @@ KSTATUS = (ConditionType.STALLED, ConditionType.RECONCILING)
 WAITING = """
 STALLED InvalidSpec BadData AcceptanceMissed TrainingChanged InvalidArtifact DigestMismatch DataUnsupported NameReserved
 STALLED NameTaken ServerUnsupported RoutingFull CurrentFrozen VersionFrozen
-STALLED TrainingFailed DeadlineExceeded OOMKilled Evicted ResultRefused
+STALLED ProgressDeadlineExceeded TrainingFailed DeadlineExceeded OOMKilled Evicted ResultRefused
 RECONCILING Training Pending QuotaExceeded PodRefused Unschedulable ImagePullFailed NotTrained
-RECONCILING ReplicasBehind NoReplicas RoutingLost
-INHERITED VersionNotReady CandidateUnavailable ArtifactLost
+RECONCILING ReplicasBehind RoutingLost
+INHERITED VersionNotReady CandidateUnavailable ArtifactLost NoReplicas
 """
 
 

@@ -15,8 +15,8 @@ BUILT_IN_SHORT_NAMES = {
 # what tells the story without -o yaml
 COLUMNS = {
     "linearmodels": "MODEL VERSION READY REASON FROZEN MSE R2 SAMPLES AGE",
-    "modelroutes": "VERSION SPLIT READY REASON LOADED AGE",
-    "modelservers": "READY REPLICAS ROUTES AGE",
+    "modelroutes": "VERSION TRAFFIC READY REASON LOADED AGE",
+    "modelservers": "READY REASON REPLICAS ROUTES AGE",
     "replicareports": "SERVER SEQUENCE ROUTES REJECTED AGE",
 }
 

@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
         "kind": "LinearModel",
         "metadata": {"name": "rent-v1", "creationTimestamp": made},
         "spec": {"model": "rent", "version": "v1", "frozen": True},
-        "status": {"conditions": [ready], "samples": 40, "evaluation": {"mse": 1234567.891, "r2": 0.5}},
+        "status": {"conditions": [ready], "samples": 40, "mseSummary": "1.23457e+06", "r2Summary": "0.5"},
     }
     route = {
         "kind": "ModelRoute",
@@ -47,8 +47,8 @@ def test_each_kind_with_its_columns(folder: Path) -> None:
         "NAME      MODEL   VERSION   READY   REASON      FROZEN   MSE           R2    SAMPLES   AGE\n"
         "rent-v1   rent    v1        True    Validated   true     1.23457e+06   0.5   40        5m10s\n"
         "\n"
-        "NAME   VERSION   SPLIT   READY   REASON   LOADED   AGE\n"
-        "rent   v1                                          <unknown>\n"
+        "NAME   VERSION   TRAFFIC   READY   REASON   LOADED   AGE\n"
+        "rent   v1                                            <unknown>\n"
         "\n"
         "no ModelServers\n"
     )

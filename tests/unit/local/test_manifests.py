@@ -91,7 +91,7 @@ def test_a_status_in_a_manifest_is_nobodys(folder: Folder) -> None:
     folder.save("all.yaml", {**model(), "status": {"digest": "sha256:" + "0" * 64}})
     stored = folder.store.get(LINEAR_MODEL, "rent-v1")
     assert stored is not None
-    assert "status" not in stored
+    assert stored["status"] == {"observedGeneration": 0}
     folder.store.update(LINEAR_MODEL, stored, {**stored, "status": {"digest": "sha256:" + "1" * 64}})
     folder.save("all.yaml", {**model(frozen=True), "status": {}})
     stored = folder.store.get(LINEAR_MODEL, "rent-v1")

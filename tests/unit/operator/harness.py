@@ -11,6 +11,7 @@ from linplane_api.document import RouteDocument, parse_entry, routing_map
 from linplane_api.kinds import (
     BY_KIND,
     CONFIG_MAP,
+    DEPLOYMENT,
     JOB,
     LINEAR_MODEL,
     MODEL_ROUTE,
@@ -22,6 +23,7 @@ from linplane_operator.affected import WorkKey, affected, every_key
 from linplane_operator.cluster import ConflictError
 from linplane_operator.compile.objects import Settings, uid_of
 from linplane_operator.compile.progress import job_condition
+from linplane_operator.compile.replicas import is_serving
 from linplane_operator.local import store as store_module
 from linplane_operator.local.cluster import LocalCluster
 from linplane_operator.local.layout import Layout
@@ -209,7 +211,17 @@ class Sim:
             if self.store.get(POD, name) is None:
                 self.store.create(POD, pod(name))
             self.acknowledge(name, state.uid, state.sequence)
+        self._roll_out()
         return self.store_writes > before
+
+    def _roll_out(self) -> None:
+        """The Deployment's controller counts."""
+        (body,) = self.store.all(DEPLOYMENT)
+        pods = [p for p in self.store.all(POD) if p["metadata"]["labels"].get(names.LABEL_SERVER) == "default"]
+        ready = sum(map(is_serving, pods))
+        counts = {"replicas": len(pods), "updatedReplicas": len(pods), "readyReplicas": ready}
+        status = {"observedGeneration": body["metadata"]["generation"], **counts}
+        self.store.update(DEPLOYMENT, body, {**body, "status": status})
 
     def acknowledge(self, name: str, uid: str, sequence: int, **fields: Any) -> None:
         """A pod reports."""

@@ -1,17 +1,30 @@
 """A Cluster that writes down what is asked of it, and dies or fails where it is told to."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from linplane_api.condition_table import status_of
+from linplane_api.condition_table import TABLE, Progress, status_of
 from linplane_api.conditions import ConditionType, Reason
 from linplane_api.kinds import Kind
+from linplane_operator.compile.conditions import PROGRESS_TYPES
 from linplane_operator.local.cluster import LocalCluster
 from unit.operator.builders import Object
 
 
 class Crash(BaseException):
     """The process died."""
+
+
+def judge_conditions(conditions: Sequence[Object]) -> None:
+    """What holds of every status that is ever written."""
+    for item in conditions:
+        assert item["status"] == status_of(ConditionType(item["type"]), Reason(item["reason"])), item
+    ready = next(item for item in conditions if item["type"] == "Ready")
+    told = [item for item in conditions if item["type"] in PROGRESS_TYPES]
+    assert len(told) <= (ready["status"] != "True"), conditions
+    assert all((item["reason"], item["message"]) == (ready["reason"], ready["message"]) for item in told)
+    if TABLE[Reason(ready["reason"])].progress in (Progress.STALLED, Progress.RECONCILING):
+        assert [item["type"] for item in told] == [TABLE[Reason(ready["reason"])].progress.value]
 
 
 class Recorder:
@@ -28,6 +41,7 @@ class Recorder:
         self.lose_reply_of: int | None = None
         self.applied = True  # whether the write that it dies at is carried out
         self.before_write: Callable[[str, Object], None] = lambda _verb, _body: None
+        self.wrote_status: Callable[[Object, Object], None] = lambda _body, _status: None
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
         return await self._inner.read(kind, namespace, name)
@@ -48,10 +62,10 @@ class Recorder:
             return await self._inner.replace(body, seen)
 
     async def write_status(self, kind: Kind, seen: Object, status: Object) -> None:
-        for item in status.get("conditions") or ():
-            assert item["status"] == status_of(ConditionType(item["type"]), Reason(item["reason"])), item
+        judge_conditions(status.get("conditions") or ())
         with self._write("status", seen):
             await self._inner.write_status(kind, seen, status)
+        self.wrote_status(seen, status)
 
     async def delete(self, kind: Kind, seen: Object) -> None:
         with self._write("delete", seen):

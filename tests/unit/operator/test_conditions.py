@@ -53,16 +53,30 @@ def test_a_long_message_is_cut_where_the_api_would_refuse_it():
 
 
 def test_each_new_status_or_reason_is_an_event():
-    """A message alone is none."""
-    old = {"conditions": [{"type": "Ready", "status": "False", "reason": "A", "message": "1"}]}
+    """A message alone is none, nor is what comes by itself after something that does."""
+    old = {"conditions": [{"type": "Ready", "status": "False", "reason": "BadData", "message": "1"}]}
     for status, reason, message, told in [
-        ("False", "A", "2", 0),
-        ("False", "B", "1", 1),
-        ("True", "A", "1", 1),
+        ("False", "BadData", "2", 0),
+        ("False", "Training", "1", 1),
+        ("True", "Validated", "1", 1),
     ]:
         new = {"conditions": [{"type": "Ready", "status": status, "reason": reason, "message": message}]}
         assert len(changed(old, new)) == told
     assert len(changed({}, old)) == 1
+    before = {"conditions": [{"type": "Ready", "status": "False", "reason": "Training", "message": ""}]}
+    assert changed(before, {"conditions": [{**before["conditions"][0], "reason": "Pending"}]}) == []
+
+
+def test_a_fact_that_several_conditions_have_is_one_event():
+    """Ready tells it; what warns of something else is told beside it."""
+    ready = {"type": "Ready", "status": "False", "reason": "VersionFrozen", "message": ""}
+    accepted = {**ready, "type": "Accepted"}
+    rejected = {"type": "Converged", "status": "False", "reason": "Rejected", "message": ""}
+    behind = {**rejected, "reason": "ReplicasBehind"}
+    assert changed({}, {"conditions": [accepted, rejected, ready]}) == [rejected, ready]
+    assert changed({}, {"conditions": [accepted, behind, ready]}) == [ready]
+    withdrawn = {"type": "Withdrawn", "status": "True", "reason": "Frozen", "message": ""}
+    assert changed({"conditions": [ready]}, {"conditions": [ready, withdrawn]}) == [withdrawn]
 
 
 def test_the_essence_of_a_status_is_what_cannot_wait():

@@ -5,10 +5,10 @@ from datetime import timedelta
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, POD
 from linplane_operator.budget import Budget
 from linplane_operator.compile.objects import Settings, uid_of
-from unit.operator.builders import linear_model, model_route, pod, status_condition, told
+from unit.operator.builders import linear_model, model_route, pod, status_condition, told, with_meta
 from unit.operator.planning import error
 
-MANY = Settings(servers=None)
+MANY = Settings(servers=None, max_replicas=1)
 
 
 def full(sim):
@@ -248,7 +248,46 @@ def test_each_change_of_a_condition_is_an_event(sim):
     sim.settle()
     assert ("homes", True, "VersionNotFound") in [event[:3] for event in sim.cluster.events]
     accepted = status_condition(sim.route(), "Accepted")["message"]
-    assert f"Accepted=False: {accepted}" in [event[3] for event in sim.cluster.events]
+    assert f"Ready=False: {accepted}" in [event[3] for event in sim.cluster.events]
+
+
+def test_the_first_apply_makes_few_events_and_none_twice(sim):
+    """Of each object that it is under way, and that it is ready; each fact once, though several conditions have it."""
+    sim.apply(linear_model(), linear_model("v2"), model_route(split=[("v2", 10)]))
+    sim.settle()
+    found = [(name, warning, reason) for name, warning, reason, _ in sim.cluster.events]
+    assert sorted(found) == [
+        ("default", False, "NoReplicas"),
+        ("default", False, "Ready"),
+        ("homes", False, "Ready"),
+        ("homes", False, "Switched"),
+        ("homes", False, "VersionNotReady"),
+        ("homes-v1", False, "Training"),
+        ("homes-v1", False, "Validated"),
+        ("homes-v2", False, "Training"),
+        ("homes-v2", False, "Validated"),
+    ]
+
+
+def test_a_deletion_that_waits_is_told(sim):
+    """By a finalizer of somebody else: it does nothing any more, and says so once."""
+    sim.apply(linear_model(), model_route())
+    sim.settle()
+    for kind, name in ((MODEL_ROUTE, "homes"), (LINEAR_MODEL, "homes-v1")):
+        body = sim.get(kind, name)
+        going = {"deletionTimestamp": "2026-03-01T12:00:00Z", "finalizers": ["example.com/audit"]}
+        sim.store.update(kind, body, with_meta(body, **going))
+    sim.settle()
+    assert "homes" not in [key.removeprefix("route.") for key in sim.routing()["data"]]
+    for kind in ("Accepted", "Servable", "Converged", "Ready"):
+        assert told(sim.route(), kind) == ("False", "Deleting")
+    assert "example.com/audit" in status_condition(sim.route(), "Ready")["message"]
+    assert "trafficSummary" not in sim.route()["status"]
+    assert told(sim.model(), "Ready") == ("False", "Deleting")
+    sim.effective.clear()
+    sim.resync()
+    sim.settle()
+    assert sim.effective == []
 
 
 def test_no_replica_is_no_guess(sim):

@@ -1,0 +1,123 @@
+"""How far the pods of a ModelServer are, as its Deployment and the pods themselves say."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from linplane_api.conditions import Reason
+
+from .objects import Object, generation_of, meta, name_of, spec_of, status_of
+from .progress import PULLING, age_of, pod_refused, waits_for
+from .replicas import CONTAINER, Replica
+
+SILENT_SECONDS = 10.0
+"""How long a server may run before it has reported: it does so as soon as it reaches the API server."""
+
+GAVE_UP = "ProgressDeadlineExceeded"
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """`reason` None: every pod is of the current spec and ready. `wanted`: how many pods there are to be. `again`: in
+    how many seconds to look again.
+    """
+
+    reason: Reason | None
+    message: str
+    wanted: int = 1
+    again: float | None = None
+
+
+@dataclass(frozen=True)
+class _Count:
+    """What a Deployment's controller has counted. `old`: pods of an earlier spec."""
+
+    wanted: int
+    updated: int
+    ready: int
+    old: int
+
+    @property
+    def complete(self) -> bool:
+        return self.updated >= self.wanted and not self.old and self.ready >= self.wanted
+
+
+def rollout_of(
+    deployment: Object | None, pods: Sequence[Object], replicas: Sequence[Replica], now: datetime
+) -> Rollout:
+    """The state of the pods, with the words of whatever holds them up."""
+    if deployment is None:
+        return Rollout(Reason.NO_REPLICAS, "there is no Deployment yet")
+    count = _count(deployment)
+    if not count.wanted:
+        return Rollout(Reason.NO_REPLICAS, "replicas is 0", 0)
+    if count.complete:
+        return Rollout(None, f"{count.ready} of {count.wanted} pods ready")
+    again, silent = _silent(pods, replicas, now)
+    reason, words = next((cause for cause in (*_refused(deployment), *_waiting(pods), *silent)), (None, ""))
+    ready = max(0, min(count.updated, count.ready - count.old))
+    message = f"{ready} of {count.wanted} {'updated ' if count.old else ''}pods ready{words and f': {words}'}"
+    if count.old and count.ready:
+        message += f"; {count.old} earlier {'pod goes' if count.old == 1 else 'pods go'} on serving"
+    if (failed := _condition(deployment, "Progressing", "False")).get("reason") == GAVE_UP:
+        return Rollout(Reason.PROGRESS_DEADLINE_EXCEEDED, f"{message} ({failed.get('message') or GAVE_UP})")
+    reason = reason or (Reason.REPLICAS_BEHIND if count.ready else Reason.NO_REPLICAS)
+    return Rollout(reason, message, count.wanted, again)
+
+
+def _count(deployment: Object) -> _Count:
+    status = status_of(deployment)
+    wanted = int(spec_of(deployment).get("replicas", 1))
+    total, updated, ready = (int(status.get(key) or 0) for key in ("replicas", "updatedReplicas", "readyReplicas"))
+    if int(status.get("observedGeneration") or 0) < generation_of(deployment):
+        updated = 0  # what it counts as updated is of an earlier spec
+    return _Count(wanted, updated, ready, max(0, total - updated))
+
+
+def _condition(body: Object, kind: str, status: str) -> Mapping[str, Any]:
+    found = (c for c in status_of(body).get("conditions") or () if c.get("type") == kind and c.get("status") == status)
+    return next(found, {})
+
+
+def _refused(deployment: Object) -> Iterator[tuple[Reason, str]]:
+    if failure := _condition(deployment, "ReplicaFailure", "True"):
+        yield pod_refused(str(failure.get("message") or failure.get("reason")))
+
+
+def _waiting(pods: Iterable[Object]) -> Iterator[tuple[Reason | None, str]]:
+    """Why pods do not run, the newest first: an update is made of these."""
+    for pod in sorted(pods, key=lambda pod: (meta(pod).get("creationTimestamp") or "", name_of(pod)), reverse=True):
+        for container in status_of(pod).get("containerStatuses") or ():
+            waiting = (container.get("state") or {}).get("waiting") or {}
+            if waiting.get("reason") in PULLING:
+                yield Reason.IMAGE_PULL_FAILED, f"{waiting['reason']} {container.get('image')}"
+        if why := waits_for(pod):
+            yield (None if why[0] is Reason.PENDING else why[0]), f"{why[1]}{_last_end(pod)}"
+
+
+def _last_end(pod: Object) -> str:
+    """How the container of a pod that restarts ended last."""
+    for container in status_of(pod).get("containerStatuses") or ():
+        ended = (container.get("lastState") or {}).get("terminated") or {}
+        if ended:
+            return f" (it ended by {ended.get('reason')}, exit code {ended.get('exitCode')})"
+    return ""
+
+
+def _silent(
+    pods: Sequence[Object], replicas: Sequence[Replica], now: datetime
+) -> tuple[float | None, list[tuple[None, str]]]:
+    """Pods that run and have not reported: in how many seconds the next is late, and those that are."""
+    unheard = {r.name for r in replicas if not (r.ready or r.terminating or r.report)}
+    ages = {}
+    for pod in pods:
+        for container in status_of(pod).get("containerStatuses") or ():
+            running = (container.get("state") or {}).get("running") or {}
+            age = age_of(running.get("startedAt"), now)
+            if container.get("name") == CONTAINER and age is not None and name_of(pod) in unheard:
+                ages[name_of(pod)] = age
+    late = [name for name, age in sorted(ages.items()) if age >= SILENT_SECONDS]
+    words = "runs and has not reported: can it reach the API server? (NetworkPolicy)"
+    again = min((SILENT_SECONDS - age for age in ages.values() if age < SILENT_SECONDS), default=None)
+    return again, [(None, f"pod {name} {words}") for name in late]

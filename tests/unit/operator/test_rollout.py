@@ -1,0 +1,152 @@
+"""How far a ModelServer's pods are, in the words of its Deployment and pods."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from linplane_api.conditions import Reason
+from linplane_operator.compile.replicas import make_replicas
+from linplane_operator.compile.rollout import Rollout, rollout_of
+from unit.operator.builders import NOW, Object, pod, report
+
+STARTED = "2026-03-01T11:59:54Z"  # 6 s before NOW
+LIMIT = "minimum cpu usage per Container is 150m, but request is 100m"
+SILENT = "runs and has not reported: can it reach the API server? (NetworkPolicy)"
+
+
+def deployment(
+    wanted: int = 2, *, generation: int = 1, conditions: list[Object] | None = None, **counts: int
+) -> Object:
+    """A Deployment; `counts` are those of its status: total, updated, ready, seen."""
+    total = counts.get("total", wanted)
+    status: Object = {
+        "observedGeneration": counts.get("seen", generation),
+        "replicas": total,
+        "updatedReplicas": counts.get("updated", total),
+        "readyReplicas": counts.get("ready", 0),
+        "conditions": conditions or [],
+    }
+    return {"metadata": {"name": "d", "generation": generation}, "spec": {"replicas": wanted}, "status": status}
+
+
+def waiting(name: str, reason: str, message: str = "", created: str = "2026-03-01T11:00:00Z", **fields: Any) -> Object:
+    """A server's pod whose container waits."""
+    container = {
+        "name": "server",
+        "image": "registry.example/bad:1",
+        "state": {"waiting": {"reason": reason}},
+        **fields,
+    }
+    container["state"]["waiting"]["message"] = message
+    body = pod(name, ready=False, phase="Pending", containerStatuses=[container])
+    body["metadata"]["creationTimestamp"] = created
+    return body
+
+
+def running(name: str = "p1") -> Object:
+    """A pod that has run for six seconds and is not ready."""
+    container = {"name": "server", "state": {"running": {"startedAt": STARTED}}}
+    return pod(name, ready=False, containerStatuses=[container])
+
+
+def failed(kind: str, status: str, reason: str, message: str) -> list[Object]:
+    """A condition of the Deployment."""
+    return [{"type": kind, "status": status, "reason": reason, "message": message}]
+
+
+def rollout(deployment: Object | None, *pods: Object, reports: tuple[Object, ...] = (), seconds: float = 0) -> Rollout:
+    """The rollout, so many seconds after NOW."""
+    return rollout_of(deployment, pods, make_replicas(pods, reports), NOW + timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize(
+    ("counts", "reason", "message"),
+    [
+        ({"ready": 2}, None, "2 of 2 pods ready"),
+        ({"ready": 1}, Reason.REPLICAS_BEHIND, "1 of 2 pods ready"),
+        ({"ready": 0}, Reason.NO_REPLICAS, "0 of 2 pods ready"),
+        ({"total": 0}, Reason.NO_REPLICAS, "0 of 2 pods ready"),
+        (
+            {"total": 3, "updated": 1, "ready": 2},
+            Reason.REPLICAS_BEHIND,
+            "0 of 2 updated pods ready; 2 earlier pods go on serving",
+        ),
+        (
+            {"total": 3, "updated": 2, "ready": 3},
+            Reason.REPLICAS_BEHIND,
+            "2 of 2 updated pods ready; 1 earlier pod goes on serving",
+        ),
+        (
+            {"ready": 2, "generation": 2, "seen": 1},
+            Reason.REPLICAS_BEHIND,
+            "0 of 2 updated pods ready; 2 earlier pods go on serving",
+        ),
+        ({"wanted": 0, "ready": 0}, Reason.NO_REPLICAS, "replicas is 0"),
+    ],
+)
+def test_pods_are_counted(counts: dict[str, int], reason: Reason | None, message: str) -> None:
+    found = rollout(deployment(**counts))
+    assert (found.reason, found.message, found.again) == (reason, message, None)
+    assert found.wanted == counts.get("wanted", found.wanted)
+
+
+def test_without_a_deployment_there_are_no_replicas() -> None:
+    assert rollout(None).reason is Reason.NO_REPLICAS
+
+
+def test_an_image_that_cannot_be_pulled_is_named() -> None:
+    """The newest pod tells: it is of the update."""
+    pods = (
+        waiting("a", "CrashLoopBackOff", created="2026-03-01T10:00:00Z"),
+        waiting("b", "ImagePullBackOff", "Back-off"),
+    )
+    found = rollout(deployment(), *pods)
+    assert found.reason is Reason.IMAGE_PULL_FAILED
+    assert found.message == "0 of 2 pods ready: ImagePullBackOff registry.example/bad:1"
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [(LIMIT, Reason.POD_REFUSED), ("exceeded quota: q, requested: pods=1", Reason.QUOTA_EXCEEDED)],
+)
+def test_what_the_api_server_refuses_is_said_in_its_words(words: str, reason: Reason) -> None:
+    message = f'pods "linplane-server-default-x" is forbidden: {words}'
+    found = rollout(deployment(total=0, conditions=failed("ReplicaFailure", "True", "FailedCreate", message)))
+    assert (found.reason, found.message) == (reason, f"0 of 2 pods ready: {words}")
+
+
+def test_no_node_takes_it() -> None:
+    body = pod(ready=False, phase="Pending", containerStatuses=[])
+    no_node = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes available"}
+    body["status"]["conditions"] = [no_node]
+    found = rollout(deployment(), body)
+    assert (found.reason, found.message) == (
+        Reason.UNSCHEDULABLE,
+        "0 of 2 pods ready: Unschedulable: 0/1 nodes available",
+    )
+
+
+def test_a_container_that_restarts_says_how_it_ended() -> None:
+    ended = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
+    found = rollout(deployment(), waiting("a", "CrashLoopBackOff", "back-off 10s", lastState=ended))
+    assert found.reason is Reason.NO_REPLICAS
+    assert found.message.endswith("CrashLoopBackOff: back-off 10s (it ended by OOMKilled, exit code 137)")
+
+
+def test_a_deployment_that_gave_up_says_what_it_waited_for() -> None:
+    words = 'ReplicaSet "r" has timed out progressing.'
+    gave_up = failed("Progressing", "False", "ProgressDeadlineExceeded", words)
+    found = rollout(deployment(conditions=gave_up), waiting("a", "ErrImagePull"))
+    assert found.reason is Reason.PROGRESS_DEADLINE_EXCEEDED
+    assert found.message == f"0 of 2 pods ready: ErrImagePull registry.example/bad:1 ({words})"
+    assert rollout(deployment(ready=2, conditions=gave_up)).reason is None
+
+
+def test_a_pod_that_runs_and_does_not_report_is_asked_about_after_ten_seconds() -> None:
+    early = rollout(deployment(), running())
+    assert (early.message, early.again) == ("0 of 2 pods ready", 4.0)
+    late = rollout(deployment(), running(), seconds=4)
+    assert (late.message, late.again) == (f"0 of 2 pods ready: pod p1 {SILENT}", None)
+    heard = rollout(deployment(), running(), reports=(report(startedAt=STARTED),), seconds=4)
+    assert (heard.message, heard.again) == ("0 of 2 pods ready", None)

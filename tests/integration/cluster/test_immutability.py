@@ -16,6 +16,7 @@ from support import eventually
 Object = dict[str, Any]
 Way = Callable[[Client, str, Object, Object], Object]
 
+UNSEEN = {"observedGeneration": 0}
 TRAINING = {"data": {"uri": "https://example.com/iris.csv"}, "target": "width"}
 OTHER_TRAINING = {**TRAINING, "seed": 7}
 OTHER_WEIGHTS = {"configMapKeyRef": {"name": "other", "key": "model.json"}}
@@ -189,7 +190,7 @@ def test_a_spec_sent_with_a_status_is_not_taken(admin: Client, namespace: str) -
 
 def test_a_status_sent_with_a_spec_is_not_taken(admin: Client, namespace: str) -> None:
     created = admin.create({**version("v1"), "status": {"digest": DIGEST}}, namespace)
-    assert "status" not in created
+    assert created["status"] == UNSEEN
     before = _stored(admin, namespace, version("v2"), DIGEST)
     admin.patch(LINEAR_MODEL, "iris-v2", {"spec": {"frozen": True}, "status": None}, namespace)
     assert admin.get(LINEAR_MODEL, "iris-v2", namespace)["status"] == before["status"]
@@ -211,7 +212,7 @@ def test_kubectl_replace_force_makes_a_new_version(control_plane: ControlPlane, 
     after = admin.get(LINEAR_MODEL, "iris-v1", namespace)
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
     assert after["spec"]["training"]["seed"] == 7
-    assert "status" not in after
+    assert after["status"] == UNSEEN
 
 
 def _manifest(body: Object) -> str:

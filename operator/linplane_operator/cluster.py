@@ -57,8 +57,10 @@ class Cluster(Protocol):
     async def write_status(self, kind: Kind, seen: Object, status: Object) -> None:
         """Sets the whole status of an object, if it is still the same one by UID; one that is gone is no error."""
 
-    async def delete(self, kind: Kind, seen: Object) -> None:
-        """Deletes that very object, by UID; one that is gone already is no error."""
+    async def delete(self, kind: Kind, seen: Object, *, unchanged: bool = False) -> None:
+        """Deletes that very object, by UID, and with `unchanged` only if it still has the resourceVersion of `seen`;
+        one that is gone already is no error. Raises ConflictError if it has changed.
+        """
 
     def event(self, about: Object, *, warning: bool, reason: str, message: str) -> None:
         """Tells people of a change. Never fails."""

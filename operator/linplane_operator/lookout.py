@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from linplane_api import names
 from linplane_api.canonical import FormatError
-from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_SERVER, POD, Kind
+from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_SERVER, POD, REPLICA_REPORT, Kind
 from linplane_api.resources import LinearModelSpec, ModelRouteSpec, parse_spec
 
 from .cluster import Cluster
@@ -58,13 +58,17 @@ class Lookout:
                 if body is not None:
                     await self.around(body, parse_spec(body, LinearModelSpec))
 
-    async def replicas(self, namespace: str, server: str, uid: str, sequence: int) -> None:
-        """For the pods of reports that are behind. A pod that the view lacks may answer, and is to be waited for; a
-        report whose pod is really gone goes soon, and nobody waits for that.
+    async def replicas(self, namespace: str, server: str, uid: str, sequence: int) -> list[Object]:
+        """For the pods of reports that are behind: a pod that the view lacks may answer, and is to be waited for.
+        Returns the reports whose pod is really gone, as the API server says now.
         """
+        left = []
         for replica in self._survey.unseen(namespace, server):
             if loaded_by([replica], uid, sequence, terminating=True).problem:
-                await self._see(POD, namespace, replica.name)
+                report = self._world.get(REPLICA_REPORT, namespace, replica.name)
+                if await self._see(POD, namespace, replica.name) is None and report is not None:
+                    left.append(report)
+        return left
 
     async def _see(self, kind: Kind, namespace: str, name: str) -> Object | None:
         return self._world.get(kind, namespace, name) or await self._cluster.read(kind, namespace, name)

@@ -48,7 +48,7 @@ def test_what_was_deleted_unseen_comes_back(kubectl: Kubectl) -> None:
 
 
 def test_a_report_that_outlived_its_pod_holds_up_no_switch(kubectl: Kubectl) -> None:
-    """As where the garbage collector is away: its pod is looked for, and nobody waits for it."""
+    """Without an owner nothing else removes it: its pod is looked for, nothing waits for it, and then it goes."""
     kubectl.apply(*handmade("flat", "v1", 2, 1), *handmade("flat", "v2", 3, 1), route("flat", "v1"))
     kubectl.wait("Ready", "modelroute/flat", "linearmodel/flat-v2")
     left = eventually(lambda: kubectl.list("replicareports"))[0]
@@ -58,3 +58,4 @@ def test_a_report_that_outlived_its_pod_holds_up_no_switch(kubectl: Kubectl) -> 
     kubectl("wait", f"--for=jsonpath={{.status.observedGeneration}}={generation}", "modelroute/flat", "--timeout=10s")
     kubectl.wait("Converged", "modelroute/flat", timeout=10)
     assert first_answer(kubectl, "http://flat/predict", {"features": {"area": 2}})[1]["prediction"] == 7
+    eventually(lambda: "gone" not in {report["metadata"]["name"] for report in kubectl.list("replicareports")}, 30)

@@ -17,13 +17,14 @@ CONTAINER = "server"
 @dataclass(frozen=True)
 class Replica:
     """One pod and the report that is really its own (by UID, started not before the container runs), None without
-    one.
+    one. `pod_known` False: there is a report and no pod.
     """
 
     name: str
     ready: bool
     terminating: bool
     report: Report | None
+    pod_known: bool = True
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def unseen_replica(body: Object) -> Replica:
         report = convert(body.get("report"), Report, "report")
     except FormatError:
         report = None
-    return Replica(name_of(body), ready=False, terminating=True, report=report)
+    return Replica(name_of(body), ready=False, terminating=True, report=report, pod_known=False)
 
 
 def is_serving(pod: Object) -> bool:
@@ -103,9 +104,12 @@ def _behind(replica: Replica, uid: str, sequence: int) -> str:
     report = replica.report
     if not uid:
         return f"{replica.name} waits for the routing ConfigMap, which is not there"
+    loaded = report is not None and report.config_map_uid == uid and report.sequence >= sequence
+    if not loaded and not replica.pod_known:
+        return f"ReplicaReport {replica.name} remains of a pod that is gone"
     if report is None:
         return f"{replica.name} has not reported"
-    if report.config_map_uid != uid or report.sequence < sequence:
+    if not loaded:
         return f"{replica.name} has not loaded sequence {sequence}"
     return ""
 

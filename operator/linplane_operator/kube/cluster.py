@@ -156,9 +156,10 @@ class KubeCluster:
             if await self._is_still(kind, seen):
                 raise
 
-    async def delete(self, kind: Kind, seen: Object) -> None:
+    async def delete(self, kind: Kind, seen: Object, *, unchanged: bool = False) -> None:
         """Deletes that very object; what it owns is the garbage collector's."""
-        options = {"propagationPolicy": "Background", "preconditions": {"uid": uid_of(seen)}}
+        same = ("uid", "resourceVersion") if unchanged else ("uid",)
+        options = {"propagationPolicy": "Background", "preconditions": {key: meta(seen)[key] for key in same}}
         try:
             await self._client.call("DELETE", path_of(kind, *key_of(seen)), body=options)
         except ApiError as error:

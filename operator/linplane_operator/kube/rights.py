@@ -13,7 +13,7 @@ NEEDED: dict[tuple[str, str], tuple[str, ...]] = {
     (GROUP, "linearmodels"): ALL,
     (GROUP, "modelroutes"): ALL,
     (GROUP, "modelservers"): (*ALL, "create", "patch"),
-    (GROUP, "replicareports"): ALL,
+    (GROUP, "replicareports"): (*ALL, "delete"),
     (GROUP, "linearmodels/status"): ("patch",),
     (GROUP, "modelroutes/status"): ("patch",),
     (GROUP, "modelservers/status"): ("patch",),

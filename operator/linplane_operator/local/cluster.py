@@ -63,8 +63,11 @@ class LocalCluster:
         if before is not None and uid_of(before) == uid_of(seen):
             self._store.update(kind, before, {**before, "status": status})
 
-    async def delete(self, kind: Kind, seen: Object) -> None:
-        """Deletes that very object and what it owns."""
+    async def delete(self, kind: Kind, seen: Object, *, unchanged: bool = False) -> None:
+        """Deletes that very object and what it owns. Raises ConflictError if it has changed."""
+        before = self._store.get(kind, name_of(seen))
+        if unchanged and before is not None and meta(before)["resourceVersion"] != meta(seen)["resourceVersion"]:
+            raise ConflictError(f"{kind.kind} {name_of(seen)} has changed meanwhile")
         self._store.delete(kind, seen)
 
     def event(self, about: Object, *, warning: bool, reason: str, message: str) -> None:  # noqa: ARG002

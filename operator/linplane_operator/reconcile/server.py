@@ -5,7 +5,7 @@ from collections.abc import Callable
 from linplane_api import names
 from linplane_api.canonical import FormatError
 from linplane_api.conditions import Reason
-from linplane_api.kinds import MODEL_ROUTE, MODEL_SERVER
+from linplane_api.kinds import MODEL_ROUTE, MODEL_SERVER, REPLICA_REPORT
 from linplane_api.resources import ModelServerSpec, parse_spec, plain
 
 from ..affected import WorkKey
@@ -97,7 +97,8 @@ class ServerReconciler:
         rollout = self._survey.rollout(namespace, name, self._now())
         uid, sequence = (routing.state.uid, routing.state.sequence) if routing else ("", 0)
         if routing:
-            await self._lookout.replicas(namespace, name, uid, sequence)
+            for left in await self._lookout.replicas(namespace, name, uid, sequence):
+                await self._cluster.delete(REPLICA_REPORT, left, unchanged=True)
         acknowledged = loaded_by(self._survey.replicas(namespace, name), uid, sequence)
         wishes = server_conditions(routes, acknowledged, rollout, problem)
         conditions = settle(wishes, status_of(server), generation_of(server), self._stamp())

@@ -22,6 +22,8 @@ from linplane_api.kinds import (
     LINEAR_MODEL,
     MODEL_ROUTE,
     MODEL_SERVER,
+    POD,
+    REPLICA_REPORT,
     ROLE,
     ROLE_BINDING,
     SERVICE,
@@ -286,6 +288,22 @@ def test_labels_and_annotations_of_the_user_reach_job_and_service(site: Site) ->
     assert left["annotations"].keys() == {"linplane.dev/applied", "theirs"}
     for kind, name in ((MODEL_ROUTE, "queued"), (LINEAR_MODEL, "queued-v1")):
         site.admin.delete(kind, name, site.namespace)
+
+
+def test_a_report_that_outlived_its_pod_is_removed(site: Site) -> None:
+    """Deleted with --cascade=orphan it has no owner any more: it goes once replicas have to confirm something."""
+    pod = site.servers(2)[0].name
+    site.kubectl("delete", "pod", pod, "--cascade=orphan", "--wait=false")
+    eventually(lambda: site.get_or_none(POD, pod) is None, 60)
+    assert "ownerReferences" not in site.get(REPLICA_REPORT, pod)["metadata"]
+    site.patch_route("iris", splitKey={"salt": "other"})
+    site.patch_model("late-v1", frozen=True)
+    site.comes_to(LINEAR_MODEL, "late-v1", "Withdrawn", "True")
+    assert site.get_or_none(REPLICA_REPORT, pod) is None
+    site.comes_to(MODEL_ROUTE, "iris", "Converged", "True")
+    site.patch_model("late-v1", frozen=False)
+    left = [report["metadata"]["name"] for report in site.admin.list(REPLICA_REPORT, site.namespace)]
+    assert sorted(left) == sorted(container.name for container in site.servers(2))
 
 
 def test_what_somebody_else_has_is_not_touched(site: Site) -> None:

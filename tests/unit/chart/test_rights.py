@@ -39,7 +39,7 @@ ClusterRole linplane-operator:
 - linplane.dev/modelroutes/status: patch
 - linplane.dev/modelservers: get list watch create patch
 - linplane.dev/modelservers/status: patch
-- linplane.dev/replicareports: get list watch create patch
+- linplane.dev/replicareports: get list watch delete create patch
 - policy/poddisruptionbudgets: get list watch create patch
 - rbac.authorization.k8s.io/rolebindings: get create patch
 - rbac.authorization.k8s.io/roles: get create patch

@@ -67,9 +67,9 @@ class Recorder:
             await self._inner.write_status(kind, seen, status)
         self.wrote_status(seen, status)
 
-    async def delete(self, kind: Kind, seen: Object) -> None:
+    async def delete(self, kind: Kind, seen: Object, *, unchanged: bool = False) -> None:
         with self._write("delete", seen):
-            await self._inner.delete(kind, seen)
+            await self._inner.delete(kind, seen, unchanged=unchanged)
 
     def event(self, about: Object, *, warning: bool, reason: str, message: str) -> None:
         self.events.append((about["metadata"]["name"], warning, reason, message))

@@ -319,6 +319,23 @@ async def test_a_conflict_about_the_same_object_is_one_and_about_another_is_none
     await act()
 
 
+async def test_a_deletion_may_hold_to_the_very_state_that_was_seen(setup: Setup) -> None:
+    """UID and resourceVersion are its preconditions."""
+    setup.api.put(OWNER)
+    (seen,) = setup.api.objects.values()
+    asked: list[Any] = []
+
+    async def call(method: str, path: str, **given: Any) -> Object:
+        asked.append((method, given["body"]["preconditions"]))
+        return {}
+
+    setup.api.call = call  # type: ignore[method-assign]
+    await setup.cluster.delete(MODEL_SERVER, seen, unchanged=True)
+    await setup.cluster.delete(MODEL_SERVER, seen)
+    uid, version = meta(seen)["uid"], meta(seen)["resourceVersion"]
+    assert asked == [("DELETE", {"uid": uid, "resourceVersion": version}), ("DELETE", {"uid": uid})]
+
+
 async def test_what_is_made_anew_during_a_look_is_not_taken_for_gone(setup: Setup) -> None:
     """The API server says that there is none, and the watch tells of a new one before the answer is read."""
     await setup.apply(made(SERVICE, spec={"a": 1}))

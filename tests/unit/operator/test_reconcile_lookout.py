@@ -4,8 +4,20 @@ import pytest
 
 from linplane_api import names
 from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, POD, REPLICA_REPORT, Kind
+from linplane_operator.cluster import ConflictError
 from linplane_operator.survey import Survey
-from unit.operator.builders import config_map, csv_training, handmade, linear_model, model_route, told, weights_from
+from unit.operator.builders import (
+    config_map,
+    csv_training,
+    handmade,
+    linear_model,
+    model_route,
+    report,
+    status_condition,
+    told,
+    typed,
+    weights_from,
+)
 from unit.operator.planning import error
 
 
@@ -98,6 +110,45 @@ def test_a_replica_that_has_a_report_and_no_pod_may_still_answer(sim):
     assert told(sim.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
 
 
+def test_a_report_whose_pod_is_gone_is_removed_and_holds_up_nothing(sim):
+    """Its owner reference is lost, or the garbage collector is away. Until the pod was looked for, it is named."""
+    sim.pods = ["p1", "p2"]
+    everything(sim)
+    sim.store.delete(POD, sim.get(POD, "p2"))
+    sim.pods = ["p1"]
+    sim.settle()
+    assert sim.store.get(REPLICA_REPORT, "p2") is not None, "it is up to date, so nothing waits for it"
+    sim.edit(LINEAR_MODEL, "homes-v2", frozen=True)
+    failing = []
+
+    def away(verb, body):
+        if verb == "delete" and body["kind"] == "ReplicaReport" and not failing:
+            failing.append(status_condition(sim.model("v2"), "Withdrawn"))
+            raise ConflictError("it has changed meanwhile")
+
+    sim.cluster.before_write = away
+    sim.settle()
+    assert sim.store.get(REPLICA_REPORT, "p2") is None
+    assert told(sim.model("v2"), "Withdrawn") == ("True", "Frozen")
+    assert sim.store.get(REPLICA_REPORT, "p1") is not None
+    assert failing, "the write that met a newer report was tried again"
+
+
+def test_until_its_pod_was_looked_for_a_report_that_is_left_is_named(sim):
+    """By the version that waits for it."""
+    everything(sim)
+    sim.store.create(REPLICA_REPORT, report("p3", uid="earlier"))
+    sim.loads = False
+    sim.edit(LINEAR_MODEL, "homes-v2", frozen=True)
+    sim.reconcile_all()
+    sim.loads = True
+    sim.store.create(REPLICA_REPORT, report("p4", uid="earlier"))
+    sim._load()
+    model = sim.model("v2")
+    message = Survey(sim.world, sim.settings).withdrawn(model, typed(model)).message
+    assert message == "ReplicaReport p4 remains of a pod that is gone"
+
+
 def test_a_trainer_keeps_its_right_while_its_result_is_not_in_view(sim):
     """A Job that runs is enough to know what is waited for."""
     everything(sim)
@@ -131,6 +182,6 @@ def test_nobody_waits_for_a_report_whose_pod_is_gone(sim):
     sim.world.put(REPLICA_REPORT, left)
     sim.edit(MODEL_ROUTE, "homes", version="v2")
     sim.settle()
-    assert sim.world.get(REPLICA_REPORT, "default", "p2") is not None
+    assert sim.world.get(REPLICA_REPORT, "default", "p2") is None
     assert told(sim.route(), "Ready") == ("True", "Ready")
     assert sim.route()["status"]["loadedSummary"] == "1/1"

@@ -13,7 +13,7 @@
 - {"apiGroups": ["linplane.dev"], "resources": ["modelroutes/status"], "verbs": ["patch"]}
 - {"apiGroups": ["linplane.dev"], "resources": ["modelservers"], "verbs": ["get", "list", "watch", "create", "patch"]}
 - {"apiGroups": ["linplane.dev"], "resources": ["modelservers/status"], "verbs": ["patch"]}
-- {"apiGroups": ["linplane.dev"], "resources": ["replicareports"], "verbs": ["get", "list", "watch", "create", "patch"]}
+- {"apiGroups": ["linplane.dev"], "resources": ["replicareports"], "verbs": ["get", "list", "watch", "delete", "create", "patch"]}
 - {"apiGroups": ["policy"], "resources": ["poddisruptionbudgets"], "verbs": ["get", "list", "watch", "create", "patch"]}
 - {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["rolebindings"], "verbs": ["get", "create", "patch"]}
 - {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles"], "verbs": ["get", "create", "patch"]}

@@ -16,8 +16,11 @@ CONTAINER = "server"
 
 @dataclass(frozen=True)
 class Replica:
-    """One pod and the report that is really its own (by UID, started not before the container runs), None without
-    one. `pod_known` False: there is a report and no pod.
+    """One pod and the report that is its own, by UID; None without one. `pod_known` False: there is a report and no
+    pod.
+
+    When the process started is not compared, for clocks differ. A report of an earlier process of the same pod is true
+    of the next one: that begins with what was reported, or reports sequence 0 before it is ready.
     """
 
     name: str
@@ -80,9 +83,7 @@ def _own_report(pod: Object, body: Object | None) -> Report | None:
         report = convert((body or {}).get("report"), Report, "report")
     except FormatError:
         return None
-    containers = [c for c in status_of(pod).get("containerStatuses") or () if c.get("name") == CONTAINER]
-    started = [((c.get("state") or {}).get("running") or {}).get("startedAt") or "" for c in containers]
-    return report if report.pod_uid == uid_of(pod) and report.started_at >= max(started, default="") else None
+    return report if report.pod_uid == uid_of(pod) else None
 
 
 def loaded_by(

@@ -3,6 +3,9 @@
 The newest state is what is written; states in between may be left out. At once, then at most one a second after a
 burst of 5. A report that somebody deleted comes back, for it is written again now and then; where nothing changed the
 API server writes nothing.
+
+An earlier process of the same pod may have left a report. A process that begins with what that one served (its copy is
+kept before it is reported) stands by it; one that begins with nothing says so first, and is not ready before.
 """
 
 import asyncio
@@ -20,7 +23,7 @@ from linplane_api.kubeapi import APPLY_PATCH, ApiAccess, ApiError, object_path
 
 from ..lacking import Look
 from ..loading import report_of
-from ..registry import Snapshot
+from ..registry import EMPTY, Snapshot
 from .connection import Request, Session
 from .pace import Backoff, Pace
 from .trouble import Trouble
@@ -52,7 +55,7 @@ class ClusterReport:
     def __init__(
         self, access: ApiAccess, replica: Replica, look: Look, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Nothing is written before there is something to acknowledge. `look` gives what requests lacked."""
+        """Nothing is written before it is called. `look` gives what requests lacked."""
         path = object_path(REPLICA_REPORT, access.namespace, replica.pod_name)
         self._target = f"{path}?fieldManager={FIELD_MANAGER}&force=true"
         self._access = access
@@ -65,6 +68,14 @@ class ClusterReport:
         self._trouble = Trouble(_log, "report not written", "reports are written again")
         self._wanted: bytes | None = None
         self._changed = asyncio.Event()
+        self._written = asyncio.Event()
+
+    async def begin_empty(self) -> None:
+        """Reports sequence 0, in place of what an earlier process of this pod has reported. Returns once it is written,
+        however long that takes.
+        """
+        await self(EMPTY)
+        await self._written.wait()
 
     async def __call__(self, snapshot: Snapshot) -> None:
         """Returns at once: what is served does not wait for the API server."""
@@ -107,6 +118,7 @@ class ClusterReport:
                 continue
             self._trouble.end()
             self._backoff.reset()
+            self._written.set()
             return
 
     async def _put(self, body: bytes) -> None:

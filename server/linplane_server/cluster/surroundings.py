@@ -44,9 +44,13 @@ class ClusterSurroundings:
         return [self._follow(intake), self._report.run(), lacking]
 
     async def _follow(self, intake: Intake) -> None:
-        """The copy is what was last good; it is answered by only where the API server is away."""
+        """The copy is what was last good; it is answered by only where the API server is away. Without one nothing is
+        read before the report says that nothing is loaded.
+        """
         kept = await self._copy.read()
-        if kept is not None:
+        if kept is None:
+            await self._report.begin_empty()
+        else:
             await intake.recall(kept)
 
         async def fall_back() -> None:

@@ -6,7 +6,7 @@ pkg/kubelet/eviction (helpers.go, eviction_manager.go), pkg/kubelet/status/gener
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 Object = dict[str, Any]
@@ -15,9 +15,9 @@ Fate = Callable[[Object], Object | None]
 """The status of a pod that should not run, from the pod; None: let it run."""
 
 
-def now() -> str:
-    """As Kubernetes writes times."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def now(ahead: float = 0.0) -> str:
+    """As Kubernetes writes times; `ahead` seconds later than it is."""
+    return (datetime.now(UTC) + timedelta(seconds=ahead)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def unschedulable(pod: Object) -> Object:

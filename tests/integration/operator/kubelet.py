@@ -89,7 +89,7 @@ class Container:
         if self.is_server:
             self.sockets = self.sockets or self.kubelet.listen()
             arguments += ["--public-fd", str(self.sockets[0].fileno()), "--admin-fd", str(self.sockets[1].fileno())]
-        self.started = now()
+        self.started = now(self.kubelet.ahead if self.is_server else 0.0)
         if self.process and self.process.stdin:  # of the one before
             self.process.stdin.close()
         self.process = self.kubelet.run(
@@ -234,6 +234,7 @@ class Kubelet:
         self.containers: dict[str, Container] = {}  # by UID
         self.problems: list[str] = []
         self.pause, self.probe_seconds = PAUSE, PROBE_SECONDS
+        self.ahead = 0.0  # seconds that this clock is ahead of the servers' own
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()

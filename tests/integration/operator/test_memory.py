@@ -52,6 +52,7 @@ def comes_back(site: Site, before: str) -> None:
 def test_traffic_outlives_its_memory(own_site: Site) -> None:
     """Both routes serve v1 and ask for v9, which does not exist: only memory keeps v1 in traffic."""
     site = own_site
+    site.kubelet.ahead = 3.0  # as where the clock of a pod's own machine is behind
     site.apply({**SERVER, "metadata": {"name": "default"}}, HAND)
     weights = {"configMapKeyRef": {"name": "hand", "key": "model.json"}}
     site.apply(version("v1", "hand", weights=weights), version("v1", training=SYNTHETIC))

@@ -5,7 +5,6 @@ import pytest
 from linplane_operator.compile.replicas import is_serving, loaded_by, make_replicas
 from unit.operator.builders import pod, report
 
-SIDECAR = {"name": "mesh", "state": {"running": {"startedAt": "2026-03-01T11:59:00Z"}}}
 RESTARTED = {"name": "server", "state": {"running": {"startedAt": "2026-03-01T11:00:00Z"}}}
 WAITING = {"name": "server", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
 REJECTS = [{"route": "homes", "reason": "format 2"}]
@@ -26,19 +25,14 @@ CASES = {
     "an earlier sequence": (pod(), report(sequence=4), (0, 1), "p1 has not loaded sequence 5"),
     "another ConfigMap's sequence": (pod(), report(uid="old"), (0, 1), "has not loaded"),
     "another pod's report of the same name": (pod(), report(podUID="gone"), (0, 1), "has not reported"),
-    "a report from before the container restarted": (
+    "the pod's clock is behind the runtime's": (pod(containerStatuses=[RESTARTED]), report(), (1, 1), ""),
+    "the pod's clock is years ahead": (pod(), report(startedAt="2036-03-01T10:00:00Z"), (1, 1), ""),
+    "the container restarted with nothing": (
         pod(containerStatuses=[RESTARTED]),
-        report(),
+        report(sequence=0, uid=""),
         (0, 1),
-        "has not reported",
+        "p1 has not loaded sequence 5",
     ),
-    "a container beside it that started later": (
-        pod(containerStatuses=[*pod()["status"]["containerStatuses"], SIDECAR]),
-        report(),
-        (1, 1),
-        "",
-    ),
-    "started in the container's very second": (pod(), report(startedAt="2026-03-01T10:00:00Z"), (1, 1), ""),
     "refused": (pod(), report(rejected=REJECTS, rejectedCount=1), (0, 1), "p1 refused the document of homes: format 2"),
     "another route was refused": (
         pod(),

@@ -1,0 +1,107 @@
+"""A container that restarts in the same pod: whatever its old report says holds for the new process too.
+
+With the copy of what it served the process serves at least that; without it, it takes the report back before it reads
+anything, so before it is ready. No clock is compared.
+"""
+
+import argparse
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from linplane_api.folder import write_routing
+from linplane_server.cluster.surroundings import ClusterSurroundings
+from linplane_server.health import Health
+from linplane_server.intake import Intake
+from linplane_server.serving import Serving, new_serving
+from unit.server.builders import Client, Clock, document, routing
+from unit.server.fake_api import NAMESPACE, REPORTS, ROUTING, FakeApi, failure, fake_api
+from unit.server.test_cluster_source import until
+
+REPORT = f"{REPORTS}/pod-1"
+PATCH, GET = f"PATCH {REPORT}", f"GET {ROUTING}"
+OLD = {"serverName": "default", "podUID": "uid", "startedAt": "2036-01-01T00:00:00Z", "configMapUID": "cm"}
+
+
+@asynccontextmanager
+async def process(api: FakeApi, folder: Path, token: Path) -> AsyncIterator[Serving]:
+    """A server's process in pod-1."""
+    token.write_text("t")
+    given = argparse.Namespace(
+        api_url=f"http://127.0.0.1:{api.access.port}", api_ca=None, api_token_file=token, namespace=NAMESPACE,
+        server_name="default", pod_name="pod-1", pod_uid="uid", config=folder,
+    )  # fmt: skip
+    serving = new_serving(Clock())
+    surroundings = ClusterSurroundings(given, serving, {})
+    intake = Intake(serving, surroundings.acknowledge, Clock(), surroundings.keep)
+    tasks = [asyncio.ensure_future(part) for part in surroundings.background(intake)]
+    try:
+        yield serving
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def report(api: FakeApi) -> tuple[Any, Any]:
+    found = api.objects[REPORT]["report"]
+    return found["configMapUID"], found["sequence"]
+
+
+def ready(serving: Serving) -> bool:
+    return Health(serving.registry).unready() is None
+
+
+def lost(folder: Path) -> None:
+    assert not folder.exists()
+
+
+def damaged(folder: Path) -> None:
+    write_routing(folder, routing(document(), sequence=7))
+    for file in folder.rglob("*"):
+        if file.is_file() and not file.is_symlink():
+            file.write_bytes(b"{")
+
+
+@pytest.mark.parametrize("lose", [lost, damaged])
+async def test_without_its_copy_it_takes_the_old_report_back_before_it_reads(tmp_path: Path, lose: Any) -> None:
+    """Also if that takes several tries: it is not ready before."""
+    lose(tmp_path / "copy")
+    async with fake_api() as api:
+        api.put(REPORT, report={**OLD, "sequence": 7})
+        api.put_routing(routing(document(), sequence=8))
+        api.answers[PATCH] = [failure(500), failure(403)]
+        async with process(api, tmp_path / "copy", tmp_path / "token") as serving:
+            await until(lambda: api.count(PATCH) == 2)
+            assert (ready(serving), report(api), api.count(GET)) == (False, ("cm", 7), 0)
+            await until(lambda: ready(serving))
+            keys = [f"{asked.method} {asked.path}" for asked in api.asked]
+            assert keys.index(GET) > [place for place, key in enumerate(keys) if key == PATCH][2]
+            await until(lambda: report(api)[1] == 8)
+
+
+async def test_without_its_copy_and_without_documents_its_report_is_of_nothing(tmp_path: Path) -> None:
+    """A replica that holds nothing confirms nothing."""
+    async with fake_api() as api:
+        api.put(REPORT, report={**OLD, "sequence": 7})
+        async with process(api, tmp_path / "copy", tmp_path / "token") as serving:
+            await until(lambda: report(api) == ("", 0))
+            assert not ready(serving)
+
+
+async def test_with_its_copy_it_serves_what_its_report_says(tmp_path: Path) -> None:
+    """The API server is away: nothing is written, and the old report is true."""
+    write_routing(tmp_path / "copy", routing(document(), sequence=7))
+    async with fake_api() as api:
+        api.put(REPORT, report={**OLD, "sequence": 7})
+        api.answers[GET] = [failure(500)] * 99
+        async with process(api, tmp_path / "copy", tmp_path / "token") as serving:
+            await until(lambda: ready(serving))
+            assert serving.registry.snapshot.sequence >= report(api)[1]
+            status, headers, _ = Client(serving).ask(b'{"features":[1,2]}', "homes")
+            assert (status, headers["x-linplane-version"]) == (200, "v1")
+            assert api.count(PATCH) == 0

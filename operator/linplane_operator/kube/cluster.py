@@ -89,7 +89,12 @@ class KubeCluster:
         missing = difference(asked, found)
         if not missing or self._is_left(uid_of(found), missing):
             return found
-        return await self._repair(kind, asked, found)
+        try:
+            return await self._repair(kind, asked, found)
+        except ConflictError:  # it changed or went meanwhile, which no watch tells of some kinds
+            if await self._look(kind, namespace, name) is None:
+                return await self._create(kind, asked)
+            raise
 
     async def _repair(self, kind: Kind, asked: Object, found: Object) -> Object:
         """An apply, which leaves what others have added; then that goes, or else is left for a while."""

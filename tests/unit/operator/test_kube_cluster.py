@@ -59,7 +59,9 @@ class Api(Client):
                 raise ApiError(409, "Conflict", "exists")
             self.put(body)
         else:
-            found = self.objects[path]
+            found = self.objects.get(path)
+            if found is None or meta(body).get("uid") not in (None, meta(found)["uid"]):
+                raise ApiError(409, "Conflict", "uid mismatch")
             self.put(_applied(found, body))
         if self.always:
             self.objects[path]["spec"] = {**self.objects[path]["spec"], **self.always}
@@ -230,6 +232,27 @@ async def test_what_nobody_watches_is_looked_at_first_and_again_when_that_was_as
     setup.cluster.forget_unwatched()
     setup.api.objects.clear()
     assert await setup.apply(role) == ["GET", "PATCH"]
+
+
+async def test_a_role_that_went_unseen_is_made_again_at_once(setup: Setup) -> None:
+    """The garbage collector deletes it with its last owner, and a new version of the same name needs it."""
+    role = made(ROLE, rules=[{"verbs": ["get"]}])
+    await setup.apply(role)
+    setup.api.objects.clear()
+    setup.api.put(OWNER)
+    role = made(ROLE, rules=[{"verbs": ["patch"]}])
+    assert await setup.apply(role) == ["PATCH", "GET", "GET", "PATCH"]  # the role, its owner
+    assert setup.api.objects[path_of(ROLE, "n", "linplane-x")]["rules"] == role["rules"]
+
+
+async def test_a_role_that_is_another_one_now_is_known_after_the_conflict(setup: Setup) -> None:
+    await setup.apply(made(ROLE, rules=[{"verbs": ["get"]}]))
+    (found,) = setup.api.objects.values()
+    setup.api.put({**found, "metadata": {**meta(found), "uid": "u-other"}})
+    role = made(ROLE, rules=[{"verbs": ["patch"]}])
+    with pytest.raises(ConflictError):
+        await setup.apply(role)
+    assert await setup.apply(role) == ["PATCH"]
 
 
 async def test_what_the_view_does_not_show_is_looked_at(setup: Setup) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from cluster.binaries import find_binaries
 from cluster.controlplane import control_plane
 from cluster.install import install
+from integration.operator.programs import Executed
 from integration.operator.site import Site
 
 NAMESPACE = "bench"
@@ -20,7 +21,7 @@ def site_of_its_own() -> Iterator[Site]:
         install(plane.admin)
         plane.start_controllers()
         plane.admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-        site = Site(plane, NAMESPACE, Path(folder))
+        site = Site(plane, NAMESPACE, Path(folder), Executed())
         try:
             yield site
         finally:

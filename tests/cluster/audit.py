@@ -33,14 +33,14 @@ class AuditLog:
         """Where the log ends now, for `events(since=...)`."""
         return self.path.stat().st_size if self.path.exists() else 0
 
-    def events(self, since: int = 0) -> list[dict[str, Any]]:
-        """Those written after the mark."""
+    def events(self, since: int = 0, about: str = "") -> list[dict[str, Any]]:
+        """Those written after the mark; if a namespace is given, only those that name it anywhere."""
         if not self.path.exists():
             return []
         with self.path.open("rb") as file:
             file.seek(since)
             complete, _, _ = file.read().rpartition(b"\n")
-        return [json.loads(line) for line in complete.splitlines()]
+        return [json.loads(line) for line in complete.splitlines() if about.encode() in line]
 
     def wait_for(self, since: int = 0, timeout: float = 5.0, **fields: object) -> dict[str, Any]:
         """The first event after the mark whose fields have these values: `verb`, `user__username`, `objectRef__name`,

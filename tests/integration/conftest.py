@@ -14,6 +14,7 @@ from cluster.binaries import BinariesMissingError, find_binaries
 from cluster.client import Client
 from cluster.controlplane import ControlPlane
 from cluster.install import install
+from integration.operator.forkery import Forkery
 
 MakeNamespace = Callable[..., str]
 
@@ -72,6 +73,14 @@ def control_plane() -> Iterator[ControlPlane]:
         install(plane.admin)
         plane.start_controllers()
         yield plane
+
+
+@pytest.fixture(scope="session")
+def forkery() -> Iterator[Forkery]:
+    """Starts programs without the second that their imports take."""
+    forkery = Forkery()
+    yield forkery
+    forkery.close()
 
 
 @pytest.fixture

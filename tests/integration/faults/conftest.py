@@ -8,22 +8,21 @@ from cluster import controlplane
 from cluster.install import install
 from integration.conftest import control_plane_programs
 from integration.faults.crashes import Laboratory
-from integration.faults.forkery import Forkery
 from integration.faults.proxy import Proxies
+from integration.operator.forkery import Forkery
 
 LANES = 5
 
 
 @pytest.fixture(scope="package")
-def laboratory() -> Iterator[Laboratory]:
+def laboratory(forkery: Forkery) -> Iterator[Laboratory]:
     with controlplane.control_plane(control_plane_programs()) as plane:
         install(plane.admin)
         plane.start_controllers()
-        forkery, proxies = Forkery(), Proxies()
+        proxies = Proxies()
         laboratory = Laboratory(plane, forkery, proxies, LANES)
         try:
             yield laboratory
         finally:
             laboratory.close()
             proxies.close()
-            forkery.close()

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cluster.controlplane import ControlPlane
-from integration.faults.forkery import Forkery
 from integration.faults.lane import Lane
 from integration.faults.proxy import Action, Call, Lose, Proxies
 from integration.faults.workloads import WORKLOADS
 from integration.faults.world import World, differences, world
+from integration.operator.forkery import Forkery
 from support import eventually
 
 QUIET = 1.2  # seconds without a write, until which it may not be over: a status is held back for one

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from integration.faults.crashes import Laboratory
-from integration.faults.lane import ForkedOperator, Lane
+from integration.faults.lane import Lane
 from integration.faults.proxy import Proxy
 from integration.faults.workloads import all_is_well, by_hand, two_versions
+from integration.operator.site import Operator
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, REPLICA_REPORT
 from linplane_operator.kube.handlers import WATCHED
 from support import eventually
@@ -36,7 +37,7 @@ class Second:
         kubeconfig = folder / "second.kubeconfig"
         lane.plane.write_kubeconfig(kubeconfig, lane.token, self.proxy.url, lane.namespace)
         flags = ("--namespace", lane.namespace)
-        self.operator = ForkedOperator(laboratory.forkery, kubeconfig, folder / "second.log", *flags)
+        self.operator = Operator(lane.programs, kubeconfig, folder / "second.log", *flags)
         self.sees_everything()
 
     def sees_everything(self) -> None:

@@ -15,6 +15,7 @@ from typing import NoReturn
 from cluster.binaries import BinariesMissingError, find_binaries
 from cluster.controlplane import ControlPlane, StartError, control_plane
 from cluster.install import install
+from integration.operator.programs import Executed
 from integration.operator.site import Site
 
 FOLDER = Path(".cluster")
@@ -42,7 +43,7 @@ def main() -> int:
         with control_plane(binaries) as plane:
             install(plane.admin)
             plane.start_controllers()
-            site = Site(plane, "default", plane.folder, ports_from(first_port))
+            site = Site(plane, "default", plane.folder, Executed(), listen=ports_from(first_port))
             try:
                 _write_env(plane)
                 seconds = time.monotonic() - began

@@ -9,13 +9,15 @@ import pytest
 from cluster import controlplane
 from cluster.controlplane import ControlPlane
 from cluster.install import install
+from integration.operator.forkery import Forkery
+from integration.operator.programs import Executed, Programs
 from integration.operator.site import Site
 
 
-def _site(plane: ControlPlane, folder: Path) -> Iterator[Site]:
+def _site(plane: ControlPlane, folder: Path, programs: Programs) -> Iterator[Site]:
     namespace = f"test-{secrets.token_hex(4)}"
     plane.admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-    site = Site(plane, namespace, folder)
+    site = Site(plane, namespace, folder, programs)
     try:
         yield site
     finally:
@@ -23,8 +25,8 @@ def _site(plane: ControlPlane, folder: Path) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def site(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    yield from _site(control_plane, tmp_path_factory.mktemp("site"))
+def site(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory, forkery: Forkery) -> Iterator[Site]:
+    yield from _site(control_plane, tmp_path_factory.mktemp("site"), forkery)
 
 
 @pytest.fixture
@@ -33,9 +35,9 @@ def alone(control_plane: ControlPlane, tmp_path: Path) -> Iterator[Site]:
     with controlplane.control_plane(control_plane.binaries) as plane:
         install(plane.admin)
         plane.start_controllers()
-        yield from _site(plane, tmp_path)
+        yield from _site(plane, tmp_path, Executed())
 
 
 @pytest.fixture
-def own_site(control_plane: ControlPlane, tmp_path: Path) -> Iterator[Site]:
-    yield from _site(control_plane, tmp_path)
+def own_site(control_plane: ControlPlane, tmp_path: Path, forkery: Forkery) -> Iterator[Site]:
+    yield from _site(control_plane, tmp_path, forkery)

@@ -7,12 +7,11 @@ kubelet does beyond that (images, limits, hooks) happens where a test says so: s
 
 import contextlib
 import itertools
+import os
 import re
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +21,7 @@ from typing import Any
 from cluster.client import ApiError, Client, path
 from cluster.controlplane import ControlPlane
 from integration.operator.fates import Fate, now
+from integration.operator.programs import Process, Programs
 from integration.server.running import Response, ask, listening
 from linplane_api.kinds import CONFIG_MAP, POD, SERVICE_ACCOUNT
 from linplane_api.names import LABEL_MODEL
@@ -53,7 +53,7 @@ class Container:
         number = next(_addresses)
         self.address = f"10.244.{number // 250}.{number % 250 + 1}"
         self.sockets: list[socket.socket] = []
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Process | None = None
         self.started = ""
         self.ready = False
         self.restarts = 0
@@ -92,7 +92,7 @@ class Container:
         self.started = now(self.kubelet.ahead if self.is_server else 0.0)
         if self.process and self.process.stdin:  # of the one before
             self.process.stdin.close()
-        self.process = self.kubelet.run(
+        self.process = self.kubelet.programs.start(
             MODULES[self.spec["name"]],
             [*arguments, "--exit-with-stdin"],
             {**self.kubelet.environment, **self._environment()},
@@ -220,11 +220,12 @@ class Kubelet:
         plane: ControlPlane,
         namespace: str,
         folder: Path,
-        environment: Mapping[str, str],
+        programs: Programs,
         listen: Callable[[], list[socket.socket]] = any_ports,
     ) -> None:
         """`listen` makes the sockets of one server pod."""
-        self.plane, self.namespace, self.folder, self.environment = plane, namespace, folder, environment
+        self.plane, self.namespace, self.folder, self.programs = plane, namespace, folder, programs
+        self.environment: Mapping[str, str] = dict(os.environ)
         self.listen = listen
         self.api_url = plane.server
         self.client = Client(plane.server, str(plane.certificate), plane.admin.token)
@@ -255,16 +256,6 @@ class Kubelet:
     def servers(self) -> list[Container]:
         """Those that are ready."""
         return [c for c in list(self.containers.values()) if c.is_server and c.ready and c.killed_at is None]
-
-    def run(
-        self, module: str, arguments: list[str], environment: Mapping[str, str], log: Path, fds: list[int]
-    ) -> "subprocess.Popen[bytes]":
-        """The process of a container."""
-        with log.open("ab") as file:
-            return subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                stdin=subprocess.PIPE, stdout=file, stderr=file, env=environment, pass_fds=fds,
-            )  # fmt: skip
 
     def _run(self) -> None:
         while not self._ended.wait(self.pause):

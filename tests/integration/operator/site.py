@@ -5,9 +5,8 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from cluster.client import Client
 from cluster.controlplane import ControlPlane
 from cluster.kinds import CLUSTER_ROLE_BINDING
 from integration.operator.kubelet import Container, Kubelet, any_ports
+from integration.operator.programs import Programs
 from integration.server.running import ask
 from linplane_api.kinds import Kind
 from linplane_operator.kube.rights import rules
@@ -34,14 +34,13 @@ Object = dict[str, Any]
 class Operator:
     """The process."""
 
-    def __init__(self, kubeconfig: Path, log: Path, *flags: str) -> None:
+    def __init__(self, programs: Programs, kubeconfig: Path, log: Path, *flags: str) -> None:
         self.log = log
         with socket.create_server(("127.0.0.1", 0)) as sock:
             self.health_port = sock.getsockname()[1]
-        command = [sys.executable, "-m", "linplane_cli", "operator", "--kubeconfig", str(kubeconfig), *flags]
+        command = ["operator", "--kubeconfig", str(kubeconfig), *flags]
         command += ["--health-host", "127.0.0.1", "--health-port", str(self.health_port)]
-        with log.open("ab") as file:
-            self.process = subprocess.Popen(command, stdout=file, stderr=file)
+        self.process = programs.start("linplane_cli", command, dict(os.environ), log)
 
     def stop(self) -> int:
         """Its exit code after SIGTERM."""
@@ -54,6 +53,8 @@ class Operator:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+        assert self.process.stdin
+        self.process.stdin.close()
 
     def died_within(self, seconds: float) -> bool:
         """Rights that were just given may take a moment to be in force."""
@@ -87,17 +88,30 @@ class Site:
         plane: ControlPlane,
         namespace: str,
         folder: Path,
+        programs: Programs,
+        *,
+        api_url: str = "",
         listen: Callable[[], list[socket.socket]] = any_ports,
     ) -> None:
-        self.plane, self.admin, self.namespace, self.folder = plane, plane.admin, namespace, folder
+        """`namespace` exists; `api_url`: by which the operator reaches the API server, if not directly."""
+        self.plane, self.namespace, self.folder, self.programs = plane, namespace, folder, programs
+        self._ends = ExitStack()
+        self.admin = self.client()
         self.kubeconfig = folder / "operator.kubeconfig"
-        plane.write_kubeconfig(self.kubeconfig, plane.token_for(ACCOUNT, namespace), namespace=namespace)
-        give_rights(plane.admin, namespace, ACCOUNT)
+        self.token = plane.token_for(ACCOUNT, namespace)
+        plane.write_kubeconfig(self.kubeconfig, self.token, api_url or None, namespace)
+        give_rights(self.admin, namespace, ACCOUNT)
         self.began = plane.audit.mark()
         (folder / "pods").mkdir()
-        environment: Mapping[str, str] = dict(os.environ)
-        self.kubelet = Kubelet(plane, namespace, folder / "pods", environment, listen)
+        self.kubelet = Kubelet(plane, namespace, folder / "pods", programs, listen)
+        self._ends.callback(self.kubelet.stop)
         self.operator = self.start_operator()
+
+    def client(self) -> Client:
+        """Another one of the administrator: two that share one wait for each other."""
+        client = Client(self.plane.server, str(self.plane.certificate), self.plane.admin.token)
+        self._ends.callback(client.close)
+        return client
 
     def start_operator(self, *, everywhere: bool = False, through: str = "") -> Operator:
         """A new process; `everywhere`: for all namespaces; `through`: the URL by which it reaches the API server."""
@@ -106,12 +120,12 @@ class Site:
         if through:
             kubeconfig = self.folder / "through.kubeconfig"
             kubeconfig.write_text(self.kubeconfig.read_text().replace(self.plane.server, through))
-        self.operator = Operator(kubeconfig, self.folder / "operator.log", *flags)
+        self.operator = Operator(self.programs, kubeconfig, self.folder / "operator.log", *flags)
         return self.operator
 
     def close(self) -> None:
         self.operator.kill()
-        self.kubelet.stop()
+        self._ends.close()
 
     # ---- what users do ----
 
@@ -133,6 +147,11 @@ class Site:
         self.kubectl("wait", f"--for=condition={condition}", what, f"--timeout={seconds}s")
 
     # ---- what is seen ----
+
+    def tracebacks(self) -> list[str]:
+        """Exceptions that the operator did not expect, and lines that are no log lines."""
+        lines = self.operator.log.read_text().splitlines()
+        return [line for line in lines if not line.startswith("{") or '"exception"' in line or "Traceback" in line]
 
     def get(self, kind: Kind, name: str) -> Object:
         return self.admin.get(kind, name, self.namespace)
@@ -182,7 +201,7 @@ class Site:
 
     def events(self, since: int | None = None) -> Iterator[dict[str, Any]]:
         """The API server's audit log, of this namespace and its accounts."""
-        for event in self.plane.audit.events(self.began if since is None else since):
+        for event in self.plane.audit.events(self.began if since is None else since, self.namespace):
             who = event["user"].get("username", "")
             if who.startswith(f"system:serviceaccount:{self.namespace}:"):
                 yield {**event, "who": who.rsplit(":", 1)[1]}

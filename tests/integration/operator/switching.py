@@ -1,18 +1,15 @@
 """Switches under load: who asks the servers all the time, and who sees when a route has converged."""
 
 import asyncio
-import http.client
 import json
-import socket
-import ssl
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.client import path
+from cluster.watching import Watching
 from integration.operator.site import Site
 from linplane_api.kinds import MODEL_ROUTE
 from support import eventually
@@ -107,34 +104,19 @@ class Watch:
     def __init__(self, site: Site) -> None:
         self._converged: dict[tuple[str, int], float] = {}
         self._news = threading.Condition()
-        context = ssl.create_default_context(cafile=str(site.plane.certificate))
-        host, _, port = site.plane.server.removeprefix("https://").partition(":")
-        self._connection = http.client.HTTPSConnection(host, int(port), context=context)
-        where = f"{path(MODEL_ROUTE, site.namespace)}?watch=true&timeoutSeconds=3600"
-        self._connection.request("GET", where, headers={"Authorization": f"Bearer {site.admin.token}"})
-        self._answer = self._connection.getresponse()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
+        self._watching = Watching(site.plane, MODEL_ROUTE, site.namespace, self._look)
 
     def close(self) -> None:
-        assert self._connection.sock
-        self._connection.sock.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
-        self._connection.close()
+        self._watching.close()
 
-    def _run(self) -> None:
-        for line in self._lines():
-            route = json.loads(line)["object"]
-            for condition in (route.get("status") or {}).get("conditions") or ():
-                if condition["type"] == "Converged" and condition["status"] == "True":
-                    with self._news:
-                        key = (route["metadata"]["name"], condition["observedGeneration"])
-                        self._converged.setdefault(key, time.monotonic())
-                        self._news.notify_all()
-
-    def _lines(self) -> Iterator[bytes]:
-        with suppress(OSError, http.client.HTTPException, ValueError):  # it was closed
-            yield from self._answer
+    def _look(self, event: dict[str, Any]) -> None:
+        route = event["object"]
+        for condition in (route.get("status") or {}).get("conditions") or ():
+            if condition["type"] == "Converged" and condition["status"] == "True":
+                with self._news:
+                    key = (route["metadata"]["name"], condition["observedGeneration"])
+                    self._converged.setdefault(key, time.monotonic())
+                    self._news.notify_all()
 
     def wait(self, route: str, generation: int, seconds: float = 60.0) -> float:
         """When the condition was first seen to be True of this very generation."""

@@ -13,6 +13,7 @@ from cluster.controlplane import ControlPlane
 from cluster.install import install
 from cluster.kinds import CRD, NAMESPACE
 from integration.cluster.objects import config_map, route, version
+from integration.operator.forkery import Forkery
 from integration.operator.site import Site
 from linplane_api.kinds import BY_KIND, LINEAR_MODEL, MODEL_ROUTE, OURS
 from linplane_api.names import API_VERSION, GROUP
@@ -42,11 +43,11 @@ def plane(control_plane: ControlPlane) -> Iterator[ControlPlane]:
 
 
 @pytest.fixture
-def site(plane: ControlPlane, tmp_path: Path) -> Iterator[Site]:
+def site(plane: ControlPlane, tmp_path: Path, forkery: Forkery) -> Iterator[Site]:
     """With a version, a route and a replica that serves it."""
     namespace = f"test-{secrets.token_hex(4)}"
     plane.admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-    made = Site(plane, namespace, tmp_path)
+    made = Site(plane, namespace, tmp_path, forkery)
     try:
         made.apply(*OBJECTS)
         made.comes_to(MODEL_ROUTE, "iris", "Ready", "True")

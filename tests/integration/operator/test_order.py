@@ -12,6 +12,7 @@ import pytest
 from cluster.controlplane import ControlPlane
 from integration.cluster.objects import config_map, route, version
 from integration.faults.world import World, world
+from integration.operator.forkery import Forkery
 from integration.operator.site import Site
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
 from linplane_api.names import API_VERSION
@@ -49,11 +50,11 @@ def order(permutation: int) -> list[Object]:
     return found
 
 
-def reached(plane: ControlPlane, folder: Path, permutation: int) -> World:
+def reached(plane: ControlPlane, folder: Path, forkery: Forkery, permutation: int) -> World:
     """What a fresh namespace comes to."""
     namespace = f"test-{secrets.token_hex(4)}"
     plane.admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-    site = Site(plane, namespace, folder)
+    site = Site(plane, namespace, folder, forkery)
     pause = random.Random(permutation)
     try:
         if permutation == LAST:
@@ -100,12 +101,12 @@ def without(value: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def first(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> World:
-    return reached(control_plane, tmp_path_factory.mktemp("first"), 0)
+def first(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory, forkery: Forkery) -> World:
+    return reached(control_plane, tmp_path_factory.mktemp("first"), forkery, 0)
 
 
 @pytest.mark.parametrize("permutation", range(1, LAST + 1))
 def test_any_order_reaches_the_same_world(
-    control_plane: ControlPlane, tmp_path: Path, first: World, permutation: int
+    control_plane: ControlPlane, tmp_path: Path, forkery: Forkery, first: World, permutation: int
 ) -> None:
-    assert reached(control_plane, tmp_path, permutation) == first
+    assert reached(control_plane, tmp_path, forkery, permutation) == first

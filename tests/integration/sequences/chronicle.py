@@ -1,0 +1,47 @@
+"""All that some kinds of objects go through in a whole cluster, by one watch for each kind."""
+
+import time
+from collections import defaultdict
+from functools import partial
+from typing import Any, NamedTuple
+
+from cluster.controlplane import ControlPlane
+from cluster.watching import Event, Watching
+from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, Kind
+from linplane_api.names import routing_name
+
+QUERIES = {
+    LINEAR_MODEL: "",
+    MODEL_ROUTE: "",
+    CONFIG_MAP: f"&fieldSelector=metadata.name%3D{routing_name('default')}",
+}
+
+
+class Seen(NamedTuple):
+    """One state of an object, and when a watch told of it (seconds)."""
+
+    at: float
+    gone: bool
+    body: dict[str, Any]
+
+
+class Chronicle:
+    """Begins with what is there. Its lists only grow: they may be read while it runs."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self._seen: dict[tuple[Kind, str], list[Seen]] = defaultdict(list)
+        self._watches = [
+            Watching(plane, kind, None, partial(self._note, kind), query) for kind, query in QUERIES.items()
+        ]
+
+    def of(self, kind: Kind, namespace: str) -> list[Seen]:
+        return self._seen[kind, namespace]
+
+    def close(self) -> None:
+        for watch in self._watches:
+            watch.close()
+
+    def _note(self, kind: Kind, event: Event) -> None:
+        body = event["object"]
+        seen = Seen(time.monotonic(), event["type"] == "DELETED", body)
+        self._seen[kind, body["metadata"]["namespace"]].append(seen)

@@ -1,0 +1,105 @@
+"""Sequences of switches: with freezes, by two people, in a hurry, and to a version that goes away."""
+
+import random
+import time
+
+from integration.sequences.ending import answers_are_as_told
+from integration.sequences.lines import simple
+from integration.sequences.stage import PATIENCE, Stage, at_once
+from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE
+from support import eventually
+
+WRITES_AT_ONCE = 5  # of the routing ConfigMap, and then one a second
+
+
+def begin(stage: Stage, versions: int = 2, replicas: int = 2) -> None:
+    """A route on v1, which is asked all along; v2 and more are there too."""
+    stage.serve(replicas)
+    for number in range(1, versions + 1):
+        stage.give("iris", f"v{number}", simple(number))
+    stage.route("iris", "v1")
+    stage.servers(replicas)
+    stage.ready("iris")
+    stage.ask("iris")
+    stage.answered()
+
+
+def frozen_while_switched_away(stage: Stage, times: int) -> None:
+    begin(stage)
+    for number in range(times):
+        old, new = ("v1", "v2") if number % 2 == 0 else ("v2", "v1")
+        at_once((stage.switch, "iris", new), (stage.freeze, f"iris-{old}"))
+        stage.withdrawn(f"iris-{old}")
+        stage.ready("iris")
+        stage.answered()
+        stage.unfreeze(f"iris-{old}")
+        stage.comes_to(LINEAR_MODEL, f"iris-{old}", "Withdrawn", "False", "NotFrozen", PATIENCE)
+
+
+def two_admins(stage: Stage, times: int) -> None:
+    """Each by a field manager of its own, at 48 switches a second for both."""
+    begin(stage)
+    before, began = stage.routing_writes(), time.monotonic()
+
+    def admin(manager: str, seed: int) -> None:
+        chance = random.Random(seed)
+        for number in range(times // 2):
+            time.sleep(max(0.0, began + number / 24 - time.monotonic()))
+            stage.switch("iris", chance.choice(("v1", "v2")), fieldManager=manager)
+
+    at_once((admin, "alice", 1), (admin, "bob", 2))
+    ended = time.monotonic()
+    stage.ready("iris")
+    stage.figures.append(f"{times} switches in {ended - began:.1f} s, Ready {time.monotonic() - ended:.2f} s later")
+    within_the_budget(stage, before, time.monotonic() - began)
+    switches = stage.get(MODEL_ROUTE, "iris")["status"]["switches"]
+    assert [item.get("from") for item in switches[1:]] == [item["to"] for item in switches[:-1]], switches
+    assert {item["manager"] for item in switches[1:]} <= {"alice", "bob"}
+
+
+def many_patches(stage: Stage, times: int) -> None:
+    """20 a second, each of one or more fields."""
+    begin(stage, versions=3)
+    chance = random.Random(3)
+    before, began = stage.routing_writes(), time.monotonic()
+    for number in range(times):
+        time.sleep(max(0.0, began + number / 20 - time.monotonic()))
+        current, *others = chance.sample(("v1", "v2", "v3"), 3)
+        shares = chance.choice(((), (10,), (25, 25), ("0.25", 50)))
+        split = [{"version": name, "percent": share} for name, share in zip(others, shares, strict=False)]
+        limit = {"requestsPerSecond": chance.randrange(5000, 9000), "burst": 9000, "per": "Client"}
+        key = chance.choice((None, {"header": "X-User"}, {"salt": "other"}))
+        stage.edit("iris", version=current, split=split or None, rateLimit=limit, splitKey=key)
+    ended = time.monotonic()
+    stage.ready("iris")
+    stage.figures.append(f"{times} patches in {ended - began:.1f} s, Ready {time.monotonic() - ended:.2f} s later")
+    within_the_budget(stage, before, time.monotonic() - began)
+
+
+def within_the_budget(stage: Stage, before: int, seconds: float) -> None:
+    writes = stage.routing_writes() - before
+    stage.figures.append(f"{writes} writes of the routing ConfigMap in {seconds:.1f} s")
+    assert writes <= WRITES_AT_ONCE + seconds + 1
+
+
+def promoted_is_deleted(stage: Stage, times: int) -> None:
+    """Either traffic stays on v1, or it goes on with the weights that v2 had: status and answers agree on which."""
+    begin(stage)
+    kept = 0
+    for _ in range(times):
+        at_once((stage.switch, "iris", "v2"), (stage.remove, "iris-v2"))
+        stage.comes_to(MODEL_ROUTE, "iris", "Accepted", "False", "VersionNotFound", PATIENCE)
+        eventually(lambda: stage.told(MODEL_ROUTE, "iris", "Converged")[0] == "True", PATIENCE)
+        eventually(lambda: _agree(stage), PATIENCE, 0.2)
+        kept += stage.get(MODEL_ROUTE, "iris")["status"]["version"] == "v1"
+        stage.give("iris", "v2", simple(2))
+        stage.version_ready("iris-v2")
+        stage.ready("iris")  # spec.version is there again
+        stage.switch("iris", "v1")
+        stage.ready("iris")
+    stage.figures.append(f"traffic stayed on v1 {kept} times of {times}")
+
+
+def _agree(stage: Stage) -> bool:
+    answers_are_as_told(stage, "iris")
+    return True

@@ -1,0 +1,57 @@
+"""The judge of the sequences finds what it is there for, and nothing else."""
+
+from dataclasses import replace
+
+import pytest
+
+from integration.sequences.judging import Answer, Facts, Meaning, Outage, Withdrawal, judge
+from integration.sequences.lines import data, simple
+
+ROW = {"x": 2.0}
+RIGHT = Answer("iris", ROW, "pod", 10.0, 10.1, 200, "v1", simple(1).at(ROW))
+FACTS = Facts([Meaning("iris", "v1", simple(1), 0.0, 20.0), Meaning("iris", "v1", simple(2), 15.0)])
+SECOND = replace(RIGHT, prediction=simple(2).at(ROW))
+
+WRONG = {
+    "a value of none": replace(RIGHT, prediction=RIGHT.prediction * (1 + 1e-6)),
+    "no value": replace(RIGHT, prediction=float("nan")),
+    "a value too early": replace(SECOND, began=14.0, ended=14.9),
+    "a value too late": replace(RIGHT, began=20.1, ended=20.2),
+    "a version of none": replace(RIGHT, version="v9"),
+    "another route": replace(RIGHT, route="oak"),
+    "an error": replace(RIGHT, status=503),
+    "no answer": replace(RIGHT, status=0),
+}
+
+
+@pytest.mark.parametrize("answer", WRONG.values(), ids=WRONG)
+def test_a_wrong_answer_is_found(answer: Answer) -> None:
+    verdict = judge([RIGHT, answer], FACTS)
+    assert verdict.right == 1
+    assert len(verdict.wrong) == 1
+
+
+@pytest.mark.parametrize("began", [15.0, 16.0, 20.0])
+def test_either_value_is_right_while_a_version_is_made_again(began: float) -> None:
+    found = [replace(answer, began=began, ended=began + 0.1) for answer in (RIGHT, SECOND)]
+    assert judge(found, FACTS).right == 2
+
+
+@pytest.mark.parametrize(("began", "ended", "right"), [(4.9, 5.2, 1), (5.04, 5.1, 1), (5.06, 5.1, 0), (5.9, 6.1, 1)])
+def test_no_answer_comes_from_a_withdrawn_version(began: float, ended: float, right: int) -> None:
+    facts = replace(FACTS, withdrawals=[Withdrawal(frozenset({"iris"}), "v1", 5.0, 6.0)])
+    assert judge([replace(RIGHT, began=began, ended=ended)], facts).right == right
+    assert judge([replace(RIGHT, began=began, ended=ended, route="oak")], facts).right == 0
+
+
+@pytest.mark.parametrize(("status", "began", "expected"), [(404, 5.5, 1), (404, 4.9, 0), (404, 6.1, 0), (503, 5.5, 0)])
+def test_a_failure_is_expected_while_the_sequence_causes_it(status: int, began: float, expected: int) -> None:
+    facts = replace(FACTS, outages=[Outage(frozenset({404}), 5.0, 6.0)])
+    verdict = judge([replace(RIGHT, status=status, began=began, ended=began)], facts)
+    assert verdict.expected.total() == expected
+    assert len(verdict.wrong) == 1 - expected
+
+
+def test_data_has_a_line_of_its_own_for_each_seed() -> None:
+    found = {round(data(seed).line.at(ROW), 3) for seed in range(40)}
+    assert len(found) == 40

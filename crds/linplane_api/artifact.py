@@ -1,8 +1,8 @@
 """A model that was trained or written by hand: one canonical JSON document with its own digest.
 
-The file is `{"artifact": {...}, "digest": "sha256:...", "trainedAt": "..."}`; the digest is that of the canonical
-bytes (RFC 8785) of `artifact`, so the date is outside of it. By hand, `{"coefficients": {"area": 12.3},
-"intercept": 7}` is enough.
+The file is `{"artifact": {...}, "digest": "sha256:...", "trainedAt": "...", "facts": {...}}`; the digest is that of the
+canonical bytes (RFC 8785) of `artifact`, so date and facts are outside of it. By hand, `{"coefficients": {"area":
+12.3}, "intercept": 7}` is enough.
 """
 
 import math
@@ -14,6 +14,7 @@ import msgspec
 
 from .canonical import FormatError, canonical_bytes, convert, digest_of, is_time, parse_json
 from .digests import stable_form
+from .facts import Facts
 from .names import MAX_FEATURE_NAME, MAX_FEATURES
 
 CHECK_TOLERANCE = 1e-12  # relative; the sum is exact, so only a foreign libm or a damaged number comes near it
@@ -32,7 +33,9 @@ class _Part(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=T
 
 
 class Evaluation(_Part, frozen=True):
-    """How well the model does on rows: `mse` in squared units of the target, `r2` None where the target is constant."""
+    """How well the model does on rows: `mse` in squared units of the target; `r2` is 1 - RSS / TSS with TSS about the
+    mean of these rows, None if their target is constant. See `ArtifactFile.r2` for artifacts of earlier trainers.
+    """
 
     on: Literal["Holdout", "Training"]
     samples: Count
@@ -103,18 +106,31 @@ class Artifact(_Part, frozen=True):
         """`sha256:` of the canonical bytes."""
         return digest_of(canonical_bytes(stable_form(self)))
 
-    def to_file(self, trained_at: str | None) -> bytes:
-        """The canonical file. `trained_at` is RFC 3339, None for weights written by hand."""
+    def to_file(self, trained_at: str | None, facts: Facts | None = None) -> bytes:
+        """The canonical file. `trained_at` is RFC 3339, None for weights written by hand, and so are `facts`."""
         body = {"artifact": stable_form(self), "digest": self.digest}
-        return canonical_bytes(body | ({"trainedAt": trained_at} if trained_at else {}))
+        body |= {"trainedAt": trained_at} if trained_at else {}
+        return canonical_bytes(body | ({"facts": msgspec.to_builtins(facts)} if facts is not None else {}))
 
 
 class ArtifactFile(msgspec.Struct, frozen=True):
-    """A parsed artifact file."""
+    """A parsed artifact file. `facts` None: weights written by hand, or a trainer that did not write them yet."""
 
     artifact: Artifact
     digest: str
     trained_at: str | None
+    facts: Facts | None = None
+
+    @property
+    def r2(self) -> float | None:
+        """R2 about the mean, comparable between versions; None if there is none.
+
+        A trainer that wrote no facts took it about zero if it fitted no intercept. Gates judge by what is recorded.
+        """
+        training = self.artifact.training
+        if training is None or (self.facts is None and not training.fit_intercept):
+            return None
+        return training.evaluation.r2
 
 
 def predict(coefficients: Sequence[float], intercept: float, values: Iterable[float]) -> float:
@@ -184,9 +200,9 @@ def parse_artifact(data: bytes | str) -> ArtifactFile:
     if "artifact" not in body:
         artifact = _by_hand(body)
         return ArtifactFile(artifact, artifact.digest, None)
-    unknown = sorted(set(body) - {"artifact", "digest", "trainedAt"})
+    unknown = sorted(set(body) - {"artifact", "digest", "trainedAt", "facts"})
     if unknown:
-        raise FormatError("", "unknown fields beside artifact, digest and trainedAt")
+        raise FormatError("", "unknown fields beside artifact, digest, trainedAt and facts")
     artifact = convert(body["artifact"], Artifact, "artifact")
     trained_at = body.get("trainedAt")
     if trained_at is not None and not (isinstance(trained_at, str) and is_time(trained_at)):
@@ -194,7 +210,8 @@ def parse_artifact(data: bytes | str) -> ArtifactFile:
     digest = artifact.digest
     if body.get("digest") != digest:
         raise FormatError("digest", "is not that of the artifact")
-    return ArtifactFile(artifact, digest, trained_at)
+    facts = convert(body["facts"], Facts, "facts") if "facts" in body else None
+    return ArtifactFile(artifact, digest, trained_at, facts)
 
 
 def _by_hand(body: Mapping[str, Any]) -> Artifact:

@@ -19,6 +19,8 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 MAX_MESSAGE = 1024
+UNREACHABLE = "the API server cannot be reached: "
+"""How the message of an ApiError begins if there was no answer at all; the cause follows."""
 
 
 class ApiError(OSError):
@@ -38,7 +40,7 @@ class ApiError(OSError):
 def unreachable(error: BaseException) -> ApiError:
     """Of whatever went wrong with a connection."""
     said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return ApiError(0, "Unreachable", f"the API server cannot be reached: {said}"[:MAX_MESSAGE])
+    return ApiError(0, "Unreachable", f"{UNREACHABLE}{said}"[:MAX_MESSAGE])
 
 
 class _Status(msgspec.Struct):

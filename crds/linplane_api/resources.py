@@ -16,6 +16,7 @@ from .canonical import convert
 from .conditions import Condition
 from .digests import stable_form
 from .document import Digest, Label, VersionName
+from .facts import MAX_LEFT_OUT, MAX_WARNINGS, LeftOutColumn, TrainingWarning
 from .names import MAX_FEATURES
 from .report import Report
 
@@ -168,7 +169,7 @@ class Coefficient(Part, frozen=True):
 
 
 class LinearModelStatus(Part, frozen=True):
-    """What was learned and validated. `coefficients` are the first 32."""
+    """What was learned and validated. `coefficients` and `left_out` are the first 32."""
 
     observed_generation: int | None = None
     conditions: tuple[Condition, ...] | None = None
@@ -182,6 +183,10 @@ class LinearModelStatus(Part, frozen=True):
     evaluation: Evaluation | None = None
     mse_summary: Annotated[str, msgspec.Meta(max_length=16)] | None = None
     r2_summary: Annotated[str, msgspec.Meta(max_length=16)] | None = None
+    warnings: Annotated[tuple[TrainingWarning, ...], msgspec.Meta(max_length=MAX_WARNINGS)] | None = None
+    left_out: Annotated[tuple[LeftOutColumn, ...], msgspec.Meta(max_length=MAX_LEFT_OUT)] | None = None
+    left_out_count: int | None = None
+    warning_summary: str | None = None
     digest: str | None = None
     artifact: str | None = None
     job: str | None = None

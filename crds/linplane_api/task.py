@@ -14,6 +14,7 @@ from .names import MAX_FEATURES
 
 EXIT_BAD_DATA = 3  # trying again gives the same answer: the Job fails at once
 EXIT_FAILED = 1  # trying again may help
+EXIT_UNREACHABLE = 5  # the same, because the API server could not be reached
 EXIT_UNTOLD = 4  # neither result nor failure could be handed back: the last line of the log says why
 
 
@@ -95,7 +96,17 @@ def missed_gates(artifact: Artifact, max_mse: float | None, min_r2: float | None
         if limit is None:
             continue
         if value is None or evaluation is None:
-            missed.append(f"{name} {limit:g}: there is no such figure to judge by")
+            missed.append(f"{name} {_shortest(limit)}: there is no such figure to judge by")
         elif sign * value > sign * limit:
-            missed.append(f"{name} {limit:g}: the {evaluation.on.lower()} rows give {value:.6g}")
+            missed.append(f"{name} {_shortest(limit)}: the {evaluation.on.lower()} rows give {_apart(value, limit)}")
     return missed
+
+
+def _shortest(number: float) -> str:
+    """Six digits, or as many as it takes to give the number back."""
+    return next(text for digits in range(6, 18) if float(text := f"{number:.{digits}g}") == number)
+
+
+def _apart(value: float, limit: float) -> str:
+    """Six digits, or as many as it takes to see that it is not the limit."""
+    return next(text for digits in range(6, 18) if float(text := f"{value:.{digits}g}") != limit)

@@ -23,11 +23,12 @@ _MISSING = object()
 
 @dataclass(frozen=True)
 class Column:
-    """One column of `kubectl get`. `type` is string, integer, number, boolean or date."""
+    """One column of `kubectl get`. `type` is string, integer, number, boolean or date; `wide`: of `-o wide` only."""
 
     name: str
     json_path: str
     type: str
+    wide: bool = False
 
 
 class Rule:
@@ -77,7 +78,8 @@ class _Definition:
         self.schema: Schema = schema
         self.rules = [Rule(place, entry) for place, entry in _entries(schema, ())]
         self.columns = [
-            Column(c["name"], c["jsonPath"], c["type"]) for c in version.get("additionalPrinterColumns", ())
+            Column(c["name"], c["jsonPath"], c["type"], bool(c.get("priority")))
+            for c in version.get("additionalPrinterColumns", ())
         ]
 
     @cached_property

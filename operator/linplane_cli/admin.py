@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .output import fail, output_option, print_json, print_table
+from .output import fail, output_option, print_json, print_table, say
 
 TIMEOUT_SECONDS = 10.0
 
@@ -42,7 +42,7 @@ def status(url: str, route: str | None, token_file: Path | None, output: str) ->
 
 
 def _print_status(route: str | None, body: dict[str, Any], routes: dict[str, Any]) -> None:
-    click.echo(f"replica {body['replica']}, {'ready' if body['ready'] else 'not ready'}, sequence {body['sequence']}\n")
+    say(f"replica {body['replica']}, {'ready' if body['ready'] else 'not ready'}, sequence {body['sequence']}\n")
     rows = []
     for name, found in sorted(routes.items()):
         shares = {share["version"]: f"{share['percent']:g}" for share in found["traffic"]}
@@ -54,10 +54,10 @@ def _print_status(route: str | None, body: dict[str, Any], routes: dict[str, Any
     print_table(("route", "version", "current", "percent", "hits", "errors", "mean ms"), rows)
     for name, found in sorted(routes.items()):
         if found["unavailable"]:
-            click.echo(f"{name}: the current version's share is answered 503: {found['unavailable']}", err=True)
+            say(f"{name}: the current version's share is answered 503: {found['unavailable']}", err=True)
     switches = [s for s in body["switches"] if route in (None, s["route"])]
     if switches:
-        click.echo()
+        say()
         print_table(("route", "from", "to", "at"), [(s["route"], s["from"], s["to"], s["at"]) for s in switches])
 
 
@@ -77,9 +77,9 @@ def _command(name: str, path: str, text: str, example: str) -> click.Command:
         if output == "json":
             print_json(body)
             return
-        click.echo(_outcome(body))
+        say(_outcome(body))
         for warning in body.get("warnings") or ():
-            click.echo(f"Warning: {warning}", err=True)
+            say(f"Warning: {warning}", err=True)
 
     return run
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .output import fail, output_option, print_json, print_table
+from .output import fail, output_option, print_json, print_table, say
 from .reading import expand, is_ours, read_text
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def assign(paths: tuple[Path, ...], route: str, keys: tuple[str, ...], output: s
         index = splitter.pick(key)
         rows.append((key, spec.version if index is None else spec.split[index].version))
     if spec.version in frozen:
-        click.echo(f"{spec.version} is frozen: its share is answered 503", err=True)
+        say(f"{spec.version} is frozen: its share is answered 503", err=True)
     if output == "json":
         print_json([{"key": key, "version": version} for key, version in rows])
     else:

@@ -20,7 +20,9 @@ class Console:
 
     def line(self, word: str, text: str, tone: Literal["plain", "good", "warning", "hint"] = "plain") -> None:
         """Prints one line. A text of several is shown as one."""
-        shown = " ".join(text.split("\n"))
+        from linplane_api.display import escaped
+
+        shown = escaped(" ".join(text.split("\n")))
         time = click.style(f"{self._now():%H:%M:%S}", dim=True)
         try:
             click.echo(

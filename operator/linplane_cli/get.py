@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .output import age, fail, output_option, print_json, print_table
+from .output import age, fail, print_json, print_table, say
 
 KINDS = {
     "models": "LinearModel",
@@ -48,7 +48,9 @@ Examples:
     help="The folder of manifests.",
 )
 @click.option("--state", type=click.Path(path_type=Path), help="Its state folder  [default: DIR/.linplane].")
-@output_option
+@click.option(
+    "-o", "--output", type=click.Choice(["table", "wide", "json"]), default="table", help="How to print the answer."
+)
 def get(kind: str | None, name: str | None, folder: Path, state: Path | None, output: str) -> None:
     """Print models, routes or servers (all of them without KIND) of local mode, and what is wrong with manifests."""
     if kind is not None and kind not in ALIASES:
@@ -66,11 +68,11 @@ def get(kind: str | None, name: str | None, folder: Path, state: Path | None, ou
         return
     for number, (plural, bodies) in enumerate(objects.items()):
         if number:
-            click.echo()
-        _print(KINDS[plural], bodies)
+            say()
+        _print(KINDS[plural], bodies, wide=output == "wide")
     _print_problems(root)
     if not _is_running(root):
-        click.echo("linplane local does not run here: this is how it was last", err=True)
+        say("linplane local does not run here: this is how it was last", err=True)
 
 
 def _is_running(root: Path) -> bool:
@@ -102,13 +104,13 @@ def _read(root: Path, kind: str, name: str | None) -> list[dict[str, Any]]:
     return bodies
 
 
-def _print(kind: str, bodies: list[dict[str, Any]]) -> None:
+def _print(kind: str, bodies: list[dict[str, Any]], *, wide: bool) -> None:
     if not bodies:
-        click.echo(f"no {kind}s")
+        say(f"no {kind}s")
         return
     from linplane_api.validation import column_value, load_schemas
 
-    columns = load_schemas().columns(kind)
+    columns = [column for column in load_schemas().columns(kind) if wide or not column.wide]
     rows = [
         [
             body["metadata"].get("name"),
@@ -139,6 +141,6 @@ def _print_problems(root: Path) -> None:
         problems = json.loads((root / "problems.json").read_text(encoding="utf-8"))
         for problem in problems:
             place = f"{problem['field']}: " if problem["field"] else ""
-            click.echo(f"refused: {problem['file']}:{problem['line']}: {place}{problem['message']}", err=True)
+            say(f"refused: {problem['file']}:{problem['line']}: {place}{problem['message']}", err=True)
     except (OSError, ValueError, KeyError, TypeError):
         return

@@ -14,12 +14,24 @@ output_option = click.option(
 )
 
 
+def say(text: str = "", *, err: bool = False) -> None:
+    """Prints lines. Whatever a user's data put into them, a terminal shows it and obeys none of it."""
+    from linplane_api.display import escaped
+
+    click.echo("\n".join(map(escaped, text.split("\n"))), err=err)
+
+
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Columns as kubectl has them: upper case, left aligned, three spaces between."""
-    cells = [[header.upper() for header in headers], *[["" if c is None else str(c) for c in row] for row in rows]]
+    from linplane_api.display import escaped
+
+    cells = [
+        [header.upper() for header in headers],
+        *(["" if cell is None else escaped(str(cell)) for cell in row] for row in rows),
+    ]
     widths = [max(len(row[i]) for row in cells) for i in range(len(headers))]
     for row in cells:
-        click.echo("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        say("   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def print_json(value: object) -> None:
@@ -29,7 +41,7 @@ def print_json(value: object) -> None:
 
 def fail(message: str, code: int = 1) -> NoReturn:
     """One line on standard error, and the exit code."""
-    click.echo(f"linplane: {message}", err=True)
+    say(f"linplane: {message}", err=True)
     sys.exit(code)
 
 

@@ -5,7 +5,9 @@ from typing import Any
 
 import click
 
-from .output import fail, output_option, print_json, print_table
+from .output import fail, output_option, print_json, print_table, say
+
+LISTED = 32  # coefficients, as many as a status lists
 
 
 @click.command(
@@ -68,10 +70,12 @@ def train(store: Path, replace: bool, output: str, **options: Any) -> None:
         print_json({**msgspec.to_builtins(stored.artifact_file), "path": str(stored.path)})
         return
     evaluation = training.evaluation
-    rows = [("intercept", f"{artifact.intercept:.6g}")]
-    rows += [(name, f"{value:.6g}") for name, value in zip(artifact.features, artifact.coefficients, strict=True)]
-    print_table(("coefficient", "value"), rows[:33])
-    click.echo()
+    named = list(zip(artifact.features, artifact.coefficients, strict=True))
+    rows = [("intercept", artifact.intercept), *named[:LISTED]]
+    print_table(("coefficient", "value"), [(name, f"{value:.6g}") for name, value in rows])
+    if len(named) > LISTED:
+        say(f"and {len(named) - LISTED} more, which -o json prints")
+    say()
     print_table(
         ("version", "samples", "dropped", "on", "mse", "r2", "noise"),
         [
@@ -86,7 +90,10 @@ def train(store: Path, replace: bool, output: str, **options: Any) -> None:
             )
         ],
     )
-    click.echo(f"\nstored and checked: {stored.path}\n{stored.artifact_file.digest}")
+    warnings = stored.artifact_file.facts.warnings if stored.artifact_file.facts else ()
+    if warnings:
+        say("\n" + "\n".join(f"warning: {warning.reason}: {warning.message}" for warning in warnings))
+    say(f"\nstored and checked: {stored.path}\n{stored.artifact_file.digest}")
 
 
 def make_task(options: dict[str, Any]) -> Any:

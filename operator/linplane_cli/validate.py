@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from .output import fail, output_option, print_json
+from .output import fail, output_option, print_json, say
 from .reading import expand, is_ours, read_text
 
 if TYPE_CHECKING:
@@ -50,10 +50,10 @@ def validate(files: tuple[Path, ...], output: str) -> None:
     else:
         for finding in checker.findings:
             place = f"{finding.field}: " if finding.field else ""
-            click.echo(f"{finding.file}:{finding.line}: {place}{finding.message}", err=True)
+            say(f"{finding.file}:{finding.line}: {place}{finding.message}", err=True)
         wrong = {finding.file for finding in checker.findings}
         for file, what in checker.seen:
-            click.echo(f"{file}: {'not ' if file in wrong else ''}valid{': ' if what else ''}{what}")
+            say(f"{file}: {'not ' if file in wrong else ''}valid{': ' if what else ''}{what}")
     if checker.findings:
         raise SystemExit(1)
 

@@ -7,7 +7,7 @@ from linplane_api.kinds import MODEL_ROUTE, MODEL_SERVER, Kind
 
 from .cluster import Cluster
 from .compile.conditions import changed, deleting, essence, is_on_its_way, warns
-from .compile.news import news
+from .compile.news import WARNINGS, news
 from .compile.objects import Object, status_of
 from .world import key_of
 
@@ -80,7 +80,7 @@ class Statuses:
                 message=f"{item['type']}={item['status']}: {item['message']}",
             )
         for reason, message in news(kind, body, status):
-            self._cluster.event(body, warning=False, reason=reason, message=message)
+            self._cluster.event(body, warning=reason in WARNINGS, reason=reason, message=message)
 
     def forget(self, kind: Kind, namespace: str, name: str) -> None:
         """An object is gone."""

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TextIO
 
 from linplane_api.canonical import FormatError
-from linplane_api.task import EXIT_BAD_DATA, EXIT_FAILED, EXIT_UNTOLD, Failure, parse_task
+from linplane_api.display import display_name
+from linplane_api.task import EXIT_BAD_DATA, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_UNTOLD, Failure, FileData, parse_task
 
 from .clock import timestamp
-from .errors import BadData, ResultLostError, TooLargeError, TrainerError
+from .errors import BadData, MissingFileError, ResultLostError, TooLargeError, TrainerError, UnreachableError
 from .progress import shown_progress
 from .result import FileResult, ResultWriter
 from .train import train
@@ -28,25 +29,42 @@ MAX_MESSAGE = 1024  # a Failure's
 EXIT_ORPHANED = 128 + signal.SIGHUP
 
 
-def run(task: str, data_folder: Path, writer: ResultWriter, clock: Callable[[], datetime], stderr: TextIO) -> int:
+def run(  # noqa: PLR0913 (what varies is a parameter)
+    task: str,
+    data_folder: Path,
+    writer: ResultWriter,
+    clock: Callable[[], datetime],
+    stderr: TextIO,
+    *,
+    data_name: str = "",
+) -> int:
     """Trains, hands back the result or the failure, and gives the exit code. Where neither can be handed back, stderr
-    says so.
+    says so. `data_name` is what users call the data folder.
     """
     try:
         with shown_progress("training", stderr) as progress:
-            artifact = train(parse_task(task), data_folder, progress)
-        writer.succeeded(artifact.to_file(timestamp(clock())))
+            trained = train(parse_task(task), data_folder, progress)
+        writer.succeeded(trained.to_file(timestamp(clock())))
     except Exception as error:  # the boundary: whatever happens, the one who waits is told
+        if isinstance(error, MissingFileError) and data_name:
+            error = _missing_file(task, data_name)
         failure, code = failure_of(error)
         stderr.write(f"training failed: {failure.message}\n")
         try:
             writer.failed(failure)
         except (ResultLostError, OSError) as lost:
-            stderr.write(f"nobody can be told: {_lost(lost)}\n")
-            return EXIT_UNTOLD
+            stderr.write(f"{_lost(lost)}\n")
+            return EXIT_UNREACHABLE if isinstance(lost, UnreachableError) else EXIT_UNTOLD
         return code
-    stderr.write(f"trained {artifact.digest}\n")
+    stderr.writelines(f"warning: {warning.reason}: {warning.message}\n" for warning in trained.facts.warnings)
+    stderr.write(f"trained {trained.artifact.digest}\n")
     return 0
+
+
+def _missing_file(task: str, data_name: str) -> MissingFileError:
+    data = parse_task(task).data
+    assert isinstance(data, FileData)
+    return MissingFileError(f"{data_name} has no file {display_name(data.path)}")
 
 
 def _lost(error: Exception) -> str:
@@ -93,6 +111,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--task", required=True, help="the task, as JSON")
     parser.add_argument("--data-dir", required=True, type=Path, help="the folder that data files are relative to")
     parser.add_argument(
+        "--data-name", metavar="NAME", default="", help="what messages call that folder, as `claim rows`"
+    )
+    parser.add_argument(
         "--result",
         required=True,
         metavar="FILE|configmap:NAME",
@@ -113,7 +134,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         writer = _writer(options)
     except ValueError as error:
         parser.error(str(error))
-    return run(options.task, options.data_dir, writer, lambda: datetime.now(UTC), sys.stderr)
+    name = options.data_name
+    return run(options.task, options.data_dir, writer, lambda: datetime.now(UTC), sys.stderr, data_name=name)
 
 
 def _writer(options: argparse.Namespace) -> ResultWriter:

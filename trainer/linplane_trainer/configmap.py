@@ -15,7 +15,7 @@ from linplane_api.kubeapi import MERGE_PATCH, ApiAccess, ApiError, answered, obj
 from linplane_api.names import ARTIFACT_KEY, ERROR_KEY, MAX_CONFIGMAP_BYTES
 from linplane_api.task import Failure
 
-from .errors import ResultLostError, TooLargeError
+from .errors import ResultLostError, TooLargeError, UnreachableError
 from .result import failure_file
 
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0)
@@ -71,6 +71,8 @@ class ConfigMapResult:
             found = self._read() if error.status == 422 else None
             if found is not None and found.immutable:
                 return found
+            if not error.status:
+                raise UnreachableError(error.message) from error
             raise ResultLostError(f"the result cannot be handed back: {error.message}") from error
         return None
 

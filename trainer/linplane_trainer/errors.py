@@ -1,17 +1,18 @@
-"""Why a training fails, in one tree. No message holds a cell, a response or a URI: they end in a resource's status.
+"""Why a training fails, in one tree. Messages end in a resource's status: none holds a cell, a response or a URI.
+
+They repeat names of columns, by `linplane_api.display`; those of a remote file only once the target was found in it.
 
 TrainerError
 ├── BadData            trying again gives the same answer
+│   ├── MissingFileError   the file that the task names is not there
 │   └── RefusedError   the rules for untrusted sources forbid this one
 ├── TrainingFailed     trying again may help: a connection, a disk, memory
 │   └── ResultLostError    what was made, or why nothing was, cannot be handed back
+│       └── UnreachableError   for the API server cannot be reached
 ├── TooLargeError      the artifact has no room where it is to go; trying again gives the same answer
 ├── VersionExistsError the store has this version already
 └── StoreDamagedError  what was read back is not what was written
 """
-
-MAX_SHOWN = 60
-MAX_LISTED = 12
 
 
 class TrainerError(Exception):
@@ -20,6 +21,10 @@ class TrainerError(Exception):
 
 class BadData(TrainerError):  # noqa: N818 (named as the reason in a Failure)
     """The data, or the task, cannot give a model. Names columns and lines."""
+
+
+class MissingFileError(BadData):
+    """The file that the task names is not there."""
 
 
 class RefusedError(BadData):
@@ -34,6 +39,10 @@ class ResultLostError(TrainingFailed):
     """What was made, or why nothing was, cannot be handed back."""
 
 
+class UnreachableError(ResultLostError):
+    """The API server cannot be reached, so nothing can be handed back."""
+
+
 class TooLargeError(TrainerError):
     """The artifact has no room where it is to go."""
 
@@ -44,15 +53,3 @@ class VersionExistsError(TrainerError):
 
 class StoreDamagedError(TrainerError):
     """A stored artifact does not read back as the one that was stored."""
-
-
-def shown(name: str) -> str:
-    """A column's name as messages show it: printable, in quotes, at most 60 characters."""
-    clean = "".join(letter if letter.isprintable() else "?" for letter in name)
-    return f"'{clean if len(clean) <= MAX_SHOWN else clean[: MAX_SHOWN - 3] + '...'}'"
-
-
-def listed(names: list[str]) -> str:
-    """At most twelve names, and how many more there are."""
-    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
-    return ", ".join(map(shown, names[:MAX_LISTED])) + more

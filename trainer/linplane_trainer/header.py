@@ -3,17 +3,24 @@
 import csv
 import re
 from collections import Counter
+from collections.abc import Collection
 
+from linplane_api.display import display_name, display_names
 from linplane_api.names import MAX_FEATURE_NAME, MAX_FEATURES
 
-from .errors import BadData, listed, shown
+from .errors import BadData
+from .file_kind import file_problem, undecodable
 
 FIELD = rb'(?:"(?:[^"]|"")*"[^,\r\n]*|[^",\r\n][^,\r\n]*|)'
 HEADER = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*(" + FIELD + rb"(?:," + FIELD + rb")*)(\r\n|\r|\n|\Z)")
+SEPARATORS = {";": '";"', "\t": "a tab", "|": '"|"', " ": "a blank"}
+NUMBER = re.compile(r"[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?")
 
 
 def split_header(beginning: bytes, whole: bool) -> tuple[list[str], bytes]:
     """The names, without blanks around them, and what follows. `whole`: the file ends with this. Raises BadData."""
+    if problem := file_problem(beginning):
+        raise BadData(problem)
     match = HEADER.match(beginning)
     if match is None:
         raise BadData("the header is malformed: a quote stands where none belongs, or is never closed")
@@ -23,7 +30,7 @@ def split_header(beginning: bytes, whole: bool) -> tuple[list[str], bytes]:
         text = match[1].decode()
         names = [name.strip() for name in next(csv.reader([text]), [])]
     except UnicodeDecodeError:
-        raise BadData("the header is not UTF-8 text") from None  # the cause holds the bytes
+        raise BadData(undecodable()) from None  # the cause holds the bytes
     except csv.Error as error:
         raise BadData("the header is malformed") from error
     if not any(names):
@@ -32,34 +39,59 @@ def split_header(beginning: bytes, whole: bool) -> tuple[list[str], bytes]:
 
 
 def check_names(names: list[str], features: tuple[str, ...] | None, target: str, remote: bool) -> None:
-    """Raises BadData where the header has not what the task asks for.
+    """Raises BadData if the header has not what the task asks for.
 
-    Of a remote file that has not the columns that the user named, nothing is repeated: it may be no data of theirs at
-    all.
+    The names of a remote file are repeated only if the target is one of them: else it may be no data of the user's at
+    all. A first line of numbers is no header, and never repeated.
     """
     asked = [*(features or ()), target]
     known = set(names)
     missing = [name for name in asked if name not in known]
     if missing:
-        there = f"{len(names)} columns" if remote else listed([name for name in names if name])
-        raise BadData(f"no column {listed(missing)}; there are {there}")
+        raise BadData(_missing(names, missing, target, remote))
     twice = [name for name, count in Counter(names).items() if count > 1 and name]
     if twice:
-        raise BadData(f"the header has a name twice: {listed(twice)}")
+        raise BadData(f"the header has a name twice: {display_names(twice)}")
     if features is not None and target in features:
-        raise BadData(f"the target {shown(target)} is among the features")
+        raise BadData(f"the target {display_name(target)} is among the features")
     if features is not None and len(set(features)) != len(features):
         raise BadData("a feature is listed twice")
     if features is not None and not features:
         raise BadData("features: an empty list; leave it out to use every numeric column")
 
 
-def default_features(numeric: list[str], names: list[str], target: str) -> tuple[str, ...]:
-    """Every numeric column that has a name and is not the target. Raises BadData where there is none, or too many."""
-    among = set(numeric)
-    chosen = tuple(name for name in names if name and name != target and name in among)
+def _missing(names: list[str], missing: list[str], target: str, remote: bool) -> str:
+    no_column = f"no column {display_names(missing)}"
+    if all(NUMBER.fullmatch(name) for name in names if name):
+        return f"{no_column}: the first line holds numbers, and a header with the columns' names is needed"
+    hidden = remote and target not in names
+    if target in missing and (separator := _separator(names, target, hidden)):
+        return f"{no_column}: the separator looks like {separator}, and a comma is needed"
+    named = [name for name in names if name]
+    is_one = len(names if hidden else named) == 1
+    there = f"{len(names)} column{'' if is_one else 's'}" if hidden else display_names(named)
+    return f"{no_column}; there {'is' if is_one else 'are'} {there}"
+
+
+def _separator(names: list[str], target: str, hidden: bool) -> str | None:
+    """The sign that the header's line seems to be split by, as `sep=;` says or as the target stands between two."""
+    line = ",".join(names)
+    if (said := re.fullmatch(r"sep=(.)", line)) and said[1] in SEPARATORS:
+        return SEPARATORS[said[1]]
+    for sign, shown in SEPARATORS.items():
+        parts = [part.strip().strip('"') for part in line.split(sign)]
+        if len(parts) > 1 and (target in parts or (not hidden and len(names) == 1 and sign != " ")):
+            return shown
+    return None
+
+
+def default_features(names: list[str], numeric: Collection[str], left_out: str) -> tuple[str, ...]:
+    """The numeric columns in the header's order. `left_out` describes the others. Raises BadData if there is none, or
+    too many.
+    """
+    chosen = tuple(name for name in names if name in numeric)
     if not chosen:
-        raise BadData("no column but the target is numeric in the first rows; list `features`")
+        raise BadData("no column but the target is numeric" + (f": {left_out}" if left_out else ""))
     if len(chosen) > MAX_FEATURES:
         raise BadData(f"{len(chosen)} numeric columns, more than {MAX_FEATURES}; list `features`")
     if any(len(name) > MAX_FEATURE_NAME for name in chosen):

@@ -6,7 +6,9 @@ import csv
 import io
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import BinaryIO
 
 from .errors import TrainerError
 from .source import Bytes, Readable, Source
@@ -16,10 +18,11 @@ NEWLINES = re.compile(r"\r\n|\r|\n")
 
 def records(data: Bytes) -> Iterator[tuple[int, list[str]]]:
     """Each record that is not a blank line, the header first, and the line that it begins on (from 1)."""
-    text = io.TextIOWrapper(
-        io.BufferedReader(Readable(data)), encoding="utf-8-sig", errors="surrogateescape", newline=""
-    )
-    reader = csv.reader(text)
+    return _records(io.BufferedReader(Readable(data)))
+
+
+def _records(file: BinaryIO) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline=""))
     before = 0
     for record in reader:
         if record:
@@ -34,8 +37,24 @@ def line_of(source: Source, row: int, column: int) -> int | None:
     record = _record(source, row)
     if record is None:
         return None
-    line, cells = record
-    return line + sum(len(NEWLINES.findall(cell)) for cell in cells[:column])
+    return _line(*record, column)
+
+
+def _line(first: int, cells: list[str], column: int) -> int:
+    return first + sum(len(NEWLINES.findall(cell)) for cell in cells[:column])
+
+
+def lines_in(beginning: bytes, cells: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """The lines of cells (row and column, from 0) as far as `beginning`, the first bytes of a table, holds them."""
+    found: dict[tuple[int, int], int] = {}
+    by_row: dict[int, list[int]] = {}
+    for row, column in cells:
+        by_row.setdefault(row, []).append(column)
+    data_rows = itertools.islice(_records(io.BytesIO(beginning)), 1, max(by_row, default=-1) + 2)
+    with suppress(csv.Error):  # a cell past the reader's limit: what follows has no line
+        for row, (first, record) in enumerate(data_rows):
+            found |= {(row, column): _line(first, record, column) for column in by_row.get(row, ())}
+    return found
 
 
 def _record(source: Source, row: int) -> tuple[int, list[str]] | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from linplane_api.artifact import Artifact, ArtifactFile, parse_artifact
+from linplane_api.artifact import ArtifactFile, parse_artifact
 from linplane_api.canonical import FormatError
 from linplane_api.folder import write_atomically
 from linplane_api.metadata import append_metadata, has_line
@@ -19,7 +19,7 @@ from .clock import timestamp
 from .errors import StoreDamagedError, VersionExistsError
 from .fetch import Network
 from .table import Progress
-from .train import train
+from .train import Trained, train
 
 METADATA = "metadata.jsonl"
 LOCK = ".lock"
@@ -56,11 +56,11 @@ def train_to_store(  # noqa: PLR0913 (what varies is a parameter)
     path = artifact_path(store, task.model, task.version)
     if not replace and path.exists():
         _refuse(store, path, task)
-    artifact = train(task, data_folder, progress, network)
-    return store_artifact(store, task, artifact, timestamp(clock()), replace=replace)
+    trained = train(task, data_folder, progress, network)
+    return store_artifact(store, task, trained, timestamp(clock()), replace=replace)
 
 
-def store_artifact(store: Path, task: Task, artifact: Artifact, trained_at: str, *, replace: bool) -> Stored:
+def store_artifact(store: Path, task: Task, trained: Trained, trained_at: str, *, replace: bool) -> Stored:
     """Writes the artifact in one step, reads it back, then records it. Raises VersionExistsError, StoreDamagedError
     or OSError.
     """
@@ -68,9 +68,9 @@ def store_artifact(store: Path, task: Task, artifact: Artifact, trained_at: str,
     with _locked(store):
         if not replace and path.exists():
             _refuse(store, path, task)
-        write_atomically(path, artifact.to_file(trained_at))
+        write_atomically(path, trained.to_file(trained_at))
         stored = Stored(path, read_back(path))
-        if stored.artifact_file.digest != artifact.digest:
+        if stored.artifact_file.digest != trained.artifact.digest:
             raise StoreDamagedError(f"{path.name} does not read back as it was written")
         append_metadata(store / METADATA, stored.artifact_file, task.model, task.version)
         return stored

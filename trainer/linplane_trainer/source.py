@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from linplane_api.task import FileData, UriData
 
-from .errors import BadData, RefusedError, TrainingFailed
+from .errors import BadData, MissingFileError, RefusedError, TrainingFailed
 from .fetch import Network, download
 from .uri_rules import Rules, file_path, rules_for
 
@@ -69,12 +69,12 @@ class FileBytes:
     """A regular file's bytes."""
 
     def __init__(self, path: Path) -> None:
-        """Raises BadData where there is no such file, TrainingFailed where it cannot be opened."""
+        """Raises MissingFileError if there is no such file, TrainingFailed if it cannot be opened."""
         try:  # a pipe without a writer must not block for ever
             handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except (OSError, ValueError) as error:
             if isinstance(error, ValueError) or error.errno in NO_SUCH_FILE:
-                raise BadData("there is no such data file") from error
+                raise MissingFileError("there is no such data file") from error
             raise TrainingFailed(f"the data file cannot be opened ({type(error).__name__})") from error
         state = os.fstat(handle)
         if not stat.S_ISREG(state.st_mode):

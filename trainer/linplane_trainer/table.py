@@ -12,11 +12,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from .cells import Wrong, batch_of, is_numeric
-from .errors import BadData, shown
+from linplane_api.display import display_name
+from linplane_api.facts import LeftOutColumn, LeftOutReason
+from linplane_api.names import MAX_FEATURE_NAME
+
+from .cells import Census, Wrong, batch_of, census
+from .errors import BadData
+from .facts import left_out_text
 from .fit.model import Batch
 from .header import check_names, default_features, split_header
-from .locate import place
+from .locate import lines_in, place
 from .source import Readable, Source
 
 BLOCK_BYTES = 1 << 20
@@ -25,11 +30,13 @@ Progress = Callable[[int, int, int | None], None]  # rows so far, bytes done, by
 
 
 class Table:
-    """One pass over a CSV with a header. `features` and `target` are its columns in use."""
+    """One pass over a CSV with a header. `features` and `target` are its columns in use; `left_out` the columns with a
+    name that are not default features.
+    """
 
     def __init__(self, source: Source, features: tuple[str, ...] | None, target: str) -> None:
-        """Opens the source, and reads one block: `features` None means those that are numeric there. Raises
-        TrainerError.
+        """Opens the source, and reads one block: `features` None means the columns of which at least half of the
+        values there are numbers. Raises TrainerError.
         """
         self._source, self._guessed = source, features is None
         self._data = source.open()
@@ -44,7 +51,8 @@ class Table:
             self._rows = 0
             self._blocks = self._arrow_blocks(_Joined(rest, stream), features, target)
             self._first = next(self._blocks, None)
-            self.features = features or default_features(self._numeric(), self._names, target)
+            self.left_out: tuple[LeftOutColumn, ...] = ()
+            self.features = features or self._default_features(target, beginning)
         except BaseException:
             self._data.close()
             raise
@@ -70,10 +78,28 @@ class Table:
                 progress(self._rows, self._raw.done, self._data.size)
             block = next(self._blocks, None)
 
-    def _numeric(self) -> list[str]:
+    def _default_features(self, target: str, beginning: bytes) -> tuple[str, ...]:
         if self._first is None:
             raise BadData("there are no data rows")
-        return [name for number, name in enumerate(self._names) if is_numeric(self._first[str(number)])]
+        columns = [name for name in self._names if name and name != target]
+        found = {name: census(self._first[str(self._place[name])]) for name in columns}
+        self.left_out = self._without({name: one for name, one in found.items() if not one.is_numeric}, beginning)
+        numeric = {name for name, one in found.items() if one.is_numeric}
+        return default_features(columns, numeric, left_out_text(self.left_out))
+
+    def _without(self, columns: dict[str, Census], beginning: bytes) -> tuple[LeftOutColumn, ...]:
+        places = {
+            name: (one.first_other, self._place[name]) for name, one in columns.items() if one.first_other is not None
+        }
+        lines = lines_in(beginning, list(places.values()))
+        return tuple(
+            LeftOutColumn(
+                name[:MAX_FEATURE_NAME],
+                LeftOutReason.NOT_NUMERIC if one.values else LeftOutReason.EMPTY,
+                lines.get(places[name]) if name in places else None,
+            )
+            for name, one in columns.items()
+        )
 
     def _arrow_blocks(
         self, stream: io.RawIOBase, features: tuple[str, ...] | None, target: str
@@ -111,7 +137,7 @@ class Table:
     def _wrong(self, wrong: Wrong, name: str) -> str:
         where = place(self._source, self._rows + wrong.row, self._place[name])
         hint = "; list `features` to leave the column out" if self._guessed and name != self.target else ""
-        return f"{where}, column {shown(name)}: {wrong.problem}{hint}"
+        return f"{where}, column {display_name(name)}: {wrong.problem}{hint}"
 
 
 class _Joined(io.RawIOBase):

@@ -1,25 +1,41 @@
 """One training: data → fit → artifact. The only module that knows the order."""
 
 import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from linplane_api.artifact import Artifact
+from linplane_api.facts import Facts, LeftOutColumn
 from linplane_api.task import SyntheticData, Task
 
 from . import synthetic
 from .build import build_artifact
 from .errors import BadData, TrainingFailed
+from .facts import facts_of
 from .fetch import Network
 from .fit.estimate import Fitting
-from .fit.model import Fit, Options
+from .fit.model import Options
 from .source import source_for
 from .table import Progress, Table
 
 
-def train(task: Task, data_folder: Path, progress: Progress | None = None, network: Network | None = None) -> Artifact:
+@dataclass(frozen=True)
+class Trained:
+    """What a training gives: the model, and what its digest does not cover."""
+
+    artifact: Artifact
+    facts: Facts
+
+    def to_file(self, trained_at: str) -> bytes:
+        """The artifact file. `trained_at` is RFC 3339."""
+        return self.artifact.to_file(trained_at, self.facts)
+
+
+def train(task: Task, data_folder: Path, progress: Progress | None = None, network: Network | None = None) -> Trained:
     """Reads what the task names, once, and fits it. Raises BadData, or TrainingFailed where trying again may help.
 
     Equal data and settings give equal bytes: one BLAS thread, because sums split over threads round differently.
@@ -53,7 +69,7 @@ def _options(task: Task, features: tuple[str, ...]) -> Options:
     return Options(features, task.fit_intercept, task.ridge, task.holdout_percent, task.seed)
 
 
-def _synthetic(task: Task, progress: Progress | None) -> Artifact:
+def _synthetic(task: Task, progress: Progress | None) -> Trained:
     assert isinstance(task.data, SyntheticData)
     if task.features is not None or task.target is not None:
         raise BadData("synthetic data brings its own columns: neither features nor target can be given")
@@ -65,10 +81,10 @@ def _synthetic(task: Task, progress: Progress | None) -> Artifact:
         rows += len(batch.kept)
         if progress:
             progress(rows, rows, task.data.samples)
-    return _artifact(task, features, synthetic.TARGET, fitting.result())
+    return _trained(task, synthetic.TARGET, fitting)
 
 
-def _table(task: Task, data_folder: Path, progress: Progress | None, network: Network) -> Artifact:
+def _table(task: Task, data_folder: Path, progress: Progress | None, network: Network) -> Trained:
     assert not isinstance(task.data, SyntheticData)
     if task.target is None:
         raise BadData("a target column must be named")
@@ -79,8 +95,10 @@ def _table(task: Task, data_folder: Path, progress: Progress | None, network: Ne
             fitting.add(batch)
     finally:
         table.close()
-    return _artifact(task, table.features, task.target, fitting.result())
+    return _trained(task, task.target, fitting, table.left_out)
 
 
-def _artifact(task: Task, features: tuple[str, ...], target: str, fit: Fit) -> Artifact:
-    return build_artifact(task, features, target, fit, software_versions())
+def _trained(task: Task, target: str, fitting: Fitting, left_out: Sequence[LeftOutColumn] = ()) -> Trained:
+    fit, options = fitting.result(), fitting.options
+    artifact = build_artifact(task, options.features, target, fit, software_versions())
+    return Trained(artifact, facts_of(options, target, fit, left_out))

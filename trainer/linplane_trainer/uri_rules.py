@@ -32,6 +32,11 @@ class Rules:
     denied: tuple[Network, ...] = ()
     allow_file: bool = False
 
+    @property
+    def setting(self) -> str:
+        """Where a user allows a host: files are allowed in local mode only."""
+        return "--allowed-host" if self.allow_file else "the chart's trainer.allowedHosts"
+
     def trusts(self, host: str) -> bool:
         """Whether the host is named by `allowed_hosts`, so that its addresses are not judged."""
         return canonical_host(host) in self.allowed_hosts
@@ -115,7 +120,7 @@ def place_of(uri: str, rules: Rules) -> Place:
     if not host or any(not letter.isprintable() or letter.isspace() for letter in uri):
         raise RefusedError("the URI is malformed")
     if rules.allowed_hosts and not rules.trusts(host):
-        raise RefusedError("the URI's host is not one of the allowed hosts")
+        raise RefusedError(f"the URI's host is not one of the allowed hosts ({rules.setting})")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not path.isascii():
         raise RefusedError("the URI must be percent-encoded")
@@ -147,7 +152,7 @@ def judge_addresses(host: str, addresses: Iterable[str], rules: Rules) -> None:
         problem = address_problem(text, rules.denied)
         if problem:
             raise RefusedError(
-                f"the host's address is {problem}: training may not connect there unless allowedHosts names it"
+                f"the host's address is {problem}: training may not connect there unless {rules.setting} names the host"
             )
 
 

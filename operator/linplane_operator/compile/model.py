@@ -134,7 +134,8 @@ def _from_weights(model: Object, spec: LinearModelSpec, around: Belongings) -> M
         return ModelPlan(verdict, _trained(spec, verdict))
     name = artifact_name(model, spec, verdict.file.digest)
     body = child(CONFIG_MAP, name, model, "artifact", artifact_labels(spec))
-    body |= {"immutable": True, "data": {names.ARTIFACT_KEY: verdict.file.artifact.to_file(None).decode()}}
+    copy = verdict.file.artifact.to_file(None, verdict.file.facts)
+    body |= {"immutable": True, "data": {names.ARTIFACT_KEY: copy.decode()}}
     named = Verdict(verdict.file, verdict.reason, verdict.message, verdict.missed, name)
     return ModelPlan(named, _trained(spec, named), create=(body,))
 

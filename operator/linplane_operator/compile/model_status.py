@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from linplane_api.conditions import Condition, ConditionType, Reason
+from linplane_api.facts import Facts
 from linplane_api.resources import Coefficient, LinearModelStatus
 
 from .conditions import condition
@@ -49,8 +50,7 @@ def model_status(
 def _learned(plan: ModelPlan) -> LinearModelStatus:
     file = plan.verdict.file
     assert file is not None
-    artifact, training = file.artifact, file.artifact.training
-    evaluation = training.evaluation if training else None
+    artifact, training, facts = file.artifact, file.artifact.training, file.facts or Facts()
     pairs = list(zip(artifact.features, artifact.coefficients, strict=True))[:LISTED_COEFFICIENTS]
     return LinearModelStatus(
         trained_at=file.trained_at,
@@ -60,17 +60,21 @@ def _learned(plan: ModelPlan) -> LinearModelStatus:
         intercept=artifact.intercept,
         coefficients=tuple(Coefficient(feature, value) for feature, value in pairs),
         coefficient_count=len(artifact.coefficients),
-        evaluation=evaluation,
-        mse_summary=_figure(evaluation.mse if evaluation else None),
-        r2_summary=_figure(evaluation.r2 if evaluation else None),
+        evaluation=msgspec.structs.replace(training.evaluation, r2=file.r2) if training else None,
+        mse_summary=_figure(training.evaluation.mse) if training else None,
+        r2_summary=_figure(file.r2) if training else None,
+        warnings=facts.warnings or None,
+        warning_summary=", ".join(warning.reason for warning in facts.warnings) or None,
+        left_out=facts.left_out or None,
+        left_out_count=facts.left_out_count or None,
         digest=file.digest,
         artifact=plan.verdict.name,
     )
 
 
-def _figure(value: float | None) -> str | None:
+def _figure(value: float | None) -> str:
     """As `linplane train` prints it: a column of `kubectl get` cannot round."""
-    return None if value is None else f"{value:.6g}"
+    return "-" if value is None else f"{value:.6g}"
 
 
 def _kept(before: Object) -> LinearModelStatus:

@@ -1,9 +1,12 @@
-"""What a new status tells beside its conditions: who switched a route, who froze a version. Each is worth an Event."""
+"""What a new status tells beside its conditions: who switched a route, who froze a version, what a training warns of.
+Each is worth an Event.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from linplane_api.conditions import ConditionType, Reason
+from linplane_api.facts import WarningReason
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, Kind
 
 from .objects import Object, meta, status_of
@@ -13,6 +16,8 @@ MANAGED = {MODEL_ROUTE: "version", LINEAR_MODEL: "frozen"}
 
 SWITCHED, MADE_AGAIN, FROZEN, UNFROZEN = "Switched", "VersionMadeAgain", "SpecFrozen", "SpecUnfrozen"
 REASONS = frozenset({SWITCHED, MADE_AGAIN, FROZEN, UNFROZEN})
+WARNINGS = frozenset(map(str, WarningReason))
+"""Those that are Warnings; conditions have other reasons."""
 
 
 def manager_of(body: Object, field: str) -> str | None:
@@ -30,7 +35,8 @@ def news(kind: Kind, body: Object, status: Mapping[str, Any]) -> list[tuple[str,
         switched = _switched(before.get("switches") or (), status.get("switches") or ())
         return switched + _made_again(before.get("traffic") or (), status.get("traffic") or ())
     if kind is LINEAR_MODEL:
-        return _frozen(_freeze(status_of(body)), _freeze(status), _by(manager_of(body, MANAGED[kind])))
+        frozen = _frozen(_freeze(status_of(body)), _freeze(status), _by(manager_of(body, MANAGED[kind])))
+        return [*frozen, *_warned(status_of(body).get("warnings") or (), status.get("warnings") or ())]
     return []
 
 
@@ -53,6 +59,10 @@ def made_again(version: str, before: Iterable[Mapping[str, Any]], digest: str | 
     """In words that a version means something else than in the traffic `before`, None if it does not."""
     old = next((share.get("digest") for share in before if share.get("version") == version), None)
     return f"{version} was made again: {old} -> {digest}" if old and digest and old != digest else None
+
+
+def _warned(before: Any, after: Any) -> list[tuple[str, str]]:
+    return [(one["reason"], one["message"]) for one in after if one not in before]
 
 
 def _freeze(status: Mapping[str, Any]) -> bool | None:

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from linplane_api.conditions import Reason
-from linplane_api.task import EXIT_UNTOLD
+from linplane_api.kubeapi import UNREACHABLE
+from linplane_api.task import EXIT_UNREACHABLE, EXIT_UNTOLD
 
 from .objects import is_deleting, meta, name_of, spec_of, status_of
 
@@ -29,7 +30,6 @@ NEXT = {
     Reason.POD_REFUSED: "it goes on once that is allowed",
     Reason.UNSCHEDULABLE: "it goes on once a node has room; or ask for less or for other nodes in training.job",
     Reason.IMAGE_PULL_FAILED: "it goes on once the image can be pulled; see also training.job.imagePullSecrets",
-    Reason.RESULT_REFUSED: "let linplane-trainer patch that ConfigMap",
     Reason.DEADLINE_EXCEEDED: "the Events say what took so long; raise training.job.activeDeadlineSeconds",
     Reason.OOM_KILLED: "raise training.job.resources.limits.memory",
     Reason.EVICTED: "raise what training.job.resources requests",
@@ -149,22 +149,33 @@ def waits_for(pod: Mapping[str, Any]) -> tuple[Reason, str] | None:
 
 
 def _ends(pods: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Reason, str]]:
-    """How pods ended, where that says more than an exit code: OOMKilled, Evicted, what the trainer could not tell."""
+    """How pods ended, if that says more than an exit code: OOMKilled, Evicted, what the trainer could not hand back.
+    Pods that ended in the same way are counted.
+    """
+    names: dict[tuple[Reason, str], list[str]] = {}
     for pod in pods:
-        if status_of(pod).get("reason"):
-            yield _ENDS.get(status_of(pod)["reason"], Reason.TRAINING_FAILED), _end(pod, _told(status_of(pod)))
-        for status in status_of(pod).get("containerStatuses") or ():
-            ended = (status.get("state") or {}).get("terminated") or {}
-            last = (str(ended.get("message") or "").strip().splitlines() or [""])[-1]
-            if ended.get("exitCode") == EXIT_UNTOLD:
-                yield Reason.RESULT_REFUSED, _end(pod, last or f"exit code {EXIT_UNTOLD}")
-            elif ended.get("reason") not in (None, "Error", "Completed"):
-                reason = _ENDS.get(ended["reason"], Reason.TRAINING_FAILED)
-                yield reason, _end(pod, _told({**ended, "message": last}))
+        for end in _ends_of(pod):
+            names.setdefault(end, []).append(name_of(pod))
+    for (reason, text), ended in names.items():
+        yield reason, f"{f'pod {ended[0]}' if len(ended) == 1 else f'{len(ended)} pods'}{text}"
 
 
-def _end(pod: Mapping[str, Any], text: str) -> str:
-    return f"pod {name_of(pod)}: {text}"
+def _ends_of(pod: Mapping[str, Any]) -> Iterator[tuple[Reason, str]]:
+    """Reason, and what follows the pod's name."""
+    if status_of(pod).get("reason"):
+        yield _ENDS.get(status_of(pod)["reason"], Reason.TRAINING_FAILED), f": {_told(status_of(pod))}"
+    for status in status_of(pod).get("containerStatuses") or ():
+        ended = (status.get("state") or {}).get("terminated") or {}
+        last = (str(ended.get("message") or "").strip().splitlines() or [""])[-1]
+        if ended.get("exitCode") == EXIT_UNREACHABLE:
+            cause = last.removeprefix(UNREACHABLE) or f"exit code {EXIT_UNREACHABLE}"
+            yield Reason.RESULT_REFUSED, f" could not reach the API server ({cause}): look at NetworkPolicies"
+        elif ended.get("exitCode") == EXIT_UNTOLD:
+            said = last or f"exit code {EXIT_UNTOLD}"
+            yield Reason.RESULT_REFUSED, f": {said}; let linplane-trainer patch that ConfigMap"
+        elif ended.get("reason") not in (None, "Error", "Completed"):
+            reason = _ENDS.get(ended["reason"], Reason.TRAINING_FAILED)
+            yield reason, f": {_told({**ended, 'message': last})}"
 
 
 def _told(said: Mapping[str, Any]) -> str:

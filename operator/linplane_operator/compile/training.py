@@ -146,7 +146,10 @@ def _container(name: str, task: Task, job: JobSettings, training: TrainingSpec, 
         "name": "trainer",
         "image": settings.trainer_image,
         **pull_policy(settings),
-        "args": ["--task", task.to_text(), "--data-dir", DATA_DIR, "--result", f"configmap:{name}"],
+        "args": [
+            *("--task", task.to_text(), "--data-dir", DATA_DIR, "--result", f"configmap:{name}"),
+            *(("--data-name", f"claim {claim.claim_name}") if (claim := training.data.persistent_volume_claim) else ()),
+        ],
         "env": [
             {"name": "OPENBLAS_NUM_THREADS", "value": "1"}
         ],  # before the library is loaded: it starts its threads then

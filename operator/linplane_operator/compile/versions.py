@@ -136,6 +136,9 @@ def find_key(ref: ConfigMapKeyRef, source: Object | None) -> Verdict | None:
     """The verdict where a ConfigMap or its key is not there, None where they are."""
     if source is None:
         return Verdict(None, Reason.CONFIGMAP_NOT_FOUND, f"there is no ConfigMap {ref.name}")
+    if ref.key in (source.get("binaryData") or {}):
+        text = f"ConfigMap {ref.name}: key {ref.key} is binary (not UTF-8 text)"
+        return Verdict(None, Reason.KEY_NOT_FOUND, text)
     if ref.key not in _data(source):
         return Verdict(None, Reason.KEY_NOT_FOUND, f"ConfigMap {ref.name} has no key {ref.key}")
     return None

@@ -73,7 +73,8 @@ class Feed:
 
 def slim(kind: Kind, body: Object) -> Object:
     """The object without what nothing here reads: who owns which field (but that one field), foreign ConfigMaps'
-    annotations. Its short texts are shared with all others: of thousands of objects most say the same.
+    annotations and binary values (their keys stay). Its short texts are shared with all others: of thousands of
+    objects most say the same.
     """
     metadata = dict(meta(body))
     managed = _managed(kind, metadata.pop("managedFields", None) or ())
@@ -84,8 +85,8 @@ def slim(kind: Kind, body: Object) -> Object:
         kept = {key: value for key, value in annotations.items() if not key.startswith("kubectl.kubernetes.io/")}
         metadata["annotations"] = kept
     slimmed = {**body, "metadata": metadata}
-    if kind is CONFIG_MAP and label_of(body, MANAGED_BY) != "linplane":
-        slimmed.pop("binaryData", None)
+    if kind is CONFIG_MAP and "binaryData" in body and label_of(body, MANAGED_BY) != "linplane":
+        slimmed["binaryData"] = dict.fromkeys(body["binaryData"] or (), "")
     shared: Object = _shared(slimmed)
     return shared
 

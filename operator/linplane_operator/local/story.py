@@ -37,6 +37,7 @@ class Story:
         self._tell = tell
         self._hint = hint
         self._told: dict[tuple[str, str], Line] = {}
+        self._warned: dict[str, list[str]] = {}  # of each version
         self._hints_left = MAX_HINTS
         self._versions: dict[str, str] = {}  # of each route, as it was told
 
@@ -44,6 +45,7 @@ class Story:
         """What an earlier run told of a version is not told again; of a route it is, once it answers."""
         if kind is LINEAR_MODEL and (line := _model(body)):
             self._told[kind.kind, name_of(body)] = line
+            self._warned[name_of(body)] = _warnings(body)
 
     def changed(self, kind: Kind, before: Object | None, after: Object | None) -> None:
         """Tells what a change means, if anything."""
@@ -55,10 +57,16 @@ class Story:
             return
         if after is None:
             self._told.pop(key, None)
+            self._warned.pop(key[1], None)
             self._versions.pop(key[1], None)
             return
-        headline = _model if kind is LINEAR_MODEL else _route
-        line = headline(after)
+        self._headline(kind, before, after)
+        if kind is LINEAR_MODEL:
+            self._warnings(after)
+
+    def _headline(self, kind: Kind, before: Object | None, after: Object) -> None:
+        key = (kind.kind, name_of(after))
+        line = _model(after) if kind is LINEAR_MODEL else _route(after)
         if line is None or line == self._told.get(key) or (before and status_of(before) == status_of(after)):
             return
         last, self._told[key] = self._told.get(key), line
@@ -66,6 +74,13 @@ class Story:
             self._tell(_thawed(line, last))
         else:
             self._of_route(line, last, after)
+
+    def _warnings(self, model: Object) -> None:
+        before = self._warned.get(name_of(model), [])
+        self._warned[name_of(model)] = _warnings(model)
+        for text in _warnings(model):
+            if text not in before:
+                self._tell(Line("warning", f"{name_of(model)}: {text}", "warning"))
 
     def _of_route(self, line: Line, last: Line | None, route: Object) -> None:
         name, version = name_of(route), str(status_of(route).get("version"))
@@ -113,9 +128,15 @@ def _model(body: Object) -> Line | None:
     if status.get("samples") is None:
         return Line("read", f"{name}: weights of {_counted(status.get('coefficientCount', 0), 'feature')}", "good")
     figures = status.get("evaluation") or {}
-    shown = [f"{_counted(status['samples'], 'sample')}"]
+    shown = [f"{_counted(status['samples'], 'row')} used"]
+    shown += [f"{status.get('droppedRows', 0)} dropped"]
+    shown += [f"{figures['samples'] if figures.get('on') == 'Holdout' else 0} held out"]
     shown += [f"{label} {figures[key]:.6g}" for key, label in (("r2", "R2"), ("mse", "MSE")) if key in figures]
     return Line("trained", f"{name}: {', '.join(shown)}", "good")
+
+
+def _warnings(model: Object) -> list[str]:
+    return [f"{one['reason']}: {one['message']}" for one in status_of(model).get("warnings") or ()]
 
 
 def _route(body: Object) -> Line | None:

@@ -16,7 +16,7 @@ from unit.api.objects import INVALID, refusal
 def iris() -> str:
     """Weights that pass every gate of these manifests: they bring the figures of a training."""
     data = SyntheticData(samples=50, feature_count=2, noise=0.1)
-    artifact = train(Task(model="iris", version="v1", data=data), Path())
+    artifact = train(Task(model="iris", version="v1", data=data), Path()).artifact
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "iris"}}
     text = artifact.to_file("2026-01-01T00:00:00Z").decode()
     return yaml.safe_dump({**body, "data": {"model.json": text}})

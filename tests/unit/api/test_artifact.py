@@ -21,6 +21,7 @@ from linplane_api.artifact import (
     with_checks,
 )
 from linplane_api.canonical import FormatError
+from linplane_api.facts import Facts, LeftOutColumn, TrainingWarning
 from unit.api.examples import CANARY, FINITE, MILD, artifacts, damaged, shuffled, trained
 
 TIME = "2026-01-01T00:00:00Z"
@@ -45,6 +46,42 @@ def test_every_field_survives() -> None:
     model = trained()
     assert parse_artifact(model.to_file(TIME)).artifact == model
     assert parse_artifact(shuffled(model.to_file(None), 1)).digest == model.digest
+
+
+FACTS = Facts(
+    (LeftOutColumn("sex", "NotNumeric", 2), LeftOutColumn("note", "Empty")), 40, (TrainingWarning("New", "m"),)
+)
+
+
+def test_facts_are_beside_what_is_hashed() -> None:
+    file = parse_artifact(trained().to_file(TIME, FACTS))
+    assert file.facts == FACTS
+    assert file.digest == trained().digest
+    assert parse_artifact(trained().to_file(TIME)).facts is None
+
+
+def test_facts_that_a_later_trainer_adds_are_ignored() -> None:
+    body = json.loads(trained().to_file(TIME, FACTS))
+    body["facts"] |= {"rowsPerSecond": 5}
+    body["facts"]["warnings"][0] |= {"columns": ["a"]}
+    assert parse_artifact(json.dumps(body)).facts == FACTS
+
+
+@pytest.mark.parametrize(
+    ("facts", "fit_intercept", "comparable"),
+    [(Facts(), True, True), (Facts(), False, True), (None, True, True), (None, False, False)],
+)
+def test_r2_of_an_earlier_trainer_without_intercept_is_not_comparable(
+    facts: Facts | None, fit_intercept: bool, comparable: bool
+) -> None:
+    model = trained()
+    assert model.training
+    model = msgspec.structs.replace(
+        model, training=msgspec.structs.replace(model.training, fit_intercept=fit_intercept)
+    )
+    file = parse_artifact(model.to_file(TIME, facts))
+    assert model.training
+    assert file.r2 == (model.training.evaluation.r2 if comparable else None)
 
 
 def test_the_digest_is_that_of_rfc_8785_bytes() -> None:
@@ -135,7 +172,7 @@ FILE_CHANGES: list[tuple[str, Any, str]] = [
     ("digest", "sha256:" + "0" * 64, "digest: is not that of the artifact"),
     ("trainedAt", "yesterday", "trainedAt: a date and time by RFC 3339 is needed"),
     ("trainedAt", 5, "trainedAt: a date and time by RFC 3339 is needed"),
-    (CANARY, CANARY, "unknown fields beside artifact, digest and trainedAt"),
+    (CANARY, CANARY, "unknown fields beside artifact, digest, trainedAt and facts"),
     ("artifact.format", 2, "artifact.format: is not one of the allowed values"),
     ("artifact.features", ["a"], "artifact: as many coefficients as features are needed"),
     ("artifact.features", ["a", "a"], "artifact: features: a name stands twice"),
@@ -145,6 +182,8 @@ FILE_CHANGES: list[tuple[str, Any, str]] = [
     ("artifact.training.evaluation.on", CANARY, "artifact.training.evaluation.on: is not one of the allowed values"),
     ("artifact.training.samples", -1, "artifact.training.samples: Expected `int` >= 0"),
     (f"artifact.training.{CANARY}", 1, "artifact.training: has an unknown field"),
+    ("facts", [], "facts: Expected `object`, got `array`"),
+    ("facts", {"leftOut": [{"column": "a", "reason": "Text"}] * 33}, "facts.leftOut: Expected `array` of length <= 32"),
 ]
 
 

@@ -18,6 +18,7 @@ MODEL: dict[str, Any] = {
         ],
         "mseSummary": "0.5",
         "r2Summary": "-1",
+        "warningSummary": "FewRows",
         "samples": 0,
     },
 }
@@ -34,6 +35,7 @@ def test_each_column_of_a_model() -> None:
         "MSE": "0.5",
         "R2": "-1",
         "Samples": 0,
+        "Warnings": "FewRows",
         "Age": "2026-01-01T00:00:00Z",
     }
 
@@ -45,6 +47,10 @@ def test_an_object_without_a_status_has_empty_columns() -> None:
 
 def test_a_column_knows_its_type() -> None:
     assert SCHEMAS.columns("ModelServer")[2] == Column("Replicas", ".status.replicas", "integer")
+
+
+def test_warnings_are_a_column_of_wide_tables() -> None:
+    assert [column.name for column in SCHEMAS.columns("LinearModel") if column.wide] == ["Warnings"]
 
 
 def test_no_column_of_a_kind_that_is_not_ours() -> None:

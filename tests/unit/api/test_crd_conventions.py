@@ -14,7 +14,7 @@ BUILT_IN_SHORT_NAMES = {
 }
 # what tells the story without -o yaml
 COLUMNS = {
-    "linearmodels": "MODEL VERSION READY REASON FROZEN MSE R2 SAMPLES AGE",
+    "linearmodels": "MODEL VERSION READY REASON FROZEN MSE R2 SAMPLES WARNINGS AGE",
     "modelroutes": "VERSION TRAFFIC READY REASON LOADED AGE",
     "modelservers": "READY REASON REPLICAS ROUTES AGE",
     "replicareports": "SERVER SEQUENCE ROUTES REJECTED AGE",

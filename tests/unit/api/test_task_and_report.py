@@ -1,6 +1,7 @@
 """What programs hand each other beside documents: tasks, failures, reports, statuses, names."""
 
 import json
+import math
 from typing import Any
 
 import msgspec
@@ -68,6 +69,27 @@ def test_gates_say_what_was_missed() -> None:
     assert len(missed_gates(model, 151_000.0, 0.7)) == 1
     by_hand = msgspec.structs.replace(model, training=None)
     assert len(missed_gates(by_hand, 1.0, -1.0)) == 2
+
+
+@pytest.mark.parametrize(
+    ("max_mse", "min_r2", "mse", "r2", "message"),
+    [
+        (None, 0.9999999, 1.0, 0.999285, "minR2 0.9999999: the holdout rows give 0.999285"),
+        (None, 0.95, 1.0, 0.9499999, "minR2 0.95: the holdout rows give 0.9499999"),
+        (None, 0.3, 1.0, math.nextafter(0.3, 0), "minR2 0.3: the holdout rows give 0.2999999999999999"),
+        (1000, None, 1000.00001, 0.5, "maxMSE 1000: the holdout rows give 1000.00001"),
+        (1e30, None, 2e30, 0.5, "maxMSE 1e+30: the holdout rows give 2e+30"),
+        (None, 0.9999999, 1.0, None, "minR2 0.9999999: there is no such figure to judge by"),
+    ],
+)
+def test_gates_show_enough_digits_to_see_the_difference(
+    max_mse: float | None, min_r2: float | None, mse: float, r2: float | None, message: str
+) -> None:
+    training = trained().training
+    assert training
+    evaluation = msgspec.structs.replace(training.evaluation, mse=mse, r2=r2)
+    model = msgspec.structs.replace(trained(), training=msgspec.structs.replace(training, evaluation=evaluation))
+    assert missed_gates(model, max_mse, min_r2) == [message]
 
 
 def test_a_report_survives_and_is_what_the_crd_takes() -> None:

@@ -17,6 +17,7 @@ def say() -> None:
     console = Console(lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     console.line("ready", "route rent: v1 100 %", "good")
     console.line("warning", "a text\nof two lines", "warning")
+    console.line("warning", "a\x1b]0;title\x07b\r", "warning")
     console.line("applied", "a.yaml: 1 created")
     console.line("try", "curl it", "hint")
 
@@ -25,6 +26,7 @@ def test_lines_are_aligned_and_plain_where_nobody_looks() -> None:
     assert CliRunner().invoke(say).stdout.splitlines() == [
         "03:04:05  ready     route rent: v1 100 %",
         "03:04:05  warning   a text of two lines",
+        r"03:04:05  warning   a\x1b]0;title\x07b\r",
         "03:04:05  applied   a.yaml: 1 created",
         "03:04:05  try       curl it",
     ]

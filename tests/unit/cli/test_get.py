@@ -21,7 +21,13 @@ def folder(tmp_path: Path) -> Path:
         "kind": "LinearModel",
         "metadata": {"name": "rent-v1", "creationTimestamp": made},
         "spec": {"model": "rent", "version": "v1", "frozen": True},
-        "status": {"conditions": [ready], "samples": 40, "mseSummary": "1.23457e+06", "r2Summary": "0.5"},
+        "status": {
+            "conditions": [ready],
+            "samples": 40,
+            "mseSummary": "1.23457e+06",
+            "r2Summary": "-",
+            "warningSummary": "RowsDropped, FewRows",
+        },
     }
     route = {
         "kind": "ModelRoute",
@@ -44,14 +50,20 @@ def test_each_kind_with_its_columns(folder: Path) -> None:
     answer = run("--dir", folder)
     assert answer.exit_code == 0, answer.output
     assert answer.stdout == (
-        "NAME      MODEL   VERSION   READY   REASON      FROZEN   MSE           R2    SAMPLES   AGE\n"
-        "rent-v1   rent    v1        True    Validated   true     1.23457e+06   0.5   40        5m10s\n"
+        "NAME      MODEL   VERSION   READY   REASON      FROZEN   MSE           R2   SAMPLES   AGE\n"
+        "rent-v1   rent    v1        True    Validated   true     1.23457e+06   -    40        5m10s\n"
         "\n"
         "NAME   VERSION   TRAFFIC   READY   REASON   LOADED   AGE\n"
         "rent   v1                                            <unknown>\n"
         "\n"
         "no ModelServers\n"
     )
+
+
+def test_warnings_are_in_wide_tables(folder: Path) -> None:
+    head, row = run("models", "-o", "wide", "--dir", folder).stdout.splitlines()
+    assert head.split()[-2:] == ["WARNINGS", "AGE"]
+    assert "RowsDropped, FewRows" in row
 
 
 @pytest.mark.parametrize("kind", ["models", "model", "lmod", "linearmodels", "linearmodel"])

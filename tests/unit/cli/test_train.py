@@ -9,6 +9,8 @@ from click.testing import CliRunner, Result
 from linplane_api.artifact import parse_artifact
 from linplane_cli.main import main
 
+TABLES = Path(__file__).parents[2] / "data" / "tables"
+
 
 def run(*arguments: str | Path) -> Result:
     """The command's answer."""
@@ -38,6 +40,39 @@ def test_a_file_is_read_from_anywhere_and_o_json_says_it_all(tmp_path: Path, mon
     assert body["path"] == "store/rent-v1.json"
     assert body["artifact"]["features"] == ["area", "rooms"]
     assert body["artifact"]["coefficients"] == pytest.approx([3, 0], abs=1e-9)
+
+
+def train_on(tmp_path: Path, table: str, *options: str) -> Result:
+    """The command's answer for a table with the target y."""
+    (tmp_path / "rows.csv").write_text(table)
+    return run("--version", "v1", "--data", tmp_path / "rows.csv", "--target", "y", "--store", tmp_path, *options)
+
+
+def test_what_was_left_out_is_below_the_tables(tmp_path: Path) -> None:
+    rows = "".join(f"{i},no,{i * i % 7}\n" for i in range(60))
+    answer = train_on(tmp_path, f"x,smoker,y\n{rows}")
+    assert "warning: ColumnsLeftOut: 1 column was left out: smoker (text, line 2)" in answer.stdout.splitlines()
+    answer = train_on(tmp_path, f"x,smoker,y\n{rows}", "--replace", "-o", "json")
+    assert json.loads(answer.stdout)["facts"]["leftOut"] == [{"column": "smoker", "reason": "NotNumeric", "line": 2}]
+
+
+def test_no_control_character_of_a_header_reaches_the_terminal(tmp_path: Path) -> None:
+    table = (TABLES / "escape-in-header.csv").read_text()
+    assert "\x1b" in table
+    for answer in (
+        train_on(tmp_path, table),
+        train_on(tmp_path, table, "--features", "nope", "--replace"),
+        train_on(tmp_path, table.replace("3,5,9", "3,word,9"), "--replace"),
+    ):
+        assert r"\x1b]0;title\x07z" in answer.output
+        assert all(line.isprintable() for line in answer.output.splitlines())
+
+
+def test_the_table_says_how_many_coefficients_it_does_not_show(tmp_path: Path) -> None:
+    answer = run("--version", "v1", "--samples", 500, "--feature-count", 200, "--store", tmp_path)
+    assert "and 168 more, which -o json prints" in answer.stdout.splitlines()
+    answer = run("--version", "v2", "--samples", 500, "--feature-count", 32, "--store", tmp_path)
+    assert " more" not in answer.stdout
 
 
 @pytest.mark.parametrize(

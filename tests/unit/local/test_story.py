@@ -22,7 +22,12 @@ def with_status(one: Object, *conditions: dict[str, str], **status: Any) -> Obje
 
 READY = condition("Ready", "True", "Validated")
 TRAINED = with_status(
-    model(), READY, samples=40, coefficientCount=2, evaluation={"on": "Holdout", "r2": 0.5, "mse": 2.25}
+    model(),
+    READY,
+    samples=40,
+    coefficientCount=2,
+    evaluation={"on": "Holdout", "samples": 10, "r2": 0.5, "mse": 2.25},
+    droppedRows=3,
 )
 LOADED = (condition("Accepted", "True", "Accepted"), condition("Servable", "True", "Serving"))
 
@@ -59,16 +64,35 @@ def test_a_training_from_its_job_to_its_figures(story: Story, told: Told) -> Non
     assert told.words() == [
         "training rent-v1",
         "training rent-v1, once more",
-        "trained rent-v1: 40 samples, R2 0.5, MSE 2.25",
+        "trained rent-v1: 40 rows used, 3 dropped, 10 held out, R2 0.5, MSE 2.25",
     ]
 
 
 def test_figures_that_are_absent_are_left_out(story: Story, told: Told) -> None:
     story.changed(
-        LINEAR_MODEL, model(), with_status(model(), READY, samples=1, evaluation={"on": "Training", "mse": 0.0})
+        LINEAR_MODEL,
+        model(),
+        with_status(model(), READY, samples=1, evaluation={"on": "Training", "samples": 1, "mse": 0.0}),
     )
     story.changed(LINEAR_MODEL, model("rent-v2"), with_status(model("rent-v2"), READY, coefficientCount=1))
-    assert told.words() == ["trained rent-v1: 1 sample, MSE 0", "read rent-v2: weights of 1 feature"]
+    assert told.words() == [
+        "trained rent-v1: 1 row used, 0 dropped, 0 held out, MSE 0",
+        "read rent-v2: weights of 1 feature",
+    ]
+
+
+def test_warnings_of_a_training_follow_its_figures_once(story: Story, told: Told) -> None:
+    warned = {**TRAINED, "status": {**TRAINED["status"], "warnings": [{"reason": "FewRows", "message": "too few"}]}}
+    story.changed(LINEAR_MODEL, model(), warned)
+    story.changed(LINEAR_MODEL, warned, {**warned, "status": {**warned["status"], "servingIn": ["a"]}})
+    assert told.words()[1:] == ["warning rent-v1: FewRows: too few"]
+
+
+def test_warnings_of_an_earlier_run_are_not_told_again(story: Story, told: Told) -> None:
+    warned = {**TRAINED, "status": {**TRAINED["status"], "warnings": [{"reason": "FewRows", "message": "too few"}]}}
+    story.remember(LINEAR_MODEL, warned)
+    story.changed(LINEAR_MODEL, warned, {**warned, "status": {**warned["status"], "servingIn": ["a"]}})
+    assert told.words() == []
 
 
 def test_what_cannot_serve_is_a_warning(story: Story, told: Told) -> None:

@@ -157,6 +157,17 @@ def test_a_claim_is_mounted_read_only():
     assert volumes["data"]["persistentVolumeClaim"] == {"claimName": "c", "readOnly": True}
 
 
+def test_the_trainer_of_a_claim_is_told_what_to_call_it():
+    """`claim c has no file p.csv`; other data has no such name."""
+    data = {"persistentVolumeClaim": {"claimName": "c", "path": "p.csv"}}
+    arguments, plain = (
+        made(one)["spec"]["template"]["spec"]["containers"][0]["args"]
+        for one in (model(training={"data": data, "target": "y"}), model())
+    )
+    assert arguments[arguments.index("--data-name") + 1] == "claim c"
+    assert "--data-name" not in plain
+
+
 def test_an_empty_result_is_made_for_the_trainer_to_fill():
     """Labelled by model, version and recipe, and owned by the LinearModel."""
     owner = model()

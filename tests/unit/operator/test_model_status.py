@@ -1,12 +1,16 @@
 """A LinearModel's Validated, Ready and status, by what is known of its artifact."""
 
+import msgspec
 import pytest
 
 from linplane_api.artifact import Artifact, parse_artifact, with_checks
 from linplane_api.conditions import Reason
+from linplane_api.facts import Facts, LeftOutColumn, TrainingWarning
+from linplane_api.resources import plain
+from linplane_api.validation import load_schemas
 from linplane_operator.compile.model import not_carried_out
 from linplane_operator.compile.model_status import model_status, validated_and_ready
-from unit.operator.builders import text
+from unit.operator.builders import artifact, text
 from unit.operator.planning import COMPLETE, FAILED, artifact_in, error, job, model, plan, result
 
 M = model()
@@ -61,6 +65,63 @@ def test_the_status_tells_what_was_learned():
     assert (status.coefficient_count, status.digest, status.trained_at) == (1, DIGEST, "2026-03-01T11:00:00Z")
     assert (status.observed_generation, status.serving_in) == (2, ("homes",))
     assert status.artifact == status.job == job(M)["metadata"]["name"]
+
+
+LEFT_OUT = (LeftOutColumn("sex", "NotNumeric", 2), LeftOutColumn("note", "Empty"))
+WARNINGS = (TrainingWarning("ColumnsLeftOut", "2 columns"), TrainingWarning("FewRows", "20 rows"))
+FACTS = Facts(LEFT_OUT, 40, WARNINGS)
+
+
+def status_with(facts, fit_intercept=True, before=M):
+    training = msgspec.structs.replace(artifact().training, fit_intercept=fit_intercept)
+    file = msgspec.structs.replace(artifact(), training=training).to_file("2026-03-01T11:00:00Z", facts).decode()
+    sealed = {**artifact_in(M), "data": {"model.json": file}}
+    return model_status(before, plan(M, artifacts=[sealed]), (), [])
+
+
+def test_what_a_training_left_out_and_warns_of_is_in_the_status():
+    """Also if the status was lost: it is read from the result."""
+    status = status_with(FACTS)
+    assert (status.left_out, status.left_out_count, status.warnings) == (LEFT_OUT, 40, WARNINGS)
+    assert (status.mse_summary, status.r2_summary) == ("1", "0.9")
+    assert status.warning_summary == "ColumnsLeftOut, FewRows"
+    assert load_schemas().judge({**M, "status": plain(status)}) == []
+
+
+def test_a_training_without_warnings_leaves_no_empty_list():
+    """An applied list that gets empty goes, and would be written again."""
+    status = status_with(Facts())
+    assert (status.left_out, status.left_out_count, status.warnings, status.warning_summary) == (None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("facts", "fit_intercept", "r2", "shown"),
+    [(None, True, 0.9, "0.9"), (Facts(), False, 0.9, "0.9"), (None, False, None, "-")],
+)
+def test_r2_about_zero_of_an_earlier_trainer_is_not_shown(facts, fit_intercept, r2, shown):
+    """It cannot be compared with that of other versions."""
+    status = status_with(facts, fit_intercept)
+    assert status.evaluation.r2 == r2
+    assert status.r2_summary == shown
+
+
+def test_gates_judge_an_earlier_trainers_r2_as_before():
+    """A version that passed goes on passing."""
+    training = msgspec.structs.replace(artifact().training, fit_intercept=False)
+    file = msgspec.structs.replace(artifact(), training=training).to_file("2026-03-01T11:00:00Z").decode()
+    for gate, missed in (("0.9", False), ("0.91", True)):
+        owner = model(acceptance={"minR2": gate})
+        sealed = {**artifact_in(owner), "data": {"model.json": file}}
+        assert bool(plan(owner, artifacts=[sealed]).verdict.missed) == missed
+
+
+def test_weights_that_were_trained_elsewhere_bring_their_facts():
+    """The copy of them too."""
+    owner = model(training=None, weights={"configMapKeyRef": {"name": "w", "key": "k"}})
+    source = {"metadata": {"name": "w"}, "data": {"k": artifact().to_file(None, FACTS).decode()}}
+    made = plan(owner, source=source)
+    assert model_status(owner, made, (), []).warnings == WARNINGS
+    assert parse_artifact(made.create[0]["data"]["model.json"]).facts == FACTS
 
 
 def test_at_most_thirty_two_coefficients_are_listed():

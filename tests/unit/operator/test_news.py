@@ -1,7 +1,8 @@
 """Who switched, froze and unfroze: one Event each, and none for what is as it was."""
 
+from linplane_api.conditions import Reason
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
-from linplane_operator.compile.news import manager_of, news
+from linplane_operator.compile.news import WARNINGS, manager_of, news
 from linplane_operator.kube.client import Client
 from linplane_operator.kube.events import Events
 from linplane_operator.kube.feed import slim
@@ -51,6 +52,20 @@ def test_a_freeze_and_an_unfreeze_name_who_asked():
     model["status"] = withdrawn("Frozen")
     assert news(LINEAR_MODEL, model, {}) == [], "it does not say"
     assert news(MODEL_SERVER, model, withdrawn("Frozen")) == []
+
+
+def test_each_new_warning_of_a_training_is_told_once():
+    model = linear_model()
+    few, dropped = ({"reason": reason, "message": reason.lower()} for reason in ("FewRows", "RowsDropped"))
+    assert news(LINEAR_MODEL, model, {"warnings": [few, dropped]}) == [
+        ("FewRows", "fewrows"),
+        ("RowsDropped", "rowsdropped"),
+    ]
+    model["status"] = {"warnings": [few]}
+    assert news(LINEAR_MODEL, model, {"warnings": [few, dropped]}) == [("RowsDropped", "rowsdropped")]
+    assert news(LINEAR_MODEL, model, {"warnings": [few]}) == []
+    assert {"FewRows", "RowsDropped", "ColumnsLeftOut", "TargetRepeated"} == WARNINGS
+    assert not WARNINGS & set(Reason), "a reason of a condition is none of a warning"
 
 
 def test_of_who_owns_what_only_that_one_field_is_kept():

@@ -5,7 +5,7 @@ import pytest
 from linplane_api import names
 from linplane_api.artifact import parse_artifact
 from linplane_api.conditions import Reason
-from linplane_api.task import EXIT_UNTOLD
+from linplane_api.task import EXIT_UNREACHABLE, EXIT_UNTOLD
 from unit.operator.builders import text
 from unit.operator.planning import (
     COMPLETE,
@@ -54,7 +54,8 @@ def changed(job_settings):
 QUOTA = 'Error creating: pods "linplane-x-abcde" is forbidden: exceeded quota: q, requested: pods=1'
 POLICY = "(combined from similar events): Error creating: admission webhook says no"
 LATE = {"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "message": "Job was active longer"}
-REFUSED = "training failed: forbidden\nnobody can be told: patching is forbidden\n"
+REFUSED = "training failed: forbidden\nthe result cannot be handed back: patching is forbidden\n"
+AWAY = "training failed: x\nthe API server cannot be reached: Connection refused\n"
 M, C = model(), csv_model()
 
 # name: model, what exists -> reason of Trained, created, deleted, a part of the message
@@ -239,7 +240,31 @@ CASES = {
         Reason.RESULT_REFUSED,
         [],
         [],
-        "Job has reached the limit; pod t1: nobody can be told: patching is forbidden; let",
+        "Job has reached the limit; pod t1: the result cannot be handed back: patching is forbidden; let",
+    ),
+    "the result could not be handed back by any of three pods": (
+        M,
+        {"artifacts": [result(M)], "jobs": [job(M, FAILED)], "pods": [ended("Error", EXIT_UNTOLD, REFUSED)] * 3},
+        Reason.RESULT_REFUSED,
+        [],
+        [],
+        "limit; 3 pods: the result cannot be handed back: patching is forbidden; let linplane-trainer patch that",
+    ),
+    "no pod can reach the API server": (
+        M,
+        {"artifacts": [result(M)], "jobs": [job(M, FAILED)], "pods": [ended("Error", EXIT_UNREACHABLE, AWAY)] * 3},
+        Reason.RESULT_REFUSED,
+        [],
+        [],
+        "limit; 3 pods could not reach the API server (Connection refused): look at NetworkPolicies (Job linplane-",
+    ),
+    "a pod cannot reach the API server and its log is gone": (
+        M,
+        {"artifacts": [result(M)], "jobs": [job(M, FAILED)], "pods": [ended("Error", EXIT_UNREACHABLE)]},
+        Reason.RESULT_REFUSED,
+        [],
+        [],
+        "pod t1 could not reach the API server (exit code 5): look at NetworkPolicies",
     ),
     "ended without a result": (
         M,
@@ -297,6 +322,14 @@ CASES = {
         [],
         [],
         "has no key rows.csv",
+    ),
+    "data that is not UTF-8": (
+        C,
+        {"source": {"metadata": {"name": "rows"}, "binaryData": {"rows.csv": ""}}},
+        Reason.DATA_NOT_FOUND,
+        [],
+        [],
+        "ConfigMap rows: key rows.csv is binary (not UTF-8 text)",
     ),
     "data": (C, {"source": ROWS}, Reason.TRAINING, ["ConfigMap", "Job"], [], "is being made"),
     "the data goes while it runs": (

@@ -65,6 +65,7 @@ def test_a_copy_of_what_another_spec_names_is_not_taken():
         (None, None, Reason.CONFIGMAP_NOT_FOUND, "no ConfigMap handmade"),
         ({**SOURCE, "data": {}}, None, Reason.KEY_NOT_FOUND, "no key model.json"),
         ({**SOURCE, "data": None}, None, Reason.KEY_NOT_FOUND, "no key model.json"),
+        ({**SOURCE, "data": {}, "binaryData": {"model.json": ""}}, None, Reason.KEY_NOT_FOUND, "is binary (not UTF-8"),
         ({**SOURCE, "data": {"model.json": "{"}}, None, Reason.INVALID_ARTIFACT, "line 1"),
         ({**SOURCE, "data": {"model.json": "{}"}}, None, Reason.INVALID_ARTIFACT, "coefficients"),
         (SOURCE, "sha256:" + "0" * 64, Reason.DIGEST_MISMATCH, DIGEST),

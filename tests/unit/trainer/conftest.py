@@ -10,7 +10,7 @@ from linplane_api.artifact import Artifact
 from linplane_api.task import FileData, Task
 from linplane_trainer.fit.estimate import Fitting
 from linplane_trainer.fit.model import Batch, Fit, Options
-from linplane_trainer.train import train
+from linplane_trainer.train import Trained, train
 
 FitRows = Callable[..., Fit]
 
@@ -35,10 +35,16 @@ def fit_rows() -> FitRows:
 
 
 @pytest.fixture
-def train_csv(tmp_path: Path) -> Callable[..., Artifact]:
-    """train_csv(text, target="y", **task fields): trains on a CSV file with that content."""
+def train_csv(learn_csv: Callable[..., Trained]) -> Callable[..., Artifact]:
+    """The artifact of `learn_csv`."""
+    return lambda *args, **fields: learn_csv(*args, **fields).artifact
 
-    def run(text: str | bytes, target: str | None = "y", **fields: object) -> Artifact:
+
+@pytest.fixture
+def learn_csv(tmp_path: Path) -> Callable[..., Trained]:
+    """learn_csv(text, target="y", **task fields): trains on a CSV file with that content."""
+
+    def run(text: str | bytes, target: str | None = "y", **fields: object) -> Trained:
         (tmp_path / "rows.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
         task = {"model": "m", "version": "v1", "data": FileData("rows.csv"), "target": target, "holdout_percent": 0}
         return train(Task(**(task | fields)), tmp_path)

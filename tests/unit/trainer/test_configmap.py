@@ -17,7 +17,16 @@ import pytest
 from linplane_api.artifact import Artifact, parse_artifact, with_checks
 from linplane_api.kubeapi import ApiAccess
 from linplane_api.names import MAX_CONFIGMAP_BYTES
-from linplane_api.task import EXIT_BAD_DATA, EXIT_UNTOLD, Failure, FileData, SyntheticData, Task, parse_failure
+from linplane_api.task import (
+    EXIT_BAD_DATA,
+    EXIT_UNREACHABLE,
+    EXIT_UNTOLD,
+    Failure,
+    FileData,
+    SyntheticData,
+    Task,
+    parse_failure,
+)
 from linplane_trainer.__main__ import run
 from linplane_trainer.configmap import MAX_FILE, PAUSES, ConfigMapResult
 from linplane_trainer.errors import ResultLostError, TooLargeError
@@ -209,10 +218,20 @@ def test_a_sealed_result_and_an_api_server_that_is_away_end_the_job(
     code, said = job(GOOD, writer, tmp_path)
     assert (code, api.data) == (EXIT_UNTOLD, {"model.json": OTHER.decode()})
     assert said.splitlines()[0] == "training failed: the result is sealed already, and holds another artifact"
-    assert said.splitlines()[1].startswith("nobody can be told: ")
+    assert said.splitlines()[1].startswith("the result is sealed already: ")
     api.immutable, api.absent = False, True
     code, said = job(GOOD, writer, tmp_path)
     assert (code, "Traceback" in said) == (EXIT_UNTOLD, False)
+
+
+def test_an_api_server_that_cannot_be_reached_has_an_exit_code_of_its_own(
+    api: Api, writer: ConfigMapResult, tmp_path: Path
+) -> None:
+    """The operator then points at NetworkPolicies; the log's last line is the cause."""
+    api.server.shutdown()
+    api.server.server_close()
+    code, said = job(BAD, writer, tmp_path)
+    assert (code, said.splitlines()[-1]) == (EXIT_UNREACHABLE, "the API server cannot be reached: Connection refused")
 
 
 def test_the_command(api: Api, tmp_path: Path) -> None:

@@ -1,9 +1,20 @@
 """Every complaint names the column and the true line, and none repeats what stands there."""
 
-import pytest
+from pathlib import Path
 
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linplane_api.task import FileData, Task
 from linplane_trainer import table
+from linplane_trainer.cells import census
 from linplane_trainer.errors import BadData
+from linplane_trainer.header import check_names
+from linplane_trainer.train import train
+
+TABLES = Path(__file__).parents[2] / "data" / "tables"
 
 CANARY = "s3cr3t"
 GOOD = "".join(f"{i},{i * i},{i % 3}\n" for i in range(1, 30))
@@ -20,24 +31,24 @@ def refused(train_csv, text, **fields):
     return message
 
 
-@pytest.mark.parametrize("cell", [CANARY, f'"{CANARY}"', "1.2.3", "0x10", "1_000", '"1,5"', "--1", "true", "١٢"])
+@pytest.mark.parametrize("cell", [CANARY, f'"{CANARY}"', "1.2.3", "0x10", "1_000", '"1,5"', "--1", "yes", "١٢"])
 def test_text_in_a_number_column(train_csv, cell):
     """Line 4, since the header is line 1."""
     text = f"a,b,y\n1,2,3\n2,3,4\n5,{cell},6\n{GOOD}"
-    assert refused(train_csv, text, features=("a", "b")) == "line 4, column 'b': is not a number"
+    assert refused(train_csv, text, features=("a", "b")) == "line 4, column b: is not a number"
 
 
 @pytest.mark.parametrize("cell", ["inf", "-Infinity", "1e400", "-1e999"])
 def test_infinities(train_csv, cell):
     """And what is too large for a double."""
     message = refused(train_csv, f"a,b,y\n{GOOD}1,2,{cell}\n", features=("a",))
-    assert message == "line 31, column 'y': is infinite, or too large for a double"
+    assert message == "line 31, column y: is infinite, or too large for a double"
 
 
 def test_lines_are_those_of_the_file(train_csv):
     """Blank lines, quoted newlines before, in the row and in the header, and any line end count."""
     text = f'"a\n1",b,y\n\n1,2,3\n\r\n"4\n",5,6\r\n7,"8\r\n",{CANARY}\n' + GOOD
-    assert refused(train_csv, text, features=("a\n1", "b")) == "line 9, column 'y': is not a number"
+    assert refused(train_csv, text, features=("a\n1", "b")) == "line 9, column y: is not a number"
 
 
 @pytest.mark.parametrize("size", [64, 1 << 20])
@@ -45,14 +56,63 @@ def test_the_first_wrong_cell_is_named(train_csv, monkeypatch, size):
     """By row, then in the order of the features; also far into the file, behind rows that were dropped."""
     monkeypatch.setattr(table, "BLOCK_BYTES", size)
     text = f"a,b,y\n{GOOD * 10}1,NA,2\n,,\n{GOOD * 10}1,{CANARY},{CANARY}\n{CANARY},1,1\n"
-    assert refused(train_csv, text, features=("a", "b")).startswith("line 584, column 'b'")
+    assert refused(train_csv, text, features=("a", "b")).startswith("line 584, column b")
+
+
+SPELLINGS = [
+    ".",
+    "?",
+    "-",
+    "None",
+    "<NA>",
+    "#N/A",
+    "n.a.",
+    '"1,234"',
+    "12.5%",
+    "$5",
+    "1 234",
+    "yes",
+    "2011-01-01",
+    "1e",
+    CANARY,
+]
+
+
+@pytest.mark.parametrize("cell", SPELLINGS)
+@pytest.mark.parametrize("rows", [2, 30])
+def test_one_bad_cell_is_an_error_wherever_it_is(train_csv, monkeypatch, cell, rows):
+    """In the bytes that decide which columns are numeric and after them: no column vanishes for it."""
+    monkeypatch.setattr(table, "BLOCK_BYTES", 128)
+    start = "".join(f"{i},{i * i},{i % 3}\n" for i in range(rows))
+    message = refused(train_csv, f"a,b,y\n{start}7,{cell},3\n" + GOOD)
+    assert message == f"line {rows + 2}, column b: is not a number; list `features` to leave the column out"
+
+
+def test_half_of_the_values_being_numbers_is_numeric(train_csv):
+    """Gaps don't count."""
+    text = "a,b,y\n" + "1,2,3\n" * 20 + f"1,{CANARY},3\n" * 20 + "1,,3\n" * 30
+    assert refused(train_csv, text).startswith("line 22, column b: is not a number")
+
+
+def test_a_file_that_lost_a_column():
+    """One cell of x is `None`."""
+    with pytest.raises(BadData, match=r"^line 8, column x: is not a number"):
+        train(Task("m", "v1", FileData("one-bad-cell.csv"), target="y"), TABLES)
+
+
+@given(st.text(st.sampled_from(".?-+eEinfaNIF0123456789 _,xL\u0661"), max_size=9))
+def test_a_pattern_counts_what_a_cast_takes(cell):
+    """A number by one is a number by the other."""
+    by_cast = census(pa.array([cell.encode()], pa.binary()))
+    by_pattern = census(pa.array([cell.encode(), b"word"], pa.binary()))  # no cast takes that
+    assert by_pattern.numbers == (by_cast.numbers if by_cast.first_other is None else 0) or "nan" in cell.lower()
 
 
 def test_a_guessed_feature_hints_at_the_list(train_csv, monkeypatch):
     """It was numeric in the first rows only."""
     monkeypatch.setattr(table, "BLOCK_BYTES", 64)
     message = refused(train_csv, f"a,b,y\n{GOOD}1,{CANARY},3\n")
-    assert message == "line 31, column 'b': is not a number; list `features` to leave the column out"
+    assert message == "line 31, column b: is not a number; list `features` to leave the column out"
     assert "list" not in refused(train_csv, f"a,b,y\n{GOOD}1,2,{CANARY}\n")
 
 
@@ -72,7 +132,7 @@ def test_a_row_of_another_length_further_on(train_csv, monkeypatch):
 def test_no_utf8_in_a_used_column(train_csv):
     """Is told apart from text."""
     text = f"a,b,y\n{GOOD}".encode() + b"1,\xff" + CANARY.encode() + b",3\n"
-    assert refused(train_csv, text, features=("a", "b")) == "line 31, column 'b': is not UTF-8 text"
+    assert refused(train_csv, text, features=("a", "b")) == "line 31, column b: is not UTF-8 text"
 
 
 def test_a_quote_that_is_never_closed(train_csv, monkeypatch):
@@ -102,7 +162,7 @@ def test_all_rows_have_gaps(train_csv):
 
 def test_no_such_column(train_csv):
     """Names those that there are, as many as are readable."""
-    assert refused(train_csv, "a,b,c\n1,2,3\n", features=("a", "z")) == "no column 'z', 'y'; there are 'a', 'b', 'c'"
+    assert refused(train_csv, "a,b,c\n1,2,3\n", features=("a", "z")) == "no column z and y; there are a, b and c"
     wide = ",".join(f"column{i}" for i in range(5000))
     message = refused(train_csv, f"{wide}\n")
     assert len(message) < 300
@@ -110,22 +170,70 @@ def test_no_such_column(train_csv):
     assert len(refused(train_csv, "x" * 100_000 + "\n")) < 150
 
 
+@pytest.mark.parametrize(
+    ("header", "separator"),
+    [
+        ("x;y", '";"'),
+        ("x\ty", "a tab"),
+        ('x|"y"', '"|"'),
+        ("x y", "a blank"),
+        ("sep=;", '";"'),
+        ("Größe;Preis", '";"'),
+        ("x;y;note, free", '";"'),
+    ],
+)
+def test_another_separator_is_named(train_csv, header, separator):
+    """Whether or not the target is between two of them."""
+    message = refused(train_csv, f"{header}\n1,2\n")
+    assert message == f"no column y: the separator looks like {separator}, and a comma is needed"
+
+
+def test_a_file_with_semicolons_and_decimal_commas():
+    with pytest.raises(BadData, match='the separator looks like ";"'):
+        train(Task("m", "v1", FileData("semicolon-decimal-comma.csv"), target="y"), TABLES)
+
+
+@pytest.mark.parametrize("header", ["1,2,3", "1.5,-2e3,", "7"])
+def test_a_first_line_of_numbers_is_no_header(train_csv, header):
+    """And not repeated: it is a row."""
+    message = refused(train_csv, f"{header}\n1,2,3\n")
+    assert message == "no column y: the first line holds numbers, and a header with the columns' names is needed"
+
+
+@pytest.mark.parametrize(
+    ("names", "features", "message"),
+    [
+        (["a", "b"], None, "no column y; there are 2 columns"),
+        (["a"], None, "no column y; there is 1 column"),
+        ([f"a;{CANARY}"], None, "no column y; there is 1 column"),
+        ([f"{CANARY};y"], None, 'no column y: the separator looks like ";", and a comma is needed'),
+        (["a", "y"], ("b",), "no column b; there are a and y"),
+        (["a", "a", "y"], None, "the header has a name twice: a"),
+    ],
+)
+def test_names_of_a_remote_file_are_repeated_once_the_target_is_one_of_them(names, features, message):
+    """Else a training would be a way to read what only the cluster can."""
+    with pytest.raises(BadData) as caught:
+        check_names(names, features, "y", remote=True)
+    assert str(caught.value) == message
+
+
 def test_names_are_shown_in_print(train_csv):
     """Control characters of a header do not reach a terminal or a status."""
     message = refused(train_csv, "a\x1b[31m,b\n1,2\n")
-    assert message == "no column 'y'; there are 'a?[31m', 'b'"
+    assert message == r"no column y; there are a\x1b[31m and b"
 
 
 def test_a_name_twice(train_csv):
     """Which one would be meant? Columns without a name do not count."""
-    assert refused(train_csv, "a,b,a,y\n1,2,3,4\n") == "the header has a name twice: 'a'"
+    assert refused(train_csv, "a,b,a,y\n1,2,3,4\n") == "the header has a name twice: a"
     assert train_csv(f",,y\n{GOOD}".replace("y", "y", 1).replace(",,y", "a,,y")).features == ("a",)
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"features": ("a", "y")}, "the target 'y' is among the features"),
+        ({"features": ("a", "y")}, "the target y is among the features"),
         ({"features": ("a", "a")}, "a feature is listed twice"),
         ({"features": ()}, "features: an empty list; leave it out to use every numeric column"),
         ({"target": None}, "a target column must be named"),
@@ -138,7 +246,8 @@ def test_what_the_task_asks_for_must_make_sense(train_csv, fields, message):
 
 def test_no_numeric_column(train_csv):
     """There would be no feature."""
-    assert "list `features`" in refused(train_csv, f"a,y\n{CANARY},2\n{CANARY},3\n")
+    message = refused(train_csv, f"a,b,y\n{CANARY},,2\n{CANARY},,3\n")
+    assert message == "no column but the target is numeric: a (text, line 2), b (no value in the first MiB)"
 
 
 def test_a_malformed_header(train_csv):

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import re
 import socket
 import ssl
 import threading
@@ -59,7 +60,7 @@ def learn(server, tmp_path):
     """learn(path, **rules): trains on what the server answers there."""
 
     def run(path, **rules):
-        return train(task(f"http://127.0.0.1:{server.server_port}{path}", **rules), tmp_path)
+        return train(task(f"http://127.0.0.1:{server.server_port}{path}", **rules), tmp_path).artifact
 
     return run
 
@@ -253,13 +254,13 @@ def test_compressed_content_is_refused(refused, server):
 def test_a_response_that_is_no_data_is_not_repeated(refused, server, body):
     """Else a training would be a way to read what only the cluster can."""
     server.answers["/rows.csv"] = answer(body)
-    assert "no column 'y'; there are" in refused(BadData, "/rows.csv")
+    assert re.search("no column y; there (is 1|are 2) column|HTML page", refused(BadData, "/rows.csv"))
 
 
 def test_a_wrong_cell_is_named_by_its_data_row(refused, server):
     """The lines of what came once cannot be counted again."""
     server.answers["/rows.csv"] = answer(ROWS + b"\n5," + CANARY + b"\n")
-    assert refused(BadData, "/rows.csv") == "data row 5, column 'y': is not a number"
+    assert refused(BadData, "/rows.csv") == "data row 5, column y: is not a number"
     server.answers["/rows.csv"] = answer(ROWS + b"\n5," + CANARY + b",1\n")
     assert refused(BadData, "/rows.csv") == "data row 5: 3 values, but the header has 2 names"
 
@@ -311,5 +312,5 @@ def test_file_uris_are_read_where_they_are_allowed(tmp_path):
     """With lines, as any file."""
     (tmp_path / "my rows.csv").write_bytes(ROWS + b"x,2\n")
     data = UriData((tmp_path / "my rows.csv").as_uri(), allow_file=True)
-    with pytest.raises(BadData, match="line 6, column 'a'"):
+    with pytest.raises(BadData, match="line 6, column a"):
         train(Task("m", "v1", data, features=("a",), target="y"), tmp_path)

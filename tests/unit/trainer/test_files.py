@@ -12,7 +12,7 @@ ROWS = "a,y\n1,2\n2,4.5\n3,6\n4,7\n"
 
 
 def learn(folder, path):
-    return train(Task("m", "v1", FileData(str(path)), target="y", holdout_percent=0), folder)
+    return train(Task("m", "v1", FileData(str(path)), target="y", holdout_percent=0), folder).artifact
 
 
 @pytest.fixture

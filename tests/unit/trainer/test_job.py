@@ -29,11 +29,11 @@ def job(tmp_path):
     """job(task): the exit code, what was said, and the files of the result's folder."""
     (tmp_path / "rows.csv").write_text(f"a,y\n1,2\n{CANARY},3\n")
 
-    def do(task):
+    def do(task, **options):
         said = io.StringIO()
         result = tmp_path / "result" / "model.json"
         text = task if isinstance(task, str) else task.to_text()
-        code = run(text, tmp_path, FileResult(result), lambda: NOON, said)
+        code = run(text, tmp_path, FileResult(result), lambda: NOON, said, **options)
         return code, said.getvalue(), {path.name: path.read_bytes() for path in result.parent.iterdir()}
 
     return do
@@ -53,9 +53,26 @@ def test_bad_data(job):
     code, said, files = job(BAD)
     assert (code, set(files)) == (EXIT_BAD_DATA, {"error.json"})
     failure = parse_failure(files["error.json"])
-    assert (failure.reason, failure.message) == ("BadData", "line 3, column 'a': is not a number")
+    assert (failure.reason, failure.message) == ("BadData", "line 3, column a: is not a number")
     assert said == f"training failed: {failure.message}\n"
     assert files["error.json"] == canonical_bytes(json.loads(files["error.json"]))
+
+
+def test_a_file_that_a_claim_has_not(job):
+    """Is missed by the names that the user gave to both."""
+    task = Task("m", "v1", FileData("a\x1b.csv"), target="y")
+    failure = parse_failure(job(task, data_name="claim nope")[2]["error.json"])
+    assert (failure.reason, failure.message) == ("BadData", r"claim nope has no file a\x1b.csv")
+    assert parse_failure(job(task)[2]["error.json"]).message == "there is no such data file"
+
+
+def test_warnings_are_in_the_log(job, tmp_path):
+    """Before the last line, which is the digest."""
+    (tmp_path / "rows.csv").write_text("a,note,y\n" + "".join(f"{i},x,{i * i}\n" for i in range(30)))
+    _, said, files = job(Task("m", "v1", FileData("rows.csv"), target="y", holdout_percent=0))
+    file = parse_artifact(files["model.json"])
+    assert said == f"warning: ColumnsLeftOut: 1 column was left out: note (text, line 2)\ntrained {file.digest}\n"
+    assert [warning.reason for warning in file.facts.warnings] == ["ColumnsLeftOut"]
 
 
 @pytest.mark.parametrize("task", ["{", '{"model": 1}', BAD.to_text().replace('"ridge":0', '"ridge":-1')])
@@ -132,7 +149,7 @@ def test_the_command_tells_of_bad_data(tmp_path):
     with start(tmp_path, BAD) as process:
         _, said = process.communicate(timeout=30)
     assert process.returncode == EXIT_BAD_DATA
-    assert said == b"training failed: line 2, column 'a': is not a number\n"
+    assert said == b"training failed: line 2, column a: is not a number\n"
 
 
 def test_a_child_dies_with_its_parent(tmp_path):

@@ -17,7 +17,7 @@ import json, resource, sys
 from pathlib import Path
 from linplane_api.task import parse_task
 from linplane_trainer.train import train
-samples = train(parse_task(sys.argv[1]), Path(sys.argv[2])).training.samples
+samples = train(parse_task(sys.argv[1]), Path(sys.argv[2])).artifact.training.samples
 print(json.dumps([samples, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024]))
 """
 

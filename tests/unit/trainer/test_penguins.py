@@ -38,7 +38,7 @@ def test_predictions_agree_with_lstsq_to_nine_digits(version: str) -> None:
     task = Task(
         "penguin-mass", version, FileData("penguins.csv"), training.features, training.target, seed=training.seed
     )
-    artifact = train(task, FOLDER)
+    artifact = train(task, FOLDER).artifact
 
     table = rows((*training.features, training.target))
     used = ~np.isnan(table).any(axis=1) & ~holdout_mask(training.seed, training.holdout_percent, len(table))

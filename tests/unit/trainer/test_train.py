@@ -18,7 +18,7 @@ def made(samples=200, columns=3, noise=0.2, **fields):
 
 
 def learn(tmp_path, task):
-    return train.train(task, tmp_path)
+    return train.train(task, tmp_path).artifact
 
 
 @settings(max_examples=25, deadline=None)
@@ -31,7 +31,7 @@ def learn(tmp_path, task):
 def test_synthetic_data_gives_back_what_made_it(tmp_path_factory, samples, features, noise, seed):
     """Coefficient J of xJ, the documented intercept, and the noise, as close as the standard errors say."""
     task = made(samples, features, noise, seed=seed)
-    model = train.train(task, tmp_path_factory.getbasetemp())
+    model = train.train(task, tmp_path_factory.getbasetemp()).artifact
     training = model.training
     errors = np.array([*training.standard_errors, training.intercept_standard_error])
     found = np.array([*model.coefficients, model.intercept])

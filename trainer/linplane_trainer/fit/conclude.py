@@ -7,7 +7,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..errors import BadData, listed
+from linplane_api.display import display_names
+
+from ..errors import BadData
 from .factor import Factor
 from .model import Fit, Judged, Options
 from .moments import Moments
@@ -23,6 +25,7 @@ from .solve import (
     with_penalty,
 )
 
+ROOM = 700  # characters of a message
 TOO_LARGE = "the values are too large: a result is not a finite number"
 
 
@@ -38,7 +41,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Gathered:
-    """One pass over the rows. `blocks` is how many times rows were folded in."""
+    """One pass over the rows. `blocks` is how many times rows were folded in; `repeats` as in `Fit`."""
 
     options: Options
     scaling: Scaling
@@ -46,6 +49,7 @@ class Gathered:
     holdout: Part
     dropped: int
     blocks: int
+    repeats: tuple[int, ...]
 
 
 def conclude(gathered: Gathered) -> Fit:
@@ -97,6 +101,7 @@ def _fit(gathered: Gathered) -> Fit:
         maximum=moments.maximum[:-1],
         mean=moments.mean[:-1],
         deviation=moments.deviation[:-1],
+        repeats=gathered.repeats,
     )
 
 
@@ -107,14 +112,31 @@ def _check_rank(gathered: Gathered, triangle: Floats) -> None:
     largest = np.maximum(np.abs(moments.minimum), np.abs(moments.maximum))[:-1]
     unit = EPSILON / 2 * math.sqrt(moments.rows)
     rounding = np.ldexp(largest, -gathered.scaling.exponents[:-1]) * unit
-    numbers = dependent(triangle, options.fit_intercept, rounding, gathered.blocks)
-    if not numbers:
+    found = dependent(triangle, options.fit_intercept, rounding, gathered.blocks)
+    if found is None:
         return
-    names = listed([options.features[number] for number in numbers])
-    if moments.constant[numbers].all():
+    fixed = [number for number in found.fixed if moments.constant[number]]
+    dependent_ones = [number for number in (*found.fixed, *found.involved) if number not in fixed]
+    why = []
+    if fixed:
         what = "constant, which the intercept is already" if options.fit_intercept else "zero throughout"
-        raise BadData(f"columns that are {what}: {names}; leave them out, or set ridge")
-    raise BadData(f"columns that are linearly dependent: {names}; leave one of them out, or set ridge")
+        why.append(f"{_named(options, fixed)} {'are' if len(fixed) > 1 else 'is'} {what}")
+    if dependent_ones:
+        why.append(f"{_named(options, sorted(dependent_ones))} are linearly dependent")
+    leave = [options.features[number] for number in sorted((*found.fixed, *found.surplus))]
+    raise BadData(f"leave out {_as_many_as_fit(leave)}, or set ridge: {'; '.join(why)}")
+
+
+def _named(options: Options, numbers: list[int]) -> str:
+    return display_names([options.features[number] for number in numbers])
+
+
+def _as_many_as_fit(names: list[str]) -> str:
+    """All of them, if the message has room: fewer would not be enough to leave out."""
+    most = len(names)
+    while most > 1 and len(display_names(names, most)) > ROOM:
+        most -= 1
+    return display_names(names, most)
 
 
 def _intercept(scaling: Scaling, solution: Solution, coefficients: Floats) -> float:
@@ -151,9 +173,13 @@ def _judged(gathered: Gathered, solution: Solution, squares: float) -> Judged:
     part = gathered.holdout if held else gathered.training
     triangle = part.factor.triangle
     squares = residual_squares(triangle, solution.beta) if held else squares
-    total = total_squares(triangle, gathered.options.fit_intercept)
+    exponent = gathered.scaling.exponents[-1]
+    if gathered.options.fit_intercept:
+        total = total_squares(triangle, intercept=True)
+    else:  # the factor has no column of ones to take the mean out with
+        total = (part.moments.rows - 1) * float(np.ldexp(part.moments.deviation[-1], -exponent)) ** 2
     r2 = None if part.moments.constant[-1] or not total else 1 - squares / total
-    mse = float(np.ldexp(squares / part.factor.rows, 2 * gathered.scaling.exponents[-1]))
+    mse = float(np.ldexp(squares / part.factor.rows, 2 * exponent))
     return Judged("Holdout" if held else "Training", part.factor.rows, mse, r2)
 
 

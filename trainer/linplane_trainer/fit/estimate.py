@@ -21,9 +21,9 @@ class Fitting:
     """
 
     def __init__(self, options: Options) -> None:
-        """Nothing is read before `add`."""
+        """Nothing is read before `add`; `options` can be read."""
         columns, width = len(options.features) + 1, options.size + 1
-        self._options = options
+        self.options = options
         self._draws = HoldoutDraws(options.seed, options.holdout_percent)
         self._block_rows = options.block_rows or max(2 * width, BLOCK_CELLS // width)
         self._waiting: list[tuple[Floats, NDArray[np.bool_]]] = []
@@ -31,6 +31,7 @@ class Fitting:
         self._scaling: Scaling | None = None
         self._training = Part(Factor(width), Moments(columns))
         self._holdout = Part(Factor(width), Moments(columns))
+        self._repeats = np.arange(len(options.features))  # the features that equal the target so far
         self._raw = self._clean = self._blocks = 0
 
     def add(self, batch: Batch) -> None:
@@ -38,6 +39,8 @@ class Fitting:
         held = self._draws.take(len(batch.kept))[batch.kept]
         self._raw += len(batch.kept)
         self._clean += len(held)
+        for rows in (batch.values[:1], batch.values):  # the first row mostly settles it
+            self._repeats = self._repeats[(rows[:, self._repeats] == rows[:, -1:]).all(axis=0)]
         start = 0
         while start < len(held):
             end = min(len(held), start + self._block_rows - self._waiting_rows)
@@ -55,7 +58,10 @@ class Fitting:
         if self._scaling is None:
             raise BadData(f"no rows are left: all {self._raw} have a gap in a used column")
         dropped = self._raw - self._clean
-        return conclude(Gathered(self._options, self._scaling, self._training, self._holdout, dropped, self._blocks))
+        repeats = tuple(self._repeats.tolist())
+        return conclude(
+            Gathered(self.options, self._scaling, self._training, self._holdout, dropped, self._blocks, repeats)
+        )
 
     def _fold(self) -> None:
         if not self._waiting:
@@ -66,7 +72,7 @@ class Fitting:
         self._blocks += 1
         with np.errstate(all="ignore"):  # what is not finite is found here or at the end
             if self._scaling is None:
-                self._scaling = scaling_for(rows, centred=self._options.fit_intercept)
+                self._scaling = scaling_for(rows, centred=self.options.fit_intercept)
             for mask, part in ((~held, self._training), (held, self._holdout)):
                 if mask.any():
                     part.moments.add(rows[mask])
@@ -75,4 +81,4 @@ class Fitting:
     def _design(self, scaled: Floats) -> Floats:
         if not np.isfinite(scaled).all():
             raise BadData(TOO_LARGE)
-        return np.hstack((np.ones((len(scaled), 1)), scaled)) if self._options.fit_intercept else scaled
+        return np.hstack((np.ones((len(scaled), 1)), scaled)) if self.options.fit_intercept else scaled

@@ -57,8 +57,9 @@ class Fit:
     prediction = intercept + coefficients . x, in units of the data. `samples` are the rows fitted, without those held
     out and dropped. `noise` is sqrt(RSS / (n - p)), p counting the intercept; None where n <= p. Standard errors are
     those of ordinary least squares: None where noise is, and under ridge, where they would claim what a biased
-    estimate does not have. R2 is 1 - RSS / TSS; without an intercept TSS is taken around zero, as in NIST's certified
-    values for NoInt1 and NoInt2. Minimum to deviation describe the fitted rows.
+    estimate does not have. R2 is 1 - RSS / TSS with TSS about the mean of the rows that are judged, also without an
+    intercept, as scikit-learn's `r2_score`: so versions can be compared. `repeats` are the features, by number, that
+    equal the target in every row. Minimum to deviation describe the fitted rows.
     """
 
     coefficients: Floats
@@ -73,3 +74,9 @@ class Fit:
     maximum: Floats
     mean: Floats
     deviation: Floats
+    repeats: tuple[int, ...]
+
+    @property
+    def held(self) -> int:
+        """How many rows were held out."""
+        return self.judged.samples if self.judged.on == "Holdout" else 0

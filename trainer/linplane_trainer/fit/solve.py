@@ -56,9 +56,20 @@ def total_squares(triangle: Floats, intercept: bool) -> float:
     return float(np.square(triangle[int(intercept) :, -1]).sum())
 
 
-def dependent(triangle: Floats, intercept: bool, rounding: Floats, blocks: int) -> list[int]:
-    """The features, by number, that are an exact linear combination of each other (or of the intercept), as far as
-    doubles can tell.
+@dataclass(frozen=True)
+class Dependence:
+    """Features, by number, that a fit cannot have all of. `fixed` do not vary; `involved` are linear combinations of
+    each other; the rest is independent without the `fixed` and the `surplus`, some of those involved.
+    """
+
+    fixed: list[int]
+    involved: list[int]
+    surplus: list[int]
+
+
+def dependent(triangle: Floats, intercept: bool, rounding: Floats, blocks: int) -> Dependence | None:
+    """The features that are an exact linear combination of each other (or of the intercept), as far as doubles can
+    tell; None if there are none.
 
     Judged on columns of length one after the mean is taken out, so neither units nor means matter. A singular value
     is zero where the rounding of the data alone could have made it: `rounding` is that of each column (shape
@@ -68,13 +79,30 @@ def dependent(triangle: Floats, intercept: bool, rounding: Floats, blocks: int) 
     first = int(intercept)
     core = triangle[first:-1, first:-1]
     lengths = np.sqrt(np.square(core).sum(axis=0))
-    vanished = lengths <= 4 * rounding
-    if vanished.any():
-        return [int(number) for number in np.flatnonzero(vanished)]
-    _, values, vectors = np.linalg.svd(core / lengths)
-    allowed = 4 * (np.abs(vectors) @ (rounding / lengths)) + EPSILON * (8 * len(core) + 4 * np.sqrt(blocks))
-    null = vectors[values <= allowed]
-    if not len(null):
-        return []
-    share = np.abs(null).max(axis=0)
-    return [int(number) for number in np.flatnonzero(share > INVOLVED * share.max())]
+    fixed = lengths <= 4 * rounding
+    varying = np.flatnonzero(~fixed)
+    null = np.zeros((0, len(varying)))
+    if len(varying):
+        _, values, vectors = np.linalg.svd(core[:, varying] / lengths[varying])
+        allowed = 4 * (np.abs(vectors) @ (rounding / lengths)[varying])
+        allowed += EPSILON * (8 * len(core) + 4 * np.sqrt(blocks))
+        null = vectors[values <= allowed]
+    if not fixed.any() and not len(null):
+        return None
+    share = np.abs(null).max(axis=0, initial=0.0)
+    involved = varying[share > INVOLVED * share.max(initial=0.0)]
+    return Dependence(np.flatnonzero(fixed).tolist(), involved.tolist(), varying[_surplus(null)].tolist())
+
+
+def _surplus(null: Floats) -> list[int]:
+    """As many columns as `null` has rows, such that these determine the others in it: a null vector that is zero there
+    is zero. Later columns first, as R's `lm` does; by pivots of at least half of the largest, so that it is sound.
+    """
+    rest, chosen = null.copy(), []
+    for _ in range(len(null)):
+        sizes = np.sqrt(np.square(rest).sum(axis=0))
+        column = int(np.flatnonzero(sizes >= sizes.max() / 2)[-1])
+        chosen.append(column)
+        direction = rest[:, column] / sizes[column]
+        rest -= np.outer(direction, direction @ rest)
+    return sorted(chosen)

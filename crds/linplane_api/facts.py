@@ -1,0 +1,70 @@
+"""What a training reports about its data, beside the artifact and outside of its digest.
+
+The facts are in the result's file (`"facts": {...}`), so a status that was lost gets them back. They decide nothing.
+Readers ignore fields and reasons that they don't know, and accept a file without facts: weights written by hand, or the
+artifact of an earlier trainer.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from .names import MAX_FEATURE_NAME
+
+MAX_LEFT_OUT = 32
+MAX_WARNINGS = 8
+MAX_MESSAGE = 1024
+
+Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern="^[A-Z][A-Za-z0-9]*$")]
+
+
+class WarningReason(StrEnum):
+    """Why a model that was trained may not be what its user expects. A warning never blocks."""
+
+    ROWS_DROPPED = "RowsDropped"
+    """More than 5 % of the rows had a gap in a column in use."""
+    COLUMNS_LEFT_OUT = "ColumnsLeftOut"
+    """`features` was unset, and not every column is a feature."""
+    FEW_ROWS = "FewRows"
+    """Fewer than 10 rows were fitted for each coefficient."""
+    TARGET_REPEATED = "TargetRepeated"
+    """A feature equals the target in every row, or R2 is 1 to 12 digits with more than 2 rows for each coefficient."""
+
+
+class LeftOutReason(StrEnum):
+    """Why a column is not one of the default features."""
+
+    NOT_NUMERIC = "NotNumeric"
+    """Less than half of its values in the first MiB are numbers."""
+    EMPTY = "Empty"
+    """It has no value in the first MiB."""
+
+
+class _Part(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    pass
+
+
+class TrainingWarning(_Part, frozen=True):
+    """One warning, for people: the message repeats names of columns, and no value."""
+
+    reason: Reason
+    message: Annotated[str, msgspec.Meta(max_length=MAX_MESSAGE)]
+
+
+class LeftOutColumn(_Part, frozen=True):
+    """A column that is not a feature. `line` (from 1) is that of the first cell that is not a number, None if there is
+    none.
+    """
+
+    column: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_FEATURE_NAME)]
+    reason: Reason
+    line: Annotated[int, msgspec.Meta(ge=1, le=(1 << 53) - 1)] | None = None
+
+
+class Facts(_Part, frozen=True):
+    """The facts of one training. `left_out` are the first 32 of `left_out_count` columns, in the table's order."""
+
+    left_out: Annotated[tuple[LeftOutColumn, ...], msgspec.Meta(max_length=MAX_LEFT_OUT)] = ()
+    left_out_count: Annotated[int, msgspec.Meta(ge=0, le=(1 << 31) - 1)] = 0
+    warnings: Annotated[tuple[TrainingWarning, ...], msgspec.Meta(max_length=MAX_WARNINGS)] = ()

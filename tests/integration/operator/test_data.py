@@ -1,0 +1,73 @@
+"""What a training says of its data, as users of an API server see it."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from integration.cluster.objects import version
+from integration.operator.site import Site
+from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL
+from support import eventually
+
+Object = dict[str, Any]
+ROWS = "area,heating,y\n" + "".join(f"{i if i % 4 else ''},gas,{i * i % 11}\n" for i in range(60))
+
+
+def table(name: str, **content: object) -> Object:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, **content}
+
+
+def trained_on(name: str) -> Object:
+    data = {"configMapKeyRef": {"name": name, "key": "rows.csv"}}
+    return version("v1", name, training={"data": data, "target": "y"})
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trainings(site: Site) -> None:
+    site.apply(table("flats", data={"rows.csv": ROWS}), trained_on("flats"))
+    latin = base64.b64encode("größe,y\n1,2\n".encode("latin-1")).decode()
+    site.apply(table("latin", binaryData={"rows.csv": latin}), trained_on("latin"))
+
+
+def test_a_binary_key_is_called_binary(site: Site) -> None:
+    message = site.comes_to(LINEAR_MODEL, "latin-v1", "Trained", "False", "DataNotFound")
+    assert message == "ConfigMap latin: key rows.csv is binary (not UTF-8 text)"
+
+
+def test_warnings_are_in_the_status_a_wide_table_and_events(site: Site) -> None:
+    site.comes_to(LINEAR_MODEL, "flats-v1", "Ready", "True")
+    status = site.get(LINEAR_MODEL, "flats-v1")["status"]
+    assert status["leftOut"] == [{"column": "heating", "reason": "NotNumeric", "line": 2}]
+    assert status["leftOutCount"] == 1
+    assert {one["reason"]: one["message"] for one in status["warnings"]} == {
+        "RowsDropped": "15 of 60 rows (25 %) have a gap in a column in use and were dropped",
+        "ColumnsLeftOut": "1 column was left out: heating (text, line 2)",
+    }
+    assert "RowsDropped, ColumnsLeftOut" in site.kubectl("get", "lmod", "flats-v1", "-o", "wide")
+    assert "RowsDropped" not in site.kubectl("get", "lmod", "flats-v1")
+
+    def told() -> bool:
+        found = json.loads(site.kubectl("get", "events", "--field-selector=type=Warning", "-o", "json"))["items"]
+        mine = [event for event in found if event["involvedObject"]["name"] == "flats-v1"]
+        return {(one["reason"], one["message"]) for one in status["warnings"]} == {
+            (event["reason"], event["message"]) for event in mine
+        }
+
+    eventually(told, 10)
+
+
+def test_a_status_that_was_lost_comes_back_from_the_result(site: Site) -> None:
+    """And nothing is trained again for it."""
+    before = site.get(LINEAR_MODEL, "flats-v1")["status"]
+    job = site.get(JOB, before["job"])["metadata"]["uid"]
+    site.kubectl("patch", "lmod", "flats-v1", "--subresource=status", "--type=merge", "-p", '{"status": null}')
+
+    def is_back() -> bool:
+        status = site.get(LINEAR_MODEL, "flats-v1").get("status") or {}
+        return {**status, "conditions": []} == {**before, "conditions": []}
+
+    eventually(is_back, 20)
+    assert site.get(JOB, before["job"])["metadata"]["uid"] == job
+    assert site.get(CONFIG_MAP, before["artifact"])["immutable"] is True

@@ -1,0 +1,157 @@
+"""What a training left out or doubts is in its result, outside of the digest."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from linplane_api.artifact import parse_artifact
+from linplane_api.facts import Facts, LeftOutColumn
+from linplane_api.task import FileData, SyntheticData, Task
+from linplane_trainer import table
+from linplane_trainer.train import train
+
+TABLES = Path(__file__).parents[2] / "data" / "tables"
+
+
+def learn(name, **fields):
+    return train(Task("m", "v1", FileData(f"{name}.csv"), target="y", **({"holdout_percent": 0} | fields)), TABLES)
+
+
+def warnings(trained):
+    return {warning.reason: warning.message for warning in trained.facts.warnings}
+
+
+def rows(count, *columns):
+    """A header and rows of small numbers that no fit explains, with the given columns of text before the target."""
+    generator = np.random.default_rng(5)
+    head = ",".join(["a", *(name for name, _ in columns), "y"])
+    cells = ([f"{generator.random():.4f}", *(make(i) for _, make in columns)] for i in range(count))
+    return "\n".join([head, *(",".join([*row, f"{generator.random():.4f}"]) for row in cells)]) + "\n"
+
+
+def test_a_text_column_is_left_out_and_named():
+    trained = learn("text-column")
+    assert trained.artifact.features == ("x",)
+    assert trained.facts.left_out == (LeftOutColumn("smoker", "NotNumeric", 2),)
+    assert warnings(trained) == {"ColumnsLeftOut": "1 column was left out: smoker (text, line 2)"}
+
+
+def test_listed_features_leave_nothing_out(learn_csv):
+    assert learn_csv(rows(40, ("note", lambda _: "x")), features=("a",)).facts == Facts()
+
+
+def test_columns_left_out_are_counted_and_the_first_of_them_named(learn_csv):
+    """Text by the line of its first word, a column of gaps without one; columns without a name are no columns."""
+    columns = [(f"c{number}", lambda i: "NA" if i < 3 else "word") for number in range(40)]
+    facts = learn_csv(rows(40, ("", str), *columns, ("empty", lambda _: "NA"))).facts
+    assert facts.left_out_count == 41
+    assert facts.left_out == tuple(LeftOutColumn(f"c{number}", "NotNumeric", 5) for number in range(32))
+    (warning,) = facts.warnings
+    assert warning.message.startswith("41 columns were left out: c0 (text, line 5), c1 (text, line 5), ")
+    assert warning.message.endswith(" and 29 more")
+
+
+def test_a_column_of_gaps_is_left_out(learn_csv):
+    facts = learn_csv(rows(40, ("empty", lambda _: "NA"))).facts
+    assert facts.left_out == (LeftOutColumn("empty", "Empty"),)
+    assert facts.warnings[0].message == "1 column was left out: empty (no value in the first MiB)"
+
+
+@pytest.mark.parametrize(("numbers", "line"), [(19, 21), (0, 2)])
+def test_a_column_is_text_if_less_than_half_of_its_values_are_numbers(learn_csv, numbers, line):
+    """Gaps don't count; the line is that of the first value that is no number."""
+    trained = learn_csv(rows(60, ("c", lambda i: "1.5" if i < numbers else "word" if i < 40 else "")))
+    assert trained.facts.left_out == (LeftOutColumn("c", "NotNumeric", line),)
+
+
+def test_lines_of_columns_left_out_count_blank_lines_and_quoted_newlines(learn_csv):
+    text = rows(40, ('"p\nq"', lambda i: '"u\nv"'), ("c", lambda i: "" if i < 2 else "word"))
+    facts = learn_csv(text.replace("\n", "\n\n", 3)).facts  # one of them within the name of a column
+    assert [(one.column, one.line) for one in facts.left_out] == [("p\n\nq", 5), ("c", 11)]
+
+
+def test_a_line_is_known_for_the_first_bytes_only(learn_csv, monkeypatch):
+    """The last row of the first block may be a header's length past them: the column is named without a line."""
+    monkeypatch.setattr(table, "BLOCK_BYTES", 64)
+    facts = learn_csv("a,c,y\n0.00,,1\n" + "".join(f"{i},,{i % 3}\n" for i in range(10)) + "1,w,1\n" * 20).facts
+    assert facts.left_out == (LeftOutColumn("c", "NotNumeric"),)
+    assert facts.warnings[0].message == "1 column was left out: c (text)"
+
+
+def test_true_and_false_are_one_and_zero():
+    """As with a 1 and a 0: the same coefficients."""
+    trained = learn("true-false")
+    text = (TABLES / "true-false.csv").read_text()
+    assert "True" in text
+    assert trained.artifact.features == ("x", "smoker_yes")
+    assert trained.artifact.training.evaluation.r2 > 0.99
+
+
+@pytest.mark.parametrize("features", [None, ("a", "b")])
+@pytest.mark.parametrize(("true", "false"), [("True", "False"), ("TRUE", "FALSE"), ("true", "false"), ('" tRuE"', "0")])
+def test_booleans_are_those_of_a_column_of_ones_and_zeros(learn_csv, features, true, false):
+    """Listed or not, in any case, and in the target."""
+    words = rows(40, ("b", lambda i: true if i % 3 else false))
+    numbers = rows(40, ("b", lambda i: "1" if i % 3 else "0"))
+    assert learn_csv(words, features=features).artifact == learn_csv(numbers, features=features).artifact
+    swapped = [text.replace(",b,y", ",y,b") for text in (words, numbers)]
+    assert learn_csv(swapped[0]).artifact == learn_csv(swapped[1]).artifact
+
+
+def test_rows_that_were_dropped_are_warned_of():
+    trained = learn("most-rows-dropped")
+    assert trained.artifact.training.dropped_rows == 380
+    found = warnings(trained)
+    assert found["RowsDropped"] == "380 of 400 rows (95 %) have a gap in a column in use and were dropped"
+    assert found["FewRows"] == "20 rows were fitted for 4 coefficients, fewer than 10 for each"
+
+
+@pytest.mark.parametrize(("gaps", "warned"), [(5, False), (6, True)])
+def test_five_percent_of_rows_may_be_dropped(learn_csv, gaps, warned):
+    """Of all rows, those held out among them."""
+    text = rows(100 - gaps) + "NA,1\n" * gaps
+    assert ("RowsDropped" in warnings(learn_csv(text, holdout_percent=20))) == warned
+
+
+@pytest.mark.parametrize(("count", "warned"), [(20, False), (19, True)])
+def test_ten_rows_for_each_coefficient_are_enough(learn_csv, count, warned):
+    """The intercept is one of them."""
+    assert ("FewRows" in warnings(learn_csv(rows(count)))) == warned
+
+
+def test_a_feature_that_is_the_target_is_warned_of(learn_csv):
+    text = rows(40).splitlines()
+    text = "\n".join([text[0] + ",copy", *(f"{line},{line.split(',')[1]}0" for line in text[1:])])
+    assert warnings(learn_csv(text)) == {"TargetRepeated": "copy equals the target y in every row"}
+
+
+def test_a_feature_that_is_the_target_in_most_rows_is_not(learn_csv):
+    text = rows(40).splitlines()
+    text = "\n".join([text[0] + ",copy", *(f"{line},{line.split(',')[1]}0" for line in text[1:]), "1,2,3"])
+    assert warnings(learn_csv(text)) == {}
+
+
+@pytest.mark.parametrize(("noise", "count", "warned"), [(0.0, 100, True), (1e-3, 100, False), (0.0, 4, False)])
+def test_features_that_give_the_target_exactly_are_warned_of(tmp_path, noise, count, warned):
+    """With more than two rows for each coefficient: two points are always on a line."""
+    trained = train(Task("m", "v1", SyntheticData(count, 1, noise), holdout_percent=0), tmp_path)
+    assert ("TargetRepeated" in warnings(trained)) == warned
+
+
+def test_no_warning_without_cause():
+    assert learn("r2-without-intercept").facts == Facts()
+
+
+def test_facts_are_in_the_file_and_not_in_the_digest():
+    trained = learn("text-column")
+    file = parse_artifact(trained.to_file("2026-01-01T00:00:00Z"))
+    assert file.facts == trained.facts
+    assert file.digest == trained.artifact.digest == learn("text-column", features=("x",)).artifact.digest
+
+
+def test_r2_of_versions_with_and_without_intercept_can_be_compared():
+    """On 8 held rows; about zero, the worse one had 0.893."""
+    without, beside = (learn("r2-without-intercept", holdout_percent=20, fit_intercept=fit) for fit in (False, True))
+    found = [trained.artifact.training.evaluation for trained in (without, beside)]
+    assert [(round(one.mse), round(one.r2, 3)) for one in found] == [(1101, -66.31), (24, -0.454)]

@@ -1,0 +1,84 @@
+"""A file that is no CSV in UTF-8 is called what it is."""
+
+import bz2
+import gzip
+import io
+import lzma
+import pickle
+import zipfile
+
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linplane_trainer.errors import BadData
+from linplane_trainer.file_kind import file_problem
+
+TEXT = b"Gr\xc3\xb6\xc3\x9fe,y\n1,2\n2,3.5\n3,6\n"
+
+
+def zipped(*names):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names:
+            archive.writestr(name, TEXT)
+    return file.getvalue()
+
+
+def written(write, **options):
+    file = io.BytesIO()
+    write(pa.table({"y": [1.0, 2.0]}), file, **options)
+    return file.getvalue()
+
+
+FILES = [
+    ("a gzip file", "unpack it first", gzip.compress(TEXT)),
+    ("a bzip2 file", "unpack it first", bz2.compress(TEXT)),
+    ("a bzip2 file", "unpack it first", bz2.compress(b"")),
+    ("a zstd file", "unpack it first", pa.compress(TEXT, "zstd", asbytes=True)),
+    ("an xz file", "unpack it first", lzma.compress(TEXT)),
+    ("a zip file", "unpack it first", zipped("rows.csv")),
+    ("an Excel workbook (xlsx)", "save it as CSV", zipped("[Content_Types].xml", "xl/workbook.xml")),
+    ("an Excel workbook (xlsx)", "save it as CSV", zipped("xl/workbook.xml")),
+    ("an Excel workbook (xls)", "save it as CSV", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500)),
+    ("a Parquet file", "save it as CSV", written(pyarrow.parquet.write_table)),
+    ("a Feather file (Arrow)", "save it as CSV", written(pyarrow.feather.write_feather, compression="uncompressed")),
+    ("a Feather file (Arrow)", "save it as CSV", b"FEA1\0\0\0\0" + bytes(64)),
+    ("a Stata file", "save it as CSV", b"<stata_dta><header><release>118</release>"),
+    ("a Stata file", "save it as CSV", b"\x72\x02\x01\x00\x02\x00" + bytes(100)),
+    *(("a Python pickle", "save it as CSV", pickle.dumps({"y": [1.0]}, protocol)) for protocol in range(2, 6)),
+    *(("a Python pickle", "save it as CSV", pickle.dumps(pa.scalar(1), protocol)) for protocol in range(2, 6)),
+    *(("UTF-16 text", "save it as UTF-8", TEXT.decode().encode(code)) for code in ("utf-16", "utf-16-le", "utf-16-be")),
+    ("UTF-16 text", "save it as UTF-8", b"\xfe\xff" + TEXT.decode().encode("utf-16-be")),
+    ("UTF-32 text", "save it as UTF-8", TEXT.decode().encode("utf-32")),
+    ("not UTF-8 text (Latin-1, Windows-1252?)", "save it as UTF-8", TEXT.decode().encode("latin-1")),
+    ("an HTML page", "give the address of the file itself", b"\n<!DOCTYPE html>\n<html><head>"),
+    ("an HTML page", "give the address of the file itself", b'<HTML lang="en">'),
+    ("a SQLite database", "save it as CSV", b"SQLite format 3\0" + bytes(84)),
+    ("an HDF5 file", "save it as CSV", b"\x89HDF\r\n\x1a\n" + bytes(84)),
+    ("a binary file", "save it as CSV", b"\x01\x02,y\0\0\0\0\n"),
+]
+
+
+@pytest.mark.parametrize(("kind", "advice", "data"), FILES)
+def test_a_file_is_called_what_it_is(train_csv, kind, advice, data):
+    """And what to do about it is said."""
+    with pytest.raises(BadData) as caught:
+        train_csv(data)
+    assert str(caught.value) == f"the data is {kind}, and a CSV in UTF-8 is needed: {advice}"
+
+
+@pytest.mark.parametrize("name", ["PAR1", "ARROW1", "FEA1", "BZh1", "PK", "iris", "<html", "SQLite format 3"])
+def test_a_column_may_be_called_as_a_format_begins(train_csv, name):
+    text = f"{name},y\n1,2\n2,3.5\n3,6\n"
+    assert train_csv(text).features == (name,)
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
+def test_text_in_utf8_is_no_other_kind(text):
+    """But for HTML, whatever it says."""
+    problem = file_problem(text.encode())
+    assert problem is None or "<" in text

@@ -25,7 +25,7 @@ def metadata_line(artifact_file: ArtifactFile, model: str, version: str) -> byte
         "coefficients": dict(zip(artifact.features, artifact.coefficients, strict=True)),
         "intercept": artifact.intercept,
         "mse": training.evaluation.mse if training else None,
-        "r2": training.evaluation.r2 if training else None,
+        "r2": artifact_file.r2,
         "noise": training.noise if training else None,
         "samples": training.samples if training else None,
         "digest": artifact_file.digest,

@@ -85,7 +85,7 @@ def train(store: Path, replace: bool, output: str, **options: Any) -> None:
                 training.dropped_rows,
                 evaluation.on,
                 f"{evaluation.mse:.6g}",
-                "" if evaluation.r2 is None else f"{evaluation.r2:.6g}",
+                "-" if evaluation.r2 is None else f"{evaluation.r2:.6g}",
                 "" if training.noise is None else f"{training.noise:.6g}",
             )
         ],

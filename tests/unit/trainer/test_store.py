@@ -3,15 +3,19 @@
 import json
 import threading
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
+import msgspec
 import pytest
 
 from linplane_api import metadata
 from linplane_api.artifact import parse_artifact, predict
+from linplane_api.facts import Facts
 from linplane_api.task import SyntheticData, Task
 from linplane_trainer.clock import timestamp
 from linplane_trainer.errors import BadData, StoreDamagedError, VersionExistsError
 from linplane_trainer.registry import artifact_path, read_back, train_to_store
+from linplane_trainer.train import train
 
 NOON = datetime(2026, 2, 3, 12, 0, 0, 987654, tzinfo=timezone(timedelta(hours=2)))
 TASK = Task("penguin-mass", "v1", SyntheticData(50, 2, 0.1))
@@ -55,6 +59,14 @@ def test_each_training_has_a_line(tmp_path):
         "digest": first.digest,
     }
     assert (two["version"], set(two["coefficients"])) == ("v2", {"x1"})
+
+
+@pytest.mark.parametrize("facts", [Facts(), None])
+def test_a_line_has_no_r2_about_zero(facts):
+    """That of an artifact without intercept of an earlier trainer, which wrote no facts."""
+    artifact = train(msgspec.structs.replace(TASK, fit_intercept=False), Path()).artifact
+    line = json.loads(metadata.metadata_line(parse_artifact(artifact.to_file("2026-01-01T00:00:00Z", facts)), "m", "v"))
+    assert line["r2"] == (artifact.training.evaluation.r2 if facts is not None else None)
 
 
 def test_a_version_that_exists_is_refused_before_anything_is_read(tmp_path):

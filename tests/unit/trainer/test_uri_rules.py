@@ -17,6 +17,16 @@ ANY = rules_for((), (), allow_file=False)
 
 
 @pytest.mark.parametrize(
+    ("local", "setting"),
+    [(False, "unless the chart's trainer.allowedHosts names"), (True, "unless --allowed-host names")],
+)
+def test_a_refused_address_names_the_setting_that_allows_it(local, setting):
+    """As it is called where the trainer runs."""
+    with pytest.raises(RefusedError, match=f"the host's address is loopback: .* {setting} the host$"):
+        judge_addresses("localhost", ["127.0.0.1"], rules_for((), (), allow_file=local))
+
+
+@pytest.mark.parametrize(
     ("address", "kind"),
     [
         ("127.0.0.1", "loopback"),

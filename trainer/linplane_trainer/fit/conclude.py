@@ -16,6 +16,7 @@ from .moments import Moments
 from .scaling import Floats, Scaling
 from .solve import (
     EPSILON,
+    Dependence,
     Solution,
     dependent,
     least_squares_remainder,
@@ -113,18 +114,21 @@ def _check_rank(gathered: Gathered, triangle: Floats) -> None:
     unit = EPSILON / 2 * math.sqrt(moments.rows)
     rounding = np.ldexp(largest, -gathered.scaling.exponents[:-1]) * unit
     found = dependent(triangle, options.fit_intercept, rounding, gathered.blocks)
-    if found is None:
-        return
-    fixed = [number for number in found.fixed if moments.constant[number]]
-    dependent_ones = [number for number in (*found.fixed, *found.involved) if number not in fixed]
-    why = []
-    if fixed:
-        what = "constant, which the intercept is already" if options.fit_intercept else "zero throughout"
-        why.append(f"{_named(options, fixed)} {'are' if len(fixed) > 1 else 'is'} {what}")
-    if dependent_ones:
-        why.append(f"{_named(options, sorted(dependent_ones))} are linearly dependent")
+    if found is not None:
+        raise BadData(_what_to_leave_out(found, options, moments))
+
+
+def _what_to_leave_out(found: Dependence, options: Options, moments: Moments) -> str:
+    constant = [number for number in found.fixed if moments.constant[number]]
+    combined = sorted({*found.fixed, *found.involved} - set(constant))
+    what = "constant, which the intercept is already" if options.fit_intercept else "zero throughout"
+    why = [
+        f"{_named(options, numbers)} {'are' if len(numbers) > 1 else 'is'} {text}"
+        for numbers, text in ((constant, what), (combined, "linearly dependent"))
+        if numbers
+    ]
     leave = [options.features[number] for number in sorted((*found.fixed, *found.surplus))]
-    raise BadData(f"leave out {_as_many_as_fit(leave)}, or set ridge: {'; '.join(why)}")
+    return f"leave out {_as_many_as_fit(leave)}, or set ridge: {'; '.join(why)}"
 
 
 def _named(options: Options, numbers: list[int]) -> str:

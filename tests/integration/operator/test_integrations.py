@@ -30,8 +30,8 @@ Object = dict[str, Any]
 @pytest.fixture(scope="module", autouse=True)
 def example(site: Site) -> None:
     site.kubectl("apply", "-f", str(EXAMPLES))
-    site.wait(ROUTE, "Ready")
-    site.wait("lmod/penguin-mass-v2", "Ready")
+    site.wait(ROUTE, "Ready", 55)
+    site.wait("lmod/penguin-mass-v2", "Ready", 55)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_argo_cd_takes_the_settings(site: Site) -> None:
 
 def test_the_tools_find_healthy_what_the_operator_says_is_ready(site: Site, judges: ModuleType) -> None:
     for kind, name in ((LINEAR_MODEL, "penguin-mass-v1"), (MODEL_ROUTE, "penguin-mass"), (MODEL_SERVER, "default")):
-        site.wait(f"{kind.plural}/{name}", "Ready")
+        site.wait(f"{kind.plural}/{name}", "Ready", 55)
         item = site.get(kind, name)
         verdicts = argo_cd(judges, item)[0], flux(item), judges.kstatus([item])[0].status
         assert verdicts == ("Healthy", "Current", "Current")
@@ -207,6 +207,6 @@ def test_what_kustomize_makes_becomes_ready(site: Site, tmp_path: Path) -> None:
     (base / "objects.yaml").write_text(yaml.safe_dump_all([OBJECTS[0], OBJECTS[1], OBJECTS[3], OBJECTS[4]]))
     site.kubectl("apply", "-k", str(write(tmp_path / "dev", {**OVERLAY, "replicas": [{"name": "blue", "count": 1}]})))
     for version in ("v1", "v2"):
-        site.wait(f"lmod/dev-rent-{version}", "Ready")
-    site.wait("mroute/dev-rent", "Ready")
+        site.wait(f"lmod/dev-rent-{version}", "Ready", 55)
+    site.wait("mroute/dev-rent", "Ready", 55)
     assert site.get(MODEL_ROUTE, "dev-rent")["status"]["trafficSummary"] == "v1 90, v2 10"

@@ -16,6 +16,7 @@ from integration.operator.site import EXAMPLES, Site
 from integration.tools.test_health import acted, argo_cd, flux
 from integration.tools.test_kustomize import OBJECTS, OVERLAY, write, write_base
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, SERVICE
+from linplane_api.names import API_VERSION
 from support import eventually
 
 ROOT = Path(__file__).parents[3]
@@ -92,6 +93,18 @@ def test_the_tools_find_healthy_what_the_operator_says_is_ready(site: Site, judg
         item = site.get(kind, name)
         verdicts = argo_cd(judges, item)[0], flux(item), judges.kstatus([item])[0].status
         assert verdicts == ("Healthy", "Current", "Current")
+
+
+def test_the_tools_wait_for_an_object_that_was_just_made(site: Site, judges: ModuleType) -> None:
+    """As the API server returns it: the operator has not seen it."""
+    for kind, name in ((LINEAR_MODEL, "penguin-mass-v1"), (MODEL_ROUTE, "penguin-mass"), (MODEL_SERVER, "default")):
+        spec = site.get(kind, name)["spec"]
+        if "model" in spec:
+            spec["model"] = "other"
+        body = {"apiVersion": API_VERSION, "kind": kind.kind, "metadata": {"name": "other-v1"}, "spec": spec}
+        made = site.admin.create(body, site.namespace, dryRun="All")
+        verdicts = argo_cd(judges, made)[0], flux(made), judges.kstatus([made])[0].status
+        assert verdicts == ("Progressing", "InProgress", "InProgress")
 
 
 def act(site: Site, judges: ModuleType, action: str) -> None:

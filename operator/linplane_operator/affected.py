@@ -57,7 +57,7 @@ def affected(world: World, kind: Kind, before: Object | None, after: Object | No
         keys.update(_config_map(world, namespace, name, before, after))
     if kind in CHILDREN:
         for body in (before, after):
-            keys.update(_owners(namespace, body))
+            keys.update(owners(namespace, body))
     return keys
 
 
@@ -143,10 +143,11 @@ def _pod(world: World, namespace: str, before: Object, after: Object) -> Iterato
         if is_serving(before) != is_serving(after) and not any(map(is_serving, others)):
             yield from _routes(world, namespace, f"server={server}")  # the first to serve, or the last
     if job := world.get(JOB, namespace, label_of(pod, LABEL_JOB)):
-        yield from _owners(namespace, job)
+        yield from owners(namespace, job)
 
 
-def _owners(namespace: str, body: Object) -> Iterator[WorkKey]:
+def owners(namespace: str, body: Object) -> Iterator[WorkKey]:
+    """The objects of ours that own a child."""
     for owner in meta(body).get("ownerReferences") or ():
         if owner.get("kind") in (LINEAR_MODEL.kind, MODEL_ROUTE.kind, MODEL_SERVER.kind):
             yield str(owner["kind"]), namespace, str(owner.get("name"))
@@ -158,7 +159,7 @@ def _config_map(world: World, namespace: str, name: str, before: Object, after: 
     """
     yield from _models(world, namespace, f"source={name}")
     if before.get("immutable") or after.get("immutable"):
-        for kind, _, owner in {*_owners(namespace, before), *_owners(namespace, after)}:
+        for kind, _, owner in {*owners(namespace, before), *owners(namespace, after)}:
             if kind == LINEAR_MODEL.kind and (model := world.get(LINEAR_MODEL, namespace, owner)):
                 yield from _routes_of(world, namespace, str(spec_of(model).get("model")))
     server = label_of(after, names.LABEL_SERVER) or label_of(before, names.LABEL_SERVER)

@@ -24,6 +24,14 @@ class RefusedError(Exception):
     """
 
 
+class ContestedError(Exception):
+    """Another process of this operator has written back what this one wrote: the write waits for some `seconds`."""
+
+    def __init__(self, what: str, seconds: float) -> None:
+        super().__init__(f"{what} is written by another operator, too; the next write waits {seconds:g} s")
+        self.seconds = seconds
+
+
 class NamespaceTerminatingError(Exception):
     """The namespace is being deleted: nothing can be made in it any more, and what is in it goes by itself."""
 
@@ -49,13 +57,15 @@ class Cluster(Protocol):
         where it is not, RefusedError where the object is not taken.
         """
 
-    async def replace(self, body: Object, seen: Object) -> Object:
-        """Sets the object if it is still `seen`, by UID and resourceVersion. Raises ConflictError else, RefusedError as
-        `apply`.
+    async def replace(self, body: Object, seen: Object, cause: str = "") -> Object:
+        """Sets the object if it is still `seen`, by UID and resourceVersion. `cause`: what it was made of; of the same
+        cause it is not written again and again. Raises ConflictError else, RefusedError as `apply`, ContestedError.
         """
 
     async def write_status(self, kind: Kind, seen: Object, status: Object) -> None:
-        """Sets the whole status of an object, if it is still the same one by UID; one that is gone is no error."""
+        """Sets the whole status of an object, if it is still the same one by UID; one that is gone is no error. Raises
+        ContestedError.
+        """
 
     async def delete(self, kind: Kind, seen: Object, *, unchanged: bool = False) -> None:
         """Deletes that very object, by UID, and with `unchanged` only if it still has the resourceVersion of `seen`;

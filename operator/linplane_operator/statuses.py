@@ -9,6 +9,7 @@ from .cluster import Cluster
 from .compile.conditions import changed, deleting, essence, is_on_its_way, warns
 from .compile.news import WARNINGS, news
 from .compile.objects import Object, status_of
+from .compile.unknown import with_unknown
 from .world import key_of
 
 AT_ONCE = 0.0
@@ -36,6 +37,7 @@ class Statuses:
         where it can wait.
         """
         before, now, key = status_of(body), self._now(), (kind.kind, *key_of(body))
+        status = with_unknown(kind, status, before)
         if key in self._held and _told_in_between(before, self._held[key][1], status):
             await self._put(kind, body, self._held[key][1])
             return AT_ONCE

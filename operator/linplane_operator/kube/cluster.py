@@ -1,18 +1,23 @@
 """Cluster I/O over a Kubernetes API: the module in which the operator differs from local mode."""
 
+import logging
 import time
 from collections.abc import Callable
+from typing import Any
 
 from linplane_api import names
 from linplane_api.kinds import BY_KIND, ROLE, ROLE_BINDING, Kind
 
-from ..cluster import ConflictError, NamespaceTerminatingError, NameTakenError, RefusedError
+from ..cluster import ConflictError, ContestedError, NamespaceTerminatingError, NameTakenError, RefusedError
 from ..compile.objects import Object, controller_uid, label_of, meta, name_of, uid_of
 from ..world import World, key_of
 from .client import APPLY, MERGE, ApiError, Client, path_of
+from .contests import Contests
 from .drift import difference, merge_patch, stamped
 from .events import refused_jobs
 from .feed import Feed
+
+log = logging.getLogger(__name__)
 
 ABSENT = "1"
 """The resourceVersion that no object has any more: an apply that carries it makes an absent object and nothing else."""
@@ -39,15 +44,27 @@ class WriteRefusedError(ApiError, RefusedError):
 class KubeCluster:
     """`Cluster` for Kubernetes. What a write answers is in the world at once, so the next pass sees it."""
 
-    def __init__(
-        self, client: Client, world: World, tell: Tell, feed: Feed, clock: Callable[[], float] = time.monotonic
+    def __init__(  # noqa: PLR0913 - all that it works with
+        self,
+        client: Client,
+        world: World,
+        tell: Tell,
+        feed: Feed,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        contests: Contests | None = None,
+        later: Callable[[Object, float], None] = lambda *_: None,
     ) -> None:
-        """`feed` takes an object as the server has it now into the world; `clock` gives seconds that never go back."""
+        """`feed` takes an object as the server has it now into the world; `clock` gives seconds that never go back;
+        `later` is told of a child whose write waits, and for how many seconds.
+        """
         self._client = client
         self._world = world
         self._tell = tell
         self._feed = feed
         self._clock = clock
+        self._contests = contests or Contests(clock)
+        self._later = later
         self._left: dict[str, tuple[float, Object]] = {}  # when, and what no write could bring about; by UID
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
@@ -90,11 +107,29 @@ class KubeCluster:
         if not missing or self._is_left(uid_of(found), missing):
             return found
         try:
+            await self._wait_for_turn(kind, found, "", asked)
             return await self._repair(kind, asked, found)
+        except ContestedError as error:  # what else there is to do is done meanwhile
+            self._later(found, error.seconds)
+            return found
         except ConflictError:  # it changed or went meanwhile, which no watch tells of some kinds
             if await self._look(kind, namespace, name) is None:
                 return await self._create(kind, asked)
             raise
+
+    async def _wait_for_turn(self, kind: Kind, seen: Object, part: str, asked: Any) -> None:
+        """Raises ContestedError; see `contests`."""
+        what = uid_of(seen), part
+        if not self._contests.is_write_back(what, asked, seen):
+            return
+        wait = self._contests.pending(what)
+        if wait is None:
+            live = await self._look(kind, *key_of(seen))
+            wait = self._contests.judge(what, live) if live is not None and uid_of(live) == uid_of(seen) else 0.0
+            if wait:
+                log.warning("%s", ContestedError(f"{kind.kind} {name_of(seen)}", wait))
+        if wait:
+            raise ContestedError(f"{kind.kind} {name_of(seen)}", wait)
 
     async def _repair(self, kind: Kind, asked: Object, found: Object) -> Object:
         """An apply, which leaves what others have added; then that goes, or else is left for a while."""
@@ -111,6 +146,7 @@ class KubeCluster:
             answer = await self._write(kind, path, patch, MERGE)
             rest = difference(asked, answer)
         self._remember(uid, rest)
+        self._contests.wrote((uid, ""), asked, answer)
         return answer
 
     def _is_left(self, what: str, missing: Object) -> bool:
@@ -124,16 +160,19 @@ class KubeCluster:
         if left:
             self._left[what] = now, left
 
-    async def replace(self, body: Object, seen: Object) -> Object:
+    async def replace(self, body: Object, seen: Object, cause: str = "") -> Object:
         """Compare and swap by UID and resourceVersion. Raises ConflictError where it is not what was seen."""
-        kind = _kind(body)
+        kind, asked = _kind(body), cause or [body.get("data"), body.get("immutable")]
+        await self._wait_for_turn(kind, seen, "", asked)
         patch = merge_patch(body, seen, ("data", "immutable"))
         patch["metadata"] = {key: meta(seen)[key] for key in ("uid", "resourceVersion")}
         try:
-            return await self._write(kind, path_of(kind, *key_of(body)), patch, MERGE)
+            answer = await self._write(kind, path_of(kind, *key_of(body)), patch, MERGE)
         except ConflictError:
             await self._look(kind, *key_of(body))  # so that the next try goes by what is
             raise
+        self._contests.wrote((uid_of(seen), ""), asked, answer)
+        return answer
 
     async def write_status(self, kind: Kind, seen: Object, status: Object) -> None:
         """Sets the whole status, by server-side apply, so that what is left out goes; what others have added goes
@@ -147,6 +186,7 @@ class KubeCluster:
             "status": status,
         }
         path, left = path_of(kind, namespace, name, "status"), f"{uid_of(seen)}/status"
+        await self._wait_for_turn(kind, seen, "status", status)
         try:
             answer = await self._write(kind, path, body)
             added = merge_patch(body, answer, ("status",))
@@ -154,6 +194,7 @@ class KubeCluster:
                 same = {key: meta(answer)[key] for key in ("uid", "resourceVersion")}
                 answer = await self._write(kind, path, {**added, "metadata": same}, MERGE)
                 self._remember(left, merge_patch(body, answer, ("status",)))
+            self._contests.wrote((uid_of(seen), "status"), status, answer)
         except ApiError as error:
             if error.status != 404:
                 raise
@@ -206,7 +247,9 @@ class KubeCluster:
         if self._feed.was_deleted(kind, key_of(body)) and not await self._has_owner(body):
             raise ConflictError(f"{kind.kind} {name_of(body)} went with its owner")
         fresh = {**body, "metadata": {**meta(body), "resourceVersion": ABSENT}}
-        return await self._write(kind, path_of(kind, *key_of(body)), fresh)
+        answer = await self._write(kind, path_of(kind, *key_of(body)), fresh)
+        self._contests.wrote((uid_of(answer), ""), body, answer)
+        return answer
 
     async def _has_owner(self, body: Object) -> bool:
         """A child that is gone may have gone with its owner, of which the news comes by another watch."""

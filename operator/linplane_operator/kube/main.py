@@ -20,7 +20,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from linplane_api import names
 from linplane_api.kinds import MODEL_SERVER, OURS, Kind
 
-from ..affected import WorkKey, every_key
+from ..affected import WorkKey, every_key, owners
 from ..budget import Budget
 from ..compile.objects import Object, Settings
 from ..queue import WorkQueue
@@ -84,7 +84,9 @@ class Operator:
         budget = Budget(self._clock)
         self._queue = WorkQueue(self._work, self._failed, random.Random())  # noqa: S311 - spreads retries
         self._feed = Feed(self._world, self._queue.add)
-        self._cluster = KubeCluster(self._client, self._world, self._events.tell, self._feed, self._clock)
+        self._cluster = KubeCluster(
+            self._client, self._world, self._events.tell, self._feed, self._clock, later=self._ask_later
+        )
         self._reconciler = Reconciler(
             self._world, self._cluster, options.settings, now=now, budget=budget, ask=self._ask
         )
@@ -246,6 +248,10 @@ class Operator:
         """Takes what a list of Kopf's tells of."""
         self._feed.seen(kind, body)
         self._watches.told(kind, body)
+
+    def _ask_later(self, child: Object, seconds: float) -> None:
+        for key in owners(key_of(child)[0], child):
+            self._queue.add_after(seconds, key)
 
     def _ask(self, key: WorkKey) -> None:
         self._queue.add((key,))

@@ -48,7 +48,7 @@ class LocalCluster:
         status = {"status": before["status"]} if "status" in before else {}
         return self._store.update(kind, before, {**body, **status})
 
-    async def replace(self, body: Object, seen: Object) -> Object:
+    async def replace(self, body: Object, seen: Object, cause: str = "") -> Object:  # noqa: ARG002
         """Compare and swap. Raises ConflictError where it is not what was seen."""
         kind = _kind(body)
         before = self._store.get(kind, name_of(body))

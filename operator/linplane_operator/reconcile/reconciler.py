@@ -7,7 +7,7 @@ from linplane_api.canonical import FormatError
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, Kind
 
 from ..affected import WorkKey
-from ..cluster import Cluster, NamespaceTerminatingError
+from ..cluster import Cluster, ContestedError, NamespaceTerminatingError
 from ..compile.conditions import unreadable
 from ..compile.objects import Settings
 from ..lookout import Lookout
@@ -51,6 +51,8 @@ class Reconciler:
         """Reconciles one key; says after how many seconds to look again."""
         try:
             return await self._reconcile(key)
+        except ContestedError as error:
+            return error.seconds
         except NamespaceTerminatingError:  # what is in it is deleted, and each deletion is reconciled
             return None
 

@@ -63,7 +63,7 @@ class RoutingWriter:
         """Brings the routing ConfigMap up to date; says when to come again where the budget of writes is used up.
 
         Raises ConflictError where something has changed meanwhile, NameTakenError where a ConfigMap of that name is
-        somebody else's, RefusedError as `Cluster.create`.
+        somebody else's, RefusedError as `Cluster.create`, ContestedError as `Cluster.replace`.
         """
         key = namespace, name_of(server)
         try:
@@ -96,12 +96,14 @@ class RoutingWriter:
             return until_grace
         if routing and routing.body.get("immutable"):  # it is left to people to delete it
             raise RefusedError(f"ConfigMap {name_of(routing.body)} {IMMUTABLE}")
-        await self._confirm(namespace, wanted, _changed(wanted, entries))
+        changed = _changed(wanted, entries)
+        made_of = await self._confirm(namespace, wanted, changed)
         wait = self._budget(f"{namespace}/{name}")
         if wait > 0:
             return sooner(wait, until_grace)
         if routing:
-            await self._cluster.replace({**routing.body, "data": data}, routing.body)
+            cause = repr((sorted(data), [wanted[route].revision for route in changed], made_of))
+            await self._cluster.replace({**routing.body, "data": data}, routing.body, cause)
         else:
             await self._create(make_routing(server, data), server)
         self._survey.routing(namespace, name)  # remembered at once: it may be deleted before it is read again
@@ -147,9 +149,11 @@ class RoutingWriter:
                 kept.add(name)
         return kept
 
-    async def _confirm(self, namespace: str, wanted: dict[str, Wanted], changed: list[str]) -> None:
-        """Raises ConflictError where a view is behind what a changed document is made of: it would take back what
-        another operator, or the one before this, has brought about and confirmed.
+    async def _confirm(
+        self, namespace: str, wanted: dict[str, Wanted], changed: list[str]
+    ) -> list[tuple[str, int, bool] | None]:
+        """The editions of what changed documents are made of. Raises ConflictError where a view is behind one: it would
+        take back what another operator, or the one before this, has brought about and confirmed.
         """
         documents = [wanted[n].document for n in changed]
         inputs = {(LINEAR_MODEL, names.model_object_name(d.model, v)) for d in documents for v in _named(d)}
@@ -161,6 +165,7 @@ class RoutingWriter:
             for (kind, n), now in zip(some, live, strict=True):
                 if _edition(seen[kind, n]) != _edition(now):
                     raise ConflictError(f"{kind.kind} {n} has changed meanwhile")
+        return [_edition(body) for body in seen.values()]
 
     async def _create(self, body: Object, server: Object) -> None:
         try:

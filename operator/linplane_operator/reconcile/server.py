@@ -9,7 +9,7 @@ from linplane_api.kinds import MODEL_ROUTE, MODEL_SERVER, REPLICA_REPORT
 from linplane_api.resources import ModelServerSpec, parse_spec, plain
 
 from ..affected import WorkKey
-from ..cluster import NameTakenError, RefusedError
+from ..cluster import ContestedError, NameTakenError, RefusedError
 from ..compile.access import make_server_access, make_server_network
 from ..compile.conditions import settle
 from ..compile.model import LOOK_AGAIN
@@ -65,6 +65,8 @@ class ServerReconciler:
         try:
             try:
                 wait = await self._routing.write(namespace, server, routes)
+            except ContestedError as error:
+                wait = error.seconds
             except RefusedError as error:  # the replicas go on with what they have, and are looked after
                 problem = problem_of(error)
             refused = await self._apply_children(server)

@@ -57,9 +57,9 @@ class Recorder:
         with self._write("apply", body):
             return await self._inner.apply(body)
 
-    async def replace(self, body: Object, seen: Object) -> Object:
+    async def replace(self, body: Object, seen: Object, cause: str = "") -> Object:
         with self._write("replace", body):
-            return await self._inner.replace(body, seen)
+            return await self._inner.replace(body, seen, cause)
 
     async def write_status(self, kind: Kind, seen: Object, status: Object) -> None:
         judge_conditions(status.get("conditions") or ())

@@ -1,0 +1,169 @@
+"""An operator and a newer one at once, as for a moment in each upgrade: they agree, or write less and less."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.kinds import CRD
+from integration.cluster.objects import route, version
+from integration.faults.crashes import Laboratory
+from integration.faults.lane import Lane
+from integration.faults.proxy import Call, Proxy
+from integration.faults.workloads import TRAINING, all_is_well, by_hand, one_replica
+from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE
+from support import eventually, sized
+
+ROOT = Path(__file__).parents[3]
+PACKAGES = ("crds/linplane_api", "operator/linplane_operator", "operator/linplane_cli")
+CRD_NAME = "linearmodels.linplane.dev"
+NEWER = {
+    "linplane_api/resources.py": [
+        ("    job: JobSettings | None = None\n", "    keep_sums: bool = False\n"),
+        ("    trained_at: str | None = None\n", "    fitted_by: str | None = None\n"),
+    ],
+    "linplane_operator/compile/model_status.py": [
+        ("        trained_at=file.trained_at,\n", "        fitted_by='QR',\n"),
+    ],
+}
+"""One more field in the spec, with a default, and one more in the status: path -> a line, and what is put before it."""
+OTHER_WORDS = {
+    "linplane_operator/compile/model.py": [
+        ("    samples = verdict.file", "    verdict = replace(verdict, name=f'ConfigMap {verdict.name}')\n"),
+    ],
+}
+"""It words a condition otherwise."""
+
+pytestmark = pytest.mark.timeout(420)
+
+
+@dataclass(frozen=True)
+class Size:
+    """How long both are let alone, and then watched, in seconds."""
+
+    alone: float
+    watched: float
+
+
+SIZE = sized("size", short=Size(3, 4), full=Size(60, 60))
+
+
+class Newer:
+    """A copy of the operator that was changed, on the same namespace, behind a proxy of its own."""
+
+    def __init__(self, laboratory: Laboratory, lane: Lane, folder: Path, *changes: dict[str, Any]) -> None:
+        self.log = folder / "newer.log"
+        code = folder / "newer"
+        for package in PACKAGES:
+            shutil.copytree(ROOT / package, code / Path(package).name, ignore=shutil.ignore_patterns("__pycache__"))
+        for path, edits in [item for change in changes for item in change.items()]:
+            text = (code / path).read_text()
+            for old, new in edits:
+                assert text.count(old) == 1, (path, old)
+                text = text.replace(old, new + old)
+            (code / path).write_text(text)
+        self.proxy = Proxy(laboratory.proxies, lane.plane)
+        kubeconfig = folder / "newer.kubeconfig"
+        lane.plane.write_kubeconfig(kubeconfig, lane.token, self.proxy.url, lane.namespace)
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            port = str(sock.getsockname()[1])
+        command = [sys.executable, "-m", "linplane_cli", "operator", "--kubeconfig", str(kubeconfig)]
+        command += ["--namespace", lane.namespace, "--health-host", "127.0.0.1", "--health-port", port]
+        with self.log.open("ab") as log:
+            environment = {**os.environ, "PYTHONPATH": str(code)}
+            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.proxy.close()
+
+
+@contextmanager
+def newer_crd(lane: Lane) -> Iterator[None]:
+    """The CRD of the newer release, which is upgraded first."""
+    before = lane.admin.get(CRD, CRD_NAME)
+    place = "/spec/versions/0/schema/openAPIV3Schema/properties"
+    training = f"{place}/spec/properties/training/properties/keepSums"
+    added = [
+        {"op": "add", "path": training, "value": {"type": "boolean", "default": False}},
+        {"op": "add", "path": f"{place}/status/properties/fittedBy", "value": {"type": "string"}},
+    ]
+    lane.admin.patch(CRD, CRD_NAME, added)
+    try:
+        yield
+    finally:
+        lane.admin.patch(CRD, CRD_NAME, {"spec": before["spec"]})
+
+
+@contextmanager
+def both(laboratory: Laboratory, folder: Path, *changes: dict[str, Any]) -> Iterator[tuple[Lane, Newer]]:
+    """A trained version, one by hand, a route; the newer operator has seen and written all of it."""
+    lane = laboratory.lane(folder)
+    try:
+        lane.apply(one_replica(), version("v1", training=TRAINING), *by_hand("v2"), route("v1"))
+        all_is_well(lane)
+        with newer_crd(lane):
+            newer = Newer(laboratory, lane, folder, *changes)
+            try:
+                eventually(lambda: fitted_by(lane, "iris-v1") == fitted_by(lane, "iris-v2") == "QR", 60)
+                yield lane, newer
+            finally:
+                newer.close()
+    finally:
+        lane.close()
+
+
+def fitted_by(lane: Lane, name: str) -> object:
+    """What the newer one alone knows."""
+    return lane.get(LINEAR_MODEL, name)["status"].get("fittedBy")
+
+
+def writes(lane: Lane, newer: Newer) -> list[Call]:
+    return [*lane.proxy.writes(), *newer.proxy.writes()]
+
+
+@SIZE
+def test_one_more_field_makes_no_contest(laboratory: Laboratory, tmp_path: Path, size: Size) -> None:
+    """What is trained stays as it was, a switch takes effect, what the newer one tells stays; then neither writes."""
+    with both(laboratory, tmp_path, NEWER) as (lane, newer):
+        digest = lane.get(LINEAR_MODEL, "iris-v1")["status"]["digest"]
+        for name in ("v2", "v1"):
+            lane.edit(MODEL_ROUTE, "iris", version=name)
+            lane.comes_to(MODEL_ROUTE, "iris", "Ready", "True")
+        all_is_well(lane)
+        time.sleep(size.alone)
+        before = len(writes(lane, newer))
+        time.sleep(size.watched)
+        assert [call.what for call in writes(lane, newer)[before:]] == []
+        assert fitted_by(lane, "iris-v1") == fitted_by(lane, "iris-v2") == "QR"
+        assert lane.get(LINEAR_MODEL, "iris-v1")["status"]["digest"] == digest
+        assert newer.process.poll() is None
+        assert "Traceback" not in newer.log.read_text()
+        assert lane.tracebacks() == []
+
+
+@SIZE
+def test_a_contest_calms_down(laboratory: Laboratory, tmp_path: Path, size: Size) -> None:
+    """They word a condition in two ways. Each write-back waits twice as long, and what users ask for does not."""
+    with both(laboratory, tmp_path, NEWER, OTHER_WORDS) as (lane, newer):
+        began = time.monotonic()
+        time.sleep(size.alone + size.watched)
+        contested = [c for c in writes(lane, newer) if c.changed and c.name == "iris-v1" and c.subresource == "status"]
+        print(f"{len(contested)} writes of one status in {time.monotonic() - began:.0f} s")
+        assert len(contested) < 40
+        before = len(writes(lane, newer))
+        lane.edit(MODEL_ROUTE, "iris", version="v2")
+        lane.comes_to(MODEL_ROUTE, "iris", "Ready", "True", timeout=10)
+        assert lane.versions("iris", {"x": 1.0}) == {"v2"}
+        time.sleep(size.watched)
+        assert len(writes(lane, newer)) - before < 30

@@ -160,7 +160,7 @@ def test_a_contest_calms_down(laboratory: Laboratory, tmp_path: Path, size: Size
         time.sleep(size.alone + size.watched)
         contested = [c for c in writes(lane, newer) if c.changed and c.name == "iris-v1" and c.subresource == "status"]
         print(f"{len(contested)} writes of one status in {time.monotonic() - began:.0f} s")
-        assert len(contested) < 40
+        assert len(contested) < 20
         before = len(writes(lane, newer))
         lane.edit(MODEL_ROUTE, "iris", version="v2")
         lane.comes_to(MODEL_ROUTE, "iris", "Ready", "True", timeout=10)

@@ -215,17 +215,20 @@ def test_every_child_that_is_edited_is_as_it_was(site: Site, edits: list[Edit]) 
 
 
 def test_what_is_added_to_a_status_goes_and_then_there_is_rest(site: Site) -> None:
-    """Nothing is written at all, although the operator looks at everything."""
-    odd = {
-        "type": "Odd",
-        "status": "True",
-        "reason": "Odd",
-        "message": "",
-        "lastTransitionTime": "2026-01-01T00:00:00Z",
-    }
-    for kind, name in ((LINEAR_MODEL, "iris-v1"), (MODEL_ROUTE, "iris"), (MODEL_SERVER, "default")):
-        site.admin.patch(kind, name, [add("/status/conditions/-", odd)], site.namespace, "status")
+    """But for conditions of a type that this operator doesn't know, which may be a newer one's. Then nothing is written
+    at all, although the operator looks at everything.
+    """
+    odd = {"status": "True", "reason": "Odd", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    later = {**odd, "type": "Later", "reason": "Later"}
+    for kind, name, other in (
+        (LINEAR_MODEL, "iris-v1", "Servable"),
+        (MODEL_ROUTE, "iris", "Trained"),
+        (MODEL_SERVER, "default", "Withdrawn"),
+    ):
+        for added in (later, {**odd, "type": other}):
+            site.admin.patch(kind, name, [add("/status/conditions/-", added)], site.namespace, "status")
         eventually(lambda: "Odd" not in str(site.get(kind, name)["status"]), 35, 0.1)  # noqa: B023
+        assert later in site.get(kind, name)["status"]["conditions"]
 
     def rest() -> bool:
         mark, before = site.plane.audit.mark(), reconciled()

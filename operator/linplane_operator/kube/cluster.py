@@ -106,6 +106,9 @@ class KubeCluster:
         missing = difference(asked, found)
         if not missing or self._is_left(uid_of(found), missing):
             return found
+        return await self._repair_in_turn(kind, asked, found)
+
+    async def _repair_in_turn(self, kind: Kind, asked: Object, found: Object) -> Object:
         try:
             await self._wait_for_turn(kind, found, "", asked)
             return await self._repair(kind, asked, found)
@@ -113,7 +116,7 @@ class KubeCluster:
             self._later(found, error.seconds)
             return found
         except ConflictError:  # it changed or went meanwhile, which no watch tells of some kinds
-            if await self._look(kind, namespace, name) is None:
+            if await self._look(kind, *key_of(asked)) is None:
                 return await self._create(kind, asked)
             raise
 

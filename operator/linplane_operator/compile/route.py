@@ -92,7 +92,7 @@ def _converged(entry: Entry | None, current: bool, replicas: Acknowledged) -> Co
     if replicas.converged:
         return condition(kind, Reason.CONVERGED, f"{replicas.summary} replicas have loaded {entry.revision[:19]}")
     if not replicas.total:
-        return condition(kind, Reason.NO_REPLICAS, "no replica is ready")
+        return condition(kind, Reason.NO_REPLICAS, "no replica is ready: see the conditions of the ModelServer")
     reason = Reason.REJECTED if replicas.rejected else Reason.REPLICAS_BEHIND
     return condition(kind, reason, replicas.problem)
 

@@ -131,6 +131,17 @@ def test_what_the_api_server_refuses(site: Site) -> None:
     site.comes_to(MODEL_SERVER, "default", "Ready", "True")
 
 
+def test_a_deletion_that_waits_for_a_finalizer_is_told(site: Site) -> None:
+    site.apply({**route("v1"), "metadata": {"name": "held", "finalizers": ["example.com/audit"]}})
+    site.comes_to(MODEL_ROUTE, "held", "Ready", "True")
+    site.kubectl("delete", "mroute", "held", "--wait=false")
+    message = site.comes_to(MODEL_ROUTE, "held", "Ready", "False", "Deleting")
+    assert message == "its deletion waits for finalizers: example.com/audit"
+    assert "trafficSummary" not in site.get(MODEL_ROUTE, "held")["status"]
+    site.kubectl("patch", "mroute", "held", "--type=merge", "-p", '{"metadata": {"finalizers": null}}')
+    eventually(lambda: site.get_or_none(MODEL_ROUTE, "held") is None)
+
+
 def test_no_replicas_is_what_was_asked_for(site: Site) -> None:
     site.kubectl("scale", "mserver", "default", "--replicas=0")
     assert site.comes_to(MODEL_SERVER, "default", "Ready", "False", "NoReplicas") == "replicas is 0"

@@ -1,6 +1,6 @@
 """What other tools make of Linplane's objects: kstatus (Helm 4, Flux) and Argo CD's Lua.
 
-Two small Go programs, beside this file. They are built into the user's cache folder at their first use, in less than a
+Two small Go programs in this folder. They are built into the user's cache folder at their first use, in less than a
 minute, and again after a change of their source.
 """
 

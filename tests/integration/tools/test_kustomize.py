@@ -97,7 +97,7 @@ OVERLAY: Object = {
 
 
 def write(folder: Path, kustomization: Object) -> Path:
-    """A folder with the shipped configuration beside its kustomization, as the documentation says."""
+    """A folder with the shipped configuration next to its kustomization, as the documentation says."""
     folder.mkdir()
     shutil.copy(CONFIGURATION, folder)
     (folder / "kustomization.yaml").write_text(json.dumps(kustomization))

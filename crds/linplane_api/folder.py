@@ -35,11 +35,12 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
 
 
 def write_routing(folder: Path, routing: RoutingMap, before: RoutingMap | None = None) -> None:
-    """Makes `routing` the folder's current state, and removes what earlier states, or a crash, left. Raises OSError.
+    """Makes `routing` the folder's current state, and removes what earlier states, or a crash, left. The folder is made
+    if it lacks; raises OSError, also if the one that it is in does not exist.
 
     `before` is what the current state holds: a file that stays the same is linked, which costs a tenth of writing it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     new = Path(tempfile.mkdtemp(dir=folder, prefix="..state-"))
     link = folder / f"{new.name}.link"
     try:

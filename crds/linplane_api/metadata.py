@@ -69,7 +69,6 @@ def _is(line: bytes, model: str, version: str, digest: str) -> bool:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[BinaryIO]:
-    path.parent.mkdir(parents=True, exist_ok=True)
     with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "r+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)  # released with the file, also by a crash
         yield file

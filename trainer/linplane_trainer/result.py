@@ -34,7 +34,9 @@ class FileResult:
     """An artifact file, or `error.json` beside where it would be."""
 
     def __init__(self, path: Path) -> None:
-        """`path` is the artifact's; nothing is written yet. One Job has one path."""
+        """`path` is the artifact's, in a folder that exists and is never made here: where it is gone, it was moved
+        away, and an empty one in its place would look like a folder whose files were deleted. One Job has one path.
+        """
         self._path, self._error = path, path.with_name(ERROR_KEY)
 
     def succeeded(self, artifact_file: bytes) -> None:
@@ -51,7 +53,6 @@ class FileResult:
 
     def _clean(self) -> None:
         """Removes what a killed run left half-written, hidden beside the two files."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         for name in (self._path.name, self._error.name):
             for left in self._path.parent.glob(f".{name}.*"):
                 left.unlink(missing_ok=True)

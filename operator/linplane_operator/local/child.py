@@ -13,7 +13,9 @@ MAX_LOG_BYTES = 1 << 20
 async def start_child(
     module: str, args: Sequence[str], log: Path, fds: Sequence[int] = ()
 ) -> asyncio.subprocess.Process:
-    """Starts `python -m MODULE ARGS` with one BLAS thread; what it prints goes to `log`. Raises OSError."""
+    """Starts `python -m MODULE ARGS` with one BLAS thread; what it prints goes to `log`, in a folder that is there.
+    Raises OSError.
+    """
     _make_room(log)
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     with log.open("ab") as output:
@@ -33,7 +35,6 @@ async def start_child(
 
 
 def _make_room(log: Path) -> None:
-    log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
         log.replace(log.with_name(f"{log.name}.1"))
 

@@ -1,6 +1,7 @@
 """The files of one folder, looked at again and again: which of them changed, what objects they hold, what is wrong.
 
-A file that cannot be read, or is not whole yet, disturbs no other, and keeps what it held before.
+A file that cannot be read, or is not whole yet, disturbs no other, and keeps what it held before. A folder that was
+replaced (a link that was swapped, a volume that was unmounted) is believed once a file in it holds an object.
 """
 
 import time
@@ -53,16 +54,29 @@ class Files:
         """Those that the last look found saved anew with the same objects in it."""
         self.missing = ""
         """Why the folder itself cannot be read, empty where it can."""
+        self.unproven = True
+        """The folder is new, or another one than before, and no file in it holds an object so far: what it lacks is
+        no deletion.
+        """
+        self._identity: Signature = ()
 
     def look(self) -> bool:
         """Takes up what changed, and says whether anything did. Cheap where nothing changed."""
         was_missing, self.missing = self.missing, ""
         try:
+            found = self._folder.stat()
             names = [p.name for p in self._folder.iterdir() if p.suffix in SUFFIXES and not p.name.startswith(".")]
         except OSError as error:
             self.missing = error.strerror or type(error).__name__
+            self._identity = ()
             return self.missing != was_missing
         changed = was_missing != ""
+        if self._identity != (found.st_dev, found.st_ino):
+            changed |= self._identity != ()
+            self._identity = (found.st_dev, found.st_ino)
+            self.unproven = True
+            for file in self.read.values():
+                file.signature = ()  # of the folder before: to be read again
         self.saved_again.clear()
         self.unsettled.clear()
         for gone in self.read.keys() - set(names):
@@ -77,6 +91,8 @@ class Files:
                 continue
             self._take_up(name, signature, problem)
             changed = True
+        if self.unproven:
+            self.unproven = not any(f.signature and f.documents and not f.problem for f in self.read.values())
         return changed
 
     def _take_up(self, name: str, signature: Signature, problem: str) -> None:
@@ -98,7 +114,7 @@ class Files:
             return (
                 error.errno or 0,
             ), "is a symbolic link to nothing" if broken else f"cannot be read: {error.strerror}"
-        signature = (found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_mode)
+        signature = (found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_mode, found.st_dev)
         if not S_ISREG(found.st_mode):
             return signature, "is not a regular file"
         return signature, f"is larger than {MAX_BYTES >> 20} MiB" if found.st_size > MAX_BYTES else ""

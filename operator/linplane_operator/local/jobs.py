@@ -115,7 +115,7 @@ class Jobs:
     def _lay_out(self, spec: Object, folder: Path) -> None:
         """The data volume: the keys of the user's ConfigMap as files, and nothing of an earlier attempt."""
         shutil.rmtree(folder, ignore_errors=True)
-        (folder / "data").mkdir(parents=True)
+        self._layout.make(folder / "data")
         for volume in spec["template"]["spec"]["volumes"]:
             source = volume.get("configMap")
             data = (self._store.get(CONFIG_MAP, source["name"]) or {}).get("data") or {} if source else {}

@@ -1,5 +1,6 @@
 """Where things are in the state folder."""
 
+import errno
 import re
 import shutil
 from dataclasses import dataclass
@@ -54,6 +55,21 @@ class Layout:
         """One folder a training."""
         return self.root / "jobs"
 
+    @property
+    def retained(self) -> Path:
+        """One file for each deleted version whose artifact can still be taken back."""
+        return self.root / "retained"
+
+    def make(self, folder: Path) -> None:
+        """Makes a folder and those above it up to the state folder, which is never made anew here: it may lie in a
+        folder of manifests that was moved away. Raises OSError.
+        """
+        if not self.root.is_dir():
+            raise FileNotFoundError(errno.ENOENT, "the state folder is gone", str(self.root))
+        inner = folder.relative_to(self.root)
+        for part in (*reversed(inner.parents[:-1]), inner):
+            (self.root / part).mkdir(exist_ok=True)
+
     def object_file(self, kind: Kind, name: str) -> Path:
         """The file of one object."""
         return self.objects / kind.plural / f"{name}.json"
@@ -68,7 +84,7 @@ class Layout:
 
     def set_aside(self, path: Path) -> Path:
         """Moves a file that cannot be read out of the way, and says where it is now."""
-        self.damaged.mkdir(parents=True, exist_ok=True)
+        self.make(self.damaged)
         place = self.damaged / f"{path.parent.name}-{path.name}"
         number = 1
         while place.exists():
@@ -78,7 +94,7 @@ class Layout:
 
     def sweep(self) -> None:
         """Removes what a killed process left half-written. Only for the one who holds the lock."""
-        folders = (self.root, *self.objects.glob("*"), *(self.root / "servers").glob("*"))
+        folders = (self.root, self.retained, *self.objects.glob("*"), *(self.root / "servers").glob("*"))
         for path in (path for folder in folders for path in folder.glob(".*")):
             if _TEMPORARY.fullmatch(path.name) and path.is_file():
                 path.unlink(missing_ok=True)

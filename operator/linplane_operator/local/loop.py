@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import random
@@ -27,8 +28,9 @@ from .judging import warm
 from .layout import Layout
 from .manifests import Manifests
 from .record import Record
+from .retained import Retained
 from .servers import Access, Server
-from .start import BIND_SECONDS, check_folder, check_token, listen, take_state, url_of
+from .start import BIND_SECONDS, check_folder, check_token, listen, make_state, take_state, url_of
 from .store import Store
 from .story import Line, Story, Tell
 
@@ -52,6 +54,13 @@ class Options:
     trainers: int | None = None
 
 
+def cores() -> int:
+    """How many this process may use; how many there are, on a system that does not tell (macOS)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def utc_now() -> datetime:
     """The clock."""
     return datetime.now(UTC)
@@ -65,12 +74,15 @@ class Loop:
         self._options = options
         self._tell = tell
         self._now = now
-        self._layout = Layout(options.state.absolute())
+        self._layout = Layout(
+            options.state.resolve()
+        )  # once: the folder that it may lie in may be a link that is swapped
         self._world = World()
         self._store = Store(self._layout, self._world, now, self._changed)
         self._story = Story(tell, lambda route: curl_line(route, self._store))
         self._queue = WorkQueue(self._work, self._failed, random.Random())  # noqa: S311 - spreads retries
-        self._manifests = Manifests(options.folder, self._store, tell)
+        self._retained = Retained(self._layout, self._store, now, tell)
+        self._manifests = Manifests(options.folder, self._store, self._retained, tell)
         self._record = Record(self._layout.metadata)
         self._todo = {"jobs", "config", "problems"}
         self._troubles: dict[str, str] = {}
@@ -83,9 +95,9 @@ class Loop:
         """
         check_folder(self._options.folder)
         check_token(self._options.token_file)
-        lock, unclean = take_state(self._layout, self._options.folder)
-        with lock, contextlib.ExitStack() as stack:
-            stack.callback(lock.truncate, 0)
+        self._lock, unclean = take_state(self._layout, self._options.folder)
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._unlock)
             patience = BIND_SECONDS if unclean else 0.0
             public = stack.enter_context(await listen(self._options.host, self._options.port, patience))
             admin = stack.enter_context(await listen(self._options.host, self._options.admin_port, patience))
@@ -95,6 +107,10 @@ class Loop:
             self._prepare(Access(public, admin, self._options.token_file), url_of(public))
             started(url_of(public), url_of(admin))
             await self._serve()
+
+    def _unlock(self) -> None:
+        with self._lock:
+            self._lock.truncate(0)
 
     def _asked_to_stop(self) -> None:
         if self._stop.is_set():
@@ -114,11 +130,12 @@ class Loop:
         self._reconciler = Reconciler(
             self._world, LocalCluster(self._store, url, self._tell), settings, now=self._now, ask=self._ask
         )
-        slots = self._options.trainers or len(os.sched_getaffinity(0))
+        slots = self._options.trainers or cores()
         self._jobs = Jobs(self._layout, self._store, slots, self._now, self._tell)
         self._server = Server(self._layout, self._store, access, self._now, self._tell)
         self._layout.sweep()
         damaged = self._store.load()
+        self._retained.load()
         for (kind, name), place in damaged.items():
             self._tell(Line("damaged", f"the state of {kind} {name} could not be read: moved to {place}", "warning"))
         if (CONFIG_MAP.kind, names.routing_name(names.DEFAULT_SERVER)) in damaged:
@@ -158,16 +175,44 @@ class Loop:
         """Looks at the manifests and the processes; what the disk refuses is told, and tried again."""
         while True:
             self._look_at_manifests()
+            self._attempt("state", self._keep_state)
+            self._do("rewrite", self._rewrite_state)
             self._do("jobs", self._jobs.look)
             self._do("config", self._server.write_config)
             self._do("problems", self._write_problems)
             self._attempt("server", self._server.look)
             self._attempt("metadata", self._record.write)
+            self._attempt("retained", self._retained.expire)
             await asyncio.sleep(TROUBLE_SECONDS if self._troubles else LOOK_SECONDS)
 
     def _look_at_manifests(self) -> None:
         if self._attempt("manifests", self._manifests.look):
             self._todo.add("problems")
+
+    def _keep_state(self) -> None:
+        """Makes the state folder again if it was lost with an earlier folder of manifests. Raises OSError while that
+        is gone as well: it may come back, with the state in it.
+        """
+        root = self._layout.root
+        if root.is_dir():
+            return
+        if not self._manifests.believed:
+            raise FileNotFoundError(
+                errno.ENOENT, "the state folder is gone, and changes wait until it is back", str(root)
+            )
+        make_state(root)
+        before = self._lock
+        self._lock, _ = take_state(self._layout, self._options.folder)
+        before.close()
+        self._todo.add("rewrite")
+
+    def _rewrite_state(self) -> None:
+        self._store.write_all()
+        self._server.rewrite_config()
+        for body in self._world.all(CONFIG_MAP):
+            self._record.note(body)
+        self._todo.add("problems")
+        self._tell(Line("warning", f"the state folder {self._layout.root} was gone, and is written again", "warning"))
 
     def _do(self, name: str, action: Callable[[], None]) -> None:
         """Does what is to be done; what fails stays to be done."""

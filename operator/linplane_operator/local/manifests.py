@@ -1,33 +1,36 @@
 """A folder of manifests as `kubectl apply` and `kubectl delete`: saving a file applies it, deleting it deletes.
 
-Nothing is lost to a bad file: what it held stays as it was accepted last, and the problem names file, line and field.
+Nothing is lost to a mistake. An object leaves only if its file is gone, or if the file holds it no longer and
+everything in that file is accepted (kubectl prunes nothing after an error either). Until then what the file held
+stays as it was accepted last, and the problem names file, line and field.
 """
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from linplane_api import names
 from linplane_api.conditions import ConditionType
-from linplane_api.kinds import BY_KIND, CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, Kind
+from linplane_api.kinds import JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, Kind
 from linplane_api.manifest import Document
-from linplane_api.validation import load_schemas
 
 from ..cluster import ConflictError
 from ..compile.conditions import holds
 from ..compile.objects import Object, meta, name_of, status_of, uid_of
 from ..compile.progress import has_ended
+from .documents import TAKEN, has_name, kind_of, not_understood
 from .files import Files, Problem
 from .judging import as_stored, content, is_simple, judge
+from .retained import Retained
 from .store import Store
 from .story import Line, Tell
 from .unused import unused_parts
 
-TAKEN = (CONFIG_MAP, LINEAR_MODEL, MODEL_SERVER, MODEL_ROUTE)
 GONE_SECONDS = 0.5  # editors replace a file by deleting it first, and people move objects from file to file
 
 LISTED_FILES = 5  # more that change at once are told in one line
+LISTED_OBJECTS = 3
 
 ObjectKey = tuple[str, str]  # kind, name
 
@@ -35,11 +38,14 @@ ObjectKey = tuple[str, str]  # kind, name
 class Manifests:
     """Keeps the store to what the files of a folder say. `clock` is monotonic, in seconds."""
 
-    def __init__(self, folder: Path, store: Store, tell: Tell, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, folder: Path, store: Store, retained: Retained, tell: Tell, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """`tell` gets what was applied and refused, each once."""
-        self._folder = folder.resolve()
+        self._folder = folder.absolute()  # not resolved: a link may be swapped
         self._files = Files(self._folder)
         self._store = store
+        self._retained = retained
         self._tell = tell
         self._clock = clock
         self._pending = True
@@ -53,6 +59,11 @@ class Manifests:
         """Every file was read as it is."""
         return not self._files.unsettled
 
+    @property
+    def believed(self) -> bool:
+        """The folder is there, and is a folder of manifests."""
+        return not self._files.missing and not self._files.unproven
+
     def look(self) -> bool:
         """Takes up what changed; returns whether the problems did. Cheap where nothing changed. Raises OSError where
         the store does: the next look goes on.
@@ -60,13 +71,8 @@ class Manifests:
         self._pending |= self._files.look()
         before = self.problems
         if self._pending:
-            found = {*self._apply(), *(f.problem for f in self._files.read.values() if f.problem)}
-            if self._files.missing:
-                text = f"the folder cannot be read ({self._files.missing}); all of it stays as it was"
-                found = {*before, Problem(str(self._folder), 1, "", text)}
-                self._absent.clear()  # it was the folder that went, a file at a time
+            self.problems = self._apply(before)
             self._pending = False
-            self.problems = sorted(found)
             self._report(before)
         self._delete_absent()
         return self.problems != before
@@ -79,27 +85,63 @@ class Manifests:
             if file in self._files.read or file == str(self._folder):
                 self._tell(Line("accepted", file, "good"))
 
-    def _apply(self) -> Iterator[Problem]:
+    def _apply(self, before: list[Problem]) -> list[Problem]:
+        """Applies the files; returns what is wrong with them, and with the folder."""
         if self._files.missing:
-            return
-        places = self._places()
+            text = f"the folder cannot be read ({self._files.missing}); all of it stays as it was"
+            self._absent.clear()  # it was the folder that went, a file at a time
+            return sorted({*before, Problem(str(self._folder), 1, "", text)})
+        homes = {
+            (kind.kind, name_of(body)): file
+            for kind in TAKEN
+            for body in self._store.all(kind)
+            if (file := _file_of(body))
+        }
+        places = self._places(homes)
+        found = [*self._apply_files(places, set(homes.values()))]
+        found += [file.problem for file in self._files.read.values() if file.problem]
+        if self._files.unproven:
+            self._absent.clear()
+            if homes and self.settled:
+                text = "the folder is not the one from before, and no file in it holds an object"
+                found.append(Problem(str(self._folder), 1, "", f"{text}; all of it stays as it was"))
+            return sorted(set(found))
+        self._note_absent(homes, places, {p.file for p in found})
+        return sorted(self._with_what_stays(set(found), homes, places))
+
+    def _apply_files(self, places: dict[ObjectKey, tuple[str, int]], homes: set[str]) -> Iterator[Problem]:
         applied: dict[str, Counter[str]] = {}
         for name, file in sorted(self._files.read.items()):
             counts: Counter[str] = Counter()
+            is_ours = name in homes or any(map(kind_of, file.documents))
             for document in file.documents:
-                place = places[document.key]
-                if place == (name, document.line):
-                    problems = self._take(name, document, counts)
-                else:
-                    problems = self._twice(name, document, place)
-                for field, message in problems:
+                for field, message in self._apply_one(name, document, places, counts, is_ours=is_ours):
                     yield Problem(name, document.line_of(field), field, message)
             if counts:
                 applied[name] = counts
         self._report_applied(applied)
-        self._note_absent(places.keys())
         for name in self._files.saved_again:
             self._try_again(name)
+
+    def _apply_one(
+        self,
+        file: str,
+        document: Document,
+        places: dict[ObjectKey, tuple[str, int]],
+        counts: "Counter[str]",
+        *,
+        is_ours: bool,
+    ) -> list[tuple[str, str]]:
+        """Applies one object, and returns its problems as field and message. `is_ours`: there are objects for local
+        mode in its file.
+        """
+        kind = kind_of(document)
+        if kind is None:
+            return self._pass_over(file, document, is_ours=is_ours)
+        place = places.get(document.key, (file, document.line))
+        if place != (file, document.line):
+            return self._twice(kind, file, document, place)
+        return self._take(kind, file, document, counts)
 
     def _report_applied(self, applied: dict[str, "Counter[str]"]) -> None:
         if len(applied) > LISTED_FILES:
@@ -107,37 +149,31 @@ class Manifests:
         for name, counts in applied.items():
             self._tell(Line("applied", f"{name}: {', '.join(f'{n} {what}' for what, n in counts.items())}"))
 
-    def _places(self) -> dict[ObjectKey, tuple[str, int]]:
+    def _places(self, homes: dict[ObjectKey, str]) -> dict[ObjectKey, tuple[str, int]]:
         """File and line of the document that counts for each object: the one in the file that it came from before,
         else the first.
         """
         found: dict[ObjectKey, tuple[str, int]] = {}
-        home: dict[ObjectKey, str] = {}
-        for kind in TAKEN:
-            for body in self._store.all(kind):
-                home[kind.kind, name_of(body)] = _file_of(body)
         for name, file in sorted(self._files.read.items()):
             for document in file.documents:
+                if kind_of(document) is None or not has_name(document.body):
+                    continue
                 known = found.get(document.key)
-                if known is None or (home.get(document.key) == name != known[0]):
+                if known is None or (homes.get(document.key) == name != known[0]):
                     found[document.key] = (name, document.line)
         return found
 
-    def _twice(self, file: str, document: Document, place: tuple[str, int]) -> list[tuple[str, str]]:
+    def _twice(self, kind: Kind, file: str, document: Document, place: tuple[str, int]) -> list[tuple[str, str]]:
         """What is wrong with the second of two objects of one name: in one file as a change of the first, or else
         that it is there.
         """
-        kind = _kind(document)
-        stored = self._store.get(kind, document.key[1]) if kind in TAKEN and file == place[0] else None
-        problems = judge(kind, document.body, stored) if kind and stored else []
+        stored = self._store.get(kind, document.key[1]) if file == place[0] else None
+        problems = judge(kind, document.body, stored) if stored else []
         kind_name = " ".join(document.key)
         return problems or [("metadata.name", f"{kind_name} stands in {place[0]}:{place[1]} as well; that one counts")]
 
-    def _take(self, file: str, document: Document, counts: "Counter[str]") -> list[tuple[str, str]]:
+    def _take(self, kind: Kind, file: str, document: Document, counts: "Counter[str]") -> list[tuple[str, str]]:
         """Judges and stores one object; returns its problems as field and message."""
-        kind = _kind(document)
-        if kind not in TAKEN:
-            return self._not_taken(file, document)
         stored = self._store.get(kind, document.key[1])
         if stored and self._accepted.get(document.key) == (document, uid_of(stored), meta(stored)["generation"]):
             return []
@@ -150,7 +186,7 @@ class Manifests:
                 return problems
             wanted = as_stored(kind, document.body, place, stored)
         try:
-            after = self._store.update(kind, stored, wanted) if stored else self._store.create(kind, wanted)
+            after = self._store.update(kind, stored, wanted) if stored else self._retained.create(kind, wanted)
         except ConflictError as error:
             return [("data", str(error))]
         if stored is None:
@@ -162,17 +198,15 @@ class Manifests:
         self._accepted[document.key] = (document, uid_of(after), meta(after)["generation"])
         return []
 
-    def _not_taken(self, file: str, document: Document) -> list[tuple[str, str]]:
-        body = document.body
-        if not isinstance(body.get("kind"), str) or not isinstance(body.get("apiVersion"), str):
-            artifact = "coefficients" in body or "artifact" in body
-            hint = "; an artifact goes into a ConfigMap that spec.weights names" if artifact else ""
-            return [("", f"an object with apiVersion, kind and metadata is needed{hint}")]
-        if body["apiVersion"].partition("/")[0] == names.GROUP:
-            problems = [(p.field, p.message) for p in load_schemas().judge(body)]
-            return problems or [("kind", f"a {body['kind']} is not applied by people; servers write it")]
-        self._note(Line("unused", f"{file}: {body['apiVersion']} {body['kind']} means nothing in local mode"))
-        return []
+    def _pass_over(self, file: str, document: Document, *, is_ours: bool) -> list[tuple[str, str]]:
+        """An object that is not taken: an error if it may be meant for local mode, else named once."""
+        problems = not_understood(document.body)
+        if not problems and is_ours and not has_name(document.body):
+            return [("metadata.name", "Required value")]
+        if not problems:
+            body = document.body
+            self._note(Line("unused", f"{file}: {body['apiVersion']} {body['kind']} means nothing in local mode"))
+        return problems
 
     def _note(self, line: Line) -> None:
         if line not in self._noted:
@@ -181,15 +215,32 @@ class Manifests:
 
     # ---- what is in no file any more ----
 
-    def _note_absent(self, seen: Collection[ObjectKey]) -> None:
-        kept = self._files.unsettled | {name for name, file in self._files.read.items() if file.problem}
-        found = {}
-        for kind in TAKEN:
-            for body in self._store.all(kind):
-                file, key = _file_of(body), (kind.kind, name_of(body))
-                if file and key not in seen and file not in kept:
-                    found[key] = self._absent.get(key, self._clock())
-        self._absent = found
+    def _note_absent(self, homes: dict[ObjectKey, str], seen: Iterable[ObjectKey], doubted: set[str]) -> None:
+        """What leaves, if it is still absent after a while: a file that is `doubted` keeps all that it held."""
+        kept = self._files.unsettled | doubted
+        gone = {key for key, file in homes.items() if file not in kept} - set(seen)
+        self._absent = {key: self._absent.get(key, self._clock()) for key in gone}
+
+    def _with_what_stays(
+        self, problems: set[Problem], homes: dict[ObjectKey, str], seen: Iterable[ObjectKey]
+    ) -> Iterator[Problem]:
+        """The first problem of each file says which objects the file keeps without holding them."""
+        listed = set(seen)
+        told: set[str] = set()
+        for problem in sorted(problems):
+            file = self._files.read.get(problem.file)
+            broken = file is not None and file.problem is not None
+            held = [
+                " ".join(key) for key, home in homes.items() if home == problem.file and (broken or key not in listed)
+            ]
+            if not held or problem.file in told:
+                yield problem
+                continue
+            told.add(problem.file)
+            more = [f"{len(held) - LISTED_OBJECTS} more"] if len(held) > LISTED_OBJECTS else []
+            shown = f"{', '.join(held[:LISTED_OBJECTS] + more)} {'stays' if len(held) == 1 else 'stay'}"
+            text = f"{problem.message}; {shown} as accepted before"
+            yield Problem(problem.file, problem.line, problem.field, text)
 
     def _delete_absent(self) -> None:
         due = [key for key, since in self._absent.items() if self._clock() - since >= GONE_SECONDS]
@@ -206,6 +257,7 @@ class Manifests:
             bare = {key: body[key] for key in ("apiVersion", "kind")} | {"metadata": {"name": name_of(body)}}
             self._store.update(kind, body, {**bare, "spec": {}, "status": status_of(body)})
         else:
+            self._retained.keep(kind, body)
             self._store.delete(kind, body)
         self._tell(Line("deleted", f"{kind.kind} {name_of(body)}"))
 
@@ -228,7 +280,3 @@ def retry_failed(store: Store, model: Object | None) -> None:
 def _file_of(body: Object) -> str:
     """The name of the file that an object came from, empty where it came from none."""
     return Path((meta(body).get("annotations") or {}).get(names.ANNOTATION_MANIFEST, "")).name
-
-
-def _kind(document: Document) -> Kind | None:
-    return BY_KIND.get((str(document.body.get("apiVersion")), document.key[0]))

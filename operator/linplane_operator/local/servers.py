@@ -82,8 +82,14 @@ class Server:
         routing = routing_map(uid_of(body), body.get("data") or {})
         state = (routing.uid, json.dumps(routing.to_data()))
         if state != self._written:
+            self._layout.make(self._folder)
             write_routing(self._folder / "config", routing)
             self._written = state
+
+    def rewrite_config(self) -> None:
+        """`write_config`, after the folder was lost. Raises OSError."""
+        self._written = ("", "")
+        self.write_config()
 
     def look(self) -> None:
         """Takes the report of the process, if it wrote a new one; restarts a process whose arguments changed."""
@@ -156,7 +162,7 @@ class Server:
             *("--graceful-seconds", str(GRACEFUL_SECONDS)),
             *self._args,
         ]
-        (self._folder / "config").mkdir(parents=True, exist_ok=True)
+        self._layout.make(self._folder / "config")
         self._process = await start_child("linplane_server", [*args, "--exit-with-stdin"], self._folder / "log", fds)
         return self._process
 

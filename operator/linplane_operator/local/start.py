@@ -34,6 +34,12 @@ def check_token(path: Path | None) -> None:
         raise StartError(f"token file {path} is empty")
 
 
+def make_state(root: Path) -> None:
+    """Makes an empty state folder, in a folder that exists. Raises OSError."""
+    root.mkdir()
+    (root / ".gitignore").write_text("*\n", encoding="utf-8")
+
+
 def take_state(layout: Layout, folder: Path) -> tuple[IO[str], bool]:
     """The state folder for this process alone and for this folder of manifests: the lock, and whether an earlier loop
     ended without giving it back. Raises StartError.
@@ -41,10 +47,9 @@ def take_state(layout: Layout, folder: Path) -> tuple[IO[str], bool]:
     if layout.root.resolve() == folder.resolve():
         raise StartError(f"state folder {layout.root} is the folder of manifests; use --state for another")
     try:
-        fresh = not layout.root.exists()
-        layout.root.mkdir(parents=True, exist_ok=True)
-        if fresh:
-            (layout.root / ".gitignore").write_text("*\n", encoding="utf-8")
+        if not layout.root.exists():
+            layout.root.parent.mkdir(parents=True, exist_ok=True)
+            make_state(layout.root)
         file = layout.lock.open("a+", encoding="utf-8")
     except OSError as error:
         raise StartError(f"state folder {layout.root}: {error.strerror}; use --state for another") from error
@@ -57,7 +62,7 @@ def take_state(layout: Layout, folder: Path) -> tuple[IO[str], bool]:
         shown = f"another linplane local, process {holder}" if holder else "another linplane local"
         raise StartError(f"state folder {layout.root} is in use by {shown}") from error
     try:
-        _claim(layout, folder.resolve())
+        _claim(layout, folder.absolute())
         file.seek(0)
         file.truncate()
         file.write(f"{os.getpid()}\n")
@@ -74,7 +79,7 @@ def take_state(layout: Layout, folder: Path) -> tuple[IO[str], bool]:
 def _claim(layout: Layout, folder: Path) -> None:
     """A state belongs to one folder: with another one, all that was trained would count as deleted."""
     before = Path(layout.owner.read_text(encoding="utf-8")) if layout.owner.exists() else folder
-    if before != folder and before.is_dir():
+    if before != folder and before.is_dir() and before.resolve() != folder.resolve():
         raise StartError(f"state folder {layout.root} is that of {before}; use --state for another")
     if not layout.owner.exists() or before != folder:
         layout.owner.write_text(str(folder), encoding="utf-8")

@@ -131,6 +131,16 @@ class Store:
             for child in self._world.find(child_kind, NAMESPACE, f"owner={uid_of(found)}"):
                 self.delete(child_kind, child)
 
+    def write_all(self) -> None:
+        """Writes every object to a state folder that has lost them. Raises OSError."""
+        for kind in PERSISTED:
+            for body in self._world.all(kind):
+                self._write(self._layout.object_file(kind, name_of(body)), body)
+
+    def _write(self, path: Path, body: Object) -> None:
+        self._layout.make(path.parent)
+        write_atomically(path, json.dumps(body, indent=1).encode())
+
     def _collect_orphans(self) -> None:
         """Deletes what is owned by an object that is gone: a crash may have come between the two."""
         alive = {uid_of(body) for kind in PERSISTED for body in self._world.all(kind)} | set(self._heirs.values())
@@ -144,8 +154,7 @@ class Store:
         after["metadata"]["resourceVersion"] = str(self._version + 1)
         if kind in PERSISTED:
             path = self._layout.object_file(kind, name_of(after))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, json.dumps(after, indent=1).encode())
+            self._write(path, after)
         self._version += 1
         self._world.put(kind, after)
         self._changed(kind, before, after)

@@ -50,6 +50,7 @@ class Changes(list[tuple[str, str, str]]):
 
 def make_store(root: Path, changes: Changes | None = None) -> Store:
     """A store as a loop has it, loaded or not."""
+    root.mkdir(exist_ok=True)
     return Store(Layout(root), World(), lambda: NOW, changes if changes is not None else Changes())
 
 

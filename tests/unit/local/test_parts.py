@@ -82,9 +82,10 @@ def test_a_record_that_the_disk_refused_is_made_up_for(tmp_path: Path) -> None:
     record = Record(tmp_path / "folder" / "metadata.jsonl")
     (tmp_path / "folder").touch()
     record.note(sealed())
-    with pytest.raises(OSError, match="exists"):
+    with pytest.raises(OSError, match="Not a directory"):
         record.write()
     (tmp_path / "folder").unlink()
+    (tmp_path / "folder").mkdir()
     record.write()
     assert (tmp_path / "folder" / "metadata.jsonl").exists()
 

@@ -32,6 +32,7 @@ def job(tmp_path):
     def do(task, **options):
         said = io.StringIO()
         result = tmp_path / "result" / "model.json"
+        result.parent.mkdir(exist_ok=True)
         text = task if isinstance(task, str) else task.to_text()
         code = run(text, tmp_path, FileResult(result), lambda: NOON, said, **options)
         return code, said.getvalue(), {path.name: path.read_bytes() for path in result.parent.iterdir()}
@@ -122,7 +123,18 @@ def test_a_message_fits_a_failure():
     assert parse_failure(json.dumps({"reason": failure.reason, "message": failure.message})) == failure
 
 
+def test_a_folder_that_was_moved_away_is_not_made_again(tmp_path):
+    """An empty one in its place would look like one whose files were deleted."""
+    path = tmp_path / "gone" / "jobs" / "model.json"
+    with pytest.raises(FileNotFoundError):
+        FileResult(path).succeeded(b"{}")
+    with pytest.raises(FileNotFoundError):
+        FileResult(path).failed(failure_of(ValueError("x"))[0])
+    assert list(tmp_path.iterdir()) == []
+
+
 def start(tmp_path, task, *more):
+    (tmp_path / "out").mkdir()
     command = [sys.executable, "-m", "linplane_trainer", "--task", task.to_text(), "--data-dir", str(tmp_path)]
     return subprocess.Popen(
         [*command, "--result", str(tmp_path / "out" / "model.json"), *more],
@@ -158,7 +170,7 @@ def test_a_child_dies_with_its_parent(tmp_path):
         assert eventually(lambda: thread_count(process.pid) > 1)
         process.stdin.close()
         assert process.wait(10) == 128 + signal.SIGHUP
-    assert not (tmp_path / "out").exists()
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def thread_count(pid):

@@ -1,0 +1,51 @@
+"""What of a manifest local mode takes, and why it does not take the rest. Pure."""
+
+from typing import Any
+
+from linplane_api import names
+from linplane_api.kinds import BY_KIND, CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, OURS, REPLICA_REPORT, Kind
+from linplane_api.manifest import Document
+
+TAKEN = (CONFIG_MAP, LINEAR_MODEL, MODEL_SERVER, MODEL_ROUTE)
+
+OBJECT_NEEDED = "an object with apiVersion, kind and metadata is needed"
+_KINDS = {kind.kind: kind.api_version for kind in (*OURS, CONFIG_MAP)}
+_CORE = {
+    *("Binding", "ComponentStatus", "ConfigMap", "Config", "Endpoints", "Event", "LimitRange", "List", "Namespace"),
+    *("Node", "PersistentVolume", "PersistentVolumeClaim", "Pod", "PodTemplate", "ReplicationController"),
+    *("ResourceQuota", "Secret", "Service", "ServiceAccount"),
+}
+"""The kinds of version v1 of the core group (`Config` is that of kubectl): any other is a typing error."""
+
+
+def kind_of(document: Document) -> Kind | None:
+    """The kind that is taken, None for any other."""
+    kind = BY_KIND.get((str(document.body.get("apiVersion")), document.key[0]))
+    return kind if kind in TAKEN else None
+
+
+def not_understood(body: dict[str, Any]) -> list[tuple[str, str]]:
+    """For an object that is not taken: fields and what is wrong with them; empty for an object of another program.
+
+    A wrong letter in `kind` or `apiVersion` must not look like another program's object: the one that it was before
+    would count as deleted.
+    """
+    kind, version = body.get("kind"), body.get("apiVersion")
+    if not isinstance(kind, str) or not isinstance(version, str):
+        artifact = "coefficients" in body or "artifact" in body
+        hint = "; an artifact goes into a ConfigMap that spec.weights names" if artifact else ""
+        return [("", f"{OBJECT_NEEDED}{hint}")]
+    if (version, kind) == (REPLICA_REPORT.api_version, REPLICA_REPORT.kind):
+        return [("kind", f"a {kind} is not applied by people; servers write it")]
+    problem = f'no matches for kind "{kind}" in version "{version}"'
+    if kind in _KINDS:
+        return [("apiVersion", f"{problem}: {_KINDS[kind]} is needed")]
+    if version.partition("/")[0] == names.GROUP or (version == "v1" and kind not in _CORE):
+        return [("kind", problem)]
+    return []
+
+
+def has_name(body: dict[str, Any]) -> bool:
+    """Whether the object can be told from others of its kind."""
+    metadata = body.get("metadata")
+    return isinstance(metadata, dict) and isinstance(metadata.get("name"), str)

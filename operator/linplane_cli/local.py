@@ -53,7 +53,9 @@ def local(  # noqa: PLR0913, PLR0917 - one parameter an option
     from linplane_operator.local.story import Line
 
     from .console import Console
+    from .extras import check_children
 
+    check_children()
     console = Console(lambda: datetime.now().astimezone())
 
     def tell(line: Line) -> None:

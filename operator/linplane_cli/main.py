@@ -4,6 +4,7 @@ import click
 
 from .admin import freeze, status, switch, unfreeze
 from .assign import assign
+from .extras import Group
 from .get import get
 from .local import local
 from .operate import operator
@@ -24,6 +25,7 @@ Completion:
 
 
 @click.group(
+    cls=Group,
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "LINPLANE"},
 )

@@ -159,3 +159,18 @@ def test_whoever_reads_its_output_may_go_away(local: Local) -> None:
         assert (process.returncode, error) == (0, "")
     finally:
         process.kill()
+
+
+def test_a_system_that_does_not_tell_how_many_cores_a_process_may_use(tmp_path: Path) -> None:
+    """As macOS, where Python has no such function."""
+    code = "import os; del os.sched_getaffinity; from linplane_cli.main import main; main()"
+    command = [sys.executable, "-c", code, "local", str(tmp_path), "--port", "0", "--admin-port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        assert process.stdout is not None
+        assert "serving" in process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.communicate()

@@ -12,8 +12,9 @@ from typing import Any
 
 import yaml
 
+from .display import display_name
 from .folder import write_atomically
-from .yaml_text import ManifestError, is_plain_text, line_of_node, read_nodes, without_item
+from .yaml_text import ManifestError, is_plain_text, kind_of_scalar, line_of_node, read_nodes, without_item
 
 __all__ = [
     "MAX_BYTES", "SUFFIXES", "Document", "Edit", "Field", "ManifestError", "RemoveItem", "SetField", "edit_object",
@@ -24,6 +25,8 @@ SUFFIXES = (".yaml", ".yml", ".json")
 MAX_BYTES = 8 << 20
 
 Field = tuple[str | int, ...]
+
+_WANTS_TEXT = re.compile(r"must be of type (?:integer,)?string:|^text is needed")
 
 
 @dataclass(frozen=True)
@@ -47,15 +50,27 @@ class Document:
 
     def line_of(self, field: str) -> int:
         """The line of a field path such as `spec.split[0].percent`, or of the nearest parent that is there."""
+        return line_of_node(self._find(field)[0])
+
+    def worded(self, field: str, message: str) -> str:
+        """The message, or a better one if the field is text that lacks its quotes."""
+        node = self._find(field)[1]
+        kind = kind_of_scalar(node) if node is not None else ""
+        if node is None or not kind or not _WANTS_TEXT.search(message):
+            return message
+        text = display_name(str(node.value))
+        return f'{text} is {kind} in YAML: write "{text}"'
+
+    def _find(self, field: str) -> tuple[yaml.Node, yaml.Node | None]:
+        """The key of a field, or of the nearest parent that is there, and the field's value."""
+        key: yaml.Node = self.node
         node: yaml.Node = self.node
-        line = self.line
         for step in parse_field(field):
             found = _child(node, step)
             if found is None:
-                break
+                return key, None
             key, node = found
-            line = line_of_node(key)
-        return line
+        return key, node
 
 
 def read_documents(text: str) -> list[Document]:

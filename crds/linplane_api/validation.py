@@ -39,14 +39,17 @@ class Rule:
         self.place = place
         self.text = entry["rule"]
         self.message = entry["message"]
+        self.message_expression = entry.get("messageExpression", "")
         self.field_path = tuple(entry.get("fieldPath", "").split(".")[1:])
         self.is_transition = re.search(r"\boldSelf\b", self.text) is not None
 
     @cached_property
     def _program(self) -> Any:
-        from cel import compile as compile_cel  # noqa: PLC0415 - slow to import, and of no use to print columns
+        return _compile(self.text)
 
-        return compile_cel(self.text)
+    @cached_property
+    def _words(self) -> Any:
+        return _compile(self.message_expression)
 
     def problems(self, new: Any, old: Any) -> Iterator[Problem]:
         """Where the rule does not hold. A transition rule is judged only where there is a value before and after."""
@@ -66,7 +69,25 @@ class Rule:
             raise
         except BaseException as error:  # the library's panics derive from it
             return f"{self.message} (the rule could not be evaluated: {type(error).__name__})"
-        return None if holds is True else self.message
+        return None if holds is True else self._worded(variables)
+
+    def _worded(self, variables: Mapping[str, Any]) -> str:
+        """The message; as in an API server, the fixed one if the expression gives no line of text."""
+        if not self.message_expression:
+            return self.message
+        try:
+            text = self._words.execute(variables)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:  # as above
+            return self.message
+        return text if isinstance(text, str) and text.strip() and "\n" not in text else self.message
+
+
+def _compile(expression: str) -> Any:
+    from cel import compile as compile_cel  # noqa: PLC0415 - slow to import, and of no use to print columns
+
+    return compile_cel(expression)
 
 
 class _Definition:

@@ -1,6 +1,7 @@
 """YAML as kubectl reads it: text to nodes with their places, and nodes to values of JSON.
 
-Scalars resolve as they do for kubectl (YAML 1.1 words for booleans, no dates, no base-60 numbers, `1e-6` is a float).
+Scalars resolve as they do for kubectl (YAML 1.1 words for booleans, of which y and n are two, no dates, no base-60
+numbers, `1e-6` is a float).
 A key that stands twice in a mapping is an error, and so is whatever JSON cannot say.
 """
 
@@ -30,6 +31,10 @@ def line_of_node(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
 
 
+_TRUE = {"y", "yes", "true", "on"}
+_FALSE = {"n", "no", "false", "off"}
+
+
 class Loader(yaml.SafeLoader):
     """See the module."""
 
@@ -45,6 +50,13 @@ class Loader(yaml.SafeLoader):
                 raise ManifestError(f"key {json.dumps(key.value[:60])} stands twice", line_of_node(key))
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+    def construct_bool(self, node: yaml.ScalarNode) -> bool:
+        """YAML 1.1 has more words than PyYAML, which lacks y and n. A tag may be given to any text."""
+        word = str(node.value).lower()
+        if word not in _TRUE | _FALSE:
+            raise ManifestError(f"{node.value[:60]!r} is not a boolean", line_of_node(node))
+        return word in _TRUE
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float:
         """Refuses what is no number of JSON."""
@@ -63,6 +75,9 @@ class Loader(yaml.SafeLoader):
         raise ManifestError(f"{node.tag.removeprefix('tag:yaml.org,2002:')} is not a type of JSON", line_of_node(node))
 
 
+# `<<` merges as a key alone, and is text as a value
+Loader.add_constructor("tag:yaml.org,2002:merge", Loader.construct_scalar)  # type: ignore[type-var]
+Loader.add_constructor("tag:yaml.org,2002:bool", Loader.construct_bool)
 for _tag in ("int", "float"):
     Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", Loader.construct_number)
 for _tag in ("binary", "timestamp", "set", "omap", "pairs"):
@@ -73,7 +88,9 @@ def _resolver(tag: str, pattern: str, first: str) -> None:
     Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), list(first))
 
 
-_resolver("bool", r"^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$", "yYnNtTfFoO")
+_resolver(
+    "bool", r"^(?:[yYnN]|yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$", "yYnNtTfFoO"
+)
 _resolver("int", r"^[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$", "-+0123456789")
 _resolver(
     "float",
@@ -95,7 +112,8 @@ def read_nodes(text: str) -> Iterator[tuple[yaml.Node, Any]]:
             if node is not None:
                 _check_size(node)
                 # through JSON: nothing is shared between two places
-                yield node, json.loads(json.dumps(loader.construct_document(node), allow_nan=False))
+                text = json.dumps(loader.construct_document(node), allow_nan=False, ensure_ascii=False)
+                yield node, json.loads(text.encode())  # bytes: half of a surrogate pair is no text
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise ManifestError(f"not YAML: {error.problem or error.context}", (mark.line if mark else 0) + 1) from error
@@ -158,6 +176,14 @@ def _end(node: yaml.Node) -> int:
         last = node.value[-1]
         node = last[1] if isinstance(node, yaml.MappingNode) else last
     return int(node.end_mark.index)
+
+
+def kind_of_scalar(node: yaml.Node) -> str:
+    """What YAML takes an unquoted scalar for that is not text: `a boolean` or `a number`; empty for anything else."""
+    if not isinstance(node, yaml.ScalarNode) or node.style is not None:
+        return ""
+    kind = node.tag.removeprefix("tag:yaml.org,2002:")
+    return {"bool": "a boolean", "int": "a number", "float": "a number"}.get(kind, "")
 
 
 def is_plain_text(value: str) -> bool:

@@ -1,6 +1,7 @@
 """`linplane assign`."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,8 +77,9 @@ def _documents(paths: tuple[Path, ...]) -> "Iterator[Document]":
             if is_ours(document):
                 problems = load_schemas().judge(document.body)
                 if problems:
-                    fail(f"{path}:{document.line_of(problems[0].field)}: {problems[0]}")
-                yield document
+                    field, text = problems[0].field, document.worded(problems[0].field, problems[0].message)
+                    fail(f"{path}:{document.line_of(field)}: {field + ': ' if field else ''}{text}")
+                yield replace(document, body=load_schemas().with_defaults(document.body))
 
 
 def _find(documents: "list[Document]", kind: str, name: str) -> dict[str, Any]:

@@ -69,6 +69,7 @@ class _Checker:
     def check(self, path: Path) -> None:
         """One file, whatever it holds."""
         from linplane_api.manifest import ManifestError, read_documents
+        from linplane_operator.local.documents import has_name
 
         try:
             text = read_text(path)
@@ -82,24 +83,28 @@ class _Checker:
             return
         for document in documents:
             for field, message in self._judge(str(path), document):
-                self.findings.append(Finding(str(path), document.line_of(field), field, message))
-            self._objects.setdefault(document.key, (str(path), document))
+                text = document.worded(field, message)
+                self.findings.append(Finding(str(path), document.line_of(field), field, text))
+            if has_name(document.body):
+                self._objects.setdefault(document.key, (str(path), document))
         self.seen.append((str(path), ", ".join(" ".join(d.key) for d in documents) or "no objects"))
 
     def _judge(self, file: str, document: "Document") -> Iterator[tuple[str, str]]:
+        from linplane_api.kinds import CONFIG_MAP, REPLICA_REPORT
         from linplane_api.validation import load_schemas
         from linplane_operator.local.configmaps import judge_config_map
+        from linplane_operator.local.documents import kind_of, not_understood
 
         body = document.body
         place, first = self._objects.get(document.key, ("", None))
         before = first.body if first and place == file else None
-        problems: list[tuple[str, str]] = []
-        if document.key[0] == "None" or not isinstance(body.get("apiVersion"), str):
-            problems = [("", "an object with apiVersion, kind and metadata is needed")]
-        elif is_ours(document):
-            problems = [(p.field, p.message) for p in load_schemas().judge(body, before)]
-        elif (body["apiVersion"], document.key[0]) == ("v1", "ConfigMap"):
+        known = kind_of(document)
+        if known is CONFIG_MAP:
             problems = judge_config_map(body)
+        elif known or (body.get("apiVersion"), body.get("kind")) == (REPLICA_REPORT.api_version, REPLICA_REPORT.kind):
+            problems = [(p.field, p.message) for p in load_schemas().judge(body, before)]
+        else:
+            problems = not_understood(body)
         if first and not problems:
             kind, name = document.key
             problems = [("metadata.name", f"{kind} {name} stands in {place}:{first.line} as well")]
@@ -121,13 +126,14 @@ class _Checker:
     def check_weights(self) -> None:
         """Weights whose ConfigMap is among the files: read as the operator reads them."""
         from linplane_api.resources import LinearModelSpec, parse_spec
+        from linplane_api.validation import load_schemas
         from linplane_operator.compile.versions import read_source
 
         wrong = {finding.file for finding in self.findings}
         for (kind, _), (file, document) in self._objects.items():
             if kind != "LinearModel" or file in wrong or not is_ours(document):
                 continue
-            spec = parse_spec(document.body, LinearModelSpec)
+            spec = parse_spec(load_schemas().with_defaults(document.body), LinearModelSpec)
             name = spec.weights.config_map_key_ref.name if spec.weights else ""
             source_file, source = self._objects.get(("ConfigMap", name), ("", None))
             if source is None or source_file in wrong:

@@ -1,10 +1,13 @@
-"""What of a manifest local mode takes, and why it does not take the rest. Pure."""
+"""What of a manifest local mode takes, and why it does not take the rest. Pure but for the schemas that are
+loaded once.
+"""
 
 from typing import Any
 
 from linplane_api import names
 from linplane_api.kinds import BY_KIND, CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, OURS, REPLICA_REPORT, Kind
 from linplane_api.manifest import Document
+from linplane_api.validation import load_schemas
 
 TAKEN = (CONFIG_MAP, LINEAR_MODEL, MODEL_SERVER, MODEL_ROUTE)
 
@@ -36,7 +39,8 @@ def not_understood(body: dict[str, Any]) -> list[tuple[str, str]]:
         hint = "; an artifact goes into a ConfigMap that spec.weights names" if artifact else ""
         return [("", f"{OBJECT_NEEDED}{hint}")]
     if (version, kind) == (REPLICA_REPORT.api_version, REPLICA_REPORT.kind):
-        return [("kind", f"a {kind} is not applied by people; servers write it")]
+        problems = [(p.field, p.message) for p in load_schemas().judge(body)]
+        return problems or [("kind", f"a {kind} is not applied by people; servers write it")]
     problem = f'no matches for kind "{kind}" in version "{version}"'
     if kind in _KINDS:
         return [("apiVersion", f"{problem}: {_KINDS[kind]} is needed")]

@@ -17,7 +17,7 @@ from support import eventually
 pytestmark = pytest.mark.usefixtures("policies")
 Object = dict[str, Any]
 
-IN_USE = "version {} is in use: route {} names it, and without it goes on with what it has"
+IN_USE = "version {} is in use by route {}: delete or switch the route first"
 SERVER_IN_USE = (
     "ModelServer {} is in use by route {}: its pods go with it, and nothing answers for this route until new pods do"
 )

@@ -116,8 +116,8 @@ def _description(path: tuple[str, ...], schema: Mapping[str, Any]) -> Iterator[s
 
 def _rules(schema: Mapping[str, Any]) -> Iterator[str]:
     for rule in schema.get("x-kubernetes-validations", ()):
-        if set(rule) - {"rule", "message", "fieldPath"} or len(rule.get("message", "")) < 20:
-            yield "a rule without a message, or with more than rule, message and fieldPath"
+        if set(rule) - {"rule", "message", "messageExpression", "fieldPath"} or len(rule.get("message", "")) < 20:
+            yield "a rule without a message, or with more than rule, message, messageExpression and fieldPath"
         if re.search(r"\.\?|hasValue|optional|quantity|isURL|\bcidr\(|\bip\(|\.sum\(|\.find|\.isSorted", rule["rule"]):
             yield f"a rule that only Kubernetes runs: {rule['rule']}"
         if re.search(r"\bsize\(self\.[a-zA-Z]+\.", rule["rule"]):

@@ -139,3 +139,24 @@ def test_a_transition_rule_waits_for_a_value_before() -> None:
     assert rule.is_transition
     assert list(rule.problems({"spec": {"a": 1}}, {"status": {}})) == []
     assert list(rule.problems({"spec": {"a": 1}}, {"spec": {"a": 2}})) == [Problem("spec", "cannot change")]
+
+
+def test_a_message_of_an_expression_names_what_is_meant() -> None:
+    wrong = {**_model("weights", {"configMapKeyRef": {"name": "a", "key": "b"}}, None, frozen=None)}
+    wrong["metadata"] = {"name": "m-v2"}
+    (problem,) = SCHEMAS.judge(wrong)
+    assert str(problem) == "metadata.name: must be m-v1 (spec.model, a hyphen, spec.version)"
+    promoted = _route(10)
+    promoted["spec"]["version"] = "v2"
+    (problem,) = SCHEMAS.judge(promoted)
+    assert str(problem) == (
+        "spec.split: names v2, which spec.version makes current: to promote it, set version and drop it from split in "
+        "one change"
+    )
+
+
+@pytest.mark.parametrize("expression", ["self.b", "1", "''", "'a\\nb'"])
+def test_an_expression_that_gives_no_line_of_text_leaves_the_message(expression: str) -> None:
+    """As an API server."""
+    rule = Rule((), {"rule": "false", "message": "must hold", "messageExpression": expression})
+    assert list(rule.problems({"a": 1}, None)) == [Problem("", "must hold")]

@@ -28,13 +28,38 @@ def refusal(text: str) -> ManifestError:
         ("1e-6", 1e-6), ("1e3", 1000.0),
         ("yes", True), ("off", False), ("True", True), ("~", None), ("", None), ("null", None),
         ("2020-01-01", "2020-01-01"), ("12:30", "12:30"), ("1.2.3", "1.2.3"), ("v1", "v1"),
-        ('"1"', "1"), ("'yes'", "yes"),
+        ('"1"', "1"), ("'yes'", "yes"), ("y", True), ("Y", True), ("n", False), ("N", False), ('"y"', "y"),
+        ("yy", "yy"), ("<<", "<<"), ("!!bool On", True),
     ],
 )  # fmt: skip
 def test_scalars_resolve_as_for_kubectl(text: str, value: object) -> None:
     found = only(f"a: {text}\n").body["a"]
     assert found == value
     assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "told"),
+    [
+        ("y", 'must be of type string: "boolean"', 'y is a boolean in YAML: write "y"'),
+        ("1.10", 'must be of type string: "number"', '1.10 is a number in YAML: write "1.10"'),
+        ("0.5", 'must be of type integer,string: "number"', '0.5 is a number in YAML: write "0.5"'),
+        ("7", "text is needed: quote it", '7 is a number in YAML: write "7"'),
+        ('"y"', 'must be of type string: "x"', None),
+        ("y", 'must be of type integer: "boolean"', None),
+        ("[y]", 'must be of type string: "array"', None),
+        ("y", "is another thing", None),
+    ],
+)
+def test_text_that_lacks_its_quotes_is_told_so(text: str, message: str, told: str | None) -> None:
+    document = only(f"spec: {{target: {text}}}\n")
+    assert document.worded("spec.target", message) == (told or message)
+    assert document.worded("spec.other", message) == message
+
+
+@pytest.mark.parametrize("text", ["!!bool 7", '"\\ud800"', "!!int x", "? [a]\n: b", "!!float .inf"])
+def test_what_kubectl_does_not_read_either(text: str) -> None:
+    assert refusal(f"a: {text}\n").line <= 2
 
 
 def test_documents_lists_comments_marks_and_line_ends() -> None:

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linplane_api.kinds import MODEL_ROUTE
+from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE
 from linplane_api.manifest import read_documents
 from unit.local.builders import config_map, model, route
 from unit.local.watching import Folder
@@ -142,7 +142,7 @@ def mutated(draw: st.DrawFn) -> str:
 
 
 @given(mutated())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_an_object_leaves_only_a_file_that_is_understood_without_it(tmp_path_factory, text: str) -> None:  # type: ignore[no-untyped-def]
     folder = Folder(tmp_path_factory.mktemp("mutated"))
     folder.write("all.yaml", HELD)
@@ -235,3 +235,16 @@ def test_a_folder_that_may_not_be_read_keeps_everything(folder: Folder, monkeypa
     monkeypatch.setattr(Path, "iterdir", refused)  # root could read it
     assert holds_everything(folder)
     assert "Permission denied" in folder.problems[0]
+
+
+def test_a_column_that_was_accepted_without_quotes_stays(folder: Folder) -> None:
+    """An earlier version took y for text; kubectl never did."""
+    training = {"data": {"uri": "file:///rows.csv"}, "target": "y"}
+    unquoted = yaml.safe_dump(model(training=training))
+    folder.write("model.yaml", unquoted.replace("target: y", 'target: "y"'))
+    before = folder.store.get(LINEAR_MODEL, "rent-v1")
+    assert before is not None
+    folder.write("model.yaml", unquoted)
+    assert folder.store.get(LINEAR_MODEL, "rent-v1") == before
+    (problem,) = folder.problems
+    assert problem.endswith('spec.training.target: y is a boolean in YAML: write "y"')

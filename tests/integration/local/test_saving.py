@@ -69,7 +69,7 @@ def test_data_that_was_wrong_trains_as_soon_as_it_is_mended(local: Local) -> Non
     model = synthetic("rent", "v1").replace(
         'synthetic: {samples: 50, featureCount: 2, noise: "0.2"}', "configMapKeyRef: {name: rows, key: rows.csv}"
     )
-    local.save("model.yaml", model.replace("    job", "    target: y\n    job"))
+    local.save("model.yaml", model.replace("    job", "    target: 'y'\n    job"))
     local.start()
     eventually(lambda: local.condition("linearmodels", "rent-v1", "Trained").get("reason") == "DataNotFound")
     local.save("rows.yaml", data("x,y\n"))
@@ -84,7 +84,7 @@ def test_saving_a_file_again_tries_again_what_failed(local: Local, tmp_path: Pat
     model = synthetic("rent", "v1", backoffLimit=0).replace(
         'synthetic: {samples: 50, featureCount: 2, noise: "0.2"}', f"uri: 'file://{tmp_path}/rows.csv'"
     )
-    local.save("model.yaml", model.replace("    job", "    target: y\n    job"))
+    local.save("model.yaml", model.replace("    job", "    target: 'y'\n    job"))
     local.start()
     eventually(lambda: local.condition("linearmodels", "rent-v1", "Trained").get("reason") == "BadData")
     (tmp_path / "rows.csv").write_text("x,y\n" + "".join(f"{i},{2 * i + 1}\n" for i in range(20)))

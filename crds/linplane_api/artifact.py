@@ -196,7 +196,7 @@ def parse_artifact(data: bytes | str) -> ArtifactFile:
     """
     body = parse_json(data)
     if not isinstance(body, dict):
-        raise FormatError("", "an artifact is a JSON object")
+        raise FormatError("", f"an artifact is a JSON object; {_LIKE}")
     if "artifact" not in body:
         artifact = _by_hand(body)
         return ArtifactFile(artifact, artifact.digest, None)
@@ -214,13 +214,18 @@ def parse_artifact(data: bytes | str) -> ArtifactFile:
     return ArtifactFile(artifact, digest, trained_at, facts)
 
 
+_LIKE = 'write them like {"coefficients": {"area": 12.3, "rooms": -20}, "intercept": 150}'
+
+
 def _by_hand(body: Mapping[str, Any]) -> Artifact:
     unknown = sorted(set(body) - {"coefficients", "intercept"})
     if unknown:
-        raise FormatError("", "weights by hand have coefficients and intercept, and nothing else")
+        raise FormatError("", f"weights by hand have coefficients and intercept, and nothing else; {_LIKE}")
     for name in ("coefficients", "intercept"):
         if name not in body:
-            raise FormatError(name, "is missing")
+            raise FormatError(name, f"is missing; {_LIKE}")
+    if not isinstance(body["coefficients"], dict):
+        raise FormatError("coefficients", f"an object with a number for each feature's name is needed; {_LIKE}")
     named = convert(body["coefficients"], dict[Feature, Any], "coefficients")
     coefficients = {name: convert(value, float, f"coefficients.{name}") for name, value in named.items()}
     intercept = convert(body["intercept"], float, "intercept")

@@ -28,7 +28,7 @@ from .training import (
     make_task,
     result_name,
 )
-from .versions import Belongings, Verdict, artifact_name, check, find_key, judge, read_source
+from .versions import Belongings, Verdict, artifact_name, check, find_key, judge, not_trained, read_source
 
 LOOK_AGAIN = 10.0  # seconds: nobody tells when a foreign object goes
 
@@ -144,7 +144,7 @@ def _from_training(model: Object, spec: LinearModelSpec, around: Belongings, set
     try:
         task = make_task(spec, settings)
     except UnsupportedDataError as error:
-        return _untrained(Reason.DATA_UNSUPPORTED, str(error))
+        return _untrained(spec, Reason.DATA_UNSUPPORTED, str(error))
     name = result_name(model, spec)
     result = next((a for a in around.artifacts if name_of(a) == name), None)
     job = next((j for j in around.jobs if name_of(j) == name), None)
@@ -155,7 +155,7 @@ def _from_training(model: Object, spec: LinearModelSpec, around: Belongings, set
     ref = spec.training.data.config_map_key_ref if spec.training else None
     absent = find_key(ref, around.source) if ref else None
     if absent and (job is None or job_condition(job, "Failed")):
-        return _untrained(Reason.DATA_NOT_FOUND, absent.message, job=name if job else None)
+        return _untrained(spec, Reason.DATA_NOT_FOUND, absent.message, job=name if job else None)
     data = data_hash(spec, around.source)
     if job is not None and not _is_spent(job, result, around, job_annotations(spec, data)):
         return _under_way(model, spec, job, around, settings)
@@ -163,7 +163,7 @@ def _from_training(model: Object, spec: LinearModelSpec, around: Belongings, set
     old = [(JOB, job)] if job else []
     old += [(CONFIG_MAP, result)] if result and result.get("data") else []
     create = (make_result(model, spec), make_job(model, spec, task, data, settings))
-    return _untrained(Reason.TRAINING, f"Job {name} is being made", create, tuple(old), name)
+    return _untrained(spec, Reason.TRAINING, f"Job {name} is being made", create, tuple(old), name)
 
 
 def _is_spent(job: Object, result: Object | None, around: Belongings, wanted: Mapping[str, str]) -> bool:
@@ -191,7 +191,7 @@ def _under_way(model: Object, spec: LinearModelSpec, job: Object, around: Belong
             failure = _failure(((result or {}).get("data") or {}).get(names.ERROR_KEY))
             reason = Reason(failure.reason) if failure else reason
             message = f"{failure.message if failure else message} {again}"
-    return _untrained(reason, message, create, job=name_of(job))
+    return _untrained(spec, reason, message, create, job=name_of(job))
 
 
 def _is_second(result: Object, job: Object) -> bool:
@@ -210,14 +210,15 @@ def _finished(model: Object, spec: LinearModelSpec, result: Object, settings: Se
     return ModelPlan(verdict, _trained(spec, verdict), seal=result)
 
 
-def _untrained(
+def _untrained(  # noqa: PLR0913, PLR0917 (what varies is a parameter)
+    spec: LinearModelSpec,
     reason: Reason,
     message: str,
     create: tuple[Object, ...] = (),
     delete: tuple[tuple[Kind, Object], ...] = (),
     job: str | None = None,
 ) -> ModelPlan:
-    verdict = Verdict(None, Reason.NOT_TRAINED, "there is no artifact yet")
+    verdict = not_trained(spec)
     return ModelPlan(verdict, condition(ConditionType.TRAINED, reason, message), create, None, delete, job)
 
 

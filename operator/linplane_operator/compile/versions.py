@@ -89,8 +89,18 @@ def judge(model: Object, spec: LinearModelSpec, artifacts: Sequence[Object]) -> 
             return Verdict(None, Reason.TRAINING_CHANGED, _CHANGED)
         if digest:
             return Verdict(None, Reason.ARTIFACT_LOST, f"the artifact {digest} is gone")
-        return Verdict(None, Reason.NOT_TRAINED, "there is no artifact yet")
+        return not_trained(spec)
     return check(_data(kept)[names.ARTIFACT_KEY], spec, digest, name_of(kept))
+
+
+def not_trained(spec: LinearModelSpec) -> Verdict:
+    """The verdict on a version without an artifact."""
+    return Verdict(None, Reason.NOT_TRAINED, f"{spec.version} is not trained yet")
+
+
+def _features(file: ArtifactFile) -> str:
+    count = len(file.artifact.features)
+    return f"{count} feature{'' if count == 1 else 's'}"
 
 
 _parse = lru_cache(maxsize=16384)(
@@ -119,7 +129,7 @@ def check(text: str, spec: LinearModelSpec, digest: str | None, name: str) -> Ve
     if missed:
         text = f"{'; '.join(missed)} (change acceptance, or make another version)"
         return Verdict(file, Reason.ACCEPTANCE_MISSED, text, missed, name)
-    return Verdict(file, Reason.VALIDATED, f"sound, {len(file.artifact.features)} features", (), name)
+    return Verdict(file, Reason.VALIDATED, f"valid: {_features(file)}", (), name)
 
 
 def read_source(spec: LinearModelSpec, source: Object | None, digest: str | None) -> Verdict:

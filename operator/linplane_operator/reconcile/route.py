@@ -104,5 +104,5 @@ class RouteReconciler:
             text = f"version {lost} served last and cannot be served now; the servers go on with what they hold"
             return (Reason.VERSION_NOT_READY, text), False
         if compiled.reason is Reason.ACCEPTED:
-            return (Reason.ACCEPTED, "the spec is taken, and about to be in effect"), False
+            return (Reason.ACCEPTED, "accepted; waiting for the servers"), False
         return (compiled.reason, compiled.message), False

@@ -46,7 +46,7 @@ def frozen(name: str, slope: float = 2.0) -> Version:
 
 def pending(name: str, reason: Reason = Reason.NOT_TRAINED) -> Version:
     """A version without an artifact."""
-    return Version(name, False, Verdict(None, reason, "there is no artifact yet"))
+    return Version(name, False, Verdict(None, reason, f"{name} is not trained yet"))
 
 
 @lru_cache

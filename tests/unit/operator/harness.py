@@ -256,6 +256,7 @@ class _Store(Store):
     """UIDs that a second run gives again: by kind, name, and the how many-th of that name it is."""
 
     def __init__(self, sim: Sim) -> None:
+        sim.folder.mkdir(parents=True, exist_ok=True)
         super().__init__(Layout(sim.folder), sim.world, lambda: sim.now, sim.changed)
         self._sim = sim
 

@@ -312,7 +312,7 @@ CASES = {
         Reason.INVALID_ARTIFACT,
         [],
         [],
-        "coefficients: is missing; delete Job linplane-homes-v1-7df6e4280e to try again, or make a new version",
+        "; delete Job linplane-homes-v1-7df6e4280e to try again, or make a new version",
     ),
     "no data": (C, {}, Reason.DATA_NOT_FOUND, [], [], "there is no ConfigMap rows"),
     "no such key in the data": (

@@ -24,6 +24,8 @@ from linplane_api.canonical import FormatError
 from linplane_api.facts import Facts, LeftOutColumn, TrainingWarning
 from unit.api.examples import CANARY, FINITE, MILD, artifacts, damaged, shuffled, trained
 
+SHAPE = "an object with a number for each feature's name is needed"
+
 TIME = "2026-01-01T00:00:00Z"
 
 
@@ -143,7 +145,7 @@ WRONG: list[tuple[str, str]] = [
     ('{"intercept": 1}', "coefficients: is missing"),
     ('{"coefficients": {}, "intercept": 1}', "features: Expected `array` of length >= 1"),
     ('{"coefficients": {"": 1}, "intercept": 1}', "coefficients: Expected `str` of length >= 1"),
-    ('{"coefficients": [1], "intercept": 1}', "coefficients: an object with a number for each feature's name is needed"),
+    ('{"coefficients": [1], "intercept": 1}', f"coefficients: {SHAPE}"),
     ('{"coefficients": {"a": "1"}, "intercept": 1}', "coefficients.a: Expected `float`, got `str`"),
     ('{"coefficients": {"a": true}, "intercept": 1}', "coefficients.a: Expected `float`, got `bool`"),
     ('{"coefficients": {"a": 1}, "intercept": null}', "intercept: Expected `float`, got `null`"),

@@ -121,7 +121,7 @@ class Container:
 
     def status(self) -> Object:
         """The pod's status as it is now."""
-        code = self.process.poll() if self.process else None
+        code = self.process.poll() if self.process and not self.is_server else None  # a server is started again
         if code is not None and self.said_code is not None:
             code = self.said_code
         phase = "Running" if code is None else ("Failed" if code else "Succeeded")

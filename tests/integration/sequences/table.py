@@ -25,7 +25,9 @@ class Sequence:
 
 
 SEQUENCES = {
-    "a version is frozen while the route switches away": Sequence(switches.frozen_while_switched_away, 3, 25),
+    "a version is frozen while the route switches away": Sequence(
+        switches.frozen_while_switched_away, 3, 25, {503: 10}
+    ),
     "two admins switch": Sequence(switches.two_admins, 60, 120),
     "one route is patched without a pause": Sequence(switches.many_patches, 40, 200),
     "the version that is promoted is deleted": Sequence(switches.promoted_is_deleted, 2, 15),

@@ -5,6 +5,7 @@ Readers ignore fields and reasons that they don't know, and accept a file withou
 artifact of an earlier trainer.
 """
 
+import hashlib
 from enum import StrEnum
 from typing import Annotated
 
@@ -30,6 +31,8 @@ class WarningReason(StrEnum):
     """Fewer than 10 rows were fitted for each coefficient."""
     TARGET_REPEATED = "TargetRepeated"
     """A feature equals the target in every row, or R2 is 1 to 12 digits with more than 2 rows for each coefficient."""
+    DATA_EDITED = "DataEdited"
+    """The ConfigMap that was trained on has been edited since: told by the operator, not by the trainer."""
 
 
 class LeftOutReason(StrEnum):
@@ -63,8 +66,16 @@ class LeftOutColumn(_Part, frozen=True):
 
 
 class Facts(_Part, frozen=True):
-    """The facts of one training. `left_out` are the first 32 of `left_out_count` columns, in the table's order."""
+    """The facts of one training. `left_out` are the first 32 of `left_out_count` columns, in the table's order. `data`
+    is the hash of the file that was read, as `data_hash` gives it; None for one that is too large for a ConfigMap.
+    """
 
     left_out: Annotated[tuple[LeftOutColumn, ...], msgspec.Meta(max_length=MAX_LEFT_OUT)] = ()
     left_out_count: Annotated[int, msgspec.Meta(ge=0, le=(1 << 31) - 1)] = 0
     warnings: Annotated[tuple[TrainingWarning, ...], msgspec.Meta(max_length=MAX_WARNINGS)] = ()
+    data: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+
+
+def data_hash(data: bytes) -> str:
+    """Tells one state of training data from another: 16 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()[:16]

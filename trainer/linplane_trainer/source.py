@@ -7,6 +7,8 @@ import stat
 from pathlib import Path
 from typing import Any, Protocol
 
+from linplane_api.facts import data_hash
+from linplane_api.names import MAX_CONFIGMAP_BYTES
 from linplane_api.task import FileData, UriData
 
 from .errors import BadData, MissingFileError, RefusedError, TrainingFailed
@@ -107,6 +109,12 @@ class FileSource:
     def open(self) -> Bytes:
         """Opens the file."""
         return FileBytes(self._path)
+
+    def hash(self) -> str | None:
+        """Of what it holds, None if it is too large for a ConfigMap."""
+        with self._path.open("rb") as file:
+            data = file.read(MAX_CONFIGMAP_BYTES + 1)
+        return data_hash(data) if len(data) <= MAX_CONFIGMAP_BYTES else None
 
 
 class UriSource:

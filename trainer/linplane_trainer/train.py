@@ -2,10 +2,11 @@
 
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import msgspec
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from linplane_api.artifact import Artifact
@@ -19,7 +20,7 @@ from .facts import facts_of
 from .fetch import Network
 from .fit.estimate import Fitting
 from .fit.model import Options
-from .source import source_for
+from .source import FileSource, source_for
 from .table import Progress, Table
 
 
@@ -88,14 +89,17 @@ def _table(task: Task, data_folder: Path, progress: Progress | None, network: Ne
     assert not isinstance(task.data, SyntheticData)
     if task.target is None:
         raise BadData("a target column must be named")
-    table = Table(source_for(task.data, data_folder, network), task.features, task.target)
+    source = source_for(task.data, data_folder, network)
+    table = Table(source, task.features, task.target)
     try:
+        read = source.hash() if isinstance(source, FileSource) else None
         fitting = Fitting(_options(task, table.features))
         for batch in table.batches(progress):
             fitting.add(batch)
     finally:
         table.close()
-    return _trained(task, task.target, fitting, table.left_out)
+    trained = _trained(task, task.target, fitting, table.left_out)
+    return replace(trained, facts=msgspec.structs.replace(trained.facts, data=read))
 
 
 def _trained(task: Task, target: str, fitting: Fitting, left_out: Sequence[LeftOutColumn] = ()) -> Trained:

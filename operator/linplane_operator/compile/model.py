@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from linplane_api import names
+from linplane_api.artifact import ArtifactFile
 from linplane_api.canonical import FormatError
 from linplane_api.condition_table import TABLE, Progress
 from linplane_api.conditions import Condition, ConditionType, Reason
@@ -47,6 +48,7 @@ class ModelPlan:
     delete: tuple[tuple[Kind, Object], ...] = ()
     job: str | None = None
     again: float | None = None
+    edited: str = ""
     inherited: Progress = Progress.NONE
 
 
@@ -92,7 +94,20 @@ def plan_model(
         lost = replace(verdict, message=f"{verdict.message} ({plan.trained.reason}: {plan.trained.message})")
         inherited = TABLE[plan.trained.reason].progress
         plan = replace(plan, verdict=lost, trained=_trained(spec, lost), inherited=inherited)
-    return plan
+    return replace(plan, edited=_edited(spec, plan.verdict.file, around.source))
+
+
+def _edited(spec: LinearModelSpec, file: ArtifactFile | None, source: Object | None) -> str:
+    """In words that training data in a ConfigMap is not what was learned from, empty if it is or nobody knows."""
+    learned = file.facts.data if file and file.facts else None
+    ref = spec.training.data.config_map_key_ref if spec.training else None
+    now = data_hash(spec, source)
+    if not (ref and learned and now) or learned == now:
+        return ""
+    return (
+        f"key {ref.key} of ConfigMap {ref.name} was edited after the training (hash {learned}, now {now}); "
+        "nothing is trained again: make a new version for that"
+    )
 
 
 def _with_job(plan: ModelPlan, job: Object | None, now: datetime) -> ModelPlan:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from linplane_api.conditions import Condition, ConditionType, Reason
-from linplane_api.facts import Facts
+from linplane_api.facts import MAX_WARNINGS, Facts, TrainingWarning, WarningReason
 from linplane_api.resources import Coefficient, LinearModelStatus
 
 from .conditions import condition
@@ -51,6 +51,9 @@ def _learned(plan: ModelPlan) -> LinearModelStatus:
     file = plan.verdict.file
     assert file is not None
     artifact, training, facts = file.artifact, file.artifact.training, file.facts or Facts()
+    warnings = facts.warnings
+    if plan.edited:
+        warnings = (*warnings, TrainingWarning(WarningReason.DATA_EDITED, plan.edited))[-MAX_WARNINGS:]
     pairs = list(zip(artifact.features, artifact.coefficients, strict=True))[:LISTED_COEFFICIENTS]
     return LinearModelStatus(
         trained_at=file.trained_at,
@@ -63,8 +66,8 @@ def _learned(plan: ModelPlan) -> LinearModelStatus:
         evaluation=msgspec.structs.replace(training.evaluation, r2=file.r2) if training else None,
         mse_summary=_figure(training.evaluation.mse) if training else None,
         r2_summary=_figure(file.r2) if training else None,
-        warnings=facts.warnings or None,
-        warning_summary=", ".join(warning.reason for warning in facts.warnings) or None,
+        warnings=warnings or None,
+        warning_summary=", ".join(warning.reason for warning in warnings) or None,
         left_out=facts.left_out or None,
         left_out_count=facts.left_out_count or None,
         digest=file.digest,

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from linplane_api import names
+from linplane_api import facts, names
 from linplane_api.kinds import CONFIG_MAP, JOB
 from linplane_api.resources import Data, JobSettings, LinearModelSpec, PodSettings, TrainingSpec, decimal, stable
 from linplane_api.task import EXIT_BAD_DATA, FileData, SyntheticData, Task, UriData
@@ -221,4 +221,4 @@ def data_hash(spec: LinearModelSpec, source: Object | None) -> str:
     """The hash of training data in a ConfigMap, empty for other data or none."""
     ref = spec.training.data.config_map_key_ref if spec.training else None
     text = ((source or {}).get("data") or {}).get(ref.key) if ref else None
-    return "" if text is None else hashlib.sha256(text.encode()).hexdigest()[:16]
+    return "" if text is None else facts.data_hash(text.encode())

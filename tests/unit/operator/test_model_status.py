@@ -3,15 +3,18 @@
 import msgspec
 import pytest
 
+from linplane_api import names
 from linplane_api.artifact import Artifact, parse_artifact, with_checks
 from linplane_api.conditions import Reason
-from linplane_api.facts import Facts, LeftOutColumn, TrainingWarning
+from linplane_api.facts import Facts, LeftOutColumn, TrainingWarning, data_hash
+from linplane_api.kinds import LINEAR_MODEL
 from linplane_api.resources import plain
 from linplane_api.validation import load_schemas
 from linplane_operator.compile.model import not_carried_out
 from linplane_operator.compile.model_status import model_status, validated_and_ready
+from linplane_operator.compile.news import news
 from unit.operator.builders import artifact, text
-from unit.operator.planning import COMPLETE, FAILED, artifact_in, error, job, model, plan, result
+from unit.operator.planning import COMPLETE, FAILED, ROWS, artifact_in, csv_model, error, job, model, plan, result
 
 M = model()
 GATED = model(acceptance={"minR2": "0.95"})
@@ -152,3 +155,30 @@ def test_a_version_that_was_never_trained_has_learned_nothing():
     """Whatever its status said without a digest."""
     bare = {**M, "status": {"samples": 5}}
     assert model_status(bare, plan(bare), (), []).samples is None
+
+
+def test_training_data_that_was_edited_is_a_warning_for_each_state_of_it():
+    """Told once each; nothing retrains. Data that was edited before it was read is what was learned."""
+    read = "x,y\n1,2\n"
+    facts = Facts(data=data_hash(read.encode()))
+    sealed = result(
+        csv_model(), {names.ARTIFACT_KEY: artifact().to_file("2026-03-01T11:00:00Z", facts).decode()}, sealed=True
+    )
+    done = job(csv_model(), COMPLETE, source={**ROWS, "data": {"rows.csv": "before the pod mounted it"}})
+
+    def status(rows, before=None):
+        source = None if rows is None else {**ROWS, "data": {"rows.csv": rows}}
+        made = plan(csv_model(), artifacts=[sealed], jobs=[done], source=source)
+        assert (made.create, made.delete, made.trained.reason) == ((), (), Reason.TRAINED)
+        new = plain(model_status(csv_model(), made, (), ()))
+        return new, news(LINEAR_MODEL, {**csv_model(), "status": before or {}}, new)
+
+    same, told = status(read)
+    assert (same.get("warnings"), told) == (None, [])
+    assert status(None, same)[1] == []
+    edited, told = status("x,y\n1,3\n", same)
+    ((reason, message),) = told
+    assert (reason, "key rows.csv of ConfigMap rows was edited after the training" in message) == ("DataEdited", True)
+    assert status("x,y\n1,3\n", edited)[1] == []
+    assert len(status("x,y\n1,4\n", edited)[1]) == 1
+    assert status(read, edited)[0] == same

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from linplane_api.artifact import parse_artifact
-from linplane_api.facts import Facts, LeftOutColumn
+from linplane_api.facts import LeftOutColumn, data_hash
 from linplane_api.task import FileData, SyntheticData, Task
 from linplane_trainer import table
 from linplane_trainer.train import train
@@ -38,7 +38,7 @@ def test_a_text_column_is_left_out_and_named():
 
 
 def test_listed_features_leave_nothing_out(learn_csv):
-    assert learn_csv(rows(40, ("note", lambda _: "x")), features=("a",)).facts == Facts()
+    assert learn_csv(rows(40, ("note", lambda _: "x")), features=("a",)).facts.left_out == ()
 
 
 def test_columns_left_out_are_counted_and_the_first_of_them_named(learn_csv):
@@ -140,7 +140,7 @@ def test_features_that_give_the_target_exactly_are_warned_of(tmp_path, noise, co
 
 
 def test_no_warning_without_cause():
-    assert learn("r2-without-intercept").facts == Facts()
+    assert warnings(learn("r2-without-intercept")) == {}
 
 
 def test_facts_are_in_the_file_and_not_in_the_digest():
@@ -155,3 +155,11 @@ def test_r2_of_versions_with_and_without_intercept_can_be_compared():
     without, beside = (learn("r2-without-intercept", holdout_percent=20, fit_intercept=fit) for fit in (False, True))
     found = [trained.artifact.training.evaluation for trained in (without, beside)]
     assert [(round(one.mse), round(one.r2, 3)) for one in found] == [(1101, -66.31), (24, -0.454)]
+
+
+def test_the_hash_of_what_was_read_is_kept(learn_csv):
+    """So the operator can tell that data in a ConfigMap was edited before a pod mounted it, or after."""
+    assert learn("text-column").facts.data == data_hash((TABLES / "text-column.csv").read_bytes())
+    assert train(Task("m", "v1", SyntheticData(20, 1, 0.1)), TABLES).facts.data is None
+    large = "a,y\n" + "1.00000000001,2.0000000001\n2.0000001,3\n" * 40_000
+    assert learn_csv(large).facts.data is None

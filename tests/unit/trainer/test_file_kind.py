@@ -35,7 +35,7 @@ def written(write, **options):
 
 
 FILES = [
-    ("a gzip file", "unpack it first", gzip.compress(TEXT)),
+    ("a gzip file", "unpack it first", gzip.compress(TEXT, mtime=0)),
     ("a bzip2 file", "unpack it first", bz2.compress(TEXT)),
     ("a bzip2 file", "unpack it first", bz2.compress(b"")),
     ("a zstd file", "unpack it first", pa.compress(TEXT, "zstd", asbytes=True)),

@@ -53,7 +53,7 @@ class Withdrawal:
 
 @dataclass
 class Outage:
-    """What the sequence itself makes fail: so many requests that began in between, with one of these statuses."""
+    """What the sequence itself makes fail: requests that were under way in between, with one of these statuses."""
 
     statuses: frozenset[int]
     since: float
@@ -83,7 +83,9 @@ def judge(answers: Iterable[Answer], facts: Facts) -> Verdict:
     for answer in answers:
         if answer.status == 200:
             problem = _value(answer, facts.meanings) or _withdrawn(answer, facts.withdrawals)
-        elif any(answer.status in o.statuses and o.since <= answer.began <= o.until for o in facts.outages):
+        elif any(
+            answer.status in o.statuses and o.since <= answer.ended and answer.began <= o.until for o in facts.outages
+        ):
             verdict.expected[answer.status] += 1
             continue
         else:

@@ -121,7 +121,7 @@ class Stage(Site):
 
     @contextmanager
     def expected(self, *statuses: int) -> Iterator[None]:
-        """Requests that begin in here may fail like that, for this is what the sequence does."""
+        """Requests that are under way in here may fail like that, for this is what the sequence does."""
         outage = Outage(frozenset(statuses), time.monotonic())
         self.facts.outages.append(outage)
         try:

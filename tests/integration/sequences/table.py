@@ -40,6 +40,6 @@ SEQUENCES = {
     "the server is deleted under its routes": Sequence(remakes.server_is_deleted, 1, 3, {NO_SERVER: ANY}),
     "a route changes its model": Sequence(remakes.route_changes_its_model, 3, 10, {404: 60}),
     "the operator is killed": Sequence(outages.operator_is_killed, 2, 8),
-    "servers are killed": Sequence(outages.servers_are_killed, 2, 8, {NO_ANSWER: 3, NO_SERVER: ANY}),
+    "servers are killed": Sequence(outages.servers_are_killed, 2, 8, {NO_ANSWER: 5, NO_SERVER: ANY}),
     "the API server is away": Sequence(outages.api_server_is_away, 4, 14, proxied=True),
 }

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from integration.sequences.judging import Answer, Facts, Meaning, Outage, Withdrawal, judge
+from integration.sequences.judging import NO_ANSWER, Answer, Facts, Meaning, Outage, Withdrawal, judge
 from integration.sequences.lines import data, simple
 
 ROW = {"x": 2.0}
@@ -50,6 +50,11 @@ def test_a_failure_is_expected_while_the_sequence_causes_it(status: int, began: 
     verdict = judge([replace(RIGHT, status=status, began=began, ended=began)], facts)
     assert verdict.expected.total() == expected
     assert len(verdict.wrong) == 1 - expected
+
+
+def test_what_was_under_way_when_an_outage_began_may_fail() -> None:
+    facts = replace(FACTS, outages=[Outage(frozenset({NO_ANSWER}), 5.0, 6.0)])
+    assert judge([replace(RIGHT, status=NO_ANSWER, began=4.99, ended=5.01)], facts).expected.total() == 1
 
 
 def test_data_has_a_line_of_its_own_for_each_seed() -> None:

@@ -77,7 +77,7 @@ def test_every_answer_is_right_and_so_is_the_end(name: str, size: str, played: C
     for figure in outcome.figures:
         print(figure)
     assert outcome.verdict.wrong == []
-    assert outcome.verdict.right > 50
+    assert outcome.verdict.right > 20
     assert {s: n for s, n in expected.items() if n > sequence.failures.get(s, 0) * getattr(sequence, size)} == {}
     assert outcome.tracebacks == []
     assert outcome.refused == []

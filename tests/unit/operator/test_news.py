@@ -64,7 +64,7 @@ def test_each_new_warning_of_a_training_is_told_once():
     model["status"] = {"warnings": [few]}
     assert news(LINEAR_MODEL, model, {"warnings": [few, dropped]}) == [("RowsDropped", "rowsdropped")]
     assert news(LINEAR_MODEL, model, {"warnings": [few]}) == []
-    assert {"FewRows", "RowsDropped", "ColumnsLeftOut", "TargetRepeated"} == WARNINGS
+    assert {"FewRows", "RowsDropped", "ColumnsLeftOut", "TargetRepeated", "DataEdited"} == WARNINGS
     assert not WARNINGS & set(Reason), "a reason of a condition is none of a warning"
 
 

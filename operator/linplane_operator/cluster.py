@@ -7,6 +7,7 @@ from typing import Protocol
 
 from linplane_api.kinds import Kind
 
+from .compile.adoption import taken_text
 from .compile.objects import Object
 
 
@@ -15,7 +16,13 @@ class ConflictError(Exception):
 
 
 class NameTakenError(Exception):
-    """An object of somebody else has the name that one of ours needs: it was not touched, and waiting may not help."""
+    """Objects that are not ours have the names of children: they were not touched, and waiting may not help."""
+
+    def __init__(self, owner: str, *taken: str) -> None:
+        """`owner`: whose children (`ModelRoute homes`), empty if nothing controls them. `taken`: `Service homes`."""
+        super().__init__(taken_text(owner, taken))
+        self.owner = owner
+        self.taken = taken
 
 
 class RefusedError(Exception):
@@ -53,9 +60,12 @@ class Cluster(Protocol):
         """Makes an object. Raises ConflictError where one of that name exists, RefusedError as `apply`."""
 
     async def apply(self, body: Object) -> Object:
-        """Makes the object, or sets these fields where its controller is the same, by UID. Raises NameTakenError
-        where it is not, RefusedError where the object is not taken.
+        """Makes the object, or sets these fields if its controller is the same, by UID, or if it has lost its owner
+        (see `compile.adoption`). Raises NameTakenError if it belongs to another, RefusedError if it is not taken.
         """
+
+    async def check(self, body: Object) -> None:
+        """Raises NameTakenError as `apply` would; changes nothing."""
 
     async def replace(self, body: Object, seen: Object, cause: str = "") -> Object:
         """Sets the object if it is still `seen`, by UID and resourceVersion. `cause`: what it was made of; of the same

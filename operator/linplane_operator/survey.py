@@ -22,8 +22,9 @@ from linplane_api.kinds import (
 )
 from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerSpec, parse_spec
 
+from .compile.adoption import is_orphan, taken_text
 from .compile.conditions import condition, holds
-from .compile.last_good import document_of_status, has_served
+from .compile.last_good import document_of_status, has_served, without_weights
 from .compile.model import belongs
 from .compile.objects import (
     Object,
@@ -34,6 +35,7 @@ from .compile.objects import (
     label_of,
     meta,
     name_of,
+    server_of,
     spec_of,
     status_of,
     uid_of,
@@ -43,6 +45,7 @@ from .compile.replicas import Replica, loaded_by, make_replicas, unseen_replica
 from .compile.rollout import Rollout, rollout_of
 from .compile.route import Refusal, refuse
 from .compile.routing import Compiled, compile_document, named_versions
+from .compile.server import make_routing
 from .compile.versions import Belongings, Version, judge
 from .compile.waiting import joint_progress, progress_of
 from .last_good import LastGood
@@ -95,6 +98,7 @@ class Survey:
         self._settings = settings
         # what was last worked out, kept as long as what it was worked out from is the same
         self._routings: dict[Key, Routing] = {}
+        self._orphans: dict[Key, Routing] = {}
         self._last_good = LastGood(world)
         self._specs: dict[Key, tuple[Object, ModelRouteSpec]] = {}
         self._compiled: dict[Key, tuple[object, Compiled]] = {}
@@ -119,7 +123,36 @@ class Survey:
         body = self._world.get(CONFIG_MAP, namespace, names.routing_name(server))
         if owner is None or body is None or controller_uid(body) == uid_of(owner):
             return ""
-        return f"ConfigMap {name_of(body)} exists and is not that of ModelServer {server}"
+        if is_orphan(body, make_routing(owner, {})):
+            return ""
+        return taken_text(f"ModelServer {server}", (f"ConfigMap {name_of(body)}",))
+
+    def orphan(self, namespace: str, server: str) -> Routing | None:
+        """A routing ConfigMap that has lost its owner and that the ModelServer of that name may adopt."""
+        body = self._world.get(CONFIG_MAP, namespace, names.routing_name(server))
+        owner = self._world.get(MODEL_SERVER, namespace, server)
+        if body is None or owner is None or not is_orphan(body, make_routing(owner, {})):
+            self._orphans.pop((namespace, server), None)
+            return None
+        known = self._orphans.get((namespace, server))
+        if known is None or known.body is not body:
+            known = self._orphans[namespace, server] = _read_routing(body, known)
+        return known
+
+    def _orphaned_document(self, route: Object) -> RouteDocument | None:
+        """A route's document in such a ConfigMap, without weights: these are taken from versions that are Ready with
+        that very digest. None if one of them has another digest now.
+        """
+        namespace, name = key_of(route)
+        orphan = self.orphan(namespace, server_of(route))
+        if orphan is None or name not in orphan.entries:
+            return None
+        document = orphan.entries[name].document
+        judged = self.versions(namespace, document.model, document.versions)
+        digests = {v: found.verdict.file.digest for v, found in judged.items() if found.verdict.file}
+        if any(digest != document.versions[version].digest for version, digest in digests.items()):
+            return None
+        return without_weights(document)
 
     def pods(self, namespace: str, server: str) -> list[Object]:
         """The server's pods that are there to stay."""
@@ -203,9 +236,12 @@ class Survey:
         return self._last_good.of(route)
 
     def last_document(self, route: Object, entry: Entry | None) -> RouteDocument | None:
-        """What was last good: the entry in force, else the one seen last, else what the route's status tells."""
-        last = entry or self._last_good.of(route)
-        return last.document if last else document_of_status(route)
+        """What was last good: the entry in force, else the one seen last, else that of a ConfigMap that has lost its
+        owner, else what the route's status tells.
+        """
+        if last := entry or self._last_good.of(route):
+            return last.document
+        return (self._orphaned_document(route) if route else None) or document_of_status(route)
 
     def compile(self, namespace: str, name: str, spec: ModelRouteSpec, entry: Entry | None) -> Compiled:
         """The document that a route should have, given the entry in force and what was last good.
@@ -249,6 +285,7 @@ class Survey:
     def forget_server(self, namespace: str, server: str) -> None:
         """A ModelServer is gone."""
         self._routings.pop((namespace, server), None)
+        self._orphans.pop((namespace, server), None)
 
     def refusal(self, namespace: str, name: str, spec: ModelRouteSpec) -> Refusal | None:
         """Why a route as a whole is not taken, None where it is."""

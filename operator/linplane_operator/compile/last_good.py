@@ -48,6 +48,12 @@ def document_of_status(route: Object) -> RouteDocument | None:
         return None
 
 
+def without_weights(document: RouteDocument) -> RouteDocument:
+    """The same traffic, with the weights still to be found."""
+    gone = Unavailable(Reason.VERSION_NOT_READY, "its weights are not known")
+    return msgspec.structs.replace(document, versions={}, unavailable=gone)
+
+
 def _share(share: Share) -> int:
     return int(Decimal(share.percent) * 100)
 

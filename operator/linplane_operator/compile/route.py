@@ -68,10 +68,10 @@ def servable_without_document(route: Object, refusal: Refusal | None, missing: S
     if has_served(route) and refusal and refusal.reason is Reason.SERVER_NOT_FOUND:
         text = f"ModelServer {server_of(route)} is gone; nothing answers for this route"
         return condition(kind, Reason.SERVER_NOT_FOUND, text)
-    if refusal or not has_served(route):
+    if refusal or not (has_served(route) or missing):
         return condition(kind, Reason.NEVER_SERVED, "the route has no document yet")
     when = f"once {' and '.join(missing)} can be served, or after a minute" if missing else "in a moment"
-    text = f"the routing ConfigMap is gone: the servers go on with what they hold, and it is made again {when}"
+    text = f"no routing ConfigMap is in force: the servers go on with what they hold, and there is one again {when}"
     return condition(kind, Reason.ROUTING_LOST, text)
 
 

@@ -9,7 +9,8 @@ from linplane_api import names
 from linplane_api.kinds import BY_KIND, ROLE, ROLE_BINDING, Kind
 
 from ..cluster import ConflictError, ContestedError, NamespaceTerminatingError, NameTakenError, RefusedError
-from ..compile.objects import Object, controller_uid, label_of, meta, name_of, uid_of
+from ..compile.adoption import APPLIED_OVER, is_orphan, owner_of
+from ..compile.objects import Object, controller_uid, is_deleting, label_of, meta, name_of, uid_of
 from ..world import World, key_of
 from .client import APPLY, MERGE, ApiError, Client, path_of
 from .contests import Contests
@@ -96,11 +97,7 @@ class KubeCluster:
                 if found is None:
                     raise
         if not _is_ours(found, body):
-            found = await self._look(kind, namespace, name)  # nobody tells when a foreign object goes
-            if found is None:
-                return await self._create(kind, asked)
-            if not _is_ours(found, body):
-                raise NameTakenError(f"{kind.kind} {name} exists and is not ours; it was not touched")
+            return await self._claim(body)
         if found.get("immutable"):
             return found
         missing = difference(asked, found)
@@ -134,11 +131,38 @@ class KubeCluster:
         if wait:
             raise ContestedError(f"{kind.kind} {name_of(seen)}", wait)
 
-    async def _repair(self, kind: Kind, asked: Object, found: Object) -> Object:
-        """An apply, which leaves what others have added; then that goes, or else is left for a while."""
+    async def _claim(self, body: Object) -> Object:
+        """What is known of that name is not ours; no watch tells when a foreign object goes, so it is read."""
+        kind, asked = _kind(body), stamped(body)
+        found = await self._look(kind, *key_of(body))
+        if found is None:
+            return await self._create(kind, asked)
+        if _is_ours(found, body):
+            return await self.apply(body)
+        if not await self._may_adopt(found, body):
+            raise NameTakenError(owner_of(body), f"{kind.kind} {name_of(body)}")
+        return await self._repair(kind, asked, found, resourceVersion=meta(found)["resourceVersion"])
+
+    async def check(self, body: Object) -> None:
+        """By a live look, unless it is known to be ours."""
+        kind = _kind(body)
+        found = self._world.get(kind, *key_of(body))
+        if found is None or not _is_ours(found, body):
+            found = await self._look(kind, *key_of(body))
+        if found is not None and not _is_ours(found, body) and not await self._may_adopt(found, body):
+            raise NameTakenError(owner_of(body), f"{kind.kind} {name_of(body)}")
+
+    async def _may_adopt(self, found: Object, body: Object) -> bool:
+        """It lost its owner, and that one, or another of its name, is there to stay."""
+        return _kind(body) in APPLIED_OVER and is_orphan(found, body) and await self._has_owner(body)
+
+    async def _repair(self, kind: Kind, asked: Object, found: Object, **same: str) -> Object:
+        """An apply, which leaves what others have added; then that goes, or else is left for a while. `same`: more
+        metadata, beside the UID, that it must still have.
+        """
         uid, path = uid_of(found), path_of(kind, *key_of(asked))
         try:
-            answer = await self._write(kind, path, {**asked, "metadata": {**meta(asked), "uid": uid}})
+            answer = await self._write(kind, path, {**asked, "metadata": {**meta(asked), "uid": uid, **same}})
         except WriteRefusedError as error:  # it may be invalid only beside what others have added
             if error.status != 422:
                 raise
@@ -169,6 +193,7 @@ class KubeCluster:
         await self._wait_for_turn(kind, seen, "", asked)
         patch = merge_patch(body, seen, ("data", "immutable"))
         patch["metadata"] = {key: meta(seen)[key] for key in ("uid", "resourceVersion")}
+        patch["metadata"] |= merge_patch(meta(body), meta(seen), ("ownerReferences",))
         try:
             answer = await self._write(kind, path_of(kind, *key_of(body)), patch, MERGE)
         except ConflictError:
@@ -260,7 +285,7 @@ class KubeCluster:
             if owner.get("controller"):
                 kind = BY_KIND[owner["apiVersion"], owner["kind"]]
                 live = await self._client.get(kind, key_of(body)[0], owner["name"])
-                return live is not None and uid_of(live) == owner["uid"]
+                return live is not None and uid_of(live) == owner["uid"] and not is_deleting(live)
         return True
 
     async def _write(self, kind: Kind, path: str, body: Object, content_type: str = APPLY) -> Object:

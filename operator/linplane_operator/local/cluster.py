@@ -3,6 +3,7 @@
 from linplane_api.kinds import BY_KIND, CONFIG_MAP, DEPLOYMENT, JOB, Kind
 
 from ..cluster import ConflictError, NameTakenError
+from ..compile.adoption import APPLIED_OVER, is_orphan, owner_of
 from ..compile.lacking import MISSING_FEATURES
 from ..compile.objects import Object, controller_uid, meta, name_of, uid_of
 from .store import Store
@@ -41,12 +42,20 @@ class LocalCluster:
         before = self._store.get(kind, name_of(body))
         if before is None:
             return self._store.create(kind, body)
-        if controller_uid(before) != controller_uid(body):
-            raise NameTakenError(f"{kind.kind} {name_of(body)} exists and is not ours")
+        await self.check(body)
         if before.get("immutable") or (kind is CONFIG_MAP and "data" in body and not body["data"]):
             return before
         status = {"status": before["status"]} if "status" in before else {}
         return self._store.update(kind, before, {**body, **status})
+
+    async def check(self, body: Object) -> None:
+        """Of the children that mean something here."""
+        kind = _kind(body)
+        before = self._store.get(kind, name_of(body)) if kind in KEPT else None
+        if before is None or controller_uid(before) == controller_uid(body):
+            return
+        if kind not in APPLIED_OVER or not is_orphan(before, body):
+            raise NameTakenError(owner_of(body), f"{kind.kind} {name_of(body)}")
 
     async def replace(self, body: Object, seen: Object, cause: str = "") -> Object:  # noqa: ARG002
         """Compare and swap. Raises ConflictError where it is not what was seen."""

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from linplane_api import names
 from linplane_api.conditions import Reason
-from linplane_api.document import Entry, RouteDocument
-from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, Kind
+from linplane_api.document import Entry, RouteDocument, RoutingMap
+from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, Kind
 
 from ..affected import WorkKey
 from ..cluster import ConflictError, NameTakenError, RefusedError
@@ -80,7 +80,10 @@ class RoutingWriter:
     async def _write(self, namespace: str, server: Object, routes: dict[str, Object]) -> float | None:
         name = name_of(server)
         routing = self._survey.routing(namespace, name)
+        orphan = None if routing else self._survey.orphan(namespace, name)
         before, entries = (routing.state, routing.entries) if routing else (None, {})
+        if orphan:  # adopted: its sequence goes on, and each document comes in again
+            before = RoutingMap(orphan.state.uid, orphan.state.sequence, {})
         wanted = self._wanted(namespace, routes, entries)
         kept = await self._kept(namespace, name, routing, wanted)
         held, until_grace = self._hold((namespace, name), wanted, entries)
@@ -94,8 +97,9 @@ class RoutingWriter:
         data = compile_map(before, entries, wanted, kept=kept, floor=floor)[0].to_data()
         if routing and data == routing.body.get("data"):
             return until_grace
-        if routing and routing.body.get("immutable"):  # it is left to people to delete it
-            raise RefusedError(f"ConfigMap {name_of(routing.body)} {IMMUTABLE}")
+        known = routing or orphan
+        if known and known.body.get("immutable"):  # it is left to people to delete it
+            raise RefusedError(f"ConfigMap {name_of(known.body)} {IMMUTABLE}")
         changed = _changed(wanted, entries)
         made_of = await self._confirm(namespace, wanted, changed)
         wait = self._budget(f"{namespace}/{name}")
@@ -104,10 +108,26 @@ class RoutingWriter:
         if routing:
             cause = repr((sorted(data), [wanted[route].revision for route in changed], made_of))
             await self._cluster.replace({**routing.body, "data": data}, routing.body, cause)
+        elif orphan:
+            await self._adopt(orphan, server, routes, data)
         else:
             await self._create(make_routing(server, data), server)
         self._survey.routing(namespace, name)  # remembered at once: it may be deleted before it is read again
         return until_grace
+
+    async def _adopt(self, orphan: Routing, server: Object, routes: dict[str, Object], data: dict[str, str]) -> None:
+        """Sets owner and documents in one write. Raises ConflictError if the server goes or a route is not in view."""
+        namespace, name = key_of(server)
+        live = await self._cluster.read(MODEL_SERVER, namespace, name)
+        if live is None or uid_of(live) != uid_of(server) or is_deleting(live):
+            raise ConflictError(f"ModelServer {name} has changed meanwhile")
+        others = orphan.state.routes.keys() - routes.keys()
+        for route in sorted(r for r in others if self._world.get(MODEL_ROUTE, namespace, r) is None):
+            if await self._cluster.read(MODEL_ROUTE, namespace, route):
+                raise ConflictError(f"ModelRoute {route} was not in view")
+        owners = meta(make_routing(server, data))["ownerReferences"]
+        metadata = {**meta(orphan.body), "ownerReferences": owners}
+        await self._cluster.replace({**orphan.body, "metadata": metadata, "data": data}, orphan.body)
 
     def _hold(self, key: Key, wanted: dict[str, Wanted], entries: dict[str, Entry]) -> tuple[set[str], float | None]:
         """The routes that are not written yet, and for how many seconds at most: the weights that they served are not
@@ -174,7 +194,7 @@ class RoutingWriter:
             live = await self._cluster.read(CONFIG_MAP, *key_of(body))
             if live is None or controller_uid(live) == uid_of(server):
                 raise
-            raise NameTakenError(f"ConfigMap {name_of(body)} exists and is not ours") from error
+            raise NameTakenError(f"ModelServer {name_of(server)}", f"ConfigMap {name_of(body)}") from error
 
 
 def _changed(wanted: dict[str, Wanted], entries: dict[str, Entry]) -> list[str]:

@@ -61,27 +61,37 @@ class ServerReconciler:
         self, namespace: str, server: Object, routes: dict[str, Object]
     ) -> tuple[float | None, tuple[Reason, str] | None]:
         """When to come again, and what stands in the way."""
-        wait = problem = None
+        wait, problem = None, None
+        taken: list[str] = []
         try:
-            try:
-                wait = await self._routing.write(namespace, server, routes)
-            except ContestedError as error:
-                wait = error.seconds
-            except RefusedError as error:  # the replicas go on with what they have, and are looked after
-                problem = problem_of(error)
-            refused = await self._apply_children(server)
-        except NameTakenError as error:  # no pod is started to serve what is somebody else's
-            return wait, problem or problem_of(error)
+            wait = await self._routing.write(namespace, server, routes)
+        except ContestedError as error:
+            wait = error.seconds
+        except RefusedError as error:  # the replicas go on with what they have, and are looked after
+            problem = problem_of(error)
+        except NameTakenError as error:
+            taken += error.taken
+        try:
+            refused = await self._apply_children(server, taken)
         except FormatError as error:
             return wait, problem or (Reason.INVALID_SPEC, str(error))
+        if taken:
+            return wait, problem_of(NameTakenError(f"ModelServer {name_of(server)}", *taken))
         return wait, problem or refused
 
-    async def _apply_children(self, server: Object) -> tuple[Reason, str] | None:
-        problem = None
-        for body in (*make_server_access(server), *make_server_network(server)):
-            problem = await self._refused(body) or problem
+    async def _apply_children(self, server: Object, taken: list[str]) -> tuple[Reason, str] | None:
+        """Adds to `taken` what is not ours: all of it is named at once. If anything is, no pod is started."""
         deployment = make_deployment(server, parse_spec(server, ModelServerSpec), self._settings)
-        return await self._refused(deployment) or problem
+        problem = None
+        for body in (*make_server_access(server), *make_server_network(server), deployment):
+            try:
+                if taken:
+                    await self._cluster.check(body)
+                else:
+                    problem = await self._refused(body) or problem
+            except NameTakenError as error:
+                taken += error.taken
+        return problem
 
     async def _refused(self, body: Object) -> tuple[Reason, str] | None:
         """Why a child is refused, which keeps none of the others from being made."""

@@ -87,7 +87,7 @@ def test_each_child_of_every_kind(own_site: Site) -> None:
     for (kind, name), (owner_kind, owner, condition) in taken.items():
         message = site.comes_to(owner_kind, owner, condition, "False", "NameTaken")
         if owner not in ("job-v1", "result-v1"):  # the Role stands in their way as well
-            assert f"{kind.kind} {name} exists and is not" in message
+            assert f"{kind.kind} {name} exists and does not belong to" in message
     site.admin.delete(ROLE, "linplane-trainer", site.namespace)
     del before[ROLE, "linplane-trainer"]
     site.comes_to(LINEAR_MODEL, "role-v1", "Ready", "True")
@@ -95,7 +95,7 @@ def test_each_child_of_every_kind(own_site: Site) -> None:
         assert without_status(site.get(kind, name)) == without_status(body)
         owner_kind, owner, condition = taken[kind, name]
         message = site.comes_to(owner_kind, owner, condition, "False", "NameTaken")
-        assert f"{kind.kind} {name} exists and is not" in message
+        assert f"{kind.kind} {name} exists and does not belong to" in message
     for kind, name in before:
         site.admin.delete(kind, name, site.namespace, propagation="Background")
     for name in ("job-v1", "result-v1"):
@@ -123,7 +123,7 @@ def test_the_artifact_of_weights_by_hand(own_site: Site) -> None:
     theirs(site, CONFIG_MAP, artifact)
     site.start_operator()
     message = site.comes_to(LINEAR_MODEL, "hand-v1", "Trained", "False", "NameTaken")
-    assert f"ConfigMap {artifact} exists and is not ours" in message
+    assert f"ConfigMap {artifact} exists and does not belong to LinearModel hand-v1" in message
     assert site.get(CONFIG_MAP, artifact)["data"] == {"theirs": "1"}
     site.admin.delete(CONFIG_MAP, artifact, site.namespace)
     site.comes_to(LINEAR_MODEL, "hand-v1", "Ready", "True")

@@ -57,6 +57,9 @@ class Recorder:
         with self._write("apply", body):
             return await self._inner.apply(body)
 
+    async def check(self, body: Object) -> None:
+        await self._inner.check(body)
+
     async def replace(self, body: Object, seen: Object, cause: str = "") -> Object:
         with self._write("replace", body):
             return await self._inner.replace(body, seen, cause)

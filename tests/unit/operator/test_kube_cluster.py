@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from linplane_api.kinds import BY_KIND, MODEL_SERVER, ROLE, SERVICE, Kind
+from linplane_api.kinds import BY_KIND, CONFIG_MAP, MODEL_SERVER, ROLE, SERVICE, Kind
 from linplane_operator.cluster import ConflictError, NamespaceTerminatingError, NameTakenError, RefusedError
 from linplane_operator.compile.objects import Object, child, meta
 from linplane_operator.kube.client import APPLY, MERGE, ApiError, Client, _error, path_of
@@ -377,3 +377,47 @@ async def test_what_is_made_anew_during_a_look_is_not_taken_for_gone(setup: Setu
     newer = {**new, "metadata": {**meta(new), "resourceVersion": "91"}}
     setup.feed.seen(SERVICE, newer)
     assert setup.world.get(SERVICE, "n", "linplane-x") == newer
+
+
+@pytest.mark.parametrize("kind", [SERVICE, ROLE])
+async def test_a_child_that_lost_its_owner_is_adopted(setup: Setup, kind: Kind) -> None:
+    """By an apply over it, of the very state that was seen; then it is ours."""
+    setup.api.put(OWNER)
+    body = made(kind, spec={"a": 1})
+    setup.api.put({**body, "spec": {"a": 9}, "metadata": {**meta(body), "ownerReferences": []}})
+    await setup.cluster.check(body)
+    await setup.apply(body)
+    found = setup.api.objects[path_of(kind, "n", "linplane-x")]
+    assert (found["spec"], meta(found)["ownerReferences"]) == ({"a": 1}, meta(body)["ownerReferences"])
+    setup.cluster.forget_unwatched()
+    assert "PATCH" not in await setup.apply(body)
+
+
+@pytest.mark.parametrize("why", ["owner", "labels", "kind", "no owner", "another owner", "owner goes"])
+async def test_what_does_not_prove_that_it_is_ours_is_not_adopted(setup: Setup, why: str) -> None:
+    kind = CONFIG_MAP if why == "kind" else SERVICE
+    body = made(kind, spec={"a": 1})
+    metadata = {**meta(body), "ownerReferences": []}
+    if why == "owner":
+        metadata["ownerReferences"] = [{"apiVersion": "v1", "kind": "Secret", "name": "theirs", "uid": "u"}]
+    if why == "labels":
+        metadata["labels"] = {**meta(body)["labels"], "app.kubernetes.io/instance": "blue"}
+    setup.api.put({**body, "metadata": metadata})
+    if why != "no owner":
+        fields = {"another owner": {"uid": "u-other"}, "owner goes": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
+        setup.api.put({**OWNER, "metadata": {**OWNER["metadata"], **fields.get(why, {})}})
+    before = dict(setup.api.objects)
+    for act in (setup.cluster.check, setup.cluster.apply):
+        with pytest.raises(NameTakenError, match=f"{kind.kind} linplane-x exists and does not belong to ModelServer"):
+            await act(body)
+    assert setup.api.objects == before
+
+
+async def test_a_replacement_may_set_the_owner(setup: Setup) -> None:
+    """In the same write as the data."""
+    body = made(CONFIG_MAP, data={"a": "1"})
+    setup.api.put({**body, "metadata": {**meta(body), "ownerReferences": []}})
+    (seen,) = setup.api.objects.values()
+    await setup.cluster.replace({**body, "data": {"b": "2"}}, seen)
+    (found,) = setup.api.objects.values()
+    assert (found["data"], meta(found)["ownerReferences"]) == ({"b": "2"}, meta(body)["ownerReferences"])

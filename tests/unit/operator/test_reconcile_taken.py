@@ -132,7 +132,7 @@ def test_a_foreign_service_of_a_routes_name_is_left_alone(sim):
 
     def refuse(verb, body):
         if body["kind"] == "Service" and body["metadata"]["name"] == "homes" and not free:
-            raise NameTakenError("Service homes exists and is not ours")
+            raise NameTakenError("ModelRoute homes", "Service homes")
 
     sim.cluster.before_write = refuse
     sim.apply(linear_model(), model_route())

@@ -30,7 +30,7 @@ class OneRefuses:
 @pytest.mark.parametrize(
     "error",
     [
-        NameTakenError("taken"),
+        NameTakenError("", "Role linplane-trainer"),
         RefusedError("quota"),
         ConflictError("changed"),
         OSError("503"),

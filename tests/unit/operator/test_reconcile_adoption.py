@@ -1,0 +1,146 @@
+"""Children that have lost their owner, as in a restored namespace: adopted if they prove what they are."""
+
+from datetime import timedelta
+
+import pytest
+
+from linplane_api.document import make_entry
+from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
+from linplane_operator.compile.adoption import taken_text
+from linplane_operator.compile.objects import uid_of
+from unit.operator.builders import config_map, document, linear_model, model_route, status_condition, told
+
+ROUTING = "linplane-routing-default"
+DEPLOYED = "linplane-server-default"
+
+
+def without_owner(sim, kind, name):
+    body = sim.get(kind, name)
+    metadata = {key: value for key, value in body["metadata"].items() if key != "ownerReferences"}
+    sim.store.update(kind, body, {**body, "metadata": metadata})
+
+
+def restored(sim, entry=None):
+    """Routing ConfigMap and Deployment without an owner, no status, and an operator that has seen nothing of it. The
+    route serves v1 and asks for v9, which does not exist.
+    """
+    sim.apply(linear_model("v1"), model_route())
+    sim.settle()
+    sim.edit(MODEL_ROUTE, "homes", version="v9")
+    sim.settle()
+    before = sim.document()
+    if entry is not None:
+        body = sim.routing()
+        sim.store.update(CONFIG_MAP, body, {**body, "data": {**body["data"], "route.homes": entry}})
+    without_owner(sim, CONFIG_MAP, ROUTING)
+    without_owner(sim, DEPLOYMENT, DEPLOYED)
+    sim.set_status(MODEL_ROUTE, "homes", None)
+    sim.start()
+    return before
+
+
+def owners(sim, kind, name):
+    return [owner["uid"] for owner in sim.get(kind, name)["metadata"].get("ownerReferences") or ()]
+
+
+def test_a_routing_configmap_and_a_deployment_are_adopted(sim):
+    """The traffic goes on, and its sequence does: a replica that has not gone confirms what comes next."""
+    before = restored(sim)
+    uid, sequence = uid_of(sim.routing()), int(sim.routing()["data"]["sequence"])
+    sim.settle()
+    server = uid_of(sim.get(MODEL_SERVER, "default"))
+    assert owners(sim, CONFIG_MAP, ROUTING) == owners(sim, DEPLOYMENT, DEPLOYED) == [server]
+    assert (uid_of(sim.routing()), int(sim.routing()["data"]["sequence"])) == (uid, sequence + 1)
+    assert sim.document() == before
+    assert told(sim.route(), "Servable") == ("True", "Serving")
+    assert told(sim.route(), "Converged") == ("True", "Converged")
+    assert sim.failures == []
+
+
+OTHER = make_entry(document(weights={"v1": 9.0}), 1).to_bytes().decode()
+
+
+@pytest.mark.parametrize("entry", [OTHER, "{}", OTHER.replace("9", "8")], ids=["another digest", "empty", "damaged"])
+def test_an_entry_that_proves_nothing_starts_empty(sim, entry):
+    """Its weights are served under no condition: nobody knows whose they are."""
+    restored(sim, entry)
+    sim.settle()
+    assert owners(sim, CONFIG_MAP, ROUTING) == [uid_of(sim.get(MODEL_SERVER, "default"))]
+    assert sim.document().versions == {}
+    assert told(sim.route(), "Servable") == ("False", "NeverServed")
+    sim.edit(MODEL_ROUTE, "homes", version="v1")
+    sim.settle()
+    assert told(sim.route(), "Ready") == ("True", "Ready")
+
+
+@pytest.mark.parametrize("in_time", [True, False])
+def test_versions_that_train_again_are_waited_for(sim, in_time):
+    """For a minute the ConfigMap is left as it is; after it the route waits for its version, and for nothing else."""
+    before = restored(sim)
+    sim.trains = False
+    for body in (*sim.store.all(JOB), *sim.store.all(CONFIG_MAP)):
+        if body["kind"] == "Job" or "model.json" in (body.get("data") or {}):
+            sim.delete(JOB if body["kind"] == "Job" else CONFIG_MAP, body["metadata"]["name"])
+    data = sim.routing()["data"]
+    sim.settle()
+    assert (sim.routing()["data"], owners(sim, CONFIG_MAP, ROUTING)) == (data, [])
+    assert told(sim.route(), "Servable") == ("Unknown", "RoutingLost")
+    if not in_time:
+        sim.now += timedelta(seconds=61)
+        sim.ask(*sim.later)
+        sim.settle()
+        assert sim.document().versions == {}
+        assert told(sim.route(), "Servable") == ("False", "VersionNotReady")
+    sim.trains = True
+    sim.settle()
+    assert sim.document() == before
+    assert owners(sim, CONFIG_MAP, ROUTING) == [uid_of(sim.get(MODEL_SERVER, "default"))]
+
+
+def test_a_frozen_version_is_not_brought_back(sim):
+    restored(sim)
+    sim.edit(LINEAR_MODEL, "homes-v1", frozen=True)
+    sim.settle()
+    assert sim.document().versions == {}
+    assert told(sim.route(), "Servable") == ("False", "CurrentFrozen")
+
+
+@pytest.mark.parametrize("change", ["owner", "label"])
+def test_what_has_any_owner_or_other_labels_is_never_adopted(sim, change):
+    """An owner of whatever kind, also one that does not control it."""
+    restored(sim)
+    body = sim.routing()
+    metadata = dict(body["metadata"])
+    if change == "owner":
+        metadata["ownerReferences"] = [{"apiVersion": "v1", "kind": "Secret", "name": "theirs", "uid": "u"}]
+    else:
+        metadata["labels"] = {**metadata["labels"], "app.kubernetes.io/instance": "blue"}
+    sim.store.update(CONFIG_MAP, body, {**body, "metadata": metadata})
+    sim.settle()
+    assert told(sim.route(), "Accepted") == ("False", "NameTaken")
+    assert sim.routing()["data"] == body["data"]
+    assert owners(sim, DEPLOYMENT, DEPLOYED) == [], "no pod is started to serve what it holds"
+
+
+def test_all_that_is_in_the_way_is_named_at_once(sim):
+    """With what to do about it, and what that costs."""
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": DEPLOYED}, "spec": {}}
+    sim.loads = False
+    sim.apply(config_map(ROUTING, {"a": "b"}), deployment, linear_model(), model_route())
+    sim.settle()
+    message = status_condition(sim.get(MODEL_SERVER, "default"), "Ready")["message"]
+    assert message == (
+        f"ConfigMap {ROUTING} and Deployment {DEPLOYED} exist and do not belong to ModelServer default. Rename the "
+        "ModelServer, or delete them if they are left over from a restore or --cascade=orphan; the traffic that "
+        f"ConfigMap {ROUTING} holds is lost with it"
+    )
+
+
+def test_one_thing_in_the_way():
+    assert taken_text("ModelRoute shop", ["Service shop"]) == (
+        "Service shop exists and does not belong to ModelRoute shop. Rename the ModelRoute, or delete it if it is left "
+        "over from a restore or --cascade=orphan"
+    )
+    assert taken_text("", ["Role linplane-trainer"]).startswith(
+        "Role linplane-trainer exists and does not belong to Linplane. Delete it if"
+    )

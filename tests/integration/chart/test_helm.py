@@ -94,7 +94,7 @@ def test_crds_are_upgraded_and_outlive_the_release(helm: Helm, tmp_path: Path) -
     assert "cannot be imported into the current release" in helm.run("install", "other", str(CHART)).stderr
     helm("install", "linplane", str(CHART))
     assert FIELD not in helm.description()
-    assert len(admin.list(POLICY)) == 4
+    assert len(admin.list(POLICY)) == 5
     assert admin.get(LINEAR_MODEL, "iris-v1", "default")["metadata"]["uid"] == uid
 
 

@@ -114,11 +114,12 @@ def _follows_at_once(site: Site) -> None:
     site.comes_to(MODEL_ROUTE, "iris", "Converged", "True", timeout=10)
 
 
+@pytest.mark.timeout(240)
 def test_an_operator_that_starts_before_the_crds_waits_for_them(site: Site) -> None:
     site.operator.kill()
     names = [f"{kind.plural}.{GROUP}" for kind in OURS]
     site.kubectl("delete", "crd", *names, "--timeout=25s")
-    eventually(lambda: not site.kubelet.servers(), 60)
+    eventually(lambda: not site.kubelet.servers(), 120)  # the garbage collector's own retries: it has lost four kinds
     site.start_operator()
 
     def says() -> bool:

@@ -42,6 +42,13 @@ class _Count:
     def complete(self) -> bool:
         return self.updated >= self.wanted and not self.old and self.ready >= self.wanted
 
+    @property
+    def ready_updated(self) -> int:
+        """At least so many updated pods are ready: a Deployment does not count them, and removes earlier pods that
+        are not ready first.
+        """
+        return max(0, min(self.updated, self.ready - self.old))
+
 
 def rollout_of(
     deployment: Object | None, pods: Sequence[Object], replicas: Sequence[Replica], now: datetime
@@ -56,10 +63,10 @@ def rollout_of(
         return Rollout(None, f"{count.ready} of {count.wanted} pods ready")
     again, silent = _silent(pods, replicas, now)
     reason, words = next((cause for cause in (*_refused(deployment), *_waiting(pods), *silent)), (None, ""))
-    ready = max(0, min(count.updated, count.ready - count.old))
+    ready, earlier = count.ready_updated, count.ready - count.ready_updated
     message = f"{ready} of {count.wanted} {'updated ' if count.old else ''}pods ready{words and f': {words}'}"
-    if count.old and count.ready:
-        message += f"; {count.old} earlier {'pod goes' if count.old == 1 else 'pods go'} on serving"
+    if count.old and earlier:
+        message += f"; {earlier} earlier {'pod goes' if earlier == 1 else 'pods go'} on serving"
     if (failed := _condition(deployment, "Progressing", "False")).get("reason") == GAVE_UP:
         return Rollout(Reason.PROGRESS_DEADLINE_EXCEEDED, f"{message} ({failed.get('message') or GAVE_UP})")
     reason = reason or (Reason.REPLICAS_BEHIND if count.ready else Reason.NO_REPLICAS)
@@ -70,12 +77,20 @@ def _count(deployment: Object) -> _Count:
     status = status_of(deployment)
     wanted = int(spec_of(deployment).get("replicas", 1))
     total, updated, ready = (int(status.get(key) or 0) for key in ("replicas", "updatedReplicas", "readyReplicas"))
-    if int(status.get("observedGeneration") or 0) < generation_of(deployment):
+    if not _is_observed(deployment):
         updated = 0  # what it counts as updated is of an earlier spec
     return _Count(wanted, updated, ready, max(0, total - updated))
 
 
+def _is_observed(deployment: Object) -> bool:
+    """The status is of the current spec."""
+    return int(status_of(deployment).get("observedGeneration") or 0) >= generation_of(deployment)
+
+
 def _condition(body: Object, kind: str, status: str) -> Mapping[str, Any]:
+    """The Deployment's condition, empty if it has none or it is of an earlier spec."""
+    if not _is_observed(body):
+        return {}
     found = (c for c in status_of(body).get("conditions") or () if c.get("type") == kind and c.get("status") == status)
     return next(found, {})
 

@@ -143,6 +143,32 @@ def test_a_deployment_that_gave_up_says_what_it_waited_for() -> None:
     assert rollout(deployment(ready=2, conditions=gave_up)).reason is None
 
 
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        failed("Progressing", "False", "ProgressDeadlineExceeded", "timed out"),
+        failed("ReplicaFailure", "True", "FailedCreate", "pods is forbidden: exceeded quota: q"),
+    ],
+)
+def test_conditions_of_an_earlier_generation_do_not_count(conditions: list[Object]) -> None:
+    """The spec was just corrected, and the Deployment's controller has not seen it yet."""
+    found = rollout(deployment(generation=2, seen=1, total=3, ready=2, conditions=conditions))
+    message = "0 of 2 updated pods ready; 2 earlier pods go on serving"
+    assert (found.reason, found.message) == (Reason.REPLICAS_BEHIND, message)
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ({"total": 3, "updated": 1, "ready": 1}, "; 1 earlier pod goes on serving"),
+        ({"total": 4, "updated": 1, "ready": 2}, "; 2 earlier pods go on serving"),
+        ({"total": 3, "updated": 1, "ready": 0}, ""),
+    ],
+)
+def test_only_earlier_pods_that_are_ready_go_on_serving(counts: dict[str, int], words: str) -> None:
+    assert rollout(deployment(**counts)).message == f"0 of 2 updated pods ready{words}"
+
+
 def test_a_pod_that_runs_and_does_not_report_is_asked_about_after_ten_seconds() -> None:
     early = rollout(deployment(), running())
     assert (early.message, early.again) == ("0 of 2 pods ready", 4.0)

@@ -27,9 +27,9 @@ from linplane_api.kinds import (
     Kind,
 )
 
-from .compile.conditions import PROGRESS_TYPES, holds
 from .compile.objects import Object, controller_uid, label_of, meta, name_of, server_of, spec_of, status_of, uid_of
 from .compile.replicas import is_serving
+from .compile.waiting import progress_of
 from .world import LABEL_JOB, World, key_of
 
 CHILDREN = (CONFIG_MAP, JOB, DEPLOYMENT, SERVICE, SERVICE_ACCOUNT, DISRUPTION_BUDGET)
@@ -73,10 +73,9 @@ def every_key(world: World) -> set[WorkKey]:
 
 
 def _meaning(body: Object) -> tuple[object, ...]:
-    """All that others go by in one of our kinds: of a status only a version's digest, and what it waits for."""
-    status = status_of(body)
-    waits = [holds(status, kind) for kind in PROGRESS_TYPES] if body.get("kind") == LINEAR_MODEL.kind else []
-    return spec_of(body), uid_of(body), meta(body).get("deletionTimestamp"), status.get("digest"), waits
+    """All that others go by in one of our kinds: of a status only a version's digest, and its progress."""
+    progress = progress_of(body) if body.get("kind") == LINEAR_MODEL.kind else None
+    return spec_of(body), uid_of(body), meta(body).get("deletionTimestamp"), status_of(body).get("digest"), progress
 
 
 def _users(world: World, kind: Kind, namespace: str, before: Object, after: Object) -> Iterator[WorkKey]:

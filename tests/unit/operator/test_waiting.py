@@ -107,6 +107,22 @@ def test_a_switch_to_what_is_frozen_or_absent(sim: Sim) -> None:
     assert waits(sim.route()) == {}
 
 
+def test_a_route_follows_a_version_whose_status_catches_up_with_its_spec(sim: Sim) -> None:
+    """The route is reconciled before the status of the version is written; it needs no resync afterwards."""
+    sim.apply(linear_model(acceptance={"minR2": "0.99"}), model_route())
+    sim.settle()
+    assert waits(sim.route()) == {"Stalled": "VersionNotReady"}
+    sim.edit(LINEAR_MODEL, "homes-v1", acceptance={"minR2": "0.98"})
+    own = ("LinearModel", "default", "homes-v1")
+    del sim.pending[own]
+    sim.reconcile_all()
+    assert waits(sim.route()) == {"Reconciling": "VersionNotReady"}
+    sim.ask(own)
+    sim.settle()
+    assert status_condition(sim.model(), "Ready")["reason"] == "AcceptanceMissed"
+    assert (waits(sim.model()), waits(sim.route())) == ({"Stalled": "AcceptanceMissed"}, {"Stalled": "VersionNotReady"})
+
+
 def test_a_lost_artifact_is_as_the_training_that_replaces_it(sim: Sim) -> None:
     sim.apply(linear_model(), model_route())
     sim.settle()

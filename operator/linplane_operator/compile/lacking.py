@@ -45,6 +45,11 @@ def lacking_of(replicas: Iterable[Replica], route: str, document: RouteDocument)
     return result
 
 
+def tells_of(message: str, version: str) -> bool:
+    """A message of Servable says that requests for this version lack features."""
+    return any(part.startswith((f"{version} needs ", f"{version} also needs ")) for part in message.split("; "))
+
+
 def with_lacking(servable: Condition, lacking: Sequence[Lack]) -> Condition:
     """Servable with what is lacking in its message; it stays True."""
     if servable.status != "True":

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from linplane_api.conditions import ConditionType
 
 from ..cluster import Cluster
-from ..compile.lacking import MISSING_FEATURES, Lack
+from ..compile.lacking import MISSING_FEATURES, Lack, tells_of
 from ..compile.objects import Object, status_of
 from ..world import Key, key_of
 
@@ -22,18 +22,20 @@ class LackingEvents:
         self._told: dict[Key, dict[str, tuple[datetime, int]]] = {}  # by route and version: when, of how many requests
 
     def tell(self, route: Object, lacking: Sequence[Lack]) -> None:
-        """An Event for each version that more requests lacked features of; none if the status, which an earlier process
-        wrote, says it already.
+        """An Event for each version that more requests lacked features of. If the status has it already, an earlier
+        process made an Event at a time that is not known: this one waits an hour.
         """
         if not lacking:
             return
         known = next((c.get("message", "") for c in status_of(route).get("conditions") or () if _is_servable(c)), "")
         told = self._told.setdefault(key_of(route), {})
         for lack in lacking:
+            if lack.version not in told and tells_of(known, lack.version):
+                told[lack.version] = (self._now(), lack.count)
             when, count = told.get(lack.version, (None, 0))
             if when and lack.count < count:  # a replica started again, and counts from zero
                 told[lack.version] = (when, lack.count)
-            elif lack.count > count and lack.message not in known and (when is None or self._now() >= when + EVERY):
+            elif lack.count > count and (when is None or self._now() >= when + EVERY):
                 self._cluster.event(route, warning=True, reason=MISSING_FEATURES, message=lack.message)
                 told[lack.version] = (self._now(), lack.count)
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import msgspec
 
 from linplane_api.report import Lacking, Report
-from linplane_operator.compile.lacking import MISSING_FEATURES, lacking_of
+from linplane_operator.compile.lacking import MISSING_FEATURES, lacking_of, tells_of
 from linplane_operator.compile.objects import uid_of
 from linplane_operator.compile.replicas import Replica
 from unit.operator.builders import document, linear_model, model_route, served, status_condition, text, told
@@ -113,3 +113,26 @@ def test_an_operator_that_starts_again_tells_nothing_twice(sim):
     sim.start()
     sim.settle()
     assert news(sim) == []
+
+
+def test_an_hour_is_kept_by_an_operator_that_starts_again(sim):
+    """It does not know when the last Event was, so it waits an hour, but not for what the status does not have."""
+    split(sim)
+    lacks(sim, 35)
+    sim.cluster.events.clear()
+    sim.start()
+    lacks(sim, 36)
+    sim.now += timedelta(minutes=59)
+    lacks(sim, 37)
+    assert news(sim) == []
+    sim.now += timedelta(minutes=1)
+    lacks(sim, 38)
+    assert news(sim) == [(True, "v2 also needs age: 38 requests without it got 422")]
+    sim.start()
+    lacks(sim, 2, "area", "v1")
+    assert news(sim) == [(True, "v1 needs area: 2 requests without it got 422")]
+
+
+def test_a_message_tells_of_a_version_by_its_whole_name():
+    message = "v1 80, v2 10, old-v2 10; v1 needs area: 1 request without it got 422; old-v2 also needs age: ..."
+    assert [tells_of(message, version) for version in ("v1", "v2", "old-v2", "v")] == [True, False, True, False]

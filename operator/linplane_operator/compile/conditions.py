@@ -71,8 +71,9 @@ def _overlaid(body: Mapping[str, Any], wishes: Iterable[Condition], now: str) ->
 def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The conditions of `after` that are worth an Event, each fact once.
 
-    Ready is if its status or reason is new, but not while one thing that comes by itself follows another. A condition
-    of another type is if it warns of something else than Ready does, or if it holds now and Ready does not change.
+    Ready is if its status or reason is new, but not while one thing that comes by itself follows another; or if its
+    reason warns now and did not before. A condition of another type is if it warns of something else than Ready does,
+    or if it holds now and Ready does not change.
     """
     old, new = _told(before), _told(after)
     ready = new.get(ConditionType.READY)
@@ -86,8 +87,12 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[st
             return ready is None or item["reason"] != ready[1]
         return item["status"] == "True" and bool(old) and old.get(ConditionType.READY) == ready
 
-    differ = [kind for kind, told in new.items() if old.get(kind) != told]
-    return [item for item in after.get("conditions") or () if item["type"] in differ and is_news(item)]
+    def differs(item: Mapping[str, Any]) -> bool:
+        if old.get(item["type"]) != new.get(item["type"]):
+            return True
+        return item["type"] == ConditionType.READY and warns(item, after) and not warns(item, before)
+
+    return [item for item in after.get("conditions") or () if differs(item) and is_news(item)]
 
 
 def warns(item: Mapping[str, Any], status: Mapping[str, Any]) -> bool:

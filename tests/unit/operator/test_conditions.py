@@ -1,7 +1,9 @@
 """Times, events and lengths of conditions."""
 
+from typing import Any
+
 from linplane_api.conditions import Condition, ConditionType, Reason
-from linplane_operator.compile.conditions import changed, condition, essence, holds, settle
+from linplane_operator.compile.conditions import changed, condition, essence, holds, settle, warns
 
 READY, VALIDATED = ConditionType.READY, ConditionType.VALIDATED
 
@@ -77,6 +79,26 @@ def test_a_fact_that_several_conditions_have_is_one_event():
     assert changed({}, {"conditions": [accepted, behind, ready]}) == [ready]
     withdrawn = {"type": "Withdrawn", "status": "True", "reason": "Frozen", "message": ""}
     assert changed({"conditions": [ready]}, {"conditions": [ready, withdrawn]}) == [withdrawn]
+
+
+def test_a_reason_that_begins_to_warn_is_one_more_event():
+    """What was waited for will not come: one Warning, and none if it may come again."""
+
+    def status(progress: str) -> dict[str, Any]:
+        kinds = ("Accepted", "Ready", *filter(None, [progress]))
+        rest = {"reason": "VersionNotReady", "message": ""}
+        return {"conditions": [{"type": k, "status": str(k == progress or "False"), **rest} for k in kinds]}
+
+    for before, after, due in [
+        ("Reconciling", "Stalled", [("Ready", True)]),
+        ("Reconciling", "", [("Ready", True)]),
+        ("Reconciling", "Reconciling", []),
+        ("Stalled", "Stalled", []),
+        ("Stalled", "Reconciling", []),
+        ("", "Stalled", []),
+    ]:
+        found = changed(status(before), status(after))
+        assert [(item["type"], warns(item, status(after))) for item in found] == due, (before, after)
 
 
 def test_the_essence_of_a_status_is_what_cannot_wait():

@@ -20,6 +20,11 @@ def waits(body: Object) -> dict[str, str]:
     return {kind: one["reason"] for kind, one in found.items() if one}
 
 
+def warnings(sim: Sim) -> list[tuple[str, str]]:
+    """Object and reason of each Event that is a Warning."""
+    return [(name, reason) for name, warning, reason, _ in sim.cluster.events if warning]
+
+
 @pytest.mark.parametrize("row", [row for row in ROWS if ConditionType.READY in row.statuses], ids=lambda r: r.reason)
 def test_the_table_decides(row) -> None:
     for inherited in Progress:
@@ -74,6 +79,7 @@ def test_data_that_is_refused_stalls_the_version_and_its_routes(sim: Sim) -> Non
     sim.settle()
     assert waits(sim.model()) == {"Stalled": "BadData"}
     assert waits(sim.route()) == {"Stalled": "VersionNotReady"}
+    assert warnings(sim) == [("homes-v1", "BadData"), ("homes", "VersionNotReady")]
     sim.default_result = lambda: {names.ARTIFACT_KEY: text()}
     sim.edit(LINEAR_MODEL, "homes-v1", training={"data": {"synthetic": {"samples": 60}}})
     sim.settle()
@@ -131,10 +137,12 @@ def test_a_lost_artifact_is_as_the_training_that_replaces_it(sim: Sim) -> None:
         sim.store.delete(CONFIG_MAP, artifact)
     sim.settle()
     assert waits(sim.model()) == {"Reconciling": "ArtifactLost"}
+    assert warnings(sim) == []
     sim.trains = True
     sim.default_result = lambda: FAILS
     sim.settle()
     assert waits(sim.model()) == {"Stalled": "ArtifactLost"}
+    assert warnings(sim).count(("homes-v1", "ArtifactLost")) == 1
 
 
 def test_a_switch_that_is_confirmed_soon_never_shows_reconciling(sim: Sim) -> None:

@@ -91,5 +91,8 @@ class Statuses:
 
 
 def _told_in_between(before: Object, held: Object, status: Object) -> bool:
-    """The held one tells of a switch that the next no longer would: the log would lose its line."""
-    return held.get("version") not in (before.get("version"), status.get("version"))
+    """The held one tells of a change of what was asked for that the next no longer would: `switches` would lose a
+    line, and `undo` go back too far.
+    """
+    was, meanwhile, now = ((one.get("version"), one.get("split")) for one in (before, held, status))
+    return meanwhile not in (was, now)

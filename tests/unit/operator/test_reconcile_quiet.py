@@ -181,6 +181,22 @@ def test_a_switch_there_and_back_within_a_moment_is_two_lines_of_the_log(new_sim
     assert told(sim.route(), "Ready") == ("True", "Ready")
 
 
+def test_undo_goes_back_one_change_though_two_came_within_a_moment(new_sim):
+    """A switch, and a split before a replica has confirmed it."""
+    sim = new_sim(settings=MANY)
+    sim.apply(*map(linear_model, ("v1", "v2", "v3")), model_route())
+    sim.settle()
+    sim.loads = False
+    for change in ({"version": "v2"}, {"split": [{"version": "v3", "percent": 10}]}):
+        sim.edit(MODEL_ROUTE, "homes", **change)
+        sim.reconcile_all()
+    sim.loads = True
+    sim.settle()
+    undo = sim.route()["status"]["undo"]
+    assert (undo["version"], undo.get("split")) == ("v2", None)
+    assert told(sim.route(), "Ready") == ("True", "Ready")
+
+
 def test_a_claim_that_is_no_longer_true_is_taken_back_at_once(new_sim):
     """A document that changes under an unchanged route: nothing but the status could tell that it is not loaded."""
     sim = new_sim(settings=MANY)

@@ -133,7 +133,7 @@ def route_status(  # noqa: PLR0913 - a status sums up all of it
         revision=entry.revision,
         sequence=entry.sequence,
         switches=_switches(route, document, before, now) or None,
-        undo=_undo(document, split, before, now),
+        undo=before.undo if _keeps_undo(route, entry, before) else _undo(document, split, before, now),
     )
 
 
@@ -174,6 +174,14 @@ def _switches(route: Object, document: RouteDocument, before: ModelRouteStatus, 
 def _digest(document: RouteDocument, version: str) -> str | None:
     served = document.versions.get(version)
     return served.digest if served else None
+
+
+def _keeps_undo(route: Object, entry: Entry, before: ModelRouteStatus) -> bool:
+    """The status is of this document already, or an earlier operator wrote it, which did not record the split: it has
+    several shares and no split.
+    """
+    is_without_split = before.split is None and len(before.traffic or ()) > 1
+    return is_without_split or status_of(route).get("revision") == entry.revision
 
 
 def _undo(document: RouteDocument, split: tuple[Share, ...] | None, before: ModelRouteStatus, now: str) -> Undo | None:

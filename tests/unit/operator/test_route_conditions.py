@@ -202,6 +202,21 @@ def test_undo_is_what_was_asked_for_before_the_last_change_that_took_effect():
     assert without["split"] == [{"version": "v1", "percent": "0.25"}]
 
 
+@pytest.mark.parametrize(
+    ("then", "now"),
+    [
+        pytest.param(SERVES, SERVES, id="nothing changed"),
+        pytest.param(*[document("v1", [("v2", 1000)])] * 2, id="nothing changed, and the candidate has no share"),
+        pytest.param(SERVES, document("v2", (), {"v2": 3.0}), id="it changed meanwhile: the split is not known"),
+    ],
+)
+def test_a_status_of_an_operator_that_did_not_write_the_split_gives_no_undo(then, now):
+    status = {key: value for key, value in plain(status_after(model_route(), then)).items() if key != "split"}
+    route = {**model_route(), "status": status}
+    assert status_after(route, now, "t1").undo is None
+    assert status_after(route, now, "t1").split == status_after(model_route(), now).split
+
+
 def test_a_route_that_never_served_has_no_switch():
     """Nor one with a log that is nobody's."""
     assert status_after(model_route(), NEVER).switches is None

@@ -2,6 +2,7 @@
 loaded once.
 """
 
+from difflib import get_close_matches
 from typing import Any
 
 from linplane_api import names
@@ -12,9 +13,13 @@ from linplane_api.validation import load_schemas
 TAKEN = (CONFIG_MAP, LINEAR_MODEL, MODEL_SERVER, MODEL_ROUTE)
 
 OBJECT_NEEDED = "an object with apiVersion, kind and metadata is needed"
+ITEMS_NEEDED = "a List needs `items`, a list of objects, none of them a List"
+SAME_KIND = 0.9
+"""The similarity (difflib's ratio) from which a kind is a misspelt one: ModelService and ModelServer have 0.87."""
+SAME_GROUP = 0.75
 _KINDS = {kind.kind: kind.api_version for kind in (*OURS, CONFIG_MAP)}
 _CORE = {
-    *("Binding", "ComponentStatus", "ConfigMap", "Config", "Endpoints", "Event", "LimitRange", "List", "Namespace"),
+    *("Binding", "ComponentStatus", "ConfigMap", "Config", "Endpoints", "Event", "LimitRange", "Namespace"),
     *("Node", "PersistentVolume", "PersistentVolumeClaim", "Pod", "PodTemplate", "ReplicationController"),
     *("ResourceQuota", "Secret", "Service", "ServiceAccount"),
 }
@@ -41,12 +46,24 @@ def not_understood(body: dict[str, Any]) -> list[tuple[str, str]]:
     if (version, kind) == (REPLICA_REPORT.api_version, REPLICA_REPORT.kind):
         problems = [(p.field, p.message) for p in load_schemas().judge(body)]
         return problems or [("kind", f"a {kind} is not applied by people; servers write it")]
+    if kind == "List":  # one that holds objects was read as those
+        return [("items", ITEMS_NEEDED)]
     problem = f'no matches for kind "{kind}" in version "{version}"'
     if kind in _KINDS:
         return [("apiVersion", f"{problem}: {_KINDS[kind]} is needed")]
     if version.partition("/")[0] == names.GROUP or (version == "v1" and kind not in _CORE):
         return [("kind", problem)]
-    return []
+    meant = _resembled(kind, version.partition("/")[0])
+    return [("kind", f"{problem}: is {meant} meant?")] if meant else []
+
+
+def _resembled(kind: str, group: str) -> str:
+    """The kind or group of ours that another one is within about one typing error of, empty if there is none."""
+    kinds = {one.casefold(): one for one in _KINDS}
+    close = get_close_matches(kind.casefold(), kinds, n=1, cutoff=SAME_KIND)
+    if close:
+        return f"{kinds[close[0]]} in {_KINDS[kinds[close[0]]]}"
+    return next(iter(get_close_matches(group.casefold(), [names.GROUP], cutoff=SAME_GROUP)), "")
 
 
 def has_name(body: dict[str, Any]) -> bool:

@@ -38,6 +38,8 @@ class File:
     signature: Signature
     documents: list[Document] = field(default_factory=list)
     problem: Problem | None = None
+    last_line: str = ""
+    """The text after the last line break, empty if the file ends with one."""
 
 
 class Files:
@@ -123,6 +125,7 @@ class Files:
         try:
             text = (self._folder / name).read_bytes().decode("utf-8")
             file.documents = read_documents(text)
+            file.last_line = text[text.rfind("\n") + 1 :]
         except ManifestError as error:
             file.problem = Problem(name, error.line, error.field, error.message)
         except UnicodeDecodeError as error:

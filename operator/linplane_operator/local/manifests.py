@@ -20,7 +20,7 @@ from ..compile.conditions import holds
 from ..compile.objects import Object, meta, name_of, status_of, uid_of
 from ..compile.progress import has_ended
 from .documents import TAKEN, has_name, kind_of, not_understood
-from .files import Files, Problem
+from .files import File, Files, Problem
 from .judging import as_stored, content, is_simple, judge
 from .retained import Retained
 from .store import Store
@@ -106,6 +106,7 @@ class Manifests:
                 text = "the folder is not the one from before, and no file in it holds an object"
                 found.append(Problem(str(self._folder), 1, "", f"{text}; all of it stays as it was"))
             return sorted(set(found))
+        found += self._halfway(homes, places)
         self._note_absent(homes, places, {p.file for p in found})
         return sorted(self._with_what_stays(set(found), homes, places))
 
@@ -221,6 +222,22 @@ class Manifests:
         gone = {key for key, file in homes.items() if file not in kept} - set(seen)
         self._absent = {key: self._absent.get(key, self._clock()) for key in gone}
 
+    def _halfway(self, homes: dict[ObjectKey, str], seen: Iterable[ObjectKey]) -> Iterator[Problem]:
+        """Files that lack what they held because they are written only in part: nothing at all, as when a disk is
+        full, or up to the middle of a name.
+        """
+        for key in homes.keys() - set(seen):
+            name = homes[key]
+            file = self._files.read.get(name)
+            if file is None or file.problem:
+                continue
+            if not file.documents:
+                yield Problem(name, 1, "", "is empty: delete the file to delete what it held")
+            elif _is_cut_short(file, key):
+                line = file.documents[-1].line_of("metadata.name")
+                text = f"the file ends within this line, which was {key[1]}: end it with a line break if it is whole"
+                yield Problem(name, line, "metadata.name", text)
+
     def _with_what_stays(
         self, problems: set[Problem], homes: dict[ObjectKey, str], seen: Iterable[ObjectKey]
     ) -> Iterator[Problem]:
@@ -275,6 +292,12 @@ def retry_failed(store: Store, model: Object | None) -> None:
     for job in store.owned(JOB, model):
         if has_ended(job):
             store.delete(JOB, job)
+
+
+def _is_cut_short(file: File, key: ObjectKey) -> bool:
+    """Whether the file ends within the name of an object that it held."""
+    kind, name = file.documents[-1].key
+    return kind == key[0] and key[1].startswith(name) and file.last_line.split() == ["name:", name]
 
 
 def _file_of(body: Object) -> str:

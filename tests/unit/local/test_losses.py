@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -59,6 +60,16 @@ MISTAKES = {
     "bytes that are not UTF-8": ROUTE.encode() + b"\xff",
     "a kind of the core group that does not exist": "apiVersion: v1\nkind: Configmap\nmetadata: {name: rent}\n",
     "an object of another program without a name": "apiVersion: v1\nkind: Service\n",
+    "a List without items": "apiVersion: v1\nkind: List\nmetadata: {name: rent}\n",
+    "a List whose items are null": "apiVersion: v1\nkind: List\nmetadata: {name: rent}\nitems:\n",
+    "a List whose items are misspelt": "apiVersion: v1\nkind: List\nmetadata: {name: rent}\nitmes: []\n",
+    "a List in a List": "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: List, items: []}\n",
+    "another kind of another group": ROUTE.replace("linplane.dev", "linplan.dev").replace("ModelRoute", "ModelRout"),
+    "a kind like ours of another group": ROUTE.replace("linplane.dev", "example.com").replace("Route", "Rotue"),
+    "another kind of a group like ours": ROUTE.replace("linplane.dev", "linplane.io").replace("ModelRoute", "Route"),
+    "nothing": "",
+    "a comment": "# nothing\n",
+    "documents with nothing in them": "---\n---\n",
 }
 
 
@@ -75,11 +86,52 @@ def test_a_mistake_in_a_file_deletes_nothing_and_is_told(folder: Folder, text: s
     assert folder.store.all(MODEL_ROUTE) == [before]
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n---\n", ROUTE.replace("name: rent", "name: flat")])
-def test_a_file_that_is_accepted_without_the_object_deletes_it(folder: Folder, text: str) -> None:
-    folder.write("route.yaml", text)
+def test_a_file_that_is_accepted_without_the_object_deletes_it(folder: Folder) -> None:
+    folder.write("route.yaml", ROUTE.replace("name: rent", "name: flat"))
     assert folder.told.words("deleted") == ["ModelRoute rent"]
     assert folder.problems == []
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_an_empty_file_says_how_to_delete_what_it_held(folder: Folder, tmp_path: Path, restarted: bool) -> None:
+    (folder.path / "marker.yaml").write_text(yaml.safe_dump(route("flat")))
+    if restarted:
+        (folder.path / "route.yaml").write_text("")
+        folder = Folder(tmp_path)
+        folder.look()
+    folder.write("route.yaml", "")
+    text = "is empty: delete the file to delete what it held; ModelRoute rent stays as accepted before"
+    assert folder.problems == [f"route.yaml:1: {text}"]
+    folder.remove("route.yaml")
+    folder.look(10)
+    assert folder.told.words("deleted") == ["ModelRoute rent"]
+    assert folder.problems == []
+
+
+def test_an_empty_file_whose_objects_moved_is_no_mistake(folder: Folder) -> None:
+    folder.write("route.yaml", "")
+    folder.write("moved.yaml", ROUTE)
+    assert folder.problems == folder.told.words("deleted") == []
+    folder.write("new.yaml", "# nothing yet\n")
+    assert folder.problems == []
+
+
+@pytest.mark.parametrize("last", [config_map("homes-data"), route("homes-data")], ids=lambda one: one["kind"])
+def test_a_file_that_ends_within_a_name_deletes_nothing(folder: Folder, last: dict[str, Any]) -> None:
+    """The name is last if the keys are sorted, and in a ConfigMap whose data would follow."""
+    ordered = {key: last[key] for key in sorted(last, key="metadata".__eq__)}
+    text = yaml.safe_dump_all([route("flat"), ordered], sort_keys=False)
+    folder.write("all.yaml", text)
+    folder.write("all.yaml", text.removesuffix("ata\n"))
+    assert folder.told.words("deleted") == []
+    line = text.count("\n")
+    assert folder.problems[0].startswith(f"all.yaml:{line}: metadata.name: the file ends within this line, ")
+    assert folder.problems[0].endswith(f"{last['kind']} homes-data stays as accepted before")
+    folder.write("all.yaml", text)
+    assert folder.problems == []
+    assert folder.told.words("deleted") == [f"{last['kind']} homes-d"]
+    folder.write("all.yaml", text.replace("homes-data", "homes"))
+    assert folder.told.words("deleted")[1:] == [f"{last['kind']} homes-data"]
 
 
 def test_an_object_waits_for_the_whole_file(folder: Folder) -> None:

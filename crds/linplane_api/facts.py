@@ -26,11 +26,14 @@ class WarningReason(StrEnum):
     ROWS_DROPPED = "RowsDropped"
     """More than 5 % of the rows had a gap in a column in use."""
     COLUMNS_LEFT_OUT = "ColumnsLeftOut"
-    """`features` was unset, and not every column is a feature."""
+    """`features` was unset, and not every column is a feature. Row numbers do not count: a first column without a
+    name."""
     FEW_ROWS = "FewRows"
     """Fewer than 10 rows were fitted for each coefficient."""
     TARGET_REPEATED = "TargetRepeated"
-    """A feature equals the target in every row, or R2 is 1 to 12 digits with more than 2 rows for each coefficient."""
+    """A feature equals the target in every row, or R2 differs from 1 by less than 1e-12, with more than 2 rows for each
+    coefficient.
+    """
     DATA_EDITED = "DataEdited"
     """The ConfigMap that was trained on has been edited since: told by the operator, not by the trainer."""
 
@@ -42,6 +45,8 @@ class LeftOutReason(StrEnum):
     """Less than half of its values in the first MiB are numbers."""
     EMPTY = "Empty"
     """It has no value in the first MiB."""
+    NO_NAME = "NoName"
+    """Its name in the header is empty; it is called by its number, as `column 1`."""
 
 
 class _Part(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

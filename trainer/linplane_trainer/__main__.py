@@ -49,7 +49,7 @@ def run(  # noqa: PLR0913 (what varies is a parameter)
         if isinstance(error, MissingFileError) and data_name:
             error = _missing_file(task, data_name)
         failure, code = failure_of(error)
-        stderr.write(f"training failed: {failure.message}\n")
+        stderr.write(f"training failed: {error if isinstance(error, BadData) else failure.message}\n")
         try:
             writer.failed(failure)
         except (ResultLostError, OSError) as lost:
@@ -81,7 +81,7 @@ def failure_of(error: Exception) -> tuple[Failure, int]:
     if isinstance(error, FormatError):
         return Failure("BadData", f"the task is not understood: {error}"[:MAX_MESSAGE]), EXIT_BAD_DATA
     if isinstance(error, BadData):
-        return Failure("BadData", str(error)[:MAX_MESSAGE]), EXIT_BAD_DATA
+        return Failure("BadData", error.brief[:MAX_MESSAGE]), EXIT_BAD_DATA
     if isinstance(error, TooLargeError):
         return Failure("TrainingFailed", str(error)[:MAX_MESSAGE]), EXIT_BAD_DATA
     if isinstance(error, TrainerError):

@@ -20,7 +20,14 @@ class TrainerError(Exception):
 
 
 class BadData(TrainerError):  # noqa: N818 (named as the reason in a Failure)
-    """The data, or the task, cannot give a model. Names columns and lines."""
+    """The data, or the task, cannot give a model. Names columns and lines.
+
+    `brief` is the message for a status, which has room for 1024 characters; logs and commands have room for the whole.
+    """
+
+    def __init__(self, message: str, brief: str = "") -> None:
+        super().__init__(message)
+        self.brief = brief or message
 
 
 class MissingFileError(BadData):

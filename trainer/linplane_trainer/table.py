@@ -30,8 +30,8 @@ Progress = Callable[[int, int, int | None], None]  # rows so far, bytes done, by
 
 
 class Table:
-    """One pass over a CSV with a header. `features` and `target` are its columns in use; `left_out` the columns with a
-    name that are not default features.
+    """One pass over a CSV with a header. `features` and `target` are its columns in use; `left_out` the others,
+    if the features are the default ones.
     """
 
     def __init__(self, source: Source, features: tuple[str, ...] | None, target: str) -> None:
@@ -92,14 +92,20 @@ class Table:
             name: (one.first_other, self._place[name]) for name, one in columns.items() if one.first_other is not None
         }
         lines = lines_in(beginning, list(places.values()))
-        return tuple(
-            LeftOutColumn(
+        named = {
+            self._place[name]: LeftOutColumn(
                 name[:MAX_FEATURE_NAME],
                 LeftOutReason.NOT_NUMERIC if one.values else LeftOutReason.EMPTY,
                 lines.get(places[name]) if name in places else None,
             )
             for name, one in columns.items()
-        )
+        }
+        unnamed = {
+            number: LeftOutColumn(f"column {number + 1}", LeftOutReason.NO_NAME)
+            for number, name in enumerate(self._names)
+            if not name
+        }
+        return tuple(one for _, one in sorted((named | unnamed).items()))
 
     def _arrow_blocks(
         self, stream: io.RawIOBase, features: tuple[str, ...] | None, target: str

@@ -42,14 +42,35 @@ def test_listed_features_leave_nothing_out(learn_csv):
 
 
 def test_columns_left_out_are_counted_and_the_first_of_them_named(learn_csv):
-    """Text by the line of its first word, a column of gaps without one; columns without a name are no columns."""
+    """Text by the line of its first word, a column of gaps without one."""
     columns = [(f"c{number}", lambda i: "NA" if i < 3 else "word") for number in range(40)]
-    facts = learn_csv(rows(40, ("", str), *columns, ("empty", lambda _: "NA"))).facts
+    facts = learn_csv(rows(40, *columns, ("empty", lambda _: "NA"))).facts
     assert facts.left_out_count == 41
     assert facts.left_out == tuple(LeftOutColumn(f"c{number}", "NotNumeric", 5) for number in range(32))
     (warning,) = facts.warnings
     assert warning.message.startswith("41 columns were left out: c0 (text, line 5), c1 (text, line 5), ")
     assert warning.message.endswith(" and 29 more")
+
+
+def test_a_column_without_a_name_is_left_out_by_its_number(learn_csv):
+    """Also if it is numeric."""
+    facts = learn_csv(rows(40, ("", str), ("note", lambda _: "x"), (" ", lambda _: "x"))).facts
+    assert [(one.column, one.reason) for one in facts.left_out] == [
+        ("column 2", "NoName"),
+        ("note", "NotNumeric"),
+        ("column 4", "NoName"),
+    ]
+    (warning,) = facts.warnings
+    text = "column 2 (no name), note (text, line 2), column 4 (no name)"
+    assert (warning.reason, warning.message) == ("ColumnsLeftOut", f"3 columns were left out: {text}")
+
+
+def test_row_numbers_are_no_warning(learn_csv):
+    """As R and pandas write them: a first column without a name."""
+    text = "".join(f"{number},{line}\n" for number, line in enumerate(rows(40).splitlines())).removeprefix("0")
+    facts = learn_csv(text).facts
+    assert facts.left_out == (LeftOutColumn("column 1", "NoName"),)
+    assert facts.warnings == ()
 
 
 def test_a_column_of_gaps_is_left_out(learn_csv):

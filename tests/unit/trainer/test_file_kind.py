@@ -1,4 +1,4 @@
-"""A file that is no CSV in UTF-8 is called what it is."""
+"""The error for a file that is no CSV in UTF-8 names its format."""
 
 import bz2
 import gzip

@@ -59,6 +59,20 @@ def test_bad_data(job):
     assert files["error.json"] == canonical_bytes(json.loads(files["error.json"]))
 
 
+def test_dependent_columns_are_all_in_the_log(job, tmp_path):
+    """The failure has room for some of them, and says where the others are."""
+    features = [f"a-column-with-a-long-name-{number}" for number in range(60)]
+    rows = "".join(f"{i % 7}," * 60 + f"{i * i % 11}\n" for i in range(100))
+    (tmp_path / "rows.csv").write_text(f"{','.join(features)},y\n{rows}")
+    _, said, files = job(Task("m", "v1", FileData("rows.csv"), target="y", holdout_percent=0))
+    left_out = said.removeprefix("training failed: leave out ").partition(", or set ridge: ")[0]
+    assert left_out.replace(" and ", ", ").split(", ") == features[1:]
+    message = parse_failure(files["error.json"]).message
+    shown, _, more = message.removeprefix("leave out ").partition(" and ")
+    assert more.startswith(f"{59 - len(shown.split(', '))} more (the Job's log names all), or set ridge: ")
+    assert more.endswith("set ridge: a-column-with-a-long-name-0 and 59 more are linearly dependent")
+
+
 def test_a_file_that_a_claim_has_not(job):
     """Is missed by the names that the user gave to both."""
     task = Task("m", "v1", FileData("a\x1b.csv"), target="y")

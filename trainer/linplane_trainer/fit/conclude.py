@@ -7,7 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from linplane_api.display import display_names
+from linplane_api.display import MAX_LISTED, display_names
+from linplane_api.facts import MAX_MESSAGE
 
 from ..errors import BadData
 from .factor import Factor
@@ -26,7 +27,7 @@ from .solve import (
     with_penalty,
 )
 
-ROOM = 700  # characters of a message
+ROOM = 700  # characters for the names to leave out, if the message is too long for a status
 TOO_LARGE = "the values are too large: a result is not a finite number"
 
 
@@ -115,32 +116,37 @@ def _check_rank(gathered: Gathered, triangle: Floats) -> None:
     rounding = np.ldexp(largest, -gathered.scaling.exponents[:-1]) * unit
     found = dependent(triangle, options.fit_intercept, rounding, gathered.blocks)
     if found is not None:
-        raise BadData(_what_to_leave_out(found, options, moments))
+        raise _dependent_columns(found, options, moments)
 
 
-def _what_to_leave_out(found: Dependence, options: Options, moments: Moments) -> str:
+def _dependent_columns(found: Dependence, options: Options, moments: Moments) -> BadData:
     constant = [number for number in found.fixed if moments.constant[number]]
     combined = sorted({*found.fixed, *found.involved} - set(constant))
     what = "constant, which the intercept is already" if options.fit_intercept else "zero throughout"
-    why = [
-        f"{_named(options, numbers)} {'are' if len(numbers) > 1 else 'is'} {text}"
-        for numbers, text in ((constant, what), (combined, "linearly dependent"))
-        if numbers
-    ]
     leave = [options.features[number] for number in sorted((*found.fixed, *found.surplus))]
-    return f"leave out {_as_many_as_fit(leave)}, or set ridge: {'; '.join(why)}"
+
+    def message(names: str, listed: int) -> str:
+        why = [
+            f"{_named(options, numbers, listed)} {'are' if len(numbers) > 1 else 'is'} {text}"
+            for numbers, text in ((constant, what), (combined, "linearly dependent"))
+            if numbers
+        ]
+        return f"leave out {names}, or set ridge: {'; '.join(why)}"
+
+    whole = message(display_names(leave, len(leave)), MAX_LISTED)
+    return BadData(whole, whole if len(whole) <= MAX_MESSAGE else message(_shortened(leave), 1))
 
 
-def _named(options: Options, numbers: list[int]) -> str:
-    return display_names([options.features[number] for number in numbers])
+def _named(options: Options, numbers: list[int], listed: int) -> str:
+    return display_names([options.features[number] for number in numbers], listed)
 
 
-def _as_many_as_fit(names: list[str]) -> str:
-    """All of them, if the message has room: fewer would not be enough to leave out."""
+def _shortened(names: list[str]) -> str:
+    """All of them if there is room; else as many as fit, and where all of them are, since fewer are not enough."""
     most = len(names)
     while most > 1 and len(display_names(names, most)) > ROOM:
         most -= 1
-    return display_names(names, most)
+    return display_names(names, most) + (" (the Job's log names all)" if most < len(names) else "")
 
 
 def _intercept(scaling: Scaling, solution: Solution, coefficients: Floats) -> float:

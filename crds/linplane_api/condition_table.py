@@ -93,7 +93,7 @@ ROWS: tuple[Row, ...] = (
     Row(Reason.READY, _true(READY), "Everything that this condition sums up holds.", NOTHING),
     Row(
         Reason.INVALID_SPEC, _false(ACCEPTED, CONVERGED, READY),
-        "The API server accepted the spec and this operator cannot read it: one of them is older. What serves goes on.",
+        "The API server accepted the spec and this operator cannot read it: one of them is older. Serving continues.",
         "Upgrade the operator, or the CRDs, so that both are of one release.", STALLED, warns=True,
     ),
     Row(
@@ -108,7 +108,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         Reason.CHILD_REFUSED, CHILDREN,
-        "The API server refuses a child (a policy, a quota, a permission), as the message says. What serves goes on.",
+        "The API server refuses a child (a policy, a quota, a permission), as the message says. Serving continues.",
         "Change what the message names; the operator tries again by itself.", warns=True,
     ),
 

@@ -35,8 +35,8 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
 
 
 def write_routing(folder: Path, routing: RoutingMap, before: RoutingMap | None = None) -> None:
-    """Makes `routing` the folder's current state, and removes what earlier states, or a crash, left. The folder is made
-    if it lacks; raises OSError, also if the one that it is in does not exist.
+    """Makes `routing` the folder's current state, and removes what earlier states, or a crash, left. Creates
+    the folder if it does not exist. Raises OSError, also if its parent does not exist.
 
     `before` is what the current state holds: a file that stays the same is linked, which costs a tenth of writing it.
     """

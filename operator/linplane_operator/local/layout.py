@@ -61,8 +61,8 @@ class Layout:
         return self.root / "retained"
 
     def make(self, folder: Path) -> None:
-        """Makes a folder and those above it up to the state folder, which is never made anew here: it may lie in a
-        folder of manifests that was moved away. Raises OSError.
+        """Creates a folder and its parents up to the state folder, but never the state folder itself, which may be
+        inside of a folder of manifests that was moved away. Raises OSError.
         """
         if not self.root.is_dir():
             raise FileNotFoundError(errno.ENOENT, "the state folder is gone", str(self.root))

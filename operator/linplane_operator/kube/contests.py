@@ -1,9 +1,9 @@
 """Two operators of different versions may want an object in two ways, and each would write back what the other wrote,
 without end. Nothing elects one of them: such a write waits, twice as long each time.
 
-A write is a write-back if it is one of the last that this process made of that object: what users change in between
-asks for something else, and waits for nothing. Who wrote since is told by `managedFields`: its times have whole
-seconds, so the first second of a contest may go unseen.
+A write is a write-back if it is one of the last that this process made of that object, and the object no longer holds
+what the last one left. It waits only if another process of the same field manager has written since. `managedFields`
+tells so in whole seconds, so the first second of a contest may go unseen. What users change waits for nothing.
 """
 
 import re
@@ -17,6 +17,7 @@ import msgspec
 from linplane_api import names
 
 from ..compile.objects import Object, meta
+from .drift import ANNOTATION
 
 FIRST_SECONDS = 1.0
 LAST_SECONDS = 300.0
@@ -40,7 +41,7 @@ class _Mark(NamedTuple):
 @dataclass
 class _Record:
     mark: _Mark = field(default_factory=lambda: _Mark("", ""))
-    version: str = ""  # metadata.resourceVersion
+    left: str = ""  # a hash of what the last write left
     at: float = 0.0
     writes: list[str] = field(default_factory=list)
     count: int = 0
@@ -59,9 +60,9 @@ class Contests:
         self._many = PURGE_FROM
 
     def is_write_back(self, what: What, asked: Any, seen: Object) -> bool:
-        """The very same was written lately, and the object has been written since."""
+        """The very same was written lately, and the object no longer holds what the last write left."""
         record = self._records.get(what)
-        if record is None or (record.version == _version(seen) and not record.due):
+        if record is None or record.left == _content(seen, what[1]):
             return False
         return _fingerprint(asked) in record.writes
 
@@ -89,7 +90,7 @@ class Contests:
     def wrote(self, what: What, asked: Any, answer: Object) -> None:
         """Remembers a write of this process, and what the API server answered."""
         record = self._records.setdefault(what, _Record())
-        record.mark, record.version = _mark(answer, what[1]), _version(answer)
+        record.mark, record.left = _mark(answer, what[1]), _content(answer, what[1])
         record.at, record.due = self._clock(), 0.0
         text = _fingerprint(asked)
         record.writes = [text, *(other for other in record.writes if other != text)][:REMEMBERED]
@@ -106,16 +107,27 @@ class Contests:
 
 
 def _is_contested(record: _Record, live: Object, part: str) -> bool:
-    """Another process of our field manager wrote since. An edit by hand that takes fields away, and so owns none, tells
-    by nothing but that the fields are fewer.
+    """Another process of our field manager wrote something else since, perhaps in the second of our own write. An edit
+    by hand takes fields away from our entry, or has a newer entry of its own.
     """
     now = _mark(live, part)
-    if now.time > record.mark.time or not record.mark.time:
-        return bool(record.mark.time)
-    if _version(live) == record.version:
+    if not record.mark.time or _content(live, part) == record.left:
         return False
+    if now.time > record.mark.time:
+        return True
     others = [str(entry.get("time")) for entry in _entries(live, part) if not _is_ours(entry)]
-    return bool(record.count) or (now.fields == record.mark.fields and max(others, default="") < record.mark.time)
+    is_whole = bool(record.count) or now.fields == record.mark.fields
+    return is_whole and max(others, default="") < record.mark.time
+
+
+def _content(body: Object, part: str) -> str:
+    """A hash of what an operator wants of an object: a status, or `data` and the hash that it puts on a child. Writes of
+    other parts don't change it, nor do a user's labels and annotations.
+    """
+    if part:
+        return _fingerprint(body.get(part))
+    stamp = (meta(body).get("annotations") or {}).get(ANNOTATION)
+    return _fingerprint([stamp, body.get("data"), body.get("immutable")])
 
 
 def _entries(body: Object, part: str) -> list[Object]:
@@ -130,10 +142,6 @@ def _mark(body: Object, part: str) -> _Mark:
     ours = [entry for entry in _entries(body, part) if _is_ours(entry)]
     fields = sorted(_digest(msgspec.json.encode(entry.get("fieldsV1"), order="sorted")) for entry in ours)
     return _Mark(max((str(entry.get("time")) for entry in ours), default=""), "".join(fields))
-
-
-def _version(body: Object) -> str:
-    return str(meta(body).get("resourceVersion", ""))
 
 
 def _fingerprint(asked: Any) -> str:

@@ -9,6 +9,7 @@ from linplane_operator.cluster import ContestedError
 from linplane_operator.compile.objects import Object, meta
 from linplane_operator.kube.cluster import KubeCluster
 from linplane_operator.kube.contests import Contests
+from linplane_operator.kube.drift import ANNOTATION, stamped
 from linplane_operator.kube.feed import Feed
 from linplane_operator.world import World
 from unit.operator.test_kube_cluster import OWNER, Api, made
@@ -17,15 +18,29 @@ WHAT = ("u", "")
 
 
 class Server:
-    """One object, with `managedFields` as an API server keeps them: times in whole seconds."""
+    """One object, with `managedFields` as an API server keeps them: times in whole seconds. After each write another
+    process writes another part, so the version alone says nothing.
+    """
 
     def __init__(self) -> None:
         self.now = 0.0
         self.version = 1
+        self.holds = ""
         self.entries: dict[tuple[str, str], Object] = {}
         self.writes: list[float] = []
 
-    def write(self, manager: str = "linplane", fields: str = "f:a", part: str = "") -> Object:
+    def write(self, holds: str = "theirs", manager: str = "linplane", fields: str = "f:a", part: str = "") -> Object:
+        """An operator writes the child that it wants; the answer is of that moment."""
+        self.holds = self.holds if part else holds
+        answer = self._written(manager, fields, part)
+        self._written("kube-controller-manager", "f:status", "status")
+        return answer
+
+    def edit(self, manager: str, fields: str) -> None:
+        """A user writes the same part."""
+        self._written(manager, fields, "")
+
+    def _written(self, manager: str, fields: str, part: str) -> Object:
         self.version += 1
         time = f"2026-03-01T12:{int(self.now) // 60:02}:{int(self.now) % 60:02}Z"
         entry = {"manager": manager, "operation": "Apply", "fieldsV1": {fields: {}}, "time": time}
@@ -34,7 +49,7 @@ class Server:
 
     def body(self) -> Object:
         metadata = {"uid": "u", "resourceVersion": str(self.version), "managedFields": list(self.entries.values())}
-        return {"metadata": metadata}
+        return {"metadata": {**metadata, "annotations": {ANNOTATION: self.holds}}}
 
 
 def writes_back(contests: Contests, server: Server, asked: Any = "ours") -> float:
@@ -46,7 +61,7 @@ def writes_back(contests: Contests, server: Server, asked: Any = "ours") -> floa
             wait = contests.judge(WHAT, live)
         if wait:
             return wait
-    contests.wrote(WHAT, asked, server.write())
+    contests.wrote(WHAT, asked, server.write(asked))
     server.writes.append(server.now)
     return 0.0
 
@@ -87,15 +102,14 @@ def test_two_that_wait_for_each_other_write_less_and_less() -> None:
     assert sum(time > 60 for time in server.writes) < 40
 
 
-@pytest.mark.parametrize("count", [0, 3])
-def test_what_others_edit_is_repaired_at_once(count: int) -> None:
+def test_what_others_edit_is_repaired_at_once() -> None:
     """Fields of their own, by their own name; or fields that they take away, by which they own none."""
     server = Server()
     contests = Contests(lambda: server.now)
     writes_back(contests, server)
     for fields in ("f:b", "f:c"):
         server.now += 2
-        server.write("kubectl", fields)
+        server.edit("kubectl", fields)
         assert writes_back(contests, server) == 0
     server.entries["linplane", ""] = {**server.entries["linplane", ""], "fieldsV1": {}}
     server.version += 1
@@ -114,12 +128,29 @@ def test_what_is_asked_for_otherwise_never_waits() -> None:
 
 
 def test_nobody_waits_for_what_only_it_writes() -> None:
-    """A status that goes back and forth by itself; a write that was answered with what is there."""
+    """What a user asks for goes back and forth, while a controller writes the status and a user annotates."""
     server = Server()
     contests = Contests(lambda: server.now)
     for number in range(20):
         server.now += 0.3
         assert writes_back(contests, server, f"state {number % 2}") == 0
+        if number % 3 == 0:
+            server.edit("kubectl", "f:theirs")
+
+
+def test_a_status_that_goes_back_and_forth_waits_for_nothing() -> None:
+    """A user annotates the object in between."""
+    contests, what = Contests(lambda: 0.0), ("u", "status")
+    entry = {"manager": "linplane", "subresource": "status", "time": "2026-03-01T12:00:00Z", "fieldsV1": {"f:a": {}}}
+    metadata = {"uid": "u", "resourceVersion": "1", "managedFields": [entry]}
+    for status in ({"a": 1}, {"a": 2}):
+        contests.wrote(what, status, {"metadata": metadata, "status": status})
+    annotated = {"metadata": {**metadata, "resourceVersion": "3", "annotations": {"theirs": "1"}}, "status": {"a": 2}}
+    assert not contests.is_write_back(what, {"a": 1}, annotated)
+    assert contests.judge(what, annotated) == 0
+    theirs = {"metadata": {**metadata, "resourceVersion": "4"}, "status": {"a": 3}}
+    assert contests.is_write_back(what, {"a": 2}, theirs)
+    assert contests.judge(what, theirs) == 1
 
 
 def test_after_a_calm_it_begins_with_one_second_again() -> None:
@@ -143,7 +174,7 @@ def test_times_alone_make_no_other_write() -> None:
     status = {"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-03-01T12:00:00Z"}]}
     other = {"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-03-01T12:00:09Z"}]}
     contests.wrote(WHAT, status, Server().write())
-    later = {"metadata": {"resourceVersion": "9"}}
+    later = {"metadata": {"annotations": {ANNOTATION: "other"}}}
     assert contests.is_write_back(WHAT, other, later)
     assert not contests.is_write_back(WHAT, {"conditions": []}, later)
 
@@ -199,7 +230,9 @@ async def test_a_contested_child_is_left_and_looked_at_again() -> None:
     api, cluster, world, later = contested()
     service = made(SERVICE, spec={"a": 1})
     await cluster.apply(service)
-    world.put(SERVICE, other(api, spec={"a": 2}))
+    theirs = stamped(made(SERVICE, spec={"a": 2}))["metadata"]["annotations"]
+    (found,) = api.objects.values()
+    world.put(SERVICE, other(api, spec={"a": 2}, metadata={**meta(found), "annotations": theirs}))
     writes = api.calls.count("PATCH")
     await cluster.apply(service)
     assert (api.calls.count("PATCH"), later) == (writes, [(meta(service)["name"], 1.0)])

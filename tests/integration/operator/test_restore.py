@@ -105,7 +105,9 @@ def other(control_plane: ControlPlane, tmp_path: Path, forkery: Forkery) -> Iter
 
 
 def test_the_recipe_of_the_page(serving: Site, other: Site, tmp_path: Path) -> None:
-    """Each command of docs/backup.md, from one namespace into another."""
+    """Each command of docs/backup.md, from one namespace into another: data under any key, and no other app's."""
+    data = {"model.json": HAND["data"]["model.json"], "namespace": "a", "uid": "b", "status": "kind: c\n    uid: d\n"}
+    serving.apply({**HAND, "data": data}, config_map("theirs", uid="e"))
     serving.patch_route("hand", version="v1")
     serving.comes_to(MODEL_ROUTE, "hand", "Ready", "True")
     other.start_operator()
@@ -114,13 +116,14 @@ def test_the_recipe_of_the_page(serving: Site, other: Site, tmp_path: Path) -> N
         "KUBECONFIG": str(serving.plane.kubeconfig),
         "PATH": f"{serving.plane.binaries['kubectl'].parent}:{os.environ['PATH']}",
     }
-    (recipe,) = blocks(PAGE)
-    for command, _ in recipe:
+    for command, _ in [command for block in blocks(PAGE) for command in block]:
         told = command.replace("-n shop", f"-n {serving.namespace}").replace("-n copy", f"-n {other.namespace}")
         done = subprocess.run(
             ["bash", "-c", told], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=90, check=False
         )
         assert done.returncode == 0, (told, done.stdout, done.stderr)
+    assert other.get(CONFIG_MAP, "hand")["data"] == data
+    assert other.get_or_none(CONFIG_MAP, "theirs") is None
     digests = [s.get(LINEAR_MODEL, "iris-v1")["status"]["digest"] for s in (serving, other)]
     assert digests[0] == digests[1]
     assert other.versions("hand", {"x": 3.0}) == {"v1"}

@@ -93,7 +93,7 @@ def _structs(info: msgspec.inspect.Type) -> Iterator[type[msgspec.Struct]]:
         yield info.cls
     parts = [field.type for field in getattr(info, "fields", ())]
     parts += [*getattr(info, "types", ()), *getattr(info, "item_types", ())]
-    parts += [getattr(info, name) for name in ("item_type", "value_type") if hasattr(info, name)]
+    parts += [getattr(info, name) for name in ("type", "item_type", "value_type") if hasattr(info, name)]
     for part in parts:
         yield from _structs(part)
 

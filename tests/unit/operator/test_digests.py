@@ -92,6 +92,10 @@ class Sub(msgspec.Struct, frozen=True, rename="camel"):
     places: tuple[str, ...] = ()
 
 
+class Other(msgspec.Struct, frozen=True):
+    """Another."""
+
+
 LATER: list[tuple[str, Any, Any]] = [
     ("keep_sums", bool, False),
     ("noise_model", str, "normal"),
@@ -144,6 +148,17 @@ def test_a_later_field_at_another_value_is_in_what_it_decides() -> None:
     grown = convert({"model": "homes", "version": "v1", "training": SYNTHETIC}, _grown(LinearModelSpec), "")
     other = msgspec.structs.replace(grown, training=msgspec.structs.replace(grown.training, sub=Sub(keep_sums=True)))
     assert recipe(other) != recipe(grown)
+
+
+class Described(msgspec.Struct):
+    """Its struct is in what msgspec calls metadata."""
+
+    one: Annotated[Sub, msgspec.Meta(description="a part")]
+    more: tuple[Annotated[Other, msgspec.Meta(description="others")], ...] = ()
+
+
+def test_a_struct_with_a_description_is_found() -> None:
+    assert set(structs_of(Described)) == {Described, Other, Sub}
 
 
 def test_the_table_names_fields_that_there_are() -> None:

@@ -58,16 +58,19 @@ class Lookout:
                 if body is not None:
                     await self.around(body, parse_spec(body, LinearModelSpec))
 
-    async def replicas(self, namespace: str, server: str, uid: str, sequence: int) -> list[Object]:
-        """For the pods of reports that are behind: a pod that the view lacks may answer, and is to be waited for.
-        Returns the reports whose pod is really gone, as the API server says now.
-        """
-        left = []
+    async def replicas(self, namespace: str, server: str, uid: str, sequence: int) -> None:
+        """For the pods of reports that are behind: a pod that the view lacks may answer, and is to be waited for."""
         for replica in self._survey.unseen(namespace, server):
             if loaded_by([replica], uid, sequence, terminating=True).problem:
-                report = self._world.get(REPLICA_REPORT, namespace, replica.name)
-                if await self._see(POD, namespace, replica.name) is None and report is not None:
-                    left.append(report)
+                await self._see(POD, namespace, replica.name)
+
+    async def left_reports(self, namespace: str, server: str) -> list[Object]:
+        """The reports whose pod is gone, as the API server says now. Only pods that the view lacks are looked for."""
+        left = []
+        for replica in self._survey.unseen(namespace, server):
+            report = self._world.get(REPLICA_REPORT, namespace, replica.name)
+            if await self._see(POD, namespace, replica.name) is None and report is not None:
+                left.append(report)
         return left
 
     async def _see(self, kind: Kind, namespace: str, name: str) -> Object | None:

@@ -108,9 +108,8 @@ class ServerReconciler:
         routing = self._survey.routing(namespace, name)
         rollout = self._survey.rollout(namespace, name, self._now())
         uid, sequence = (routing.state.uid, routing.state.sequence) if routing else ("", 0)
-        if routing:
-            for left in await self._lookout.replicas(namespace, name, uid, sequence):
-                await self._cluster.delete(REPLICA_REPORT, left, unchanged=True)
+        for left in await self._lookout.left_reports(namespace, name):
+            await self._cluster.delete(REPLICA_REPORT, left, unchanged=True)
         acknowledged = loaded_by(self._survey.replicas(namespace, name), uid, sequence)
         wishes = server_conditions(routes, acknowledged, rollout, problem)
         conditions = settle(wishes, status_of(server), generation_of(server), self._stamp())

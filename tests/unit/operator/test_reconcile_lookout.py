@@ -114,11 +114,9 @@ def test_a_report_whose_pod_is_gone_is_removed_and_holds_up_nothing(sim):
     """Its owner reference is lost, or the garbage collector is away. Until the pod was looked for, it is named."""
     sim.pods = ["p1", "p2"]
     everything(sim)
+    sim.edit(LINEAR_MODEL, "homes-v2", frozen=True)
     sim.store.delete(POD, sim.get(POD, "p2"))
     sim.pods = ["p1"]
-    sim.settle()
-    assert sim.store.get(REPLICA_REPORT, "p2") is not None, "it is up to date, so nothing waits for it"
-    sim.edit(LINEAR_MODEL, "homes-v2", frozen=True)
     failing = []
 
     def away(verb, body):
@@ -132,6 +130,31 @@ def test_a_report_whose_pod_is_gone_is_removed_and_holds_up_nothing(sim):
     assert told(sim.model("v2"), "Withdrawn") == ("True", "Frozen")
     assert sim.store.get(REPLICA_REPORT, "p1") is not None
     assert failing, "the write that met a newer report was tried again"
+
+
+def test_a_report_without_a_pod_is_removed_though_it_is_up_to_date(sim):
+    """One live look at the pod; at rest there is none. A pod that only the view has lost keeps its report."""
+    sim.pods = ["p1", "p2"]
+    everything(sim)
+    lose(sim, POD, "p1")
+    sim.store.delete(POD, sim.get(POD, "p2"))
+    sim.pods = ["p1"]
+    looked, read = [], sim.cluster.read
+
+    async def counted(kind, namespace, name):
+        looked.append((kind, name))
+        return await read(kind, namespace, name)
+
+    sim.cluster.read = counted
+    sim.resync()
+    sim.settle()
+    assert sim.store.get(REPLICA_REPORT, "p2") is None
+    assert sim.store.get(REPLICA_REPORT, "p1") is not None
+    assert sorted(name for kind, name in looked if kind is POD) == ["p1", "p2"]
+    looked.clear()
+    sim.resync()
+    sim.settle()
+    assert [name for kind, name in looked if kind is POD] == []
 
 
 def test_until_its_pod_was_looked_for_a_report_that_is_left_is_named(sim):

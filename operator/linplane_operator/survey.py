@@ -24,7 +24,7 @@ from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerS
 
 from .compile.adoption import is_orphan, taken_text
 from .compile.conditions import condition, holds
-from .compile.last_good import document_of_status, has_served, without_weights
+from .compile.last_good import digests_of_status, document_of_status, has_served, proven, without_weights
 from .compile.model import belongs
 from .compile.objects import (
     Object,
@@ -139,20 +139,20 @@ class Survey:
             known = self._orphans[namespace, server] = _read_routing(body, known)
         return known
 
-    def _orphaned_document(self, route: Object) -> RouteDocument | None:
-        """A route's document in such a ConfigMap, without weights: these are taken from versions that are Ready with
-        that very digest. None if one of them has another digest now.
+    def _stored_document(self, route: Object) -> RouteDocument | None:
+        """What a ConfigMap that has lost its owner says of a route, else what the route's status says. Without weights:
+        these are taken from versions that are Ready with the digest that is told there.
         """
         namespace, name = key_of(route)
         orphan = self.orphan(namespace, server_of(route))
-        if orphan is None or name not in orphan.entries:
+        if orphan and name in orphan.state.routes:  # also if the entry can't be read: the status is of no other traffic
+            document = orphan.entries[name].document if name in orphan.entries else None
+            digests = {version: served.digest for version, served in document.versions.items()} if document else {}
+        else:
+            document, digests = document_of_status(route), digests_of_status(route)
+        if document is None:
             return None
-        document = orphan.entries[name].document
-        judged = self.versions(namespace, document.model, document.versions)
-        digests = {v: found.verdict.file.digest for v, found in judged.items() if found.verdict.file}
-        if any(digest != document.versions[version].digest for version, digest in digests.items()):
-            return None
-        return without_weights(document)
+        return proven(without_weights(document), digests, self.versions(namespace, document.model, digests))
 
     def pods(self, namespace: str, server: str) -> list[Object]:
         """The server's pods that are there to stay."""
@@ -241,7 +241,7 @@ class Survey:
         """
         if last := entry or self._last_good.of(route):
             return last.document
-        return (self._orphaned_document(route) if route else None) or document_of_status(route)
+        return self._stored_document(route) if route else None
 
     def compile(self, namespace: str, name: str, spec: ModelRouteSpec, entry: Entry | None) -> Compiled:
         """The document that a route should have, given the entry in force and what was last good.

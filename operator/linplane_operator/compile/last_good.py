@@ -48,6 +48,29 @@ def document_of_status(route: Object) -> RouteDocument | None:
         return None
 
 
+def digests_of_status(route: Object) -> dict[str, str]:
+    """The digests of the versions that had traffic. An earlier operator's status has none."""
+    try:
+        shares = msgspec.convert(status_of(route), ModelRouteStatus).traffic or ()
+    except ValueError:
+        return {}
+    return {share.version: share.digest for share in shares if share.digest}
+
+
+def proven(
+    document: RouteDocument, digests: Mapping[str, str], versions: Mapping[str, Version]
+) -> RouteDocument | None:
+    """The document without candidates that are Ready with another digest: they were made again and mean something else.
+    None if the current version is.
+    """
+    files = {name: version.verdict.file for name, version in versions.items()}
+    other = {name for name, digest in digests.items() if (file := files.get(name)) and file.digest != digest}
+    if document.current in other:
+        return None
+    split = tuple(candidate for candidate in document.split if candidate.version not in other)
+    return msgspec.structs.replace(document, split=split)
+
+
 def without_weights(document: RouteDocument) -> RouteDocument:
     """The same traffic, with the weights still to be found."""
     gone = Unavailable(Reason.VERSION_NOT_READY, "its weights are not known")

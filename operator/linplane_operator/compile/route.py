@@ -122,6 +122,9 @@ def route_status(  # noqa: PLR0913 - a status sums up all of it
     if entry is None:  # what served is still what was last good
         return msgspec.structs.replace(base, **{name: getattr(before, name) for name in KEPT})
     document = entry.document
+    if document.current is None and before.version:  # a 503 does not erase what served last
+        kept = {name: getattr(before, name) for name in KEPT}
+        return msgspec.structs.replace(base, revision=entry.revision, sequence=entry.sequence, **kept)
     split = tuple(Share(candidate.version, percent(candidate.share)) for candidate in document.split) or None
     return msgspec.structs.replace(
         base,

@@ -79,14 +79,16 @@ class RouteReconciler:
         return sooner(wait, LOOK_AGAIN if accepted[0] in (Reason.NAME_TAKEN, Reason.CHILD_REFUSED) else None)
 
     async def _apply_service(self, route: Object, spec: ModelRouteSpec) -> tuple[Reason, str] | None:
-        """What stands in the way of the route's children."""
-        if taken := self._survey.taken(key_of(route)[0], spec.server_name):
-            return Reason.NAME_TAKEN, taken
+        """What stands in the way of the route's children: all of it at once."""
+        taken = self._survey.taken(key_of(route)[0], spec.server_name)
+        service = make_route_service(route, spec.service)
         try:
-            await self._cluster.apply(make_route_service(route, spec.service))
-        except (NameTakenError, RefusedError) as error:
+            await (self._cluster.check(service) if taken else self._cluster.apply(service))
+        except NameTakenError as error:
+            return Reason.NAME_TAKEN, f"{taken}. {error}" if taken else str(error)
+        except RefusedError as error:
             return problem_of(error)
-        return None
+        return (Reason.NAME_TAKEN, taken) if taken else None
 
     def _accept(
         self, route: Object, spec: ModelRouteSpec, routing: Routing | None, entry: Entry | None, compiled: Compiled

@@ -49,6 +49,7 @@ class RoutingWriter:
         self._now = tools.now
         self._refused: dict[Key, tuple[Reason, str]] = {}
         self._missing_since: dict[Key, datetime] = {}  # by server: weights that a route served are not known
+        self._given_up: dict[Key, set[str]] = {}  # by server: the routes that were waited for long enough
 
     def refused(self, namespace: str, server: str) -> tuple[Reason, str] | None:
         """Why the last write of a server's routing ConfigMap was refused, None where it was not."""
@@ -58,6 +59,7 @@ class RoutingWriter:
         """A server is gone."""
         self._refused.pop((namespace, server), None)
         self._missing_since.pop((namespace, server), None)
+        self._given_up.pop((namespace, server), None)
 
     async def write(self, namespace: str, server: Object, routes: dict[str, Object]) -> float | None:
         """Brings the routing ConfigMap up to date; says when to come again where the budget of writes is used up.
@@ -131,15 +133,21 @@ class RoutingWriter:
 
     def _hold(self, key: Key, wanted: dict[str, Wanted], entries: dict[str, Entry]) -> tuple[set[str], float | None]:
         """The routes that are not written yet, and for how many seconds at most: the weights that they served are not
-        known for now, and no entry of theirs is in force.
+        known for now, and no entry of theirs is in force. A route that gets no entry afterwards either (no room, a
+        refused write) is not waited for again, and takes nothing of the time of the next loss.
         """
-        held = {name for name, want in wanted.items() if want.missing and name not in entries}
-        if not held:
-            self._missing_since.pop(key, None)
-            return set(), None
-        since = self._missing_since.setdefault(key, self._now())
-        left = GRACE_SECONDS - (self._now() - since).total_seconds()
-        return (held, left) if 0 < left <= GRACE_SECONDS else (set(), None)
+        missing = {name for name, want in wanted.items() if want.missing and name not in entries}
+        given_up = self._given_up.get(key, set()) & missing
+        held = missing - given_up
+        if held:
+            since = self._missing_since.setdefault(key, self._now())
+            left = GRACE_SECONDS - (self._now() - since).total_seconds()
+            if 0 < left <= GRACE_SECONDS:
+                self._given_up[key] = given_up
+                return held, left
+        self._missing_since.pop(key, None)
+        self._given_up[key] = missing
+        return set(), None
 
     def _ask_waiting(self, namespace: str, server: str, routes: dict[str, Object]) -> None:
         """Has each route that waits for the ConfigMap tell why it does."""

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from linplane_api.document import make_entry
-from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
+from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, SERVICE
+from linplane_operator.cluster import NameTakenError
 from linplane_operator.compile.adoption import taken_text
 from linplane_operator.compile.objects import uid_of
 from unit.operator.builders import config_map, document, linear_model, model_route, status_condition, told
@@ -20,9 +21,9 @@ def without_owner(sim, kind, name):
     sim.store.update(kind, body, {**body, "metadata": metadata})
 
 
-def restored(sim, entry=None):
-    """Routing ConfigMap and Deployment without an owner, no status, and an operator that has seen nothing of it. The
-    route serves v1 and asks for v9, which does not exist.
+def restored(sim, entry=None, *, status=False):
+    """Routing ConfigMap and Deployment without an owner, and an operator that has seen nothing of it. The route serves v1
+    and asks for v9, which does not exist. `status`: the route keeps its own.
     """
     sim.apply(linear_model("v1"), model_route())
     sim.settle()
@@ -34,7 +35,8 @@ def restored(sim, entry=None):
         sim.store.update(CONFIG_MAP, body, {**body, "data": {**body["data"], "route.homes": entry}})
     without_owner(sim, CONFIG_MAP, ROUTING)
     without_owner(sim, DEPLOYMENT, DEPLOYED)
-    sim.set_status(MODEL_ROUTE, "homes", None)
+    if not status:
+        sim.set_status(MODEL_ROUTE, "homes", None)
     sim.start()
     return before
 
@@ -60,14 +62,16 @@ def test_a_routing_configmap_and_a_deployment_are_adopted(sim):
 OTHER = make_entry(document(weights={"v1": 9.0}), 1).to_bytes().decode()
 
 
+@pytest.mark.parametrize("status", [False, True], ids=["without status", "with status"])
 @pytest.mark.parametrize("entry", [OTHER, "{}", OTHER.replace("9", "8")], ids=["another digest", "empty", "damaged"])
-def test_an_entry_that_proves_nothing_starts_empty(sim, entry):
-    """Its weights are served under no condition: nobody knows whose they are."""
-    restored(sim, entry)
+def test_an_entry_that_proves_nothing_starts_empty(sim, entry, status):
+    """Its weights are served under no condition: nobody knows whose they are. The status does not stand in for it."""
+    restored(sim, entry, status=status)
     sim.settle()
     assert owners(sim, CONFIG_MAP, ROUTING) == [uid_of(sim.get(MODEL_SERVER, "default"))]
     assert sim.document().versions == {}
-    assert told(sim.route(), "Servable") == ("False", "NeverServed")
+    assert told(sim.route(), "Servable") == ("False", "VersionNotReady" if status else "NeverServed")
+    assert sim.route()["status"].get("version") == ("v1" if status else None)
     sim.edit(MODEL_ROUTE, "homes", version="v1")
     sim.settle()
     assert told(sim.route(), "Ready") == ("True", "Ready")
@@ -134,6 +138,21 @@ def test_all_that_is_in_the_way_is_named_at_once(sim):
         "ModelServer, or delete them if they are left over from a restore or --cascade=orphan; the traffic that "
         f"ConfigMap {ROUTING} holds is lost with it"
     )
+
+
+def test_a_route_names_its_service_and_the_configmap_at_once(sim):
+    """The one is in its own way, the other in its server's."""
+
+    async def check(body):
+        if body["kind"] == SERVICE.kind and body["metadata"]["name"] == "homes":
+            raise NameTakenError("ModelRoute homes", "Service homes")
+
+    sim.cluster.check = check
+    sim.apply(config_map(ROUTING, {"a": "b"}), linear_model(), model_route())
+    sim.settle()
+    message = status_condition(sim.route(), "Accepted")["message"]
+    assert f"ConfigMap {ROUTING} exists and does not belong to ModelServer default" in message
+    assert "Service homes exists and does not belong to ModelRoute homes" in message
 
 
 def test_one_thing_in_the_way():

@@ -7,6 +7,7 @@ import pytest
 from linplane_api import names
 from linplane_api.document import parse_entry
 from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
+from linplane_operator.compile import routing
 from linplane_operator.compile.objects import Settings
 from unit.operator.builders import linear_model, model_route, status_condition, text, told
 
@@ -111,6 +112,48 @@ def test_a_version_that_was_deleted_goes_on_from_memory(sim):
     assert sim.route()["status"]["trafficSummary"] == "v1 100"
 
 
+def made_again(sim, version):
+    """Under the same name, from other data, while the ConfigMap is gone and no operator runs."""
+    sim.delete(LINEAR_MODEL, f"homes-{version}")
+    delete_configmap(sim)
+    sim.results[f"homes-{version}"] = lambda: {names.ARTIFACT_KEY: text(9.0)}
+    sim.apply(linear_model(version))
+    sim.start()
+    sim.settle()
+
+
+def test_a_version_that_was_made_again_is_not_what_served(sim):
+    """It is Ready, with another digest than the status tells. The status still says what served."""
+    waiting(sim)
+    made_again(sim, "v1")
+    assert told(sim.model("v1"), "Ready") == ("True", "Validated")
+    for _ in range(2):
+        assert (sim.document().current, sim.document().versions) == (None, {})
+        assert told(sim.route(), "Servable") == ("False", "VersionNotReady")
+        assert (sim.route()["status"]["version"], sim.route()["status"]["trafficSummary"]) == ("v1", "v1 100")
+        sim.start()
+        sim.settle()
+    sim.edit(MODEL_ROUTE, "homes", version="v2")
+    sim.settle()
+    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert sim.route()["status"]["undo"]["version"] == "v1"
+    assert [s["to"] for s in sim.route()["status"]["switches"]] == ["v1", "v2"]
+
+
+def test_a_candidate_that_was_made_again_gets_no_traffic(sim):
+    """The current version answers for it, by an operator that knows no more than the status."""
+    waiting(sim, split=[("v2", 10)])
+    status = sim.route()["status"]
+    made_again(sim, "v2")
+    assert told(sim.model("v2"), "Ready") == ("True", "Validated")
+    delete_configmap(sim)
+    sim.set_status(MODEL_ROUTE, "homes", status)
+    sim.start()
+    sim.settle()
+    assert (sim.document().current, sim.document().split) == ("v1", ())
+    assert told(sim.route(), "Servable") == ("True", "Serving")
+
+
 def test_a_frozen_version_is_not_taken_from_memory(sim):
     """Neither from the entry nor from the status, and it is not waited for."""
     waiting(sim, split=[("v2", 10)])
@@ -186,6 +229,33 @@ def test_a_route_beside_it_waits_no_longer_than_the_minute(sim):
     sim.trains = True
     sim.settle()
     assert told(sim.route("other"), "Ready") == ("True", "Ready")
+
+
+def test_a_route_that_gets_no_entry_takes_no_time_of_the_next_loss(sim, monkeypatch):
+    """There is room for one of two routes; the ConfigMap is deleted once more after the minute."""
+    waiting(sim)
+    sim.apply(model_route("v2", name="other"))
+    sim.settle()
+    sim.edit(MODEL_ROUTE, "other", version="v9")
+    sim.settle()
+    sim.trains = False
+    for body in (*sim.store.all(CONFIG_MAP), *sim.store.all(JOB)):
+        sim.delete(JOB if body["kind"] == "Job" else CONFIG_MAP, body["metadata"]["name"])
+    monkeypatch.setattr(routing, "ROOM", 500)
+    sim.start()
+    sim.settle()
+    pass_seconds(sim, 61)
+    entries = {key for key in sim.routing()["data"] if key.startswith("route.")}
+    assert len(entries) == 1
+    pass_seconds(sim, 61)
+    writes = sim.store_writes
+    pass_seconds(sim, 61)
+    assert sim.store_writes == writes
+    delete_configmap(sim)
+    sim.settle()
+    assert sim.store.get(CONFIG_MAP, ROUTING) is None, "it waits again"
+    pass_seconds(sim, 61)
+    assert {key for key in sim.routing()["data"] if key.startswith("route.")} == entries
 
 
 def test_a_switch_that_can_be_carried_out_waits_for_nothing(sim):

@@ -121,8 +121,8 @@ def _is_contested(record: _Record, live: Object, part: str) -> bool:
 
 
 def _content(body: Object, part: str) -> str:
-    """A hash of what an operator wants of an object: a status, or `data` and the hash that it puts on a child. Writes of
-    other parts don't change it, nor do a user's labels and annotations.
+    """A hash of what an operator wants of an object: a status, or `data` and the hash that it puts on a child. Writes
+    of other parts don't change it, nor do a user's labels and annotations.
     """
     if part:
         return _fingerprint(body.get(part))

@@ -22,8 +22,8 @@ def without_owner(sim, kind, name):
 
 
 def restored(sim, entry=None, *, status=False):
-    """Routing ConfigMap and Deployment without an owner, and an operator that has seen nothing of it. The route serves v1
-    and asks for v9, which does not exist. `status`: the route keeps its own.
+    """Routing ConfigMap and Deployment without an owner, and an operator that has seen nothing of it. The route serves
+    v1 and asks for v9, which does not exist. `status`: the route keeps its own.
     """
     sim.apply(linear_model("v1"), model_route())
     sim.settle()

@@ -219,6 +219,16 @@ def test_after_a_minute_the_route_is_answered_503_and_comes_back_by_itself(sim):
     assert sim.document() == before
 
 
+def test_after_a_minute_a_version_that_was_deleted_is_not_found(sim):
+    """The 503 says so rather than that it is not Ready."""
+    lost_with_everything(sim)
+    sim.delete(LINEAR_MODEL, "homes-v1")
+    pass_seconds(sim, 61)
+    assert told(sim.route(), "Servable") == ("False", "VersionNotFound")
+    assert sim.document().unavailable.reason == "VersionNotFound"
+    assert sim.route()["status"]["version"] == "v1"
+
+
 def test_a_route_beside_it_waits_no_longer_than_the_minute(sim):
     """One that never served is served then, too."""
     lost_with_everything(sim)

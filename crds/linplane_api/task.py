@@ -98,7 +98,8 @@ def missed_gates(artifact: Artifact, max_mse: float | None, min_r2: float | None
         if value is None or evaluation is None:
             missed.append(f"{name} {_shortest(limit)}: there is no such figure to judge by")
         elif sign * value > sign * limit:
-            missed.append(f"{name} {_shortest(limit)}: the {evaluation.on.lower()} rows give {_apart(value, limit)}")
+            shown = _beyond(value, limit, sign)
+            missed.append(f"{name} {_shortest(limit)}: the {evaluation.on.lower()} rows give {shown}")
     return missed
 
 
@@ -107,6 +108,6 @@ def _shortest(number: float) -> str:
     return next(text for digits in range(6, 18) if float(text := f"{number:.{digits}g}") == number)
 
 
-def _apart(value: float, limit: float) -> str:
-    """Six digits, or as many as it takes to see that it is not the limit."""
-    return next(text for digits in range(6, 18) if float(text := f"{value:.{digits}g}") != limit)
+def _beyond(value: float, limit: float, sign: int) -> str:
+    """Six digits, or as many as it takes for the number shown to miss the limit too. `sign`: 1 if more is missed."""
+    return next(text for digits in range(6, 18) if sign * float(text := f"{value:.{digits}g}") > sign * limit)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linplane_api import names
+from linplane_api.artifact import Artifact
 from linplane_api.canonical import FormatError
 from linplane_api.report import Rejected, Report
 from linplane_api.resources import (
@@ -78,6 +79,8 @@ def test_gates_say_what_was_missed() -> None:
         (None, 0.95, 1.0, 0.9499999, "minR2 0.95: the holdout rows give 0.9499999"),
         (None, 0.3, 1.0, math.nextafter(0.3, 0), "minR2 0.3: the holdout rows give 0.2999999999999999"),
         (1000, None, 1000.00001, 0.5, "maxMSE 1000: the holdout rows give 1000.00001"),
+        (None, 0.94999996, 1.0, 0.94999995, "minR2 0.94999996: the holdout rows give 0.94999995"),
+        (1.0000004, None, 1.00000044, 0.5, "maxMSE 1.0000004: the holdout rows give 1.00000044"),
         (1e30, None, 2e30, 0.5, "maxMSE 1e+30: the holdout rows give 2e+30"),
         (None, 0.9999999, 1.0, None, "minR2 0.9999999: there is no such figure to judge by"),
     ],
@@ -85,11 +88,36 @@ def test_gates_say_what_was_missed() -> None:
 def test_gates_show_enough_digits_to_see_the_difference(
     max_mse: float | None, min_r2: float | None, mse: float, r2: float | None, message: str
 ) -> None:
+    assert missed_gates(evaluated(mse, r2), max_mse, min_r2) == [message]
+
+
+def evaluated(mse: float, r2: float | None) -> Artifact:
     training = trained().training
     assert training
     evaluation = msgspec.structs.replace(training.evaluation, mse=mse, r2=r2)
-    model = msgspec.structs.replace(trained(), training=msgspec.structs.replace(training, evaluation=evaluation))
-    assert missed_gates(model, max_mse, min_r2) == [message]
+    return msgspec.structs.replace(trained(), training=msgspec.structs.replace(training, evaluation=evaluation))
+
+
+FIGURES = st.floats(-1e9, 1e9)
+
+
+@given(
+    limit=FIGURES,
+    value=FIGURES | st.floats(-1e-6, 1e-6),
+    close=st.booleans(),
+)
+def test_a_figure_that_misses_a_gate_is_shown_on_the_missing_side(limit: float, value: float, close: bool) -> None:
+    """Rounded to any number of digits, it must not read as one that passes. `close`: the value is relative."""
+    judged = limit + value * max(abs(limit), 1) * 1e-6 if close else value
+    for sign, missed in (
+        (1, missed_gates(evaluated(judged, 0), limit, None)),
+        (-1, missed_gates(evaluated(0, judged), None, limit)),
+    ):
+        assert bool(missed) == (sign * judged > sign * limit)
+        for text in missed:
+            gate, _, shown = text.partition(": the holdout rows give ")
+            assert float(gate.split()[1]) == limit
+            assert sign * float(shown) > sign * limit
 
 
 def test_a_report_survives_and_is_what_the_crd_takes() -> None:

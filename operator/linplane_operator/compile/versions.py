@@ -14,7 +14,7 @@ from linplane_api.conditions import Reason
 from linplane_api.resources import Acceptance, ConfigMapKeyRef, LinearModelSpec, decimal
 from linplane_api.task import missed_gates
 
-from .objects import Object, controller_uid, name_of, status_of, uid_of
+from .objects import Object, controller_uid, label_of, name_of, status_of, uid_of
 from .training import recipe, result_name
 
 
@@ -86,7 +86,7 @@ def judge(model: Object, spec: LinearModelSpec, artifacts: Sequence[Object]) -> 
     kept = _made_by(model, spec, sealed)
     if kept is None:
         if sealed:
-            return Verdict(None, Reason.TRAINING_CHANGED, _CHANGED)
+            return Verdict(None, Reason.TRAINING_CHANGED, _changed(sealed[0], spec))
         if digest:
             return Verdict(None, Reason.ARTIFACT_LOST, f"the artifact {digest} is gone")
         return not_trained(spec)
@@ -108,9 +108,15 @@ _parse = lru_cache(maxsize=16384)(
 )  # asked for by every route, again and again: never fewer than there are
 
 
-_CHANGED = (
-    "training or weights are not what the artifact was made by; a version never changes its meaning: make a new one"
-)
+def _changed(artifact: Object, spec: LinearModelSpec) -> str:
+    """In words that the artifact was made by another recipe. Its label may have been edited since."""
+    now = recipe(spec)
+    made_by = label_of(artifact, names.LABEL_RECIPE)
+    by = f"recipe {made_by}" if made_by not in ("", now) else "another recipe"
+    return (
+        f"training or weights were changed: the artifact was made by {by}, and the spec is now recipe {now}; "
+        "a version never changes its meaning: undo the change, or make a new version"
+    )
 
 
 def check(text: str, spec: LinearModelSpec, digest: str | None, name: str) -> Verdict:

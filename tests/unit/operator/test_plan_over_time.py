@@ -8,6 +8,7 @@ from linplane_api.conditions import Reason
 from linplane_api.kinds import CONFIG_MAP
 from linplane_operator.compile.model import unseen
 from linplane_operator.compile.objects import Settings
+from linplane_operator.compile.training import recipe
 from linplane_operator.compile.versions import Belongings
 from unit.operator.builders import text, typed, with_meta
 from unit.operator.planning import (
@@ -223,3 +224,19 @@ def test_freezing_changes_nothing_of_the_training():
     cold = model(frozen=True)
     assert plan(cold, jobs=[job(M, active=1)], artifacts=[result(M)]).trained.reason is Reason.TRAINING
     assert plan(cold, artifacts=[artifact_in(M, sealed=False)]).seal is not None
+
+
+@pytest.mark.parametrize(
+    ("label", "by"),
+    [("its own", f"recipe {recipe(typed(M))}"), ("that of the spec", "another recipe"), (None, "another recipe")],
+)
+def test_a_training_that_changed_names_both_recipes(label, by):
+    """In the message. A label that was removed or set to the new recipe names none."""
+    changed = model(training={"data": {"synthetic": {"samples": 99}}})
+    now = recipe(typed(changed))
+    labels = {names.LABEL_RECIPE: recipe(typed(M)) if label == "its own" else now} if label else {}
+    made = plan(changed, artifacts=[with_meta(artifact_in(M), labels=labels)])
+    assert made.trained.message == (
+        f"training or weights were changed: the artifact was made by {by}, and the spec is now recipe {now}; "
+        "a version never changes its meaning: undo the change, or make a new version"
+    )

@@ -39,9 +39,9 @@ def taken_text(owner: str, taken: Sequence[str]) -> str:
     """What to do about objects (`Service homes`) that have the names of children of `owner` (`ModelRoute homes`)."""
     *most, last = taken
     listed = f"{', '.join(most)} and {last}" if most else last
-    exist, them, they = ("exist and do", "them", "they are") if most else ("exists and does", "it", "it is")
+    exist, they = ("exist and do", "they are") if most else ("exists and does", "it is")
     rename = f"Rename the {owner.split(maxsplit=1)[0]}, or delete" if owner else "Delete"
-    advice = f"{rename} {them} if {they} left over from a restore or --cascade=orphan"
+    advice = f"{rename} {listed} if {they} left over from a restore or --cascade=orphan"
     lost = next((one for one in taken if one.startswith(f"ConfigMap {names.routing_name('')}")), None)
     cost = f"; the traffic that {lost} holds is lost with it" if lost else ""
     return f"{listed} {exist} not belong to {owner or 'Linplane'}. {advice}{cost}"

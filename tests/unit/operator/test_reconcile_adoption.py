@@ -135,8 +135,8 @@ def test_all_that_is_in_the_way_is_named_at_once(sim):
     message = status_condition(sim.get(MODEL_SERVER, "default"), "Ready")["message"]
     assert message == (
         f"ConfigMap {ROUTING} and Deployment {DEPLOYED} exist and do not belong to ModelServer default. Rename the "
-        "ModelServer, or delete them if they are left over from a restore or --cascade=orphan; the traffic that "
-        f"ConfigMap {ROUTING} holds is lost with it"
+        f"ModelServer, or delete ConfigMap {ROUTING} and Deployment {DEPLOYED} if they are left over from a restore or "
+        f"--cascade=orphan; the traffic that ConfigMap {ROUTING} holds is lost with it"
     )
 
 
@@ -157,9 +157,9 @@ def test_a_route_names_its_service_and_the_configmap_at_once(sim):
 
 def test_one_thing_in_the_way():
     assert taken_text("ModelRoute shop", ["Service shop"]) == (
-        "Service shop exists and does not belong to ModelRoute shop. Rename the ModelRoute, or delete it if it is left "
-        "over from a restore or --cascade=orphan"
+        "Service shop exists and does not belong to ModelRoute shop. Rename the ModelRoute, or delete Service shop if "
+        "it is left over from a restore or --cascade=orphan"
     )
     assert taken_text("", ["Role linplane-trainer"]).startswith(
-        "Role linplane-trainer exists and does not belong to Linplane. Delete it if"
+        "Role linplane-trainer exists and does not belong to Linplane. Delete Role linplane-trainer if it is left over"
     )

@@ -10,7 +10,8 @@ from .fit.model import Batch
 from .fit.scaling import Floats
 
 # in any case, blanks around them ignored
-GAPS = pa.array(["", "na", "n/a", "nan", "null"])
+GAP_WORDS = ("", "na", "n/a", "nan", "null")
+GAPS = pa.array(GAP_WORDS)
 TRUE, FALSE = "true", "false"
 NUMBER = r"^[-+]?(inf|infinity|nan|([0-9]+[.]?[0-9]*|[.][0-9]+)(e[-+]?[0-9]+)?)$"
 """What `_numbers` takes in lower case, as a pattern: only for counting, if one cell of a column is no number."""

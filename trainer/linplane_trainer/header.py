@@ -8,6 +8,7 @@ from collections.abc import Collection
 from linplane_api.display import display_name, display_names
 from linplane_api.names import MAX_FEATURE_NAME, MAX_FEATURES
 
+from .cells import GAP_WORDS
 from .errors import BadData
 from .file_kind import file_problem, undecodable
 
@@ -15,6 +16,7 @@ FIELD = rb'(?:"(?:[^"]|"")*"[^,\r\n]*|[^",\r\n][^,\r\n]*|)'
 HEADER = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*(" + FIELD + rb"(?:," + FIELD + rb")*)(\r\n|\r|\n|\Z)")
 SEPARATORS = {";": '";"', "\t": "a tab", "|": '"|"', " ": "a blank"}
 NUMBER = re.compile(r"[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?")
+DATE = re.compile(r"[0-9]{1,4}[-/. ]([0-9]{1,2}|[A-Za-z]{3,9})[-/. ][0-9]{1,4}.*")
 
 
 def split_header(beginning: bytes, whole: bool) -> tuple[list[str], bytes]:
@@ -42,7 +44,7 @@ def check_names(names: list[str], features: tuple[str, ...] | None, target: str,
     """Raises BadData if the header has not what the task asks for.
 
     The names of a remote file are repeated only if the target is one of them: else it may be no data of the user's at
-    all. A first line of numbers is no header, and never repeated.
+    all. A first line that looks like a row is never repeated.
     """
     asked = [*(features or ()), target]
     known = set(names)
@@ -62,15 +64,29 @@ def check_names(names: list[str], features: tuple[str, ...] | None, target: str,
 
 def _missing(names: list[str], missing: list[str], target: str, remote: bool) -> str:
     no_column = f"no column {display_names(missing)}"
-    if all(NUMBER.fullmatch(name) for name in names if name):
-        return f"{no_column}: the first line holds numbers, and a header with the columns' names is needed"
     hidden = remote and target not in names
     if target in missing and (separator := _separator(names, target, hidden)):
         return f"{no_column}: the separator looks like {separator}, and a comma is needed"
+    if target in missing and _looks_like_a_row(names):
+        return f"{no_column}: the first line doesn't look like a header, and one with the columns' names is needed"
     named = [name for name in names if name]
     is_one = len(names if hidden else named) == 1
     there = f"{len(names)} column{'' if is_one else 's'}" if hidden else display_names(named)
     return f"{no_column}; there {'is' if is_one else 'are'} {there}"
+
+
+def _looks_like_a_row(line: list[str]) -> bool:
+    """Whether a cell is a gap, a number, a date or another text without a letter. A line that no comma splits is
+    judged by its words.
+    """
+    cells = re.split(r"[;|\s]", line[0]) if len(line) == 1 else line
+    return any(
+        cell.lower() in GAP_WORDS
+        or NUMBER.fullmatch(cell)
+        or DATE.fullmatch(cell)
+        or not any(character.isalpha() for character in cell)
+        for cell in cells
+    )
 
 
 def _separator(names: list[str], target: str, hidden: bool) -> str | None:

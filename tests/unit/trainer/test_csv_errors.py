@@ -193,11 +193,43 @@ def test_a_file_with_semicolons_and_decimal_commas():
         train(Task("m", "v1", FileData("semicolon-decimal-comma.csv"), target="y"), TABLES)
 
 
-@pytest.mark.parametrize("header", ["1,2,3", "1.5,-2e3,", "7"])
-def test_a_first_line_of_numbers_is_no_header(train_csv, header):
-    """And not repeated: it is a row."""
-    message = refused(train_csv, f"{header}\n1,2,3\n")
-    assert message == "no column y: the first line holds numbers, and a header with the columns' names is needed"
+@pytest.mark.parametrize(
+    "first",
+    [
+        "1,2,3",
+        "1.5,-2e3,",
+        "7",
+        f"{CANARY},41,3.2",
+        f"{CANARY},2024-05-01",
+        f"{CANARY},2024-05-01T10:00:00Z",
+        f"{CANARY},1/5/2024",
+        f"{CANARY},1 May 2024",
+        f"{CANARY},10:30",
+        f"{CANARY},50%",
+        f'{CANARY},"$1,200"',
+        f"{CANARY},",
+        f"{CANARY},N/A",
+        f"{CANARY} Doe 41 3.2",
+    ],
+)
+def test_a_first_line_that_looks_like_a_row_is_not_repeated(train_csv, first):
+    """It holds cells, and a message never does."""
+    message = refused(train_csv, f"{first}\n1,2,3\n")
+    assert message == (
+        "no column y: the first line doesn't look like a header, and one with the columns' names is needed"
+    )
+
+
+@pytest.mark.parametrize("header", ["1stFlrSF,2ndFlrSF", "x1,Income (2010)", "Größe,价格"])
+def test_names_with_digits_or_of_any_script_are_a_header(train_csv, header):
+    assert refused(train_csv, f"{header}\n1,2\n").startswith("no column y; there are ")
+
+
+def test_a_header_that_has_the_target_may_have_names_that_are_numbers(train_csv):
+    """Years, for instance."""
+    assert refused(train_csv, "2019,2020,y\n1,2,3\n", features=("2021",)) == (
+        "no column 2021; there are 2019, 2020 and y"
+    )
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ async def switch(call: Call) -> Outcome:
     wanted = await resources.version(route.model, version)
     _check_servable(wanted)
     route = _matching(route, call.match)
-    sent = call.features(call.route, route.version)
+    sent = call.features(call.route, route.current)
     change = await resources.switch(route, version) if route.version != version or not route.readable else None
 
     def switched(now: ObjectState) -> bool:
@@ -135,7 +135,7 @@ async def freeze(call: Call) -> Outcome:
 
     done = await _wait(call, lambda: resources.version(route.model, version), withdrawn, change)
     warnings: list[str] = []
-    if route.version == version:
+    if route.current == version:
         warnings = [f"{version} is the current version of {call.route}: its share is answered 503 until a switch"]
     body = Frozen(route.model, version, frozen=True, withdrawn=done, warnings=tuple(warnings))
     return Outcome(done, body, _audit(before, change))
@@ -155,7 +155,7 @@ async def unfreeze(call: Call) -> Outcome:
     warnings: list[str] = []
     if any(candidate.get("version") == version and _has_share(candidate) for candidate in route.split):
         needed = call.features(call.route, version) or before.features
-        warnings = _also_needed(version, needed, call.features(call.route, route.version))
+        warnings = _also_needed(version, needed, call.features(call.route, route.current))
     body = Unfrozen(route.model, version, frozen=False, observed=done, warnings=tuple(warnings))
     return Outcome(done, body, _audit(before, change))
 

@@ -29,6 +29,7 @@ class Status(msgspec.Struct, rename="camel"):
     conditions: tuple[Condition, ...] = ()
     observed_generation: int = 0
     coefficients: tuple[Coefficient, ...] = ()
+    version: str = ""
 
 
 class Object(msgspec.Struct):
@@ -62,4 +63,5 @@ def state_of(found: Object) -> ObjectState:
         uid=found.metadata.uid,
         resource_version=found.metadata.resource_version,
         features=tuple(coefficient.feature for coefficient in found.status.coefficients),
+        in_effect=found.status.version,
     )

@@ -86,7 +86,8 @@ class ObjectState(msgspec.Struct, frozen=True):
     """What one object says of itself. `generation` grows with every change of its spec; `observed` is the one that
     its status is about.
 
-    `split` is a route's, as it is written; `features` are a version's, the first ones if there are many.
+    `split` is a route's, as it is written, and `in_effect` the current version of its traffic, empty if none is known;
+    `features` are a version's, the first ones if there are many.
     Not `readable`: the caller may not read it, and all but the names is unknown. `exact`: the caller wants a change
     of this very `resource_version` or none.
     """
@@ -104,6 +105,12 @@ class ObjectState(msgspec.Struct, frozen=True):
     exact: bool = False
     split: tuple[dict[str, Any], ...] = ()
     features: tuple[str, ...] = ()
+    in_effect: str = ""
+
+    @property
+    def current(self) -> str:
+        """The version that a route's callers get now: `version` may wait, or not exist."""
+        return self.in_effect or self.version
 
     def condition(self, kind: str) -> Condition | None:
         """That of the spec as it is now; None where the status is about an older one."""

@@ -7,6 +7,7 @@ import pytest
 
 from linplane_server import admin_calls
 from linplane_server.admin_calls import Call, Frozen, Outcome, Switched
+from linplane_server.objects import parse_object, state_of
 from linplane_server.resources import Condition, Conflict, NotFound, ObjectState, Refused
 
 SHORT = 0.02
@@ -219,6 +220,31 @@ async def test_a_version_that_the_server_has_not_loaded_is_known_by_its_status()
     fake = world(objects={"r": ROUTE, "homes-v2": msgspec.structs.replace(V2, features=MORE["v2"])})
     assert (await switch(fake, "r", "v2", SHORT, v2=())).body.warnings == NEEDS
     assert (await switch(world(), "r", "v2", SHORT, v2=(), v1=())).body.warnings == (), "nothing is known"
+
+
+PENDING = msgspec.structs.replace(ROUTE, version="v9", in_effect="v1")
+"""Traffic is on v1, and the route asks for a version that does not exist."""
+
+
+async def test_warnings_are_about_the_version_in_effect() -> None:
+    """Not about the one that the route asks for."""
+    fake = world(objects={"r": PENDING, "homes-v1": V1, "homes-v2": V2})
+    assert (await switch(fake, "r", "v2", SHORT, **MORE)).body.warnings == NEEDS
+    fake = world(objects={"r": PENDING, "homes-v1": V1})
+    assert (await freeze(fake, "r", "v1", SHORT)).body.warnings == (
+        "v1 is the current version of r: its share is answered 503 until a switch",
+    )
+    route = msgspec.structs.replace(PENDING, split=({"version": "v2", "percent": 10},))
+    fake = world(objects={"r": route, "homes-v2": state("homes-v2", "v2", frozen=True)})
+    assert (await unfreeze(fake, "r", "v2", SHORT, **MORE)).body.warnings == NEEDS
+
+
+def test_the_version_in_effect_is_read_from_the_status() -> None:
+    body = {"metadata": {"name": "r"}, "spec": {"model": "homes", "version": "v9"}, "status": {"version": "v1"}}
+    found = state_of(parse_object(msgspec.json.encode(body)))
+    assert (found.version, found.current) == ("v9", "v1")
+    body.pop("status")
+    assert state_of(parse_object(msgspec.json.encode(body))).current == "v9"
 
 
 def candidates(*split: tuple[str, object]) -> ObjectState:

@@ -191,6 +191,14 @@ def test_a_pasted_block_calls_no_other_cluster_if_make_fails(shell: Shell) -> No
     assert "prediction" not in printed
 
 
+def test_a_pasted_block_sources_nothing_that_a_killed_run_left(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / ".cluster").mkdir()
+    (tmp_path / ".cluster/env").write_text("echo 'this is an old one'\n")
+    (block,) = [text for text, _ in commands(ROOT / "README.md") if "\n" in text]
+    path = control_plane_programs()["kubectl"].parent
+    assert "old" not in shell.paste(f"PATH={path}:$PATH\n{block}", make="sleep 2")
+
+
 def test_pages_have_commands() -> None:
     """The two commands of the README are among them, so that they cannot be lost unseen."""
     readme = [command for command, _ in commands(ROOT / "README.md")]

@@ -182,3 +182,14 @@ def test_training_data_that_was_edited_is_a_warning_for_each_state_of_it():
     assert status("x,y\n1,3\n", edited)[1] == []
     assert len(status("x,y\n1,4\n", edited)[1]) == 1
     assert status(read, edited)[0] == same
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (plan(M, artifacts=[artifact_in(M)]), "valid: 1 feature"),
+        (plan(M), "v1 is not trained yet"),
+    ],
+)
+def test_validated_says_what_is_known_of_the_artifact(made, message):
+    assert validated_and_ready(made, frozen=False)[0].message == message

@@ -1,6 +1,7 @@
 """Versions, routes and servers from the first apply to the last delete: the state of the world is asserted."""
 
 import asyncio
+from datetime import timedelta
 
 from linplane_api import names
 from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, POD
@@ -373,3 +374,17 @@ def test_a_right_to_a_result_that_is_sealed_is_taken_away_by_the_next_process(si
     sim.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "linplane-trainer"}})
     asyncio.run(sim.reconciler.patrol())
     assert granted == [[]]
+
+
+def test_a_change_that_no_server_has_yet_is_accepted_and_waits(sim):
+    """The route is reconciled before its server writes the routing."""
+    two_versions(sim)
+    sim.edit(MODEL_ROUTE, "homes", version="v2")
+    (key,) = (key for key in sim.pending if key[0] == MODEL_ROUTE.kind)
+    asyncio.run(sim.reconciler.reconcile(key))
+    sim.now += timedelta(seconds=2)  # past the hold-back
+    asyncio.run(sim.reconciler.reconcile(key))
+    accepted = status_condition(sim.route(), "Accepted")
+    assert (accepted["status"], accepted["message"]) == ("True", "accepted; waiting for the servers")
+    sim.settle()
+    assert told(sim.route(), "Converged") == ("True", "Converged")

@@ -9,7 +9,7 @@ Generated from `crds/linplane_api/condition_table.py` by `make generate`.
 Each object says in `status.conditions` how it is. A condition has a type, a status, one of the reasons below and a
 message for people. `Ready` sums up the others and gives the reason of the first that keeps the object from being Ready.
 
-`Stalled=True` and `Reconciling=True` say whether waiting helps while an object is not Ready, for tools that go by
+`Stalled=True` and `Reconciling=True` say whether waiting helps while an object is not Ready, for tools that use
 kstatus, such as Helm and Flux. `Stalled`: only a person can end it, so those tools fail at once. `Reconciling`: it may
 end by itself, so they wait. Neither is there otherwise, and never next to `Ready=True`. A change that every replica
 confirms within a second does not show `Reconciling`; until then `status.observedGeneration` is lower than

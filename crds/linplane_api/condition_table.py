@@ -58,7 +58,7 @@ TYPES: Mapping[ConditionType, str] = {
         "ModelServer: Available and Converged, and every pod is up to date and ready."
     ),
     TRAINED: "LinearModel: there is an artifact. True for hand-written weights as soon as they were read.",
-    VALIDATED: "LinearModel: the artifact is sound (finite, of its digest, its check rows agree) and passes its gates.",
+    VALIDATED: "LinearModel: the artifact is valid (finite, of its digest, its check rows agree) and passes its gates.",
     WITHDRAWN: "LinearModel: it is frozen, and no replica can answer with it any more.",
     ACCEPTED: "ModelRoute: what the spec asks for is in effect. If False, the last good traffic goes on.",
     SERVABLE: "ModelRoute: every share of the traffic has a version that answers it.",
@@ -99,7 +99,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         Reason.DELETING, _false(ACCEPTED, SERVABLE, CONVERGED, AVAILABLE, READY),
         "Its deletion has begun and waits for the finalizers that the message names.",
-        "Wait, or see to what sets those finalizers.",
+        "Wait, or fix the controller that sets them.",
     ),
     Row(
         Reason.NAME_TAKEN, CHILDREN,
@@ -196,10 +196,10 @@ ROWS: tuple[Row, ...] = (
         "Bring back the artifact of that digest, or make a new version.", STALLED, warns=True,
     ),
     Row(
-        Reason.VALIDATED, _true(VALIDATED, READY), "The artifact is sound and passes its gates.", NOTHING,
+        Reason.VALIDATED, _true(VALIDATED, READY), "The artifact is valid and passes its gates.", NOTHING,
     ),
     Row(
-        Reason.ACCEPTANCE_MISSED, _false(VALIDATED, READY), "The artifact is sound and misses a gate of `acceptance`.",
+        Reason.ACCEPTANCE_MISSED, _false(VALIDATED, READY), "The artifact is valid and misses a gate of `acceptance`.",
         "Change `acceptance`, or make another version.", STALLED, warns=True,
     ),
     Row(Reason.NOT_TRAINED, {VALIDATED: "Unknown"}, "There is no artifact yet.", "See Trained.", RECONCILING),

@@ -1,6 +1,6 @@
 """How messages and tables show text that a user's data brought along, such as the name of a column. PURE.
 
-A name may hold anything: line breaks, sequences that a terminal obeys, characters that nobody can see. A value of the
+A name may hold anything: line breaks, sequences that a terminal obeys, invisible characters. A value of the
 data is never shown at all.
 """
 

@@ -35,7 +35,7 @@ class WarningReason(StrEnum):
     coefficient.
     """
     DATA_EDITED = "DataEdited"
-    """The ConfigMap that was trained on has been edited since: told by the operator, not by the trainer."""
+    """The ConfigMap that was trained on has been edited since: reported by the operator, not by the trainer."""
 
 
 class LeftOutReason(StrEnum):

@@ -36,7 +36,7 @@ _PARAMETERS = {
         {"name": "version", "in": "query", "required": True, "schema": {"type": "string"}, "example": "v2"},
         {
             "name": "route", "in": "query", "required": False, "schema": {"type": "string"}, "example": "penguin-mass",
-            "description": "May be left out where there is just one route.",
+            "description": "May be left out if there is just one route.",
         },
         {
             "name": "If-Match", "in": "header", "required": False, "schema": {"type": "string"}, "example": "*",

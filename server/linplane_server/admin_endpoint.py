@@ -94,8 +94,8 @@ class AdminEndpoint:
             outcome = await _CALLS[name](admin_calls.Call(resources, route, version, features, match, patience))
         finally:
             await resources.close()
-        told = msgspec.to_builtins(outcome.body)
-        line |= {key: told[key] for key in ("from", "to", "frozen") if key in told}
+        body = msgspec.to_builtins(outcome.body)
+        line |= {key: body[key] for key in ("from", "to", "frozen") if key in body}
         line |= outcome.audit
         return Response(msgspec.json.encode(outcome.body), 200 if outcome.done else 202, media_type="application/json")
 

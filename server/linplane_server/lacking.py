@@ -22,15 +22,15 @@ class Timing:
 async def report_lacking(look: Look, write: Callable[[], Awaitable[None]], timing: Timing | None = None) -> None:
     """Calls `write` when more requests lacked a feature than it was called for last. Runs until cancelled."""
     timing = timing or Timing()
-    told: Sequence[Lacking] = ()
+    reported: Sequence[Lacking] = ()
     while True:
         now = look()
-        if has_grown(told, now):
+        if has_grown(reported, now):
             await write()
-            told = now
+            reported = now
             await asyncio.sleep(timing.pause)
         else:
-            told = [one for one in told if one in now]  # a route that is made again counts from zero
+            reported = [one for one in reported if one in now]  # a route that is made again counts from zero
             await asyncio.sleep(timing.look)
 
 

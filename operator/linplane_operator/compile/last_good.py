@@ -14,7 +14,7 @@ from .versions import Version
 
 
 def has_served(route: Object) -> bool:
-    """The status tells of a version that served once."""
+    """The status names a version that served once."""
     status = status_of(route)
     return bool(status.get("version") or status.get("switches"))
 
@@ -41,7 +41,7 @@ def document_of_status(route: Object) -> RouteDocument | None:
             versions={},
             named={},
             previous=status.previous_version,
-            unavailable=Unavailable(Reason.VERSION_NOT_READY, "only the status tells of it"),
+            unavailable=Unavailable(Reason.VERSION_NOT_READY, f"the current version {status.version} is not Ready"),
         )
         return msgspec.convert(msgspec.to_builtins(document), RouteDocument)  # a constructor checks no types
     except (ArithmeticError, ValueError):  # edited by hand, past what the CRD allows

@@ -98,7 +98,7 @@ def plan_model(
 
 
 def _edited(spec: LinearModelSpec, file: ArtifactFile | None, source: Object | None) -> str:
-    """In words that training data in a ConfigMap is not what was learned from, empty if it is or nobody knows."""
+    """In words that training data in a ConfigMap is not what was learned from, empty if it is or if that is unknown."""
     learned = file.facts.data if file and file.facts else None
     ref = spec.training.data.config_map_key_ref if spec.training else None
     now = data_hash(spec, source)
@@ -183,7 +183,7 @@ def _from_training(model: Object, spec: LinearModelSpec, around: Belongings, set
 
 def _is_spent(job: Object, result: Object | None, around: Belongings, wanted: Mapping[str, str]) -> bool:
     """A Job with other settings or data that failed or has not begun, or one that ended well and whose result was
-    deleted, be it before it ended.
+    deleted, even if that was before it ended.
     """
     if job_condition(job, "Complete"):
         return result is None or _is_second(result, job)

@@ -1,5 +1,5 @@
-"""What a new status tells beside its conditions: who switched a route, who froze a version, what a training warns of.
-Each is worth an Event.
+"""What a new status says apart from its conditions: who switched a route, who froze a version, what a training warns
+of. Each is worth an Event.
 """
 
 from collections.abc import Iterable, Mapping

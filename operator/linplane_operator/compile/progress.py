@@ -81,12 +81,12 @@ def has_ended(job: Mapping[str, Any]) -> bool:
 
 
 def _is_suspended(job: Mapping[str, Any]) -> bool:
-    """Somebody holds it up, as queueing systems do until there is a place: it is theirs to let go on."""
+    """Suspended, as queueing systems do until there is a place: whoever suspended it resumes it."""
     return bool(spec_of(job).get("suspend"))
 
 
 def has_begun(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> bool:
-    """A trainer runs, or ran; or nobody knows."""
+    """A trainer runs, or ran, or that is unknown."""
     if not pods:
         return bool(status_of(job).get("active"))
     return not all(status_of(pod).get("phase") == "Pending" and waits_for(pod) for pod in pods)

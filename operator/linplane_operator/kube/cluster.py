@@ -57,7 +57,7 @@ class KubeCluster:
         later: Callable[[Object, float], None] = lambda *_: None,
     ) -> None:
         """`feed` takes an object as the server has it now into the world; `clock` gives seconds that never go back;
-        `later` is told of a child whose write waits, and for how many seconds.
+        `later` is called with a child whose write waits, and for how many seconds.
         """
         self._client = client
         self._world = world
@@ -112,7 +112,7 @@ class KubeCluster:
         except ContestedError as error:  # what else there is to do is done meanwhile
             self._later(found, error.seconds)
             return found
-        except ConflictError:  # it changed or went meanwhile, which no watch tells of some kinds
+        except ConflictError:  # it changed or was deleted meanwhile; some kinds have no watch
             if await self._look(kind, *key_of(asked)) is None:
                 return await self._create(kind, asked)
             raise

@@ -46,7 +46,7 @@ class _Record:
     writes: list[str] = field(default_factory=list)
     count: int = 0
     since: float = 0.0  # when it was last found to be contested
-    due: float = 0.0  # when the next write-back may be; 0: it was not told to wait
+    due: float = 0.0  # when the next write-back may be; 0: it need not wait
 
 
 class Contests:
@@ -77,7 +77,7 @@ class Contests:
         return max(0.0, left)
 
     def judge(self, what: What, live: Object) -> float:
-        """For how many seconds a write-back waits, given the object as it is: 0 if nobody contests it."""
+        """For how many seconds a write-back waits, given the object as it is: 0 if it is not contested."""
         record, now = self._records[what], self._clock()
         if record.count and now - record.since > CALM * self._wait(record.count):
             record.count = 0

@@ -67,6 +67,6 @@ def _resembled(kind: str, group: str) -> str:
 
 
 def has_name(body: dict[str, Any]) -> bool:
-    """Whether the object can be told from others of its kind."""
+    """Whether the object can be distinguished from others of its kind."""
     metadata = body.get("metadata")
     return isinstance(metadata, dict) and isinstance(metadata.get("name"), str)

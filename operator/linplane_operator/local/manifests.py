@@ -29,7 +29,7 @@ from .unused import unused_parts
 
 GONE_SECONDS = 0.5  # editors replace a file by deleting it first, and people move objects from file to file
 
-LISTED_FILES = 5  # more that change at once are told in one line
+LISTED_FILES = 5  # more that change at once are reported in one line
 LISTED_OBJECTS = 3
 
 ObjectKey = tuple[str, str]  # kind, name
@@ -243,17 +243,17 @@ class Manifests:
     ) -> Iterator[Problem]:
         """The first problem of each file says which objects the file keeps without holding them."""
         listed = set(seen)
-        told: set[str] = set()
+        reported: set[str] = set()
         for problem in sorted(problems):
             file = self._files.read.get(problem.file)
             broken = file is not None and file.problem is not None
             held = [
                 " ".join(key) for key, home in homes.items() if home == problem.file and (broken or key not in listed)
             ]
-            if not held or problem.file in told:
+            if not held or problem.file in reported:
                 yield problem
                 continue
-            told.add(problem.file)
+            reported.add(problem.file)
             more = [f"{len(held) - LISTED_OBJECTS} more"] if len(held) > LISTED_OBJECTS else []
             shown = f"{', '.join(held[:LISTED_OBJECTS] + more)} {'stays' if len(held) == 1 else 'stay'}"
             text = f"{problem.message}; {shown} as accepted before"

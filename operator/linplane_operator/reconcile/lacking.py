@@ -19,7 +19,7 @@ class LackingEvents:
     def __init__(self, cluster: Cluster, now: Callable[[], datetime]) -> None:
         self._cluster = cluster
         self._now = now
-        self._told: dict[Key, dict[str, tuple[datetime, int]]] = {}  # by route and version: when, of how many requests
+        self._reported: dict[Key, dict[str, tuple[datetime, int]]] = {}  # by route and version: when, how many
 
     def tell(self, route: Object, lacking: Sequence[Lack]) -> None:
         """An Event for each version that more requests lacked features of. If the status has it already, an earlier
@@ -28,20 +28,20 @@ class LackingEvents:
         if not lacking:
             return
         known = next((c.get("message", "") for c in status_of(route).get("conditions") or () if _is_servable(c)), "")
-        told = self._told.setdefault(key_of(route), {})
+        reported = self._reported.setdefault(key_of(route), {})
         for lack in lacking:
-            if lack.version not in told and tells_of(known, lack.version):
-                told[lack.version] = (self._now(), lack.count)
-            when, count = told.get(lack.version, (None, 0))
+            if lack.version not in reported and tells_of(known, lack.version):
+                reported[lack.version] = (self._now(), lack.count)
+            when, count = reported.get(lack.version, (None, 0))
             if when and lack.count < count:  # a replica started again, and counts from zero
-                told[lack.version] = (when, lack.count)
+                reported[lack.version] = (when, lack.count)
             elif lack.count > count and (when is None or self._now() >= when + EVERY):
                 self._cluster.event(route, warning=True, reason=MISSING_FEATURES, message=lack.message)
-                told[lack.version] = (self._now(), lack.count)
+                reported[lack.version] = (self._now(), lack.count)
 
     def forget(self, namespace: str, route: str) -> None:
         """A route is gone."""
-        self._told.pop((namespace, route), None)
+        self._reported.pop((namespace, route), None)
 
 
 def _is_servable(item: Object) -> bool:

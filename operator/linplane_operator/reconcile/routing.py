@@ -65,7 +65,7 @@ class RoutingWriter:
         """Brings the routing ConfigMap up to date; says when to come again where the budget of writes is used up.
 
         Raises ConflictError where something has changed meanwhile, NameTakenError where a ConfigMap of that name is
-        somebody else's, RefusedError as `Cluster.create`, ContestedError as `Cluster.replace`.
+        another owner's, RefusedError as `Cluster.create`, ContestedError as `Cluster.replace`.
         """
         key = namespace, name_of(server)
         try:

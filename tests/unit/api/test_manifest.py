@@ -140,6 +140,6 @@ def test_a_few_lines_cannot_stand_for_billions() -> None:
 
 def test_data_of_a_megabyte_is_read_in_about_a_second() -> None:
     rows = "    1.5,2.25,3.125,4.0625\n" * 40_000
-    began = time.monotonic()
+    began = time.process_time()
     assert len(only(f"kind: ConfigMap\ndata:\n  rows.csv: |\n{rows}").body["data"]["rows.csv"]) > 800_000
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5

@@ -59,10 +59,12 @@ class Lookout:
                     await self.around(body, parse_spec(body, LinearModelSpec))
 
     async def replicas(self, namespace: str, server: str, uid: str, sequence: int) -> None:
-        """For the pods of reports that are behind: a pod that the view lacks may answer, and is to be waited for."""
-        for replica in self._survey.unseen(namespace, server):
+        """For the pods of reports that are behind: a pod that the view lacks, or has not seen ready, may answer by now,
+        and is to be waited for.
+        """
+        for replica in self._survey.unready(namespace, server):
             if loaded_by([replica], uid, sequence, terminating=True).problem:
-                await self._see(POD, namespace, replica.name)
+                await self._cluster.read(POD, namespace, replica.name)
 
     async def left_reports(self, namespace: str, server: str) -> list[Object]:
         """The reports whose pod is gone, as the API server says now. Only pods that the view lacks are looked for."""

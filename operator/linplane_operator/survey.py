@@ -174,6 +174,12 @@ class Survey:
         reports = self._world.find(REPLICA_REPORT, namespace, f"server={server}")
         return [unseen_replica(body) for body in reports if self._world.get(POD, namespace, name_of(body)) is None]
 
+    def unready(self, namespace: str, server: str) -> list[Replica]:
+        """The replicas that have a report, and no pod that is ready in this view."""
+        reports = self._world.find(REPLICA_REPORT, namespace, f"server={server}")
+        pods = {name_of(body): self._world.get(POD, namespace, name_of(body)) or {} for body in reports}
+        return [unseen_replica(b) for b in reports if not holds(status_of(pods[name_of(b)]), ConditionType.READY)]
+
     def belongings(self, model: Object, spec: LinearModelSpec) -> Belongings:
         """What exists around one LinearModel."""
         namespace, owner = meta(model).get("namespace", "default"), f"owner={uid_of(model)}"

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from cluster.client import ApiError
 from cluster.kinds import CRD
 from integration.cluster.objects import route, version
 from integration.faults.crashes import Laboratory
@@ -103,6 +104,18 @@ def newer_crd(lane: Lane) -> Iterator[None]:
         yield
     finally:
         lane.admin.patch(CRD, CRD_NAME, {"spec": before["spec"]})
+        eventually(lambda: is_listed(lane), 30)
+
+
+def is_listed(lane: Lane) -> bool:
+    """The API server has the CRD's storage ready again: for a moment after a change of it a LIST is 429."""
+    try:
+        lane.admin.list(LINEAR_MODEL, lane.namespace)
+    except ApiError as error:
+        if error.code == 429:
+            return False
+        raise
+    return True
 
 
 @contextmanager

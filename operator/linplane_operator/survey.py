@@ -141,7 +141,7 @@ class Survey:
 
     def _stored_document(self, route: Object) -> RouteDocument | None:
         """What a ConfigMap that has lost its owner says of a route, else what the route's status says. Without weights:
-        these are taken from versions that are Ready with the digest that is told there.
+        these are taken from versions that are Ready with the digest that is given there.
         """
         namespace, name = key_of(route)
         orphan = self.orphan(namespace, server_of(route))

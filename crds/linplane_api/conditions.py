@@ -90,6 +90,13 @@ class Reason(StrEnum):
     PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
 
 
+class Cause(msgspec.Struct, frozen=True):
+    """Why something is as it is: the reason is for programs, the message for people."""
+
+    reason: Reason
+    message: str
+
+
 class Condition(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """One `metav1.Condition`. Times are RFC 3339, UTC, to the second."""
 
@@ -99,3 +106,8 @@ class Condition(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     message: str
     last_transition_time: str = ""
     observed_generation: int = 0
+
+    @property
+    def cause(self) -> Cause:
+        """Reason and message."""
+        return Cause(self.reason, self.message)

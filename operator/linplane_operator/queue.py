@@ -6,6 +6,7 @@ What nobody waits for (a look at everything) stands behind what somebody has jus
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 
 from .affected import WorkKey
 
@@ -13,8 +14,24 @@ FIRST_DELAY = 0.2  # seconds
 LAST_DELAY = 300.0
 AWAY_DELAY = 10.0  # at most, where the other side is away: once it is back, nobody waits for long
 
-Work = Callable[[WorkKey], Awaitable[float | None]]
-"""Reconciles one key; answers after how many seconds to look again, None for not before the next event."""
+
+@dataclass(frozen=True)
+class Result:
+    """When the same key is reconciled next: in `requeue_after` seconds, or, if None, at the next event."""
+
+    requeue_after: float | None = None
+
+
+DONE = Result()
+
+
+def earliest(*results: Result) -> Result:
+    """The result with the shortest time."""
+    return min((r for r in results if r.requeue_after is not None), key=lambda r: r.requeue_after or 0.0, default=DONE)
+
+
+Work = Callable[[WorkKey], Awaitable[Result]]
+"""Reconciles one key."""
 
 
 class WorkQueue:
@@ -103,7 +120,7 @@ class WorkQueue:
             self._moved = self._running[key] = _now()
             delay: float | None = None
             try:
-                delay = await self._work(key)
+                delay = (await self._work(key)).requeue_after
                 self._failures.pop(key, None)
             except Exception as error:  # whatever it was, it is told and tried again
                 self._failed(key, error)

@@ -10,9 +10,10 @@ from .compile.conditions import changed, deleting, essence, is_on_its_way, warns
 from .compile.news import WARNINGS, news
 from .compile.objects import Object, status_of
 from .compile.unknown import with_unknown
+from .queue import DONE, Result
 from .world import key_of
 
-AT_ONCE = 0.0
+AT_ONCE = Result(0.0)
 COUNT_SECONDS = 1.0  # how often a status is written of which nothing but counts and words has changed
 
 HELD_SECONDS = {MODEL_ROUTE: 1.0, MODEL_SERVER: 0.5}
@@ -32,10 +33,8 @@ class Statuses:
         self._written: dict[tuple[str, str, str], datetime] = {}  # when each was
         self._held: dict[tuple[str, str, str], tuple[datetime, Object]] = {}  # since when each is, and the last one
 
-    async def write(self, kind: Kind, body: Object, status: Object) -> float | None:
-        """Writes a status that differs, with an Event for each condition; says in how many seconds to come again
-        where it can wait.
-        """
+    async def write(self, kind: Kind, body: Object, status: Object) -> Result:
+        """Writes a status that differs, with an Event for each condition, or says when, if it can wait."""
         before, now, key = status_of(body), self._now(), (kind.kind, *key_of(body))
         status = with_unknown(kind, status, before)
         if key in self._held and _told_in_between(before, self._held[key][1], status):
@@ -43,19 +42,19 @@ class Statuses:
             return AT_ONCE
         if status == before:
             self._held.pop(key, None)
-            return None
+            return DONE
         if (wait := self._hold(kind, key, before, status)) is not None:
-            return wait
+            return Result(wait)
         if key in self._written and essence(status) == essence(before):
             wait = COUNT_SECONDS - (now - self._written[key]).total_seconds()
             if 0 < wait <= COUNT_SECONDS:
-                return wait
+                return Result(wait)
         await self._put(kind, body, status)
-        return None
+        return DONE
 
-    async def write_deleting(self, kind: Kind, body: Object | None, now: str) -> float | None:
+    async def write_deleting(self, kind: Kind, body: Object | None, now: str) -> Result:
         """Says of an object that is still there, for its finalizers, that its deletion has begun."""
-        return None if body is None else await self.write(kind, body, deleting(kind, body, now))
+        return DONE if body is None else await self.write(kind, body, deleting(kind, body, now))
 
     def _hold(self, kind: Kind, key: tuple[str, str, str], before: Object, status: Object) -> float | None:
         """How much longer a status is held back; None where it is not."""

@@ -8,7 +8,7 @@ from functools import cached_property
 from linplane_api import names
 from linplane_api.canonical import FormatError
 from linplane_api.condition_table import Progress
-from linplane_api.conditions import Condition, ConditionType, Reason
+from linplane_api.conditions import Cause, Condition, ConditionType, Reason
 from linplane_api.document import Entry, RouteDocument, RoutingMap, parse_entry, routing_map
 from linplane_api.kinds import (
     CONFIG_MAP,
@@ -43,7 +43,7 @@ from .compile.objects import (
 from .compile.progress import has_ended
 from .compile.replicas import Replica, loaded_by, make_replicas, unseen_replica
 from .compile.rollout import Rollout, rollout_of
-from .compile.route import Refusal, refuse
+from .compile.route import refuse
 from .compile.routing import Compiled, compile_document, named_versions
 from .compile.server import make_routing
 from .compile.versions import Belongings, Version, judge
@@ -293,7 +293,7 @@ class Survey:
         self._routings.pop((namespace, server), None)
         self._orphans.pop((namespace, server), None)
 
-    def refusal(self, namespace: str, name: str, spec: ModelRouteSpec) -> Refusal | None:
+    def refusal(self, namespace: str, name: str, spec: ModelRouteSpec) -> Cause | None:
         """Why a route as a whole is not taken, None where it is."""
         server = self._world.get(MODEL_SERVER, namespace, spec.server_name)
         exists = server is not None or spec.server_name == names.DEFAULT_SERVER
@@ -323,7 +323,7 @@ class Survey:
         """
         kind = ConditionType.WITHDRAWN
         if not spec.frozen:
-            return condition(kind, Reason.NOT_FROZEN, "the version is not frozen")
+            return condition(kind, Cause(Reason.NOT_FROZEN, "the version is not frozen"))
         namespace = meta(model).get("namespace", "default")
         servers = {name_of(server) for server in self._world.all(MODEL_SERVER, namespace)}
         servers |= {label_of(pod, names.LABEL_SERVER) for pod in self._world.find(POD, namespace, "serves")}
@@ -331,10 +331,10 @@ class Survey:
         for routing in filter(None, routings.values()):
             if held := routing.holding(spec.model, spec.version):
                 text = f"route {held[0]} still has it in its document"
-                return condition(kind, Reason.REPLICAS_BEHIND, text)
+                return condition(kind, Cause(Reason.REPLICAS_BEHIND, text))
         if not was_withdrawn(model) and (problem := self._unconfirmed(namespace, routings)):
-            return condition(kind, Reason.REPLICAS_BEHIND, problem)
-        return condition(kind, Reason.FROZEN, "frozen, and no replica can answer with it")
+            return condition(kind, Cause(Reason.REPLICAS_BEHIND, problem))
+        return condition(kind, Cause(Reason.FROZEN, "frozen, and no replica can answer with it"))
 
     def _unconfirmed(self, namespace: str, routings: Mapping[str, Routing | None]) -> str:
         """Which replica has not confirmed all of its server's routing ConfigMap, empty where every one has."""

@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 
 from linplane_api.artifact import parse_artifact
-from linplane_api.conditions import Reason
+from linplane_api.conditions import Cause, Reason
 from linplane_api.resources import ModelRouteSpec, parse_spec
 from linplane_operator.compile.routing import Wanted, compile_document, compile_map
 from linplane_operator.compile.versions import Verdict, Version
@@ -47,4 +47,4 @@ def _fitting(features: int, names: Sequence[str]) -> int:
 def _verdict(draw: random.Random, features: int) -> Verdict:
     coefficients = {f"feature_{number:04}": draw.gauss(0, 1) for number in range(features)}
     weights = json.dumps({"coefficients": coefficients, "intercept": draw.gauss(0, 1)})
-    return Verdict(parse_artifact(weights), Reason.VALIDATED, "sound")
+    return Verdict(parse_artifact(weights), Cause(Reason.VALIDATED, "sound"))

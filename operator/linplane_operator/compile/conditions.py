@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from linplane_api.condition_table import TABLE, Progress, status_of
-from linplane_api.conditions import Condition, ConditionType, Reason
+from linplane_api.conditions import Cause, Condition, ConditionType, Reason
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, Kind
 
 MAX_MESSAGE = 1024
@@ -15,11 +15,12 @@ PROGRESS_TYPES = (ConditionType.STALLED, ConditionType.RECONCILING)
 COUNTS = ("loadedSummary", "loadedReplicas", "replicas")
 
 
-def condition(kind: ConditionType, reason: Reason, message: str) -> Condition:
+def condition(kind: ConditionType, cause: Cause) -> Condition:
     """A condition without a time; the table gives its status. A message that an API would refuse is cut.
 
     Raises ValueError if a condition of this type does not give this reason.
     """
+    reason, message = cause.reason, cause.message
     shown = message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…"
     return Condition(kind, status_of(kind, reason), reason, shown)
 
@@ -39,15 +40,16 @@ def settle(wishes: Iterable[Condition], status: Mapping[str, Any], generation: i
 def unreadable(kind: Kind, body: Mapping[str, Any], message: str, now: str) -> dict[str, Any]:
     """The status of an object whose spec cannot be read: as it was, but for what sums it up."""
     types = (ConditionType.ACCEPTED, ConditionType.READY) if kind is MODEL_ROUTE else (ConditionType.READY,)
-    why = Reason.INVALID_SPEC, f"this operator cannot read it: {message}"
-    return _overlaid(body, [condition(one, *why) for one in (*types, ConditionType.STALLED)], now)
+    cause = Cause(Reason.INVALID_SPEC, f"this operator cannot read it: {message}")
+    return _overlaid(body, [condition(one, cause) for one in (*types, ConditionType.STALLED)], now)
 
 
 def deleting(kind: Kind, body: Mapping[str, Any], now: str) -> dict[str, Any]:
     """The status of an object whose deletion waits for finalizers: as it was, but that it does nothing any more."""
     metadata = body.get("metadata") or {}
-    message = f"its deletion waits for finalizers: {', '.join(metadata.get('finalizers') or ('none',))}"
-    status = _overlaid(body, [condition(one, Reason.DELETING, message) for one in ENDED[kind]], now)
+    finalizers = ", ".join(metadata.get("finalizers") or ("none",))
+    cause = Cause(Reason.DELETING, f"its deletion waits for finalizers: {finalizers}")
+    status = _overlaid(body, [condition(one, cause) for one in ENDED[kind]], now)
     return {key: value for key, value in status.items() if key not in ("traffic", "trafficSummary")}
 
 

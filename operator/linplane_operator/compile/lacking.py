@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from linplane_api.conditions import Condition
+from linplane_api.conditions import Cause, Condition
 from linplane_api.display import display_names
 from linplane_api.document import RouteDocument
 
@@ -54,4 +54,5 @@ def with_lacking(servable: Condition, lacking: Sequence[Lack]) -> Condition:
     """Servable with what is lacking in its message; it stays True."""
     if servable.status != "True":
         return servable
-    return condition(servable.type, servable.reason, "; ".join([servable.message, *(lack.message for lack in lacking)]))
+    message = "; ".join([servable.message, *(lack.message for lack in lacking)])
+    return condition(servable.type, Cause(servable.reason, message))

@@ -8,7 +8,7 @@ from linplane_api import names
 from linplane_api.artifact import ArtifactFile
 from linplane_api.canonical import FormatError
 from linplane_api.condition_table import TABLE, Progress
-from linplane_api.conditions import Condition, ConditionType, Reason
+from linplane_api.conditions import Cause, Condition, ConditionType, Reason
 from linplane_api.kinds import CONFIG_MAP, JOB, Kind
 from linplane_api.resources import LinearModelSpec
 from linplane_api.task import Failure, parse_failure
@@ -37,8 +37,8 @@ LOOK_AGAIN = 10.0  # seconds: nobody tells when a foreign object goes
 @dataclass(frozen=True)
 class ModelPlan:
     """What to do for one LinearModel, in this order: delete, create what is absent, seal; then write the status.
-    `again`: in how many seconds there is something more to do. `inherited`: the progress of what replaces an artifact
-    that is lost.
+    `requeue_after`: in how many seconds there is something more to do. `inherited`: the progress of what replaces an
+    artifact that is lost.
     """
 
     verdict: Verdict
@@ -47,7 +47,7 @@ class ModelPlan:
     seal: Object | None = None
     delete: tuple[tuple[Kind, Object], ...] = ()
     job: str | None = None
-    again: float | None = None
+    requeue_after: float | None = None
     edited: str = ""
     inherited: Progress = Progress.NONE
 
@@ -56,7 +56,7 @@ def unseen(model: Object, spec: LinearModelSpec, around: Belongings) -> list[tup
     """What would change the plan, were it there, and is not `around`: nothing is begun anew before it was looked for.
     A version with a sealed artifact lacks nothing.
     """
-    if judge(model, spec, around.artifacts).reason not in (Reason.NOT_TRAINED, Reason.ARTIFACT_LOST):
+    if judge(model, spec, around.artifacts).cause.reason not in (Reason.NOT_TRAINED, Reason.ARTIFACT_LOST):
         return []
     missing: list[tuple[Kind, str]] = []
     digest = status_of(model).get("digest")
@@ -85,13 +85,14 @@ def plan_model(
     verdict = judge(model, spec, around.artifacts)
     stale = _stale(model, spec, around)
     job = next((j for j in around.jobs if name_of(j) == job_name(model, spec)), None)
-    if verdict.reason not in (Reason.NOT_TRAINED, Reason.ARTIFACT_LOST):
+    if verdict.cause.reason not in (Reason.NOT_TRAINED, Reason.ARTIFACT_LOST):
         plan = _with_job(ModelPlan(verdict, _trained(spec, verdict), delete=stale), job, now)
     else:
         plan = _from_weights(model, spec, around) if spec.weights else _from_training(model, spec, around, settings)
-        plan = replace(plan, delete=(*plan.delete, *stale), again=_until_pod(job, plan, around, now))
-    if verdict.reason is Reason.ARTIFACT_LOST and plan.verdict.file is None:
-        lost = replace(verdict, message=f"{verdict.message} ({plan.trained.reason}: {plan.trained.message})")
+        plan = replace(plan, delete=(*plan.delete, *stale), requeue_after=_until_pod(job, plan, around, now))
+    if verdict.cause.reason is Reason.ARTIFACT_LOST and plan.verdict.file is None:
+        text = f"{verdict.cause.message} ({plan.trained.reason}: {plan.trained.message})"
+        lost = replace(verdict, cause=Cause(Reason.ARTIFACT_LOST, text))
         inherited = TABLE[plan.trained.reason].progress
         plan = replace(plan, verdict=lost, trained=_trained(spec, lost), inherited=inherited)
     return replace(plan, edited=_edited(spec, plan.verdict.file, around.source))
@@ -117,7 +118,7 @@ def _with_job(plan: ModelPlan, job: Object | None, now: datetime) -> ModelPlan:
     left = seconds_kept(job, now) if plan.verdict.file else None
     if left is not None and left <= 0:
         return replace(plan, delete=(*plan.delete, (JOB, job)))
-    return replace(plan, job=name_of(job), again=left)
+    return replace(plan, job=name_of(job), requeue_after=left)
 
 
 def _until_pod(job: Object | None, plan: ModelPlan, around: Belongings, now: datetime) -> float | None:
@@ -128,19 +129,19 @@ def _until_pod(job: Object | None, plan: ModelPlan, around: Belongings, now: dat
     return None if left is None else left if left > 0 else LOOK_AGAIN
 
 
-def not_carried_out(reason: Reason, message: str) -> ModelPlan:
-    """What is left of a plan when a child cannot be as it should: its name is somebody else's, or it is refused."""
-    trained = condition(ConditionType.TRAINED, reason, message)
-    return ModelPlan(Verdict(None, reason, trained.message), trained, again=LOOK_AGAIN)
+def not_carried_out(cause: Cause) -> ModelPlan:
+    """What is left of a plan if a child cannot be made: its name is taken, or the API server refuses it."""
+    trained = condition(ConditionType.TRAINED, cause)
+    return ModelPlan(Verdict(None, trained.cause), trained, requeue_after=LOOK_AGAIN)
 
 
 def _trained(spec: LinearModelSpec, verdict: Verdict) -> Condition:
     if verdict.file is None:
-        return condition(ConditionType.TRAINED, verdict.reason, verdict.message)
+        return condition(ConditionType.TRAINED, verdict.cause)
     if spec.weights:
-        return condition(ConditionType.TRAINED, Reason.WEIGHTS_READ, f"copied to {verdict.name}")
+        return condition(ConditionType.TRAINED, Cause(Reason.WEIGHTS_READ, f"copied to {verdict.name}"))
     samples = verdict.file.artifact.training.samples if verdict.file.artifact.training else 0
-    return condition(ConditionType.TRAINED, Reason.TRAINED, f"{samples} samples, sealed in {verdict.name}")
+    return condition(ConditionType.TRAINED, Cause(Reason.TRAINED, f"{samples} samples, sealed in {verdict.name}"))
 
 
 def _from_weights(model: Object, spec: LinearModelSpec, around: Belongings) -> ModelPlan:
@@ -151,7 +152,7 @@ def _from_weights(model: Object, spec: LinearModelSpec, around: Belongings) -> M
     body = child(CONFIG_MAP, name, model, "artifact", artifact_labels(spec))
     copy = verdict.file.artifact.to_file(None, verdict.file.facts)
     body |= {"immutable": True, "data": {names.ARTIFACT_KEY: copy.decode()}}
-    named = Verdict(verdict.file, verdict.reason, verdict.message, verdict.missed, name)
+    named = replace(verdict, name=name)
     return ModelPlan(named, _trained(spec, named), create=(body,))
 
 
@@ -159,7 +160,7 @@ def _from_training(model: Object, spec: LinearModelSpec, around: Belongings, set
     try:
         task = make_task(spec, settings)
     except UnsupportedDataError as error:
-        return _untrained(spec, Reason.DATA_UNSUPPORTED, str(error))
+        return _untrained(spec, Cause(Reason.DATA_UNSUPPORTED, str(error)))
     name = result_name(model, spec)
     result = next((a for a in around.artifacts if name_of(a) == name), None)
     job = next((j for j in around.jobs if name_of(j) == name), None)
@@ -170,7 +171,7 @@ def _from_training(model: Object, spec: LinearModelSpec, around: Belongings, set
     ref = spec.training.data.config_map_key_ref if spec.training else None
     absent = find_key(ref, around.source) if ref else None
     if absent and (job is None or job_condition(job, "Failed")):
-        return _untrained(spec, Reason.DATA_NOT_FOUND, absent.message, job=name if job else None)
+        return _untrained(spec, Cause(Reason.DATA_NOT_FOUND, absent.message), job=name if job else None)
     data = data_hash(spec, around.source)
     if job is not None and not _is_spent(job, result, around, job_annotations(spec, data)):
         return _under_way(model, spec, job, around, settings)
@@ -178,7 +179,7 @@ def _from_training(model: Object, spec: LinearModelSpec, around: Belongings, set
     old = [(JOB, job)] if job else []
     old += [(CONFIG_MAP, result)] if result and result.get("data") else []
     create = (make_result(model, spec), make_job(model, spec, task, data, settings))
-    return _untrained(spec, Reason.TRAINING, f"Job {name} is being made", create, tuple(old), name)
+    return _untrained(spec, Cause(Reason.TRAINING, f"Job {name} is being made"), create, tuple(old), name)
 
 
 def _is_spent(job: Object, result: Object | None, around: Belongings, wanted: Mapping[str, str]) -> bool:
@@ -199,14 +200,14 @@ def _under_way(model: Object, spec: LinearModelSpec, job: Object, around: Belong
     create = (make_result(model, spec, uid_of(job)),) if result is None else ()
     again = f"(Job {name_of(job)}; {settings.retry}, to try again)"
     if job_condition(job, "Complete"):
-        reason, message = Reason.TRAINING_FAILED, f"the training ended without a result {again}"
+        cause = Cause(Reason.TRAINING_FAILED, f"the training ended without a result {again}")
     else:
-        reason, message = job_progress(job, around.pods, around.refusal)
+        cause = job_progress(job, around.pods, around.refusal)
         if job_condition(job, "Failed"):
             failure = _failure(((result or {}).get("data") or {}).get(names.ERROR_KEY))
-            reason = Reason(failure.reason) if failure else reason
-            message = f"{failure.message if failure else message} {again}"
-    return _untrained(spec, reason, message, create, job=name_of(job))
+            cause = Cause(Reason(failure.reason), failure.message) if failure else cause
+            cause = Cause(cause.reason, f"{cause.message} {again}")
+    return _untrained(spec, cause, create, job=name_of(job))
 
 
 def _is_second(result: Object, job: Object) -> bool:
@@ -217,24 +218,23 @@ def _is_second(result: Object, job: Object) -> bool:
 def _finished(model: Object, spec: LinearModelSpec, result: Object, settings: Settings) -> ModelPlan:
     verdict = check(result["data"][names.ARTIFACT_KEY], spec, status_of(model).get("digest"), name_of(result))
     if verdict.file is None:
-        is_other = verdict.reason is Reason.DIGEST_MISMATCH
+        cause, is_other = verdict.cause, verdict.cause.reason is Reason.DIGEST_MISMATCH
         why = "trained again with another result (other CPU or software?): " if is_other else ""
         advice = f"{settings.redo.format(job=name_of(result))} to try again, or make a new version"
-        verdict = replace(verdict, message=f"{why}{verdict.message}; {advice}")
+        verdict = replace(verdict, cause=Cause(cause.reason, f"{why}{cause.message}; {advice}"))
         return ModelPlan(verdict, _trained(spec, verdict))
     return ModelPlan(verdict, _trained(spec, verdict), seal=result)
 
 
-def _untrained(  # noqa: PLR0913, PLR0917 (what varies is a parameter)
+def _untrained(
     spec: LinearModelSpec,
-    reason: Reason,
-    message: str,
+    cause: Cause,
     create: tuple[Object, ...] = (),
     delete: tuple[tuple[Kind, Object], ...] = (),
     job: str | None = None,
 ) -> ModelPlan:
     verdict = not_trained(spec)
-    return ModelPlan(verdict, condition(ConditionType.TRAINED, reason, message), create, None, delete, job)
+    return ModelPlan(verdict, condition(ConditionType.TRAINED, cause), create, None, delete, job)
 
 
 def _failure(text: str | None) -> Failure | None:

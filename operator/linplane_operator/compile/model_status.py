@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from linplane_api.conditions import Condition, ConditionType, Reason
+from linplane_api.conditions import Cause, Condition, ConditionType, Reason
 from linplane_api.facts import MAX_WARNINGS, Facts, TrainingWarning, WarningReason
 from linplane_api.resources import Coefficient, LinearModelStatus
 
@@ -17,20 +17,14 @@ LISTED_COEFFICIENTS = 32
 
 def validated_and_ready(plan: ModelPlan, *, frozen: bool) -> tuple[Condition, Condition]:
     """The two conditions that follow from the plan's verdict."""
-    verdict = plan.verdict
+    verdict, cause = plan.verdict, plan.verdict.cause
     kinds = (ConditionType.VALIDATED, ConditionType.READY)
-    if verdict.file is None and verdict.reason is Reason.NOT_TRAINED:
-        return (
-            condition(kinds[0], Reason.NOT_TRAINED, verdict.message),
-            condition(kinds[1], plan.trained.reason, plan.trained.message),
-        )
+    if verdict.file is None and cause.reason is Reason.NOT_TRAINED:
+        return condition(kinds[0], cause), condition(kinds[1], plan.trained.cause)
     if verdict.file is None or verdict.missed:
-        return tuple(condition(kind, verdict.reason, verdict.message) for kind in kinds)  # type: ignore[return-value]
-    ready = f"{verdict.message}; frozen, so it is not routed to" if frozen else verdict.message
-    return (
-        condition(kinds[0], Reason.VALIDATED, verdict.message),
-        condition(kinds[1], Reason.VALIDATED, ready),
-    )
+        return condition(kinds[0], cause), condition(kinds[1], cause)
+    ready = f"{cause.message}; frozen, so it is not routed to" if frozen else cause.message
+    return condition(kinds[0], cause), condition(kinds[1], Cause(cause.reason, ready))
 
 
 def model_status(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from linplane_api.conditions import Reason
+from linplane_api.conditions import Cause, Reason
 from linplane_api.kubeapi import UNREACHABLE
 from linplane_api.task import EXIT_UNREACHABLE, EXIT_UNTOLD
 
@@ -92,7 +92,7 @@ def has_begun(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> bool
     return not all(status_of(pod).get("phase") == "Pending" and waits_for(pod) for pod in pods)
 
 
-def job_progress(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], refusal: str = "") -> tuple[Reason, str]:
+def job_progress(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], refusal: str = "") -> Cause:
     """Why there is no artifact yet, as specific as the Job and its pods tell. Never called for a Job that succeeded.
     `refusal`: in which words it was refused a pod, where it has none.
     """
@@ -101,81 +101,86 @@ def job_progress(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], refu
     if failed:
         return _why_failed(failed, ends)
     if _is_suspended(job):
-        return Reason.PENDING, f"Job {name} is suspended (spec.suspend); it goes on once that is false"
+        return Cause(Reason.PENDING, f"Job {name} is suspended (spec.suspend); it goes on once that is false")
     for pod in pods:
         if why := waits_for(pod):
-            return why[0], _with_next(why[0], f"pod {name_of(pod)}: {why[1]}")
-    so_far = "".join(f"; {text}" for _, text in ends)
+            return _with_next(why.reason, f"pod {name_of(pod)}: {why.message}")
+    so_far = "".join(f"; {end.message}" for end in ends)
     if status_of(job).get("active"):
-        return Reason.TRAINING, f"Job {name} runs{so_far}"
+        return Cause(Reason.TRAINING, f"Job {name} runs{so_far}")
     if refusal and not ends:
-        reason, text = pod_refused(refusal)
-        return reason, _with_next(reason, f"Job {name} gets no pod: {text}")
-    return Reason.PENDING, f"Job {name} {'is about to try again' if ends else 'waits for a place to run'}{so_far}"
+        refused = pod_refused(refusal)
+        return _with_next(refused.reason, f"Job {name} gets no pod: {refused.message}")
+    waits = "is about to try again" if ends else "waits for a place to run"
+    return Cause(Reason.PENDING, f"Job {name} {waits}{so_far}")
 
 
-def pod_refused(words: str) -> tuple[Reason, str]:
+def pod_refused(words: str) -> Cause:
     """Why a controller gets no pod, from the words of the API server."""
     text = _MAKING.sub("", words)
-    return Reason.QUOTA_EXCEEDED if re.match("(exceeded|failed) quota", text) else Reason.POD_REFUSED, text
+    return Cause(Reason.QUOTA_EXCEEDED if re.match("(exceeded|failed) quota", text) else Reason.POD_REFUSED, text)
 
 
-def _why_failed(failed: Mapping[str, Any], ends: Sequence[tuple[Reason, str]]) -> tuple[Reason, str]:
+def _why_failed(failed: Mapping[str, Any], ends: Sequence[Cause]) -> Cause:
     """The Job's own reason where it stopped its pods, else that of the first pod which tells one."""
-    reason = next((reason for reason, _ in ends if reason is not Reason.TRAINING_FAILED), Reason.TRAINING_FAILED)
+    reason = next((e.reason for e in ends if e.reason is not Reason.TRAINING_FAILED), Reason.TRAINING_FAILED)
     if failed.get("reason") == "DeadlineExceeded":
         reason = Reason.DEADLINE_EXCEEDED
     why = failed.get("message") or failed.get("reason") or "no reason given"
-    return reason, _with_next(reason, "; ".join((why, *(text for _, text in ends))))
+    return _with_next(reason, "; ".join((why, *(end.message for end in ends))))
 
 
-def _with_next(reason: Reason, text: str) -> str:
-    return f"{text}; {NEXT[reason]}" if reason in NEXT else text
+def _with_next(reason: Reason, text: str) -> Cause:
+    return Cause(reason, f"{text}; {NEXT[reason]}" if reason in NEXT else text)
 
 
-def waits_for(pod: Mapping[str, Any]) -> tuple[Reason, str] | None:
+def waits_for(pod: Mapping[str, Any]) -> Cause | None:
     """Why a pod does not run, None where it does or is about to."""
     if is_deleting(pod):
         return None
     for status in status_of(pod).get("containerStatuses") or ():
         waiting = (status.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
-            return Reason.IMAGE_PULL_FAILED if waiting["reason"] in PULLING else Reason.PENDING, _told(waiting)
+            reason = Reason.IMAGE_PULL_FAILED if waiting["reason"] in PULLING else Reason.PENDING
+            return Cause(reason, _told(waiting))
     for found in status_of(pod).get("conditions") or ():
         if found.get("type") == "PodScheduled" and found.get("status") == "False":
             reason = Reason.UNSCHEDULABLE if found.get("reason") == "Unschedulable" else Reason.PENDING
-            return reason, _told(found)
+            return Cause(reason, _told(found))
     return None
 
 
-def _ends(pods: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Reason, str]]:
+def _ends(pods: Iterable[Mapping[str, Any]]) -> Iterator[Cause]:
     """How pods ended, if that says more than an exit code: OOMKilled, Evicted, what the trainer could not hand back.
     Pods that ended in the same way are counted.
     """
-    names: dict[tuple[Reason, str], list[str]] = {}
+    names: dict[Cause, list[str]] = {}
     for pod in pods:
         for end in _ends_of(pod):
             names.setdefault(end, []).append(name_of(pod))
-    for (reason, text), ended in names.items():
-        yield reason, f"{f'pod {ended[0]}' if len(ended) == 1 else f'{len(ended)} pods'}{text}"
+    for end, ended in names.items():
+        pods_ended = f"pod {ended[0]}" if len(ended) == 1 else f"{len(ended)} pods"
+        yield Cause(end.reason, f"{pods_ended}{end.message}")
 
 
-def _ends_of(pod: Mapping[str, Any]) -> Iterator[tuple[Reason, str]]:
-    """Reason, and what follows the pod's name."""
+def _ends_of(pod: Mapping[str, Any]) -> Iterator[Cause]:
+    """Each with the text that follows the pod's name."""
     if status_of(pod).get("reason"):
-        yield _ENDS.get(status_of(pod)["reason"], Reason.TRAINING_FAILED), f": {_told(status_of(pod))}"
+        reason = _ENDS.get(status_of(pod)["reason"], Reason.TRAINING_FAILED)
+        yield Cause(reason, f": {_told(status_of(pod))}")
     for status in status_of(pod).get("containerStatuses") or ():
         ended = (status.get("state") or {}).get("terminated") or {}
         last = (str(ended.get("message") or "").strip().splitlines() or [""])[-1]
         if ended.get("exitCode") == EXIT_UNREACHABLE:
             cause = last.removeprefix(UNREACHABLE) or f"exit code {EXIT_UNREACHABLE}"
-            yield Reason.RESULT_REFUSED, f" could not reach the API server ({cause}): look at NetworkPolicies"
+            text = f" could not reach the API server ({cause}): look at NetworkPolicies"
+            yield Cause(Reason.RESULT_REFUSED, text)
         elif ended.get("exitCode") == EXIT_UNTOLD:
             said = last or f"exit code {EXIT_UNTOLD}"
-            yield Reason.RESULT_REFUSED, f": {said}; let linplane-trainer patch that ConfigMap"
+            yield Cause(Reason.RESULT_REFUSED, f": {said}; let linplane-trainer patch that ConfigMap")
         elif ended.get("reason") not in (None, "Error", "Completed"):
             reason = _ENDS.get(ended["reason"], Reason.TRAINING_FAILED)
-            yield reason, f": {_told({**ended, 'message': last})}"
+            yield Cause(reason, f": {_told({**ended, 'message': last})}")
 
 
 def _told(said: Mapping[str, Any]) -> str:

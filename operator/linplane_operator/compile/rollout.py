@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from linplane_api.conditions import Reason
+from linplane_api.conditions import Cause, Reason
 
 from .objects import Object, generation_of, meta, name_of, spec_of, status_of
 from .progress import PULLING, age_of, pod_refused, waits_for
@@ -19,14 +19,14 @@ GAVE_UP = "ProgressDeadlineExceeded"
 
 @dataclass(frozen=True)
 class Rollout:
-    """`reason` None: every pod is of the current spec and ready. `wanted`: how many pods there are to be. `again`: in
-    how many seconds to look again.
+    """`reason` None: every pod is of the current spec and ready. `wanted`: how many pods there are to be.
+    `requeue_after`: in how many seconds to look again.
     """
 
     reason: Reason | None
     message: str
     wanted: int = 1
-    again: float | None = None
+    requeue_after: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,16 +61,18 @@ def rollout_of(
         return Rollout(Reason.NO_REPLICAS, "replicas is 0", 0)
     if count.complete:
         return Rollout(None, f"{count.ready} of {count.wanted} pods ready")
-    again, silent = _silent(pods, replicas, now)
-    reason, words = next((cause for cause in (*_refused(deployment), *_waiting(pods), *silent)), (None, ""))
+    requeue_after, silent = _silent(pods, replicas, now)
+    cause = next(iter((*_refused(deployment), *_waiting(pods), *silent)), None)
+    words = f": {cause.message}" if cause and cause.message else ""
     ready, earlier = count.ready_updated, count.ready - count.ready_updated
-    message = f"{ready} of {count.wanted} {'updated ' if count.old else ''}pods ready{words and f': {words}'}"
+    message = f"{ready} of {count.wanted} {'updated ' if count.old else ''}pods ready{words}"
     if count.old and earlier:
         message += f"; {earlier} earlier {'pod goes' if earlier == 1 else 'pods go'} on serving"
     if (failed := _condition(deployment, "Progressing", "False")).get("reason") == GAVE_UP:
         return Rollout(Reason.PROGRESS_DEADLINE_EXCEEDED, f"{message} ({failed.get('message') or GAVE_UP})")
-    reason = reason or (Reason.REPLICAS_BEHIND if count.ready else Reason.NO_REPLICAS)
-    return Rollout(reason, message, count.wanted, again)
+    behind = Reason.REPLICAS_BEHIND if count.ready else Reason.NO_REPLICAS
+    reason = behind if cause is None or cause.reason is Reason.PENDING else cause.reason
+    return Rollout(reason, message, count.wanted, requeue_after)
 
 
 def _count(deployment: Object) -> _Count:
@@ -95,20 +97,20 @@ def _condition(body: Object, kind: str, status: str) -> Mapping[str, Any]:
     return next(found, {})
 
 
-def _refused(deployment: Object) -> Iterator[tuple[Reason, str]]:
+def _refused(deployment: Object) -> Iterator[Cause]:
     if failure := _condition(deployment, "ReplicaFailure", "True"):
         yield pod_refused(str(failure.get("message") or failure.get("reason")))
 
 
-def _waiting(pods: Iterable[Object]) -> Iterator[tuple[Reason | None, str]]:
+def _waiting(pods: Iterable[Object]) -> Iterator[Cause]:
     """Why pods do not run, the newest first: an update is made of these."""
     for pod in sorted(pods, key=lambda pod: (meta(pod).get("creationTimestamp") or "", name_of(pod)), reverse=True):
         for container in status_of(pod).get("containerStatuses") or ():
             waiting = (container.get("state") or {}).get("waiting") or {}
             if waiting.get("reason") in PULLING:
-                yield Reason.IMAGE_PULL_FAILED, f"{waiting['reason']} {container.get('image')}"
+                yield Cause(Reason.IMAGE_PULL_FAILED, f"{waiting['reason']} {container.get('image')}")
         if why := waits_for(pod):
-            yield (None if why[0] is Reason.PENDING else why[0]), f"{why[1]}{_last_end(pod)}"
+            yield Cause(why.reason, f"{why.message}{_last_end(pod)}")
 
 
 def _last_end(pod: Object) -> str:
@@ -120,9 +122,7 @@ def _last_end(pod: Object) -> str:
     return ""
 
 
-def _silent(
-    pods: Sequence[Object], replicas: Sequence[Replica], now: datetime
-) -> tuple[float | None, list[tuple[None, str]]]:
+def _silent(pods: Sequence[Object], replicas: Sequence[Replica], now: datetime) -> tuple[float | None, list[Cause]]:
     """Pods that run and have not reported: in how many seconds the next is late, and those that are."""
     unheard = {r.name for r in replicas if not (r.ready or r.terminating or r.report)}
     ages = {}
@@ -134,5 +134,5 @@ def _silent(
                 ages[name_of(pod)] = age
     late = [name for name, age in sorted(ages.items()) if age >= SILENT_SECONDS]
     words = "runs and has not reported: can it reach the API server? (NetworkPolicy)"
-    again = min((SILENT_SECONDS - age for age in ages.values() if age < SILENT_SECONDS), default=None)
-    return again, [(None, f"pod {name} {words}") for name in late]
+    requeue_after = min((SILENT_SECONDS - age for age in ages.values() if age < SILENT_SECONDS), default=None)
+    return requeue_after, [Cause(Reason.PENDING, f"pod {name} {words}") for name in late]

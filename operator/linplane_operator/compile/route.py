@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 import msgspec
 
 from linplane_api.condition_table import gives
-from linplane_api.conditions import Condition, ConditionType, Reason
+from linplane_api.conditions import Cause, Condition, ConditionType, Reason
 from linplane_api.document import Entry, RouteDocument
 from linplane_api.resources import ModelRouteStatus, Share, Switch, TrafficShare, Undo
 
@@ -20,37 +19,29 @@ from .replicas import Acknowledged
 KEPT_SWITCHES = 20
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """Why a route as a whole is not taken."""
-
-    reason: Reason
-    message: str
-
-
-def refuse(name: str, server: str, *, server_exists: bool, servers: tuple[str, ...] | None) -> Refusal | None:
-    """A route that names what it must not, or a server that is not there."""
+def refuse(name: str, server: str, *, server_exists: bool, servers: tuple[str, ...] | None) -> Cause | None:
+    """Why a route as a whole is not accepted: it names what it must not, or a server that does not exist."""
     if name == "kubernetes" or name.startswith("linplane-"):
-        return Refusal(Reason.NAME_RESERVED, f"a route cannot be called {name}: that Service is not a route's to have")
+        return Cause(Reason.NAME_RESERVED, f"a route cannot be called {name}: that Service is not a route's to have")
     if servers is not None and server not in servers:
-        return Refusal(Reason.SERVER_UNSUPPORTED, f"there is no ModelServer {server} here, only {', '.join(servers)}")
+        return Cause(Reason.SERVER_UNSUPPORTED, f"there is no ModelServer {server} here, only {', '.join(servers)}")
     if not server_exists:
-        return Refusal(Reason.SERVER_NOT_FOUND, f"there is no ModelServer {server}")
+        return Cause(Reason.SERVER_NOT_FOUND, f"there is no ModelServer {server}")
     return None
 
 
 def route_conditions(
-    accepted: tuple[Reason, str], servable: Condition, entry: Entry | None, current: bool, replicas: Acknowledged
+    accepted: Cause, servable: Condition, entry: Entry | None, current: bool, replicas: Acknowledged
 ) -> tuple[Condition, ...]:
     """Accepted, Servable, Converged and their sum, Ready. `current`: the entry in force is the one that was
     compiled last.
     """
-    asked = condition(ConditionType.ACCEPTED, *accepted)
+    asked = condition(ConditionType.ACCEPTED, accepted)
     converged = _converged(entry, current, replicas)
     missing = next((c for c in (asked, servable, converged) if c.status != "True"), None)
     if missing:
-        return asked, servable, converged, condition(ConditionType.READY, missing.reason, missing.message)
-    ready = condition(ConditionType.READY, Reason.READY, f"served by {replicas.summary} replicas")
+        return asked, servable, converged, condition(ConditionType.READY, missing.cause)
+    ready = condition(ConditionType.READY, Cause(Reason.READY, f"served by {replicas.summary} replicas"))
     return asked, servable, converged, ready
 
 
@@ -58,43 +49,45 @@ def servable_of(document: RouteDocument) -> Condition:
     """Servable, by the document that servers answer with."""
     lost = [version for version, _ in document.traffic() if version not in document.versions]
     if document.current is None or (lost and document.unavailable):
-        return condition(ConditionType.SERVABLE, *_gone(document))
-    return condition(ConditionType.SERVABLE, Reason.SERVING, traffic_summary(document))
+        return condition(ConditionType.SERVABLE, _gone(document))
+    return condition(ConditionType.SERVABLE, Cause(Reason.SERVING, traffic_summary(document)))
 
 
-def servable_without_document(route: Object, refusal: Refusal | None, missing: Sequence[str]) -> Condition:
+def servable_without_document(route: Object, refusal: Cause | None, missing: Sequence[str]) -> Condition:
     """Servable of a route without a document in force, or that is remembered. `missing`: see `Compiled`."""
     kind = ConditionType.SERVABLE
     if has_served(route) and refusal and refusal.reason is Reason.SERVER_NOT_FOUND:
         text = f"ModelServer {server_of(route)} is gone; nothing answers for this route"
-        return condition(kind, Reason.SERVER_NOT_FOUND, text)
+        return condition(kind, Cause(Reason.SERVER_NOT_FOUND, text))
     if refusal or not (has_served(route) or missing):
-        return condition(kind, Reason.NEVER_SERVED, "the route has no document yet")
+        return condition(kind, Cause(Reason.NEVER_SERVED, "the route has no document yet"))
     when = f"once {' and '.join(missing)} can be served, or after a minute" if missing else "in a moment"
     text = f"no routing ConfigMap is in force: the servers go on with what they hold, and there is one again {when}"
-    return condition(kind, Reason.ROUTING_LOST, text)
+    return condition(kind, Cause(Reason.ROUTING_LOST, text))
 
 
-def _gone(document: RouteDocument) -> tuple[Reason, str]:
+def _gone(document: RouteDocument) -> Cause:
     gone = document.unavailable
     message = f"{gone.message if gone else 'no version serves'}: its share is answered 503"
     try:
         reason = Reason(gone.reason if gone else Reason.NEVER_SERVED)
     except ValueError:  # a later operator's
         reason = Reason.VERSION_NOT_READY
-    return reason if gives(ConditionType.SERVABLE, reason) else Reason.VERSION_NOT_READY, message
+    return Cause(reason if gives(ConditionType.SERVABLE, reason) else Reason.VERSION_NOT_READY, message)
 
 
 def _converged(entry: Entry | None, current: bool, replicas: Acknowledged) -> Condition:
     kind = ConditionType.CONVERGED
     if entry is None or not current:
-        return condition(kind, Reason.REPLICAS_BEHIND, "the document is not written yet")
+        return condition(kind, Cause(Reason.REPLICAS_BEHIND, "the document is not written yet"))
     if replicas.converged:
-        return condition(kind, Reason.CONVERGED, f"{replicas.summary} replicas have loaded {entry.revision[:19]}")
+        text = f"{replicas.summary} replicas have loaded {entry.revision[:19]}"
+        return condition(kind, Cause(Reason.CONVERGED, text))
     if not replicas.total:
-        return condition(kind, Reason.NO_REPLICAS, "no replica is ready: see the conditions of the ModelServer")
+        text = "no replica is ready: see the conditions of the ModelServer"
+        return condition(kind, Cause(Reason.NO_REPLICAS, text))
     reason = Reason.REJECTED if replicas.rejected else Reason.REPLICAS_BEHIND
-    return condition(kind, reason, replicas.problem)
+    return condition(kind, Cause(reason, replicas.problem))
 
 
 def percent(share: int) -> str:

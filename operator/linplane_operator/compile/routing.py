@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from linplane_api.conditions import Reason
+from linplane_api.conditions import Cause, Reason
 from linplane_api.document import (
     Candidate,
     Entry,
@@ -28,15 +28,14 @@ MAX_SEQUENCE = 2**52  # canonical JSON has none past 2**53; one above this is an
 
 @dataclass(frozen=True)
 class Compiled:
-    """A route's document with its revision, and whether it is what the spec asks for: `reason` is ACCEPTED where it
-    is. `missing`: the versions that had traffic before and whose weights are not known now. `waits_for`: the versions
-    that `reason` is about.
+    """A route's document with its revision, and whether it is what the spec asks for: the cause is ACCEPTED if it is.
+    `missing`: the versions that had traffic before and whose weights are not known now. `waits_for`: the versions
+    that the cause is about.
     """
 
     document: RouteDocument
     revision: str
-    reason: Reason
-    message: str
+    cause: Cause
     missing: tuple[str, ...] = ()
     waits_for: tuple[str, ...] = ()
 
@@ -94,19 +93,19 @@ def compile_document(  # noqa: PLR0913 - all that a document is made from
     )
     missing = missing_versions(document, versions, before)
     waits_for = _waits_for(spec, versions)
-    return Compiled(document, document.revision, *_judged(document, spec, versions), missing, waits_for)
+    return Compiled(document, document.revision, _judged(document, spec, versions), missing, waits_for)
 
 
-def _problem(version: str, versions: Mapping[str, Version]) -> tuple[Reason, str] | None:
+def _problem(version: str, versions: Mapping[str, Version]) -> Cause | None:
     """Why a version cannot be routed to, None where it can."""
     found = versions.get(version)
     if found is None:
-        return Reason.VERSION_NOT_FOUND, f"version {version} does not exist"
+        return Cause(Reason.VERSION_NOT_FOUND, f"version {version} does not exist")
     if found.frozen:
-        return Reason.VERSION_FROZEN, f"version {version} is frozen"
+        return Cause(Reason.VERSION_FROZEN, f"version {version} is frozen")
     if found.verdict.artifact is None:
-        verdict = found.verdict
-        return Reason.VERSION_NOT_READY, f"version {version} is not Ready ({verdict.reason}: {verdict.message})"
+        cause = found.verdict.cause
+        return Cause(Reason.VERSION_NOT_READY, f"version {version} is not Ready ({cause.reason}: {cause.message})")
     return None
 
 
@@ -150,8 +149,11 @@ def _nothing_yet(spec: ModelRouteSpec, versions: Mapping[str, Version], served: 
     """Without any current version. The text has no detail that changes often: each change is a write."""
     if not served:
         return Unavailable(Reason.NEVER_SERVED, "no version of this route has been Ready yet")
-    reason, text = _problem(spec.version, versions) or (Reason.VERSION_NOT_READY, "")
-    asked = f"spec.version {spec.version} is not Ready" if reason is Reason.VERSION_NOT_READY else f"spec.{text}"
+    problem = _problem(spec.version, versions)
+    if problem is None or problem.reason is Reason.VERSION_NOT_READY:
+        asked = f"spec.version {spec.version} is not Ready"
+    else:
+        asked = f"spec.{problem.message}"
     text = f"the last good version of this route is not known any more; {asked}"
     return Unavailable(Reason.VERSION_NOT_READY, text)
 
@@ -179,27 +181,27 @@ def _rate_limit(spec: ModelRouteSpec, replicas: int) -> RateLimit | None:
     )
 
 
-def _judged(document: RouteDocument, spec: ModelRouteSpec, versions: Mapping[str, Version]) -> tuple[Reason, str]:
+def _judged(document: RouteDocument, spec: ModelRouteSpec, versions: Mapping[str, Version]) -> Cause:
     """ACCEPTED where the spec is in effect, else why it is not, and what happens instead."""
     if problem := _problem(spec.version, versions):
-        reason, text = problem
+        reason, text, gone = problem.reason, problem.message, document.unavailable
         if document.current is None:
-            return reason, text
+            return problem
         if document.current != spec.version:
-            gone = document.unavailable
-            return reason, f"{text}; {gone.message}" if gone else f"{text}; traffic stays on {document.current}"
-        if gone := document.unavailable:
-            return Reason(gone.reason), f"{gone.message}: its share is answered 503 until the route is switched"
-        return reason, f"{text}; the route goes on with the weights that it has"
+            instead = gone.message if gone else f"traffic stays on {document.current}"
+            return Cause(reason, f"{text}; {instead}")
+        if gone:
+            return Cause(Reason(gone.reason), f"{gone.message}: its share is answered 503 until the route is switched")
+        return Cause(reason, f"{text}; the route goes on with the weights that it has")
     without = [c.version for c in document.split if c.version not in document.versions]
     troubled = [(c.version, p) for c in document.split if (p := _problem(c.version, versions))]
     if not troubled:
-        return Reason.ACCEPTED, "the spec is in effect"
+        return Cause(Reason.ACCEPTED, "the spec is in effect")
     texts = [
-        f"{text}; {f'its share goes to {document.current}' if version in without else 'it goes on with its weights'}"
-        for version, (_, text) in troubled
+        f"{p.message}; {f'its share goes to {document.current}' if v in without else 'it goes on with its weights'}"
+        for v, p in troubled
     ]
-    return Reason.CANDIDATE_UNAVAILABLE if without else troubled[0][1][0], "; ".join(texts)
+    return Cause(Reason.CANDIDATE_UNAVAILABLE if without else troubled[0][1].reason, "; ".join(texts))
 
 
 def _waits_for(spec: ModelRouteSpec, versions: Mapping[str, Version]) -> tuple[str, ...]:

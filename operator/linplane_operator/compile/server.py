@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from linplane_api import names
 from linplane_api.condition_table import Progress
-from linplane_api.conditions import Condition, ConditionType, Reason
+from linplane_api.conditions import Cause, Condition, ConditionType, Reason
 from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT
 from linplane_api.resources import ModelServerSpec, ModelServerStatus
 
@@ -114,40 +114,40 @@ def _told(variable: str, field: str) -> Object:
 
 
 def server_conditions(
-    routes: int, replicas: Acknowledged, rollout: Rollout, problem: tuple[Reason, str] | None
+    routes: int, replicas: Acknowledged, rollout: Rollout, problem: Cause | None
 ) -> tuple[Condition, ...]:
     """Available, Converged and, if every pod is up to date and ready too, Ready. `problem`: what is wrong with the
     children.
     """
     if replicas.total:
-        available = condition(ConditionType.AVAILABLE, Reason.REPLICAS_READY, f"{replicas.total} ready")
+        available = condition(ConditionType.AVAILABLE, Cause(Reason.REPLICAS_READY, f"{replicas.total} ready"))
     else:
-        available = condition(ConditionType.AVAILABLE, Reason.NO_REPLICAS, rollout.message)
+        available = condition(ConditionType.AVAILABLE, Cause(Reason.NO_REPLICAS, rollout.message))
     converged = _converged(routes, replicas, rollout, problem)
-    ready = condition(ConditionType.READY, *(problem or _not_ready(available, converged, rollout)))
+    ready = condition(ConditionType.READY, problem or _not_ready(available, converged, rollout))
     return with_progress((available, converged, ready), Progress.RECONCILING if rollout.wanted else Progress.NONE)
 
 
-def _not_ready(available: Condition, converged: Condition, rollout: Rollout) -> tuple[Reason, str]:
+def _not_ready(available: Condition, converged: Condition, rollout: Rollout) -> Cause:
     """Why a server is not Ready, or that it is: what its pods wait for says more than that none is ready."""
     if rollout.reason:
-        return rollout.reason, rollout.message
+        return Cause(rollout.reason, rollout.message)
     missing = next((c for c in (converged, available) if c.status != "True"), None)
-    return (missing.reason, missing.message) if missing else (Reason.READY, converged.message)
+    return missing.cause if missing else Cause(Reason.READY, converged.message)
 
 
-def _converged(routes: int, replicas: Acknowledged, rollout: Rollout, problem: tuple[Reason, str] | None) -> Condition:
+def _converged(routes: int, replicas: Acknowledged, rollout: Rollout, problem: Cause | None) -> Condition:
     kind = ConditionType.CONVERGED
     if problem:
-        return condition(kind, *problem)
+        return condition(kind, problem)
     if not replicas.total:
-        return condition(kind, Reason.NO_REPLICAS, rollout.message)
+        return condition(kind, Cause(Reason.NO_REPLICAS, rollout.message))
     if not replicas.converged:
         reason = Reason.REJECTED if replicas.rejected else Reason.REPLICAS_BEHIND
-        return condition(kind, reason, replicas.problem)
+        return condition(kind, Cause(reason, replicas.problem))
     if not routes:
-        return condition(kind, Reason.NO_ROUTES, "no route names this server")
-    return condition(kind, Reason.CONVERGED, f"{replicas.summary} replicas have loaded {routes} routes")
+        return condition(kind, Cause(Reason.NO_ROUTES, "no route names this server"))
+    return condition(kind, Cause(Reason.CONVERGED, f"{replicas.summary} replicas have loaded {routes} routes"))
 
 
 def server_status(  # noqa: PLR0913 - a status sums up all of it

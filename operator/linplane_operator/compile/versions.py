@@ -10,7 +10,7 @@ from functools import lru_cache
 from linplane_api import names
 from linplane_api.artifact import Artifact, ArtifactFile, parse_artifact
 from linplane_api.canonical import FormatError
-from linplane_api.conditions import Reason
+from linplane_api.conditions import Cause, Reason
 from linplane_api.resources import Acceptance, ConfigMapKeyRef, LinearModelSpec, decimal
 from linplane_api.task import missed_gates
 
@@ -20,13 +20,10 @@ from .training import recipe, result_name
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is known of a version's artifact. `file` None: there is none, for `reason`. `ready`: may be routed to
-    unless frozen.
-    """
+    """What is known of a version's artifact. `file` None: there is none, for this cause."""
 
     file: ArtifactFile | None
-    reason: Reason
-    message: str
+    cause: Cause
     missed: tuple[str, ...] = ()
     name: str = ""  # of the sealed ConfigMap
 
@@ -86,16 +83,16 @@ def judge(model: Object, spec: LinearModelSpec, artifacts: Sequence[Object]) -> 
     kept = _made_by(model, spec, sealed)
     if kept is None:
         if sealed:
-            return Verdict(None, Reason.TRAINING_CHANGED, _changed(sealed[0], spec))
+            return Verdict(None, Cause(Reason.TRAINING_CHANGED, _changed(sealed[0], spec)))
         if digest:
-            return Verdict(None, Reason.ARTIFACT_LOST, f"the artifact {digest} is gone")
+            return Verdict(None, Cause(Reason.ARTIFACT_LOST, f"the artifact {digest} is gone"))
         return not_trained(spec)
     return check(_data(kept)[names.ARTIFACT_KEY], spec, digest, name_of(kept))
 
 
 def not_trained(spec: LinearModelSpec) -> Verdict:
     """The verdict on a version without an artifact."""
-    return Verdict(None, Reason.NOT_TRAINED, f"{spec.version} is not trained yet")
+    return Verdict(None, Cause(Reason.NOT_TRAINED, f"{spec.version} is not trained yet"))
 
 
 def _features(file: ArtifactFile) -> str:
@@ -124,39 +121,38 @@ def check(text: str, spec: LinearModelSpec, digest: str | None, name: str) -> Ve
     try:
         file = _parse(text)
     except FormatError as error:
-        return Verdict(None, Reason.INVALID_ARTIFACT, f"{name}: {error}")
+        return Verdict(None, Cause(Reason.INVALID_ARTIFACT, f"{name}: {error}"))
     pinned = spec.weights.digest if spec.weights else None
     for expected in (pinned, digest):
         if expected and file.digest != expected:
-            return Verdict(None, Reason.DIGEST_MISMATCH, f"{name} has {file.digest}, expected is {expected}")
+            text = f"{name} has {file.digest}, expected is {expected}"
+            return Verdict(None, Cause(Reason.DIGEST_MISMATCH, text))
     acceptance = spec.acceptance or Acceptance()
     limits = [None if v is None else decimal(v) for v in (acceptance.max_mse, acceptance.min_r2)]
     missed = tuple(missed_gates(file.artifact, limits[0], limits[1]))
     if missed:
         text = f"{'; '.join(missed)} (change acceptance, or make another version)"
-        return Verdict(file, Reason.ACCEPTANCE_MISSED, text, missed, name)
-    return Verdict(file, Reason.VALIDATED, f"valid: {_features(file)}", (), name)
+        return Verdict(file, Cause(Reason.ACCEPTANCE_MISSED, text), missed, name)
+    return Verdict(file, Cause(Reason.VALIDATED, f"valid: {_features(file)}"), (), name)
 
 
 def read_source(spec: LinearModelSpec, source: Object | None, digest: str | None) -> Verdict:
     """The verdict on weights written by hand, read from the user's ConfigMap."""
     assert spec.weights is not None
     ref = spec.weights.config_map_key_ref
-    problem = find_key(ref, source)
-    if problem:
-        return problem
+    if absent := find_key(ref, source):
+        return Verdict(None, absent)
     return check(_data(source or {})[ref.key], spec, digest, f"ConfigMap {ref.name} key {ref.key}")
 
 
-def find_key(ref: ConfigMapKeyRef, source: Object | None) -> Verdict | None:
-    """The verdict where a ConfigMap or its key is not there, None where they are."""
+def find_key(ref: ConfigMapKeyRef, source: Object | None) -> Cause | None:
+    """Why a ConfigMap or its key cannot be read, None if both are there."""
     if source is None:
-        return Verdict(None, Reason.CONFIGMAP_NOT_FOUND, f"there is no ConfigMap {ref.name}")
+        return Cause(Reason.CONFIGMAP_NOT_FOUND, f"there is no ConfigMap {ref.name}")
     if ref.key in (source.get("binaryData") or {}):
-        text = f"ConfigMap {ref.name}: key {ref.key} is binary (not UTF-8 text)"
-        return Verdict(None, Reason.KEY_NOT_FOUND, text)
+        return Cause(Reason.KEY_NOT_FOUND, f"ConfigMap {ref.name}: key {ref.key} is binary (not UTF-8 text)")
     if ref.key not in _data(source):
-        return Verdict(None, Reason.KEY_NOT_FOUND, f"ConfigMap {ref.name} has no key {ref.key}")
+        return Cause(Reason.KEY_NOT_FOUND, f"ConfigMap {ref.name} has no key {ref.key}")
     return None
 
 

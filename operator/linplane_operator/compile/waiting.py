@@ -18,7 +18,7 @@ def with_progress(conditions: Sequence[Condition], inherited: Progress = Progres
     progress = inherited if progress is Progress.INHERITED else progress
     if progress is Progress.NONE:
         return tuple(conditions)
-    return (*conditions, condition(ConditionType(progress.value), ready.reason, ready.message))
+    return (*conditions, condition(ConditionType(progress.value), ready.cause))
 
 
 def progress_of(model: Object | None) -> Progress:

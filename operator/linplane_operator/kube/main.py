@@ -23,7 +23,7 @@ from linplane_api.kinds import MODEL_SERVER, OURS, Kind
 from ..affected import WorkKey, every_key, owners
 from ..budget import Budget
 from ..compile.objects import Object, Settings
-from ..queue import WorkQueue
+from ..queue import Result, WorkQueue
 from ..reconcile.reconciler import Reconciler
 from ..world import World, key_of
 from .account import AccountError, Login, read_kubeconfig, renewed
@@ -256,15 +256,15 @@ class Operator:
     def _ask(self, key: WorkKey) -> None:
         self._queue.add((key,))
 
-    async def _work(self, key: WorkKey) -> float | None:
+    async def _work(self, key: WorkKey) -> Result:
         begun = self._clock()
         try:
-            again = await self._reconciler.reconcile(key)
+            result = await self._reconciler.reconcile(key)
         except Exception as error:
             self._counts.reconciled(key[0], self._clock() - begun, error)
             raise
         self._counts.reconciled(key[0], self._clock() - begun, None)
-        return again
+        return result
 
     def _failed(self, key: WorkKey, error: Exception) -> None:
         log.warning("%s %s/%s: %s: %s; tried again", *key, type(error).__name__, error)

@@ -18,7 +18,7 @@ from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, Kind
 
 from ..affected import WorkKey, affected, every_key
 from ..compile.objects import Object, Settings, label_of
-from ..queue import WorkQueue
+from ..queue import Result, WorkQueue
 from ..reconcile.reconciler import Reconciler
 from ..world import World
 from .cluster import LocalCluster
@@ -255,10 +255,10 @@ class Loop:
     def _ask(self, key: WorkKey) -> None:
         self._queue.add((key,))
 
-    async def _work(self, key: WorkKey) -> float | None:
-        delay = await self._reconciler.reconcile(key)
+    async def _work(self, key: WorkKey) -> Result:
+        result = await self._reconciler.reconcile(key)
         self._failures.pop(key, None)
-        return delay
+        return result
 
     def _failed(self, key: WorkKey, error: Exception) -> None:
         text = f"{key[0]} {key[2]}: {_shown(error)}; tried again"

@@ -13,9 +13,10 @@ from ..compile.objects import Object, generation_of, is_deleting, name_of, statu
 from ..compile.progress import seconds_to_pod
 from ..compile.versions import Belongings
 from ..compile.waiting import with_progress
+from ..queue import Result, earliest
 from ..refusals import Refusals
 from ..world import key_of
-from .tools import Tools, problem_of, sooner
+from .tools import Tools, cause_of
 from .trainers import Trainers
 
 
@@ -34,8 +35,8 @@ class ModelReconciler:
         self._refusals = Refusals(tools.cluster, tools.now)
         self._trainers = trainers
 
-    async def reconcile(self, namespace: str, name: str) -> float | None:
-        """Reconciles one; says after how many seconds to look again."""
+    async def reconcile(self, namespace: str, name: str) -> Result:
+        """Reconciles one."""
         model = self._world.get(LINEAR_MODEL, namespace, name)
         if model is None or is_deleting(model):
             self._statuses.forget(LINEAR_MODEL, namespace, name)
@@ -46,14 +47,15 @@ class ModelReconciler:
         try:
             await self._carry_out(model, plan)
         except (NameTakenError, RefusedError) as error:
-            plan = not_carried_out(*problem_of(error))
+            plan = not_carried_out(cause_of(error))
         wishes = [plan.trained, *validated_and_ready(plan, frozen=spec.frozen), self._survey.withdrawn(model, spec)]
         conditions = settle(
             with_progress(wishes, plan.inherited), status_of(model), generation_of(model), self._stamp()
         )
         serving = self._survey.serving_in(namespace, spec)
-        wait = await self._statuses.write(LINEAR_MODEL, model, plain(model_status(model, plan, conditions, serving)))
-        return sooner(wait, plan.again)
+        status = plain(model_status(model, plan, conditions, serving))
+        written = await self._statuses.write(LINEAR_MODEL, model, status)
+        return earliest(written, Result(plan.requeue_after))
 
     async def _with_refusal(self, around: Belongings) -> Belongings:
         """Asks why where a Job has had no pod for a while."""

@@ -11,6 +11,7 @@ from ..cluster import Cluster, ContestedError, NamespaceTerminatingError
 from ..compile.conditions import unreadable
 from ..compile.objects import Settings
 from ..lookout import Lookout
+from ..queue import DONE, Result
 from ..statuses import Statuses
 from ..survey import Survey
 from ..world import World
@@ -47,16 +48,16 @@ class Reconciler:
         self._routes = RouteReconciler(tools, routing)
         self._servers = ServerReconciler(tools, routing, ask)
 
-    async def reconcile(self, key: WorkKey) -> float | None:
-        """Reconciles one key; says after how many seconds to look again."""
+    async def reconcile(self, key: WorkKey) -> Result:
+        """Reconciles one key."""
         try:
             return await self._reconcile(key)
         except ContestedError as error:
-            return error.seconds
+            return Result(error.seconds)
         except NamespaceTerminatingError:  # what is in it is deleted, and each deletion is reconciled
-            return None
+            return DONE
 
-    async def _reconcile(self, key: WorkKey) -> float | None:
+    async def _reconcile(self, key: WorkKey) -> Result:
         kind, namespace, name = key
         try:
             if kind == LINEAR_MODEL.kind:
@@ -67,7 +68,7 @@ class Reconciler:
             await self._tell_unreadable(
                 LINEAR_MODEL if kind == LINEAR_MODEL.kind else MODEL_ROUTE, namespace, name, error
             )
-            return None
+            return DONE
         return await self._servers.reconcile(namespace, name)
 
     async def patrol(self) -> None:

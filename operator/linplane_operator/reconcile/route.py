@@ -1,6 +1,6 @@
 """ModelRoute: its Service, and what its status says of its document and of who has loaded it."""
 
-from linplane_api.conditions import Reason
+from linplane_api.conditions import Cause, Reason
 from linplane_api.document import Entry
 from linplane_api.kinds import MODEL_ROUTE
 from linplane_api.resources import ModelRouteSpec, plain
@@ -15,11 +15,12 @@ from ..compile.replicas import loaded_by
 from ..compile.route import route_conditions, route_status, servable_of, servable_without_document
 from ..compile.routing import Compiled, has_room, named_versions
 from ..compile.waiting import with_progress
+from ..queue import DONE, Result, earliest
 from ..survey import Routing
 from ..world import key_of
 from .lacking import LackingEvents
 from .routing import RoutingWriter
-from .tools import NOBODY, Tools, problem_of, sooner
+from .tools import NOBODY, Tools, cause_of
 
 FULL = "the routing ConfigMap has no room for it (1 MiB); use another ModelServer"
 
@@ -37,8 +38,8 @@ class RouteReconciler:
         self._routing = routing
         self._lacking = LackingEvents(tools.cluster, tools.now)
 
-    async def reconcile(self, namespace: str, name: str) -> float | None:
-        """Reconciles one; says after how many seconds to look again."""
+    async def reconcile(self, namespace: str, name: str) -> Result:
+        """Reconciles one."""
         route = self._world.get(MODEL_ROUTE, namespace, name)
         if route is None or is_deleting(route):
             self._survey.forget(namespace, name)
@@ -57,7 +58,7 @@ class RouteReconciler:
         acknowledged, current = NOBODY, False
         lacking: list[Lack] = []
         if refusal:
-            accepted = (refusal.reason, refusal.message)
+            accepted = refusal
         else:
             accepted, current = self._accept(route, spec, routing, entry, compiled)
             accepted = await self._apply_service(route, spec) or accepted
@@ -75,36 +76,37 @@ class RouteReconciler:
         conditions = settle(wishes, status_of(route), generation_of(route), self._stamp())
         url = self._cluster.url_of(route) if refusal is None else ""
         status = route_status(route, shown, conditions, acknowledged, url=url, now=self._stamp())
-        wait = await self._statuses.write(MODEL_ROUTE, route, plain(status))
-        return sooner(wait, LOOK_AGAIN if accepted[0] in (Reason.NAME_TAKEN, Reason.CHILD_REFUSED) else None)
+        written = await self._statuses.write(MODEL_ROUTE, route, plain(status))
+        waits_for_others = accepted.reason in (Reason.NAME_TAKEN, Reason.CHILD_REFUSED)
+        return earliest(written, Result(LOOK_AGAIN) if waits_for_others else DONE)
 
-    async def _apply_service(self, route: Object, spec: ModelRouteSpec) -> tuple[Reason, str] | None:
+    async def _apply_service(self, route: Object, spec: ModelRouteSpec) -> Cause | None:
         """What stands in the way of the route's children: all of it at once."""
         taken = self._survey.taken(key_of(route)[0], spec.server_name)
         service = make_route_service(route, spec.service)
         try:
             await (self._cluster.check(service) if taken else self._cluster.apply(service))
         except NameTakenError as error:
-            return Reason.NAME_TAKEN, f"{taken}. {error}" if taken else str(error)
+            return Cause(Reason.NAME_TAKEN, f"{taken}. {error}" if taken else str(error))
         except RefusedError as error:
-            return problem_of(error)
-        return (Reason.NAME_TAKEN, taken) if taken else None
+            return cause_of(error)
+        return Cause(Reason.NAME_TAKEN, taken) if taken else None
 
     def _accept(
         self, route: Object, spec: ModelRouteSpec, routing: Routing | None, entry: Entry | None, compiled: Compiled
-    ) -> tuple[tuple[Reason, str], bool]:
+    ) -> tuple[Cause, bool]:
         """Whether the spec is in effect, and whether the entry in force is what it compiles to."""
         namespace, name = key_of(route)
         if entry and entry.revision == compiled.revision:
-            return (compiled.reason, compiled.message), True
+            return compiled.cause, True
         if routing and not has_room(routing.state, name, compiled.document):
-            return (Reason.ROUTING_FULL, FULL), False
+            return Cause(Reason.ROUTING_FULL, FULL), False
         if refused := self._routing.refused(namespace, spec.server_name):
             return refused, False
         if compiled.missing and entry is None:
             lost = " and ".join(compiled.missing)
             text = f"version {lost} served last and cannot be served now; the servers go on with what they hold"
-            return (Reason.VERSION_NOT_READY, text), False
-        if compiled.reason is Reason.ACCEPTED:
-            return (Reason.ACCEPTED, "accepted; waiting for the servers"), False
-        return (compiled.reason, compiled.message), False
+            return Cause(Reason.VERSION_NOT_READY, text), False
+        if compiled.cause.reason is Reason.ACCEPTED:
+            return Cause(Reason.ACCEPTED, "accepted; waiting for the servers"), False
+        return compiled.cause, False

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from linplane_api import names
-from linplane_api.conditions import Reason
+from linplane_api.conditions import Cause
 from linplane_api.document import Entry, RouteDocument, RoutingMap
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, Kind
 
@@ -14,9 +14,10 @@ from ..cluster import ConflictError, NameTakenError, RefusedError
 from ..compile.objects import Object, controller_uid, generation_of, is_deleting, meta, name_of, server_of, uid_of
 from ..compile.routing import Wanted, compile_map
 from ..compile.server import make_routing
+from ..queue import DONE, Result, earliest
 from ..survey import Routing
 from ..world import Key, key_of
-from .tools import Tools, problem_of, sooner
+from .tools import Tools, cause_of
 
 CONFIRMED = 20
 """Of up to so many changed documents at a time the routes are looked at live, too, before they are written; their
@@ -47,11 +48,11 @@ class RoutingWriter:
         self._budget = budget
         self._ask = ask
         self._now = tools.now
-        self._refused: dict[Key, tuple[Reason, str]] = {}
+        self._refused: dict[Key, Cause] = {}
         self._missing_since: dict[Key, datetime] = {}  # by server: weights that a route served are not known
         self._given_up: dict[Key, set[str]] = {}  # by server: the routes that were waited for long enough
 
-    def refused(self, namespace: str, server: str) -> tuple[Reason, str] | None:
+    def refused(self, namespace: str, server: str) -> Cause | None:
         """Why the last write of a server's routing ConfigMap was refused, None where it was not."""
         return self._refused.get((namespace, server))
 
@@ -61,7 +62,7 @@ class RoutingWriter:
         self._missing_since.pop((namespace, server), None)
         self._given_up.pop((namespace, server), None)
 
-    async def write(self, namespace: str, server: Object, routes: dict[str, Object]) -> float | None:
+    async def write(self, namespace: str, server: Object, routes: dict[str, Object]) -> Result:
         """Brings the routing ConfigMap up to date; says when to come again where the budget of writes is used up.
 
         Raises ConflictError where something has changed meanwhile, NameTakenError where a ConfigMap of that name is
@@ -69,17 +70,17 @@ class RoutingWriter:
         """
         key = namespace, name_of(server)
         try:
-            wait = await self._write(namespace, server, routes)
+            result = await self._write(namespace, server, routes)
         except (NameTakenError, RefusedError) as error:
-            if self._refused.get(key) != problem_of(error):
-                self._refused[key] = problem_of(error)
+            if self._refused.get(key) != cause_of(error):
+                self._refused[key] = cause_of(error)
                 self._ask_waiting(*key, routes)
             raise
-        if wait is None:
+        if result == DONE:
             self._refused.pop(key, None)
-        return wait
+        return result
 
-    async def _write(self, namespace: str, server: Object, routes: dict[str, Object]) -> float | None:
+    async def _write(self, namespace: str, server: Object, routes: dict[str, Object]) -> Result:
         name = name_of(server)
         routing = self._survey.routing(namespace, name)
         orphan = None if routing else self._survey.orphan(namespace, name)
@@ -106,7 +107,7 @@ class RoutingWriter:
         made_of = await self._confirm(namespace, wanted, changed)
         wait = self._budget(f"{namespace}/{name}")
         if wait > 0:
-            return sooner(wait, until_grace)
+            return earliest(Result(wait), until_grace)
         if routing:
             cause = repr((sorted(data), [wanted[route].revision for route in changed], made_of))
             await self._cluster.replace({**routing.body, "data": data}, routing.body, cause)
@@ -131,7 +132,7 @@ class RoutingWriter:
         metadata = {**meta(orphan.body), "ownerReferences": owners}
         await self._cluster.replace({**orphan.body, "metadata": metadata, "data": data}, orphan.body)
 
-    def _hold(self, key: Key, wanted: dict[str, Wanted], entries: dict[str, Entry]) -> tuple[set[str], float | None]:
+    def _hold(self, key: Key, wanted: dict[str, Wanted], entries: dict[str, Entry]) -> tuple[set[str], Result]:
         """The routes that are not written yet, and for how many seconds at most: the weights that they served are not
         known for now, and no entry of theirs is in force. A route that gets no entry afterwards either (no room, a
         refused write) is not waited for again, and takes nothing of the time of the next loss.
@@ -144,10 +145,10 @@ class RoutingWriter:
             left = GRACE_SECONDS - (self._now() - since).total_seconds()
             if 0 < left <= GRACE_SECONDS:
                 self._given_up[key] = given_up
-                return held, left
+                return held, Result(left)
         self._missing_since.pop(key, None)
         self._given_up[key] = missing
-        return set(), None
+        return set(), DONE
 
     def _ask_waiting(self, namespace: str, server: str, routes: dict[str, Object]) -> None:
         """Has each route that waits for the ConfigMap tell why it does."""

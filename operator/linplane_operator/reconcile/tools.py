@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from linplane_api.conditions import Reason
+from linplane_api.conditions import Cause, Reason
 
 from ..cluster import Cluster, NameTakenError, RefusedError
 from ..compile.objects import Settings
@@ -34,11 +34,6 @@ class Tools:
         return self.now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def problem_of(error: NameTakenError | RefusedError) -> tuple[Reason, str]:
-    """Why a child is not as it should be."""
-    return (Reason.NAME_TAKEN if isinstance(error, NameTakenError) else Reason.CHILD_REFUSED), str(error)
-
-
-def sooner(*waits: float | None) -> float | None:
-    """The first of the times, in seconds, after which to look again; None where there is none."""
-    return min((wait for wait in waits if wait is not None), default=None)
+def cause_of(error: NameTakenError | RefusedError) -> Cause:
+    """Why a child could not be made or changed."""
+    return Cause(Reason.NAME_TAKEN if isinstance(error, NameTakenError) else Reason.CHILD_REFUSED, str(error))

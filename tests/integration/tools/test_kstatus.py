@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from linplane_api.condition_table import ROWS, TABLE, Progress, Row, gives
-from linplane_api.conditions import ConditionType, Reason, Status
+from linplane_api.conditions import Cause, ConditionType, Reason, Status
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE
 from linplane_api.validation import load_schemas
 from linplane_operator.compile.conditions import condition
@@ -48,7 +48,7 @@ def _object(status: Object, kind: str = "ModelRoute", generation: int = 1) -> Ob
 def _status(row: Row, inherited: Progress, kind: str) -> Object:
     reasons = {one: row.reason if gives(one, row.reason) else rest for one, rest in KINDS[kind].items()}
     reasons[ConditionType.READY] = row.reason
-    conditions = [condition(one, reason, f"because: {reason}") for one, reason in reasons.items()]
+    conditions = [condition(one, Cause(reason, f"because: {reason}")) for one, reason in reasons.items()]
     told = msgspec.to_builtins(with_progress(conditions, inherited))
     return {"observedGeneration": 1, "conditions": list(told)}
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from linplane_api import names
 from linplane_api.artifact import Artifact, Evaluation, Training, parse_artifact, with_checks
-from linplane_api.conditions import Reason
+from linplane_api.conditions import Cause, Reason
 from linplane_api.document import Candidate, RouteDocument, ServedVersion, SplitKey, Unavailable
 from linplane_api.resources import LinearModelSpec, ModelRouteSpec, parse_spec
 from linplane_operator.compile.versions import Verdict, Version
@@ -36,7 +36,7 @@ def text(slope: float = 2.0, **fields: Any) -> str:
 @lru_cache
 def ready(name: str, slope: float = 2.0, feature: str = "area") -> Version:
     """A version that may be routed to."""
-    return Version(name, False, Verdict(parse_artifact(text(slope, feature=feature)), Reason.VALIDATED, "sound"))
+    return Version(name, False, Verdict(parse_artifact(text(slope, feature=feature)), Cause(Reason.VALIDATED, "sound")))
 
 
 def frozen(name: str, slope: float = 2.0) -> Version:
@@ -46,14 +46,14 @@ def frozen(name: str, slope: float = 2.0) -> Version:
 
 def pending(name: str, reason: Reason = Reason.NOT_TRAINED) -> Version:
     """A version without an artifact."""
-    return Version(name, False, Verdict(None, reason, f"{name} is not trained yet"))
+    return Version(name, False, Verdict(None, Cause(reason, f"{name} is not trained yet")))
 
 
 @lru_cache
 def missed(name: str, slope: float = 2.0, feature: str = "area") -> Version:
     """A version that is trained and misses a gate."""
     file = parse_artifact(text(slope, feature=feature))
-    return Version(name, False, Verdict(file, Reason.ACCEPTANCE_MISSED, "minR2", ("minR2",), "x"))
+    return Version(name, False, Verdict(file, Cause(Reason.ACCEPTANCE_MISSED, "minR2"), ("minR2",), "x"))
 
 
 def versions(*given: Version) -> dict[str, Version]:

@@ -161,7 +161,7 @@ class Sim:
             key = next(iter(self.pending))
             del self.pending[key]
             try:
-                wait = await self.reconciler.reconcile(key)
+                wait = (await self.reconciler.reconcile(key)).requeue_after
             except ConflictError as error:
                 self.failures.append(str(error))
                 self.ask(key)

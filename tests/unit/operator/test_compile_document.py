@@ -120,8 +120,8 @@ def test_each_situation(name):
     (version, split), there, before, traffic, reason, part = SITUATIONS[name]
     compiled = compile_document("homes", route_spec(version, split), versions(*there), before, 2)
     assert [(v, share / 100) for v, share in compiled.document.traffic()] == traffic
-    assert compiled.reason is reason
-    assert part in compiled.message
+    assert compiled.cause.reason is reason
+    assert part in compiled.cause.message
     assert compiled.revision == compiled.document.revision
 
 
@@ -139,7 +139,7 @@ def test_a_current_version_that_was_frozen_and_then_deleted_says_that_it_is_not_
     before = compile_document("homes", route_spec(), versions(frozen("v1")), SERVED_V1, 1).document
     compiled = compile_document("homes", route_spec(), {}, before, 1)
     assert compiled.document.versions == {}
-    assert compiled.reason is Reason.VERSION_NOT_FOUND
+    assert compiled.cause.reason is Reason.VERSION_NOT_FOUND
     assert compiled.document.unavailable is not None
     assert compiled.document.unavailable.reason == "VersionNotFound"
 
@@ -149,7 +149,8 @@ def test_an_unfrozen_version_that_lost_its_artifact_is_not_available():
     before = compile_document("homes", route_spec(), versions(frozen("v1")), SERVED_V1, 1).document
     compiled = compile_document("homes", route_spec(), versions(pending("v1")), before, 1)
     assert compiled.document.unavailable is not None
-    assert (compiled.document.unavailable.reason, compiled.reason) == ("VersionNotReady", Reason.VERSION_NOT_READY)
+    assert compiled.document.unavailable.reason == "VersionNotReady"
+    assert compiled.cause.reason is Reason.VERSION_NOT_READY
 
 
 def test_a_deleted_frozen_candidate_gives_its_share_too():
@@ -157,16 +158,16 @@ def test_a_deleted_frozen_candidate_gives_its_share_too():
     before = document("v1", [("v2", 1000)], {"v1": 2.0})
     compiled = compile_document("homes", route_spec("v1", [("v2", 10)]), versions(V1), before, 1)
     assert compiled.document.shares() == (0,)
-    assert compiled.reason is Reason.CANDIDATE_UNAVAILABLE
+    assert compiled.cause.reason is Reason.CANDIDATE_UNAVAILABLE
 
 
 def test_two_troubled_candidates_are_both_told():
     """One message names both; a share that goes elsewhere is the reason."""
     spec = route_spec("v1", [("v2", 10), ("v3", 5)])
     compiled = compile_document("homes", spec, versions(V1, frozen("v3")), SERVED_SPLIT, 1)
-    assert compiled.reason is Reason.CANDIDATE_UNAVAILABLE
-    assert "v2 does not exist; it goes on" in compiled.message
-    assert "v3 is frozen; its share goes to v1" in compiled.message
+    assert compiled.cause.reason is Reason.CANDIDATE_UNAVAILABLE
+    assert "v2 does not exist; it goes on" in compiled.cause.message
+    assert "v3 is frozen; its share goes to v1" in compiled.cause.message
 
 
 def test_an_earlier_route_of_another_model_leaves_nothing():

@@ -43,7 +43,7 @@ def history(given_steps) -> list[tuple[RouteDocument | None, RouteDocument, Mapp
     result = []
     for spec, there in given_steps:
         compiled = compile_document("homes", spec, there, before, 2)
-        result.append((before, compiled.document, there, spec, compiled.reason))
+        result.append((before, compiled.document, there, spec, compiled.cause.reason))
         before = compiled.document
     return result
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from linplane_api.conditions import Condition, ConditionType, Reason
+from linplane_api.conditions import Cause, Condition, ConditionType, Reason
 from linplane_operator.compile.conditions import changed, condition, essence, holds, settle, warns
 
 READY, VALIDATED = ConditionType.READY, ConditionType.VALIDATED
@@ -25,9 +25,9 @@ def as_status(*conditions: Condition):
 
 def test_the_time_moves_with_the_status_and_nothing_else():
     """A new reason or message is not a transition."""
-    (first,) = settle([condition(READY, Reason.TRAINING, "a")], {}, 1, "t1")
-    (second,) = settle([condition(READY, Reason.BAD_DATA, "b")], as_status(first), 2, "t2")
-    (third,) = settle([condition(READY, Reason.READY, "c")], as_status(second), 2, "t3")
+    (first,) = settle([condition(READY, Cause(Reason.TRAINING, "a"))], {}, 1, "t1")
+    (second,) = settle([condition(READY, Cause(Reason.BAD_DATA, "b"))], as_status(first), 2, "t2")
+    (third,) = settle([condition(READY, Cause(Reason.READY, "c"))], as_status(second), 2, "t3")
     assert [c.last_transition_time for c in (first, second, third)] == ["t1", "t1", "t3"]
     assert [c.observed_generation for c in (first, second, third)] == [1, 2, 2]
 
@@ -35,23 +35,23 @@ def test_the_time_moves_with_the_status_and_nothing_else():
 def test_a_condition_without_a_time_gets_one():
     """Somebody may have written it by hand."""
     status = {"conditions": [{"type": "Ready", "status": "True"}]}
-    (one,) = settle([condition(READY, Reason.READY, "")], status, 1, "t9")
+    (one,) = settle([condition(READY, Cause(Reason.READY, ""))], status, 1, "t9")
     assert one.last_transition_time == "t9"
 
 
 def test_unknown_is_a_status_of_its_own():
     """Neither true nor false."""
-    (one,) = settle([condition(VALIDATED, Reason.NOT_TRAINED, "")], {}, 1, "t1")
-    (two,) = settle([condition(VALIDATED, Reason.DIGEST_MISMATCH, "")], as_status(one), 1, "t2")
+    (one,) = settle([condition(VALIDATED, Cause(Reason.NOT_TRAINED, ""))], {}, 1, "t1")
+    (two,) = settle([condition(VALIDATED, Cause(Reason.DIGEST_MISMATCH, ""))], as_status(one), 1, "t2")
     assert (one.status, two.status) == ("Unknown", "False")
     assert two.last_transition_time == "t2"
 
 
 def test_a_long_message_is_cut_where_the_api_would_refuse_it():
     """At 1024 characters, and one sees that it was."""
-    cut = condition(READY, Reason.BAD_DATA, "x" * 2000).message
+    cut = condition(READY, Cause(Reason.BAD_DATA, "x" * 2000)).message
     assert (len(cut), cut[-1]) == (1024, "…")
-    assert condition(READY, Reason.BAD_DATA, "x" * 1024).message == "x" * 1024
+    assert condition(READY, Cause(Reason.BAD_DATA, "x" * 1024)).message == "x" * 1024
 
 
 def test_each_new_status_or_reason_is_an_event():

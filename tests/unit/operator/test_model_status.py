@@ -5,7 +5,7 @@ import pytest
 
 from linplane_api import names
 from linplane_api.artifact import Artifact, parse_artifact, with_checks
-from linplane_api.conditions import Reason
+from linplane_api.conditions import Cause, Reason
 from linplane_api.facts import Facts, LeftOutColumn, TrainingWarning, data_hash
 from linplane_api.kinds import LINEAR_MODEL
 from linplane_api.resources import plain
@@ -42,7 +42,7 @@ DIGEST = parse_artifact(text()).digest
             ("False", Reason.TRAINING_CHANGED),
             ("False", Reason.TRAINING_CHANGED),
         ),
-        (not_carried_out(Reason.NAME_TAKEN, "x"), ("False", Reason.NAME_TAKEN), ("False", Reason.NAME_TAKEN)),
+        (not_carried_out(Cause(Reason.NAME_TAKEN, "x")), ("False", Reason.NAME_TAKEN), ("False", Reason.NAME_TAKEN)),
     ],
     ids=["training", "bad data", "sound", "gate missed", "lost", "changed", "name taken"],
 )

@@ -123,7 +123,7 @@ def test_the_job_of_a_sealed_artifact_goes_after_an_hour(hours, gone):
     done = job(M, COMPLETE, completionTime=f"2026-0{'3-01' if hours < 24 else '2-28'}T{_hour(hours)}Z")
     made = plan(M, artifacts=[artifact_in(M)], jobs=[done])
     assert deleted(made) == (["Job"] if gone else [])
-    assert made.again == (None if gone else pytest.approx(3600 * (1 - hours)))
+    assert made.requeue_after == (None if gone else pytest.approx(3600 * (1 - hours)))
     assert made.job == (None if gone else done["metadata"]["name"])
 
 
@@ -136,14 +136,14 @@ def test_a_job_without_a_sound_time_stays():
     """Nobody guesses when it ended."""
     for status in ({}, {"completionTime": "yesterday"}, {"completionTime": "2026-03-01"}):
         made = plan(M, artifacts=[artifact_in(M)], jobs=[job(M, COMPLETE, **status)])
-        assert (made.delete, made.again) == ((), None)
+        assert (made.delete, made.requeue_after) == ((), None)
 
 
 def test_a_failed_job_stays_as_the_memory_of_the_failure():
     """Without it the next pass would train again."""
     old = job(M, {**FAILED, "lastTransitionTime": "2026-01-01T00:00:00Z"}, completionTime="2026-01-01T00:00:00Z")
     made = plan(M, artifacts=[result(M, error())], jobs=[old])
-    assert (made.delete, made.again, made.trained.reason) == ((), None, Reason.BAD_DATA)
+    assert (made.delete, made.requeue_after, made.trained.reason) == ((), None, Reason.BAD_DATA)
 
 
 def test_a_sealed_result_without_a_status_is_a_finished_training():

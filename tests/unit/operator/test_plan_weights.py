@@ -6,7 +6,7 @@ import pytest
 
 from linplane_api import names
 from linplane_api.artifact import parse_artifact
-from linplane_api.conditions import Reason
+from linplane_api.conditions import Cause, Reason
 from linplane_operator.compile.model import not_carried_out
 from unit.operator.builders import handmade, weights_from, with_meta
 from unit.operator.planning import created, model, plan
@@ -94,12 +94,12 @@ def test_weights_miss_a_gate_that_nothing_can_be_judged_by():
     """There is no MSE of weights by hand."""
     gated = model(weights=weights_from(), acceptance={"maxMSE": "1"})
     made = plan(gated, source=json.loads(json.dumps(SOURCE)))
-    assert (made.trained.status, made.verdict.reason) == ("True", Reason.ACCEPTANCE_MISSED)
+    assert (made.trained.status, made.verdict.cause.reason) == ("True", Reason.ACCEPTANCE_MISSED)
 
 
 def test_a_name_that_is_taken_leaves_nothing_learned():
     """What could not be kept does not count."""
-    made = not_carried_out(Reason.NAME_TAKEN, "ConfigMap x exists and is not ours")
+    made = not_carried_out(Cause(Reason.NAME_TAKEN, "ConfigMap x exists and is not ours"))
     assert made.trained.reason is Reason.NAME_TAKEN
     assert made.verdict.file is None
-    assert made.again is not None
+    assert made.requeue_after is not None

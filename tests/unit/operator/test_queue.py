@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from linplane_operator.queue import AWAY_DELAY, FIRST_DELAY, LAST_DELAY, WorkQueue
+from linplane_operator.queue import AWAY_DELAY, FIRST_DELAY, LAST_DELAY, Result, WorkQueue, earliest
 from unit.operator.virtual_time import run_virtually
 
 A, B, C = (("ModelRoute", "default", name) for name in "abc")
@@ -20,7 +20,7 @@ class Even(random.Random):
 
 
 class Story:
-    """What was worked on, and when."""
+    """What was worked on, and when. `work` gives the seconds after which its key comes again."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[float, str]] = []
@@ -33,7 +33,7 @@ class Story:
 
     async def _work(self, key):
         self.lines.append((round(asyncio.get_running_loop().time(), 3), key[2]))
-        return await self.work(key)
+        return Result(await self.work(key))
 
     async def run(self, seconds: float, workers: int = 1) -> None:
         with pytest.raises(TimeoutError):
@@ -181,6 +181,11 @@ def test_an_event_does_not_wait_for_the_delay():
         await story.run(50)
 
     assert play(script).lines == [(0.0, "a"), (0.1, "a")]
+
+
+def test_the_earliest_result_is_the_one_that_counts():
+    assert earliest() == earliest(Result(), Result()) == Result(None)
+    assert earliest(Result(3.0), Result(), Result(0.0), Result(2.0)) == Result(0.0)
 
 
 def test_work_says_when_to_look_again():

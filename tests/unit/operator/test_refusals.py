@@ -58,10 +58,10 @@ def test_a_job_is_given_a_moment_for_its_pod(found: Object, pods: list[Object], 
 def test_the_job_is_looked_at_again_until_it_has_a_pod() -> None:
     """Soon, and then now and then."""
     around: dict[str, Any] = {"artifacts": [result(model())]}
-    assert plan(model(), jobs=[MADE], **around).again == POD_SECONDS - 2
+    assert plan(model(), jobs=[MADE], **around).requeue_after == POD_SECONDS - 2
     late = with_meta(MADE, creationTimestamp="2026-03-01T11:00:00Z")
-    assert plan(model(), jobs=[late], **around).again == EVERY_SECONDS
-    assert plan(model(), jobs=[late], pods=[{"metadata": {"name": "p"}}], **around).again is None
+    assert plan(model(), jobs=[late], **around).requeue_after == EVERY_SECONDS
+    assert plan(model(), jobs=[late], pods=[{"metadata": {"name": "p"}}], **around).requeue_after is None
 
 
 class Api(Client):

@@ -87,7 +87,7 @@ def rollout(deployment: Object | None, *pods: Object, reports: tuple[Object, ...
 )
 def test_pods_are_counted(counts: dict[str, int], reason: Reason | None, message: str) -> None:
     found = rollout(deployment(**counts))
-    assert (found.reason, found.message, found.again) == (reason, message, None)
+    assert (found.reason, found.message, found.requeue_after) == (reason, message, None)
     assert found.wanted == counts.get("wanted", found.wanted)
 
 
@@ -171,8 +171,8 @@ def test_only_earlier_pods_that_are_ready_go_on_serving(counts: dict[str, int], 
 
 def test_a_pod_that_runs_and_does_not_report_is_asked_about_after_ten_seconds() -> None:
     early = rollout(deployment(), running())
-    assert (early.message, early.again) == ("0 of 2 pods ready", 4.0)
+    assert (early.message, early.requeue_after) == ("0 of 2 pods ready", 4.0)
     late = rollout(deployment(), running(), seconds=4)
-    assert (late.message, late.again) == (f"0 of 2 pods ready: pod p1 {SILENT}", None)
+    assert (late.message, late.requeue_after) == (f"0 of 2 pods ready: pod p1 {SILENT}", None)
     heard = rollout(deployment(), running(), reports=(report(startedAt=STARTED),), seconds=4)
-    assert (heard.message, heard.again) == ("0 of 2 pods ready", None)
+    assert (heard.message, heard.requeue_after) == ("0 of 2 pods ready", None)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from linplane_api.conditions import Reason
+from linplane_api.conditions import Cause, Reason
 from linplane_api.document import Unavailable, make_entry
 from linplane_api.kinds import MODEL_ROUTE
 from linplane_api.resources import Share, Switch, Undo, plain
@@ -18,7 +18,7 @@ from linplane_operator.compile.route import (
 )
 from unit.operator.builders import document, model_route
 
-YES = (Reason.ACCEPTED, "the spec is in effect")
+YES = Cause(Reason.ACCEPTED, "the spec is in effect")
 ALL, NONE = Acknowledged(2, 2, ""), Acknowledged(0, 0, "")
 BEHIND = Acknowledged(1, 2, "p2 has not loaded sequence 3")
 REFUSED = Acknowledged(1, 2, "p2 refused the document of homes: x", rejected=True)
@@ -73,7 +73,7 @@ CASES = {
         Reason.VERSION_NOT_READY,
     ),
     "not accepted": (
-        (Reason.VERSION_FROZEN, "v2"),
+        Cause(Reason.VERSION_FROZEN, "v2"),
         SERVES,
         True,
         ALL,
@@ -91,10 +91,10 @@ def test_each_case(name):
     entry = make_entry(doc, 3) if doc else None
     servable_now = servable_of(doc) if doc else servable_without_document(model_route(), None, ())
     conditions = route_conditions(accepted, servable_now, entry, current, replicas)
-    assert [c.reason for c in conditions] == [accepted[0], servable, converged, ready]
+    assert [c.reason for c in conditions] == [accepted.reason, servable, converged, ready]
     statuses = [c.status for c in conditions]
     assert statuses[3] == ("True" if statuses[:3] == ["True"] * 3 else "False")
-    assert statuses[0] == ("True" if accepted[0] is Reason.ACCEPTED else "False")
+    assert statuses[0] == ("True" if accepted.reason is Reason.ACCEPTED else "False")
     assert statuses[1] == ("True" if servable is Reason.SERVING else "False")
     assert statuses[2] == ("True" if converged is Reason.CONVERGED else "False")
 

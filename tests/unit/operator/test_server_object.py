@@ -3,7 +3,7 @@
 import pytest
 
 from linplane_api import names
-from linplane_api.conditions import Reason
+from linplane_api.conditions import Cause, Reason
 from linplane_api.resources import ModelServerSpec, parse_spec
 from linplane_operator.compile.objects import Settings
 from linplane_operator.compile.replicas import Acknowledged
@@ -17,7 +17,7 @@ from linplane_operator.compile.server import (
     server_status,
 )
 
-TAKEN = (Reason.NAME_TAKEN, "x exists")
+TAKEN = Cause(Reason.NAME_TAKEN, "x exists")
 SERVER = {
     "apiVersion": names.API_VERSION,
     "kind": "ModelServer",

@@ -4,7 +4,7 @@ import pytest
 
 from linplane_api import names
 from linplane_api.condition_table import ROWS, Progress
-from linplane_api.conditions import ConditionType, Reason
+from linplane_api.conditions import Cause, ConditionType, Reason
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE
 from linplane_operator.compile.conditions import condition
 from linplane_operator.compile.waiting import joint_progress, progress_of, with_progress
@@ -31,7 +31,7 @@ def test_the_table_decides(row) -> None:
         if inherited is Progress.INHERITED:
             continue
         due = inherited if row.progress is Progress.INHERITED else row.progress
-        ready = condition(ConditionType.READY, row.reason, "why")
+        ready = condition(ConditionType.READY, Cause(row.reason, "why"))
         added = with_progress([ready], inherited)[1:]
         assert [(str(c.type), c.status, c.reason, c.message) for c in added] == (
             [(due.value, "True", row.reason, "why")] if due is not Progress.NONE else []

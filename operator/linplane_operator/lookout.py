@@ -17,7 +17,7 @@ from .compile.replicas import loaded_by
 from .compile.routing import named_versions
 from .compile.versions import Belongings
 from .survey import Survey
-from .world import World
+from .world import World, key_of
 
 
 class Lookout:
@@ -44,13 +44,22 @@ class Lookout:
         """A ModelServer."""
         return await self._see(MODEL_SERVER, namespace, name)
 
-    async def look_around(self, namespace: str, spec: ModelRouteSpec) -> None:
-        """For all that a route is judged by: its server, what that serves, the versions and their artifacts."""
-        if await self.server(namespace, spec.server_name):
-            await self._see(CONFIG_MAP, namespace, names.routing_name(spec.server_name))
-        await self.versions(namespace, spec.model, named_versions(spec, None))
+    async def look_around(self, route: Object, spec: ModelRouteSpec) -> None:
+        """For all that decides about a route: its server and the ConfigMap of that, the versions and their artifacts,
+        those of what was last good too if no entry is in force, else the replicas that have not loaded it.
+        """
+        (namespace, name), server = key_of(route), spec.server_name
+        if await self.server(namespace, server):
+            await self._see(CONFIG_MAP, namespace, names.routing_name(server))
+        await self._versions(namespace, spec.model, named_versions(spec, None))
+        routing = self._survey.routing(namespace, server)
+        if routing and (entry := routing.entries.get(name)):
+            await self._replicas(namespace, server, routing.state.uid, entry.sequence)
+        else:
+            before = self._survey.last_document(route, None)
+            await self._versions(namespace, spec.model, named_versions(spec, before))
 
-    async def versions(self, namespace: str, model: str, wanted: Iterable[str]) -> None:
+    async def _versions(self, namespace: str, model: str, wanted: Iterable[str]) -> None:
         """For versions of a model and their artifacts."""
         for version in sorted(wanted):
             body = await self._see(LINEAR_MODEL, namespace, names.model_object_name(model, version))
@@ -58,7 +67,7 @@ class Lookout:
                 if body is not None:
                     await self.around(body, parse_spec(body, LinearModelSpec))
 
-    async def replicas(self, namespace: str, server: str, uid: str, sequence: int) -> None:
+    async def _replicas(self, namespace: str, server: str, uid: str, sequence: int) -> None:
         """For the pods of reports that are behind: a pod that the view lacks, or has not seen ready, may answer by now,
         and is to be waited for.
         """

@@ -6,29 +6,13 @@ What nobody waits for (a look at everything) stands behind what somebody has jus
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 
 from .affected import WorkKey
+from .compile.outcome import Result
 
 FIRST_DELAY = 0.2  # seconds
 LAST_DELAY = 300.0
 AWAY_DELAY = 10.0  # at most, where the other side is away: once it is back, nobody waits for long
-
-
-@dataclass(frozen=True)
-class Result:
-    """When the same key is reconciled next: in `requeue_after` seconds, or, if None, at the next event."""
-
-    requeue_after: float | None = None
-
-
-DONE = Result()
-
-
-def earliest(*results: Result) -> Result:
-    """The result with the shortest time."""
-    return min((r for r in results if r.requeue_after is not None), key=lambda r: r.requeue_after or 0.0, default=DONE)
-
 
 Work = Callable[[WorkKey], Awaitable[Result]]
 """Reconciles one key."""

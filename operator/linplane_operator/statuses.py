@@ -9,12 +9,11 @@ from .cluster import Cluster
 from .compile.conditions import changed, deleting, essence, is_on_its_way, warns
 from .compile.news import WARNINGS, news
 from .compile.objects import Object, status_of
+from .compile.outcome import COUNT_SECONDS, DONE, Result
 from .compile.unknown import with_unknown
-from .queue import DONE, Result
 from .world import key_of
 
 AT_ONCE = Result(0.0)
-COUNT_SECONDS = 1.0  # how often a status is written of which nothing but counts and words has changed
 
 HELD_SECONDS = {MODEL_ROUTE: 1.0, MODEL_SERVER: 0.5}
 """How long a status is held back that will say so much better in a moment. A route's old one says by its generation

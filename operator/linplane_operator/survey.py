@@ -1,4 +1,4 @@
-"""What the reconcilers need to know, read from the world and put together: no I/O, no clock, nothing is changed."""
+"""What the reconcilers need to know, read from the world and put together. No I/O, no clock, and nothing is decided."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,7 @@ from functools import cached_property
 
 from linplane_api import names
 from linplane_api.canonical import FormatError
-from linplane_api.condition_table import Progress
-from linplane_api.conditions import Cause, Condition, ConditionType, Reason
+from linplane_api.conditions import Cause, ConditionType
 from linplane_api.document import Entry, RouteDocument, RoutingMap, parse_entry, routing_map
 from linplane_api.kinds import (
     CONFIG_MAP,
@@ -22,15 +21,14 @@ from linplane_api.kinds import (
 )
 from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerSpec, parse_spec
 
-from .compile.adoption import is_orphan, taken_text
-from .compile.conditions import condition, holds
+from .compile.adoption import is_orphan
+from .compile.conditions import holds
 from .compile.last_good import digests_of_status, document_of_status, has_served, proven, without_weights
-from .compile.model import belongs
+from .compile.model import ModelInputs, belongs
 from .compile.objects import (
     Object,
     Settings,
     controller_uid,
-    generation_of,
     is_deleting,
     label_of,
     meta,
@@ -41,13 +39,14 @@ from .compile.objects import (
     uid_of,
 )
 from .compile.progress import has_ended
-from .compile.replicas import Replica, loaded_by, make_replicas, unseen_replica
-from .compile.rollout import Rollout, rollout_of
+from .compile.replicas import Replica, make_replicas, unseen_replica
 from .compile.route import refuse
+from .compile.route_plan import RouteInputs
 from .compile.routing import Compiled, compile_document, named_versions
 from .compile.server import make_routing
+from .compile.server_plan import Applied, ServerInputs
 from .compile.versions import Belongings, Version, judge
-from .compile.waiting import joint_progress, progress_of
+from .compile.withdrawal import Acknowledgements
 from .last_good import LastGood
 from .world import Key, World, key_of
 
@@ -103,6 +102,54 @@ class Survey:
         self._specs: dict[Key, tuple[Object, ModelRouteSpec]] = {}
         self._compiled: dict[Key, tuple[object, Compiled]] = {}
 
+    def model_inputs(self, model: Object, spec: LinearModelSpec, around: Belongings) -> ModelInputs:
+        """All that decides about a LinearModel, given what exists around it."""
+        namespace = key_of(model)[0]
+        servers = self.acknowledgements(namespace, spec) if spec.frozen else ()
+        return ModelInputs(model, spec, around, servers, tuple(self._serving_in(namespace, spec)))
+
+    def route_inputs(self, route: Object, spec: ModelRouteSpec, refused: Cause | None, url: str) -> RouteInputs:
+        """All that decides about a ModelRoute. `refused`: why the routing ConfigMap could not be written last."""
+        (namespace, name), server = key_of(route), spec.server_name
+        routing = self.routing(namespace, server)
+        entry = routing.entries.get(name) if routing else None
+        compiled = self.compile(namespace, name, spec, entry)
+        waits_for = [names.model_object_name(spec.model, version) for version in compiled.waits_for]
+        has_server = server == names.DEFAULT_SERVER or self._world.get(MODEL_SERVER, namespace, server) is not None
+        return RouteInputs(
+            route,
+            spec,
+            has_server=has_server,
+            routing=routing.state if routing else None,
+            entry=entry,
+            last_entry=self._last_good.of(route),
+            compiled=compiled,
+            waits_for=[self._world.get(LINEAR_MODEL, namespace, model) for model in waits_for],
+            replicas=self.replicas(namespace, server),
+            wanted_replicas=self.wanted_replicas(namespace, server),
+            taken=self.taken(namespace, server),
+            refused=refused,
+            url=url,
+        )
+
+    def server_inputs(
+        self, server: Object, routes: Mapping[str, Object], left: Sequence[Object], written: Applied, now: datetime
+    ) -> ServerInputs:
+        """All that decides about a ModelServer after its routing ConfigMap was written. `left`: reports without pod."""
+        namespace, name = key_of(server)
+        routing = self.routing(namespace, name)
+        return ServerInputs(
+            server,
+            routes,
+            routing=routing.state if routing else None,
+            written=written,
+            deployment=self._world.get(DEPLOYMENT, namespace, names.server_name(name)),
+            pods=self._pods(namespace, name),
+            replicas=self.replicas(namespace, name),
+            left=left,
+            now=now,
+        )
+
     def routing(self, namespace: str, server: str) -> Routing | None:
         """The routing ConfigMap of a server, None where there is none that is its own."""
         key = (namespace, server)
@@ -118,14 +165,14 @@ class Survey:
         return known
 
     def taken(self, namespace: str, server: str) -> str:
-        """What has the name of a server's routing ConfigMap without being its own; empty where nothing has."""
+        """What has the name of a server's routing ConfigMap and is not its own: `ConfigMap x`; empty if nothing has."""
         owner = self._world.get(MODEL_SERVER, namespace, server)
         body = self._world.get(CONFIG_MAP, namespace, names.routing_name(server))
         if owner is None or body is None or controller_uid(body) == uid_of(owner):
             return ""
         if is_orphan(body, make_routing(owner, {})):
             return ""
-        return taken_text(f"ModelServer {server}", (f"ConfigMap {name_of(body)}",))
+        return f"{CONFIG_MAP.kind} {name_of(body)}"
 
     def orphan(self, namespace: str, server: str) -> Routing | None:
         """A routing ConfigMap that has lost its owner and that the ModelServer of that name may adopt."""
@@ -154,7 +201,7 @@ class Survey:
             return None
         return proven(without_weights(document), digests, self.versions(namespace, document.model, digests))
 
-    def pods(self, namespace: str, server: str) -> list[Object]:
+    def _pods(self, namespace: str, server: str) -> list[Object]:
         """The server's pods that are there to stay."""
         return [pod for pod in self._world.find(POD, namespace, f"server={server}") if not is_deleting(pod)]
 
@@ -163,11 +210,6 @@ class Survey:
         pods = self._world.find(POD, namespace, f"server={server}")
         reports = [self._world.get(REPLICA_REPORT, namespace, name_of(pod)) for pod in pods]
         return make_replicas(pods, [report for report in reports if report is not None])
-
-    def rollout(self, namespace: str, server: str, now: datetime) -> Rollout:
-        """How far the server's pods are."""
-        deployment = self._world.get(DEPLOYMENT, namespace, names.server_name(server))
-        return rollout_of(deployment, self.pods(namespace, server), self.replicas(namespace, server), now)
 
     def unseen(self, namespace: str, server: str) -> list[Replica]:
         """The replicas that have a report and no pod: this goes with its pod, so the view of one of them is behind."""
@@ -237,10 +279,6 @@ class Survey:
             known = self._specs[key] = (route, parse_spec(route, ModelRouteSpec))
         return known[1]
 
-    def last_entry(self, route: Object) -> Entry | None:
-        """The entry of a route that this process saw in force last, also if its ConfigMap is gone since."""
-        return self._last_good.of(route)
-
     def last_document(self, route: Object, entry: Entry | None) -> RouteDocument | None:
         """What was last good: the entry in force, else the one seen last, else that of a ConfigMap that has lost its
         owner, else what the route's status tells.
@@ -271,13 +309,6 @@ class Survey:
             known = self._compiled[namespace, name] = (inputs, compiled)
         return known[1]
 
-    def progress(self, namespace: str, spec: ModelRouteSpec, compiled: Compiled, reason: Reason) -> Progress:
-        """The progress of what a route waits for, for this reason: its versions, or its ModelServer's pods."""
-        if reason is Reason.NO_REPLICAS:
-            return Progress.RECONCILING if self.wanted_replicas(namespace, spec.server_name) else Progress.NONE
-        models = (names.model_object_name(spec.model, version) for version in compiled.waits_for)
-        return joint_progress(progress_of(self._world.get(LINEAR_MODEL, namespace, model)) for model in models)
-
     def wanted_replicas(self, namespace: str, server: str) -> int:
         """How many replicas a ModelServer is to have."""
         return self._settings.replicas(_replicas(self._world.get(MODEL_SERVER, namespace, server) or {}))
@@ -293,12 +324,6 @@ class Survey:
         self._routings.pop((namespace, server), None)
         self._orphans.pop((namespace, server), None)
 
-    def refusal(self, namespace: str, name: str, spec: ModelRouteSpec) -> Cause | None:
-        """Why a route as a whole is not taken, None where it is."""
-        server = self._world.get(MODEL_SERVER, namespace, spec.server_name)
-        exists = server is not None or spec.server_name == names.DEFAULT_SERVER
-        return refuse(name, spec.server_name, server_exists=exists, servers=self._settings.servers)
-
     def routes(self, namespace: str, server: str) -> dict[str, Object]:
         """The routes that a server answers for."""
         found = self._world.find(MODEL_ROUTE, namespace, f"server={server}")
@@ -309,44 +334,21 @@ class Survey:
             if refuse(name, server, server_exists=True, servers=self._settings.servers) is None
         }
 
-    def miscounted(self, namespace: str, server: str, summary: str) -> str | None:
-        """A converged route whose status counts other replicas than `summary`, which have loaded everything."""
-        for name, route in self.routes(namespace, server).items():
-            status = status_of(route)
-            if status.get("loadedSummary") != summary and holds(status, ConditionType.CONVERGED):
-                return name
-        return None
-
-    def withdrawn(self, model: Object, spec: LinearModelSpec) -> Condition:
-        """Whether a frozen version can still answer anywhere. What was once confirmed stays so while it is frozen:
-        no document takes it up, and no replica goes back behind what it has confirmed.
-        """
-        kind = ConditionType.WITHDRAWN
-        if not spec.frozen:
-            return condition(kind, Cause(Reason.NOT_FROZEN, "the version is not frozen"))
-        namespace = meta(model).get("namespace", "default")
+    def acknowledgements(self, namespace: str, spec: LinearModelSpec) -> list[Acknowledgements]:
+        """Of every server of the namespace, also of one that is gone and still has pods."""
         servers = {name_of(server) for server in self._world.all(MODEL_SERVER, namespace)}
         servers |= {label_of(pod, names.LABEL_SERVER) for pod in self._world.find(POD, namespace, "serves")}
-        routings = {server: self.routing(namespace, server) for server in sorted(servers)}
-        for routing in filter(None, routings.values()):
-            if held := routing.holding(spec.model, spec.version):
-                text = f"route {held[0]} still has it in its document"
-                return condition(kind, Cause(Reason.REPLICAS_BEHIND, text))
-        if not was_withdrawn(model) and (problem := self._unconfirmed(namespace, routings)):
-            return condition(kind, Cause(Reason.REPLICAS_BEHIND, problem))
-        return condition(kind, Cause(Reason.FROZEN, "frozen, and no replica can answer with it"))
+        return [self._acknowledgements(namespace, server, spec) for server in sorted(servers)]
 
-    def _unconfirmed(self, namespace: str, routings: Mapping[str, Routing | None]) -> str:
-        """Which replica has not confirmed all of its server's routing ConfigMap, empty where every one has."""
-        for server, routing in routings.items():
-            uid, sequence = (routing.state.uid, routing.state.sequence) if routing else ("", 0)
-            replicas = [*self.replicas(namespace, server), *self.unseen(namespace, server)]
-            confirmed = loaded_by(replicas, uid, sequence, terminating=True)
-            if confirmed.problem:
-                return confirmed.problem
-        return ""
+    def _acknowledgements(self, namespace: str, server: str, spec: LinearModelSpec) -> Acknowledgements:
+        replicas = [*self.replicas(namespace, server), *self.unseen(namespace, server)]
+        routing = self.routing(namespace, server)
+        if routing is None:
+            return Acknowledgements("", 0, (), replicas)
+        holding = routing.holding(spec.model, spec.version)
+        return Acknowledgements(routing.state.uid, routing.state.sequence, holding, replicas)
 
-    def serving_in(self, namespace: str, spec: LinearModelSpec) -> list[str]:
+    def _serving_in(self, namespace: str, spec: LinearModelSpec) -> list[str]:
         """The routes whose traffic a version takes part in."""
         servers = [name_of(server) for server in self._world.all(MODEL_SERVER, namespace)]
         routings = filter(None, (self.routing(namespace, server) for server in servers))
@@ -359,13 +361,6 @@ def _replicas(server: Object) -> int:
         return parse_spec(server, ModelServerSpec).replicas
     except FormatError:
         return ModelServerSpec().replicas
-
-
-def was_withdrawn(model: Object) -> bool:
-    """The status says so of this very generation, in which nothing but `frozen` could have changed."""
-    status = status_of(model)
-    seen = [c.get("observedGeneration") for c in status.get("conditions") or () if c.get("type") == "Withdrawn"]
-    return holds(status, ConditionType.WITHDRAWN) and seen == [generation_of(model)]
 
 
 def _read_routing(body: Object, known: Routing | None) -> Routing:

@@ -15,6 +15,7 @@ from linplane_api.task import Failure, parse_failure
 
 from .conditions import condition
 from .objects import Object, Settings, child, controller_uid, meta, name_of, status_of, uid_of
+from .outcome import RETRY_SECONDS
 from .progress import has_begun, has_ended, job_condition, job_progress, seconds_kept, seconds_to_pod
 from .training import (
     ANNOTATION_DATA,
@@ -30,8 +31,20 @@ from .training import (
     result_name,
 )
 from .versions import Belongings, Verdict, artifact_name, check, find_key, judge, not_trained, read_source
+from .withdrawal import NOT_FROZEN, Acknowledgements, withdrawn
 
-LOOK_AGAIN = 10.0  # seconds: nobody tells when a foreign object goes
+
+@dataclass(frozen=True)
+class ModelInputs:
+    """All that decides about one LinearModel. `servers`: what the replicas of each ModelServer have confirmed, if the
+    version is frozen. `serving_in`: the routes that have the version in their traffic.
+    """
+
+    model: Object
+    spec: LinearModelSpec
+    around: Belongings
+    servers: Sequence[Acknowledgements] = ()
+    serving_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,9 @@ class ModelPlan:
     requeue_after: float | None = None
     edited: str = ""
     inherited: Progress = Progress.NONE
+    withdrawn: Condition = NOT_FROZEN
+    frozen: bool = False
+    serving_in: tuple[str, ...] = ()
 
 
 def unseen(model: Object, spec: LinearModelSpec, around: Belongings) -> list[tuple[Kind, str]]:
@@ -78,10 +94,17 @@ def unseen(model: Object, spec: LinearModelSpec, around: Belongings) -> list[tup
     return missing
 
 
-def plan_model(
+def plan_model(inputs: ModelInputs, settings: Settings, now: datetime) -> ModelPlan:
+    """The plan. No training depends on a condition; a sealed artifact without a status is a finished training."""
+    model, spec = inputs.model, inputs.spec
+    plan = _plan_artifact(model, spec, inputs.around, settings, now)
+    withdrawn_now = withdrawn(model, spec, inputs.servers)
+    return replace(plan, withdrawn=withdrawn_now, frozen=spec.frozen, serving_in=inputs.serving_in)
+
+
+def _plan_artifact(
     model: Object, spec: LinearModelSpec, around: Belongings, settings: Settings, now: datetime
 ) -> ModelPlan:
-    """The plan. Nothing in it depends on a condition; a sealed artifact without a status is a finished training."""
     verdict = judge(model, spec, around.artifacts)
     stale = _stale(model, spec, around)
     job = next((j for j in around.jobs if name_of(j) == job_name(model, spec)), None)
@@ -126,13 +149,14 @@ def _until_pod(job: Object | None, plan: ModelPlan, around: Belongings, now: dat
     if job is None or plan.delete or plan.job is None:
         return None
     left = seconds_to_pod(job, around.pods, now)
-    return None if left is None else left if left > 0 else LOOK_AGAIN
+    return None if left is None else left if left > 0 else RETRY_SECONDS
 
 
-def not_carried_out(cause: Cause) -> ModelPlan:
+def not_applied(plan: ModelPlan, cause: Cause) -> ModelPlan:
     """What is left of a plan if a child cannot be made: its name is taken, or the API server refuses it."""
     trained = condition(ConditionType.TRAINED, cause)
-    return ModelPlan(Verdict(None, trained.cause), trained, requeue_after=LOOK_AGAIN)
+    failed = ModelPlan(Verdict(None, trained.cause), trained, requeue_after=RETRY_SECONDS)
+    return replace(failed, withdrawn=plan.withdrawn, frozen=plan.frozen, serving_in=plan.serving_in)
 
 
 def _trained(spec: LinearModelSpec, verdict: Verdict) -> Condition:

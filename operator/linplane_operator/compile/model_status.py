@@ -1,4 +1,4 @@
-"""A LinearModel's conditions and status, from its plan."""
+"""A LinearModel's conditions and status, from its plan and what came of it."""
 
 from collections.abc import Sequence
 
@@ -6,16 +6,26 @@ import msgspec
 
 from linplane_api.conditions import Cause, Condition, ConditionType, Reason
 from linplane_api.facts import MAX_WARNINGS, Facts, TrainingWarning, WarningReason
-from linplane_api.resources import Coefficient, LinearModelStatus
+from linplane_api.resources import Coefficient, LinearModelStatus, plain
 
-from .conditions import condition
-from .model import ModelPlan
+from .conditions import condition, settle
+from .model import ModelPlan, not_applied
 from .objects import Object, generation_of, status_of
+from .outcome import Outcome, Result
+from .waiting import with_progress
 
 LISTED_COEFFICIENTS = 32
 
 
-def validated_and_ready(plan: ModelPlan, *, frozen: bool) -> tuple[Condition, Condition]:
+def model_outcome(model: Object, plan: ModelPlan, problem: Cause | None, now: str) -> Outcome:
+    """The outcome of a plan. `problem`: why not all of it could be applied. `now`: RFC 3339."""
+    plan = not_applied(plan, problem) if problem else plan
+    wanted = with_progress((plan.trained, *validated_and_ready(plan), plan.withdrawn), plan.inherited)
+    conditions = settle(wanted, status_of(model), generation_of(model), now)
+    return Outcome(plain(model_status(model, plan, conditions)), Result(plan.requeue_after))
+
+
+def validated_and_ready(plan: ModelPlan) -> tuple[Condition, Condition]:
     """The two conditions that follow from the plan's verdict."""
     verdict, cause = plan.verdict, plan.verdict.cause
     kinds = (ConditionType.VALIDATED, ConditionType.READY)
@@ -23,13 +33,11 @@ def validated_and_ready(plan: ModelPlan, *, frozen: bool) -> tuple[Condition, Co
         return condition(kinds[0], cause), condition(kinds[1], plan.trained.cause)
     if verdict.file is None or verdict.missed:
         return condition(kinds[0], cause), condition(kinds[1], cause)
-    ready = f"{cause.message}; frozen, so it is not routed to" if frozen else cause.message
+    ready = f"{cause.message}; frozen, so it is not routed to" if plan.frozen else cause.message
     return condition(kinds[0], cause), condition(kinds[1], Cause(cause.reason, ready))
 
 
-def model_status(
-    model: Object, plan: ModelPlan, conditions: Sequence[Condition], serving_in: Sequence[str]
-) -> LinearModelStatus:
+def model_status(model: Object, plan: ModelPlan, conditions: Sequence[Condition]) -> LinearModelStatus:
     """The whole status. The digest, once known, stays; so does what was learned where the artifact was lost."""
     learned = _learned(plan) if plan.verdict.file else _kept(status_of(model))
     return msgspec.structs.replace(
@@ -37,7 +45,7 @@ def model_status(
         observed_generation=generation_of(model),
         conditions=tuple(conditions),
         job=plan.job,
-        serving_in=tuple(serving_in) or None,  # an applied list that gets empty goes, and would be written again
+        serving_in=plan.serving_in or None,  # an applied list that gets empty goes, and would be written again
     )
 
 

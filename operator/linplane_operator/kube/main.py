@@ -23,7 +23,8 @@ from linplane_api.kinds import MODEL_SERVER, OURS, Kind
 from ..affected import WorkKey, every_key, owners
 from ..budget import Budget
 from ..compile.objects import Object, Settings
-from ..queue import Result, WorkQueue
+from ..compile.outcome import Result
+from ..queue import WorkQueue
 from ..reconcile.reconciler import Reconciler
 from ..world import World, key_of
 from .account import AccountError, Login, read_kubeconfig, renewed

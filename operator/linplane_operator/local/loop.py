@@ -18,7 +18,8 @@ from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, Kind
 
 from ..affected import WorkKey, affected, every_key
 from ..compile.objects import Object, Settings, label_of
-from ..queue import Result, WorkQueue
+from ..compile.outcome import Result
+from ..queue import WorkQueue
 from ..reconcile.reconciler import Reconciler
 from ..world import World
 from .cluster import LocalCluster

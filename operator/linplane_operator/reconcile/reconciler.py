@@ -10,8 +10,8 @@ from ..affected import WorkKey
 from ..cluster import Cluster, ContestedError, NamespaceTerminatingError
 from ..compile.conditions import unreadable
 from ..compile.objects import Settings
+from ..compile.outcome import DONE, Result
 from ..lookout import Lookout
-from ..queue import DONE, Result
 from ..statuses import Statuses
 from ..survey import Survey
 from ..world import World

@@ -12,9 +12,9 @@ from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERV
 from ..affected import WorkKey
 from ..cluster import ConflictError, NameTakenError, RefusedError
 from ..compile.objects import Object, controller_uid, generation_of, is_deleting, meta, name_of, server_of, uid_of
+from ..compile.outcome import DONE, Result, earliest
 from ..compile.routing import Wanted, compile_map
 from ..compile.server import make_routing
-from ..queue import DONE, Result, earliest
 from ..survey import Routing
 from ..world import Key, key_of
 from .tools import Tools, cause_of
@@ -42,12 +42,9 @@ class RoutingWriter:
         """`budget(key)` gives 0 to write a routing ConfigMap now, or how many seconds to wait; `ask` has another key
         reconciled soon.
         """
-        self._world = tools.world
-        self._cluster = tools.cluster
-        self._survey = tools.survey
+        self._tools = tools
         self._budget = budget
         self._ask = ask
-        self._now = tools.now
         self._refused: dict[Key, Cause] = {}
         self._missing_since: dict[Key, datetime] = {}  # by server: weights that a route served are not known
         self._given_up: dict[Key, set[str]] = {}  # by server: the routes that were waited for long enough
@@ -82,20 +79,20 @@ class RoutingWriter:
 
     async def _write(self, namespace: str, server: Object, routes: dict[str, Object]) -> Result:
         name = name_of(server)
-        routing = self._survey.routing(namespace, name)
-        orphan = None if routing else self._survey.orphan(namespace, name)
+        routing = self._tools.survey.routing(namespace, name)
+        orphan = None if routing else self._tools.survey.orphan(namespace, name)
         before, entries = (routing.state, routing.entries) if routing else (None, {})
         if orphan:  # adopted: its sequence goes on, and each document comes in again
             before = RoutingMap(orphan.state.uid, orphan.state.sequence, {})
         wanted = self._wanted(namespace, routes, entries)
         kept = await self._kept(namespace, name, routing, wanted)
         held, until_grace = self._hold((namespace, name), wanted, entries)
-        if held and routing is None and not self._survey.taken(namespace, name):
+        if held and routing is None and not self._tools.survey.taken(namespace, name):
             return until_grace
         wanted = {route: want for route, want in wanted.items() if route not in held}
         kept |= held
         # nobody may have confirmed the next sequence already, whatever was done to the ConfigMap
-        reports = [replica.report for replica in self._survey.replicas(namespace, name) if replica.report]
+        reports = [replica.report for replica in self._tools.survey.replicas(namespace, name) if replica.report]
         floor = max((r.sequence for r in reports if before and r.config_map_uid == before.uid), default=0)
         data = compile_map(before, entries, wanted, kept=kept, floor=floor)[0].to_data()
         if routing and data == routing.body.get("data"):
@@ -110,27 +107,27 @@ class RoutingWriter:
             return earliest(Result(wait), until_grace)
         if routing:
             cause = repr((sorted(data), [wanted[route].revision for route in changed], made_of))
-            await self._cluster.replace({**routing.body, "data": data}, routing.body, cause)
+            await self._tools.cluster.replace({**routing.body, "data": data}, routing.body, cause)
         elif orphan:
             await self._adopt(orphan, server, routes, data)
         else:
             await self._create(make_routing(server, data), server)
-        self._survey.routing(namespace, name)  # remembered at once: it may be deleted before it is read again
+        self._tools.survey.routing(namespace, name)  # remembered at once: it may be deleted before it is read again
         return until_grace
 
     async def _adopt(self, orphan: Routing, server: Object, routes: dict[str, Object], data: dict[str, str]) -> None:
         """Sets owner and documents in one write. Raises ConflictError if the server goes or a route is not in view."""
         namespace, name = key_of(server)
-        live = await self._cluster.read(MODEL_SERVER, namespace, name)
+        live = await self._tools.cluster.read(MODEL_SERVER, namespace, name)
         if live is None or uid_of(live) != uid_of(server) or is_deleting(live):
             raise ConflictError(f"ModelServer {name} has changed meanwhile")
         others = orphan.state.routes.keys() - routes.keys()
-        for route in sorted(r for r in others if self._world.get(MODEL_ROUTE, namespace, r) is None):
-            if await self._cluster.read(MODEL_ROUTE, namespace, route):
+        for route in sorted(r for r in others if self._tools.world.get(MODEL_ROUTE, namespace, r) is None):
+            if await self._tools.cluster.read(MODEL_ROUTE, namespace, route):
                 raise ConflictError(f"ModelRoute {route} was not in view")
         owners = meta(make_routing(server, data))["ownerReferences"]
         metadata = {**meta(orphan.body), "ownerReferences": owners}
-        await self._cluster.replace({**orphan.body, "metadata": metadata, "data": data}, orphan.body)
+        await self._tools.cluster.replace({**orphan.body, "metadata": metadata, "data": data}, orphan.body)
 
     def _hold(self, key: Key, wanted: dict[str, Wanted], entries: dict[str, Entry]) -> tuple[set[str], Result]:
         """The routes that are not written yet, and for how many seconds at most: the weights that they served are not
@@ -141,8 +138,8 @@ class RoutingWriter:
         given_up = self._given_up.get(key, set()) & missing
         held = missing - given_up
         if held:
-            since = self._missing_since.setdefault(key, self._now())
-            left = GRACE_SECONDS - (self._now() - since).total_seconds()
+            since = self._missing_since.setdefault(key, self._tools.now())
+            left = GRACE_SECONDS - (self._tools.now() - since).total_seconds()
             if 0 < left <= GRACE_SECONDS:
                 self._given_up[key] = given_up
                 return held, Result(left)
@@ -152,7 +149,7 @@ class RoutingWriter:
 
     def _ask_waiting(self, namespace: str, server: str, routes: dict[str, Object]) -> None:
         """Has each route that waits for the ConfigMap tell why it does."""
-        routing = self._survey.routing(namespace, server)
+        routing = self._tools.survey.routing(namespace, server)
         entries = routing.entries if routing else {}
         for route in _changed(self._wanted(namespace, routes, entries), entries):
             self._ask((MODEL_ROUTE.kind, namespace, route))
@@ -161,8 +158,8 @@ class RoutingWriter:
         wanted = {}
         for name, route in routes.items():
             try:
-                spec = self._survey.route_spec(route)
-                compiled = self._survey.compile(namespace, name, spec, entries.get(name))
+                spec = self._tools.survey.route_spec(route)
+                compiled = self._tools.survey.compile(namespace, name, spec, entries.get(name))
             except ValueError:  # told by its own reconcile; it must not keep the others from theirs
                 continue
             created = str(meta(route).get("creationTimestamp", ""))
@@ -173,7 +170,7 @@ class RoutingWriter:
         """The entries that stay although nobody is known to want them: only what is really gone is taken away."""
         kept = set()
         for name in sorted(routing.state.routes.keys() - wanted.keys()) if routing else ():
-            live = await self._cluster.read(MODEL_ROUTE, namespace, name)
+            live = await self._tools.cluster.read(MODEL_ROUTE, namespace, name)
             if live and not is_deleting(live) and server_of(live) == server:
                 kept.add(name)
         return kept
@@ -188,9 +185,9 @@ class RoutingWriter:
         inputs = {(LINEAR_MODEL, names.model_object_name(d.model, v)) for d in documents for v in _named(d)}
         if len(changed) <= CONFIRMED:  # more: a start, or a new release, and each route's own
             inputs |= {(MODEL_ROUTE, n) for n in changed}
-        seen = {(kind, n): self._world.get(kind, namespace, n) for kind, n in sorted(inputs, key=str)}
+        seen = {(kind, n): self._tools.world.get(kind, namespace, n) for kind, n in sorted(inputs, key=str)}
         for some in _parts(list(seen), CONFIRMED):
-            live = await asyncio.gather(*(self._cluster.read(kind, namespace, n) for kind, n in some))
+            live = await asyncio.gather(*(self._tools.cluster.read(kind, namespace, n) for kind, n in some))
             for (kind, n), now in zip(some, live, strict=True):
                 if _edition(seen[kind, n]) != _edition(now):
                     raise ConflictError(f"{kind.kind} {n} has changed meanwhile")
@@ -198,9 +195,9 @@ class RoutingWriter:
 
     async def _create(self, body: Object, server: Object) -> None:
         try:
-            await self._cluster.create(body)
+            await self._tools.cluster.create(body)
         except ConflictError as error:  # somebody's, or the view is behind
-            live = await self._cluster.read(CONFIG_MAP, *key_of(body))
+            live = await self._tools.cluster.read(CONFIG_MAP, *key_of(body))
             if live is None or controller_uid(live) == uid_of(server):
                 raise
             raise NameTakenError(f"ModelServer {name_of(server)}", f"ConfigMap {name_of(body)}") from error

@@ -1,20 +1,19 @@
-"""What the reconcilers share: what they work with, and how they tell what stands in the way."""
+"""What the reconcilers share: what they work with, and how each of them ends."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from linplane_api.conditions import Cause, Reason
+from linplane_api.kinds import Kind
 
 from ..cluster import Cluster, NameTakenError, RefusedError
-from ..compile.objects import Settings
-from ..compile.replicas import Acknowledged
+from ..compile.objects import Object, Settings
+from ..compile.outcome import Outcome, Result, earliest
 from ..lookout import Lookout
 from ..statuses import Statuses
 from ..survey import Survey
 from ..world import World
-
-NOBODY = Acknowledged(0, 0, "")
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,16 @@ class Tools:
     def stamp(self) -> str:
         """The time now, as a status has it."""
         return self.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    async def write(self, kind: Kind, body: Object, outcome: Outcome) -> Result:
+        """Writes the status with which a reconcile ends."""
+        written = await self.statuses.write(kind, body, outcome.status)
+        return earliest(written, outcome.result)
+
+    async def end(self, kind: Kind, namespace: str, name: str, body: Object | None) -> Result:
+        """Ends the work on an object that is gone (None) or whose deletion waits for finalizers; its status says so."""
+        self.statuses.forget(kind, namespace, name)
+        return await self.statuses.write_deleting(kind, body, self.stamp())
 
 
 def cause_of(error: NameTakenError | RefusedError) -> Cause:

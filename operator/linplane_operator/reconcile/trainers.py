@@ -17,18 +17,16 @@ class Trainers:
     """Lets trainers write what they are to write."""
 
     def __init__(self, tools: Tools) -> None:
-        self._world = tools.world
-        self._cluster = tools.cluster
-        self._survey = tools.survey
+        self._tools = tools
         self._lock = asyncio.Lock()
 
     async def patrol(self) -> None:
         """Brings back what trainings need and nobody tells about, and takes away what none needs any more: a crash may
         have come between. Whatever fails in one namespace, the others are looked after all the same.
         """
-        for namespace in sorted(self._world.namespaces((LINEAR_MODEL,))):
-            models, waited = self._survey.trainings(namespace)
-            if waited or (models and self._world.get(SERVICE_ACCOUNT, namespace, TRAINER)):
+        for namespace in sorted(self._tools.world.namespaces((LINEAR_MODEL,))):
+            models, waited = self._tools.survey.trainings(namespace)
+            if waited or (models and self._tools.world.get(SERVICE_ACCOUNT, namespace, TRAINER)):
                 try:
                     await self.let(namespace)
                 except NamespaceTerminatingError:
@@ -41,5 +39,5 @@ class Trainers:
         none takes away what another was just given.
         """
         async with self._lock:
-            for body in make_trainer_access(namespace, *self._survey.trainings(namespace)):
-                await self._cluster.apply(body)
+            for body in make_trainer_access(namespace, *self._tools.survey.trainings(namespace)):
+                await self._tools.cluster.apply(body)

@@ -4,7 +4,7 @@ from typing import Any
 
 from linplane_api import names
 from linplane_api.canonical import canonical_bytes
-from linplane_operator.compile.model import ModelPlan, plan_model
+from linplane_operator.compile.model import ModelInputs, ModelPlan, plan_model
 from linplane_operator.compile.objects import Settings
 from linplane_operator.compile.training import data_hash, make_job, make_result, make_task
 from linplane_operator.compile.versions import Belongings
@@ -52,7 +52,7 @@ def error(reason: str = "BadData", message: str = "line 3: y: not a number") -> 
 
 def plan(owner: Object, settings: Settings = SETTINGS, **around: Any) -> ModelPlan:
     """The plan, given what exists."""
-    return plan_model(owner, typed(owner), Belongings(**around), settings, NOW)
+    return plan_model(ModelInputs(owner, typed(owner), Belongings(**around)), settings, NOW)
 
 
 def created(made: ModelPlan) -> list[str]:

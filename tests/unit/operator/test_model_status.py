@@ -1,5 +1,7 @@
 """A LinearModel's Validated, Ready and status, by what is known of its artifact."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
@@ -10,13 +12,14 @@ from linplane_api.facts import Facts, LeftOutColumn, TrainingWarning, data_hash
 from linplane_api.kinds import LINEAR_MODEL
 from linplane_api.resources import plain
 from linplane_api.validation import load_schemas
-from linplane_operator.compile.model import not_carried_out
+from linplane_operator.compile.model import not_applied
 from linplane_operator.compile.model_status import model_status, validated_and_ready
 from linplane_operator.compile.news import news
 from unit.operator.builders import artifact, text
 from unit.operator.planning import COMPLETE, FAILED, ROWS, artifact_in, csv_model, error, job, model, plan, result
 
 M = model()
+TAKEN = Cause(Reason.NAME_TAKEN, "x")
 GATED = model(acceptance={"minR2": "0.95"})
 DIGEST = parse_artifact(text()).digest
 
@@ -42,19 +45,19 @@ DIGEST = parse_artifact(text()).digest
             ("False", Reason.TRAINING_CHANGED),
             ("False", Reason.TRAINING_CHANGED),
         ),
-        (not_carried_out(Cause(Reason.NAME_TAKEN, "x")), ("False", Reason.NAME_TAKEN), ("False", Reason.NAME_TAKEN)),
+        (not_applied(plan(M), TAKEN), ("False", Reason.NAME_TAKEN), ("False", Reason.NAME_TAKEN)),
     ],
     ids=["training", "bad data", "sound", "gate missed", "lost", "changed", "name taken"],
 )
 def test_each_verdict(made, validated, ready):
     """Ready is Validated, save that it says why nothing was trained."""
-    conditions = validated_and_ready(made, frozen=False)
+    conditions = validated_and_ready(made)
     assert [(c.status, c.reason) for c in conditions] == [validated, ready]
 
 
 def test_a_frozen_version_stays_ready_and_says_that_it_is_frozen():
     """Unfreezing it is all it takes."""
-    ready = validated_and_ready(plan(M, artifacts=[artifact_in(M)]), frozen=True)[1]
+    ready = validated_and_ready(plan(model(frozen=True), artifacts=[artifact_in(M)]))[1]
     assert ready.status == "True"
     assert "frozen" in ready.message
 
@@ -62,7 +65,7 @@ def test_a_frozen_version_stays_ready_and_says_that_it_is_frozen():
 def test_the_status_tells_what_was_learned():
     """Figures, digest, artifact, Job and where it serves."""
     made = plan(M, artifacts=[artifact_in(M)], jobs=[job(M, COMPLETE)])
-    status = model_status(M, made, (), ["homes"])
+    status = model_status(M, replace(made, serving_in=("homes",)), ())
     assert (status.samples, status.dropped_rows, status.noise, status.intercept) == (100, 3, 0.5, 1.0)
     assert [(c.feature, c.value) for c in status.coefficients or ()] == [("area", 2.0)]
     assert (status.coefficient_count, status.digest, status.trained_at) == (1, DIGEST, "2026-03-01T11:00:00Z")
@@ -79,7 +82,7 @@ def status_with(facts, fit_intercept=True, before=M):
     training = msgspec.structs.replace(artifact().training, fit_intercept=fit_intercept)
     file = msgspec.structs.replace(artifact(), training=training).to_file("2026-03-01T11:00:00Z", facts).decode()
     sealed = {**artifact_in(M), "data": {"model.json": file}}
-    return model_status(before, plan(M, artifacts=[sealed]), (), [])
+    return model_status(before, plan(M, artifacts=[sealed]), ())
 
 
 def test_what_a_training_left_out_and_warns_of_is_in_the_status():
@@ -123,7 +126,7 @@ def test_weights_that_were_trained_elsewhere_bring_their_facts():
     owner = model(training=None, weights={"configMapKeyRef": {"name": "w", "key": "k"}})
     source = {"metadata": {"name": "w"}, "data": {"k": artifact().to_file(None, FACTS).decode()}}
     made = plan(owner, source=source)
-    assert model_status(owner, made, (), []).warnings == WARNINGS
+    assert model_status(owner, made, ()).warnings == WARNINGS
     assert parse_artifact(made.create[0]["data"]["model.json"]).facts == FACTS
 
 
@@ -132,14 +135,14 @@ def test_at_most_thirty_two_coefficients_are_listed():
     names = tuple(f"x{number}" for number in range(40))
     wide = with_checks(Artifact(names, tuple(map(float, range(40))), 0.0)).to_file(None).decode()
     sealed = {**artifact_in(M), "data": {"model.json": wide}}
-    status = model_status(M, plan(M, artifacts=[sealed]), (), [])
+    status = model_status(M, plan(M, artifacts=[sealed]), ())
     assert (len(status.coefficients or ()), status.coefficient_count) == (32, 40)
 
 
 def test_what_was_learned_stays_when_the_artifact_is_lost():
     """The digest above all: only that one counts from then on."""
     lost = model(digest=DIGEST)
-    status = model_status(lost, plan(lost), (), [])
+    status = model_status(lost, plan(lost), ())
     assert (status.digest, status.samples, status.artifact) == (DIGEST, 100, "old")
 
 
@@ -148,13 +151,13 @@ def test_a_status_that_another_release_wrote_stops_nothing(junk):
     """The digest is kept in any case."""
     lost = model(digest=DIGEST)
     lost["status"] |= junk
-    assert model_status(lost, plan(lost), (), []).digest == DIGEST
+    assert model_status(lost, plan(lost), ()).digest == DIGEST
 
 
 def test_a_version_that_was_never_trained_has_learned_nothing():
     """Whatever its status said without a digest."""
     bare = {**M, "status": {"samples": 5}}
-    assert model_status(bare, plan(bare), (), []).samples is None
+    assert model_status(bare, plan(bare), ()).samples is None
 
 
 def test_training_data_that_was_edited_is_a_warning_for_each_state_of_it():
@@ -170,7 +173,7 @@ def test_training_data_that_was_edited_is_a_warning_for_each_state_of_it():
         source = None if rows is None else {**ROWS, "data": {"rows.csv": rows}}
         made = plan(csv_model(), artifacts=[sealed], jobs=[done], source=source)
         assert (made.create, made.delete, made.trained.reason) == ((), (), Reason.TRAINED)
-        new = plain(model_status(csv_model(), made, (), ()))
+        new = plain(model_status(csv_model(), made, ()))
         return new, news(LINEAR_MODEL, {**csv_model(), "status": before or {}}, new)
 
     same, told = status(read)
@@ -192,4 +195,4 @@ def test_training_data_that_was_edited_is_a_warning_for_each_state_of_it():
     ],
 )
 def test_validated_says_what_is_known_of_the_artifact(made, message):
-    assert validated_and_ready(made, frozen=False)[0].message == message
+    assert validated_and_ready(made)[0].message == message

@@ -7,7 +7,7 @@ import pytest
 from linplane_api import names
 from linplane_api.artifact import parse_artifact
 from linplane_api.conditions import Cause, Reason
-from linplane_operator.compile.model import not_carried_out
+from linplane_operator.compile.model import not_applied
 from unit.operator.builders import handmade, weights_from, with_meta
 from unit.operator.planning import created, model, plan
 
@@ -99,7 +99,7 @@ def test_weights_miss_a_gate_that_nothing_can_be_judged_by():
 
 def test_a_name_that_is_taken_leaves_nothing_learned():
     """What could not be kept does not count."""
-    made = not_carried_out(Cause(Reason.NAME_TAKEN, "ConfigMap x exists and is not ours"))
+    made = not_applied(plan(model()), Cause(Reason.NAME_TAKEN, "ConfigMap x exists and is not ours"))
     assert made.trained.reason is Reason.NAME_TAKEN
     assert made.verdict.file is None
     assert made.requeue_after is not None

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from linplane_operator.queue import AWAY_DELAY, FIRST_DELAY, LAST_DELAY, Result, WorkQueue, earliest
+from linplane_operator.compile.outcome import Result, earliest
+from linplane_operator.queue import AWAY_DELAY, FIRST_DELAY, LAST_DELAY, WorkQueue
 from unit.operator.virtual_time import run_virtually
 
 A, B, C = (("ModelRoute", "default", name) for name in "abc")

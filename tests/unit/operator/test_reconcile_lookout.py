@@ -5,6 +5,7 @@ import pytest
 from linplane_api import names
 from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, POD, REPLICA_REPORT, Kind
 from linplane_operator.cluster import ConflictError
+from linplane_operator.compile.withdrawal import withdrawn
 from linplane_operator.survey import Survey
 from unit.operator.builders import (
     config_map,
@@ -168,7 +169,8 @@ def test_until_its_pod_was_looked_for_a_report_that_is_left_is_named(sim):
     sim.store.create(REPLICA_REPORT, report("p4", uid="earlier"))
     sim._load()
     model = sim.model("v2")
-    message = Survey(sim.world, sim.settings).withdrawn(model, typed(model)).message
+    servers = Survey(sim.world, sim.settings).acknowledgements("default", typed(model))
+    message = withdrawn(model, typed(model), servers).message
     assert message == "ReplicaReport p4 remains of a pod that is gone"
 
 

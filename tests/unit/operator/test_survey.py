@@ -9,27 +9,10 @@ from linplane_api.document import Entry, make_entry
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_SERVER
 from linplane_operator.compile.objects import Settings
 from linplane_operator.compile.routing import Compiled
-from linplane_operator.survey import Survey, was_withdrawn
+from linplane_operator.survey import Survey
 from linplane_operator.world import World
-from unit.operator.builders import document, linear_model, route_spec, with_meta
+from unit.operator.builders import document, route_spec
 from unit.operator.planning import artifact_in, model
-
-
-@pytest.mark.parametrize(
-    ("status", "seen", "generation", "expected"),
-    [
-        ("True", 3, 3, True),
-        ("True", 2, 3, False),
-        ("False", 3, 3, False),
-        ("True", None, 3, False),
-    ],
-)
-def test_withdrawn_is_remembered_for_this_very_generation(status, seen, generation, expected):
-    """One that was thawed and frozen again in between may have been served again."""
-    told = {"type": "Withdrawn", "status": status, "observedGeneration": seen}
-    model = with_meta(linear_model(frozen=True), generation=generation)
-    assert was_withdrawn({**model, "status": {"conditions": [told]}}) == expected
-    assert not was_withdrawn(model)
 
 
 class Compiling:

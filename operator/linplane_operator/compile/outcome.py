@@ -1,0 +1,34 @@
+"""How a reconcile ends: the status to write, and when the next one is due."""
+
+from dataclasses import dataclass
+
+from .objects import Object
+
+RETRY_SECONDS = 10.0
+"""After how long to try again what another object prevents: no event says that it is gone."""
+
+COUNT_SECONDS = 1.0
+"""How often statuses are written in which nothing but counts and words has changed."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """When the same key is reconciled next: in `requeue_after` seconds, or, if None, at the next event."""
+
+    requeue_after: float | None = None
+
+
+DONE = Result()
+
+
+def earliest(*results: Result) -> Result:
+    """The result with the shortest time."""
+    return min((r for r in results if r.requeue_after is not None), key=lambda r: r.requeue_after or 0.0, default=DONE)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The status to write, and the result if that succeeds."""
+
+    status: Object
+    result: Result = DONE

@@ -1,0 +1,57 @@
+"""Whether a frozen version can still answer anywhere: the condition Withdrawn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from linplane_api.conditions import Cause, Condition, ConditionType, Reason
+from linplane_api.resources import LinearModelSpec
+
+from .conditions import condition, holds
+from .objects import Object, generation_of, status_of
+from .replicas import Replica, loaded_by
+
+NOT_FROZEN = condition(ConditionType.WITHDRAWN, Cause(Reason.NOT_FROZEN, "the version is not frozen"))
+
+
+@dataclass(frozen=True)
+class Acknowledgements:
+    """What one server's replicas have confirmed: all that may still answer, each with its report.
+
+    `uid`, `sequence`: of the server's routing ConfigMap, empty and 0 without one. `holding`: the routes in it whose
+    documents have the weights of the version.
+    """
+
+    uid: str
+    sequence: int
+    holding: Sequence[str]
+    replicas: Sequence[Replica]
+
+
+def withdrawn(model: Object, spec: LinearModelSpec, servers: Sequence[Acknowledgements]) -> Condition:
+    """The condition of a version, given every server of its namespace. What was once confirmed stays so while the
+    version is frozen: no document takes it up, and no replica goes back behind what it has confirmed.
+    """
+    kind = ConditionType.WITHDRAWN
+    if not spec.frozen:
+        return NOT_FROZEN
+    if held := [route for server in servers for route in server.holding]:
+        return condition(kind, Cause(Reason.REPLICAS_BEHIND, f"route {held[0]} still has it in its document"))
+    if not was_withdrawn(model) and (problem := _unconfirmed(servers)):
+        return condition(kind, Cause(Reason.REPLICAS_BEHIND, problem))
+    return condition(kind, Cause(Reason.FROZEN, "frozen, and no replica can answer with it"))
+
+
+def was_withdrawn(model: Object) -> bool:
+    """The status says so of this very generation, in which nothing but `frozen` could have changed."""
+    conditions, kind = status_of(model).get("conditions") or (), ConditionType.WITHDRAWN
+    seen = [c.get("observedGeneration") for c in conditions if c.get("type") == kind]
+    return holds(status_of(model), kind) and seen == [generation_of(model)]
+
+
+def _unconfirmed(servers: Sequence[Acknowledgements]) -> str:
+    """Which replica has not confirmed all of its server's routing ConfigMap, empty if every one has."""
+    for server in servers:
+        confirmed = loaded_by(server.replicas, server.uid, server.sequence, terminating=True)
+        if confirmed.problem:
+            return confirmed.problem
+    return ""

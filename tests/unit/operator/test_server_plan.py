@@ -1,0 +1,107 @@
+"""What is in the way of a ModelServer, and what its plan does about it."""
+
+from typing import Any
+
+import pytest
+
+from linplane_api import names
+from linplane_api.conditions import Cause, Reason
+from linplane_api.document import RoutingMap
+from linplane_operator.compile.objects import Settings
+from linplane_operator.compile.outcome import COUNT_SECONDS, DONE, RETRY_SECONDS, Result
+from linplane_operator.compile.replicas import make_replicas
+from linplane_operator.compile.server_plan import Applied, ServerInputs, ServerPlan, plan_server, server_outcome
+from unit.operator.builders import NOW, Object, model_route, pod, report, told
+
+SERVER: Object = {
+    "apiVersion": names.API_VERSION,
+    "kind": "ModelServer",
+    "metadata": {"name": "gpu", "namespace": "default", "uid": "u1", "generation": 3},
+}
+REFUSED, OTHER = Cause(Reason.CHILD_REFUSED, "documents"), Cause(Reason.CHILD_REFUSED, "a child")
+UPDATING: Object = {
+    "metadata": {"name": "d", "generation": 2},
+    "spec": {"replicas": 1},
+    "status": {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1},
+}
+ROLLED_OUT: Object = {**UPDATING, "metadata": {"name": "d", "generation": 1}}
+
+
+def plan(written: Applied = Applied(), routes: Any = (), **spec: Any) -> ServerPlan:  # noqa: B008
+    """The plan of a server with one replica that has loaded everything."""
+    inputs = ServerInputs(
+        {**SERVER, "spec": spec},
+        {route["metadata"]["name"]: route for route in routes},
+        routing=RoutingMap("map", 5, {}),
+        written=written,
+        deployment=ROLLED_OUT,
+        pods=[pod()],
+        replicas=make_replicas([pod()], [report()]),
+        left=[],
+        now=NOW,
+    )
+    return plan_server(inputs, Settings())
+
+
+def ready(plan: ServerPlan, applied: Applied) -> tuple[str, str, str]:
+    """Reason and message of Ready, and after how long it is looked at again."""
+    outcome = server_outcome(plan, applied, "t1")
+    (found,) = (c for c in outcome.status["conditions"] if c["type"] == "Ready")
+    return found["reason"], found["message"], str(outcome.result.requeue_after)
+
+
+@pytest.mark.parametrize(
+    ("written", "applied", "spec", "reason", "message"),
+    [
+        (Applied(), Applied(), {}, Reason.READY, "no route names this server"),
+        (Applied(refused=REFUSED), Applied(), {}, Reason.CHILD_REFUSED, "documents"),
+        (Applied(), Applied(refused=OTHER), {}, Reason.CHILD_REFUSED, "a child"),
+        (Applied(refused=REFUSED), Applied(refused=OTHER), {}, Reason.CHILD_REFUSED, "documents"),
+        (Applied(refused=REFUSED), Applied(taken=("Service x",)), {}, Reason.NAME_TAKEN, "Service x exists and does"),
+        (Applied(), Applied(), {"replicas": "many"}, Reason.INVALID_SPEC, "spec.replicas"),
+        (Applied(refused=REFUSED), Applied(), {"replicas": "many"}, Reason.CHILD_REFUSED, "documents"),
+    ],
+)
+def test_the_cause_that_counts(written: Applied, applied: Applied, spec: Object, reason: Reason, message: str) -> None:
+    """Names first, all at once; then the documents, a spec that cannot be read, and the other children."""
+    found = ready(plan(written, **spec), applied)
+    assert found[0] == reason
+    assert message in found[1]
+    assert found[2] == str(None if reason is Reason.READY else RETRY_SECONDS)
+
+
+def test_a_spec_that_cannot_be_read_leaves_the_children_as_they_are() -> None:
+    kinds = [body["kind"] for body in plan().children]
+    assert kinds == ["ServiceAccount", "Role", "RoleBinding", "Service", "PodDisruptionBudget", "Deployment"]
+    assert plan(replicas="many").children == ()
+
+
+def test_ready_is_judged_by_the_deployment_that_was_just_applied() -> None:
+    """Pods of an earlier spec are not those of this one."""
+    assert ready(plan(), Applied(deployment=UPDATING))[0] == Reason.REPLICAS_BEHIND
+    assert ready(plan(), Applied(deployment=ROLLED_OUT))[0] == ready(plan(), Applied())[0] == Reason.READY
+
+
+def test_a_write_that_waits_is_tried_again_in_its_time() -> None:
+    written = Applied(result=Result(0.5))
+    assert server_outcome(plan(written), Applied(), "t1").result == Result(0.5)
+    assert server_outcome(plan(), Applied(), "t1").result == DONE
+
+
+@pytest.mark.parametrize(
+    ("converged", "summary", "recount"), [("True", "1/1", None), ("True", "2/2", "homes"), ("False", "2/2", None)]
+)
+def test_a_converged_route_that_counts_other_replicas_is_to_count_again(
+    converged: str, summary: str, recount: str | None
+) -> None:
+    conditions = [{"type": "Converged", "status": converged}]
+    route = {**model_route(), "status": {"conditions": conditions, "loadedSummary": summary}}
+    made = plan(routes=[route])
+    assert made.recount == recount
+    assert server_outcome(made, Applied(), "t1").result == (Result(COUNT_SECONDS) if recount else DONE)
+
+
+def test_the_status_is_settled() -> None:
+    body = {"status": server_outcome(plan(), Applied(), "t1").status}
+    assert told(body, "Available") == ("True", "ReplicasReady")
+    assert body["status"]["observedGeneration"] == 3

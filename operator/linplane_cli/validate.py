@@ -140,7 +140,8 @@ class _Checker:
                 continue
             verdict = read_source(spec, source.body, None)
             if verdict.file is None or verdict.missed:
-                self.findings.append(Finding(file, document.line_of("spec.weights"), "spec.weights", verdict.message))
+                message = verdict.cause.message
+                self.findings.append(Finding(file, document.line_of("spec.weights"), "spec.weights", message))
 
 
 def _is_artifact(text: str) -> bool:

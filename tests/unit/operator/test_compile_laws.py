@@ -54,7 +54,7 @@ def test_compiling_twice_changes_nothing(given_steps):
     """The document that is in force compiles to itself, and to the same verdict."""
     for _, document, there, spec, reason in history(given_steps):
         again = compile_document("homes", spec, there, document, 2)
-        assert (again.document, again.revision, again.reason) == (document, document.revision, reason)
+        assert (again.document, again.revision, again.cause.reason) == (document, document.revision, reason)
 
 
 @LAWS
@@ -153,4 +153,4 @@ def test_versions_that_are_not_named_do_not_matter(given_steps):
     for before, document, there, spec, reason in history(given_steps):
         named = {name: there[name] for name in named_versions(spec, before) if name in there}
         again = compile_document("homes", spec, named, before, 2)
-        assert (again.document, again.reason) == (document, reason)
+        assert (again.document, again.cause.reason) == (document, reason)

@@ -27,8 +27,13 @@ UPDATING: Object = {
 ROLLED_OUT: Object = {**UPDATING, "metadata": {"name": "d", "generation": 1}}
 
 
-def plan(written: Applied = Applied(), routes: Any = (), **spec: Any) -> ServerPlan:  # noqa: B008
-    """The plan of a server with one replica that has loaded everything."""
+def plan(
+    written: Applied = Applied(),  # noqa: B008
+    routes: Any = (),
+    sequence: int = 5,
+    **spec: Any,
+) -> ServerPlan:
+    """The plan of a server with one replica that has loaded `sequence`, and everything is 5."""
     inputs = ServerInputs(
         {**SERVER, "spec": spec},
         {route["metadata"]["name"]: route for route in routes},
@@ -36,7 +41,7 @@ def plan(written: Applied = Applied(), routes: Any = (), **spec: Any) -> ServerP
         written=written,
         deployment=ROLLED_OUT,
         pods=[pod()],
-        replicas=make_replicas([pod()], [report()]),
+        replicas=make_replicas([pod()], [report(sequence=sequence)]),
         left=[],
         now=NOW,
     )
@@ -99,6 +104,7 @@ def test_a_converged_route_that_counts_other_replicas_is_to_count_again(
     made = plan(routes=[route])
     assert made.recount == recount
     assert server_outcome(made, Applied(), "t1").result == (Result(COUNT_SECONDS) if recount else DONE)
+    assert plan(routes=[route], sequence=4).recount is None
 
 
 def test_the_status_is_settled() -> None:

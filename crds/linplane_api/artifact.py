@@ -1,8 +1,9 @@
 """A model that was trained or written by hand: one canonical JSON document with its own digest.
 
 The file is `{"artifact": {...}, "digest": "sha256:...", "trainedAt": "...", "facts": {...}}`; the digest is that of the
-canonical bytes (RFC 8785) of `artifact`, so date and facts are outside of it. By hand, `{"coefficients": {"area":
-12.3}, "intercept": 7}` is enough.
+canonical bytes (RFC 8785) of `artifact` as it is written, so date and facts are outside of it. Fields that a reader
+does not know are accepted and kept; an optional field that is unset is not written. By hand, `{"coefficients": {"area":
+12.3}, "intercept": 7}` is enough, and unknown fields are refused.
 """
 
 import math
@@ -12,8 +13,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from .canonical import FormatError, canonical_bytes, convert, digest_of, is_time, parse_json
-from .digests import stable_form
+from .canonical import FormatError, canonical_bytes, convert, digest_of, is_time, json_of, parse_json, supported
 from .facts import Facts
 from .names import MAX_FEATURE_NAME, MAX_FEATURES
 
@@ -28,7 +28,11 @@ class PredictionError(ArithmeticError):
     """The prediction is not a finite number."""
 
 
-class _Part(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+FORMATS = (1,)
+"""The formats of artifacts that this release reads."""
+
+
+class _Part(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     pass
 
 
@@ -103,18 +107,22 @@ class Artifact(_Part, frozen=True):
 
     @property
     def digest(self) -> str:
-        """`sha256:` of the canonical bytes."""
-        return digest_of(canonical_bytes(stable_form(self)))
+        """The digest of the artifact as this release writes it. One that was read has that of its own JSON: see
+        `ArtifactFile`.
+        """
+        return digest_of(canonical_bytes(json_of(self)))
 
     def to_file(self, trained_at: str | None, facts: Facts | None = None) -> bytes:
         """The canonical file. `trained_at` is RFC 3339, None for weights written by hand, and so are `facts`."""
-        body = {"artifact": stable_form(self), "digest": self.digest}
+        body = {"artifact": json_of(self), "digest": self.digest}
         body |= {"trainedAt": trained_at} if trained_at else {}
         return canonical_bytes(body | ({"facts": msgspec.to_builtins(facts)} if facts is not None else {}))
 
 
 class ArtifactFile(msgspec.Struct, frozen=True):
-    """A parsed artifact file. `facts` None: weights written by hand, or a trainer that did not write them yet."""
+    """A parsed artifact file. `digest` is that of the JSON that was read. `facts` None: weights written by hand, or a
+    trainer that did not write them yet.
+    """
 
     artifact: Artifact
     digest: str
@@ -192,7 +200,7 @@ def _rounded(value: float) -> float:
 
 def parse_artifact(data: bytes | str) -> ArtifactFile:
     """Reads an artifact file, or weights written by hand. Raises FormatError, which says where and what and echoes
-    no value.
+    no value; FormatNotSupportedError: of a format that this release does not read.
     """
     body = parse_json(data)
     if not isinstance(body, dict):
@@ -200,18 +208,27 @@ def parse_artifact(data: bytes | str) -> ArtifactFile:
     if "artifact" not in body:
         artifact = _by_hand(body)
         return ArtifactFile(artifact, artifact.digest, None)
-    unknown = sorted(set(body) - {"artifact", "digest", "trainedAt", "facts"})
-    if unknown:
-        raise FormatError("", "unknown fields beside artifact, digest, trainedAt and facts")
+    digest = digest_of(canonical_bytes(body["artifact"]))
+    if body.get("digest") == digest:  # else it is damaged, whatever its format seems to be
+        supported(body["artifact"], FORMATS, "artifact")
     artifact = convert(body["artifact"], Artifact, "artifact")
     trained_at = body.get("trainedAt")
     if trained_at is not None and not (isinstance(trained_at, str) and is_time(trained_at)):
         raise FormatError("trainedAt", "a date and time by RFC 3339 is needed")
-    digest = artifact.digest
     if body.get("digest") != digest:
         raise FormatError("digest", "is not that of the artifact")
     facts = convert(body["facts"], Facts, "facts") if "facts" in body else None
     return ArtifactFile(artifact, digest, trained_at, facts)
+
+
+def copied_file(data: str) -> bytes:
+    """The file for a copy of weights that a user gave, which `parse_artifact` accepts: as they were read, without a
+    date of training.
+    """
+    body = parse_json(data)
+    if "artifact" not in body:
+        return _by_hand(body).to_file(None)
+    return canonical_bytes({key: value for key, value in body.items() if key != "trainedAt"})
 
 
 _LIKE = 'write them like {"coefficients": {"area": 12.3, "rooms": -20}, "intercept": 150}'

@@ -4,7 +4,8 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Sequence
+import sys
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar
@@ -23,6 +24,10 @@ class FormatError(ValueError):
         super().__init__(f"{path}: {problem}" if path else problem)
         self.path = path
         self.problem = problem
+
+
+class FormatNotSupportedError(FormatError):
+    """A document of a format that this release does not read: a later release wrote it."""
 
 
 def canonical_bytes(value: object) -> bytes:
@@ -84,7 +89,9 @@ def parse_json(data: bytes | str) -> Any:
     """
     try:
         text = data.decode("utf-8") if isinstance(data, bytes) else data
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
+        return json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_integer
+        )
     except UnicodeDecodeError as error:
         raise FormatError("", f"not UTF-8 (byte {error.start})") from error
     except json.JSONDecodeError as error:
@@ -104,6 +111,12 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
+def _integer(text: str) -> int | float:
+    """A number past 2^53 is a double: RFC 8785 writes one below 1e21 without an exponent, as if it were an integer."""
+    value = int(text)
+    return value if abs(value) < _EXACT or abs(value) > sys.float_info.max else float(value)
+
+
 def _refuse_constant(name: str) -> None:
     raise FormatError("", f"{name} is not a number of JSON")
 
@@ -113,6 +126,33 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise FormatError("", "a number is out of range")
     return value
+
+
+def json_of(value: msgspec.Struct) -> dict[str, Any]:
+    """A document's struct as the JSON object to be written: its `format`, and no optional field that is unset (the
+    struct has `omit_defaults`).
+    """
+    return {**_lists(msgspec.to_builtins(value)), "format": value.format}  # type: ignore[attr-defined]
+
+
+def _lists(value: Any) -> Any:
+    """The same value with lists in place of tuples, so that it equals what is read from JSON."""
+    if isinstance(value, dict):
+        return {key: _lists(item) for key, item in value.items()}
+    return [_lists(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def supported(body: Any, formats: Collection[int], path: str) -> None:
+    """Raises FormatNotSupportedError if a document says that it is of a format beyond `formats`; whatever else is
+    wrong with it is seen by `convert`.
+    """
+    found = body.get("format") if isinstance(body, dict) else None
+    if isinstance(found, int) and not isinstance(found, bool) and found > max(formats):
+        raise FormatNotSupportedError(path, f"format {found} is not supported; this release reads {_listed(formats)}")
+
+
+def _listed(formats: Collection[int]) -> str:
+    return " and ".join(str(one) for one in sorted(formats))
 
 
 def convert(value: Any, target: type[T], path: str) -> T:

@@ -97,6 +97,13 @@ ROWS: tuple[Row, ...] = (
         "Upgrade the operator, or the CRDs, so that both are of one release.", STALLED, warns=True,
     ),
     Row(
+        Reason.FORMAT_NOT_SUPPORTED,
+        {**_false(TRAINED, VALIDATED, ACCEPTED, READY), SERVABLE: "Unknown", CONVERGED: "Unknown"},
+        "A later release wrote the document or artifact in a format that this operator does not read, or a ready "
+        "replica does not read the format that it writes. Traffic stays as it is.",
+        "Wait until the rollout is complete, or upgrade what the message names.", warns=True,
+    ),
+    Row(
         Reason.DELETING, _false(ACCEPTED, SERVABLE, CONVERGED, AVAILABLE, READY),
         "Its deletion has begun and waits for the finalizers that the message names.",
         "Wait, or fix the controller that sets them.",

@@ -55,6 +55,7 @@ class Reason(StrEnum):
     CONFIGMAP_NOT_FOUND = "ConfigMapNotFound"
     KEY_NOT_FOUND = "KeyNotFound"
     INVALID_ARTIFACT = "InvalidArtifact"
+    FORMAT_NOT_SUPPORTED = "FormatNotSupported"
     DIGEST_MISMATCH = "DigestMismatch"
     NAME_TAKEN = "NameTaken"
     CHILD_REFUSED = "ChildRefused"

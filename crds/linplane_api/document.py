@@ -1,8 +1,13 @@
 """The routing documents: what the operator writes into a ModelServer's routing ConfigMap and its servers answer by.
 
 The ConfigMap holds one key a route, `route.NAME`, and `sequence`. A key's value is an Entry: the document, its
-revision (the digest of the document's canonical bytes) and, outside of what is hashed, the sequence at which this
-revision came in. A document holds only what answering needs, and is the memory of what was last good.
+revision and, outside of what is hashed, the sequence at which this revision came in. A document holds only what
+answering needs, and is the memory of what was last good.
+
+Documents grow. The revision is that of the JSON as it is written (RFC 8785), not of the struct that a reader makes of
+it, so a reader accepts fields that it does not know, and a writer copies them from the document in force. A field that
+an older reader may ignore is optional, and is not written if it is unset; a field whose stale value could make an
+answer wrong raises the format, which the operator writes only if every ready replica reports that it reads it.
 """
 
 from collections.abc import Mapping
@@ -11,8 +16,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from .artifact import Check, Feature, verify_checks
-from .canonical import FormatError, canonical_bytes, convert, digest_of, parse_json
-from .digests import stable_form
+from .canonical import FormatError, canonical_bytes, convert, digest_of, json_of, parse_json, supported
 from .names import MAX_FEATURES, ROUTE_KEY_PREFIX, SEQUENCE_KEY
 from .split import WHOLE, Splitter
 
@@ -23,7 +27,13 @@ Label = Annotated[str, msgspec.Meta(min_length=1, max_length=63, pattern=r"^[a-z
 Features = Annotated[tuple[Feature, ...], msgspec.Meta(min_length=1, max_length=MAX_FEATURES)]
 
 
-class _Part(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+FORMAT = 1
+"""The format of the documents that this release writes."""
+FORMATS = (FORMAT,)
+"""The formats that this release reads."""
+
+
+class _Part(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     pass
 
 
@@ -129,42 +139,83 @@ class RouteDocument(_Part, frozen=True):
         current = [(self.current, rest)] if self.current else []
         return [(version, share) for version, share in (*current, *candidates) if share]
 
-    @property
-    def revision(self) -> str:
-        """The digest of the canonical bytes."""
-        return digest_of(canonical_bytes(stable_form(self)))
+    def versions_named(self) -> tuple[str, ...]:
+        """Every version that the route names: the current one, the candidates, the previous one; each once. One that
+        is frozen or gone is named too.
+        """
+        named = (self.current, *(candidate.version for candidate in self.split), self.previous)
+        return tuple(dict.fromkeys(version for version in named if version))
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """The value of one route's key."""
+    """The value of one route's key. `sequence` is 0 until it is placed in a routing ConfigMap. `raw` is the document's
+    JSON if it has more than this release writes; None if it has not.
+    """
 
     document: RouteDocument
     revision: str
-    sequence: int
+    sequence: int = 0
+    raw: dict[str, Any] | None = None
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The document's JSON, of which `revision` is the digest."""
+        return json_of(self.document) if self.raw is None else self.raw
 
     def to_bytes(self) -> bytes:
         """Canonical bytes; `parse_entry` gives the same entry back."""
-        body = {"document": stable_form(self.document), "revision": self.revision, "sequence": self.sequence}
-        return canonical_bytes(body)
+        return canonical_bytes({"document": self.body, "revision": self.revision, "sequence": self.sequence})
 
 
-def make_entry(document: RouteDocument, sequence: int) -> Entry:
-    """The entry of a document that comes in at `sequence`."""
-    return Entry(document, document.revision, sequence)
+def make_entry(document: RouteDocument, sequence: int = 0, before: Entry | None = None) -> Entry:
+    """The entry of a document. The fields of `before`, the entry in force, that this release does not know are copied
+    as long as what they belong to is the same: those of the document itself always, those of a version while its
+    digest is unchanged, those of any other part while that part is unchanged.
+    """
+    body = json_of(document)
+    raw = None
+    if before is not None and before.raw is not None:
+        body = raw = _with_unknown(body, json_of(before.document), before.raw)
+    return Entry(document, digest_of(canonical_bytes(body)), sequence, raw)
+
+
+def _with_unknown(new: dict[str, Any], known: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
+    """The document `new` with what `raw` has beyond `known`, which was read from it."""
+    result = new | _carried(RouteDocument, new, known, raw)
+    before, read = known["versions"], raw["versions"]
+    result["versions"] = {
+        name: version | _carried(ServedVersion, version, before[name], read[name])
+        if name in before and before[name]["digest"] == version["digest"]
+        else version
+        for name, version in new["versions"].items()
+    }
+    return result
+
+
+def _carried(
+    kind: type[msgspec.Struct], new: dict[str, Any], known: dict[str, Any], raw: dict[str, Any]
+) -> dict[str, Any]:
+    """The fields of `raw` that go on: unknown ones, and those whose known part is the same in `new`."""
+    ours = {field.encode_name for field in msgspec.structs.fields(kind)}
+    return {key: value for key, value in raw.items() if key not in ours or new.get(key) == known.get(key)}
 
 
 def parse_entry(data: bytes | str) -> Entry:
-    """Reads one route's key. Raises FormatError: damaged, of another format, or not of its revision; no value is
-    echoed.
+    """Reads one route's key; fields that are not known are kept. Raises FormatError: damaged, or not of its revision;
+    FormatNotSupportedError: of a format that this release does not read. No value is echoed.
     """
     body = parse_json(data)
-    if not isinstance(body, dict) or set(body) != {"document", "revision", "sequence"}:
-        raise FormatError("", "document, revision and sequence are needed, and nothing else")
-    document = convert(body["document"], RouteDocument, "document")
+    if not isinstance(body, dict) or not {"document", "revision", "sequence"} <= set(body):
+        raise FormatError("", "document, revision and sequence are needed")
+    raw = body["document"]
+    revision = digest_of(canonical_bytes(raw))
+    if body["revision"] == revision:  # else it is damaged, whatever its format seems to be
+        supported(raw, FORMATS, "document")
+    document = convert(raw, RouteDocument, "document")
     sequence = convert(body["sequence"], int, "sequence")
-    if body["revision"] != document.revision:
+    if body["revision"] != revision:
         raise FormatError("revision", "is not that of the document")
-    return Entry(document, document.revision, sequence)
+    return Entry(document, revision, sequence, None if raw == json_of(document) else raw)
 
 
 class RoutingMap(msgspec.Struct, frozen=True):

@@ -43,5 +43,6 @@ class Report(
     rejected_count: int = 0
     rejected: tuple[Rejected, ...] = ()
     formats: tuple[int, ...] = (1,)
+    """The formats of routing documents that the replica reads."""
     lacking: tuple[Lacking, ...] | msgspec.UnsetType = msgspec.UNSET
     """Those with the highest counts. Left out if there is none: an older CRD does not have it."""

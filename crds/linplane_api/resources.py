@@ -241,6 +241,10 @@ class ModelRouteSpec(Part, frozen=True):
     service: ServiceSettings | None = None
     server_name: ServerName = "default"
 
+    def versions_named(self) -> tuple[str, ...]:
+        """Every version that the spec names: the one to serve, then the candidates; each once."""
+        return tuple(dict.fromkeys((self.version, *(entry.version for entry in self.split))))
+
 
 class Share(Part, frozen=True):
     """A version and its share, as text of a percent: `90`, `0.25`."""

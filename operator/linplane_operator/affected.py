@@ -7,9 +7,6 @@ resync reconciles everything.
 """
 
 from collections.abc import Iterator
-from typing import Any
-
-import msgspec
 
 from linplane_api import names
 from linplane_api.kinds import (
@@ -27,6 +24,7 @@ from linplane_api.kinds import (
     Kind,
 )
 
+from .compile.formats import model_of
 from .compile.objects import Object, controller_uid, label_of, meta, name_of, server_of, spec_of, status_of, uid_of
 from .compile.replicas import is_serving
 from .compile.waiting import progress_of
@@ -174,21 +172,5 @@ def _routed(world: World, namespace: str, server: str, before: Object, after: Ob
     old, new = before.get("data") or {}, after.get("data") or {}
     for key in {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)} - {names.SEQUENCE_KEY}:
         yield MODEL_ROUTE.kind, namespace, key.removeprefix(names.ROUTE_KEY_PREFIX)
-        for model in {_model_in(text) for text in (old.get(key), new.get(key)) if text}:
+        for model in {model_of(text) for text in (old.get(key), new.get(key)) if text}:
             yield from _models(world, namespace, f"model={model}")
-
-
-class _Document(msgspec.Struct):
-    model: str
-
-
-class _Entry(msgspec.Struct):
-    document: _Document
-
-
-def _model_in(text: Any) -> str:
-    """The model of a route's entry, empty where it cannot be read."""
-    try:
-        return msgspec.json.decode(text, type=_Entry).document.model
-    except (msgspec.DecodeError, TypeError):
-        return ""

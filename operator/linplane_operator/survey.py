@@ -8,7 +8,7 @@ from functools import cached_property
 from linplane_api import names
 from linplane_api.canonical import FormatError
 from linplane_api.conditions import Cause, ConditionType
-from linplane_api.document import Entry, RouteDocument, RoutingMap, parse_entry, routing_map
+from linplane_api.document import Entry, RouteDocument, RoutingMap, routing_map
 from linplane_api.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
@@ -23,6 +23,7 @@ from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerS
 
 from .compile.adoption import is_orphan
 from .compile.conditions import holds
+from .compile.formats import Unread, read_entry
 from .compile.last_good import digests_of_status, document_of_status, has_served, proven, without_weights
 from .compile.model import ModelInputs, belongs
 from .compile.objects import (
@@ -53,11 +54,14 @@ from .world import Key, World, key_of
 
 @dataclass(frozen=True)
 class Routing:
-    """A routing ConfigMap as it was last seen, with its entries parsed; damaged ones are left out."""
+    """A routing ConfigMap as it was last seen, with its entries parsed; damaged ones are left out. `unread`: those of a
+    format that this operator does not read.
+    """
 
     body: Object
     state: RoutingMap
     entries: dict[str, Entry]
+    unread: dict[str, Unread]
 
     def serving(self, model: str, version: str) -> Sequence[str]:
         """The routes whose traffic a version takes part in."""
@@ -122,6 +126,7 @@ class Survey:
             has_server=has_server,
             routing=routing.state if routing else None,
             entry=entry,
+            unread=routing.unread.get(name) if routing else None,
             last_entry=self._last_good.of(route),
             compiled=compiled,
             waits_for=[self._world.get(LINEAR_MODEL, namespace, model) for model in waits_for],
@@ -287,6 +292,15 @@ class Survey:
             return last.document
         return self._stored_document(route) if route else None
 
+    def _known_entry(self, route: Object, entry: Entry | None) -> Entry | None:
+        """The entry from which fields of a later release are copied: the one in force, else the one seen last, else
+        that of a ConfigMap that has lost its owner.
+        """
+        if not route or entry:
+            return entry
+        orphan = self.orphan(key_of(route)[0], server_of(route))
+        return self._last_good.of(route) or (orphan.entries.get(name_of(route)) if orphan else None)
+
     def compile(self, namespace: str, name: str, spec: ModelRouteSpec, entry: Entry | None) -> Compiled:
         """The document that a route should have, given the entry in force and what was last good.
 
@@ -294,18 +308,18 @@ class Survey:
         compiled from: equal objects are nearly always the very same ones, which is seen at once.
         """
         route = self._world.get(MODEL_ROUTE, namespace, name) or {}
-        before = self.last_document(route, entry)
+        before, last = self.last_document(route, entry), self._known_entry(route, entry)
         served = (before is None or before.current is None) and has_served(route)
         server = self._world.get(MODEL_SERVER, namespace, spec.server_name) or {}
         named = sorted(named_versions(spec, before))
         models = [self._world.get(LINEAR_MODEL, namespace, names.model_object_name(spec.model, v)) for v in named]
         artifacts = [self._artifacts(namespace, model) if model else None for model in models]
-        inputs = (spec, before, served, spec_of(server), models, artifacts)
+        inputs = (spec, before, last, served, spec_of(server), models, artifacts)
         known = self._compiled.get((namespace, name))
         if known is None or known[0] != inputs:
             replicas = self.wanted_replicas(namespace, spec.server_name)
             versions = self.versions(namespace, spec.model, named)
-            compiled = compile_document(name, spec, versions, before, replicas, served=served)
+            compiled = compile_document(name, spec, versions, before, replicas, served=served, known=last)
             known = self._compiled[namespace, name] = (inputs, compiled)
         return known[1]
 
@@ -346,13 +360,21 @@ class Survey:
         if routing is None:
             return Acknowledgements("", 0, (), replicas)
         holding = routing.holding(spec.model, spec.version)
-        return Acknowledgements(routing.state.uid, routing.state.sequence, holding, replicas)
+        unread = {name: one for name, one in routing.unread.items() if one.model in ("", spec.model)}
+        return Acknowledgements(routing.state.uid, routing.state.sequence, holding, replicas, unread)
 
     def _serving_in(self, namespace: str, spec: LinearModelSpec) -> list[str]:
         """The routes whose traffic a version takes part in."""
         servers = [name_of(server) for server in self._world.all(MODEL_SERVER, namespace)]
-        routings = filter(None, (self.routing(namespace, server) for server in servers))
-        return sorted(name for routing in routings for name in routing.serving(spec.model, spec.version))
+        routings = [r for server in servers if (r := self.routing(namespace, server))]
+        serving = {name for routing in routings for name in routing.serving(spec.model, spec.version)}
+        unread = (name for routing in routings for name, one in routing.unread.items() if one.model == spec.model)
+        return sorted(serving | {name for name in unread if self._had_traffic(namespace, name, spec.version)})
+
+    def _had_traffic(self, namespace: str, route: str, version: str) -> bool:
+        """The route's status says that the version has a share: it was written with the document in force."""
+        traffic = status_of(self._world.get(MODEL_ROUTE, namespace, route) or {}).get("traffic") or ()
+        return any(share.get("version") == version for share in traffic)
 
 
 def _replicas(server: Object) -> int:
@@ -366,21 +388,17 @@ def _replicas(server: Object) -> int:
 def _read_routing(body: Object, known: Routing | None) -> Routing:
     data = body.get("data") or {}
     entries: dict[str, Entry] = {}
+    unread: dict[str, Unread] = {}
     routes = routing_map(uid_of(body), {**data, names.SEQUENCE_KEY: "0"}).routes
     for name, text in routes.items():
         if known and known.state.routes.get(name) == text and name in known.entries:
             entries[name] = known.entries[name]
-        elif entry := _entry(text):
-            entries[name] = entry
+        elif isinstance(found := read_entry(text), Entry):
+            entries[name] = found
+        elif found:
+            unread[name] = found
     try:
         state = routing_map(uid_of(body), data)
     except FormatError:  # somebody's edit of the sequence: one that no entry is above
         state = RoutingMap(uid_of(body), max((e.sequence for e in entries.values()), default=0), routes)
-    return Routing(body, state, entries)
-
-
-def _entry(text: str) -> Entry | None:
-    try:
-        return parse_entry(text)
-    except FormatError:
-        return None
+    return Routing(body, state, entries, unread)

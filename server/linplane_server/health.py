@@ -4,8 +4,11 @@ from .registry import Registry
 
 
 class Health:
-    """Ready: a configuration was read, and the process is not on its way out. One without any route is one too: such a
-    server answers 404, and is ready for its first route.
+    """Readiness: a configuration was read, with every format in it, and the process is not draining. An empty
+    configuration counts: such a server answers 404, and is ready for its first route.
+
+    A server of an earlier release that joins while documents of a later format are in force stays unready, so its
+    rollout stops at the first pod. One that was ready stays ready: its other routes must not lose it.
     """
 
     def __init__(self, registry: Registry) -> None:
@@ -18,9 +21,12 @@ class Health:
         await self._registry.loaded.wait()
 
     def unready(self) -> str | None:
-        """Why not; None where ready."""
+        """Why not; None if ready."""
         if self.draining:
             return "draining"
         if self._registry.loaded_at is None:
             return "no configuration was read yet"
+        if not self._registry.joined:
+            first = min(self._registry.snapshot.unread)
+            return f"route {first}: {self._registry.snapshot.rejected[first]}"
         return None

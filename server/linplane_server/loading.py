@@ -1,7 +1,7 @@
 """What a new routing map means for what is loaded: pure. Each route stands by itself.
 
-Only a key whose text changed is parsed again. A key that is damaged keeps the route's last good entry and is listed
-with the reason; a key that is gone takes the route away.
+Only a key whose text changed is parsed again. A key that is damaged, or of a format that this release does not read,
+keeps the route's last good entry and is listed with the reason; a key that is gone takes the route away.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from linplane_api.canonical import FormatError
-from linplane_api.document import Entry, RoutingMap, parse_entry
+from linplane_api.canonical import FormatError, FormatNotSupportedError
+from linplane_api.document import FORMATS, Entry, RoutingMap, parse_entry
 from linplane_api.report import MAX_LISTED, Lacking, Rejected, Report
 
 from .counters import Counters
@@ -22,20 +22,23 @@ MAX_REASON = 256
 @dataclass(frozen=True)
 class Loaded:
     """What was made of the last routing map: its keys' texts, good or not, the compiled routes with the texts that they
-    were compiled from, and the rejected ones with their reasons.
+    were compiled from, and the rejected ones with their reasons. `unread`: the rejected ones of a format that this
+    release does not read and that were never served.
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
     routes: Mapping[str, Route] = field(default_factory=dict)
     rejected: Mapping[str, str] = field(default_factory=dict)
     good: Mapping[str, str] = field(default_factory=dict)
+    unread: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Damaged:
-    """Why a key was refused; names no value."""
+    """Why a key was refused; names no value. `newer`: its format is one that this release does not read."""
 
     reason: str
+    newer: bool = False
 
 
 def changed(loaded: Loaded, routing: RoutingMap) -> list[str]:
@@ -51,7 +54,7 @@ def load_route(name: str, text: str, counters: Counters) -> Route | Damaged:
             return Damaged("document.route: is not the name of the key")
         return Route(entry, counters)
     except FormatError as error:
-        return Damaged(str(error)[:MAX_REASON])
+        return Damaged(str(error)[:MAX_REASON], isinstance(error, FormatNotSupportedError))
     except Exception as error:
         return Damaged(f"cannot be read: {type(error).__name__}")
 
@@ -67,12 +70,14 @@ def advance(loaded: Loaded, routing: RoutingMap, parsed: Mapping[str, Route | Da
         if name in routing.routes and name not in good
     }
     texts = {name: routing.routes[name] if name in good else loaded.good[name] for name in routes}
-    return Loaded(routing.routes, routes, rejected, texts)
+    newer = {name for name, result in parsed.items() if isinstance(result, Damaged) and result.newer}
+    unread = (newer | (loaded.unread - parsed.keys())) & (rejected.keys() - routes.keys())
+    return Loaded(routing.routes, routes, rejected, texts, frozenset(unread))
 
 
 def snapshot_of(loaded: Loaded, routing: RoutingMap) -> Snapshot:
     """The state that requests are answered by."""
-    return Snapshot(routing.uid, routing.sequence, loaded.routes, loaded.rejected)
+    return Snapshot(routing.uid, routing.sequence, loaded.routes, loaded.rejected, loaded.unread)
 
 
 def report_of(
@@ -89,5 +94,6 @@ def report_of(
         routes=len(snapshot.routes),
         rejected_count=len(rejected),
         rejected=rejected[:MAX_LISTED],
+        formats=FORMATS,
         lacking=tuple(lacking) or msgspec.UNSET,
     )

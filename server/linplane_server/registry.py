@@ -127,8 +127,7 @@ class Route:
 
 
 def _named(document: RouteDocument) -> dict[str, tuple[str, ...]]:
-    first = (document.current, *(candidate.version for candidate in document.split), document.previous)
-    order = dict.fromkeys((*filter(None, first), *document.named))
+    order = dict.fromkeys((*document.versions_named(), *document.named))
     return {version: document.named[version] for version in order if version in document.named}
 
 
@@ -147,10 +146,20 @@ def route_bucket(route: str, limit: RateLimit | None) -> Bucket | None:
 class Snapshot:
     """What is served now. `uid` and `sequence` are those of the routing map that was last taken up."""
 
-    __slots__ = ("rejected", "routes", "sequence", "single", "uid")
+    __slots__ = ("rejected", "routes", "sequence", "single", "uid", "unread")
 
-    def __init__(self, uid: str, sequence: int, routes: Mapping[str, Route], rejected: Mapping[str, str]) -> None:
-        """`rejected` gives the reason of each route whose newest document was refused."""
+    def __init__(
+        self,
+        uid: str,
+        sequence: int,
+        routes: Mapping[str, Route],
+        rejected: Mapping[str, str],
+        unread: frozenset[str] = frozenset(),
+    ) -> None:
+        """`rejected` gives the reason of each route whose newest document was refused; `unread` names those that are
+        not served at all, because of a format that this release does not read.
+        """
+        self.unread = unread
         self.uid = uid
         self.sequence = sequence
         self.routes = MappingProxyType(dict(routes))
@@ -171,6 +180,8 @@ class Registry:
         self.loaded_at: float | None = None
         """Unix time, in seconds, of the last take-up; None before the first."""
         self.swaps = 0
+        self.joined = False
+        """A snapshot without unread routes was taken up since the process started."""
 
     def features(self, route: str, version: str) -> tuple[str, ...]:
         """What a version of a route needs; empty if the route is not loaded, or does not name it."""
@@ -182,4 +193,5 @@ class Registry:
         self.snapshot = snapshot
         self.loaded_at = now
         self.swaps += 1
+        self.joined = self.joined or not snapshot.unread
         self.loaded.set()

@@ -40,7 +40,7 @@ def _fitting(features: int, names: Sequence[str]) -> int:
     for number in range(MOST):
         name = f"penguin-mass-{number:04}"
         compiled = compile_document(name, spec, versions, None, replicas=2)
-        wanted[name] = Wanted(compiled.document, compiled.revision, "")
+        wanted[name] = Wanted(compiled.entry, "")
     return len(compile_map(None, {}, wanted)[0].routes)
 
 

@@ -30,7 +30,7 @@ from .training import (
     make_task,
     result_name,
 )
-from .versions import Belongings, Verdict, artifact_name, check, find_key, judge, not_trained, read_source
+from .versions import Belongings, Verdict, artifact_name, check, find_key, judge, not_trained, read_source, source_copy
 from .withdrawal import NOT_FROZEN, Acknowledgements, withdrawn
 
 
@@ -174,7 +174,7 @@ def _from_weights(model: Object, spec: LinearModelSpec, around: Belongings) -> M
         return ModelPlan(verdict, _trained(spec, verdict))
     name = artifact_name(model, spec, verdict.file.digest)
     body = child(CONFIG_MAP, name, model, "artifact", artifact_labels(spec))
-    copy = verdict.file.artifact.to_file(None, verdict.file.facts)
+    copy = source_copy(spec, around.source)
     body |= {"immutable": True, "data": {names.ARTIFACT_KEY: copy.decode()}}
     named = replace(verdict, name=name)
     return ModelPlan(named, _trained(spec, named), create=(body,))

@@ -38,6 +38,8 @@ def route_conditions(
     """
     asked = condition(ConditionType.ACCEPTED, accepted)
     converged = _converged(entry, current, replicas)
+    if servable.reason is Reason.FORMAT_NOT_SUPPORTED:  # of the document in force: nothing of it is known
+        converged = condition(ConditionType.CONVERGED, Cause(servable.reason, servable.message))
     missing = next((c for c in (asked, servable, converged) if c.status != "True"), None)
     if missing:
         return asked, servable, converged, condition(ConditionType.READY, missing.cause)

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from linplane_api.condition_table import Progress
-from linplane_api.conditions import Cause, Condition, Reason
+from linplane_api.conditions import Cause, Condition, ConditionType, Reason
 from linplane_api.document import Entry, RoutingMap
 from linplane_api.resources import ModelRouteSpec, plain
 
 from .access import make_route_service
 from .adoption import taken_text
-from .conditions import settle
+from .conditions import condition, settle
+from .formats import Unread, unsupported
 from .lacking import Lack, lacking_of, with_lacking
 from .objects import Object, Settings, generation_of, name_of, status_of
 from .outcome import DONE, RETRY_SECONDS, Outcome, Result
@@ -27,7 +28,8 @@ NOBODY = Acknowledged(0, 0, "")
 class RouteInputs:
     """All that decides about one ModelRoute.
 
-    `routing`, `entry`: the routing ConfigMap of its server, and what it has for this route. `last_entry`: the entry
+    `routing`, `entry`: the routing ConfigMap of its server, and what it has for this route. `unread`: that is of a
+    format that this operator does not read. `last_entry`: the entry
     that this process saw last. `waits_for`: the LinearModels that `compiled` waits for. `taken`: the object that has
     the ConfigMap's name and is not the server's (`ConfigMap x`), or empty. `refused`: why the last write of the
     ConfigMap was refused.
@@ -38,6 +40,7 @@ class RouteInputs:
     has_server: bool
     routing: RoutingMap | None
     entry: Entry | None
+    unread: Unread | None
     last_entry: Entry | None
     compiled: Compiled
     waits_for: Sequence[Object | None]
@@ -85,26 +88,32 @@ def plan_route(inputs: RouteInputs, settings: Settings) -> RoutePlan:
     return RoutePlan(
         inputs,
         accepted=Cause(Reason.NAME_TAKEN, taken) if taken else _accepted(inputs),
-        servable=servable_of(shown.document) if shown else servable_without_document(route, None, missing),
+        servable=_servable(inputs, shown),
         service=make_route_service(route, spec.service),
         only_check=bool(taken),
         entry=entry,
-        is_current=entry is not None and entry.revision == compiled.revision,
+        is_current=entry is not None and entry.revision == compiled.entry.revision,
         shown=shown,
         acknowledged=acknowledged,
         lacking=lacking,
     )
 
 
+def _servable(inputs: RouteInputs, shown: Entry | None) -> Condition:
+    if inputs.unread:
+        return condition(ConditionType.SERVABLE, Cause(Reason.FORMAT_NOT_SUPPORTED, inputs.unread.problem))
+    return (
+        servable_of(shown.document) if shown else servable_without_document(inputs.route, None, inputs.compiled.missing)
+    )
+
+
 def _accepted(inputs: RouteInputs) -> Cause:
     """Whether the spec is in effect, or why it is not."""
     entry, compiled = inputs.entry, inputs.compiled
-    if entry and entry.revision == compiled.revision:
+    if entry and entry.revision == compiled.entry.revision:
         return compiled.cause
-    if inputs.routing and not has_room(inputs.routing, name_of(inputs.route), compiled.document):
-        return Cause(Reason.ROUTING_FULL, FULL)
-    if inputs.refused:
-        return inputs.refused
+    if blocked := _blocked(inputs):
+        return blocked
     if compiled.missing and entry is None:
         lost = " and ".join(compiled.missing)
         text = f"version {lost} served last and cannot be served now; the servers go on with what they hold"
@@ -112,6 +121,15 @@ def _accepted(inputs: RouteInputs) -> Cause:
     if compiled.cause.reason is Reason.ACCEPTED:
         return Cause(Reason.ACCEPTED, "accepted; waiting for the servers")
     return compiled.cause
+
+
+def _blocked(inputs: RouteInputs) -> Cause | None:
+    """Why the document cannot be written, None if it can."""
+    if problem := inputs.unread.problem if inputs.unread else unsupported(inputs.replicas):
+        return Cause(Reason.FORMAT_NOT_SUPPORTED, problem)
+    if inputs.routing and not has_room(inputs.routing, name_of(inputs.route), inputs.compiled.entry):
+        return Cause(Reason.ROUTING_FULL, FULL)
+    return inputs.refused
 
 
 def route_outcome(plan: RoutePlan, problem: Cause | None, now: str) -> Outcome:

@@ -4,6 +4,8 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from linplane_api.conditions import Cause, Reason
 from linplane_api.document import (
     Candidate,
@@ -28,13 +30,12 @@ MAX_SEQUENCE = 2**52  # canonical JSON has none past 2**53; one above this is an
 
 @dataclass(frozen=True)
 class Compiled:
-    """A route's document with its revision, and whether it is what the spec asks for: the cause is ACCEPTED if it is.
+    """A route's entry, without its sequence, and whether it is what the spec asks for: the cause is ACCEPTED if it is.
     `missing`: the versions that had traffic before and whose weights are not known now. `waits_for`: the versions
     that the cause is about.
     """
 
-    document: RouteDocument
-    revision: str
+    entry: Entry
     cause: Cause
     missing: tuple[str, ...] = ()
     waits_for: tuple[str, ...] = ()
@@ -42,8 +43,7 @@ class Compiled:
 
 def named_versions(spec: ModelRouteSpec, before: RouteDocument | None) -> set[str]:
     """All versions that `compile_document` asks about: those of the spec, and those of the document in force."""
-    known = (before.current, before.previous, *(candidate.version for candidate in before.split)) if before else ()
-    return {spec.version, *(entry.version for entry in spec.split), *filter(None, known)}
+    return {*spec.versions_named(), *(before.versions_named() if before else ())}
 
 
 def compile_document(  # noqa: PLR0913 - all that a document is made from
@@ -54,16 +54,18 @@ def compile_document(  # noqa: PLR0913 - all that a document is made from
     replicas: int,
     *,
     served: bool = False,
+    known: Entry | None = None,
 ) -> Compiled:
     """The document of a route. `before` is the one in force, or the last that is known: the memory of what was last
-    good. `served`: the route has served, also if `before` is None. Compiling twice changes nothing.
+    good. `served`: the route has served, also if `before` is None. `known` is the entry that `before` is of, if there
+    is one: fields of a later release are copied from it. Compiling twice changes nothing.
 
     A current version that cannot serve is not switched to: version and split stay, together, as they were. A
     candidate that cannot serve keeps its slot and has no weights, so that the current version answers for it.
     Weights of a version that vanished, or is not Ready any more, stay; those of a frozen one never do.
     """
     if before and before.model != spec.model:
-        before = None  # of an earlier route that had this name
+        before = known = None  # of an earlier route that had this name
     problem = _problem(spec.version, versions)
     current: str | None
     split: tuple[Candidate, ...]
@@ -93,7 +95,8 @@ def compile_document(  # noqa: PLR0913 - all that a document is made from
     )
     missing = missing_versions(document, versions, before)
     waits_for = _waits_for(spec, versions)
-    return Compiled(document, document.revision, _judged(document, spec, versions), missing, waits_for)
+    entry = make_entry(document, before=known)
+    return Compiled(entry, _judged(document, spec, versions), missing, waits_for)
 
 
 def _problem(version: str, versions: Mapping[str, Version]) -> Cause | None:
@@ -213,12 +216,11 @@ def _waits_for(spec: ModelRouteSpec, versions: Mapping[str, Version]) -> tuple[s
 
 @dataclass(frozen=True)
 class Wanted:
-    """One route's document, and since when the route is there: where there is no room, the older ones come first.
-    `missing`: weights that the route served are not known now.
+    """One route's entry, whatever its sequence, and since when the route is there: if there is no room, the older ones
+    come first. `missing`: weights that the route served are not known now.
     """
 
-    document: RouteDocument
-    revision: str
+    entry: Entry
     created: str
     missing: bool = False
 
@@ -242,11 +244,11 @@ def compile_map(
     sequence = max(last, floor, *(e.sequence for e in entries.values() if e.sequence < MAX_SEQUENCE)) + 1
     routes = {name: text for name, text in before.routes.items() if name in wanted or name in kept} if before else {}
     texts = {
-        name: make_entry(want.document, sequence).to_bytes().decode()
+        name: placed(want.entry, sequence)
         for name, want in wanted.items()
         if name not in routes
         or name not in entries
-        or entries[name].revision != want.revision
+        or entries[name].revision != want.entry.revision
         or entries[name].sequence > last
     }
     full: set[str] = set()
@@ -267,10 +269,15 @@ def compile_map(
     return RoutingMap(before.uid if before else "", sequence, routes), frozenset(full)
 
 
-def has_room(state: RoutingMap, name: str, document: RouteDocument) -> bool:
-    """A document could come into the routing ConfigMap as it is now."""
+def placed(entry: Entry, sequence: int) -> str:
+    """The value of a route's key if the entry comes in at `sequence`."""
+    return msgspec.structs.replace(entry, sequence=sequence).to_bytes().decode()
+
+
+def has_room(state: RoutingMap, name: str, entry: Entry) -> bool:
+    """An entry could come into the routing ConfigMap as it is now."""
     others = sum(entry_size(other, text) for other, text in state.routes.items() if other != name)
-    text = make_entry(document, state.sequence + 1).to_bytes().decode()
+    text = placed(entry, state.sequence + 1)
     grows = entry_size(name, text) > entry_size(name, state.routes.get(name, ""))
     return not grows or others + entry_size(name, text) <= ROOM
 

@@ -3,13 +3,12 @@ condition.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
 from linplane_api import names
-from linplane_api.artifact import Artifact, ArtifactFile, parse_artifact
-from linplane_api.canonical import FormatError
+from linplane_api.artifact import Artifact, ArtifactFile, copied_file, parse_artifact
+from linplane_api.canonical import FormatError, FormatNotSupportedError
 from linplane_api.conditions import Cause, Reason
 from linplane_api.resources import Acceptance, ConfigMapKeyRef, LinearModelSpec, decimal
 from linplane_api.task import missed_gates
@@ -70,9 +69,13 @@ def _made_by(model: Object, spec: LinearModelSpec, sealed: Sequence[Object]) -> 
         name = result_name(model, spec)
         return next((a for a in sealed if name_of(a) == name), None)
     for one in sealed:
-        with suppress(FormatError):
+        try:
             if name_of(one) == artifact_name(model, spec, _parse(_data(one)[names.ARTIFACT_KEY]).digest):
                 return one
+        except FormatNotSupportedError:  # a later release's digest is not known: `check` says so
+            return one
+        except FormatError:
+            continue
     return None
 
 
@@ -120,6 +123,8 @@ def check(text: str, spec: LinearModelSpec, digest: str | None, name: str) -> Ve
     """The verdict on an artifact's text: readable, of the digest that is pinned or known, past its gates."""
     try:
         file = _parse(text)
+    except FormatNotSupportedError as error:
+        return Verdict(None, Cause(Reason.FORMAT_NOT_SUPPORTED, f"{name}: {error}"))
     except FormatError as error:
         return Verdict(None, Cause(Reason.INVALID_ARTIFACT, f"{name}: {error}"))
     pinned = spec.weights.digest if spec.weights else None
@@ -143,6 +148,12 @@ def read_source(spec: LinearModelSpec, source: Object | None, digest: str | None
     if absent := find_key(ref, source):
         return Verdict(None, absent)
     return check(_data(source or {})[ref.key], spec, digest, f"ConfigMap {ref.name} key {ref.key}")
+
+
+def source_copy(spec: LinearModelSpec, source: Object | None) -> bytes:
+    """The file of the copy of weights that `read_source` found valid."""
+    assert spec.weights is not None
+    return copied_file(_data(source or {})[spec.weights.config_map_key_ref.key])
 
 
 def find_key(ref: ConfigMapKeyRef, source: Object | None) -> Cause | None:

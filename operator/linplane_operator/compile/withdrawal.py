@@ -1,12 +1,13 @@
 """Whether a frozen version can still answer anywhere: the condition Withdrawn."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from linplane_api.conditions import Cause, Condition, ConditionType, Reason
 from linplane_api.resources import LinearModelSpec
 
 from .conditions import condition, holds
+from .formats import Unread
 from .objects import Object, generation_of, status_of
 from .replicas import Replica, loaded_by
 
@@ -18,13 +19,14 @@ class Acknowledgements:
     """What one server's replicas have confirmed: all that may still answer, each with its report.
 
     `uid`, `sequence`: of the server's routing ConfigMap, empty and 0 without one. `holding`: the routes in it whose
-    documents have the weights of the version.
+    documents have the weights of the version. `unread`: the routes in it that may, for their format cannot be read.
     """
 
     uid: str
     sequence: int
     holding: Sequence[str]
     replicas: Sequence[Replica]
+    unread: Mapping[str, Unread] = field(default_factory=dict)
 
 
 def withdrawn(model: Object, spec: LinearModelSpec, servers: Sequence[Acknowledgements]) -> Condition:
@@ -49,8 +51,12 @@ def was_withdrawn(model: Object) -> bool:
 
 
 def _unconfirmed(servers: Sequence[Acknowledgements]) -> str:
-    """Which replica has not confirmed all of its server's routing ConfigMap, empty if every one has."""
+    """Which document cannot be read, or which replica has not confirmed all of its server's routing ConfigMap; empty if
+    there is none.
+    """
     for server in servers:
+        for route, unread in server.unread.items():
+            return f"route {route}: {unread.problem}"
         confirmed = loaded_by(server.replicas, server.uid, server.sequence, terminating=True)
         if confirmed.problem:
             return confirmed.problem

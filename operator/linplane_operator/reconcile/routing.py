@@ -6,11 +6,12 @@ from datetime import datetime
 
 from linplane_api import names
 from linplane_api.conditions import Cause
-from linplane_api.document import Entry, RouteDocument, RoutingMap
+from linplane_api.document import Entry, RoutingMap
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, Kind
 
 from ..affected import WorkKey
 from ..cluster import ConflictError, NameTakenError, RefusedError
+from ..compile.formats import held_back, unsupported
 from ..compile.objects import Object, controller_uid, generation_of, is_deleting, meta, name_of, server_of, uid_of
 from ..compile.outcome import DONE, Result, earliest
 from ..compile.routing import Wanted, compile_map
@@ -82,22 +83,29 @@ class RoutingWriter:
         routing = self._tools.survey.routing(namespace, name)
         orphan = None if routing else self._tools.survey.orphan(namespace, name)
         before, entries = (routing.state, routing.entries) if routing else (None, {})
-        if orphan:  # adopted: its sequence goes on, and each document comes in again
-            before = RoutingMap(orphan.state.uid, orphan.state.sequence, {})
+        known = routing or orphan
+        unread = {route: known.state.routes[route] for route in known.unread} if known else {}
+        if orphan:  # adopted: its sequence goes on, and each document that can be read comes in again
+            before = RoutingMap(orphan.state.uid, orphan.state.sequence, unread)
         wanted = self._wanted(namespace, routes, entries)
         kept = await self._kept(namespace, name, routing, wanted)
+        replicas = self._tools.survey.replicas(namespace, name)
+        if known is None and unsupported(replicas):
+            return DONE  # the servers go on with what they hold; a report that changes comes back here
+        stay = held_back(wanted, entries, known.unread if known else {}, replicas)
+        wanted = {route: want for route, want in wanted.items() if route not in stay}
+        kept |= stay
         held, until_grace = self._hold((namespace, name), wanted, entries)
         if held and routing is None and not self._tools.survey.taken(namespace, name):
             return until_grace
         wanted = {route: want for route, want in wanted.items() if route not in held}
         kept |= held
         # nobody may have confirmed the next sequence already, whatever was done to the ConfigMap
-        reports = [replica.report for replica in self._tools.survey.replicas(namespace, name) if replica.report]
+        reports = [replica.report for replica in replicas if replica.report]
         floor = max((r.sequence for r in reports if before and r.config_map_uid == before.uid), default=0)
         data = compile_map(before, entries, wanted, kept=kept, floor=floor)[0].to_data()
         if routing and data == routing.body.get("data"):
             return until_grace
-        known = routing or orphan
         if known and known.body.get("immutable"):  # it is left to people to delete it
             raise RefusedError(f"ConfigMap {name_of(known.body)} {IMMUTABLE}")
         changed = _changed(wanted, entries)
@@ -106,7 +114,7 @@ class RoutingWriter:
         if wait > 0:
             return earliest(Result(wait), until_grace)
         if routing:
-            cause = repr((sorted(data), [wanted[route].revision for route in changed], made_of))
+            cause = repr((sorted(data), [wanted[route].entry.revision for route in changed], made_of))
             await self._tools.cluster.replace({**routing.body, "data": data}, routing.body, cause)
         elif orphan:
             await self._adopt(orphan, server, routes, data)
@@ -163,7 +171,7 @@ class RoutingWriter:
             except ValueError:  # told by its own reconcile; it must not keep the others from theirs
                 continue
             created = str(meta(route).get("creationTimestamp", ""))
-            wanted[name] = Wanted(compiled.document, compiled.revision, created, bool(compiled.missing))
+            wanted[name] = Wanted(compiled.entry, created, bool(compiled.missing))
         return wanted
 
     async def _kept(self, namespace: str, server: str, routing: Routing | None, wanted: dict[str, Wanted]) -> set[str]:
@@ -181,8 +189,8 @@ class RoutingWriter:
         """The editions of what changed documents are made of. Raises ConflictError where a view is behind one: it would
         take back what another operator, or the one before this, has brought about and confirmed.
         """
-        documents = [wanted[n].document for n in changed]
-        inputs = {(LINEAR_MODEL, names.model_object_name(d.model, v)) for d in documents for v in _named(d)}
+        documents = [wanted[n].entry.document for n in changed]
+        inputs = {(LINEAR_MODEL, names.model_object_name(d.model, v)) for d in documents for v in d.versions_named()}
         if len(changed) <= CONFIRMED:  # more: a start, or a new release, and each route's own
             inputs |= {(MODEL_ROUTE, n) for n in changed}
         seen = {(kind, n): self._tools.world.get(kind, namespace, n) for kind, n in sorted(inputs, key=str)}
@@ -205,13 +213,9 @@ class RoutingWriter:
 
 def _changed(wanted: dict[str, Wanted], entries: dict[str, Entry]) -> list[str]:
     """The routes whose documents are not in force as they should be."""
-    return [name for name, want in wanted.items() if name not in entries or entries[name].revision != want.revision]
-
-
-def _named(document: RouteDocument) -> set[str]:
-    """The versions it goes by: also one that it leaves out, for being frozen or gone."""
-    given = (document.current, document.previous, *(candidate.version for candidate in document.split))
-    return {version for version in given if version}
+    return [
+        name for name, want in wanted.items() if name not in entries or entries[name].revision != want.entry.revision
+    ]
 
 
 def _parts(items: list[tuple[Kind, str]], size: int) -> Iterator[list[tuple[Kind, str]]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from integration.local.running import Local, route, synthetic, weights
+from linplane_api.canonical import canonical_bytes, digest_of
 from support import eventually
 
 
@@ -145,3 +146,59 @@ def test_a_loop_that_is_killed_leaves_no_process_behind(trained: Local) -> None:
     trained.start()
     eventually(lambda: trained.children("linplane_trainer"))
     assert trained.answers_with("rent", "v1")
+
+
+ROUTING = "linplane-routing-default"
+
+
+def _edited(local: Local, name: str, **fields: object) -> str:
+    """The state folder as a later release left it: a document with other fields; the entry's text."""
+    path = local.state / "objects" / "configmaps" / f"{ROUTING}.json"
+    body = json.loads(path.read_text())
+    entry = json.loads(body["data"][f"route.{name}"])
+    entry["document"] |= fields
+    sequence = int(body["data"]["sequence"]) + 1
+    entry |= {"revision": digest_of(canonical_bytes(entry["document"])), "sequence": sequence}
+    body["data"] |= {f"route.{name}": canonical_bytes(entry).decode(), "sequence": str(sequence)}
+    path.write_text(json.dumps(body))
+    return str(body["data"][f"route.{name}"])
+
+
+def _entry(local: Local, name: str) -> str:
+    return str(local.object("configmaps", ROUTING)["data"][f"route.{name}"])
+
+
+def test_documents_of_a_later_release_are_served_and_not_written_again(trained: Local) -> None:
+    trained.stop()
+    text = _edited(trained, "rent", shadow="v2")
+    trained.start()
+    trained.answers_with("rent", "v1")
+    eventually(lambda: trained.is_ready("modelroutes", "rent"))
+    assert trained.object("modelroutes", "rent")["status"]["revision"] == json.loads(text)["revision"]
+    assert _entry(trained, "rent") == text
+    trained.save("route.yaml", route("rent", "v2"))
+    trained.answers_with("rent", "v2")
+    assert json.loads(_entry(trained, "rent"))["document"]["shadow"] == "v2"
+
+
+def test_a_later_format_is_left_alone_and_other_routes_go_on(trained: Local) -> None:
+    """No release can answer by a document that it does not read; the one that wrote it finds it as it was."""
+    trained.save("more.yaml", weights("flats", "v1", {"area": 2.0}, 1.0) + "---\n" + route("flats", "v1"))
+    trained.answers_with("flats", "v1")
+    eventually(lambda: trained.is_ready("modelroutes", "flats"))
+    readable = json.loads(_entry(trained, "rent"))["document"]
+    trained.stop()
+    text = _edited(trained, "rent", format=2)
+    trained.save("route.yaml", route("rent", "v2"))
+    trained.start()
+    trained.answers_with("flats", "v1")
+    eventually(lambda: trained.condition("modelroutes", "rent", "Accepted").get("reason") == "FormatNotSupported", 20)
+    assert trained.condition("modelroutes", "rent", "Accepted")["message"] == (
+        "the document in force stays as it is: document: format 2 is not supported; this release reads 1"
+    )
+    assert trained.object("modelroutes", "rent")["status"]["version"] == "v1"
+    assert _entry(trained, "rent") == text
+    trained.stop()
+    _edited(trained, "rent", **readable)
+    trained.start()
+    trained.answers_with("rent", "v2")

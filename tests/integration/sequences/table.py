@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from integration.sequences import outages, remakes, switches
+from integration.sequences import outages, releases, remakes, switches
 from integration.sequences.judging import NO_ANSWER, NO_SERVER
 from integration.sequences.stage import Stage
 
@@ -41,5 +41,6 @@ SEQUENCES = {
     "a route changes its model": Sequence(remakes.route_changes_its_model, 3, 10, {404: 60}),
     "the operator is killed": Sequence(outages.operator_is_killed, 2, 8),
     "servers are killed": Sequence(outages.servers_are_killed, 2, 8, {NO_ANSWER: 5, NO_SERVER: ANY}),
+    "a later release writes documents": Sequence(releases.later_release_writes, 1, 5),
     "the API server is away": Sequence(outages.api_server_is_away, 4, 14, proxied=True),
 }

@@ -88,10 +88,7 @@ def test_r2_of_an_earlier_trainer_without_intercept_is_not_comparable(
 
 def test_the_digest_is_that_of_rfc_8785_bytes() -> None:
     """Written out by hand, so that any language can do the same."""
-    text = (
-        b'{"checks":[],"coefficients":[12.3,1e+21],"features":["area","\xc3\xa4"],"format":1,"intercept":7,'
-        b'"target":null,"training":null}'
-    )
+    text = b'{"coefficients":[12.3,1e+21],"features":["area","\xc3\xa4"],"format":1,"intercept":7}'
     model = Artifact(("area", "ä"), (12.3, 1e21), 7.0)
     assert model.digest == "sha256:" + hashlib.sha256(text).hexdigest()
 
@@ -174,7 +171,6 @@ FILE_CHANGES: list[tuple[str, Any, str]] = [
     ("digest", "sha256:" + "0" * 64, "digest: is not that of the artifact"),
     ("trainedAt", "yesterday", "trainedAt: a date and time by RFC 3339 is needed"),
     ("trainedAt", 5, "trainedAt: a date and time by RFC 3339 is needed"),
-    (CANARY, CANARY, "unknown fields beside artifact, digest, trainedAt and facts"),
     ("artifact.format", 2, "artifact.format: is not one of the allowed values"),
     ("artifact.features", ["a"], "artifact: as many coefficients as features are needed"),
     ("artifact.features", ["a", "a"], "artifact: features: a name stands twice"),
@@ -183,7 +179,7 @@ FILE_CHANGES: list[tuple[str, Any, str]] = [
     ("artifact.checks", HUGE_CHECK, "artifact: checks[0]: the answer is not finite"),
     ("artifact.training.evaluation.on", CANARY, "artifact.training.evaluation.on: is not one of the allowed values"),
     ("artifact.training.samples", -1, "artifact.training.samples: Expected `int` >= 0"),
-    (f"artifact.training.{CANARY}", 1, "artifact.training: has an unknown field"),
+    (f"artifact.training.{CANARY}", 1, "digest: is not that of the artifact"),
     ("facts", [], "facts: Expected `object`, got `array`"),
     ("facts", {"leftOut": [{"column": "a", "reason": "Text"}] * 33}, "facts.leftOut: Expected `array` of length <= 32"),
 ]

@@ -3,7 +3,7 @@
 import pytest
 
 from linplane_api.conditions import Reason
-from linplane_api.document import RateLimit
+from linplane_api.document import RateLimit, make_entry
 from linplane_operator.compile.routing import compile_document
 from unit.operator.builders import document, frozen, missed, pending, ready, route_spec, versions
 
@@ -119,37 +119,37 @@ def test_each_situation(name):
     """Which traffic is in effect, and what Accepted says."""
     (version, split), there, before, traffic, reason, part = SITUATIONS[name]
     compiled = compile_document("homes", route_spec(version, split), versions(*there), before, 2)
-    assert [(v, share / 100) for v, share in compiled.document.traffic()] == traffic
+    assert [(v, share / 100) for v, share in compiled.entry.document.traffic()] == traffic
     assert compiled.cause.reason is reason
     assert part in compiled.cause.message
-    assert compiled.revision == compiled.document.revision
+    assert compiled.entry.revision == make_entry(compiled.entry.document).revision
 
 
 def test_a_frozen_current_version_answers_503_and_has_no_weights():
     """The document says why, and holds nothing to answer with."""
     compiled = compile_document("homes", route_spec(), versions(frozen("v1")), SERVED_V1, 1)
-    assert compiled.document.versions == {}
-    assert compiled.document.unavailable is not None
-    assert compiled.document.unavailable.reason == "CurrentFrozen"
-    assert compiled.document.named == {"v1": ("area",)}
+    assert compiled.entry.document.versions == {}
+    assert compiled.entry.document.unavailable is not None
+    assert compiled.entry.document.unavailable.reason == "CurrentFrozen"
+    assert compiled.entry.document.named == {"v1": ("area",)}
 
 
 def test_a_current_version_that_was_frozen_and_then_deleted_says_that_it_is_not_there():
     """Its weights were taken out at the freeze, so deleting it does not bring them back."""
-    before = compile_document("homes", route_spec(), versions(frozen("v1")), SERVED_V1, 1).document
+    before = compile_document("homes", route_spec(), versions(frozen("v1")), SERVED_V1, 1).entry.document
     compiled = compile_document("homes", route_spec(), {}, before, 1)
-    assert compiled.document.versions == {}
+    assert compiled.entry.document.versions == {}
     assert compiled.cause.reason is Reason.VERSION_NOT_FOUND
-    assert compiled.document.unavailable is not None
-    assert compiled.document.unavailable.reason == "VersionNotFound"
+    assert compiled.entry.document.unavailable is not None
+    assert compiled.entry.document.unavailable.reason == "VersionNotFound"
 
 
 def test_an_unfrozen_version_that_lost_its_artifact_is_not_available():
     """Nothing is left to answer with, and the reason is not the freeze any more."""
-    before = compile_document("homes", route_spec(), versions(frozen("v1")), SERVED_V1, 1).document
+    before = compile_document("homes", route_spec(), versions(frozen("v1")), SERVED_V1, 1).entry.document
     compiled = compile_document("homes", route_spec(), versions(pending("v1")), before, 1)
-    assert compiled.document.unavailable is not None
-    assert compiled.document.unavailable.reason == "VersionNotReady"
+    assert compiled.entry.document.unavailable is not None
+    assert compiled.entry.document.unavailable.reason == "VersionNotReady"
     assert compiled.cause.reason is Reason.VERSION_NOT_READY
 
 
@@ -157,7 +157,7 @@ def test_a_deleted_frozen_candidate_gives_its_share_too():
     """A candidate that is not there and has no weights has no reason of its own."""
     before = document("v1", [("v2", 1000)], {"v1": 2.0})
     compiled = compile_document("homes", route_spec("v1", [("v2", 10)]), versions(V1), before, 1)
-    assert compiled.document.shares() == (0,)
+    assert compiled.entry.document.shares() == (0,)
     assert compiled.cause.reason is Reason.CANDIDATE_UNAVAILABLE
 
 
@@ -174,23 +174,27 @@ def test_an_earlier_route_of_another_model_leaves_nothing():
     """A route deleted and made anew for another model never answers with the first one's weights."""
     spec = route_spec(model="cars")
     compiled = compile_document("homes", spec, versions(pending("v1")), SERVED_SPLIT, 1)
-    assert (compiled.document.current, compiled.document.versions, compiled.document.split) == (None, {}, ())
+    assert (compiled.entry.document.current, compiled.entry.document.versions, compiled.entry.document.split) == (
+        None,
+        {},
+        (),
+    )
 
 
 def test_a_version_made_anew_is_taken_once_it_is_ready():
     """Deleted and applied again with other weights: these are what the name means now."""
     compiled = compile_document("homes", route_spec(), versions(ready("v1", 9.0, "rooms")), SERVED_V1, 1)
-    assert compiled.document.versions["v1"].features == ("rooms",)
-    assert compiled.document.named["v1"] == ("rooms",)
+    assert compiled.entry.document.versions["v1"].features == ("rooms",)
+    assert compiled.entry.document.named["v1"] == ("rooms",)
 
 
 def test_other_fields_apply_at_once_where_the_switch_does_not():
     """Rate limit and split key do not wait for a version."""
     spec = route_spec("v2", rateLimit={"requestsPerSecond": "2.5"}, splitKey={"header": "X-User", "salt": "s"})
     compiled = compile_document("homes", spec, versions(V1, pending("v2")), SERVED_V1, 1)
-    assert compiled.document.current == "v1"
-    assert compiled.document.rate_limit == RateLimit(2.5, 3, "Client")
-    assert (compiled.document.split_key.header, compiled.document.split_key.salt) == ("X-User", "s")
+    assert compiled.entry.document.current == "v1"
+    assert compiled.entry.document.rate_limit == RateLimit(2.5, 3, "Client")
+    assert (compiled.entry.document.split_key.header, compiled.entry.document.split_key.salt) == ("X-User", "s")
 
 
 @pytest.mark.parametrize(
@@ -205,14 +209,14 @@ def test_other_fields_apply_at_once_where_the_switch_does_not():
 def test_limits_of_a_route_are_divided_those_of_a_client_are_not(limit, replicas, expected):
     """By the replicas that were asked for, by 1 where there is none."""
     compiled = compile_document("homes", route_spec(rateLimit=limit), versions(V1), None, replicas)
-    assert compiled.document.rate_limit == expected
+    assert compiled.entry.document.rate_limit == expected
 
 
 def test_previous_is_the_version_before_and_goes_on_naming_its_features():
     """Back and forth: previous is always where to go back to."""
-    first = compile_document("homes", route_spec("v1"), versions(V1, V2), None, 1).document
-    second = compile_document("homes", route_spec("v2"), versions(V1, V2), first, 1).document
-    third = compile_document("homes", route_spec("v1"), versions(V1, V2), second, 1).document
+    first = compile_document("homes", route_spec("v1"), versions(V1, V2), None, 1).entry.document
+    second = compile_document("homes", route_spec("v2"), versions(V1, V2), first, 1).entry.document
+    third = compile_document("homes", route_spec("v1"), versions(V1, V2), second, 1).entry.document
     assert (first.previous, second.previous, third.previous) == (None, "v1", "v2")
     assert set(second.named) == {"v1", "v2"}
     assert set(second.versions) == {"v2"}
@@ -221,4 +225,4 @@ def test_previous_is_the_version_before_and_goes_on_naming_its_features():
 def test_the_name_is_the_salt_by_default():
     """So two routes split their users independently."""
     compiled = compile_document("homes", route_spec(), versions(V1), None, 1)
-    assert compiled.document.split_key.salt == "homes"
+    assert compiled.entry.document.split_key.salt == "homes"

@@ -43,8 +43,8 @@ def history(given_steps) -> list[tuple[RouteDocument | None, RouteDocument, Mapp
     result = []
     for spec, there in given_steps:
         compiled = compile_document("homes", spec, there, before, 2)
-        result.append((before, compiled.document, there, spec, compiled.cause.reason))
-        before = compiled.document
+        result.append((before, compiled.entry.document, there, spec, compiled.cause.reason))
+        before = compiled.entry.document
     return result
 
 
@@ -54,7 +54,7 @@ def test_compiling_twice_changes_nothing(given_steps):
     """The document that is in force compiles to itself, and to the same verdict."""
     for _, document, there, spec, reason in history(given_steps):
         again = compile_document("homes", spec, there, document, 2)
-        assert (again.document, again.revision, again.cause.reason) == (document, document.revision, reason)
+        assert (again.entry, again.cause.reason) == (make_entry(document), reason)
 
 
 @LAWS
@@ -65,7 +65,7 @@ def test_a_document_is_what_a_server_reads_and_the_operator_remembers(given_step
         entry = make_entry(document, 3)
         assert parse_entry(entry.to_bytes()) == entry
         read = parse_entry(entry.to_bytes()).document
-        assert compile_document("homes", spec, there, read, 2).revision == document.revision
+        assert compile_document("homes", spec, there, read, 2).entry.revision == make_entry(document).revision
 
 
 @LAWS
@@ -129,11 +129,11 @@ def test_freezing_and_unfreezing_a_candidate_moves_nobody_else(spec, others, sha
     """Slots and numbers stay, so the other candidate keeps its users, and the thawed one gets its own back."""
     spec = route_spec("v1", [("v2", shares[0]), ("v3", shares[1])])
     whole = versions(ready("v1", 1.0), ready("v2", 2.0), ready("v3", 3.0))
-    before = compile_document("homes", spec, whole, None, 2).document
-    cold = compile_document("homes", spec, {**whole, "v2": frozen("v2", 2.0)}, before, 2).document
+    before = compile_document("homes", spec, whole, None, 2).entry.document
+    cold = compile_document("homes", spec, {**whole, "v2": frozen("v2", 2.0)}, before, 2).entry.document
     assert cold.split == before.split
     assert cold.shares() == (0, before.shares()[1])
-    assert compile_document("homes", spec, whole, cold, 2).document == before
+    assert compile_document("homes", spec, whole, cold, 2).entry.document == before
 
 
 @LAWS
@@ -142,7 +142,7 @@ def test_equal_inputs_give_equal_bytes(given_steps):
     """Whatever the order in which the versions are known."""
     for before, document, there, spec, _ in history(given_steps):
         turned = dict(reversed(list(there.items())))
-        again = compile_document("homes", spec, turned, before, 2).document
+        again = compile_document("homes", spec, turned, before, 2).entry.document
         assert make_entry(again, 1).to_bytes() == make_entry(document, 1).to_bytes()
 
 
@@ -153,4 +153,4 @@ def test_versions_that_are_not_named_do_not_matter(given_steps):
     for before, document, there, spec, reason in history(given_steps):
         named = {name: there[name] for name in named_versions(spec, before) if name in there}
         again = compile_document("homes", spec, named, before, 2)
-        assert (again.document, again.cause.reason) == (document, reason)
+        assert (again.entry.document, again.cause.reason) == (document, reason)

@@ -13,7 +13,7 @@ from unit.operator.builders import document
 def wanted(name: str = "homes", created: str = "2026", **fields) -> Wanted:
     """A route's document as it should be."""
     doc = document(route=name, **fields)
-    return Wanted(doc, doc.revision, created)
+    return Wanted(make_entry(doc), created)
 
 
 def entries(state: RoutingMap) -> dict[str, Entry]:
@@ -102,8 +102,8 @@ def test_a_full_map_is_the_newest_routes_trouble():
     want = {n: wanted(n, created=str(9 - i), padding=pad) for i, n in enumerate("abc")}
     state, full = advance(None, want)
     assert (set(state.routes), full) == ({"b", "c"}, {"a"})
-    assert not has_room(state, "a", want["a"].document)
-    assert has_room(state, "b", want["b"].document)
+    assert not has_room(state, "a", want["a"].entry)
+    assert has_room(state, "b", want["b"].entry)
 
 
 @pytest.mark.usefixtures("little_room")
@@ -119,7 +119,7 @@ def test_none_that_serves_is_evicted_even_for_an_older_one():
     state, full = advance(first, want)
     assert state is first
     assert full == {"a", "b"}
-    assert not has_room(state, "b", want["b"].document)
+    assert not has_room(state, "b", want["b"].entry)
 
 
 @pytest.mark.usefixtures("little_room")
@@ -163,9 +163,9 @@ def test_every_history_of_the_map(history, room):
             assert sum(entry_size(n, t) for n, t in after.routes.items()) <= room
             for name, text in after.routes.items():
                 assert text == before.get(name) or parse_entry(text).sequence == after.sequence
-                assert has_room(after, name, want[name].document) == (name not in full)
+                assert has_room(after, name, want[name].entry) == (name not in full)
             for name in full - set(after.routes):
-                assert not has_room(after, name, want[name].document)
+                assert not has_room(after, name, want[name].entry)
             state = after
     finally:
         routing.ROOM = original

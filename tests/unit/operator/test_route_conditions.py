@@ -136,7 +136,7 @@ def test_the_status_shows_what_is_in_effect():
     assert status.version == "v1"
     assert [(s.version, s.percent) for s in status.traffic or ()] == [("v1", "90"), ("v2", "10")]
     assert (status.traffic_summary, status.sequence, status.url) == ("v1 90, v2 10", 4, "http://here")
-    assert status.revision == SERVES.revision
+    assert status.revision == make_entry(SERVES).revision
 
 
 def test_a_switch_is_logged_once_and_the_last_twenty_stay():

@@ -6,6 +6,7 @@ import pytest
 
 from linplane_api.conditions import Cause, Reason
 from linplane_api.document import Entry, RoutingMap, make_entry
+from linplane_operator.compile.formats import Unread
 from linplane_operator.compile.objects import Settings
 from linplane_operator.compile.outcome import DONE, RETRY_SECONDS, Result
 from linplane_operator.compile.replicas import make_replicas
@@ -27,7 +28,7 @@ from unit.operator.builders import (
 SETTINGS = Settings()
 REFUSED = Cause(Reason.CHILD_REFUSED, "the quota is used up")
 COMPILED = compile_document("homes", route_spec(), versions(ready("v1")), None, 1)
-IN_FORCE = make_entry(COMPILED.document, 5)
+IN_FORCE = make_entry(COMPILED.entry.document, 5)
 FULL = RoutingMap("map", 5, {"other": "x" * ROOM})
 INPUTS = RouteInputs(
     model_route(),
@@ -35,6 +36,7 @@ INPUTS = RouteInputs(
     has_server=True,
     routing=RoutingMap("map", 5, {}),
     entry=IN_FORCE,
+    unread=None,
     last_entry=None,
     compiled=COMPILED,
     waits_for=(),
@@ -44,6 +46,8 @@ INPUTS = RouteInputs(
     refused=None,
     url="http://homes.default",
 )
+LATER = Unread("homes", "format 2 is later")
+OTHERS = make_replicas([pod()], [report(formats=[2])])
 OLD = make_entry(document("v0", weights={"v0": 1.0}), 4)
 
 
@@ -60,6 +64,9 @@ def accepted(inputs: RouteInputs, problem: Cause | None = None) -> tuple[str, st
         (INPUTS, Reason.ACCEPTED, "the spec is in effect"),
         (replace(INPUTS, entry=OLD), Reason.ACCEPTED, "waiting for the servers"),
         (replace(INPUTS, entry=OLD, routing=FULL), Reason.ROUTING_FULL, "no room"),
+        (replace(INPUTS, entry=None, unread=LATER, routing=FULL), Reason.FORMAT_NOT_SUPPORTED, "format 2 is later"),
+        (replace(INPUTS, replicas=OTHERS), Reason.ACCEPTED, "the spec is in effect"),
+        (replace(INPUTS, entry=OLD, replicas=OTHERS, routing=FULL), Reason.FORMAT_NOT_SUPPORTED, "(it reads: 2)"),
         (replace(INPUTS, entry=OLD, routing=FULL, refused=REFUSED), Reason.ROUTING_FULL, "no room"),
         (replace(INPUTS, entry=OLD, refused=REFUSED), Reason.CHILD_REFUSED, "quota"),
         (replace(INPUTS, refused=REFUSED, routing=FULL), Reason.ACCEPTED, "the spec is in effect"),

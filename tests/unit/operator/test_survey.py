@@ -62,7 +62,7 @@ def test_what_is_compiled_is_kept_until_what_it_is_compiled_from_changes(change)
     assert case.compile() is before
     CHANGES[change](case)
     after = case.compile()
-    assert after.document != before.document
+    assert after.entry.document != before.entry.document
     fresh = Survey(case.world, Settings()).compile("default", "homes", case.spec, case.entry)
     assert after == fresh
     assert case.compile() is after

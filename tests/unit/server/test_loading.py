@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from linplane_api.canonical import canonical_bytes, digest_of
 from linplane_api.document import RoutingMap, make_entry
 from linplane_server.counters import Counters
+from linplane_server.health import Health
 from linplane_server.loading import Loaded, advance, changed, load_route, report_of, snapshot_of
-from linplane_server.registry import Route, Snapshot
+from linplane_server.registry import Registry, Route, Snapshot
 from unit.server.builders import document, routing
 
 
@@ -120,3 +122,59 @@ def test_a_snapshot_does_not_change() -> None:
     snapshot = Snapshot("u", 1, {}, {})
     with pytest.raises(TypeError):
         snapshot.routes["a"] = None  # type: ignore[index]
+
+
+def later_format(route: str) -> str:
+    """An entry of a format that this release does not read."""
+    body = json.loads(good(route))
+    body["document"] |= {"format": 2, "current": {"version": "v1"}}
+    return json.dumps({**body, "revision": digest_of(canonical_bytes(body["document"]))})
+
+
+def with_unknown_fields(route: str) -> str:
+    """An entry of a later release, of a format that this one reads."""
+    body = json.loads(good(route))
+    body["document"]["shadow"] = "v2"
+    body["document"]["versions"]["v1"]["units"] = "m"
+    return json.dumps({**body, "revision": digest_of(canonical_bytes(body["document"]))})
+
+
+def test_unknown_fields_are_no_reason_to_refuse() -> None:
+    loaded, _ = take(Loaded(), routing(a=with_unknown_fields("a")))
+    assert loaded.routes["a"].revision == json.loads(with_unknown_fields("a"))["revision"]
+    assert (loaded.rejected, loaded.unread) == ({}, frozenset())
+
+
+def test_a_later_format_is_rejected_and_what_served_before_goes_on() -> None:
+    loaded, _ = take(Loaded(), routing(document("a"), document("b")))
+    after, _ = take(loaded, routing(a=later_format("a"), b=good("b"), c=later_format("c")))
+    assert after.routes == {"a": loaded.routes["a"], "b": after.routes["b"]}
+    reason = "document: format 2 is not supported; this release reads 1"
+    assert after.rejected == {"a": reason, "c": reason}
+    assert after.unread == {"c"}
+    again, parsed = take(after, routing(a=later_format("a"), b=good("b"), c=later_format("c"), sequence=9))
+    assert (parsed, again.unread) == ([], {"c"})
+    gone, _ = take(again, routing(a=later_format("a"), b=good("b"), sequence=10))
+    assert gone.unread == frozenset()
+
+
+def test_a_damaged_entry_does_not_keep_a_server_from_joining() -> None:
+    loaded, _ = take(Loaded(), routing(a="{"))
+    assert (list(loaded.rejected), loaded.unread) == (["a"], frozenset())
+
+
+def test_a_server_that_joins_is_ready_once_it_reads_every_format() -> None:
+    """One that was ready stays so: its other routes must not lose it."""
+    registry = Registry()
+    health = Health(registry)
+
+    def swap(map_: RoutingMap) -> str | None:
+        loaded, _ = take(Loaded(), map_)
+        registry.swap(snapshot_of(loaded, map_), 0.0)
+        return health.unready()
+
+    assert swap(routing(document("a"), c=later_format("c"))) == (
+        "route c: document: format 2 is not supported; this release reads 1"
+    )
+    assert swap(routing(document("a"))) is None
+    assert swap(routing(document("a"), c=later_format("c"))) is None

@@ -1,0 +1,234 @@
+"""Documents of a later release: their unknown fields go on, a later format is left alone, and no document is written
+that a ready replica would not read.
+"""
+
+import json
+
+import pytest
+
+from linplane_api.canonical import canonical_bytes, digest_of
+from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, REPLICA_REPORT
+from unit.operator.builders import linear_model, model_route, told
+from unit.operator.test_reconcile_adoption import ROUTING, without_owner
+
+KEPT = "the document in force stays as it is: document: format 2 is not supported; this release reads 1"
+
+
+@pytest.fixture
+def serving(sim):
+    """A route on v1; v2 is ready too."""
+    sim.apply(linear_model("v1"), linear_model("v2"), model_route("v1"))
+    sim.settle()
+    return sim
+
+
+def write(sim, change):
+    """The document as a later release's operator writes it, one sequence later; the entry's text."""
+    body = sim.routing()
+    entry = json.loads(body["data"]["route.homes"])
+    change(entry["document"])
+    sequence = int(body["data"]["sequence"]) + 1
+    entry |= {"revision": digest_of(canonical_bytes(entry["document"])), "sequence": sequence}
+    text = canonical_bytes(entry).decode()
+    data = {**body["data"], "route.homes": text, "sequence": str(sequence)}
+    sim.store.update(CONFIG_MAP, body, {**body, "data": data})
+    return text
+
+
+def text_of(sim):
+    return sim.routing()["data"]["route.homes"]
+
+
+def later_format(document):
+    document |= {"format": 2, "current": {"version": "v1"}}
+
+
+def with_shadow(document):
+    document["shadow"] = "v2"
+    document["versions"]["v1"]["units"] = "m"
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_unknown_fields_are_neither_written_again_nor_lost(serving, restart):
+    text = write(serving, with_shadow)
+    if restart:
+        serving.start()
+    serving.settle()
+    assert text_of(serving) == text
+    assert told(serving.route(), "Ready")[0] == "True"
+    serving.edit(MODEL_ROUTE, "homes", version="v2", split=[{"version": "v1", "percent": 10}])
+    serving.settle()
+    document = json.loads(text_of(serving))["document"]
+    assert (document["shadow"], document["versions"]["v1"]["units"]) == ("v2", "m")
+    assert "units" not in document["versions"]["v2"]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_unknown_fields_outlive_the_configmap(serving, restart):
+    """From memory; after a restart, by a ConfigMap that has only lost its owner."""
+    write(serving, with_shadow)
+    serving.settle()
+    if restart:
+        without_owner(serving, CONFIG_MAP, ROUTING)
+        serving.start()
+    else:
+        serving.delete(CONFIG_MAP, ROUTING)
+    serving.settle()
+    document = json.loads(text_of(serving))["document"]
+    assert (document["shadow"], document["versions"]["v1"]["units"]) == ("v2", "m")
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("version", ["v1", "v2", "v9"])
+def test_a_later_format_stays_whatever_is_asked_for(serving, version, restart):
+    text = write(serving, later_format)
+    before = serving.route()["status"]
+    if restart:
+        serving.start()
+    serving.edit(MODEL_ROUTE, "homes", version=version)
+    serving.settle()
+    assert text_of(serving) == text
+    route = serving.route()
+    assert told(route, "Accepted") == told(route, "Ready") == ("False", "FormatNotSupported")
+    assert told(route, "Servable") == told(route, "Converged") == ("Unknown", "FormatNotSupported")
+    assert {c["message"] for c in route["status"]["conditions"]} == {KEPT}
+    kept = ("version", "traffic", "trafficSummary", "switches")
+    assert {key: route["status"][key] for key in kept} == {key: before[key] for key in kept}
+    assert serving.failures == []
+
+
+def test_another_route_is_written_beside_it(serving):
+    text = write(serving, later_format)
+    serving.apply(model_route("v2", name="cottages"))
+    serving.settle()
+    assert text_of(serving) == text
+    assert told(serving.route("cottages"), "Ready")[0] == "True"
+
+
+def test_it_goes_with_its_route(serving):
+    write(serving, later_format)
+    serving.settle()
+    serving.delete(MODEL_ROUTE, "homes")
+    serving.settle()
+    assert "route.homes" not in serving.routing()["data"]
+
+
+def test_it_stays_in_a_configmap_that_is_adopted(serving):
+    text = write(serving, later_format)
+    without_owner(serving, CONFIG_MAP, ROUTING)
+    serving.start()
+    serving.settle()
+    assert text_of(serving) == text
+    assert told(serving.route(), "Accepted") == ("False", "FormatNotSupported")
+
+
+def test_what_takes_part_is_still_known(serving):
+    """By the status, which was written with the document."""
+    write(serving, later_format)
+    serving.start()
+    serving.settle()
+    assert serving.model("v1")["status"]["servingIn"] == ["homes"]
+    assert not serving.model("v2")["status"].get("servingIn")
+
+
+def test_a_version_is_withdrawn_only_once_the_document_can_be_read(serving):
+    text = text_of(serving)
+    write(serving, later_format)
+    serving.edit(LINEAR_MODEL, "homes-v2", frozen=True)
+    serving.settle()
+    assert told(serving.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
+    write(serving, lambda document: (document.clear(), document.update(json.loads(text)["document"])))
+    serving.settle()
+    assert told(serving.model("v2"), "Withdrawn") == ("True", "Frozen")
+
+
+def test_what_was_withdrawn_stays_so(serving):
+    serving.edit(LINEAR_MODEL, "homes-v2", frozen=True)
+    serving.settle()
+    write(serving, later_format)
+    serving.settle()
+    assert told(serving.model("v2"), "Withdrawn") == ("True", "Frozen")
+
+
+def test_a_later_format_of_another_revision_is_damage_and_is_written_again(serving):
+    body = serving.routing()
+    text = text_of(serving).replace('"format":1', '"format":2')
+    serving.store.update(CONFIG_MAP, body, {**body, "data": {**body["data"], "route.homes": text}})
+    serving.settle()
+    assert json.loads(text_of(serving))["document"]["format"] == 1
+    assert told(serving.route(), "Ready")[0] == "True"
+
+
+# ---- replicas ----
+
+
+def reads(sim, *formats):
+    """The only replica reports that it reads these."""
+    body = sim.world.get(REPLICA_REPORT, "default", "p1")
+    after = {**body, "report": {**body["report"], "formats": list(formats)}}
+    sim.world.put(REPLICA_REPORT, after)
+    sim.resync()
+
+
+def test_nothing_is_written_that_a_ready_replica_does_not_read(serving):
+    serving.loads = False
+    reads(serving, 2, 3)
+    text = text_of(serving)
+    serving.edit(MODEL_ROUTE, "homes", version="v2")
+    serving.apply(model_route("v2", name="cottages"))
+    serving.settle()
+    assert text_of(serving) == text
+    assert "route.cottages" not in serving.routing()["data"]
+    for name in ("homes", "cottages"):
+        assert told(serving.route(name), "Accepted") == ("False", "FormatNotSupported")
+    message = next(c["message"] for c in serving.route()["status"]["conditions"] if c["type"] == "Accepted")
+    assert message.startswith("p1 does not read documents of format 1, which this operator writes (it reads: 2 and 3)")
+    assert told(serving.route(), "Servable") == ("True", "Serving")
+    assert serving.route()["status"]["version"] == "v1"
+    reads(serving, 1, 2)
+    serving.loads = True
+    serving.settle()
+    assert told(serving.route(), "Ready")[0] == told(serving.route("cottages"), "Ready")[0] == "True"
+    assert serving.document().current == "v2"
+
+
+def test_a_configmap_that_is_gone_is_not_made_for_replicas_that_do_not_read_it(serving):
+    """An empty one would take all traffic away."""
+    serving.loads = False
+    reads(serving, 2)
+    serving.delete(CONFIG_MAP, ROUTING)
+    serving.settle()
+    assert serving.store.get(CONFIG_MAP, ROUTING) is None
+    assert told(serving.route(), "Accepted") == ("False", "FormatNotSupported")
+    reads(serving, 1)
+    serving.loads = True
+    serving.settle()
+    assert serving.document().current == "v1"
+
+
+def test_a_route_that_is_deleted_leaves_all_the_same(serving):
+    serving.loads = False
+    reads(serving, 2)
+    serving.delete(MODEL_ROUTE, "homes")
+    serving.settle()
+    assert "route.homes" not in serving.routing()["data"]
+
+
+# ---- artifacts ----
+
+
+def test_an_artifact_of_a_later_format_is_kept_and_named(serving):
+    """It is neither deleted nor trained again, and the route goes on with the weights that it has."""
+    name = serving.model("v1")["status"]["artifact"]
+    body = serving.get(CONFIG_MAP, name)
+    artifact = {"format": 2, "weights": [1]}
+    text = json.dumps({"artifact": artifact, "digest": digest_of(canonical_bytes(artifact))})
+    serving.store.delete(CONFIG_MAP, body)
+    serving.store.create(CONFIG_MAP, {**body, "data": {"model.json": text}})
+    document = text_of(serving)
+    serving.start()
+    serving.settle()
+    assert serving.get(CONFIG_MAP, name)["data"] == {"model.json": text}
+    assert told(serving.model("v1"), "Ready") == ("False", "FormatNotSupported")
+    assert "artifact: format 2 is not supported; this release reads 1" in str(serving.model("v1")["status"])
+    assert text_of(serving) == document

@@ -80,8 +80,9 @@ def _a_server_that_joins_is_not_ready(stage: Stage) -> None:
     _replicas(stage, 2)
 
     def joined() -> bool:
-        (other,) = (c for c in list(stage.kubelet.containers.values()) if c.is_server and c.name != first.name)
-        status, _, body = other.admin("GET", "/readyz")
+        others = [c for c in list(stage.kubelet.containers.values()) if c.is_server and c.name != first.name]
+        assert len(others) == 1
+        status, _, body = others[0].admin("GET", "/readyz")
         assert (status, b"route iris: document: format 2 is not supported" in body) == (503, True)
         return True
 

@@ -80,7 +80,8 @@ def _a_server_that_joins_is_not_ready(stage: Stage) -> None:
     _replicas(stage, 2)
 
     def joined() -> bool:
-        others = [c for c in list(stage.kubelet.containers.values()) if c.is_server and c.name != first.name]
+        found = [c for c in list(stage.kubelet.containers.values()) if c.is_server and c.name != first.name]
+        others = [container for container in found if container.process]
         assert len(others) == 1
         status, _, body = others[0].admin("GET", "/readyz")
         assert (status, b"route iris: document: format 2 is not supported" in body) == (503, True)

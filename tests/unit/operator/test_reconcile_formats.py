@@ -8,7 +8,7 @@ import pytest
 
 from linplane_api.canonical import canonical_bytes, digest_of
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, REPLICA_REPORT
-from unit.operator.builders import linear_model, model_route, told
+from unit.operator.builders import handmade, linear_model, model_route, told, weights_from
 from unit.operator.test_reconcile_adoption import ROUTING, without_owner
 
 KEPT = "the document in force stays as it is: document: format 2 is not supported; this release reads 1"
@@ -232,3 +232,18 @@ def test_an_artifact_of_a_later_format_is_kept_and_named(serving):
     assert told(serving.model("v1"), "Ready") == ("False", "FormatNotSupported")
     assert "artifact: format 2 is not supported; this release reads 1" in str(serving.model("v1")["status"])
     assert text_of(serving) == document
+
+
+def test_copied_weights_of_a_later_format_are_kept_and_named(sim):
+    sim.apply(handmade(), linear_model("v1", weights=weights_from()))
+    sim.settle()
+    name = sim.model("v1")["status"]["artifact"]
+    body = sim.get(CONFIG_MAP, name)
+    artifact = {"format": 2, "weights": [1]}
+    text = json.dumps({"artifact": artifact, "digest": digest_of(canonical_bytes(artifact))})
+    sim.store.delete(CONFIG_MAP, body)
+    sim.store.create(CONFIG_MAP, {**body, "data": {"model.json": text}})
+    sim.start()
+    sim.settle()
+    assert sim.get(CONFIG_MAP, name)["data"] == {"model.json": text}
+    assert told(sim.model("v1"), "Ready") == ("False", "FormatNotSupported")

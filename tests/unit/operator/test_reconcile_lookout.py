@@ -13,6 +13,7 @@ from unit.operator.builders import (
     handmade,
     linear_model,
     model_route,
+    pod,
     report,
     status_condition,
     told,
@@ -210,3 +211,27 @@ def test_nobody_waits_for_a_report_whose_pod_is_gone(sim):
     assert sim.world.get(REPLICA_REPORT, "default", "p2") is None
     assert told(sim.route(), "Ready") == ("True", "Ready")
     assert sim.route()["status"]["loadedSummary"] == "1/1"
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_a_replica_that_the_view_has_not_seen_ready_may_answer_by_now(sim, ready):
+    """Its report is behind, so its pod is looked at: the route converges without it only if it is not ready."""
+    sim.pods = ["p1", "p2"]
+    sim.apply(linear_model(), linear_model("v2"), model_route())
+    sim.settle()
+    live = {**sim.get(POD, "p2"), "status": pod("p2", ready=ready)["status"]}
+    sim.world.put(POD, {**live, "status": pod("p2", ready=False)["status"]})
+    read = sim.cluster.read
+
+    async def read_live(asked, namespace, name):
+        if (asked, name) == (POD, "p2"):
+            sim.world.put(POD, live)
+            return live
+        return await read(asked, namespace, name)
+
+    sim.cluster.read = read_live
+    sim.pods = ["p1"]
+    sim.edit(MODEL_ROUTE, "homes", version="v2")
+    sim.settle()
+    assert told(sim.route(), "Converged")[0] == str(not ready)
+    assert sim.route()["status"]["loadedSummary"] == ("1/2" if ready else "1/1")

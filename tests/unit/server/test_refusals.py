@@ -1,0 +1,111 @@
+"""Every refusal with its status, headers and body, byte by byte."""
+
+import json
+from typing import Any
+
+import pytest
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from linplane_server import errors, resources
+from linplane_server.access import FAILURES, Access
+from linplane_server.admin_endpoint import AdminEndpoint
+from linplane_server.docs import problem_response
+from linplane_server.problems import refusal_response
+from linplane_server.registry import Registry
+from unit.server.builders import Clock
+
+LIMITED = "the rate limit of this route is used up; try again later"
+PREDICTIONS = [
+    (errors.Malformed("d"), 400, "malformed", "Malformed request", {}, []),
+    (errors.RouteNotFound("d"), 404, "not-found", "Not found", {}, []),
+    (errors.MethodNotAllowed("d"), 405, "method", "Method not allowed", {}, [(b"allow", b"POST")]),
+    (errors.TooLarge("d"), 413, "too-large", "Body too large", {}, []),
+    (errors.UnsupportedBody("d"), 415, "media-type", "Unsupported media type", {}, []),
+    (errors.Invalid("", "d"), 422, "invalid", "Invalid input", {"pointer": ""}, []),
+    (errors.Invalid("/rows/1", "d", "v1"), 422, "invalid", "Invalid input", {"pointer": "/rows/1"}, []),
+    (errors.MissingFeature("/a", "d", "v1", []), 422, "missing-feature", "A feature is missing", {"pointer": "/a"}, []),
+    (errors.RateLimited(7), 429, "rate-limited", "Too many requests", {}, [(b"retry-after", b"7")]),
+    (errors.Internal("d"), 500, "internal", "Internal error", {}, []),
+    (errors.Unavailable("Why", "d", None), 503, "unavailable", "Nothing to serve", {"reason": "Why"}, []),
+    (errors.Unavailable("Why", "d", "v1"), 503, "unavailable", "Nothing to serve", {"reason": "Why"}, []),
+]  # fmt: skip
+
+ADMIN = [
+    (resources.Unauthenticated("Why", "d"), 401, "Not authenticated", [(b"www-authenticate", b"Bearer")]),
+    (resources.Forbidden("Why", "d"), 403, "Not allowed", []),
+    (resources.NotFound("Why", "d"), 404, "Not found", []),
+    (resources.Conflict("Why", "d"), 409, "Conflict", []),
+    (resources.PreconditionFailed("Why", "d"), 412, "Precondition failed", []),
+    (resources.Refused("Why", "d"), 422, "Refused", []),
+    (resources.Throttled("Why", "d", 7), 429, "Too many requests", [(b"retry-after", b"7")]),
+    (resources.Unavailable("Why", "d"), 503, "No answer from the API server", []),
+    (resources.Unavailable("Why", "d", 7), 503, "No answer from the API server", [(b"retry-after", b"7")]),
+]
+
+
+def case(value: Any) -> str | None:
+    return type(value).__name__ if isinstance(value, Exception) else None
+
+
+def expected(kind: str, title: str, status: int, detail: str, **members: str | None) -> bytes:
+    body = {"type": f"urn:linplane:problem:{kind}", "title": title, "status": status, "detail": detail}
+    given = {name: value for name, value in members.items() if value is not None}
+    return json.dumps(body | given, separators=(",", ":")).encode()
+
+
+@pytest.mark.parametrize(("refusal", "status", "kind", "title", "members", "more"), PREDICTIONS, ids=case)
+@pytest.mark.parametrize("request_id", [None, "r-1"])
+def test_a_refused_prediction(
+    refusal: errors.Refusal, status: int, kind: str, title: str, members: Any, more: Any, request_id: str | None
+) -> None:
+    detail = LIMITED if isinstance(refusal, errors.RateLimited) else "d"
+    body = expected(kind, title, status, detail, version=refusal.version, requestId=request_id, **members)
+    fields = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
+    assert refusal_response(refusal, request_id) == (status, fields + more, body)
+
+
+@pytest.mark.parametrize(("refusal", "status", "title", "more"), ADMIN, ids=case)
+async def test_a_refused_admin_call(refusal: resources.AdminRefusal, status: int, title: str, more: Any) -> None:
+    def refuse(authorization: str | None) -> resources.Resources:
+        raise refusal
+
+    answer = await called(AdminEndpoint(Access(b"t", Clock()), refuse, Registry()), (b"authorization", b"Bearer t"))
+    assert_problem(answer, expected("admin", title, status, "d", reason="Why"), status, more)
+
+
+async def test_an_admin_call_that_is_denied_before_anything_is_read() -> None:
+    local = AdminEndpoint(Access(None, Clock(), "only here"), None, Registry())
+    body = expected("admin", "Not allowed", 403, "only here", reason="Denied")
+    assert_problem(await called(local), body, 403, [])
+    by_token = AdminEndpoint(Access(b"t", Clock()), None, Registry())
+    body = expected("admin", "Not authenticated", 401, "a bearer token is needed", reason="Denied")
+    for _ in range(FAILURES):
+        assert_problem(await called(by_token), body, 401, [(b"www-authenticate", b"Bearer")])
+    body = expected("admin", "Too many requests", 429, "too many wrong tokens; try again later", reason="Denied")
+    assert_problem(await called(by_token), body, 429, [(b"retry-after", b"1")])
+
+
+async def called(endpoint: AdminEndpoint, *fields: tuple[bytes, bytes]) -> Response:
+    query = b"route=homes&version=v1"
+    scope = {"type": "http", "method": "POST", "path": "/freeze", "query_string": query, "client": ("192.0.2.1", 5)}
+    return await endpoint("freeze", Request({**scope, "headers": list(fields)}))
+
+
+def assert_problem(answer: Response, body: bytes, status: int, more: Any) -> None:
+    fields = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/problem+json")]
+    assert (answer.status_code, answer.raw_headers, answer.body) == (status, more + fields, body)
+
+
+BY_FASTAPI = [
+    (404, "not-found", "Not found", "nothing is at this path"),
+    (405, "method", "Method not allowed", "this path does not take this method"),
+    (401, "request", "Request refused", "this path does not take this method"),
+]
+
+
+@pytest.mark.parametrize(("status", "kind", "title", "detail"), BY_FASTAPI)
+async def test_a_request_that_fastapi_refuses(status: int, kind: str, title: str, detail: str) -> None:
+    answer = await problem_response(Request({"type": "http"}), HTTPException(status, "secret", {"allow": "GET"}))
+    assert_problem(answer, expected(kind, title, status, detail), status, [(b"allow", b"GET")])

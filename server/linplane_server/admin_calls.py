@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from linplane_api.conditions import ConditionType, Reason
 from linplane_api.display import display_names
 
 from .resources import (
@@ -111,10 +112,10 @@ async def switch(call: Call) -> Outcome:
     change = await resources.switch(route, version) if route.version != version or not route.readable else None
 
     def switched(now: ObjectState) -> bool:
-        accepted = now.condition("Accepted")
+        accepted = now.condition(ConditionType.ACCEPTED)
         if now.version == version and accepted is not None and accepted.status == "False":
             raise Conflict(accepted.reason, accepted.message)
-        return now.version == version and now.holds("Converged")
+        return now.version == version and now.holds(ConditionType.CONVERGED)
 
     done = route.readable and await _wait(call, lambda: resources.route(call.route), switched, change)
     needed = call.features(call.route, version) or wanted.features
@@ -131,7 +132,7 @@ async def freeze(call: Call) -> Outcome:
     change = await resources.freeze(before, frozen=True) if not before.frozen else None
 
     def withdrawn(now: ObjectState) -> bool:
-        return now.frozen and now.holds("Withdrawn")
+        return now.frozen and now.holds(ConditionType.WITHDRAWN)
 
     done = await _wait(call, lambda: resources.version(route.model, version), withdrawn, change)
     warnings: list[str] = []
@@ -184,11 +185,11 @@ def _audit(before: ObjectState, change: Change | None) -> Mapping[str, Any]:
 
 def _check_servable(version: ObjectState) -> None:
     if version.frozen:
-        raise Conflict("VersionFrozen", f"{version.name} is frozen; unfreeze it first")
-    if not version.holds("Ready"):
-        ready = version.condition("Ready")
+        raise Conflict(Reason.VERSION_FROZEN, f"{version.name} is frozen; unfreeze it first")
+    if not version.holds(ConditionType.READY):
+        ready = version.condition(ConditionType.READY)
         why = f" ({ready.reason}: {ready.message})" if ready else ""
-        raise Conflict("VersionNotReady", f"{version.name} is not Ready{why}")
+        raise Conflict(Reason.VERSION_NOT_READY, f"{version.name} is not Ready{why}")
 
 
 async def _wait(call: Call, read: Read, effect: Callable[[ObjectState], bool], change: Change | None) -> bool:

@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Protocol
 
 import msgspec
 
+from linplane_api.conditions import ConditionType
+
 
 class AdminRefusal(Exception):  # noqa: N818 - an outcome, not a fault of the server
     """Base. `reason` is one word for machines, `detail` for people."""
@@ -73,7 +75,7 @@ class Unavailable(AdminRefusal):
 
 
 class Condition(msgspec.Struct, frozen=True, rename="camel"):
-    """The part of a `metav1.Condition` that is looked at."""
+    """The part of a `metav1.Condition` that is looked at; of any type and reason, as a newer operator may have more."""
 
     type: str
     status: str
@@ -112,13 +114,13 @@ class ObjectState(msgspec.Struct, frozen=True):
         """The version that a route's callers get now: `version` may wait, or not exist."""
         return self.in_effect or self.version
 
-    def condition(self, kind: str) -> Condition | None:
+    def condition(self, kind: ConditionType) -> Condition | None:
         """That of the spec as it is now; None where the status is about an older one."""
         if self.observed != self.generation:
             return None
         return next((c for c in self.conditions if c.type == kind and c.observed_generation == self.generation), None)
 
-    def holds(self, kind: str) -> bool:
+    def holds(self, kind: ConditionType) -> bool:
         """Whether that condition is True."""
         found = self.condition(kind)
         return found is not None and found.status == "True"

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from linplane_api.conditions import ConditionType
 from linplane_api.manifest import ManifestError
 from linplane_server import folder_resources
 from linplane_server.folder_resources import FolderResources
@@ -77,7 +78,7 @@ def state(tmp_path: Path) -> State:
 async def test_objects_are_read_as_they_are(state: State) -> None:
     route = await state.resources().route("r")
     assert (route.name, route.model, route.version, route.generation, route.frozen) == ("r", "homes", "v1", 3, False)
-    assert route.holds("Ready")
+    assert route.holds(ConditionType.READY)
     version = await state.resources().version("homes", "v1")
     assert (version.name, version.frozen) == ("homes-v1", True)
 

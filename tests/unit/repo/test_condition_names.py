@@ -1,0 +1,62 @@
+"""Condition types and reasons are members of the enums of `linplane_api.conditions`, and bare strings nowhere."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from linplane_api.conditions import ConditionType, Reason
+
+ROOT = Path(__file__).parents[3]
+FOLDERS = ("crds", "server", "trainer")
+
+NAMES = {*map(str, ConditionType), *map(str, Reason)}
+OTHERS = {
+    "trainer/linplane_trainer/__main__.py": {"BadData", "TrainingFailed"},  # `task.Failure.reason`, a Literal
+    "trainer/linplane_trainer/fit/conclude.py": {"Training"},  # the data that a model was judged on, a Literal
+}
+"""Words that are also the name of a condition or a reason, and here another thing."""
+
+
+def bare(node: ast.AST) -> Iterator[str]:
+    """Strings that are one of these names. Enums define them, a Literal is checked by mypy, and an f-string is a text
+    for people.
+    """
+    if isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith("Enum") for base in node.bases):
+        return
+    if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Literal":
+        return
+    if isinstance(node, ast.JoinedStr):
+        children: list[ast.AST] = [part.value for part in node.values if isinstance(part, ast.FormattedValue)]
+    else:
+        children = list(ast.iter_child_nodes(node))
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in NAMES:
+        yield node.value
+    for child in children:
+        yield from bare(child)
+
+
+def test_no_condition_type_or_reason_is_a_bare_string() -> None:
+    paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+    assert len(paths) > 80
+    found = {str(path.relative_to(ROOT)): set(bare(ast.parse(path.read_text("utf-8")))) for path in paths}
+    assert {path: words for path, words in found.items() if words} == OTHERS
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ('found = conditions["Ready"]', ["Ready"]),
+        ('raise Conflict("VersionFrozen", f"{name} is frozen")', ["VersionFrozen"]),
+        ("text = f\"{found.get('Ready')}\"", ["Ready"]),
+        ('match kind:\n    case "Accepted" | "Servable": pass', ["Accepted", "Servable"]),
+        ('text = f"{name}: Ready" + "not Ready"', []),
+        ('text = f"{name}Ready"', []),
+        ('class Kind(StrEnum):\n    READY = "Ready"', []),
+        ('class Kind:\n    ready = "Ready"', ["Ready"]),
+        ('reason: Literal["Frozen", "Rejected"]', []),
+    ],
+)
+def test_what_is_a_bare_string(source: str, words: list[str]) -> None:
+    assert list(bare(ast.parse(source))) == words

@@ -90,7 +90,7 @@ def parse_json(data: bytes | str) -> Any:
     try:
         text = data.decode("utf-8") if isinstance(data, bytes) else data
         return json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_integer
+            text, object_pairs_hook=unique, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_integer
         )
     except UnicodeDecodeError as error:
         raise FormatError("", f"not UTF-8 (byte {error.start})") from error
@@ -104,7 +104,8 @@ def parse_json(data: bytes | str) -> Any:
         raise FormatError("", "not JSON: a number is out of range") from error
 
 
-def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """The members of a JSON object, for `json`'s `object_pairs_hook`. Raises FormatError for a duplicate key."""
     result = dict(pairs)
     if len(result) != len(pairs):
         raise FormatError("", "an object has the same key twice")

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from linplane_api.canonical import FormatError, parse_json
+from linplane_api.canonical import FormatError, parse_json, unique
 from linplane_api.display import display_name
 
 from .errors import Invalid, Malformed
@@ -66,7 +66,7 @@ def _refuse_duplicates(data: bytes) -> None:
 def diagnose(data: bytes, accepted: frozenset[str]) -> Malformed | Invalid:
     """What is wrong with a body that the typed decoder refused, and where. No value of it is echoed."""
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_int=float)
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=unique, parse_int=float)
     except UnicodeDecodeError as error:
         return Malformed(f"not UTF-8 (byte {error.start})")
     except json.JSONDecodeError as error:
@@ -76,13 +76,6 @@ def diagnose(data: bytes, accepted: frozenset[str]) -> Malformed | Invalid:
     except FormatError as error:
         return Malformed(error.problem)
     return _wrong_field(value, accepted) or Malformed("not JSON: a text is not valid Unicode")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise FormatError("", "an object has the same key twice")
-    return result
 
 
 def _wrong_field(value: Any, accepted: frozenset[str]) -> Invalid | None:

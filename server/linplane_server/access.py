@@ -9,9 +9,9 @@ point here would send that one).
 import hmac
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
+from .errors import AdminRefusal, Forbidden, Throttled, Unauthenticated
 from .limiter import Bucket, Limiter
 from .problems import Headers
 
@@ -21,15 +21,6 @@ FAILURES = 10
 ELSEWHERE = "admin calls are taken from this machine only, or with a configured token"
 
 _is_local_host = re.compile(rb"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE).fullmatch
-
-
-@dataclass(frozen=True)
-class Denied:
-    """Why not. `retry_after` is in seconds, 0 where trying again does not help."""
-
-    status: int
-    detail: str
-    retry_after: int = 0
 
 
 class Access:
@@ -42,7 +33,7 @@ class Access:
         self._bucket = Bucket("admin", FAILURES, FAILURES, per_client=True)
         self._failures = Limiter(clock)
 
-    def judge(self, peer: str, fields: Headers) -> Denied | None:
+    def judge(self, peer: str, fields: Headers) -> AdminRefusal | None:
         """None where the call may be made. `peer` is the connection's address, never a forwarded one."""
         if self._token is None:
             return judge_local(peer, fields, self._elsewhere)
@@ -50,29 +41,29 @@ class Access:
         if denied is None:
             return None
         wait = self._failures.take(self._bucket, peer)
-        return Denied(429, "too many wrong tokens; try again later", wait) if wait else denied
+        return Throttled("Denied", "too many wrong tokens; try again later", wait) if wait else denied
 
 
-def judge_token(token: bytes, fields: Headers) -> Denied | None:
+def judge_token(token: bytes, fields: Headers) -> AdminRefusal | None:
     """By `Authorization: Bearer TOKEN`, compared in constant time."""
     given = [value for name, value in fields if name == b"authorization"]
     if not given:
-        return Denied(401, "a bearer token is needed")
+        return Unauthenticated("Denied", "a bearer token is needed")
     scheme, _, value = given[0].partition(b" ")
     if len(given) > 1 or scheme.lower() != b"bearer" or not hmac.compare_digest(value.strip(), token):
-        return Denied(401, "the bearer token is not the one configured")
+        return Unauthenticated("Denied", "the bearer token is not the one configured")
     return None
 
 
-def judge_local(peer: str, fields: Headers, elsewhere: str = ELSEWHERE) -> Denied | None:
+def judge_local(peer: str, fields: Headers, elsewhere: str = ELSEWHERE) -> AdminRefusal | None:
     """By where the call comes from."""
     if not _is_loopback(peer):
-        return Denied(403, elsewhere)
+        return Forbidden("Denied", elsewhere)
     if any(name == b"origin" for name, _ in fields):
-        return Denied(403, "admin calls from a web page are not taken: the request has an Origin")
+        return Forbidden("Denied", "admin calls from a web page are not taken: the request has an Origin")
     hosts = [value for name, value in fields if name == b"host"]
     if len(hosts) != 1 or not _is_local_host(hosts[0]):
-        return Denied(403, "Host must be localhost, 127.0.0.1 or [::1]")
+        return Forbidden("Denied", "Host must be localhost, 127.0.0.1 or [::1]")
     return None
 
 

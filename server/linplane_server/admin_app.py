@@ -14,12 +14,13 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from starlette.exceptions import HTTPException
 
+from . import errors
 from .admin_calls import Frozen, Switched, Unfrozen
 from .admin_endpoint import AdminEndpoint
 from .docs import add_page, problem_response
 from .health import Health
-from .openapi import PROBLEM
-from .problems import CONTENT_TYPE
+from .openapi import REF, ref
+from .problems import CONTENT_TYPE, STATUSES, Problem
 from .status import ReplicaStatus
 
 Responses = dict[int | str, dict[str, Any]]
@@ -44,15 +45,15 @@ _PARAMETERS = {
         },
     ]
 }  # fmt: skip
-_REFUSALS = {
-    401: "No token, or a wrong one",
-    403: "Not taken from here; in a cluster, the caller may not; locally, the manifest is read-only",
-    404: "No such route or version, or admin calls are off",
-    409: "The version is frozen or not Ready, or changed meanwhile",
-    412: "Not at the resourceVersion that If-Match names; nothing was changed",
-    422: "A parameter is wrong, or the change was refused",
-    429: "Too many calls failed",
-    503: "The API server gives no answer",
+_REFUSALS: dict[type[errors.AdminRefusal], str] = {
+    errors.Unauthenticated: "No token, or a wrong one",
+    errors.Forbidden: "Not taken from here; in a cluster, the caller may not; locally, the manifest is read-only",
+    errors.NotFound: "No such route or version, or admin calls are off",
+    errors.Conflict: "The version is frozen or not Ready, or changed meanwhile",
+    errors.PreconditionFailed: "Not at the resourceVersion that If-Match names; nothing was changed",
+    errors.Refused: "A parameter is wrong, or the change was refused",
+    errors.Throttled: "Too many calls failed",
+    errors.BackendUnavailable: "The API server gives no answer",
 }
 
 
@@ -107,27 +108,24 @@ def _call(admin: AdminEndpoint, name: str) -> Callable[[Request], object]:
 
 
 def _responses(body: type[msgspec.Struct]) -> Responses:
-    problem = {CONTENT_TYPE: {"schema": {"$ref": _REF.format(name="Problem")}}}
+    problem = {"content": {CONTENT_TYPE: {"schema": ref(Problem)}}}
     made: Responses = {
         200: {"description": "Changed, and in effect", **_body(body)},
         202: {"description": "Changed; the effect was not seen within 2 s", **_body(body)},
     }
-    return made | {status: {"description": text, "content": problem} for status, text in _REFUSALS.items()}
-
-
-_REF = "#/components/schemas/{name}"
+    return made | {STATUSES[kind][0]: {"description": text, **problem} for kind, text in _REFUSALS.items()}
 
 
 def _body(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    return {"content": {"application/json": {"schema": {"$ref": _REF.format(name=kind.__name__)}}}}
+    return {"content": {"application/json": {"schema": ref(kind)}}}
 
 
 def _describe(app: FastAPI) -> None:
     """Has the OpenAPI document hold the schemas that it refers to, made from the very types that are sent."""
-    _, schemas = msgspec.json.schema_components((ReplicaStatus, *_BODIES.values()), ref_template=_REF)
+    _, schemas = msgspec.json.schema_components((ReplicaStatus, *_BODIES.values(), Problem), ref_template=REF)
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
-        return {**plain(), "components": {"schemas": {**schemas, "Problem": PROBLEM}}}
+        return {**plain(), "components": {"schemas": schemas}}
 
     app.openapi = openapi  # type: ignore[method-assign]

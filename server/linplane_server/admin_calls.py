@@ -12,18 +12,8 @@ import msgspec
 from linplane_api.conditions import ConditionType, Reason
 from linplane_api.display import display_names
 
-from .resources import (
-    Change,
-    Conflict,
-    Forbidden,
-    ObjectState,
-    PreconditionFailed,
-    Refused,
-    Resources,
-    Throttled,
-    Unauthenticated,
-    Unavailable,
-)
+from .errors import BackendUnavailable, Conflict, Forbidden, PreconditionFailed, Refused, Throttled, Unauthenticated
+from .resources import Change, ObjectState, Resources
 
 PATIENCE = 2.0
 """Seconds that a call waits for its effect."""
@@ -201,7 +191,7 @@ async def _wait(call: Call, read: Read, effect: Callable[[ObjectState], bool], c
         try:
             if effect(await read()):
                 return True
-        except (Unavailable, Throttled, Unauthenticated, Forbidden):
+        except (BackendUnavailable, Throttled, Unauthenticated, Forbidden):
             if change is None:
                 raise
         refusal = await change.refusal() if change else None

@@ -11,35 +11,15 @@ from starlette.responses import Response
 
 from . import admin_calls
 from .access import Access
+from .errors import AdminRefusal, NotFound, Refused
 from .labels import is_route, is_version
-from .problems import CONTENT_TYPE, problem
+from .problems import CONTENT_TYPE, refusal_problem
 from .registry import Registry
-from .resources import AdminRefusal, Forbidden, NotFound, Refused, Resources, Throttled, Unauthenticated
+from .resources import Resources
 
 Connect = Callable[[str | None], Resources]
 """A caller's access to the resources, by its Authorization header. Raises AdminRefusal."""
 
-_STATUSES = {
-    "unauthenticated": 401,
-    "forbidden": 403,
-    "not_found": 404,
-    "conflict": 409,
-    "precondition": 412,
-    "refused": 422,
-    "throttled": 429,
-    "unavailable": 503,
-}
-_TITLES = {
-    401: "Not authenticated",
-    403: "Not allowed",
-    404: "Not found",
-    409: "Conflict",
-    412: "Precondition failed",
-    422: "Refused",
-    429: "Too many requests",
-    503: "No answer from the API server",
-}
-_DENIED: dict[int, type[AdminRefusal]] = {401: Unauthenticated, 403: Forbidden, 429: Throttled}
 _CALLS = {"switch_model": admin_calls.switch, "freeze": admin_calls.freeze, "unfreeze": admin_calls.unfreeze}
 
 LISTED = 20
@@ -72,7 +52,7 @@ class AdminEndpoint:
             response = await self._act(name, request, line)
         except AdminRefusal as refusal:
             line["reason"] = refusal.reason
-            response = _problem(_STATUSES[refusal.kind], refusal.reason, refusal.detail, refusal.retry_after)
+            response = _response(refusal)
         if response.status_code != 429:
             _audit.info("admin call", extra=line | {"status": response.status_code})
         return response
@@ -80,7 +60,7 @@ class AdminEndpoint:
     def _admit(self, peer: str, request: Request) -> None:
         denied = self._access.judge(peer, request.scope["headers"])
         if denied is not None:
-            raise _DENIED[denied.status]("Denied", denied.detail, denied.retry_after)
+            raise denied
 
     async def _act(self, name: str, request: Request, line: dict[str, object]) -> Response:
         if self._connect is None:
@@ -138,9 +118,7 @@ def resource_versions(fields: list[str]) -> frozenset[str] | None:
     return frozenset(strong for strong in _strong(given) if strong)
 
 
-def _problem(status: int, reason: str, detail: str, retry_after: int) -> Response:
-    headers = {"retry-after": str(retry_after)} if retry_after else {}
-    if status == 401:
-        headers["www-authenticate"] = "Bearer"
-    body = problem(status, "admin", _TITLES[status], detail, reason=reason)
+def _response(refusal: AdminRefusal) -> Response:
+    status, more, body = refusal_problem(refusal)
+    headers = {name.decode(): value.decode() for name, value in more}
     return Response(body, status, headers, media_type=CONTENT_TYPE)

@@ -8,49 +8,55 @@ or an array.
 import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
 from linplane_api.canonical import FormatError, parse_json, unique
 from linplane_api.display import display_name
 
 from .errors import Invalid, Malformed
 
-Row = dict[str, float] | list[float]
+_ByName = Annotated[dict[str, float], Meta(description="Numbers by feature name, in any order.")]
+_InOrder = Annotated[
+    list[float],
+    Meta(description="Numbers in the order of the features, if all versions of the route agree on one."),
+]
+_Key = Annotated[str, Meta(description="Who the user is, for the split of the traffic.")]
 
-FIELDS = ("features", "rows", "key")
-
-
-class Body(msgspec.Struct, forbid_unknown_fields=True):
-    """What a request brings, decoded."""
-
-    features: Row | msgspec.UnsetType = msgspec.UNSET
-    rows: list[Row] | msgspec.UnsetType = msgspec.UNSET
-    key: str | msgspec.UnsetType = msgspec.UNSET
+Row = _ByName | _InOrder
+Rows = Annotated[list[Row], Meta(extra_json_schema={"minItems": 1})]  # `read` checks it, and says it better
 
 
-_decode = msgspec.json.Decoder(Body).decode
-_UNSET = msgspec.UNSET
+class Request(msgspec.Struct, forbid_unknown_fields=True):
+    """One row as `features`, or several as `rows`."""
+
+    features: Row | UnsetType = UNSET
+    rows: Rows | UnsetType = UNSET
+    key: _Key | UnsetType = UNSET
 
 
-def read(data: bytes, accepted: frozenset[str]) -> tuple[Body, list[Row]]:
+_decode = msgspec.json.Decoder(Request).decode
+
+
+def read(data: bytes, accepted: frozenset[str]) -> tuple[Request, list[Row]]:
     """The body and its rows. Raises Malformed or Invalid; `accepted` are the names that a pointer may hold."""
     try:
         body = _decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise diagnose(data, accepted) from None
-    if body.rows is _UNSET:
-        if body.features is _UNSET:
+    if body.rows is UNSET:
+        if body.features is UNSET:
             raise Invalid("", "features or rows is needed")
         rows: list[Row] = [body.features]
     else:
         rows = body.rows
-        if body.features is not _UNSET:
+        if body.features is not UNSET:
             raise Invalid("", "either features or rows, not both")
         if not rows:
             raise Invalid("/rows", "at least one row is needed")
-    keys = (1 if body.key is _UNSET else 2) + sum([len(row) for row in rows if type(row) is dict])
+    keys = (1 if body.key is UNSET else 2) + sum([len(row) for row in rows if type(row) is dict])
     if data.count(b":") != keys:  # then a text holds a colon, or a key stood twice
         _refuse_duplicates(data)
     return body, rows
@@ -81,7 +87,7 @@ def diagnose(data: bytes, accepted: frozenset[str]) -> Malformed | Invalid:
 def _wrong_field(value: Any, accepted: frozenset[str]) -> Invalid | None:
     if not isinstance(value, dict):
         return Invalid("", f"an object is needed, not {_kind(value)}")
-    if set(value) - set(FIELDS):
+    if set(value) - set(Request.__struct_fields__):
         return Invalid("", "unknown field; features, rows and key are known")
     if "key" in value and not isinstance(value["key"], str):
         return Invalid("/key", f"a text is needed, not {_kind(value['key'])}")

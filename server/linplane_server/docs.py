@@ -11,11 +11,12 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
+from .errors import MethodNotAllowed, RouteNotFound
 from .openapi import document
-from .problems import CONTENT_TYPE, problem
+from .problems import CONTENT_TYPE, STATUSES, problem
 
 ASSETS = "/docs/assets"
-_KINDS = {404: ("not_found", "Not found"), 405: ("method", "Method not allowed")}
+_KINDS = {STATUSES[refusal][0]: (refusal.kind, STATUSES[refusal][1]) for refusal in (RouteNotFound, MethodNotAllowed)}
 
 
 def docs_app() -> FastAPI:

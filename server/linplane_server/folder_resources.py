@@ -17,9 +17,10 @@ import msgspec
 from linplane_api.manifest import Edit, ManifestError, RemoveItem, SetField, edit_object
 from linplane_api.names import ANNOTATION_MANIFEST, model_object_name
 
+from .errors import Conflict, Forbidden, NotFound, PreconditionFailed, Refused
 from .labels import is_model, is_route, is_version
 from .objects import Object, parse_object, state_of
-from .resources import Conflict, Forbidden, NotFound, ObjectState, PreconditionFailed, Refused
+from .resources import ObjectState
 
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 

@@ -9,8 +9,10 @@ import logging
 import os
 import re
 from collections.abc import Callable
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from linplane_api.names import HEADER_REQUEST_ID
 
@@ -21,14 +23,15 @@ from .errors import (
     Internal,
     MethodNotAllowed,
     MissingFeature,
+    NothingToServe,
+    PredictionRefusal,
     RateLimited,
-    Refusal,
     RouteNotFound,
-    Unavailable,
+    TooLarge,
     UnsupportedBody,
 )
 from .problems import Headers, refusal_response
-from .registry import Route, Snapshot
+from .registry import Route, Snapshot, Source
 from .router import choose
 from .rows import by_name, compute
 from .serving import Serving
@@ -42,6 +45,35 @@ _encode = msgspec.json.Encoder().encode
 _sane = re.compile(rb"[A-Za-z0-9._-]{1,64}").fullmatch
 _is_json = re.compile(rb"[ \t]*application/([\w.!#$&^+-]+\+)?json[ \t]*(;.*)?", re.IGNORECASE).fullmatch
 _REQUEST_ID = HEADER_REQUEST_ID.encode()
+
+
+_Version = Annotated[str, Meta(description="The version that answered.")]
+_AssignedBy = Annotated[
+    Source,
+    Meta(
+        description="What decided for this version: the request's key, the header, the feature values, or nothing, "
+        "for all traffic is the current version's."
+    ),
+]
+
+
+# `_predict` writes these by hand: all but the numbers is the same bytes in every answer of a version.
+class Prediction(msgspec.Struct, rename="camel"):
+    """The answer to `features`."""
+
+    prediction: float
+    version: _Version
+    route: str
+    assigned_by: _AssignedBy
+
+
+class Predictions(msgspec.Struct, rename="camel"):
+    """The answer to `rows`, in their order."""
+
+    predictions: list[float]
+    version: _Version
+    route: str
+    assigned_by: _AssignedBy
 
 
 class Predictor:
@@ -60,7 +92,7 @@ class Predictor:
         self._prefix = os.urandom(6).hex().encode() + b"-"
         self._numbers = itertools.count(1)
 
-    def respond(self, method: str, name: str | None, fields: Headers, peer: str, data: bytes | Refusal) -> Answer:
+    def respond(self, method: str, name: str | None, fields: Headers, peer: str, data: bytes | TooLarge) -> Answer:
         """Status, headers and body of the answer, whatever happens.
 
         `name` is the route of the path, None to go by Host; `fields` the request's headers, lower-case; `peer` its
@@ -76,7 +108,7 @@ class Predictor:
             self._admit(route, method, peer, fields)
             out, content, series = _predict(route, headers, data)
             status = 200
-        except Refusal as refusal:
+        except PredictionRefusal as refusal:
             series = self._count(route, refusal)
             status, out, content = refusal_response(refusal, request_id.decode())
         except Exception:
@@ -97,7 +129,7 @@ class Predictor:
         route = snapshot.routes.get(name)
         if route is None:
             if self._registry.loaded_at is None:
-                raise Unavailable("NotLoaded", "no configuration was read yet", None)
+                raise NothingToServe("NotLoaded", "no configuration was read yet", None)
             raise RouteNotFound(HOW_TO_ADDRESS)
         return route
 
@@ -110,7 +142,7 @@ class Predictor:
             if wait:
                 raise RateLimited(wait)
 
-    def _count(self, route: Route | None, refusal: Refusal) -> Series:
+    def _count(self, route: Route | None, refusal: PredictionRefusal) -> Series:
         series = self._unrouted
         if route is not None:
             series = route.version_series(refusal.version)
@@ -132,9 +164,9 @@ def _check_type(headers: dict[bytes, bytes]) -> None:
         raise UnsupportedBody("the body must not be compressed")
 
 
-def _predict(route: Route, headers: dict[bytes, bytes], data: bytes | Refusal) -> tuple[Headers, bytes, Series]:
+def _predict(route: Route, headers: dict[bytes, bytes], data: bytes | TooLarge) -> tuple[Headers, bytes, Series]:
     _check_type(headers)
-    if isinstance(data, Refusal):
+    if isinstance(data, TooLarge):
         raise data
     body, rows = read(data, route.accepted)
     batch = body.rows is not msgspec.UNSET
@@ -147,7 +179,7 @@ def _predict(route: Route, headers: dict[bytes, bytes], data: bytes | Refusal) -
         version, source = choose(route, key, text, lambda: by_name(route, rows, batch))
     if version is None:
         assert route.unavailable is not None
-        raise Unavailable(route.unavailable.reason, route.unavailable.message, route.current_name)
+        raise NothingToServe(route.unavailable.reason, route.unavailable.message, route.current_name)
     if batch:
         content = (
             b'{"predictions":'

@@ -1,36 +1,71 @@
-"""Errors as RFC 9457 `application/problem+json`: the one map from refusals to statuses."""
+"""Errors as RFC 9457 `application/problem+json`: the one map from refusals to statuses, predictions and admin calls."""
 
-from typing import Any
+from typing import Annotated
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 
-from .errors import Invalid, Kind, RateLimited, Refusal, Unavailable
+from . import errors
 
 CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:linplane:problem:"
 
 Headers = list[tuple[bytes, bytes]]
 
-STATUSES: dict[Kind, tuple[int, str]] = {
-    "malformed": (400, "Malformed request"),
-    "not_found": (404, "Not found"),
-    "method": (405, "Method not allowed"),
-    "too_large": (413, "Body too large"),
-    "media_type": (415, "Unsupported media type"),
-    "invalid": (422, "Invalid input"),
-    "missing_feature": (422, "A feature is missing"),
-    "rate_limited": (429, "Too many requests"),
-    "internal": (500, "Internal error"),
-    "unavailable": (503, "Nothing to serve"),
+STATUSES: dict[type[errors.Refusal], tuple[int, str]] = {
+    errors.Malformed: (400, "Malformed request"),
+    errors.RouteNotFound: (404, "Not found"),
+    errors.MethodNotAllowed: (405, "Method not allowed"),
+    errors.TooLarge: (413, "Body too large"),
+    errors.UnsupportedBody: (415, "Unsupported media type"),
+    errors.Invalid: (422, "Invalid input"),
+    errors.MissingFeature: (422, "A feature is missing"),
+    errors.RateLimited: (429, "Too many requests"),
+    errors.Internal: (500, "Internal error"),
+    errors.NothingToServe: (503, "Nothing to serve"),
+    errors.Unauthenticated: (401, "Not authenticated"),
+    errors.Forbidden: (403, "Not allowed"),
+    errors.NotFound: (404, "Not found"),
+    errors.Conflict: (409, "Conflict"),
+    errors.PreconditionFailed: (412, "Precondition failed"),
+    errors.Refused: (422, "Refused"),
+    errors.Throttled: (429, "Too many requests"),
+    errors.BackendUnavailable: (503, "No answer from the API server"),
 }
+"""Status and title of each type of refusal."""
+
+_HEADERS: dict[type[errors.Refusal], Headers] = {
+    errors.MethodNotAllowed: [(b"allow", b"POST")],
+    errors.Unauthenticated: [(b"www-authenticate", b"Bearer")],
+}
+
+
+_Detail = Annotated[str, Meta(description="For people; of what was sent it holds only names of unknown features.")]
+_Version = Annotated[str, Meta(description="The version that would have answered, once it was chosen.")]
+_Pointer = Annotated[str, Meta(description="The place in the body (RFC 6901), with 422.")]
+_Reason = Annotated[str, Meta(description="One word: why nothing is served, or an admin call refused.")]
+
+
+class Problem(msgspec.Struct, frozen=True, rename="camel"):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: _Detail
+    version: _Version | UnsetType = UNSET
+    request_id: str | UnsetType = UNSET
+    pointer: _Pointer | UnsetType = UNSET
+    reason: _Reason | UnsetType = UNSET
+
 
 _encode = msgspec.json.Encoder().encode
 
 
-def problem(status: int, kind: str, title: str, detail: str, **members: Any) -> bytes:
+def problem(status: int, kind: str, title: str, detail: str, **members: str | None) -> bytes:
     """The body of one problem. `kind` makes its type; members that are None are left out."""
-    body = {"type": TYPE_PREFIX + kind.replace("_", "-"), "title": title, "status": status, "detail": detail}
-    return _encode(body | {name: value for name, value in members.items() if value is not None})
+    given = {name: value for name, value in members.items() if value is not None}
+    return _encode(Problem(TYPE_PREFIX + kind.replace("_", "-"), title, status, detail, **given))
 
 
 def problem_headers(body: bytes) -> Headers:
@@ -38,18 +73,24 @@ def problem_headers(body: bytes) -> Headers:
     return [(b"content-type", CONTENT_TYPE.encode()), (b"content-length", b"%d" % len(body))]
 
 
-def refusal_response(refusal: Refusal, request_id: str | None = None) -> tuple[int, Headers, bytes]:
+def refusal_response(refusal: errors.Refusal, request_id: str | None = None) -> tuple[int, Headers, bytes]:
     """Status, headers and body of a refusal."""
-    status, title = STATUSES[refusal.kind]
-    members: dict[str, Any] = {"version": refusal.version, "requestId": request_id}
-    headers: Headers = []
-    if isinstance(refusal, Invalid):
-        members["pointer"] = refusal.pointer
-    elif isinstance(refusal, Unavailable):
-        members["reason"] = refusal.reason
-    elif isinstance(refusal, RateLimited):
-        headers = [(b"retry-after", b"%d" % refusal.retry_after)]
-    elif refusal.kind == "method":
-        headers = [(b"allow", b"POST")]
-    body = problem(status, refusal.kind, title, refusal.detail, **members)
-    return status, problem_headers(body) + headers, body
+    status, more, body = refusal_problem(refusal, request_id)
+    return status, problem_headers(body) + more, body
+
+
+def refusal_problem(refusal: errors.Refusal, request_id: str | None = None) -> tuple[int, Headers, bytes]:
+    """Status, further headers and body of a refusal."""
+    status, title = STATUSES[type(refusal)]
+    body = problem(
+        status,
+        refusal.kind,
+        title,
+        refusal.detail,
+        version=refusal.version,
+        request_id=request_id,
+        pointer=refusal.pointer,
+        reason=refusal.reason,
+    )
+    retry = [(b"retry-after", b"%d" % refusal.retry_after)] if refusal.retry_after else []
+    return status, retry + _HEADERS.get(type(refusal), []), body

@@ -6,7 +6,7 @@ FastAPI's stack costs several times what a prediction does, so a prediction does
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .errors import Refusal, TooLarge
+from .errors import TooLarge
 from .predictor import Predictor
 from .problems import Headers
 
@@ -53,7 +53,7 @@ class PublicApp:
         await send({"type": "http.response.body", "body": content, "more_body": False})
 
 
-async def read_body(fields: Headers, receive: Receive, limit: int) -> bytes | Refusal | None:
+async def read_body(fields: Headers, receive: Receive, limit: int) -> bytes | TooLarge | None:
     """The body, or why it was not read: by its declared length before the first byte, else by count. None where the
     client went away.
     """

@@ -6,72 +6,11 @@ of any other.
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from linplane_api.conditions import ConditionType
-
-
-class AdminRefusal(Exception):  # noqa: N818 - an outcome, not a fault of the server
-    """Base. `reason` is one word for machines, `detail` for people."""
-
-    kind: ClassVar[str]
-
-    def __init__(self, reason: str, detail: str, retry_after: int = 0) -> None:
-        """`retry_after` is in seconds, 0 where trying again does not help."""
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
-        self.retry_after = retry_after
-
-
-class NotFound(AdminRefusal):
-    """There is no such object."""
-
-    kind = "not_found"
-
-
-class Conflict(AdminRefusal):
-    """The object is not in a state that allows it."""
-
-    kind = "conflict"
-
-
-class PreconditionFailed(AdminRefusal):
-    """The object is not the one that the caller's `If-Match` names."""
-
-    kind = "precondition"
-
-
-class Forbidden(AdminRefusal):
-    """The object may not be changed from here."""
-
-    kind = "forbidden"
-
-
-class Refused(AdminRefusal):
-    """The change was judged and refused, as the resource's own rules say."""
-
-    kind = "refused"
-
-
-class Unauthenticated(AdminRefusal):
-    """Whoever calls is not known."""
-
-    kind = "unauthenticated"
-
-
-class Throttled(AdminRefusal):
-    """Too much was asked, or went wrong, of late."""
-
-    kind = "throttled"
-
-
-class Unavailable(AdminRefusal):
-    """Whoever judges, or holds the objects, gives no answer."""
-
-    kind = "unavailable"
 
 
 class Condition(msgspec.Struct, frozen=True, rename="camel"):

@@ -14,21 +14,21 @@ from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, Kind
 from linplane_api.kubeapi import MERGE_PATCH, ApiAccess, ApiError, object_path
 from linplane_api.names import model_object_name
 
-from ..labels import is_model, is_route, is_version
-from ..objects import parse_object, state_of
-from ..registry import Registry
-from ..resources import (
+from ..errors import (
     AdminRefusal,
+    BackendUnavailable,
     Conflict,
     Forbidden,
     NotFound,
-    ObjectState,
     PreconditionFailed,
     Refused,
     Throttled,
     Unauthenticated,
-    Unavailable,
 )
+from ..labels import is_model, is_route, is_version
+from ..objects import parse_object, state_of
+from ..registry import Registry
+from ..resources import ObjectState
 from .connection import Answer, Request, Session
 from .pace import Pace
 
@@ -151,8 +151,8 @@ class CallerResources:
         request = Request("PATCH", target, self._authorization, msgspec.json.encode(body), MERGE_PATCH)
         try:
             answer = await self._ask(request)
-        except Unavailable as error:
-            raise Unavailable(error.reason, f"{error.detail}; the change may have been made") from error
+        except BackendUnavailable as error:
+            raise BackendUnavailable(error.reason, f"{error.detail}; the change may have been made") from error
         return _Written(answer, _parsed(answer).resource_version)
 
     async def _get(self, kind: Kind, name: str) -> ObjectState:
@@ -183,7 +183,7 @@ def _parsed(answer: Answer) -> ObjectState:
     try:
         return state_of(parse_object(answer.body))
     except msgspec.MsgspecError as error:
-        raise Unavailable("ApiServer", "the API server sent what is not understood") from error
+        raise BackendUnavailable("ApiServer", "the API server sent what is not understood") from error
 
 
 _REFUSALS: dict[int, type[AdminRefusal]] = {
@@ -200,4 +200,4 @@ def _refusal_of(error: ApiError) -> AdminRefusal:
     """The API server's answer, as it is handed on."""
     if error.status == 429:
         return Throttled(error.reason, error.message, max(1, error.retry_after))
-    return _REFUSALS.get(error.status, Unavailable)(error.reason, error.message)
+    return _REFUSALS.get(error.status, BackendUnavailable)(error.reason, error.message)

@@ -16,6 +16,7 @@ from linplane_api.document import (
 )
 from linplane_server.clients import ClientIdentity
 from linplane_server.counters import Counters
+from linplane_server.errors import Refusal
 from linplane_server.intake import Intake
 from linplane_server.predictor import Predictor
 from linplane_server.registry import Route
@@ -84,6 +85,11 @@ async def serving(*documents: RouteDocument, clock: Clock | None = None) -> Serv
     result = new_serving(clock or Clock())
     await Intake(result, no_report, Clock()).take(routing(*documents))
     return result
+
+
+def refusal_types(base: type[Refusal]) -> set[type[Refusal]]:
+    """A type of refusal and all types below it."""
+    return {base}.union(*map(refusal_types, base.__subclasses__()))
 
 
 class Client:

@@ -7,8 +7,9 @@ import pytest
 
 from linplane_server import admin_calls
 from linplane_server.admin_calls import Call, Frozen, Outcome, Switched
+from linplane_server.errors import Conflict, NotFound, Refused
 from linplane_server.objects import parse_object, state_of
-from linplane_server.resources import Condition, Conflict, NotFound, ObjectState, Refused
+from linplane_server.resources import Condition, ObjectState
 
 SHORT = 0.02
 

@@ -2,15 +2,19 @@
 
 import contextlib
 import json
+import re
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from linplane_server.body import read
 from linplane_server.errors import Invalid, Malformed
+from linplane_server.openapi import document
 
 ACCEPTED = frozenset({"area", "a/b"})
+SCHEMA = jsonschema.Draft202012Validator({"$ref": "#/components/schemas/Request", **document("0")})
 
 GOOD = [
     (b'{"features":{"area":1}}', [{"area": 1.0}]),
@@ -25,6 +29,7 @@ GOOD = [
 @pytest.mark.parametrize(("data", "rows"), GOOD)
 def test_good_bodies_are_read(data: bytes, rows: list[object]) -> None:
     assert read(data, ACCEPTED)[1] == rows
+    assert SCHEMA.is_valid(json.loads(data))
 
 
 MALFORMED = [
@@ -150,3 +155,40 @@ json_values = st.recursive(
 def test_any_json_is_read_or_refused(value: object) -> None:
     with contextlib.suppress(Malformed, Invalid):
         read(json.dumps(value).encode(), ACCEPTED)
+
+
+@pytest.mark.parametrize("data", [data for data, _ in INVALID if not re.search(b"NaN|Infinity|1e400|9{999}", data)])
+def test_a_body_that_is_invalid_does_not_follow_the_schema(data: bytes) -> None:
+    """But for numbers that are not finite, which JSON Schema cannot exclude."""
+    assert not SCHEMA.is_valid(json.loads(data))
+
+
+numbers = st.integers(-9, 9) | st.floats(allow_nan=False, allow_infinity=False)
+wrong = st.none() | st.booleans() | st.just("1")
+rows = st.one_of(
+    [
+        st.lists(value, max_size=2) | st.dictionaries(st.sampled_from(["area", "b"]), value, max_size=2)
+        for value in (numbers, numbers | wrong)
+    ]
+)
+fields = {
+    "features": rows | wrong,
+    "rows": st.lists(rows, max_size=2) | rows | wrong,
+    "key": st.just("u") | wrong,
+    "other": numbers,
+}
+given_fields = st.sampled_from(
+    ["features", "features key", "rows", "rows key", "features rows", "key", "", "features other", "rows other"]
+)
+bodies = given_fields.flatmap(lambda names: st.fixed_dictionaries({name: fields[name] for name in names.split()}))
+
+
+@given(bodies)
+def test_a_body_is_read_exactly_if_it_follows_the_schema(body: object) -> None:
+    try:
+        read(json.dumps(body).encode(), ACCEPTED)
+    except Invalid:
+        accepted = False
+    else:
+        accepted = True
+    assert SCHEMA.is_valid(body) is accepted

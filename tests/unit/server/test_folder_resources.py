@@ -11,8 +11,8 @@ import pytest
 from linplane_api.conditions import ConditionType
 from linplane_api.manifest import ManifestError
 from linplane_server import folder_resources
+from linplane_server.errors import Conflict, Forbidden, NotFound, PreconditionFailed, Refused
 from linplane_server.folder_resources import FolderResources
-from linplane_server.resources import Conflict, Forbidden, NotFound, PreconditionFailed, Refused
 
 MANIFEST = """\
 # ours

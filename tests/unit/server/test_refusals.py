@@ -1,5 +1,7 @@
 """Every refusal with its status, headers and body, byte by byte."""
 
+import ast
+import inspect
 import json
 from typing import Any
 
@@ -8,13 +10,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from linplane_server import errors, resources
+from linplane_server import errors, problems
 from linplane_server.access import FAILURES, Access
 from linplane_server.admin_endpoint import AdminEndpoint
 from linplane_server.docs import problem_response
-from linplane_server.problems import refusal_response
+from linplane_server.problems import STATUSES, refusal_response
 from linplane_server.registry import Registry
-from unit.server.builders import Clock
+from linplane_server.resources import Resources
+from unit.server.builders import Clock, refusal_types
 
 LIMITED = "the rate limit of this route is used up; try again later"
 PREDICTIONS = [
@@ -28,21 +31,34 @@ PREDICTIONS = [
     (errors.MissingFeature("/a", "d", "v1", []), 422, "missing-feature", "A feature is missing", {"pointer": "/a"}, []),
     (errors.RateLimited(7), 429, "rate-limited", "Too many requests", {}, [(b"retry-after", b"7")]),
     (errors.Internal("d"), 500, "internal", "Internal error", {}, []),
-    (errors.Unavailable("Why", "d", None), 503, "unavailable", "Nothing to serve", {"reason": "Why"}, []),
-    (errors.Unavailable("Why", "d", "v1"), 503, "unavailable", "Nothing to serve", {"reason": "Why"}, []),
+    (errors.NothingToServe("Why", "d", None), 503, "unavailable", "Nothing to serve", {"reason": "Why"}, []),
+    (errors.NothingToServe("Why", "d", "v1"), 503, "unavailable", "Nothing to serve", {"reason": "Why"}, []),
 ]  # fmt: skip
 
 ADMIN = [
-    (resources.Unauthenticated("Why", "d"), 401, "Not authenticated", [(b"www-authenticate", b"Bearer")]),
-    (resources.Forbidden("Why", "d"), 403, "Not allowed", []),
-    (resources.NotFound("Why", "d"), 404, "Not found", []),
-    (resources.Conflict("Why", "d"), 409, "Conflict", []),
-    (resources.PreconditionFailed("Why", "d"), 412, "Precondition failed", []),
-    (resources.Refused("Why", "d"), 422, "Refused", []),
-    (resources.Throttled("Why", "d", 7), 429, "Too many requests", [(b"retry-after", b"7")]),
-    (resources.Unavailable("Why", "d"), 503, "No answer from the API server", []),
-    (resources.Unavailable("Why", "d", 7), 503, "No answer from the API server", [(b"retry-after", b"7")]),
+    (errors.Unauthenticated("Why", "d"), 401, "Not authenticated", [(b"www-authenticate", b"Bearer")]),
+    (errors.Forbidden("Why", "d"), 403, "Not allowed", []),
+    (errors.NotFound("Why", "d"), 404, "Not found", []),
+    (errors.Conflict("Why", "d"), 409, "Conflict", []),
+    (errors.PreconditionFailed("Why", "d"), 412, "Precondition failed", []),
+    (errors.Refused("Why", "d"), 422, "Refused", []),
+    (errors.Throttled("Why", "d", 7), 429, "Too many requests", [(b"retry-after", b"7")]),
+    (errors.BackendUnavailable("Why", "d"), 503, "No answer from the API server", []),
+    (errors.BackendUnavailable("Why", "d", 7), 503, "No answer from the API server", [(b"retry-after", b"7")]),
 ]
+
+
+def test_each_type_is_in_the_table_once_and_in_these_tests() -> None:
+    every = refusal_types(errors.Refusal) - {errors.Refusal, errors.PredictionRefusal, errors.AdminRefusal}
+    assert set(STATUSES) == every
+    assert {type(refusal) for refusal, *_ in [*PREDICTIONS, *ADMIN]} == every
+    (written,) = [
+        node.value
+        for node in ast.walk(ast.parse(inspect.getsource(problems)))
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "STATUSES"
+    ]
+    assert isinstance(written, ast.Dict)
+    assert len(written.keys) == len(STATUSES)
 
 
 def case(value: Any) -> str | None:
@@ -67,8 +83,8 @@ def test_a_refused_prediction(
 
 
 @pytest.mark.parametrize(("refusal", "status", "title", "more"), ADMIN, ids=case)
-async def test_a_refused_admin_call(refusal: resources.AdminRefusal, status: int, title: str, more: Any) -> None:
-    def refuse(authorization: str | None) -> resources.Resources:
+async def test_a_refused_admin_call(refusal: errors.AdminRefusal, status: int, title: str, more: Any) -> None:
+    def refuse(authorization: str | None) -> Resources:
         raise refusal
 
     answer = await called(AdminEndpoint(Access(b"t", Clock()), refuse, Registry()), (b"authorization", b"Bearer t"))

@@ -13,9 +13,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from .canonical import FormatError, canonical_bytes, convert, digest_of, is_time, json_of, parse_json, supported
+from .canonical import FormatError, canonical_bytes, convert, digest_of, json_of, parse_json, supported
 from .facts import Facts
 from .names import MAX_FEATURE_NAME, MAX_FEATURES
+from .timing import is_rfc3339
 
 CHECK_TOLERANCE = 1e-12  # relative; the sum is exact, so only a foreign libm or a damaged number comes near it
 MAX_CHECKS = 16
@@ -213,7 +214,7 @@ def parse_artifact(data: bytes | str) -> ArtifactFile:
         supported(body["artifact"], FORMATS, "artifact")
     artifact = convert(body["artifact"], Artifact, "artifact")
     trained_at = body.get("trainedAt")
-    if trained_at is not None and not (isinstance(trained_at, str) and is_time(trained_at)):
+    if trained_at is not None and not (isinstance(trained_at, str) and is_rfc3339(trained_at)):
         raise FormatError("trainedAt", "a date and time by RFC 3339 is needed")
     if body.get("digest") != digest:
         raise FormatError("digest", "is not that of the artifact")

@@ -3,11 +3,9 @@
 import hashlib
 import json
 import math
-import re
 import sys
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -169,14 +167,3 @@ def convert(value: Any, target: type[T], path: str) -> T:
             problem = "has an unknown field"
         where = (path + place.rstrip("`").replace("[...]", "")).lstrip(".")
         raise FormatError(where, problem) from error
-
-
-def is_time(text: str) -> bool:
-    """Whether the text is a date and time by RFC 3339, as the API server's `date-time` is."""
-    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:.]+([Zz]|[-+][0-9]{2}:[0-9]{2})", text):
-        return False
-    try:
-        datetime.fromisoformat(text.upper())
-    except ValueError:
-        return False
-    return True

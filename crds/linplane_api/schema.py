@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .canonical import is_time
+from .timing import is_rfc3339
 
 Schema = Mapping[str, Any]
 
@@ -145,7 +145,7 @@ def _mismatch(pattern: Any, value: Any, _: Schema) -> list[list[int]]:
 
 
 def _malformed(name: Any, value: Any, _: Schema) -> list[list[int]]:
-    check = {"cidr": _is_cidr, "date-time": is_time}.get(name)  # bounds hold the integers' formats
+    check = {"cidr": _is_cidr, "date-time": is_rfc3339}.get(name)  # bounds hold the integers' formats
     return [[]] if check and isinstance(value, str) and not check(value) else []
 
 

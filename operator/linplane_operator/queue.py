@@ -4,15 +4,17 @@ What nobody waits for (a look at everything) stands behind what somebody has jus
 """
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Iterable
+
+from linplane_api.timing import Backoff, Chance
 
 from .affected import WorkKey
 from .compile.outcome import Result
 
-FIRST_DELAY = 0.2  # seconds
+FIRST_DELAY = 0.4  # seconds
 LAST_DELAY = 300.0
 AWAY_DELAY = 10.0  # at most, where the other side is away: once it is back, nobody waits for long
+JITTER = (0.8, 1.2)
 
 Work = Callable[[WorkKey], Awaitable[Result]]
 """Reconciles one key."""
@@ -21,11 +23,12 @@ Work = Callable[[WorkKey], Awaitable[Result]]
 class WorkQueue:
     """Deduplicating, fair, level-triggered. All calls belong to one event loop."""
 
-    def __init__(self, work: Work, failed: Callable[[WorkKey, Exception], None], jitter: random.Random) -> None:
-        """`failed` is told of each failure, which the queue then tries again."""
+    def __init__(self, work: Work, failed: Callable[[WorkKey, Exception], None], chance: Chance) -> None:
+        """`failed` is told of each failure, which the queue then tries again; `chance` is for the jitter of retries."""
         self._work = work
         self._failed = failed
-        self._jitter = jitter
+        self._backoff = Backoff(FIRST_DELAY, LAST_DELAY, JITTER, chance)
+        self._away_backoff = Backoff(FIRST_DELAY, AWAY_DELAY, JITTER, chance)
         self._ready: dict[WorkKey, None] = {}  # in order of arrival
         self._behind: dict[WorkKey, None] = {}  # their turn comes when nothing else is ready
         self._running: dict[WorkKey, float] = {}  # since when
@@ -109,8 +112,8 @@ class WorkQueue:
             except Exception as error:  # whatever it was, it is told and tried again
                 self._failed(key, error)
                 count = self._failures[key] = self._failures.get(key, 0) + 1
-                longest = AWAY_DELAY if isinstance(error, OSError) else LAST_DELAY
-                delay = min(longest, FIRST_DELAY * 2 ** min(count, 20)) * self._jitter.uniform(0.8, 1.2)
+                backoff = self._away_backoff if isinstance(error, OSError) else self._backoff
+                delay = backoff.delay(count)
             del self._running[key]
             if key in self._again:
                 self._again.discard(key)

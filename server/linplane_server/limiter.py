@@ -1,7 +1,8 @@
 """Rate limits as token buckets, kept as one number each (GCRA): the time at which the bucket will be full again.
 
 Memory is bounded: client buckets are kept for the CLIENTS used last, of all routes together. Forgetting one means a
-full bucket, and only such a client is forgotten as asked for nothing while CLIENTS others did.
+full bucket, and only such a client is forgotten as asked for nothing while CLIENTS others did. `timing.TokenBucket` is
+not used: each prediction passes here, and one integer a client bounds memory, where a dictionary of objects would not.
 """
 
 from collections import OrderedDict

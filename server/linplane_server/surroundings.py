@@ -6,8 +6,11 @@ import argparse
 import os
 import time
 from collections.abc import Coroutine, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
+
+from linplane_api.timing import rfc3339
 
 from .access import Access
 from .admin_endpoint import Connect
@@ -17,7 +20,6 @@ from .lacking import report_lacking
 from .reporting import FileReport, no_report
 from .serving import Serving
 from .source import ConfigSource
-from .times import rfc3339
 
 
 class Surroundings(Protocol):
@@ -54,7 +56,7 @@ class FolderSurroundings:
         self._lacking: list[Coroutine[Any, Any, None]] = []
         if given.report:
             look = serving.counters.lacking
-            report = FileReport(given.report, look, given.server_name, given.pod_uid, rfc3339(time.time()))
+            report = FileReport(given.report, look, given.server_name, given.pod_uid, rfc3339(datetime.now(UTC)))
             self.acknowledge = report
             self._lacking = [report_lacking(look, report.write_again)]
         self.keep: Keep | None = None

@@ -1,11 +1,13 @@
 """The switches of the current version that this replica saw, newest last: what `/status` shows."""
 
 from collections import deque
+from datetime import UTC, datetime
 
 import msgspec
 
+from linplane_api.timing import rfc3339
+
 from .registry import Snapshot
-from .times import rfc3339
 
 KEPT = 20
 
@@ -28,10 +30,11 @@ class Switches:
 
     def note(self, before: Snapshot, after: Snapshot, now: float) -> None:
         """Compares two states. A route that comes in or goes is no switch. `now` is Unix time, in seconds."""
+        at = rfc3339(datetime.fromtimestamp(now, UTC))
         for name, route in after.routes.items():
             old = before.routes.get(name)
             if old is not None and old.current_name != route.current_name:
-                self._last.append(Switch(name, old.current_name, route.current_name, rfc3339(now)))
+                self._last.append(Switch(name, old.current_name, route.current_name, at))
 
     def last(self) -> list[Switch]:
         """Oldest first."""

@@ -1,9 +1,8 @@
 """Hands the result back in the Job's own ConfigMap, by merge patches: its Role allows nothing else."""
 
 import http.client
-import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -14,12 +13,14 @@ from linplane_api.kinds import CONFIG_MAP
 from linplane_api.kubeapi import MERGE_PATCH, ApiAccess, ApiError, answered, object_path, unreachable
 from linplane_api.names import ARTIFACT_KEY, ERROR_KEY, MAX_CONFIGMAP_BYTES
 from linplane_api.task import Failure
+from linplane_api.timing import Backoff
 
 from .errors import ResultLostError, TooLargeError, UnreachableError
 from .result import failure_file
 
-PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 8.0)
-"""Seconds between tries, for all that is written together; by chance up to half longer."""
+BACKOFF = Backoff(0.5, 8.0, (1.0, 1.5))
+RETRIES = 6
+"""For all that is written together."""
 MAX_FILE = MAX_CONFIGMAP_BYTES - (4 << 10)
 """Bytes of an artifact file: a ConfigMap holds a little beside it."""
 SECONDS = 10.0
@@ -42,7 +43,7 @@ class ConfigMapResult:
         self._access = access
         self._path = object_path(CONFIG_MAP, access.namespace, name)
         self._sleep = sleep
-        self._pauses: Iterator[float] = iter(PAUSES)
+        self._failures = 0
 
     def succeeded(self, artifact_file: bytes) -> None:
         """Writes the artifact in place of whatever is there. One sealed with the same artifact is one handed back.
@@ -89,12 +90,11 @@ class ConfigMapResult:
             try:
                 return self._ask(msgspec.json.encode(body))
             except ApiError as error:
-                if error.status not in _PASSING and error.status < 500:
+                is_passing = error.status in _PASSING or error.status >= 500
+                if not is_passing or self._failures == RETRIES:
                     raise
-                pause = next(self._pauses, None)
-                if pause is None:
-                    raise
-                self._sleep(max(pause * (1 + random.random() / 2), error.retry_after))  # noqa: S311 - no secret
+                self._failures += 1
+                self._sleep(max(BACKOFF.delay(self._failures), error.retry_after))
 
     def _ask(self, body: bytes) -> bytes:
         access = self._access

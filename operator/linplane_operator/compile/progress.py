@@ -8,6 +8,7 @@ from typing import Any
 from linplane_api.conditions import Cause, Reason
 from linplane_api.kubeapi import UNREACHABLE
 from linplane_api.task import EXIT_UNREACHABLE, EXIT_UNTOLD
+from linplane_api.timing import parse_rfc3339
 
 from .objects import is_deleting, meta, name_of, spec_of, status_of
 
@@ -62,8 +63,8 @@ def seconds_to_pod(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], no
 def age_of(since: str | None, now: datetime) -> float | None:
     """Seconds since a time of RFC 3339, None if it is none."""
     try:
-        return (now - datetime.fromisoformat(since or "")).total_seconds()
-    except (ValueError, TypeError):
+        return (now - parse_rfc3339(since or "")).total_seconds()
+    except ValueError:
         return None
 
 

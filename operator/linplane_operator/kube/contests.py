@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from linplane_api import names
+from linplane_api.timing import Backoff
 
 from ..compile.objects import Object, meta
 from .drift import ANNOTATION
@@ -55,7 +56,8 @@ class Contests:
     def __init__(self, clock: Callable[[], float], first: float = FIRST_SECONDS, last: float = LAST_SECONDS) -> None:
         """`clock` gives seconds that never go back; the waits go from `first` to `last`."""
         self._clock = clock
-        self._first, self._last = first, last
+        self._wait = Backoff(first, last).delay
+        self._kept = CALM * last
         self._records: dict[What, _Record] = {}
         self._many = PURGE_FROM
 
@@ -97,11 +99,8 @@ class Contests:
         if len(self._records) > self._many:
             self._purge()
 
-    def _wait(self, count: int) -> float:
-        return min(self._last, self._first * 2.0 ** min(count - 1, 32))
-
     def _purge(self) -> None:
-        since = self._clock() - CALM * self._last
+        since = self._clock() - self._kept
         self._records = {what: record for what, record in self._records.items() if record.at > since}
         self._many = max(PURGE_FROM, 2 * len(self._records))
 

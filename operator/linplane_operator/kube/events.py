@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from linplane_api.kinds import Kind
+from linplane_api.timing import Clock, TokenBuckets, rfc3339
 
 from ..compile.news import REASONS
 from ..compile.objects import Object, meta, name_of, uid_of
@@ -24,20 +25,21 @@ log = logging.getLogger(__name__)
 class Events:
     """Takes events at once and writes them one after the other; where too many wait, a new one is dropped."""
 
-    def __init__(self, client: Client, now: Callable[[], datetime], reporter: str) -> None:
-        """`reporter` is the name of this very process, for `reportingInstance`."""
+    def __init__(self, client: Client, now: Callable[[], datetime], clock: Clock, reporter: str) -> None:
+        """`now` is for the times in Events, `clock` for their rate; `reporter` is the name of this process, for
+        `reportingInstance`.
+        """
         self._client = client
         self._now = now
         self._reporter = reporter
         self._waiting: asyncio.Queue[Object] = asyncio.Queue(WAITING)
-        self._tokens: dict[tuple[str, str], tuple[float, float]] = {}  # by UID and kind: tokens left, when
-        self._many = WAITING  # of those, before they are looked through
+        self._buckets: TokenBuckets[tuple[str, str]] = TokenBuckets(1 / EVERY_SECONDS, BURST, clock)  # by UID and kind
         self.written = 0
         self.dropped = 0
 
     def tell(self, about: Object, warning: bool, reason: str, message: str) -> None:
         """Asks for an Event; never waits, never fails."""
-        if not self._allowed((uid_of(about), "Done" if reason in REASONS else _type(warning))):
+        if self._buckets.take((uid_of(about), "Done" if reason in REASONS else _type(warning))):
             self.dropped += 1
             return
         try:
@@ -45,26 +47,8 @@ class Events:
         except asyncio.QueueFull:
             self.dropped += 1
 
-    def _allowed(self, key: tuple[str, str]) -> bool:
-        now = self._now().timestamp()
-        tokens, since = self._tokens.get(key, (float(BURST), now))
-        tokens = min(float(BURST), tokens + (now - since) / EVERY_SECONDS)
-        self._tokens[key] = (max(0.0, tokens - 1), now)
-        if len(self._tokens) > self._many:
-            self._forget_full(now)
-        return tokens >= 1
-
-    def _forget_full(self, now: float) -> None:
-        """What has all its tokens again is as one that was never heard of."""
-        self._tokens = {
-            key: (left, since)
-            for key, (left, since) in self._tokens.items()
-            if left + (now - since) / EVERY_SECONDS < BURST
-        }
-        self._many = max(WAITING, 2 * len(self._tokens))
-
     def _make(self, about: Object, warning: bool, reason: str, message: str) -> Object:
-        now = self._now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        now = rfc3339(self._now(), "microseconds")
         unique = hashlib.sha256(f"{uid_of(about)}/{reason}/{message}/{now}".encode()).hexdigest()[:16]
         namespace = meta(about).get("namespace", "default")
         return {

@@ -9,7 +9,6 @@ import socket
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,9 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from linplane_api import names
 from linplane_api.kinds import MODEL_SERVER, OURS, Kind
+from linplane_api.timing import Backoff, TokenBuckets
 
 from ..affected import WorkKey, every_key, owners
-from ..budget import Budget
 from ..compile.objects import Object, Settings
 from ..compile.outcome import Result
 from ..queue import WorkQueue
@@ -45,7 +44,9 @@ from .watching import Watching
 PATROL_SECONDS = 20.0
 CRD_SECONDS = 2.0
 WORKERS = 4
-PATIENCE_SECONDS = (1.0, 1.0, 2.0, 3.0, 5.0)  # between tries at the start; the last again and again
+PATIENCE = Backoff(1.0, 5.0)  # between tries at the start
+ROUTING_BURST = 5  # writes of a routing ConfigMap at once
+ROUTING_RATE = 1.0  # and then in a second
 
 log = logging.getLogger(__name__)
 
@@ -81,15 +82,15 @@ class Operator:
         self._counts = Counts(self.registry)
         self._client = Client(api, self._counts.called)
         self._world = World()
-        self._events = Events(self._client, now, socket.gethostname())
-        budget = Budget(self._clock)
-        self._queue = WorkQueue(self._work, self._failed, random.Random())  # noqa: S311 - spreads retries
+        self._events = Events(self._client, now, self._clock, socket.gethostname())
+        budget: TokenBuckets[str] = TokenBuckets(ROUTING_RATE, ROUTING_BURST, self._clock)
+        self._queue = WorkQueue(self._work, self._failed, random.random)
         self._feed = Feed(self._world, self._queue.add)
         self._cluster = KubeCluster(
             self._client, self._world, self._events.tell, self._feed, self._clock, later=self._ask_later
         )
         self._reconciler = Reconciler(
-            self._world, self._cluster, options.settings, now=now, budget=budget, ask=self._ask
+            self._world, self._cluster, options.settings, now=now, budget=budget.take, ask=self._ask
         )
         self._watches = Watches(WATCHED, options.namespaces, self._clock)
         self._relists = Relists(self._world, WATCHED, self._watches.scopes, self._see, self._clock)
@@ -202,7 +203,7 @@ class Operator:
         """Tries again until the API server answers and lets it: an operator that starts first is no error, and no
         refusal is cured by another start.
         """
-        pauses = chain(PATIENCE_SECONDS, repeat(PATIENCE_SECONDS[-1]))
+        failures = 0
         while True:
             try:
                 return await work()
@@ -211,7 +212,8 @@ class Operator:
                 log.warning("%s; tried again", self._waits_for)
                 if isinstance(error, ApiError) and error.status == 401 and not self._options.in_cluster:
                     await self._renew()
-            await asyncio.sleep(next(pauses))
+            failures += 1
+            await asyncio.sleep(PATIENCE.delay(failures))
 
     async def _renew(self) -> None:
         """A new token, where there is one; in the cluster it is read anew each minute."""

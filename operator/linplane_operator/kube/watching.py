@@ -13,7 +13,9 @@ from weakref import WeakSet
 
 import kopf
 
-PAUSES = (1.0, 2.0, 3.0, 5.0)  # the last again and again
+from linplane_api.timing import Backoff
+
+BACKOFF = Backoff(1.0, 5.0)
 STEADY_SECONDS = 15.0
 """A run that lasted so long was a good one."""
 END_SECONDS = 7.0
@@ -48,11 +50,11 @@ class _Others(frozenset[Task]):
 class Watching:
     """Runs it until it is told to stop. `clock` gives seconds that never go back."""
 
-    def __init__(self, spawn: Spawn, clock: Callable[[], float], pauses: tuple[float, ...] = PAUSES) -> None:
+    def __init__(self, spawn: Spawn, clock: Callable[[], float], backoff: Backoff = BACKOFF) -> None:
         self._spawn = spawn
         self._clock = clock
-        self._pauses = pauses
-        self._failures = 0
+        self._backoff = backoff
+        self._failures = 1  # in succession, counted from a run that lasted
         self._problem = ""
         self._since: float | None = None  # when it last began; None while it does not run
 
@@ -71,8 +73,8 @@ class Watching:
             lasted, self._since = self._lasted(), None
             if stop.is_set():
                 return
-            self._failures = 0 if lasted >= STEADY_SECONDS else self._failures + 1
-            pause = self._pauses[min(self._failures, len(self._pauses) - 1)]
+            self._failures = 1 if lasted >= STEADY_SECONDS else self._failures + 1
+            pause = self._backoff.delay(self._failures)
             self._problem = f"the watches ended by {type(error).__name__}: {error}"[:500]
             log.warning("%s; begun anew in %.0f s", self._problem, pause)
             with contextlib.suppress(TimeoutError):

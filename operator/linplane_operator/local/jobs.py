@@ -10,16 +10,17 @@ from linplane_api import names
 from linplane_api.canonical import FormatError
 from linplane_api.kinds import CONFIG_MAP, JOB
 from linplane_api.task import EXIT_BAD_DATA, parse_failure
+from linplane_api.timing import Backoff, rfc3339
 
 from ..cluster import ConflictError
 from ..compile.objects import Object, meta, name_of, spec_of, status_of, uid_of
-from ..compile.progress import job_condition
+from ..compile.progress import has_ended
 from .child import shown_exit, start_child
 from .layout import Layout
 from .store import Store
 from .story import Line, Tell
 
-RETRY_SECONDS = 0.5  # doubled with each failure
+RETRY = Backoff(0.5, 360.0)  # seconds; the last is a Job controller's
 TROUBLE_SECONDS = 2.0  # between two tries where it is the disk, or the system, that refuses
 
 
@@ -41,7 +42,7 @@ class Jobs:
         for uid in [uid for uid in self._tasks if uid not in jobs]:
             self._tasks.pop(uid).cancel()
         for uid, job in jobs.items():
-            if uid not in self._tasks and not _ended(job):
+            if uid not in self._tasks and not has_ended(job):
                 self._tasks[uid] = asyncio.create_task(self._run(uid, name_of(job)))
         self._layout.drop_jobs({name_of(job) for job in jobs.values()})
 
@@ -53,7 +54,7 @@ class Jobs:
 
     async def _run(self, uid: str, name: str) -> None:
         told = ""
-        while (job := self._job(uid, name)) is not None and not _ended(job):
+        while (job := self._job(uid, name)) is not None and not has_ended(job):
             try:
                 wait = await self._step(uid, name)
             except (OSError, ConflictError) as error:
@@ -83,7 +84,7 @@ class Jobs:
         elif failed > int(spec_of(job).get("backoffLimit") or 0):
             self._end(job, "Failed", "BackoffLimitExceeded", message, failed)
         else:
-            wait: float = RETRY_SECONDS * 2 ** (failed - 1)
+            wait = RETRY.delay(failed)
             owner = (meta(job).get("ownerReferences") or [meta(job)])[0]["name"]
             self._tell(Line("warning", f"{owner}: {message}; tried again in {wait:g} s", "warning"))
             self._set_status(job, {"failed": failed, "active": 0})
@@ -164,12 +165,8 @@ class Jobs:
     def _set_status(self, job: Object, status: Object) -> None:
         found = self._job(uid_of(job), name_of(job))
         if found is not None:
-            stamp = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+            stamp = rfc3339(self._now())
             times = {"startTime": status_of(found).get("startTime") or stamp}
             if status.get("conditions"):
                 times["completionTime"] = stamp
             self._store.update(JOB, found, {**found, "metadata": meta(found), "status": {**status, **times}})
-
-
-def _ended(job: Object) -> bool:
-    return bool(job_condition(job, "Complete") or job_condition(job, "Failed"))

@@ -81,7 +81,7 @@ class Loop:
         self._world = World()
         self._store = Store(self._layout, self._world, now, self._changed)
         self._story = Story(tell, lambda route: curl_line(route, self._store))
-        self._queue = WorkQueue(self._work, self._failed, random.Random())  # noqa: S311 - spreads retries
+        self._queue = WorkQueue(self._work, self._failed, random.random)
         self._retained = Retained(self._layout, self._store, now, tell)
         self._manifests = Manifests(options.folder, self._store, self._retained, tell)
         self._record = Record(self._layout.metadata)

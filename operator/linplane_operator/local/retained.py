@@ -15,6 +15,7 @@ from typing import Any
 from linplane_api.folder import write_atomically
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, Kind
 from linplane_api.resources import LinearModelSpec, parse_spec
+from linplane_api.timing import parse_rfc3339, rfc3339
 
 from ..cluster import ConflictError
 from ..compile.objects import Object, meta, name_of, status_of, uid_of
@@ -68,7 +69,7 @@ class Retained:
         path = self._layout.retained / f"{name_of(body)}.{uid_of(body)}.json"
         entry = _Entry(path, self._now(), body, artifacts)
         self._layout.make(path.parent)
-        content = {"deletedAt": entry.deleted_at.isoformat(), "model": body, "artifacts": artifacts}
+        content = {"deletedAt": rfc3339(entry.deleted_at, "microseconds"), "model": body, "artifacts": artifacts}
         write_atomically(path, json.dumps(content, indent=1).encode())
         self._entries = [*(e for e in self._entries if e.path != path), entry]
 
@@ -113,9 +114,9 @@ class Retained:
 def _read(path: Path) -> _Entry | None:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        deleted_at = datetime.fromisoformat(content["deletedAt"])
+        deleted_at = parse_rfc3339(content["deletedAt"])
         model, artifacts = content["model"], content["artifacts"]
-        whole = bool(uid_of(model)) and deleted_at.tzinfo is not None and all(map(uid_of, artifacts))
+        whole = bool(uid_of(model)) and all(map(uid_of, artifacts))
         sealed_artifacts(model, artifacts)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -18,6 +18,7 @@ from linplane_api.canonical import FormatError
 from linplane_api.document import routing_map
 from linplane_api.folder import current_state, read_routing, write_routing
 from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, MODEL_SERVER, POD, REPLICA_REPORT
+from linplane_api.timing import Backoff, rfc3339
 
 from ..compile.objects import Object, generation_of, spec_of, uid_of
 from ..compile.server import make_routing, selector
@@ -28,8 +29,7 @@ from .story import Line, Tell
 
 GRACEFUL_SECONDS = 3  # for answers under way at the end
 STOP_SECONDS = GRACEFUL_SECONDS + 3.0
-FIRST_RESTART = 0.1  # seconds, doubled with each failure up to LAST_RESTART
-LAST_RESTART = 5.0
+RESTART = Backoff(0.1, 5.0)
 TAKEN_ARGS = ("--server-name", "--trusted-proxy")  # of the container; the rest is about pods
 STEADY_SECONDS = 10.0  # a process that lived this long starts the count anew
 
@@ -126,7 +126,7 @@ class Server:
                 failures = 0
                 continue
             failures = 1 if lived > STEADY_SECONDS else failures + 1
-            wait = min(LAST_RESTART, FIRST_RESTART * 2 ** (failures - 1))
+            wait = RESTART.delay(failures)
             text = f"the server {why}; started again in {wait:g} s (its log is {self._folder / 'log'})"
             self._tell(Line("warning", text, "warning"))
             self._troubled = True
@@ -167,7 +167,7 @@ class Server:
         return self._process
 
     def _make_pod(self) -> Object:
-        started = self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        started = rfc3339(self._now())
         status = {
             "phase": "Running",
             "conditions": [{"type": "Ready", "status": "False"}],

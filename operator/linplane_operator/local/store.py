@@ -21,6 +21,7 @@ from linplane_api.kinds import (
     Kind,
 )
 from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerSpec, parse_spec
+from linplane_api.timing import rfc3339
 
 from ..cluster import ConflictError
 from ..compile.objects import Object, meta, name_of, uid_of
@@ -97,7 +98,7 @@ class Store:
             "namespace": NAMESPACE,
             "uid": uid or self._heirs.get((kind.kind, name)) or str(uuid.uuid4()),
             "generation": 1,
-            "creationTimestamp": self._now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "creationTimestamp": rfc3339(self._now()),
         }
         result = self._put(kind, None, {**body, "metadata": {**meta(body), **fresh}})
         self._heirs.pop((kind.kind, name), None)

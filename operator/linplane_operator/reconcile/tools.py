@@ -6,6 +6,7 @@ from datetime import datetime
 
 from linplane_api.conditions import Cause, Reason
 from linplane_api.kinds import Kind
+from linplane_api.timing import rfc3339
 
 from ..cluster import Cluster, NameTakenError, RefusedError
 from ..compile.objects import Object, Settings
@@ -30,7 +31,7 @@ class Tools:
 
     def stamp(self) -> str:
         """The time now, as a status has it."""
-        return self.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        return rfc3339(self.now())
 
     async def write(self, kind: Kind, body: Object, outcome: Outcome) -> Result:
         """Writes the status with which a reconcile ends."""

@@ -13,6 +13,7 @@ import msgspec
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, Kind
 from linplane_api.kubeapi import MERGE_PATCH, ApiAccess, ApiError, object_path
 from linplane_api.names import model_object_name
+from linplane_api.timing import TokenBucket
 
 from ..errors import (
     AdminRefusal,
@@ -30,7 +31,6 @@ from ..objects import parse_object, state_of
 from ..registry import Registry
 from ..resources import ObjectState
 from .connection import Answer, Request, Session
-from .pace import Pace
 
 ELSEWHERE = (
     "admin calls are taken on loopback only, so that no token crosses the network in the clear: "
@@ -54,16 +54,16 @@ class Callers:
         """`registry` knows the model of a route that the caller may change but not read."""
         self._access = access
         self._registry = registry
-        self._pace = Pace(FAILURES, FAILURES, clock)
+        self._bucket = TokenBucket(FAILURES, FAILURES, clock)
 
     def __call__(self, authorization: str | None) -> "CallerResources":
         """Raises Unauthenticated or Throttled; the API server is not asked for either."""
         if authorization is None or not _is_bearer(authorization):
             raise Unauthenticated("NoToken", "a bearer token is needed, as `kubectl create token` makes one")
-        wait = self._pace.take()
+        wait = self._bucket.take()
         if wait:
             raise Throttled("TooManyFailures", "too many calls failed; try again later", max(1, round(wait)))
-        return CallerResources(self._access, authorization, self._registry, self._pace.give_back)
+        return CallerResources(self._access, authorization, self._registry, self._bucket.give_back)
 
 
 class _Written:

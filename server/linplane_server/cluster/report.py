@@ -10,7 +10,6 @@ kept before it is reported) stands by it; one that begins with nothing says so f
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,17 +19,18 @@ import msgspec
 from linplane_api import names
 from linplane_api.kinds import POD, REPLICA_REPORT
 from linplane_api.kubeapi import APPLY_PATCH, ApiAccess, ApiError, object_path
+from linplane_api.timing import Backoff, TokenBucket, jittered
 
 from ..lacking import Look
 from ..loading import report_of
 from ..registry import EMPTY, Snapshot
 from .connection import Request, Session
-from .pace import Backoff, Pace
 from .trouble import Trouble
 
 FIELD_MANAGER = "linplane-server"
 BURST = 5
 PER_SECOND = 1.0
+BACKOFF = Backoff(0.2, 5.0, (0.5, 1.5))  # so that replicas that lost the API server do not return in step
 REFRESH = 300.0
 """Seconds after which a report is written again, by chance up to a tenth more."""
 SECONDS = 10.0
@@ -63,8 +63,7 @@ class ClusterReport:
         self._look = look
         self._snapshot: Snapshot | None = None
         self._session = Session(access)
-        self._pace = Pace(PER_SECOND, BURST, clock)
-        self._backoff = Backoff(0.2, 5.0)
+        self._bucket = TokenBucket(PER_SECOND, BURST, clock)
         self._trouble = Trouble(_log, "report not written", "reports are written again")
         self._wanted: bytes | None = None
         self._changed = asyncio.Event()
@@ -92,7 +91,7 @@ class ClusterReport:
         """Writes until cancelled."""
         try:
             while True:
-                refresh = REFRESH * (1 + random.random() / 10) if self._wanted else None  # noqa: S311 - no secret
+                refresh = jittered(REFRESH, (1.0, 1.1)) if self._wanted else None
                 try:
                     async with asyncio.timeout(refresh):
                         await self._changed.wait()
@@ -104,8 +103,9 @@ class ClusterReport:
 
     async def _write(self) -> None:
         """Returns once the newest is written, however long that takes."""
+        failures = 0
         while True:
-            wait = self._pace.take()
+            wait = self._bucket.take()
             if wait:
                 await asyncio.sleep(wait)
                 continue
@@ -114,10 +114,10 @@ class ClusterReport:
                 await self._put(self._wanted or b"")
             except ApiError as error:
                 self._trouble.begin(error)
-                await asyncio.sleep(self._backoff.pause(error.retry_after))
+                failures += 1
+                await asyncio.sleep(max(BACKOFF.delay(failures), error.retry_after))
                 continue
             self._trouble.end()
-            self._backoff.reset()
             self._written.set()
             return
 

@@ -7,7 +7,6 @@ the last documents stay.
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
@@ -21,10 +20,10 @@ from linplane_api.canonical import FormatError
 from linplane_api.document import RoutingMap, routing_map
 from linplane_api.kinds import CONFIG_MAP
 from linplane_api.kubeapi import ApiAccess, ApiError, collection_path, object_path
+from linplane_api.timing import Backoff, jittered
 
 from ..source import Take
 from .connection import MAX_BODY, Connection, Request, connect
-from .pace import Backoff
 from .trouble import Trouble
 
 _log = logging.getLogger(__name__)
@@ -114,7 +113,8 @@ class ClusterSource:
 
     async def _follow(self, version: str | None, take: Take) -> None:
         timing = self._timing
-        backoff = Backoff(timing.first_pause, timing.last_pause)
+        backoff = Backoff(timing.first_pause, timing.last_pause, (0.5, 1.5))
+        failures = 0
         while True:
             begun = time.monotonic()
             wait = 0.0
@@ -128,9 +128,8 @@ class ClusterSource:
                 self._close()
                 if error.status != 410:
                     self._trouble.begin(error)
-            if time.monotonic() - begun >= timing.steady:
-                backoff.reset()
-            await asyncio.sleep(backoff.pause(wait))
+            failures = 1 if time.monotonic() - begun >= timing.steady else failures + 1
+            await asyncio.sleep(max(backoff.delay(failures), wait))
 
     async def _begin(self, take: Take, fall_back: Callable[[], Awaitable[None]] | None) -> str | None:
         """The first read, and the copy where that takes long. The version to watch from; None where it failed."""
@@ -196,7 +195,7 @@ class ClusterSource:
             "watch": "true",
             "fieldSelector": f"metadata.name={self._config_map}",
             "allowWatchBookmarks": "true",
-            "timeoutSeconds": str(round(timing.watch * (0.9 + random.random() / 5))),  # noqa: S311 - no secret
+            "timeoutSeconds": str(round(jittered(timing.watch, (0.9, 1.1)))),
         } | ({"resourceVersion": version} if version else {})
         target = f"{collection_path(CONFIG_MAP, self._access.namespace)}?{urlencode(query)}"
         request = Request("GET", target, self._access.authorization())

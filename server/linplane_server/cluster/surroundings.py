@@ -3,10 +3,12 @@
 import argparse
 import time
 from collections.abc import Coroutine, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from linplane_api.kubeapi import api_access
 from linplane_api.names import routing_name
+from linplane_api.timing import rfc3339
 
 from ..access import Access
 from ..admin_endpoint import Connect
@@ -14,7 +16,6 @@ from ..intake import Acknowledge, Intake, Keep
 from ..lacking import report_lacking
 from ..serving import Serving
 from ..source import ConfigSource
-from ..times import rfc3339
 from .caller import ELSEWHERE, Callers
 from .kept import Copy
 from .report import ClusterReport, Replica
@@ -27,7 +28,7 @@ class ClusterSurroundings:
     def __init__(self, given: argparse.Namespace, serving: Serving, environment: Mapping[str, str]) -> None:
         """Raises ValueError where the command line and the environment do not say enough."""
         api = api_access(environment, given.api_url, given.api_ca, given.api_token_file, given.namespace)
-        replica = Replica(given.server_name, given.pod_name, given.pod_uid, rfc3339(time.time()))
+        replica = Replica(given.server_name, given.pod_name, given.pod_uid, rfc3339(datetime.now(UTC)))
         self._copy = Copy(given.config)
         self._lacking = serving.counters.lacking
         self._report = ClusterReport(api, replica, self._lacking)

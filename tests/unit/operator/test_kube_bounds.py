@@ -1,6 +1,6 @@
 """What grows with what was ever seen, and what an answer may look like."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,24 +14,22 @@ from linplane_operator.kube.client import AwayError, Client
 from linplane_operator.kube.events import BURST, EVERY_SECONDS, WAITING, Events
 from unit.operator.builders import text
 
-
-@pytest.fixture
-def clock() -> list[datetime]:
-    return [datetime(2026, 1, 1, tzinfo=UTC)]
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def about(uid: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": "n", "uid": uid}}
 
 
-def test_events_of_objects_long_gone_are_not_remembered_and_a_storm_still_is(clock: list[datetime]) -> None:
-    events = Events(Client(None), lambda: clock[0], "here")  # type: ignore[arg-type]
+def test_events_of_objects_long_gone_are_not_remembered_and_a_storm_still_is() -> None:
+    clock = [0.0]
+    events = Events(Client(None), lambda: NOW, lambda: clock[0], "here")  # type: ignore[arg-type]
     for number in range(5 * WAITING):
         events.tell(about(f"u-{number}"), False, "Reason", "text")
         for _ in range(5):
             events.tell(about("u-storm"), False, "Reason", "text")
-        clock[0] += timedelta(seconds=EVERY_SECONDS)
-    assert len(events._tokens) <= WAITING + 1
+        clock[0] += EVERY_SECONDS
+    assert len(events._buckets) <= WAITING + 1
     assert events.dropped >= 4 * 5 * WAITING - BURST, "the storm's, but for one each time"
 
 

@@ -67,7 +67,7 @@ def test_an_api_server_that_is_away_for_hours_is_no_reason_to_restart() -> None:
             await asyncio.sleep(15)
             raise AwayError("the API server did not answer")
 
-        queue = WorkQueue(fails, lambda *_: None, random.Random(1))
+        queue = WorkQueue(fails, lambda *_: None, random.Random(1).random)
         watches = Watches(WATCHED, (), loop.time)
         resync = Resync(Away(), world, Feed(world, queue.add), watches, clock=loop.time)  # type: ignore[arg-type]
         parts = (queue.run(4), resync.run(lambda: queue.add(("LinearModel", "n", f"m-v{n}") for n in range(1000))))
@@ -92,7 +92,7 @@ def test_a_worker_that_never_comes_back_is_a_reason() -> None:
             if key == KEY:
                 await asyncio.Event().wait()
 
-        queue = WorkQueue(work, lambda *_: None, random.Random(1))
+        queue = WorkQueue(work, lambda *_: None, random.Random(1).random)
         task = asyncio.ensure_future(queue.run(4))
         queue.add([KEY])
         await asyncio.sleep(700)

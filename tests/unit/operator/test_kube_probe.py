@@ -23,7 +23,7 @@ async def test_a_wedged_queue_is_500_and_named() -> None:
     async def forever(_key: Any) -> None:
         await asyncio.Event().wait()
 
-    queue = WorkQueue(forever, lambda *_: None, random.Random(1))
+    queue = WorkQueue(forever, lambda *_: None, random.Random(1).random)
     limits = Limits(queue=0.05)
     task = asyncio.ensure_future(queue.run())
 

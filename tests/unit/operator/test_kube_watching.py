@@ -14,6 +14,7 @@ from aiohttp.test_utils import RawTestServer
 from kubernetes.aio.client import ApiClient, Configuration
 
 from linplane_api.kinds import CONFIG_MAP, OURS, Kind
+from linplane_api.timing import Backoff
 from linplane_operator.kube import main, watching
 from linplane_operator.kube.client import path_of
 from linplane_operator.kube.handlers import WATCHED
@@ -57,7 +58,7 @@ async def stop() -> AsyncIterator[asyncio.Event]:
 async def test_it_begins_anew_says_why_and_forgets_it_once_it_lasts(stop: asyncio.Event) -> None:
     now = [0.0]
     work = Kopf(RuntimeError("etcdserver: no leader"), kopf.TemporaryError("403"))
-    kopf_again = Watching(work, lambda: now[0], (0.0,))
+    kopf_again = Watching(work, lambda: now[0], Backoff(0.0, 0.0))
     assert kopf_again.problem == ""
     running = asyncio.ensure_future(kopf_again.run(stop))
     await until(lambda: work.runs == 3)
@@ -110,7 +111,7 @@ async def test_a_task_that_swallows_its_end_holds_nothing_up(
         held = [asyncio.ensure_future(hold_on())] if work.runs == 0 else []
         return [*(await work(stop)), *held]
 
-    running = asyncio.ensure_future(Watching(spawn, lambda: 0.0, (0.0,)).run(stop))
+    running = asyncio.ensure_future(Watching(spawn, lambda: 0.0, Backoff(0.0, 0.0)).run(stop))
     await until(lambda: work.runs == 2)
     assert stubborn == [0]
     stop.set()
@@ -126,7 +127,7 @@ async def test_it_hears_sigterm_at_work_and_while_it_pauses(stop: asyncio.Event,
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: None)
         return await work(stop)
 
-    kopf_again = Watching(spawn, lambda: 0.0, (pause,))
+    kopf_again = Watching(spawn, lambda: 0.0, Backoff(pause, pause))
     running = asyncio.ensure_future(kopf_again.run(stop))
     await until(lambda: kopf_again.problem or (work.child and not pause))
     os.kill(os.getpid(), signal.SIGTERM)
@@ -138,7 +139,7 @@ async def test_it_hears_sigterm_at_work_and_while_it_pauses(stop: asyncio.Event,
 async def test_a_start_outlasts_refused_lists_and_says_what_it_waits_for(
     refusal: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(main, "PATIENCE_SECONDS", (0.0,))
+    monkeypatch.setattr(main, "PATIENCE", Backoff(0.0, 0.0))
     refused = asyncio.Event()
 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:

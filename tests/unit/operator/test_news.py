@@ -81,7 +81,7 @@ def test_of_who_owns_what_only_that_one_field_is_kept():
 
 async def test_what_somebody_did_is_told_in_the_middle_of_a_storm():
     """The limit of Events an object is for conditions that flap."""
-    events = Events(Client(None), lambda: NOW, "test")
+    events = Events(Client(None), lambda: NOW, lambda: 0.0, "test")
     route = managed(model_route(), "version")
     for _ in range(100):
         events.tell(route, False, "Converged", "x")

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 
 import uvloop
 
-from . import logs, options
+from linplane_api import logs
+
+from . import options
 from .admin_app import admin_app
 from .admin_endpoint import AdminEndpoint
 from .clients import ClientIdentity
@@ -39,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs until it is told to stop. The exit status."""
     given = options.parse(arguments)
     logs.configure()
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # below that it reports each bad request
     _raise_descriptor_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:

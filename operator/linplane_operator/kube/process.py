@@ -1,40 +1,25 @@
 """The operator as a process: JSON logs, and an orderly end at SIGTERM."""
 
 import asyncio
-import json
 import logging
 import signal
-import sys
-from datetime import UTC, datetime
 
 from prometheus_client import disable_created_metrics
+
+from linplane_api import logs
 
 from .main import Options, RightsError, run
 
 log = logging.getLogger(__name__)
 
 
-class JsonLines(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Time, level, logger, message, and the traceback where there is one."""
-        line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line)
+KOPFS = ("settings", "k8s_skip")
+"""What Kopf adds to its records for its own use; `k8s_ref`, the object that a record is about, is written."""
 
 
 def set_up_logs() -> None:
     """Everything to standard error; Kopf's word on each event is not wanted."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logs.configure(KOPFS)
     logging.captureWarnings(True)
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     for name in ("orchestration", "running"):  # by what Kopf ended is told once, by `watching`, without its inner life

@@ -1,15 +1,13 @@
 """`metadata.jsonl`: one line for every version that was trained, oldest first, only ever appended to."""
 
-import fcntl
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from .artifact import ArtifactFile
 from .canonical import canonical_bytes
+from .locks import lock
 
 TAIL_BYTES = 1 << 16
 
@@ -39,7 +37,7 @@ def append_metadata(path: Path, artifact_file: ArtifactFile, model: str, version
     Writers wait for each other. A crash can tear nothing but the last line, and the next append removes what it tore.
     """
     line = metadata_line(artifact_file, model, version)
-    with _locked(path) as file:
+    with lock(path) as file:
         _repair(file)
         file.seek(0, os.SEEK_END)
         file.write(line)
@@ -65,13 +63,6 @@ def _is(line: bytes, model: str, version: str, digest: str) -> bool:
         version,
         digest,
     ]
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[BinaryIO]:
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "r+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # released with the file, also by a crash
-        yield file
 
 
 def _repair(file: BinaryIO) -> None:

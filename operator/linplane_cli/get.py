@@ -77,16 +77,9 @@ def get(kind: str | None, name: str | None, folder: Path, state: Path | None, ou
 
 def _is_running(root: Path) -> bool:
     """Whether a loop holds the state folder."""
-    import fcntl
+    from linplane_api.locks import is_locked
 
-    try:
-        with (root / "lock").open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False
+    return is_locked(root / "lock")
 
 
 def _read(root: Path, kind: str, name: str | None) -> list[dict[str, Any]]:
@@ -124,12 +117,14 @@ def _print(kind: str, bodies: list[dict[str, Any]], *, wide: bool) -> None:
 def _shown(kind: str, value: object) -> str:
     from datetime import UTC, datetime
 
+    from linplane_api.timing import parse_rfc3339
+
     if value is None:
         return ""
     if kind == "date":
         try:
-            return age((datetime.now(UTC) - datetime.fromisoformat(str(value))).total_seconds())
-        except (ValueError, TypeError):
+            return age((datetime.now(UTC) - parse_rfc3339(str(value))).total_seconds())
+        except ValueError:
             return "<unknown>"
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -18,8 +18,8 @@ from typing import TextIO
 from linplane_api.canonical import FormatError
 from linplane_api.display import display_name
 from linplane_api.task import EXIT_BAD_DATA, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_UNTOLD, Failure, FileData, parse_task
+from linplane_api.timing import rfc3339
 
-from .clock import timestamp
 from .errors import BadData, MissingFileError, ResultLostError, TooLargeError, TrainerError, UnreachableError
 from .progress import shown_progress
 from .result import FileResult, ResultWriter
@@ -44,7 +44,7 @@ def run(  # noqa: PLR0913 (what varies is a parameter)
     try:
         with shown_progress("training", stderr) as progress:
             trained = train(parse_task(task), data_folder, progress)
-        writer.succeeded(trained.to_file(timestamp(clock())))
+        writer.succeeded(trained.to_file(rfc3339(clock())))
     except Exception as error:  # the boundary: whatever happens, the one who waits is told
         if isinstance(error, MissingFileError) and data_name:
             error = _missing_file(task, data_name)

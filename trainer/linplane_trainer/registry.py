@@ -1,9 +1,6 @@
 """A folder of trained versions: `MODEL-VERSION.json` for each, and `metadata.jsonl` with one line for each training."""
 
-import fcntl
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,11 +8,12 @@ from pathlib import Path
 from linplane_api.artifact import ArtifactFile, parse_artifact
 from linplane_api.canonical import FormatError
 from linplane_api.folder import write_atomically
+from linplane_api.locks import lock
 from linplane_api.metadata import append_metadata, has_line
 from linplane_api.names import model_object_name
 from linplane_api.task import Task
+from linplane_api.timing import rfc3339
 
-from .clock import timestamp
 from .errors import StoreDamagedError, VersionExistsError
 from .fetch import Network
 from .table import Progress
@@ -57,7 +55,7 @@ def train_to_store(  # noqa: PLR0913 (what varies is a parameter)
     if not replace and path.exists():
         _refuse(store, path, task)
     trained = train(task, data_folder, progress, network)
-    return store_artifact(store, task, trained, timestamp(clock()), replace=replace)
+    return store_artifact(store, task, trained, rfc3339(clock()), replace=replace)
 
 
 def store_artifact(store: Path, task: Task, trained: Trained, trained_at: str, *, replace: bool) -> Stored:
@@ -65,7 +63,8 @@ def store_artifact(store: Path, task: Task, trained: Trained, trained_at: str, *
     or OSError.
     """
     path = artifact_path(store, task.model, task.version)
-    with _locked(store):
+    store.mkdir(parents=True, exist_ok=True)
+    with lock(store / LOCK):  # one writer at a time looks and writes
         if not replace and path.exists():
             _refuse(store, path, task)
         write_atomically(path, trained.to_file(trained_at))
@@ -95,15 +94,3 @@ def _refuse(store: Path, path: Path, task: Task) -> None:
         f"version {task.version} of {task.model} exists already ({existing.digest}): "
         "train a new version, or replace this one"
     )
-
-
-@contextmanager
-def _locked(store: Path) -> Iterator[None]:
-    """One writer at a time looks and writes; the lock goes with the process."""
-    store.mkdir(parents=True, exist_ok=True)
-    handle = os.open(store / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)

@@ -1,11 +1,12 @@
 """What must hold before the loop starts: the folder is there, the state folder is ours alone, the ports are free."""
 
 import asyncio
-import fcntl
 import os
 import socket
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
+
+from linplane_api.locks import lock
 
 from .layout import Layout
 
@@ -40,7 +41,7 @@ def make_state(root: Path) -> None:
     (root / ".gitignore").write_text("*\n", encoding="utf-8")
 
 
-def take_state(layout: Layout, folder: Path) -> tuple[IO[str], bool]:
+def take_state(layout: Layout, folder: Path) -> tuple[BinaryIO, bool]:
     """The state folder for this process alone and for this folder of manifests: the lock, and whether an earlier loop
     ended without giving it back. Raises StartError.
     """
@@ -50,22 +51,19 @@ def take_state(layout: Layout, folder: Path) -> tuple[IO[str], bool]:
         if not layout.root.exists():
             layout.root.parent.mkdir(parents=True, exist_ok=True)
             make_state(layout.root)
-        file = layout.lock.open("a+", encoding="utf-8")
-    except OSError as error:
-        raise StartError(f"state folder {layout.root}: {error.strerror}; use --state for another") from error
-    file.seek(0)
-    holder = file.read().strip()
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
+        file = lock(layout.lock, wait=False)
+    except BlockingIOError as error:
+        holder = layout.lock.read_text("utf-8").strip()
         shown = f"another linplane local, process {holder}" if holder else "another linplane local"
         raise StartError(f"state folder {layout.root} is in use by {shown}") from error
+    except OSError as error:
+        raise StartError(f"state folder {layout.root}: {error.strerror}; use --state for another") from error
     try:
+        unreturned = bool(file.read().strip())
         _claim(layout, folder.absolute())
         file.seek(0)
         file.truncate()
-        file.write(f"{os.getpid()}\n")
+        file.write(f"{os.getpid()}\n".encode())
         file.flush()
     except OSError as error:
         file.close()
@@ -73,7 +71,7 @@ def take_state(layout: Layout, folder: Path) -> tuple[IO[str], bool]:
     except StartError:
         file.close()
         raise
-    return file, bool(holder)
+    return file, unreturned
 
 
 def _claim(layout: Layout, folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import msgspec
@@ -12,7 +12,6 @@ from linplane_api import metadata
 from linplane_api.artifact import parse_artifact, predict
 from linplane_api.facts import Facts
 from linplane_api.task import SyntheticData, Task
-from linplane_trainer.clock import timestamp
 from linplane_trainer.errors import BadData, StoreDamagedError, VersionExistsError
 from linplane_trainer.registry import artifact_path, read_back, train_to_store
 from linplane_trainer.train import train
@@ -179,12 +178,6 @@ def test_a_damaged_file_is_noticed(tmp_path, end, old, new):
     path.write_bytes(path.read_bytes()[:end].replace(old or b"\n", new))
     with pytest.raises(StoreDamagedError, match=r"penguin-mass-v1.json is damaged"):
         read_back(path)
-
-
-def test_dates_are_utc():
-    """Whole seconds, whatever the zone."""
-    assert timestamp(NOON) == "2026-02-03T10:00:00Z"
-    assert timestamp(datetime(2026, 1, 1, tzinfo=UTC)) == "2026-01-01T00:00:00Z"
 
 
 def test_the_file_is_named_as_the_resource(tmp_path):

@@ -6,9 +6,9 @@ import hashlib
 from typing import Any
 
 import msgspec
+from kubernetes.utils import parse_quantity
 
 from ..compile.objects import Object, meta
-from .quantity import is_same
 
 QUANTITIES = ("requests", "limits")
 EXACT = ("selector", "labelSelector", "nodeSelector")
@@ -49,10 +49,18 @@ def _differs(key: str, asked: Any, found: Any) -> Any:
     if key in EXACT:
         return _merge(asked, found)
     if key in QUANTITIES and isinstance(asked, dict) and isinstance(found, dict):
-        return _SAME if all(is_same(value, found.get(name)) for name, value in asked.items()) else asked
+        return _SAME if all(is_same_quantity(value, found.get(name)) for name, value in asked.items()) else asked
     if isinstance(asked, dict) and isinstance(found, dict):
         return difference(asked, found) or _SAME
     return _SAME if _holds(asked, found) else asked
+
+
+def is_same_quantity(one: object, other: object) -> bool:
+    """An API server writes 0.5 as 500m, and 1024Mi as 1Gi. What is no quantity equals itself alone."""
+    try:
+        return one == other or parse_quantity(one) == parse_quantity(other)  # type: ignore[no-untyped-call]
+    except (ValueError, ArithmeticError):
+        return False
 
 
 def _holds(asked: Any, found: Any) -> bool:

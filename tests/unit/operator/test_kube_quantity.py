@@ -2,8 +2,7 @@
 
 import pytest
 
-from linplane_operator.kube.drift import difference, stamped
-from linplane_operator.kube.quantity import is_same
+from linplane_operator.kube.drift import difference, is_same_quantity, stamped
 
 
 @pytest.mark.parametrize(
@@ -22,15 +21,16 @@ from linplane_operator.kube.quantity import is_same
     ],
 )
 def test_forms_of_the_same(one: object, other: object) -> None:
-    assert is_same(one, other)
-    assert is_same(other, one)
+    assert is_same_quantity(one, other)
+    assert is_same_quantity(other, one)
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("1", "2"), ("1M", "1Mi"), ("1m", "1M"), ("x", "1"), (None, "1"), ("", "0")]
+    ("one", "other"),
+    [("1", "2"), ("1M", "1Mi"), ("1m", "1M"), ("x", "1"), (None, "1"), ("", "0"), ("sNaN", "1"), ({}, "1")],
 )
 def test_others_differ(one: object, other: object) -> None:
-    assert not is_same(one, other)
+    assert not is_same_quantity(one, other)
 
 
 def deployment(**resources: object) -> dict[str, object]:

@@ -1,7 +1,7 @@
-"""How a pod of ours asks the API server: where it is, by which token, at which path, and what its errors say.
+"""Access to the API server: its address, the token, URL paths, and its errors.
 
-Only what the server and the trainer share; each brings its own HTTP. Tokens and certificates are files that are
-changed while we run, so they are read when they are needed and never kept.
+The operator, the server and the trainer share it; each has its own HTTP client. Tokens and certificates are files that
+change while a program runs, so they are read when they are needed and never kept.
 """
 
 import ssl
@@ -23,40 +23,63 @@ UNREACHABLE = "the API server cannot be reached: "
 """How the message of an ApiError begins if there was no answer at all; the cause follows."""
 
 
-class ApiError(OSError):
-    """The API server gave no good answer. `status` is its HTTP status, 0 where it could not be asked at all; `reason`
-    is one word, as `NotFound`; `retry_after` is in seconds, 0 where it did not say.
+class ApiError(Exception):
+    """A call of the API server failed. `status` is that of HTTP, 0 without an answer; `reason` is one word, as
+    `NotFound`; `retry_after` is in seconds, 0 if the answer has none; `causes` are the reasons in its details.
     """
 
-    def __init__(self, status: int, reason: str, message: str, retry_after: int = 0) -> None:
-        """`message` is for people; it is the API server's own where it gave one."""
+    def __init__(
+        self, status: int, reason: str, message: str, retry_after: int = 0, causes: tuple[str, ...] = ()
+    ) -> None:
+        """`message` is for people; it is the API server's own if it gave one."""
         super().__init__(message)
         self.status = status
         self.reason = reason
         self.message = message
         self.retry_after = retry_after
+        self.causes = causes
+
+    def __str__(self) -> str:
+        """The message, after status and reason if the API server gave one."""
+        is_said = self.status and self.reason != str(self.status)
+        return f"{self.status} {self.reason}: {self.message}" if is_said else self.message
 
 
-def unreachable(error: BaseException) -> ApiError:
-    """Of whatever went wrong with a connection."""
+class UnavailableError(ApiError, OSError):
+    """No answer, or one after which the same call may succeed later: 429 or 5xx."""
+
+
+def unreachable(error: BaseException) -> UnavailableError:
+    """The error for a connection that failed."""
     said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return ApiError(0, "Unreachable", f"{UNREACHABLE}{said}"[:MAX_MESSAGE])
+    return UnavailableError(0, "Unreachable", f"{UNREACHABLE}{said}"[:MAX_MESSAGE])
+
+
+class _Cause(msgspec.Struct):
+    reason: str = ""
+
+
+class _Details(msgspec.Struct):
+    causes: list[_Cause] | None = None
 
 
 class _Status(msgspec.Struct):
     message: str = ""
     reason: str = ""
+    details: _Details | None = None
 
 
 def answered(status: int, body: bytes, retry_after: str = "") -> ApiError:
-    """Of an answer that is not 2xx. A body that is no `Status` is not shown: it is not the API server's."""
+    """The error for an answer that is not 2xx. A body that is no `Status` is not shown: it is not the API server's."""
     try:
         said = msgspec.json.decode(body, type=_Status)
     except msgspec.MsgspecError:
         said = _Status()
     wait = int(retry_after) if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 6 else 0
     message = said.message[:MAX_MESSAGE] or f"the API server answered {status}"
-    return ApiError(status, said.reason or str(status), message, wait)
+    causes = tuple(cause.reason for cause in (said.details and said.details.causes) or ())
+    error = UnavailableError if status == 429 or status >= 500 else ApiError
+    return error(status, said.reason or str(status), message, wait, causes)
 
 
 @dataclass(frozen=True)
@@ -157,14 +180,15 @@ def _namespace() -> str:
         raise ValueError("the namespace is not known: there is no service account here, so it must be given") from error
 
 
-def collection_path(kind: Kind, namespace: str) -> str:
-    """The URL path of all objects of a kind in a namespace."""
+def collection_path(kind: Kind, namespace: str | None) -> str:
+    """The URL path of all objects of a kind, in a namespace or (None) in all of them."""
     root = "api" if "/" not in kind.api_version else "apis"
-    return f"/{root}/{kind.api_version}/namespaces/{quote(namespace, safe='')}/{kind.plural}"
+    scope = "" if namespace is None else f"/namespaces/{quote(namespace, safe='')}"
+    return f"/{root}/{kind.api_version}{scope}/{kind.plural}"
 
 
-def object_path(kind: Kind, namespace: str, name: str) -> str:
-    """The URL path of one object. Whatever a name holds, it stays one segment; `.` and `..` are nobody's name."""
+def object_path(kind: Kind, namespace: str, name: str, subresource: str = "") -> str:
+    """The URL path of one object. Whatever a name holds, it stays one segment; raises ValueError for `.` and `..`."""
     if name in {"", ".", ".."}:
         raise ValueError("an object has a name")
-    return f"{collection_path(kind, namespace)}/{quote(name, safe='')}"
+    return f"{collection_path(kind, namespace)}/{quote(name, safe='')}" + (f"/{subresource}" if subresource else "")

@@ -7,12 +7,13 @@ from typing import Any
 
 from linplane_api import names
 from linplane_api.kinds import BY_KIND, ROLE, ROLE_BINDING, Kind
+from linplane_api.kubeapi import APPLY_PATCH, MERGE_PATCH, ApiError, object_path
 
 from ..cluster import ConflictError, ContestedError, NamespaceTerminatingError, NameTakenError, RefusedError
 from ..compile.adoption import APPLIED_OVER, is_orphan, owner_of
 from ..compile.objects import Object, controller_uid, is_deleting, label_of, meta, name_of, uid_of
 from ..world import World, key_of
-from .client import APPLY, MERGE, ApiError, Client, path_of
+from .client import Client
 from .contests import Contests
 from .drift import difference, merge_patch, stamped
 from .events import refused_jobs
@@ -160,7 +161,7 @@ class KubeCluster:
         """An apply, which leaves what others have added; then that goes, or else is left for a while. `same`: more
         metadata, beside the UID, that it must still have.
         """
-        uid, path = uid_of(found), path_of(kind, *key_of(asked))
+        uid, path = uid_of(found), object_path(kind, *key_of(asked))
         try:
             answer = await self._write(kind, path, {**asked, "metadata": {**meta(asked), "uid": uid, **same}})
         except WriteRefusedError as error:  # it may be invalid only beside what others have added
@@ -170,7 +171,7 @@ class KubeCluster:
         if rest := difference(asked, answer):
             same = {key: meta(answer)[key] for key in ("uid", "resourceVersion")}
             patch = {**rest, "metadata": {**(rest.get("metadata") or {}), **same}}
-            answer = await self._write(kind, path, patch, MERGE)
+            answer = await self._write(kind, path, patch, MERGE_PATCH)
             rest = difference(asked, answer)
         self._remember(uid, rest)
         self._contests.wrote((uid, ""), asked, answer)
@@ -195,7 +196,7 @@ class KubeCluster:
         patch["metadata"] = {key: meta(seen)[key] for key in ("uid", "resourceVersion")}
         patch["metadata"] |= merge_patch(meta(body), meta(seen), ("ownerReferences",))
         try:
-            answer = await self._write(kind, path_of(kind, *key_of(body)), patch, MERGE)
+            answer = await self._write(kind, object_path(kind, *key_of(body)), patch, MERGE_PATCH)
         except ConflictError:
             await self._look(kind, *key_of(body))  # so that the next try goes by what is
             raise
@@ -213,14 +214,14 @@ class KubeCluster:
             "metadata": {"name": name, "namespace": namespace, "uid": uid_of(seen)},
             "status": status,
         }
-        path, left = path_of(kind, namespace, name, "status"), f"{uid_of(seen)}/status"
+        path, left = object_path(kind, namespace, name, "status"), f"{uid_of(seen)}/status"
         await self._wait_for_turn(kind, seen, "status", status)
         try:
             answer = await self._write(kind, path, body)
             added = merge_patch(body, answer, ("status",))
             if added and not self._is_left(left, added):
                 same = {key: meta(answer)[key] for key in ("uid", "resourceVersion")}
-                answer = await self._write(kind, path, {**added, "metadata": same}, MERGE)
+                answer = await self._write(kind, path, {**added, "metadata": same}, MERGE_PATCH)
                 self._remember(left, merge_patch(body, answer, ("status",)))
             self._contests.wrote((uid_of(seen), "status"), status, answer)
         except ApiError as error:
@@ -235,7 +236,7 @@ class KubeCluster:
         same = ("uid", "resourceVersion") if unchanged else ("uid",)
         options = {"propagationPolicy": "Background", "preconditions": {key: meta(seen)[key] for key in same}}
         try:
-            await self._client.call("DELETE", path_of(kind, *key_of(seen)), body=options)
+            await self._client.call("DELETE", object_path(kind, *key_of(seen)), body=options)
         except ApiError as error:
             if error.status == 409 and await self._is_still(kind, seen):
                 raise ConflictError(f"{kind.kind} {name_of(seen)}: {error.message}") from error
@@ -275,7 +276,7 @@ class KubeCluster:
         if self._feed.was_deleted(kind, key_of(body)) and not await self._has_owner(body):
             raise ConflictError(f"{kind.kind} {name_of(body)} went with its owner")
         fresh = {**body, "metadata": {**meta(body), "resourceVersion": ABSENT}}
-        answer = await self._write(kind, path_of(kind, *key_of(body)), fresh)
+        answer = await self._write(kind, object_path(kind, *key_of(body)), fresh)
         self._contests.wrote((uid_of(answer), ""), body, answer)
         return answer
 
@@ -288,8 +289,8 @@ class KubeCluster:
                 return live is not None and uid_of(live) == owner["uid"] and not is_deleting(live)
         return True
 
-    async def _write(self, kind: Kind, path: str, body: Object, content_type: str = APPLY) -> Object:
-        query = OURS if content_type == APPLY else {"fieldManager": names.FIELD_MANAGER}
+    async def _write(self, kind: Kind, path: str, body: Object, content_type: str = APPLY_PATCH) -> Object:
+        query = OURS if content_type == APPLY_PATCH else {"fieldManager": names.FIELD_MANAGER}
         try:
             answer = await self._client.call("PATCH", path, query=query, body=body, content_type=content_type)
         except ApiError as error:

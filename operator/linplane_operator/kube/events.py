@@ -7,11 +7,12 @@ from collections.abc import Callable
 from datetime import datetime
 
 from linplane_api.kinds import Kind
+from linplane_api.kubeapi import ApiError, collection_path
 from linplane_api.timing import Clock, TokenBuckets, rfc3339
 
 from ..compile.news import REASONS
 from ..compile.objects import Object, meta, name_of, uid_of
-from .client import ApiError, AwayError, Client, path_of
+from .client import Client
 
 BURST = 25  # of one object, as many warnings, and as many of what somebody did
 EVERY_SECONDS = 10.0
@@ -76,11 +77,11 @@ class Events:
         """Writes until it is cancelled."""
         while True:
             event = await self._waiting.get()
-            path = path_of(EVENT, event["metadata"]["namespace"])
+            path = collection_path(EVENT, event["metadata"]["namespace"])
             try:
                 await self._client.call("POST", path, body=event)
                 self.written += 1
-            except (ApiError, AwayError) as error:  # a namespace that goes away takes no events
+            except ApiError as error:  # a namespace that goes away takes no events
                 self.dropped += 1
                 log.debug("event not written: %s", error)
 

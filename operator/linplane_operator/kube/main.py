@@ -18,6 +18,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from linplane_api import names
 from linplane_api.kinds import MODEL_SERVER, OURS, Kind
+from linplane_api.kubeapi import ApiError
 from linplane_api.timing import Backoff, TokenBuckets
 
 from ..affected import WorkKey, every_key, owners
@@ -27,7 +28,7 @@ from ..queue import WorkQueue
 from ..reconcile.reconciler import Reconciler
 from ..world import World, key_of
 from .account import AccountError, Login, read_kubeconfig, renewed
-from .client import ApiError, AwayError, Client
+from .client import Client
 from .cluster import KubeCluster
 from .events import Events
 from .feed import Feed
@@ -207,10 +208,10 @@ class Operator:
         while True:
             try:
                 return await work()
-            except (ApiError, AwayError) as error:
+            except ApiError as error:
                 self._waits_for = f"{what}: {error}"
                 log.warning("%s; tried again", self._waits_for)
-                if isinstance(error, ApiError) and error.status == 401 and not self._options.in_cluster:
+                if error.status == 401 and not self._options.in_cluster:
                     await self._renew()
             failures += 1
             await asyncio.sleep(PATIENCE.delay(failures))

@@ -21,10 +21,11 @@ import kopf
 import msgspec
 
 from linplane_api.kinds import Kind
+from linplane_api.kubeapi import ApiError, collection_path
 
 from ..compile.objects import Object, uid_of
 from ..world import Key, World, key_of
-from .client import ApiError, AwayError, path_of, typed
+from .client import typed
 
 LOOK_SECONDS = 0.5
 HANDED_SECONDS = 30.0
@@ -63,7 +64,7 @@ class Relists:
         self._world = world
         self._see = see
         self._clock = clock
-        self._paths = {path_of(kind, scope): (kind, scope) for kind in kinds for scope in scopes}
+        self._paths = {collection_path(kind, scope): (kind, scope) for kind in kinds for scope in scopes}
         self._relists: dict[tuple[Kind, str | None], _Relist] = {}
         self._unlisted: set[tuple[Kind, str | None]] = set()
         self._handed: dict[tuple[Kind, str | None], tuple[str, float]] = {}  # a resourceVersion, and since when
@@ -135,7 +136,7 @@ class Relists:
     async def _look_for(self, of: tuple[Kind, str | None], relist: _Relist, confirm: Confirm) -> None:
         try:
             await confirm(of[0], self._missing(of[0], relist))
-        except (ApiError, AwayError) as error:
+        except ApiError as error:
             if not relist.warned:  # once a list: it is tried twice a second
                 log.warning("not looked for what a list of %s lacks: %s; tried again", of[0].plural, error)
             relist.warned = True

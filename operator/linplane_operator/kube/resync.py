@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from linplane_api.kinds import OURS, Kind
+from linplane_api.kubeapi import ApiError
 
 from ..compile.objects import Object, uid_of
 from ..world import World, key_of
-from .client import ApiError, AwayError, Client
+from .client import Client
 from .cluster import UNWATCHED
 from .feed import Feed, version_of
 from .handlers import WATCHED
@@ -135,7 +136,7 @@ class Resync:
         for namespace in self._watches.scopes:
             try:
                 self._watches.listed(kind, namespace, (await self.look(kind, namespace)).newest)
-            except (ApiError, AwayError) as error:
+            except ApiError as error:
                 log.warning("not every %s could be listed in %s: %s", kind.kind, namespace or "all namespaces", error)
                 everywhere = False
         return everywhere

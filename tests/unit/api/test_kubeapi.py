@@ -1,12 +1,24 @@
 """How a pod finds the API server, and what it never sends anywhere else."""
 
+import json
+import ssl
 from pathlib import Path
 
 import pytest
 
 from linplane_api import kubeapi
 from linplane_api.kinds import CONFIG_MAP, MODEL_ROUTE
-from linplane_api.kubeapi import ApiAccess, ApiError, answered, api_access, collection_path, object_path
+from linplane_api.kubeapi import (
+    UNREACHABLE,
+    ApiAccess,
+    ApiError,
+    UnavailableError,
+    answered,
+    api_access,
+    collection_path,
+    object_path,
+    unreachable,
+)
 
 POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "6443"}
 
@@ -94,10 +106,41 @@ def test_a_name_stays_one_segment_of_a_path() -> None:
             object_path(CONFIG_MAP, "homes", name)
 
 
+def test_paths_of_all_namespaces_and_of_a_subresource() -> None:
+    assert collection_path(CONFIG_MAP, None) == "/api/v1/configmaps"
+    assert collection_path(MODEL_ROUTE, None) == "/apis/linplane.dev/v1alpha1/modelroutes"
+    assert object_path(CONFIG_MAP, "homes", "a", "status") == "/api/v1/namespaces/homes/configmaps/a/status"
+
+
 def test_an_error_says_what_the_api_server_said_and_nothing_else() -> None:
     said = answered(403, b'{"kind":"Status","reason":"Forbidden","message":"you may not"}', "7")
-    assert (said.status, said.reason, str(said), said.retry_after) == (403, "Forbidden", "you may not", 7)
+    assert (said.status, said.reason, said.message, said.retry_after) == (403, "Forbidden", "you may not", 7)
+    assert str(said) == "403 Forbidden: you may not"
     for body in (b"<html>secret", b"", b"[]", b'{"message":5}'):
         said = answered(502, body, "soon")
         assert (str(said), said.reason, said.retry_after) == ("the API server answered 502", "502", 0)
     assert len(answered(500, b'{"message":"%s"}' % (b"x" * 5000)).message) == 1024
+
+
+def test_an_error_has_the_reasons_of_its_causes() -> None:
+    """As the API server answers a create in a namespace that is being deleted."""
+    cause = {"reason": "NamespaceTerminating", "message": "it is being terminated", "field": "metadata.namespace"}
+    body = {"kind": "Status", "status": "Failure", "reason": "Forbidden", "code": 403, "message": "forbidden"}
+    details = {"name": "a", "kind": "configmaps", "causes": [cause]}
+    assert answered(403, json.dumps({**body, "details": details}).encode()).causes == ("NamespaceTerminating",)
+    for details in (None, {}, {"causes": None}, {"causes": [{}]}):
+        plain = answered(403, json.dumps({**body, "details": details}).encode())
+        assert (plain.reason, set(plain.causes) <= {""}) == ("Forbidden", True)
+
+
+def test_unavailable_is_what_may_pass_by_itself() -> None:
+    """As every OSError: the operator's queue then tries again soon."""
+    for status in (429, 500, 503, 504):
+        assert isinstance(answered(status, b""), UnavailableError)
+    for status in (302, 400, 401, 403, 404, 409, 410, 422):
+        assert not isinstance(answered(status, b""), OSError)
+    for error in (TimeoutError(), ConnectionRefusedError(111, "Connection refused"), ssl.SSLError("bad")):
+        assert isinstance(unreachable(error), UnavailableError)
+        assert isinstance(unreachable(error), OSError)
+    assert str(unreachable(ConnectionRefusedError(111, "Connection refused"))) == f"{UNREACHABLE}Connection refused"
+    assert str(unreachable(TimeoutError())) == f"{UNREACHABLE}TimeoutError"

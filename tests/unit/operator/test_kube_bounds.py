@@ -9,8 +9,9 @@ from aiohttp.test_utils import RawTestServer
 from kubernetes.aio.client import ApiClient, Configuration
 
 from linplane_api.kinds import SERVICE
+from linplane_api.kubeapi import UnavailableError
 from linplane_operator.compile import versions
-from linplane_operator.kube.client import AwayError, Client
+from linplane_operator.kube.client import Client
 from linplane_operator.kube.events import BURST, EVERY_SECONDS, WAITING, Events
 from unit.operator.builders import text
 
@@ -44,7 +45,7 @@ async def test_an_answer_that_is_no_object_is_none(answer: bytes) -> None:
         RawTestServer(handle) as server,
         ApiClient(Configuration(host=f"http://127.0.0.1:{server.port}")) as api,
     ):
-        with pytest.raises(AwayError, match="answered 200 without an object"):
+        with pytest.raises(UnavailableError, match="answered 200 without an object"):
             await Client(api).get(SERVICE, "n", "s")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from linplane_api.kinds import LINEAR_MODEL
-from linplane_operator.kube.client import AwayError
+from linplane_api.kubeapi import unreachable
 from linplane_operator.kube.feed import Feed
 from linplane_operator.kube.handlers import WATCHED
 from linplane_operator.kube.health import Limits, Signs, ailing
@@ -53,7 +53,7 @@ class Away:
 
     async def list(self, *_: Any, **__: Any) -> Any:
         await asyncio.sleep(15)
-        raise AwayError("the API server did not answer")
+        raise unreachable(TimeoutError())
         yield
 
 
@@ -65,7 +65,7 @@ def test_an_api_server_that_is_away_for_hours_is_no_reason_to_restart() -> None:
 
         async def fails(_key: Any) -> None:
             await asyncio.sleep(15)
-            raise AwayError("the API server did not answer")
+            raise unreachable(TimeoutError())
 
         queue = WorkQueue(fails, lambda *_: None, random.Random(1).random)
         watches = Watches(WATCHED, (), loop.time)

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 
 from linplane_api.kinds import CONFIG_MAP
-from linplane_operator.kube.client import path_of
+from linplane_api.kubeapi import collection_path
 from linplane_operator.kube.feed import Feed
 from linplane_operator.kube.handlers import WATCHED, configure, group_version, register
 from linplane_operator.kube.watches import Watches
@@ -56,7 +56,7 @@ class ApiServer:
 
     async def _watch(self, request: web.BaseRequest) -> web.StreamResponse:
         self.watches[request.path] += 1
-        told = self.watches[request.path] if request.path == path_of(CONFIG_MAP, None) else 0
+        told = self.watches[request.path] if request.path == collection_path(CONFIG_MAP, None) else 0
         response = web.StreamResponse()
         await response.prepare(request)
         if told == 1:
@@ -110,9 +110,9 @@ async def test_a_watch_that_was_cut_and_then_told_410_goes_on() -> None:
         )
         try:
             async with asyncio.timeout(20):
-                while api.watches[path_of(CONFIG_MAP, None)] < 6:
+                while api.watches[collection_path(CONFIG_MAP, None)] < 6:
                     await asyncio.sleep(0.05)
-            assert min(api.watches[path_of(kind, None)] for kind in WATCHED) >= 3
+            assert min(api.watches[collection_path(kind, None)] for kind in WATCHED) >= 3
         finally:
             stop.set()
             await asyncio.wait_for(running, 10)

@@ -7,8 +7,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE
+from linplane_api.kubeapi import ApiError, unreachable
 from linplane_operator.cluster import ConflictError
-from linplane_operator.kube.client import ApiError, AwayError, resource_of
+from linplane_operator.kube.client import resource_of
 from linplane_operator.kube.metrics import Counts, Figures, FiguresCollector
 from linplane_operator.world import World
 
@@ -41,7 +42,7 @@ def put(world: World, kind: Any, name: str, *conditions: dict[str, str]) -> None
     [
         (None, "success"),
         (ConflictError("x"), "conflict"),
-        (AwayError("x"), "away"),
+        (unreachable(TimeoutError()), "away"),
         (ApiError(403, "Forbidden", "x"), "error"),
         (KeyError("x"), "error"),
     ],

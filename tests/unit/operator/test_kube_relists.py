@@ -12,13 +12,13 @@ from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, Kind
+from linplane_api.kubeapi import UnavailableError, collection_path
 from linplane_operator.compile.objects import name_of
 from linplane_operator.kube import relists
-from linplane_operator.kube.client import AwayError, path_of
 from linplane_operator.kube.relists import HANDED_SECONDS, Confirm, Relists
 from linplane_operator.world import World
 
-EVERYWHERE = path_of(LINEAR_MODEL, None)
+EVERYWHERE = collection_path(LINEAR_MODEL, None)
 EMPTY = {"kind": "LinearModelList", "metadata": {"resourceVersion": "7"}, "items": []}
 
 
@@ -95,8 +95,8 @@ def test_what_came_or_went_since_is_not_missing() -> None:
 def test_a_list_of_one_namespace_says_nothing_of_others() -> None:
     listing = Listing("n", "m")
     listing.world.put(LINEAR_MODEL, model("a", "m"))
-    listing.relists.asked(path_of(LINEAR_MODEL, "m"))
-    listing.relists.answered(path_of(LINEAR_MODEL, "m"), part("a", namespace="m"))
+    listing.relists.asked(collection_path(LINEAR_MODEL, "m"))
+    listing.relists.answered(collection_path(LINEAR_MODEL, "m"), part("a", namespace="m"))
     assert listing.missing() == []
 
 
@@ -212,8 +212,8 @@ def test_without_a_resource_version_nothing_is_handed_over(version: str) -> None
 def test_a_list_of_one_namespace_is_handed_over_for_it_alone() -> None:
     listing = Listing("n", "m")
     listing.relists.hand_over(LINEAR_MODEL, "m", "5")
-    listing.relists.asked(path_of(LINEAR_MODEL, "n"))
-    listing.relists.answered(path_of(LINEAR_MODEL, "n"), part("a"))
+    listing.relists.asked(collection_path(LINEAR_MODEL, "n"))
+    listing.relists.answered(collection_path(LINEAR_MODEL, "n"), part("a"))
     assert listing.missing() == ["b"]
 
 
@@ -257,7 +257,7 @@ async def test_what_cannot_be_looked_for_is_tried_again_and_told_once(
     async def confirm(*_: Any) -> None:
         tries[0] += 1
         if tries[0] < 5:
-            raise AwayError("503")
+            raise UnavailableError(503, "x", "x")
         done.set()
 
     async with running(listing, confirm, monkeypatch):
@@ -265,7 +265,7 @@ async def test_what_cannot_be_looked_for_is_tried_again_and_told_once(
         listing.relists.answered(EVERYWHERE, part())
         await done.wait()
     assert [record.getMessage() for record in caplog.records] == [
-        "not looked for what a list of linearmodels lacks: 503; tried again"
+        "not looked for what a list of linearmodels lacks: 503 x: x; tried again"
     ]
     assert listing.missing() is None
 

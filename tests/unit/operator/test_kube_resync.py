@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, ROLE, SERVICE, Kind
+from linplane_api.kubeapi import ApiError, UnavailableError
 from linplane_operator.compile.objects import Object
 from linplane_operator.kube import resync as module
-from linplane_operator.kube.client import ApiError, AwayError, Client
+from linplane_operator.kube.client import Client
 from linplane_operator.kube.feed import Feed
 from linplane_operator.kube.handlers import WATCHED
 from linplane_operator.kube.resync import OLDER_LISTS, Resync, WentBackError
@@ -39,7 +40,7 @@ class Api(Client):
             yield service("u-1")
 
 
-@pytest.mark.parametrize("error", [ApiError(403, "Forbidden", "no"), AwayError("500")])
+@pytest.mark.parametrize("error", [ApiError(403, "Forbidden", "no"), UnavailableError(500, "x", "x")])
 @pytest.mark.parametrize("refused", [CONFIG_MAP, LINEAR_MODEL])
 async def test_a_kind_that_cannot_be_listed_does_not_keep_the_others_from_it(
     refused: Kind, error: Exception, monkeypatch: pytest.MonkeyPatch
@@ -81,7 +82,7 @@ async def test_a_namespace_that_cannot_be_listed_does_not_keep_the_next_from_it(
         async def list(self, kind: Kind, *of: Any, **__: Any) -> AsyncIterator[Object]:
             if of[0] == "refused":
                 self.rounds += kind is SERVICE
-                raise AwayError("500")
+                raise UnavailableError(500, "x", "x")
             if kind is SERVICE:
                 yield service("u-1")
 

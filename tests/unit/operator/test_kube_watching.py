@@ -14,9 +14,9 @@ from aiohttp.test_utils import RawTestServer
 from kubernetes.aio.client import ApiClient, Configuration
 
 from linplane_api.kinds import CONFIG_MAP, OURS, Kind
+from linplane_api.kubeapi import collection_path
 from linplane_api.timing import Backoff
 from linplane_operator.kube import main, watching
-from linplane_operator.kube.client import path_of
 from linplane_operator.kube.handlers import WATCHED
 from linplane_operator.kube.main import Operator, Options
 from linplane_operator.kube.watching import STEADY_SECONDS, Watching
@@ -218,7 +218,7 @@ async def test_kopf_begins_once_the_crds_are_back_and_is_told_to_be_missing_what
         there.extend(kind.plural for kind in OURS)
         await until(lambda: begun[0])
         assert operator.unready().startswith("not watched yet: ")
-        for path in [path_of(kind, None) for kind in WATCHED]:
+        for path in [collection_path(kind, None) for kind in WATCHED]:
             operator._relists.asked(path)
             operator._relists.answered(path, {"items": []})
         assert operator.unready() == ""

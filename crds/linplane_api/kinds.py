@@ -1,6 +1,7 @@
 """The kinds of the API and what users call them."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from .names import API_VERSION
 
@@ -32,3 +33,8 @@ ROLE_BINDING = Kind("RoleBinding", "rolebindings", "rbac.authorization.k8s.io/v1
 THEIRS = (CONFIG_MAP, POD, SERVICE, SERVICE_ACCOUNT, JOB, DEPLOYMENT, DISRUPTION_BUDGET, ROLE, ROLE_BINDING)
 
 BY_KIND = {(kind.api_version, kind.kind): kind for kind in (*OURS, *THEIRS)}
+
+
+def kind_of(body: Mapping[str, Any]) -> Kind:
+    """The kind of an object. Raises KeyError if it is none of BY_KIND."""
+    return BY_KIND[body["apiVersion"], body["kind"]]

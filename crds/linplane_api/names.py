@@ -6,10 +6,15 @@ GROUP = "linplane.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 FIELD_MANAGER = "linplane"
+APP = "linplane"
+"""The value of LABEL_NAME and of LABEL_MANAGED_BY."""
 
 PUBLIC_PORT = 8080
 ADMIN_PORT = 8081
 SERVICE_PORT = 80
+
+SERVER_CONTAINER = "server"
+"""The one that answers; a server's pod may have others, which may start later."""
 
 DEFAULT_SERVER = "default"
 
@@ -22,6 +27,8 @@ LABEL_VERSION = f"{GROUP}/version"
 LABEL_SERVER = f"{GROUP}/server"
 LABEL_ROUTE = f"{GROUP}/route"
 LABEL_RECIPE = f"{GROUP}/recipe"
+LABEL_JOB = "batch.kubernetes.io/job-name"  # Kubernetes' own, on the pods of a Job
+ANNOTATION_APPLIED = f"{GROUP}/applied"
 ANNOTATION_JOB_SETTINGS = f"{GROUP}/job-settings"
 ANNOTATION_MANIFEST = f"{GROUP}/manifest"
 

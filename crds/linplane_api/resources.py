@@ -18,7 +18,6 @@ from .digests import stable_form
 from .document import Digest, Label, VersionName
 from .facts import MAX_LEFT_OUT, MAX_WARNINGS, LeftOutColumn, TrainingWarning
 from .names import MAX_FEATURES
-from .report import Report
 
 S = TypeVar("S", bound="Part")
 
@@ -318,12 +317,6 @@ class ModelServerStatus(Part, frozen=True):
     selector: str | None = None
     routes: int | None = None
     sequence: int | None = None
-
-
-class ReplicaReportObject(Part, frozen=True):
-    """A ReplicaReport without its metadata."""
-
-    report: Report
 
 
 def parse_spec(body: Mapping[str, Any], spec: type[S]) -> S:

@@ -28,7 +28,7 @@ from .compile.formats import model_of
 from .compile.objects import Object, controller_uid, label_of, meta, name_of, server_of, spec_of, status_of, uid_of
 from .compile.replicas import is_serving
 from .compile.waiting import progress_of
-from .world import LABEL_JOB, World, key_of
+from .world import World, key_of
 
 CHILDREN = (CONFIG_MAP, JOB, DEPLOYMENT, SERVICE, SERVICE_ACCOUNT, DISRUPTION_BUDGET)
 
@@ -139,7 +139,7 @@ def _pod(world: World, namespace: str, before: Object, after: Object) -> Iterato
         others = [p for p in world.find(POD, namespace, f"server={server}") if uid_of(p) != uid_of(pod)]
         if is_serving(before) != is_serving(after) and not any(map(is_serving, others)):
             yield from _routes(world, namespace, f"server={server}")  # the first to serve, or the last
-    if job := world.get(JOB, namespace, label_of(pod, LABEL_JOB)):
+    if job := world.get(JOB, namespace, label_of(pod, names.LABEL_JOB)):
         yield from owners(namespace, job)
 
 

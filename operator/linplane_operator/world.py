@@ -20,7 +20,6 @@ from .compile.objects import (
 )
 
 Key = tuple[str, str]  # namespace, name
-LABEL_JOB = "batch.kubernetes.io/job-name"  # Kubernetes' own, on a Job's pods
 
 
 def key_of(body: Object) -> Key:
@@ -52,7 +51,7 @@ def index_terms(kind: Kind, body: Object) -> set[str]:
         terms.add(f"server={(body.get('report') or {}).get('serverName')}")
     if kind is POD:
         terms |= {f"server={server}", "serves"} if (server := label_of(body, names.LABEL_SERVER)) else set()
-        terms |= {f"job={job}"} if (job := label_of(body, LABEL_JOB)) else set()
+        terms |= {f"job={job}"} if (job := label_of(body, names.LABEL_JOB)) else set()
     return terms
 
 

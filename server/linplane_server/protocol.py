@@ -19,7 +19,6 @@ from uvicorn.server import ServerState
 from .problems import problem, problem_headers
 from .settings import Limits
 
-NEVER = float("inf")
 FRAMING = 8
 """A chunked body may have so many times its own bytes on the wire (chunks of one byte have six), and a head's size
 beside.

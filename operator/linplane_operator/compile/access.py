@@ -79,9 +79,9 @@ def make_trainer_access(namespace: str, owners: Iterable[Object], results: Itera
             "name": TRAINER,
             "namespace": namespace,
             "labels": {
-                names.LABEL_NAME: "linplane",
+                names.LABEL_NAME: names.APP,
                 names.LABEL_COMPONENT: "trainer",
-                names.LABEL_MANAGED_BY: "linplane",
+                names.LABEL_MANAGED_BY: names.APP,
             },
             "ownerReferences": owned,
         }

@@ -105,10 +105,10 @@ def child(kind: Kind, name: str, owner: Object, component: str, labels: Mapping[
             "name": name,
             "namespace": meta(owner).get("namespace", "default"),
             "labels": {
-                names.LABEL_NAME: "linplane",
+                names.LABEL_NAME: names.APP,
                 names.LABEL_INSTANCE: name_of(owner)[:63].rstrip("-._"),
                 names.LABEL_COMPONENT: component,
-                names.LABEL_MANAGED_BY: "linplane",
+                names.LABEL_MANAGED_BY: names.APP,
                 **(labels or {}),
             },
             "ownerReferences": [

@@ -10,9 +10,6 @@ from linplane_api.report import Report
 from .conditions import holds
 from .objects import Object, is_deleting, name_of, status_of, uid_of
 
-CONTAINER = "server"
-"""The container that answers; others may stand beside it, and start later."""
-
 
 @dataclass(frozen=True)
 class Replica:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from linplane_api import names
 from linplane_api.conditions import Cause, Reason
 
 from .objects import Object, generation_of, meta, name_of, spec_of, status_of
 from .progress import PULLING, age_of, pod_refused, waits_for
-from .replicas import CONTAINER, Replica
+from .replicas import Replica
 
 SILENT_SECONDS = 10.0
 """How long a server may run before it has reported: it does so as soon as it reaches the API server."""
@@ -130,7 +131,7 @@ def _silent(pods: Sequence[Object], replicas: Sequence[Replica], now: datetime) 
         for container in status_of(pod).get("containerStatuses") or ():
             running = (container.get("state") or {}).get("running") or {}
             age = age_of(running.get("startedAt"), now)
-            if container.get("name") == CONTAINER and age is not None and name_of(pod) in unheard:
+            if container.get("name") == names.SERVER_CONTAINER and age is not None and name_of(pod) in unheard:
                 ages[name_of(pod)] = age
     late = [name for name, age in sorted(ages.items()) if age >= SILENT_SECONDS]
     words = "runs and has not reported: can it reach the API server? (NetworkPolicy)"

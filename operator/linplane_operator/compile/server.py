@@ -10,7 +10,7 @@ from linplane_api.resources import ModelServerSpec, ModelServerStatus
 
 from .conditions import condition
 from .objects import Object, Settings, child, generation_of, name_of
-from .replicas import CONTAINER, Acknowledged
+from .replicas import Acknowledged
 from .rollout import Rollout
 from .training import container_security, pod_placement, pod_resources, pod_security, pull_policy
 from .waiting import with_progress
@@ -35,7 +35,7 @@ def selector(server: str) -> dict[str, str]:
     """The labels by which a ModelServer's pods are found: never to be changed, for a Deployment's selector cannot
     be.
     """
-    return {names.LABEL_NAME: "linplane", names.LABEL_COMPONENT: "server", names.LABEL_SERVER: server}
+    return {names.LABEL_NAME: names.APP, names.LABEL_COMPONENT: "server", names.LABEL_SERVER: server}
 
 
 def make_routing(server: Object, data: dict[str, str]) -> Object:
@@ -89,7 +89,7 @@ def _container(name: str, spec: ModelServerSpec, settings: Settings) -> Object:
     arguments += ["--pod-name", "$(POD_NAME)", "--pod-uid", "$(POD_UID)", "--drain-seconds", str(DRAIN_SECONDS)]
     arguments += [argument for cidr in spec.trusted_proxies or () for argument in ("--trusted-proxy", cidr)]
     return {
-        "name": CONTAINER,
+        "name": names.SERVER_CONTAINER,
         "image": spec.image or settings.server_image,
         **pull_policy(settings),
         "args": arguments,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from linplane_api import names
-from linplane_api.kinds import BY_KIND, ROLE, ROLE_BINDING, Kind
+from linplane_api.kinds import ROLE, ROLE_BINDING, Kind, kind_of
 from linplane_api.kubeapi import APPLY_PATCH, MERGE_PATCH, ApiError, object_path
 
 from ..cluster import ConflictError, ContestedError, NamespaceTerminatingError, NameTakenError, RefusedError
@@ -79,13 +79,13 @@ class KubeCluster:
 
     async def create(self, body: Object) -> Object:
         """Raises ConflictError where it exists."""
-        return await self._create(_kind(body), body)
+        return await self._create(kind_of(body), body)
 
     async def apply(self, body: Object) -> Object:
         """Server-side apply of what differs. Raises NameTakenError where the object's controller is somebody else,
         RefusedError where the API server does not take it.
         """
-        kind, asked = _kind(body), stamped(body)
+        kind, asked = kind_of(body), stamped(body)
         namespace, name = key_of(body)
         found = self._world.get(kind, namespace, name)
         if found is None and kind in UNWATCHED:
@@ -134,7 +134,7 @@ class KubeCluster:
 
     async def _claim(self, body: Object) -> Object:
         """What is known of that name is not ours; no watch tells when a foreign object goes, so it is read."""
-        kind, asked = _kind(body), stamped(body)
+        kind, asked = kind_of(body), stamped(body)
         found = await self._look(kind, *key_of(body))
         if found is None:
             return await self._create(kind, asked)
@@ -146,7 +146,7 @@ class KubeCluster:
 
     async def check(self, body: Object) -> None:
         """By a live look, unless it is known to be ours."""
-        kind = _kind(body)
+        kind = kind_of(body)
         found = self._world.get(kind, *key_of(body))
         if found is None or not _is_ours(found, body):
             found = await self._look(kind, *key_of(body))
@@ -155,7 +155,7 @@ class KubeCluster:
 
     async def _may_adopt(self, found: Object, body: Object) -> bool:
         """It lost its owner, and that one, or another of its name, is there to stay."""
-        return _kind(body) in APPLIED_OVER and is_orphan(found, body) and await self._has_owner(body)
+        return kind_of(body) in APPLIED_OVER and is_orphan(found, body) and await self._has_owner(body)
 
     async def _repair(self, kind: Kind, asked: Object, found: Object, **same: str) -> Object:
         """An apply, which leaves what others have added; then that goes, or else is left for a while. `same`: more
@@ -190,7 +190,7 @@ class KubeCluster:
 
     async def replace(self, body: Object, seen: Object, cause: str = "") -> Object:
         """Compare and swap by UID and resourceVersion. Raises ConflictError where it is not what was seen."""
-        kind, asked = _kind(body), cause or [body.get("data"), body.get("immutable")]
+        kind, asked = kind_of(body), cause or [body.get("data"), body.get("immutable")]
         await self._wait_for_turn(kind, seen, "", asked)
         patch = merge_patch(body, seen, ("data", "immutable"))
         patch["metadata"] = {key: meta(seen)[key] for key in ("uid", "resourceVersion")}
@@ -284,7 +284,7 @@ class KubeCluster:
         """A child that is gone may have gone with its owner, of which the news comes by another watch."""
         for owner in meta(body).get("ownerReferences") or ():
             if owner.get("controller"):
-                kind = BY_KIND[owner["apiVersion"], owner["kind"]]
+                kind = kind_of(owner)
                 live = await self._client.get(kind, key_of(body)[0], owner["name"])
                 return live is not None and uid_of(live) == owner["uid"] and not is_deleting(live)
         return True
@@ -311,8 +311,4 @@ def _is_ours(found: Object, body: Object) -> bool:
     """Of the same controller; what has none, by design, is known by who manages it."""
     if controller_uid(found) != controller_uid(body):
         return False
-    return bool(controller_uid(body)) or label_of(found, names.LABEL_MANAGED_BY) == "linplane"
-
-
-def _kind(body: Object) -> Kind:
-    return BY_KIND[body["apiVersion"], body["kind"]]
+    return bool(controller_uid(body)) or label_of(found, names.LABEL_MANAGED_BY) == names.APP

@@ -18,7 +18,6 @@ from linplane_api import names
 from linplane_api.timing import Backoff
 
 from ..compile.objects import Object, meta
-from .drift import ANNOTATION
 
 FIRST_SECONDS = 1.0
 LAST_SECONDS = 300.0
@@ -125,7 +124,7 @@ def _content(body: Object, part: str) -> str:
     """
     if part:
         return _fingerprint(body.get(part))
-    stamp = (meta(body).get("annotations") or {}).get(ANNOTATION)
+    stamp = (meta(body).get("annotations") or {}).get(names.ANNOTATION_APPLIED)
     return _fingerprint([stamp, body.get("data"), body.get("immutable")])
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 from kubernetes.utils import parse_quantity
 
+from linplane_api import names
+
 from ..compile.objects import Object, meta
 
 QUANTITIES = ("requests", "limits")
@@ -16,15 +18,13 @@ EXACT = ("selector", "labelSelector", "nodeSelector")
 POD_ADDITIONS = ("initContainers", "nodeSelector", "tolerations", "affinity", "hostNetwork", "hostAliases")
 CONTAINER_ADDITIONS = ("command", "envFrom", "volumeDevices")
 """What no API server adds to a pod or a container of itself, and that changes where or what it runs."""
-ANNOTATION = "linplane.dev/applied"
-"""The hash of what was applied last: tells that something is asked for no longer."""
 
 
 def stamped(body: Object) -> Object:
-    """The child with its hash in an annotation."""
+    """The child with its hash in an annotation: else a field that is no longer asked for would make no difference."""
     digest = hashlib.sha256(msgspec.json.encode(body, order="sorted")).hexdigest()[:16]
     metadata = meta(body)
-    annotations = {**(metadata.get("annotations") or {}), ANNOTATION: digest}
+    annotations = {**(metadata.get("annotations") or {}), names.ANNOTATION_APPLIED: digest}
     return {**body, "metadata": {**metadata, "annotations": annotations}}
 
 

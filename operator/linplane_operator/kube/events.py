@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
+from linplane_api import names
 from linplane_api.kinds import Kind
 from linplane_api.kubeapi import ApiError, collection_path
 from linplane_api.timing import Clock, TokenBuckets, rfc3339
@@ -57,7 +58,7 @@ class Events:
             "kind": "Event",
             "metadata": {"name": f"{name_of(about)[:200]}.{unique}", "namespace": namespace},
             "eventTime": now,
-            "reportingController": "linplane.dev/operator",
+            "reportingController": f"{names.GROUP}/operator",
             "reportingInstance": self._reporter,
             "action": "Reconcile",
             "reason": reason,

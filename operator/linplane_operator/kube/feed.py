@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from linplane_api import names
 from linplane_api.kinds import CONFIG_MAP, Kind
 
 from ..affected import WorkKey, affected
@@ -15,7 +16,6 @@ from ..world import Key, World, key_of
 
 SHORT = 64
 """Texts of so many letters may be worth sharing: names, UIDs, times, reasons."""
-MANAGED_BY = "app.kubernetes.io/managed-by"
 
 
 class Feed:
@@ -85,7 +85,7 @@ def slim(kind: Kind, body: Object) -> Object:
         kept = {key: value for key, value in annotations.items() if not key.startswith("kubectl.kubernetes.io/")}
         metadata["annotations"] = kept
     slimmed = {**body, "metadata": metadata}
-    if kind is CONFIG_MAP and "binaryData" in body and label_of(body, MANAGED_BY) != "linplane":
+    if kind is CONFIG_MAP and "binaryData" in body and label_of(body, names.LABEL_MANAGED_BY) != names.APP:
         slimmed["binaryData"] = dict.fromkeys(body["binaryData"] or (), "")
     shared: Object = _shared(slimmed)
     return shared

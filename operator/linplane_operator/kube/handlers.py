@@ -26,9 +26,9 @@ from .watches import Watches
 WATCHED: dict[Kind, str] = {
     **dict.fromkeys(OURS, ""),
     CONFIG_MAP: "",  # whatever weights and data may come from
-    POD: f"{names.LABEL_NAME}=linplane",
+    POD: f"{names.LABEL_NAME}={names.APP}",
     **dict.fromkeys(
-        (DEPLOYMENT, JOB, SERVICE, SERVICE_ACCOUNT, DISRUPTION_BUDGET), f"{names.LABEL_MANAGED_BY}=linplane"
+        (DEPLOYMENT, JOB, SERVICE, SERVICE_ACCOUNT, DISRUPTION_BUDGET), f"{names.LABEL_MANAGED_BY}={names.APP}"
     ),
 }
 """Every kind that is listed and watched, with its label selector."""

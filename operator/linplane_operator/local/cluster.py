@@ -1,6 +1,6 @@
 """Cluster I/O over a state folder: the module in which local mode differs from the operator."""
 
-from linplane_api.kinds import BY_KIND, CONFIG_MAP, DEPLOYMENT, JOB, Kind
+from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, JOB, Kind, kind_of
 
 from ..cluster import ConflictError, NameTakenError
 from ..compile.adoption import APPLIED_OVER, is_orphan, owner_of
@@ -32,11 +32,11 @@ class LocalCluster:
 
     async def create(self, body: Object) -> Object:
         """Raises ConflictError where it exists."""
-        return self._store.create(_kind(body), body)
+        return self._store.create(kind_of(body), body)
 
     async def apply(self, body: Object) -> Object:
         """Creates what is absent, sets what is ours. Raises NameTakenError for what is somebody else's."""
-        kind = _kind(body)
+        kind = kind_of(body)
         if kind not in KEPT:
             return body
         before = self._store.get(kind, name_of(body))
@@ -50,7 +50,7 @@ class LocalCluster:
 
     async def check(self, body: Object) -> None:
         """Of the children that mean something here."""
-        kind = _kind(body)
+        kind = kind_of(body)
         before = self._store.get(kind, name_of(body)) if kind in KEPT else None
         if before is None or controller_uid(before) == controller_uid(body):
             return
@@ -59,7 +59,7 @@ class LocalCluster:
 
     async def replace(self, body: Object, seen: Object, cause: str = "") -> Object:  # noqa: ARG002
         """Compare and swap. Raises ConflictError where it is not what was seen."""
-        kind = _kind(body)
+        kind = kind_of(body)
         before = self._store.get(kind, name_of(body))
         same = ("uid", "resourceVersion")
         if before is None or any(meta(before)[key] != meta(seen)[key] for key in same):
@@ -87,7 +87,3 @@ class LocalCluster:
     def url_of(self, route: Object) -> str:
         """The route by path, which needs no name resolution."""
         return f"{self._url}/routes/{name_of(route)}"
-
-
-def _kind(body: Object) -> Kind:
-    return BY_KIND[body["apiVersion"], body["kind"]]

@@ -171,7 +171,7 @@ class Server:
         status = {
             "phase": "Running",
             "conditions": [{"type": "Ready", "status": "False"}],
-            "containerStatuses": [{"name": "server", "state": {"running": {"startedAt": started}}}],
+            "containerStatuses": [{"name": names.SERVER_CONTAINER, "state": {"running": {"startedAt": started}}}],
         }
         metadata = {"name": self._pod, "labels": selector(names.DEFAULT_SERVER)}
         return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status}

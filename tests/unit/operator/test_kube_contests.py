@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from linplane_api.kinds import MODEL_SERVER, SERVICE
+from linplane_api.names import ANNOTATION_APPLIED as ANNOTATION
 from linplane_operator.cluster import ContestedError
 from linplane_operator.compile.objects import Object, meta
 from linplane_operator.kube.cluster import KubeCluster
 from linplane_operator.kube.contests import Contests
-from linplane_operator.kube.drift import ANNOTATION, stamped
+from linplane_operator.kube.drift import stamped
 from linplane_operator.kube.feed import Feed
 from linplane_operator.world import World
 from unit.operator.test_kube_cluster import OWNER, Api, made

@@ -7,12 +7,12 @@ change while a program runs, so they are read when they are needed and never kep
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from .addresses import is_loopback
 from .kinds import Kind
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -137,7 +137,7 @@ def api_access(
     Raises ValueError where that is not enough.
     """
     host, port, tls = _endpoint(url) if url else _in_cluster(environment)
-    if not tls and not _is_loopback(host):
+    if not tls and host != "localhost" and not is_loopback(host):
         raise ValueError("http is taken on loopback only: a token must not cross the network in the clear")
     mounted = url is None
     return ApiAccess(
@@ -164,13 +164,6 @@ def _endpoint(url: str) -> tuple[str, int, bool]:
         raise ValueError("an API URL is https://HOST or https://HOST:PORT and nothing else")
     tls = parts.scheme == "https"
     return parts.hostname, parts.port or (443 if tls else 80), tls
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _namespace() -> str:

@@ -9,7 +9,8 @@ point here would send that one).
 import hmac
 import re
 from collections.abc import Callable
-from ipaddress import IPv6Address, ip_address
+
+from linplane_api.addresses import is_loopback
 
 from .errors import AdminRefusal, Forbidden, Throttled, Unauthenticated
 from .limiter import Bucket, Limiter
@@ -57,7 +58,7 @@ def judge_token(token: bytes, fields: Headers) -> AdminRefusal | None:
 
 def judge_local(peer: str, fields: Headers, elsewhere: str = ELSEWHERE) -> AdminRefusal | None:
     """By where the call comes from."""
-    if not _is_loopback(peer):
+    if not is_loopback(peer):
         return Forbidden("Denied", elsewhere)
     if any(name == b"origin" for name, _ in fields):
         return Forbidden("Denied", "admin calls from a web page are not taken: the request has an Origin")
@@ -65,12 +66,3 @@ def judge_local(peer: str, fields: Headers, elsewhere: str = ELSEWHERE) -> Admin
     if len(hosts) != 1 or not _is_local_host(hosts[0]):
         return Forbidden("Denied", "Host must be localhost, 127.0.0.1 or [::1]")
     return None
-
-
-def _is_loopback(peer: str) -> bool:
-    try:
-        address = ip_address(peer)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return (mapped or address).is_loopback

@@ -91,7 +91,8 @@ def test_certificates_are_read_when_they_are_needed(mounted: Path) -> None:
             (mounted / "ca.crt").write_text(text)
         with pytest.raises(ApiError, match="cannot be read"):
             access.tls_context()
-    assert api_access({}, "http://127.0.0.1:8001", namespace="x").tls_context() is None
+    for host in ("127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]"):
+        assert api_access({}, f"http://{host}:8001", namespace="x").tls_context() is None
     context = api_access({}, "https://x", namespace="x").tls_context()
     assert context is not None
     assert context.check_hostname

@@ -31,8 +31,8 @@ from .errors import (
     UnsupportedBody,
 )
 from .problems import Headers, refusal_response
-from .registry import Route, Snapshot, Source
-from .router import choose
+from .registry import Route, Snapshot
+from .router import Source, choose
 from .rows import by_name, compute
 from .serving import Serving
 
@@ -57,7 +57,6 @@ _AssignedBy = Annotated[
 ]
 
 
-# `_predict` writes these by hand: all but the numbers is the same bytes in every answer of a version.
 class Prediction(msgspec.Struct, rename="camel"):
     """The answer to `features`."""
 
@@ -170,6 +169,7 @@ def _predict(route: Route, headers: dict[bytes, bytes], data: bytes | TooLarge) 
         raise data
     body, rows = read(data, route.accepted)
     batch = body.rows is not msgspec.UNSET
+    source: Source
     if route.splitter is None:
         version, source = route.current, "current"
     else:
@@ -181,11 +181,9 @@ def _predict(route: Route, headers: dict[bytes, bytes], data: bytes | TooLarge) 
         assert route.unavailable is not None
         raise NothingToServe(route.unavailable.reason, route.unavailable.message, route.current_name)
     if batch:
-        content = (
-            b'{"predictions":'
-            + _encode([compute(route, version, row, f"/rows/{i}") for i, row in enumerate(rows)])
-            + version.tails[source]
-        )
+        values = [compute(route, version, row, f"/rows/{i}") for i, row in enumerate(rows)]
+        content = _encode(Predictions(values, version.name, route.name, source))
     else:
-        content = b'{"prediction":%a' % compute(route, version, rows[0], "/features") + version.tails[source]
+        value = compute(route, version, rows[0], "/features")
+        content = _encode(Prediction(value, version.name, route.name, source))
     return [*version.headers, (b"content-length", b"%d" % len(content))], content, version.series

@@ -7,27 +7,23 @@ import asyncio
 from collections.abc import Callable, Mapping
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Literal, get_args
 
 from linplane_api.document import Entry, RateLimit, RouteDocument, Unavailable
 from linplane_api.names import HEADER_DIGEST, HEADER_REVISION, HEADER_VERSION
-from linplane_api.split import KeySource, Splitter
+from linplane_api.split import Splitter
 
 from .counters import UNCHOSEN, Counters, Series
 from .limiter import Bucket
 
 Values = tuple[float, ...]
 
-Source = Literal[KeySource, "current"]
-"""What decides for a version. `current`: no candidate has a share, so no key was needed."""
-
 
 class Version:
     """One version that can answer. `values` takes its features, in order, out of a row by name (KeyError where one is
-    missing); `tails` is the end of an answer, by what decided for this version.
+    missing).
     """
 
-    __slots__ = ("coefficients", "features", "headers", "intercept", "name", "series", "tails", "values", "width")
+    __slots__ = ("coefficients", "features", "headers", "intercept", "name", "series", "values", "width")
 
     def __init__(self, document: RouteDocument, name: str, revision: str, series: Series) -> None:
         """`revision` is the document's, and `series` counts what this version answers."""
@@ -45,8 +41,6 @@ class Version:
             (HEADER_DIGEST.encode(), served.digest.encode()),
             (HEADER_REVISION.encode(), revision.encode()),
         )
-        tail = f',"version":"{name}","route":"{document.route}","assignedBy":"'
-        self.tails = {by: f'{tail}{by}"}}'.encode() for by in get_args(Source)}
 
 
 def _getter(features: tuple[str, ...]) -> Callable[[Mapping[str, float]], Values]:

@@ -1,11 +1,13 @@
 """Who gets which version: pure. The document and the request's key decide, so every replica decides alike."""
 
 from collections.abc import Callable, Mapping
+from typing import Literal
 
-from linplane_api.split import feature_key
+from linplane_api.split import KeySource, feature_key
 
-from .registry import Route, Source, Version
+from .registry import Route, Version
 
+Source = Literal[KeySource, "current"]
 Rows = list[Mapping[str, float]]
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from linplane_api.document import RateLimit, Unavailable
 from linplane_server.errors import TooLarge
 from linplane_server.problems import STATUSES
+from linplane_server.rows import compute
 from linplane_server.serving import Serving
 from unit.server.builders import V1, Client, document, serving
 
@@ -47,6 +48,20 @@ def test_all_rows_are_answered_by_one_version(loaded: Serving) -> None:
     status, _, content = Client(loaded).ask(json.dumps({"rows": rows}).encode(), "homes")
     body = {"predictions": [35.0, 35.0, 1.0], "version": "v1", "route": "homes", "assignedBy": "current"}
     assert (status, json.loads(content)) == (200, body)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+async def test_a_prediction_reads_back_as_the_same_number(area: float) -> None:
+    loaded = await serving(document())
+    route = loaded.registry.snapshot.routes["homes"]
+    assert route.current is not None
+    row = {"area": area, "rooms": 0.0}
+    status, _, content = Client(loaded).ask(json.dumps({"features": row}).encode())
+    batch = Client(loaded).ask(json.dumps({"rows": [row]}).encode())
+    assert status == batch[0]
+    if status == 200:
+        expected = compute(route, route.current, row, "")
+        assert (json.loads(content)["prediction"], json.loads(batch[2])["predictions"]) == (expected, [expected])
 
 
 async def test_what_decided_is_said() -> None:

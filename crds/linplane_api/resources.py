@@ -159,6 +159,13 @@ class LinearModelSpec(Part, frozen=True):
     training: TrainingSpec | None = None
     acceptance: Acceptance | None = None
 
+    @property
+    def source_ref(self) -> ConfigMapKeyRef | None:
+        """The ConfigMap key that this version reads, for its weights or its training data; None if it reads none."""
+        if self.weights:
+            return self.weights.config_map_key_ref
+        return self.training.data.config_map_key_ref if self.training else None
+
 
 class Coefficient(Part, frozen=True):
     """One coefficient with its feature's name."""

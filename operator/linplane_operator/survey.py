@@ -231,9 +231,7 @@ class Survey:
         """What exists around one LinearModel."""
         namespace, owner = meta(model).get("namespace", "default"), f"owner={uid_of(model)}"
         jobs = belongs(model, self._world.find(JOB, namespace, owner))
-        ref = spec.weights.config_map_key_ref if spec.weights else None
-        if spec.training:
-            ref = spec.training.data.config_map_key_ref
+        ref = spec.source_ref
         pods = [pod for job in jobs for pod in belongs(job, self._world.find(POD, namespace, f"job={name_of(job)}"))]
         return Belongings(
             artifacts=belongs(model, self._world.find(CONFIG_MAP, namespace, owner)),

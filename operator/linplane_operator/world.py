@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator
 
 from linplane_api import names
+from linplane_api.canonical import FormatError
 from linplane_api.conditions import ConditionType
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, POD, REPLICA_REPORT, Kind
+from linplane_api.resources import ConfigMapKeyRef, LinearModelSpec, parse_spec
 
 from .compile.conditions import holds
 from .compile.objects import (
@@ -36,9 +38,8 @@ def index_terms(kind: Kind, body: Object) -> set[str]:
     if kind in (LINEAR_MODEL, MODEL_ROUTE):
         terms.add(f"model={spec.get('model')}")
     if kind is LINEAR_MODEL:
-        for part in (spec.get("weights") or {}, (spec.get("training") or {}).get("data") or {}):
-            if ref := part.get("configMapKeyRef"):
-                terms.add(f"source={ref.get('name')}")
+        if ref := _source_ref(body):
+            terms.add(f"source={ref.name}")
         if spec.get("frozen") and not holds(status_of(body), ConditionType.WITHDRAWN):
             terms.add("waiting")
     if kind is MODEL_ROUTE:
@@ -53,6 +54,14 @@ def index_terms(kind: Kind, body: Object) -> set[str]:
         terms |= {f"server={server}", "serves"} if (server := label_of(body, names.LABEL_SERVER)) else set()
         terms |= {f"job={job}"} if (job := label_of(body, names.LABEL_JOB)) else set()
     return terms
+
+
+def _source_ref(model: Object) -> ConfigMapKeyRef | None:
+    """None also for a spec that cannot be read: nothing is made from it."""
+    try:
+        return parse_spec(model, LinearModelSpec).source_ref
+    except FormatError:
+        return None
 
 
 class World:

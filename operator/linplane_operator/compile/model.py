@@ -84,11 +84,9 @@ def unseen(model: Object, spec: LinearModelSpec, around: Belongings) -> list[tup
             missing.append((CONFIG_MAP, name))
         if result is not None and job is None:
             missing.append((JOB, name))
-        ref = spec.training.data.config_map_key_ref
-    else:
-        if digest:
-            missing.append((CONFIG_MAP, artifact_name(model, spec, digest)))
-        ref = spec.weights.config_map_key_ref if spec.weights else None
+    elif digest:
+        missing.append((CONFIG_MAP, artifact_name(model, spec, digest)))
+    ref = spec.source_ref
     if ref and around.source is None and (around.jobs or digest):
         missing.append((CONFIG_MAP, ref.name))
     return missing
@@ -124,7 +122,7 @@ def _plan_artifact(
 def _edited(spec: LinearModelSpec, file: ArtifactFile | None, source: Object | None) -> str:
     """In words that training data in a ConfigMap is not what was learned from, empty if it is or if that is unknown."""
     learned = file.facts.data if file and file.facts else None
-    ref = spec.training.data.config_map_key_ref if spec.training else None
+    ref = spec.source_ref
     now = data_hash(spec, source)
     if not (ref and learned and now) or learned == now:
         return ""
@@ -192,7 +190,7 @@ def _from_training(model: Object, spec: LinearModelSpec, around: Belongings, set
         finished = _finished(model, spec, result, settings)
         if job or finished.seal:
             return replace(finished, job=name if job else None)
-    ref = spec.training.data.config_map_key_ref if spec.training else None
+    ref = spec.source_ref
     absent = find_key(ref, around.source) if ref else None
     if absent and (job is None or job_condition(job, "Failed")):
         return _untrained(spec, Cause(Reason.DATA_NOT_FOUND, absent.message), job=name if job else None)

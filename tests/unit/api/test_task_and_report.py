@@ -2,7 +2,8 @@
 
 import json
 import math
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
@@ -14,10 +15,13 @@ from linplane_api.artifact import Artifact
 from linplane_api.canonical import FormatError
 from linplane_api.report import Rejected, Report
 from linplane_api.resources import (
+    ConfigMapKeyRef,
+    Data,
     LinearModelSpec,
     LinearModelStatus,
     ModelRouteSpec,
     ModelServerSpec,
+    TrainingSpec,
     decimal,
     parse_spec,
     plain,
@@ -148,6 +152,26 @@ def test_a_status_without_what_is_unknown_can_be_read_back() -> None:
     head = {"apiVersion": names.API_VERSION, "kind": "LinearModel", "metadata": {"name": "m-v1"}}
     spec = {"model": "m", "version": "v1", "weights": {"configMapKeyRef": {"name": "a", "key": "b"}}}
     assert load_schemas().judge({**head, "spec": spec, "status": body}) == []
+
+
+REF = ConfigMapKeyRef("rows", "rows.csv")
+
+
+def _with_ref(kind: type[msgspec.Struct], **given: Any) -> Iterator[Any]:
+    """A value for each place in the struct, at any depth, that holds a ConfigMapKeyRef: REF there, and nothing else."""
+    for name, hint in get_type_hints(kind).items():
+        for part in (hint, *get_args(hint)):
+            if part is ConfigMapKeyRef:
+                yield kind(**given, **{name: REF})
+            elif isinstance(part, type) and issubclass(part, msgspec.Struct):
+                yield from (kind(**given, **{name: inner}) for inner in _with_ref(part))
+
+
+def test_a_version_reads_the_config_map_that_its_spec_refers_to_wherever_that_is() -> None:
+    specs = list(_with_ref(LinearModelSpec, model="m", version="v1"))
+    assert [spec.source_ref for spec in specs] == [REF] * 2
+    other = LinearModelSpec("m", "v1", training=TrainingSpec(Data(uri="https://example.com/a.csv")))
+    assert other.source_ref is None
 
 
 @pytest.mark.parametrize(("text", "value"), [(3, 3.0), ("0.1", 0.1), ("1e-6", 1e-6), ("1E+2", 100.0), ("-0.5", -0.5)])

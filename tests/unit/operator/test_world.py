@@ -17,13 +17,11 @@ def objects(draw):
     kind = draw(st.sampled_from([LINEAR_MODEL, MODEL_ROUTE, POD, CONFIG_MAP, JOB]))
     labels = {names.LABEL_SERVER: draw(WORDS), "batch.kubernetes.io/job-name": draw(WORDS)}
     owner = {"uid": draw(WORDS), "controller": draw(st.booleans())}
-    spec = {"model": draw(WORDS), "frozen": draw(st.booleans())}
+    spec = {"model": draw(WORDS), "version": "v1", "frozen": draw(st.booleans())}
     if draw(st.booleans()):
         spec["serverName"] = draw(WORDS)
-    if draw(st.booleans()):
-        spec["weights"] = {"configMapKeyRef": {"name": draw(WORDS)}}
-    else:
-        spec["training"] = {"data": {"configMapKeyRef": {"name": draw(WORDS)}}}
+    source = {"configMapKeyRef": {"name": draw(WORDS), "key": "k"}}
+    spec |= draw(st.sampled_from([{"weights": source}, {"training": {"data": source}}, {}]))
     metadata = {"namespace": draw(SPACES), "name": draw(NAMES), "labels": labels, "ownerReferences": [owner]}
     return kind, {"metadata": metadata, "spec": spec, "status": {"conditions": draw(TRUE)}}
 
@@ -72,6 +70,15 @@ def test_only_the_controller_is_an_owner():
     """An owner reference without `controller` finds nothing."""
     body = {"metadata": {"ownerReferences": [{"uid": "u"}, {"uid": "v", "controller": True}]}}
     assert index_terms(CONFIG_MAP, body) == {"owner=v"}
+
+
+def test_a_version_is_found_by_the_config_map_that_it_reads():
+    """Weights or training data; a spec that cannot be read names none."""
+    source, spec = {"configMapKeyRef": {"name": "m", "key": "k"}}, {"model": "a", "version": "v1"}
+    for named in ({**spec, "weights": source}, {**spec, "training": {"data": source}}):
+        assert index_terms(LINEAR_MODEL, {"spec": named}) == {"model=a", "source=m"}
+    for other in ({**spec, "training": {"data": {"uri": "m"}}}, {"model": "a", "weights": source}):
+        assert index_terms(LINEAR_MODEL, {"spec": other}) == {"model=a"}
 
 
 def test_what_waits_is_what_the_replicas_have_not_confirmed():

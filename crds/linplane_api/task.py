@@ -49,12 +49,15 @@ class UriData(_Part, frozen=True, tag="uri", tag_field="from"):
     allow_file: bool = False
 
 
+TaskData = SyntheticData | FileData | UriData
+
+
 class Task(_Part, frozen=True):
     """One training. `features` None: every numeric column but the target. `target` None only for synthetic data."""
 
     model: str
     version: str
-    data: SyntheticData | FileData | UriData
+    data: TaskData
     features: Annotated[tuple[Feature, ...], msgspec.Meta(min_length=1, max_length=MAX_FEATURES)] | None = None
     target: Feature | None = None
     fit_intercept: bool = True

@@ -14,20 +14,18 @@ from linplane_api.resources import LinearModelSpec
 from linplane_api.task import Failure, parse_failure
 
 from .conditions import condition
-from .objects import Object, Settings, child, controller_uid, meta, name_of, status_of, uid_of
+from .data_sources import plan_data
+from .objects import Mode, Object, Settings, child, controller_uid, meta, name_of, status_of, uid_of
 from .outcome import RETRY_SECONDS
 from .progress import has_begun, has_ended, job_condition, job_progress, seconds_kept, seconds_to_pod
 from .training import (
     ANNOTATION_DATA,
     ANNOTATION_SECOND_OF,
-    UnsupportedDataError,
     artifact_labels,
-    data_hash,
     job_annotations,
     job_name,
     make_job,
     make_result,
-    make_task,
     result_name,
 )
 from .versions import Belongings, Verdict, artifact_name, check, find_key, judge, not_trained, read_source, source_copy
@@ -116,15 +114,17 @@ def _plan_artifact(
         lost = replace(verdict, cause=Cause(Reason.ARTIFACT_LOST, text))
         inherited = TABLE[plan.trained.reason].progress
         plan = replace(plan, verdict=lost, trained=_trained(spec, lost), inherited=inherited)
-    return replace(plan, edited=_edited(spec, plan.verdict.file, around.source))
+    return replace(plan, edited=_edited(spec, plan.verdict.file, around.source, settings))
 
 
-def _edited(spec: LinearModelSpec, file: ArtifactFile | None, source: Object | None) -> str:
+def _edited(spec: LinearModelSpec, file: ArtifactFile | None, source: Object | None, settings: Settings) -> str:
     """In words that training data in a ConfigMap is not what was learned from, empty if it is or if that is unknown."""
     learned = file.facts.data if file and file.facts else None
     ref = spec.source_ref
-    now = data_hash(spec, source)
-    if not (ref and learned and now) or learned == now:
+    if not (spec.training and ref and learned):
+        return ""
+    now = plan_data(spec, settings, source).hash
+    if now in ("", learned):
         return ""
     return (
         f"key {ref.key} of ConfigMap {ref.name} was edited after the training (hash {learned}, now {now}); "
@@ -179,10 +179,9 @@ def _from_weights(model: Object, spec: LinearModelSpec, around: Belongings) -> M
 
 
 def _from_training(model: Object, spec: LinearModelSpec, around: Belongings, settings: Settings) -> ModelPlan:
-    try:
-        task = make_task(spec, settings)
-    except UnsupportedDataError as error:
-        return _untrained(spec, Cause(Reason.DATA_UNSUPPORTED, str(error)))
+    data = plan_data(spec, settings, around.source)
+    if data.unsupported:
+        return _untrained(spec, Cause(Reason.DATA_UNSUPPORTED, data.unsupported))
     name = result_name(model, spec)
     result = next((a for a in around.artifacts if name_of(a) == name), None)
     job = next((j for j in around.jobs if name_of(j) == name), None)
@@ -194,13 +193,12 @@ def _from_training(model: Object, spec: LinearModelSpec, around: Belongings, set
     absent = find_key(ref, around.source) if ref else None
     if absent and (job is None or job_condition(job, "Failed")):
         return _untrained(spec, Cause(Reason.DATA_NOT_FOUND, absent.message), job=name if job else None)
-    data = data_hash(spec, around.source)
-    if job is not None and not _is_spent(job, result, around, job_annotations(spec, data)):
+    if job is not None and not _is_spent(job, result, around, job_annotations(spec, data.hash)):
         return _under_way(model, spec, job, around, settings)
     # an error of an earlier try must not be taken for this one's
     old = [(JOB, job)] if job else []
     old += [(CONFIG_MAP, result)] if result and result.get("data") else []
-    create = (make_result(model, spec), make_job(model, spec, task, data, settings))
+    create = (make_result(model, spec), make_job(model, spec, data, settings))
     return _untrained(spec, Cause(Reason.TRAINING, f"Job {name} is being made"), create, tuple(old), name)
 
 
@@ -220,7 +218,7 @@ def _under_way(model: Object, spec: LinearModelSpec, job: Object, around: Belong
     """A Job without an artifact: what it waits for, or why it failed."""
     result = next((a for a in around.artifacts if name_of(a) == result_name(model, spec)), None)
     create = (make_result(model, spec, uid_of(job)),) if result is None else ()
-    again = f"(Job {name_of(job)}; {settings.retry}, to try again)"
+    again = f"(Job {name_of(job)}; {_redo('it', settings)}, or change training, its data or job, to try again)"
     if job_condition(job, "Complete"):
         cause = Cause(Reason.TRAINING_FAILED, f"the training ended without a result {again}")
     else:
@@ -230,6 +228,11 @@ def _under_way(model: Object, spec: LinearModelSpec, job: Object, around: Belong
             cause = Cause(Reason(failure.reason), failure.message) if failure else cause
             cause = Cause(cause.reason, f"{cause.message} {again}")
     return _untrained(spec, cause, create, job=name_of(job))
+
+
+def _redo(job: str, settings: Settings) -> str:
+    """How users start a training again whose Job is called `job`."""
+    return f"delete {job}" if settings.mode is Mode.CLUSTER else "save its manifest once more"
 
 
 def _is_second(result: Object, job: Object) -> bool:
@@ -242,7 +245,7 @@ def _finished(model: Object, spec: LinearModelSpec, result: Object, settings: Se
     if verdict.file is None:
         cause, is_other = verdict.cause, verdict.cause.reason is Reason.DIGEST_MISMATCH
         why = "trained again with another result (other CPU or software?): " if is_other else ""
-        advice = f"{settings.redo.format(job=name_of(result))} to try again, or make a new version"
+        advice = f"{_redo(f'Job {name_of(result)}', settings)} to try again, or make a new version"
         verdict = replace(verdict, cause=Cause(cause.reason, f"{why}{cause.message}; {advice}"))
         return ModelPlan(verdict, _trained(spec, verdict))
     return ModelPlan(verdict, _trained(spec, verdict), seal=result)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 from linplane_api import names
@@ -11,6 +12,13 @@ Object = dict[str, Any]
 
 SERVER_RESOURCES: Mapping[str, Any] = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}
 TRAINER_RESOURCES: Mapping[str, Any] = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}}
+
+
+class Mode(Enum):
+    """Where this operator runs: it decides which data can be read, and what messages advise."""
+
+    CLUSTER = "cluster"
+    LOCAL = "local"
 
 
 @dataclass(frozen=True)
@@ -27,11 +35,8 @@ class Settings:
     allowed_hosts: tuple[str, ...] = ()
     denied_addresses: tuple[str, ...] = ()
     max_replicas: int | None = None
-    file_uris: bool = False
-    claims: bool = True
     servers: tuple[str, ...] | None = None  # the ModelServers there can be; None: any
-    redo: str = "delete Job {job}"  # what has a Job done again whose result is refused
-    retry: str = "delete it, or change training, its data or job"  # what has a failed Job tried again
+    mode: Mode = Mode.CLUSTER
 
     def replicas(self, asked: int) -> int:
         """How many replicas there will be."""

@@ -6,32 +6,28 @@ from typing import Any
 
 import msgspec
 
-from linplane_api import facts, names
+from linplane_api import names
 from linplane_api.kinds import CONFIG_MAP, JOB
-from linplane_api.resources import Data, JobSettings, LinearModelSpec, PodSettings, TrainingSpec, decimal, stable
-from linplane_api.task import EXIT_BAD_DATA, FileData, SyntheticData, Task, UriData
+from linplane_api.resources import JobSettings, LinearModelSpec, PodSettings, decimal, stable
+from linplane_api.task import EXIT_BAD_DATA, Task
 
+from .data_sources import DATA_DIR, DataPlan
 from .objects import Object, Settings, child, name_of, uid_of, with_users
 
-DATA_DIR = "/var/lib/linplane/data"
 SERVICE_ACCOUNT = "linplane-trainer"
 ANNOTATION_DATA = f"{names.GROUP}/data"
 ANNOTATION_SECOND_OF = f"{names.GROUP}/second-result-of"
 """The UID of the Job that was under way when its result was deleted: it may have written to the first one."""
 
 
-class UnsupportedDataError(ValueError):
-    """Such data cannot be read by this installation."""
-
-
-def make_task(spec: LinearModelSpec, settings: Settings) -> Task:
-    """What the trainer is told. Raises UnsupportedDataError."""
+def make_task(spec: LinearModelSpec, data: DataPlan) -> Task:
+    """The trainer's Task."""
     training = spec.training
     assert training is not None
     return Task(
         model=spec.model,
         version=spec.version,
-        data=_data(training.data, settings),
+        data=data.task_data,
         features=training.features,
         target=training.target,
         fit_intercept=training.fit_intercept,
@@ -39,26 +35,6 @@ def make_task(spec: LinearModelSpec, settings: Settings) -> Task:
         holdout_percent=training.holdout_percent,
         seed=training.seed,
     )
-
-
-def _data(data: Data, settings: Settings) -> SyntheticData | FileData | UriData:
-    if data.synthetic is not None:
-        synthetic = data.synthetic
-        return SyntheticData(synthetic.samples, synthetic.feature_count, decimal(synthetic.noise))
-    if data.config_map_key_ref is not None:
-        return FileData(data.config_map_key_ref.key)
-    if data.persistent_volume_claim is not None:
-        if not settings.claims:
-            raise UnsupportedDataError(
-                "training.data.persistentVolumeClaim: local mode has no claims; use file:// or a ConfigMap"
-            )
-        return FileData(data.persistent_volume_claim.path)
-    uri = data.uri or ""
-    if uri.startswith("file:") and not settings.file_uris:
-        raise UnsupportedDataError(
-            "training.data.uri: file:// is read in local mode alone; use http(s), a ConfigMap or a claim"
-        )
-    return UriData(uri, settings.allowed_hosts, settings.denied_addresses, settings.file_uris)
 
 
 def recipe(spec: LinearModelSpec) -> str:
@@ -98,25 +74,21 @@ def artifact_labels(spec: LinearModelSpec) -> dict[str, str]:
     }
 
 
-def make_job(model: Object, spec: LinearModelSpec, task: Task, data: str, settings: Settings) -> Object:
-    """The Job: one restricted pod that fits and writes its result, and fails at once where a retry cannot help.
-    `data`: the data's hash where it is a ConfigMap's, else empty.
-    """
-    training = spec.training
-    assert training is not None
-    job = training.job or JobSettings()
+def make_job(model: Object, spec: LinearModelSpec, data: DataPlan, settings: Settings) -> Object:
+    """The Job: one restricted pod that fits and writes its result, and fails at once if a retry cannot help."""
+    job = _job_settings(spec)
     name = job_name(model, spec)
     body = child(JOB, name, model, "trainer", {names.LABEL_MODEL: spec.model, names.LABEL_VERSION: spec.version})
     pod_labels = {**(job.labels or {}), **body["metadata"]["labels"]}
-    body["metadata"]["annotations"] = job_annotations(spec, data)
+    body["metadata"]["annotations"] = job_annotations(spec, data.hash)
     pod_spec: Object = {
         "serviceAccountName": SERVICE_ACCOUNT,
         "automountServiceAccountToken": True,
         "enableServiceLinks": False,
         "restartPolicy": "Never",
         "securityContext": pod_security(),
-        "containers": [_container(name, task, job, training, settings)],
-        "volumes": _volumes(training.data),
+        "containers": [_container(name, make_task(spec, data), data, job, settings)],
+        "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}, *data.volumes],
     }
     pod_spec |= pod_placement(job)
     pod_meta = {"labels": pod_labels, "annotations": job.annotations or {}}
@@ -138,36 +110,23 @@ FAILURE_RULES: list[Object] = [
 ]
 
 
-def _container(name: str, task: Task, job: JobSettings, training: TrainingSpec, settings: Settings) -> Object:
-    mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - the pod's own emptyDir
-    if training.data.config_map_key_ref or training.data.persistent_volume_claim:
-        mounts.append({"name": "data", "mountPath": DATA_DIR, "readOnly": True})
+def _container(name: str, task: Task, data: DataPlan, job: JobSettings, settings: Settings) -> Object:
     return {
         "name": "trainer",
         "image": settings.trainer_image,
         **pull_policy(settings),
         "args": [
             *("--task", task.to_text(), "--data-dir", DATA_DIR, "--result", f"configmap:{name}"),
-            *(("--data-name", f"claim {claim.claim_name}") if (claim := training.data.persistent_volume_claim) else ()),
+            *(("--data-name", data.folder_name) if data.folder_name else ()),
         ],
         "env": [
             {"name": "OPENBLAS_NUM_THREADS", "value": "1"}
         ],  # before the library is loaded: it starts its threads then
         "securityContext": container_security(),
         "resources": pod_resources(job, settings.trainer_resources),
-        "volumeMounts": mounts,
+        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *data.mounts],  # noqa: S108 - the pod's own emptyDir
         "terminationMessagePolicy": "FallbackToLogsOnError",  # its last line, where it could hand back none
     }
-
-
-def _volumes(data: Data) -> list[Object]:
-    volumes: list[Object] = [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}]
-    if ref := data.config_map_key_ref:
-        items = [{"key": ref.key, "path": ref.key}]
-        volumes.append({"name": "data", "configMap": {"name": ref.name, "items": items}})
-    if claim := data.persistent_volume_claim:
-        volumes.append({"name": "data", "persistentVolumeClaim": {"claimName": claim.claim_name, "readOnly": True}})
-    return volumes
 
 
 def pod_security() -> Object:
@@ -212,13 +171,10 @@ def pod_placement(settings: PodSettings) -> Object:
 
 def job_annotations(spec: LinearModelSpec, data: str) -> dict[str, str]:
     """What a Job was made with beside its recipe: where it failed and this has changed, it is worth another try."""
-    job = (spec.training.job if spec.training else None) or JobSettings()
+    job = _job_settings(spec)
     settings = hashlib.sha256(msgspec.json.encode(stable(job), order="sorted")).hexdigest()[:16]
     return {names.ANNOTATION_JOB_SETTINGS: settings} | ({ANNOTATION_DATA: data} if data else {})
 
 
-def data_hash(spec: LinearModelSpec, source: Object | None) -> str:
-    """The hash of training data in a ConfigMap, empty for other data or none."""
-    ref = spec.training.data.config_map_key_ref if spec.training else None
-    text = ((source or {}).get("data") or {}).get(ref.key) if ref else None
-    return "" if text is None else facts.data_hash(text.encode())
+def _job_settings(spec: LinearModelSpec) -> JobSettings:
+    return (spec.training.job if spec.training else None) or JobSettings()

@@ -17,7 +17,7 @@ from linplane_api.folder import write_atomically
 from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, Kind
 
 from ..affected import WorkKey, affected, every_key
-from ..compile.objects import Object, Settings, label_of
+from ..compile.objects import Mode, Object, Settings, label_of
 from ..compile.outcome import Result
 from ..queue import WorkQueue
 from ..reconcile.reconciler import Reconciler
@@ -122,11 +122,8 @@ class Loop:
         settings = Settings(
             allowed_hosts=self._options.allowed_hosts,
             max_replicas=1,
-            file_uris=True,
-            claims=False,
             servers=(names.DEFAULT_SERVER,),
-            redo="save its manifest once more",
-            retry="save its manifest once more, or change training, its data or job",
+            mode=Mode.LOCAL,
         )
         self._reconciler = Reconciler(
             self._world, LocalCluster(self._store, url, self._tell), settings, now=self._now, ask=self._ask

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from linplane_api.resources import ModelServerSpec, parse_spec
 from linplane_operator.compile.access import make_route_service, make_server_access, make_server_network
+from linplane_operator.compile.data_sources import plan_data
 from linplane_operator.compile.objects import Settings
 from linplane_operator.compile.server import make_deployment
-from linplane_operator.compile.training import make_job, make_task
+from linplane_operator.compile.training import make_job
 from unit.operator.builders import Object, typed
 from unit.operator.planning import model
 
@@ -50,7 +51,7 @@ def job(data: str) -> Object:
     training: Object = {"data": DATA[data]} | ({} if data == "synthetic" else {"target": "y"})
     owner = model(training=training)
     spec = typed(owner)
-    return make_job(owner, spec, make_task(spec, SETTINGS), "", SETTINGS)
+    return make_job(owner, spec, plan_data(spec, SETTINGS, None), SETTINGS)
 
 
 def everything() -> Iterator[tuple[str, Object]]:

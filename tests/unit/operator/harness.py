@@ -21,7 +21,7 @@ from linplane_api.kinds import (
 )
 from linplane_operator.affected import WorkKey, affected, every_key
 from linplane_operator.cluster import ConflictError
-from linplane_operator.compile.objects import Settings, uid_of
+from linplane_operator.compile.objects import Mode, Settings, uid_of
 from linplane_operator.compile.progress import job_condition
 from linplane_operator.compile.replicas import is_serving
 from linplane_operator.local import store as store_module
@@ -39,7 +39,7 @@ class Sim:
 
     def __init__(self, folder: Path, settings: Settings | None = None, budget: Callable[[str], float] | None = None):
         self.folder = folder
-        self.settings = settings or Settings(servers=("default",), max_replicas=1, file_uris=True, claims=False)
+        self.settings = settings or Settings(servers=("default",), max_replicas=1, mode=Mode.LOCAL)
         self.budget = budget or (lambda _: 0.0)
         self.now = NOW
         self.results: dict[str, Callable[[], Object]] = {}  # by LinearModel: what its training gives

@@ -4,9 +4,10 @@ from typing import Any
 
 from linplane_api import names
 from linplane_api.canonical import canonical_bytes
+from linplane_operator.compile.data_sources import plan_data
 from linplane_operator.compile.model import ModelInputs, ModelPlan, plan_model
 from linplane_operator.compile.objects import Settings
-from linplane_operator.compile.training import data_hash, make_job, make_result, make_task
+from linplane_operator.compile.training import make_job, make_result
 from linplane_operator.compile.versions import Belongings
 from unit.operator.builders import NOW, Object, csv_training, linear_model, text, typed, with_meta
 
@@ -30,7 +31,7 @@ def csv_model(**fields: Any) -> Object:
 def job(owner: Object, *conditions: Object, source: Object | None = None, **status: Any) -> Object:
     """The Job of a LinearModel."""
     spec = typed(owner)
-    body = make_job(owner, spec, make_task(spec, SETTINGS), data_hash(spec, source), SETTINGS)
+    body = make_job(owner, spec, plan_data(spec, SETTINGS, source), SETTINGS)
     return {**with_meta(body, uid="job"), "status": {"conditions": list(conditions), **status}}
 
 

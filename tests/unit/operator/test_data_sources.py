@@ -1,12 +1,18 @@
 """Each kind of training data: the Job that reads it never changes, and each has one class that plans it."""
 
 import json
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from linplane_operator.compile.objects import Settings
-from unit.operator.builders import Object
+from linplane_api.canonical import FormatError
+from linplane_api.resources import Data
+from linplane_operator.compile.data_sources import SOURCES, DataPlan, DataSource, plan_data
+from linplane_operator.compile.objects import Mode, Settings
+from unit.operator.builders import Object, typed
 from unit.operator.planning import ROWS, model, plan
 
 SETTINGS = Settings(allowed_hosts=("data.example",), denied_addresses=("10.0.0.1",))
@@ -79,3 +85,50 @@ def test_the_job_of_each_kind_of_data_never_changes(golden: Golden) -> None:
     assert flag == "--task"
     assert json.loads(task)["data"] == golden.task
     assert arguments == ["--data-dir", FOLDER, "--result", f"configmap:{golden.name}", *golden.arguments]
+
+
+def test_each_kind_of_data_has_one_class_and_golden_values() -> None:
+    assert set(SOURCES) == set(GOLDEN) == set(Data.__struct_fields__)
+    assert sorted(SOURCES.values(), key=repr) == sorted(DataSource.__subclasses__(), key=repr)
+
+
+def test_a_kind_of_data_of_a_newer_release_makes_no_job() -> None:
+    """The API server took it by a newer CRD; what is unknown was pruned from the spec."""
+    with pytest.raises(FormatError, match=r"spec\.training\.data"):
+        plan(model(training={"data": {"bucket": {"name": "b"}}, "target": "y"}))
+
+
+def planned(data: Object, mode: Mode, source: Object | None = None) -> DataPlan:
+    """The plan for data in an installation of that mode."""
+    return plan_data(typed(model(training={"data": data})), replace(SETTINGS, mode=mode), source)
+
+
+FILE = {"uri": "file:///rows.csv"}
+ONLY_IN = {"persistentVolumeClaim": Mode.CLUSTER, "uri": Mode.LOCAL}
+
+
+@pytest.mark.parametrize("data", [*(golden.data for golden in GOLDEN.values()), FILE], ids=str)
+@pytest.mark.parametrize("mode", Mode)
+def test_what_an_installation_can_read(data: Object, mode: Mode) -> None:
+    """Claims in a cluster alone, files of the machine in local mode alone; the message names the field."""
+    (field,) = data
+    is_readable = data == GOLDEN["uri"].data or ONLY_IN.get(field, mode) is mode
+    unsupported = planned(data, mode).unsupported
+    assert unsupported == "" if is_readable else unsupported.startswith(f"training.data.{field}: ")
+
+
+TEXTS = st.none() | st.text("ab\n,é", max_size=4)
+
+
+@given(st.sampled_from([golden.data for golden in GOLDEN.values()]), st.sampled_from(Mode), TEXTS, TEXTS)
+def test_the_rows_of_a_config_map_are_in_the_hash_and_nowhere_else(
+    data: Object, mode: Mode, one: str | None, other: str | None
+) -> None:
+    """Each mount has its volume."""
+    sources = [None if text is None else {"data": {"rows.csv": text, "note": "x"}} for text in (one, other)]
+    plans = [planned(data, mode, source) for source in sources]
+    is_hashed = "configMapKeyRef" in data
+    assert [bool(each.hash) for each in plans] == [is_hashed and text is not None for text in (one, other)]
+    assert (plans[0] == plans[1]) == (one == other or not is_hashed)
+    assert replace(plans[0], hash="") == replace(plans[1], hash="")
+    assert [mount["name"] for mount in plans[0].mounts] == [volume["name"] for volume in plans[0].volumes]

@@ -20,9 +20,10 @@ from linplane_api.document import RouteDocument, make_entry, parse_entry
 from linplane_api.names import ANNOTATION_APPLIED as ANNOTATION
 from linplane_api.resources import LinearModelSpec, ModelServerSpec
 from linplane_api.task import Task
+from linplane_operator.compile.data_sources import plan_data
 from linplane_operator.compile.objects import Settings
 from linplane_operator.compile.server import make_deployment
-from linplane_operator.compile.training import job_annotations, make_job, make_task, recipe, result_name
+from linplane_operator.compile.training import job_annotations, make_job, recipe, result_name
 from linplane_operator.compile.versions import artifact_name
 from linplane_operator.kube.drift import stamped
 
@@ -39,7 +40,7 @@ DIGEST = "sha256:" + "4f" * 32
 
 
 def _job(spec: LinearModelSpec) -> dict[str, Any]:
-    return make_job(OWNER, spec, make_task(spec, SETTINGS), "", SETTINGS)
+    return make_job(OWNER, spec, plan_data(spec, SETTINGS, None), SETTINGS)
 
 
 def _pod(body: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from linplane_api import names
 from linplane_api.resources import ModelRouteSpec, ServiceSettings, parse_spec
 from linplane_api.task import EXIT_BAD_DATA, FileData, SyntheticData, UriData, parse_task
 from linplane_operator.compile.access import make_route_service
-from linplane_operator.compile.objects import Settings
+from linplane_operator.compile.data_sources import plan_data
+from linplane_operator.compile.objects import Mode, Settings
 from linplane_operator.compile.training import (
     job_annotations,
     job_name,
@@ -21,14 +22,20 @@ from linplane_operator.compile.training import (
     result_name,
 )
 from unit.operator.builders import csv_training, linear_model, model_route, typed, with_meta
-from unit.operator.planning import SETTINGS, csv_model, model
+from unit.operator.planning import ROWS, SETTINGS, csv_model, model
 
-LOCAL = Settings(file_uris=True, claims=False, allowed_hosts=("data.example",), denied_addresses=("10.0.0.1",))
+ROWS_HASH = "81bf9fa83c6f7f15"
+LOCAL = Settings(mode=Mode.LOCAL, allowed_hosts=("data.example",), denied_addresses=("10.0.0.1",))
 
 
-def made(owner, data: str = "", settings: Settings = SETTINGS):
+def task_of(owner, settings):
+    """The Task of a LinearModel."""
+    return make_task(typed(owner), plan_data(typed(owner), settings, None))
+
+
+def made(owner, source=None):
     """The Job of a LinearModel."""
-    return make_job(owner, typed(owner), make_task(typed(owner), settings), data, settings)
+    return make_job(owner, typed(owner), plan_data(typed(owner), SETTINGS, source), SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +50,7 @@ def made(owner, data: str = "", settings: Settings = SETTINGS):
 def test_the_task_says_where_the_rows_are(data, expected):
     """In the trainer's own terms; the trainer reads it back as it was written."""
     settings = Settings(allowed_hosts=("data.example",), denied_addresses=("10.0.0.1",))
-    task = make_task(typed(model(training={"data": data, "target": "y", "ridge": "1e-6"})), settings)
+    task = task_of(model(training={"data": data, "target": "y", "ridge": "1e-6"}), settings)
     assert task.data == expected
     assert task.ridge == 1e-6
     assert parse_task(task.to_text()) == task
@@ -51,7 +58,7 @@ def test_the_task_says_where_the_rows_are(data, expected):
 
 def test_a_file_uri_is_read_in_local_mode():
     """Where the installation says so."""
-    task = make_task(typed(model(training={"data": {"uri": "file:///rows.csv"}, "target": "y"})), LOCAL)
+    task = task_of(model(training={"data": {"uri": "file:///rows.csv"}, "target": "y"}), LOCAL)
     assert task.data == UriData("file:///rows.csv", ("data.example",), ("10.0.0.1",), True)
 
 
@@ -131,9 +138,9 @@ def test_labels_and_annotations_reach_the_job_itself_and_never_retrain():
     added = {"labels": {"kueue.x-k8s.io/queue-name": "nightly", names.LABEL_VERSION: "theirs", names.LABEL_NAME: "x"}}
     added |= {"annotations": {"cost-centre": "7", names.ANNOTATION_JOB_SETTINGS: "theirs"}}
     plain, owner = csv_training(), model(training={**csv_training(), "job": added})
-    metadata = made(owner, data="abc")["metadata"]
+    metadata = made(owner, ROWS)["metadata"]
     assert metadata["labels"] == {**made(model())["metadata"]["labels"], "kueue.x-k8s.io/queue-name": "nightly"}
-    assert metadata["annotations"] == {**job_annotations(typed(owner), "abc"), "cost-centre": "7"}
+    assert metadata["annotations"] == {**job_annotations(typed(owner), ROWS_HASH), "cost-centre": "7"}
     assert recipe(typed(owner)) == recipe(typed(model(training=plain)))
 
 

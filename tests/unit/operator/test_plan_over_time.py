@@ -7,7 +7,7 @@ from linplane_api.artifact import parse_artifact
 from linplane_api.conditions import Reason
 from linplane_api.kinds import CONFIG_MAP
 from linplane_operator.compile.model import unseen
-from linplane_operator.compile.objects import Settings
+from linplane_operator.compile.objects import Mode, Settings
 from linplane_operator.compile.training import recipe
 from linplane_operator.compile.versions import Belongings
 from unit.operator.builders import text, typed, with_meta
@@ -96,10 +96,10 @@ def test_a_running_training_is_left_alone_whatever_changes():
     [
         (
             {"data": {"persistentVolumeClaim": {"claimName": "c", "path": "p"}}, "target": "y"},
-            Settings(claims=False),
+            Settings(mode=Mode.LOCAL),
             "c",
         ),
-        ({"data": {"uri": "file:///rows.csv"}, "target": "y"}, Settings(file_uris=False), "file://"),
+        ({"data": {"uri": "file:///rows.csv"}, "target": "y"}, Settings(), "file://"),
     ],
 )
 def test_data_that_cannot_be_read_here(training, settings, part):

@@ -1,0 +1,128 @@
+"""Training data: one class for each kind of `resources.Data`, which plans how a training gets its rows.
+
+A new kind is a field of `Data` and of the CRD, a class here with its line in `SOURCES`, and a reader in the trainer.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from linplane_api.canonical import FormatError
+from linplane_api.facts import data_hash
+from linplane_api.resources import ClaimRef, ConfigMapKeyRef, LinearModelSpec, Synthetic, decimal
+from linplane_api.task import FileData, SyntheticData, TaskData, UriData
+
+from .objects import Mode, Object, Settings
+
+DATA_DIR = "/var/lib/linplane/data"
+DATA_MOUNT: Object = {"name": "data", "mountPath": DATA_DIR, "readOnly": True}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class DataPlan:
+    """How a training gets its rows: by `task_data` of its Task, and by `volumes` and `mounts` of its pod, if any.
+
+    `hash`: of the rows as they are now; empty if they are not in a ConfigMap, or absent. `folder_name`: how the
+    trainer's messages call the mounted folder; empty if they need no name for it. `unsupported`: why this installation
+    cannot read the data; empty if it can.
+    """
+
+    task_data: TaskData
+    volumes: tuple[Object, ...] = ()
+    mounts: tuple[Object, ...] = ()
+    hash: str = ""
+    folder_name: str = ""
+    unsupported: str = ""
+
+
+@dataclass(frozen=True)
+class DataSource(ABC, Generic[T]):
+    """One kind of training data. `given`: its field of `Data`. `source`: the ConfigMap that the spec names, if any."""
+
+    given: T
+    settings: Settings
+    source: Object | None
+
+    @abstractmethod
+    def plan(self) -> DataPlan:
+        """The plan; pure."""
+
+
+class SyntheticSource(DataSource[Synthetic]):
+    """Rows that the trainer makes from the seed."""
+
+    def plan(self) -> DataPlan:
+        """Nothing is read."""
+        return DataPlan(SyntheticData(self.given.samples, self.given.feature_count, decimal(self.given.noise)))
+
+
+class ConfigMapSource(DataSource[ConfigMapKeyRef]):
+    """A CSV under a key of a ConfigMap, which is mounted. The only kind with a hash: an edit starts a failed training
+    again.
+    """
+
+    def plan(self) -> DataPlan:
+        """Only the key that is read is mounted."""
+        name, key = self.given.name, self.given.key
+        text = ((self.source or {}).get("data") or {}).get(key)
+        return DataPlan(
+            FileData(key),
+            volumes=({"name": "data", "configMap": {"name": name, "items": [{"key": key, "path": key}]}},),
+            mounts=(DATA_MOUNT,),
+            hash="" if text is None else data_hash(text.encode()),
+        )
+
+
+class ClaimSource(DataSource[ClaimRef]):
+    """A CSV file in a PersistentVolumeClaim, which is mounted."""
+
+    def plan(self) -> DataPlan:
+        """Unsupported in local mode."""
+        claim = {"claimName": self.given.claim_name, "readOnly": True}
+        is_local = self.settings.mode is Mode.LOCAL
+        refused = "training.data.persistentVolumeClaim: local mode has no claims; use file:// or a ConfigMap"
+        return DataPlan(
+            FileData(self.given.path),
+            volumes=({"name": "data", "persistentVolumeClaim": claim},),
+            mounts=(DATA_MOUNT,),
+            folder_name=f"claim {self.given.claim_name}",
+            unsupported=refused if is_local else "",
+        )
+
+
+class UriSource(DataSource[str]):
+    """A CSV behind http or https, or in a file of this machine in local mode."""
+
+    def plan(self) -> DataPlan:
+        """The trainer holds to the hosts and addresses that the installation allows."""
+        is_local = self.settings.mode is Mode.LOCAL
+        is_refused = self.given.startswith("file:") and not is_local
+        refused = "training.data.uri: file:// is read in local mode alone; use http(s), a ConfigMap or a claim"
+        return DataPlan(
+            UriData(self.given, self.settings.allowed_hosts, self.settings.denied_addresses, allow_file=is_local),
+            unsupported=refused if is_refused else "",
+        )
+
+
+SOURCES: Mapping[str, type[DataSource[Any]]] = {
+    "synthetic": SyntheticSource,
+    "config_map_key_ref": ConfigMapSource,
+    "uri": UriSource,
+    "persistent_volume_claim": ClaimSource,
+}
+"""By field of `Data`."""
+
+
+def plan_data(spec: LinearModelSpec, settings: Settings, source: Object | None) -> DataPlan:
+    """The plan for the data of a version that is trained. `source`: the ConfigMap of `spec.source_ref`, if it exists.
+    Raises FormatError for a kind of data that this operator does not know.
+    """
+    assert spec.training is not None
+    for field, kind in SOURCES.items():
+        given = getattr(spec.training.data, field)
+        if given is not None:
+            return kind(given, settings, source).plan()
+    raise FormatError("spec.training.data", "a kind of data that this operator does not know")

@@ -3,10 +3,13 @@ what was told before.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
-from linplane_api.conditions import Reason
+import msgspec
+
+from linplane_api.conditions import Condition, ConditionType, Reason
 from linplane_api.kinds import JOB, LINEAR_MODEL, MODEL_ROUTE, Kind
+from linplane_api.resources import LinearModelStatus, ModelRouteStatus
 
 from ..compile.objects import Object, meta, name_of, spec_of, status_of
 
@@ -26,7 +29,9 @@ class Line(NamedTuple):
 Tell = Callable[[Line], None]
 
 _UNDER_WAY = {Reason.NOT_TRAINED, Reason.TRAINING, Reason.PENDING}
-_WAITS = (f"({Reason.NOT_TRAINED}:", f"({Reason.TRAINING}:", f"({Reason.PENDING}:")
+_WAITS = {Reason.VERSION_NOT_READY, Reason.CANDIDATE_UNAVAILABLE}
+
+S = TypeVar("S", LinearModelStatus, ModelRouteStatus)
 
 
 class Story:
@@ -67,9 +72,10 @@ class Story:
     def _headline(self, kind: Kind, before: Object | None, after: Object) -> None:
         key = (kind.kind, name_of(after))
         line = _model(after) if kind is LINEAR_MODEL else _route(after)
-        if line is None or line == self._told.get(key) or (before and status_of(before) == status_of(after)):
+        last = self._told.get(key)
+        if line is None or (last and line.text == last.text) or (before and status_of(before) == status_of(after)):
             return
-        last, self._told[key] = self._told.get(key), line
+        self._told[key] = line
         if kind is LINEAR_MODEL:
             self._tell(_thawed(line, last))
         else:
@@ -83,7 +89,7 @@ class Story:
                 self._tell(Line("warning", f"{name_of(model)}: {text}", "warning"))
 
     def _of_route(self, line: Line, last: Line | None, route: Object) -> None:
-        name, version = name_of(route), str(status_of(route).get("version"))
+        name, version = name_of(route), _status(route, ModelRouteStatus).version or ""
         told = self._versions.get(name)
         if line.tone == "good":
             self._versions[name] = version
@@ -110,49 +116,69 @@ def _thawed(line: Line, last: Line | None) -> Line:
     return line
 
 
-def _condition(body: Object, kind: str) -> dict[str, Any]:
-    return next((c for c in status_of(body).get("conditions") or () if c.get("type") == kind), {})
+def _status(body: Object, kind: type[S]) -> S:
+    """The status, empty if it cannot be read: a newer release left it in the state folder."""
+    try:
+        return msgspec.convert(status_of(body), kind)
+    except msgspec.ValidationError:
+        return kind()
+
+
+def _condition(status: LinearModelStatus | ModelRouteStatus, kind: ConditionType) -> Condition | None:
+    return next((c for c in status.conditions or () if c.type is kind), None)
+
+
+def _holds(status: LinearModelStatus | ModelRouteStatus, kind: ConditionType) -> bool:
+    found = _condition(status, kind)
+    return found is not None and found.status == "True"
 
 
 def _model(body: Object) -> Line | None:
-    """What a LinearModel's status comes down to, None where nothing is settled."""
-    name, status = name_of(body), status_of(body)
-    ready = _condition(body, "Ready")
-    if not ready or ready["reason"] in _UNDER_WAY:
+    """What a LinearModel's status comes down to, None if nothing is settled."""
+    name, status = name_of(body), _status(body, LinearModelStatus)
+    ready = _condition(status, ConditionType.READY)
+    if ready is None or ready.reason in _UNDER_WAY:
         return None
-    if ready["status"] != "True":
-        return Line("warning", f"{name}: {ready['message']}", "warning")
+    if ready.status != "True":
+        return Line("warning", f"{name}: {ready.message}", "warning")
     if spec_of(body).get("frozen"):
-        withdrawn = _condition(body, "Withdrawn").get("status") == "True"
-        return Line("frozen", f"{name}: nothing answers with it any more") if withdrawn else None
-    if status.get("samples") is None:
-        return Line("read", f"{name}: weights of {_counted(status.get('coefficientCount', 0), 'feature')}", "good")
-    figures = status.get("evaluation") or {}
-    shown = [f"{_counted(status['samples'], 'row')} used"]
-    shown += [f"{status.get('droppedRows', 0)} dropped"]
-    shown += [f"{figures['samples'] if figures.get('on') == 'Holdout' else 0} held out"]
-    shown += [f"{label} {figures[key]:.6g}" for key, label in (("r2", "R2"), ("mse", "MSE")) if key in figures]
-    return Line("trained", f"{name}: {', '.join(shown)}", "good")
+        is_withdrawn = _holds(status, ConditionType.WITHDRAWN)
+        return Line("frozen", f"{name}: nothing answers with it any more") if is_withdrawn else None
+    if status.samples is None:
+        return Line("read", f"{name}: weights of {_counted(status.coefficient_count or 0, 'feature')}", "good")
+    return Line("trained", f"{name}: {_figures(status.samples, status)}", "good")
+
+
+def _figures(samples: int, status: LinearModelStatus) -> str:
+    evaluation = status.evaluation
+    held_out = evaluation.samples if evaluation and evaluation.on == "Holdout" else 0
+    shown = [f"{_counted(samples, 'row')} used", f"{status.dropped_rows or 0} dropped", f"{held_out} held out"]
+    if evaluation:
+        figures = (("R2", evaluation.r2), ("MSE", evaluation.mse))
+        shown += [f"{label} {value:.6g}" for label, value in figures if value is not None]
+    return ", ".join(shown)
 
 
 def _warnings(model: Object) -> list[str]:
-    return [f"{one['reason']}: {one['message']}" for one in status_of(model).get("warnings") or ()]
+    return [f"{one.reason}: {one.message}" for one in _status(model, LinearModelStatus).warnings or ()]
 
 
 def _route(body: Object) -> Line | None:
-    """What a ModelRoute's status comes down to, None where nothing is settled."""
-    name, status = name_of(body), status_of(body)
-    accepted, servable, ready = (_condition(body, kind) for kind in ("Accepted", "Servable", "Ready"))
-    if accepted.get("status") == "False" and any(mark in accepted["message"] for mark in _WAITS):
-        return Line("waiting", f"route {name}: {accepted['message']}")
+    """What a ModelRoute's status comes down to, None if nothing is settled."""
+    name, status = name_of(body), _status(body, ModelRouteStatus)
+    accepted, servable, ready = (
+        _condition(status, kind) for kind in (ConditionType.ACCEPTED, ConditionType.SERVABLE, ConditionType.READY)
+    )
+    if accepted and accepted.reason in _WAITS and not _holds(status, ConditionType.STALLED):
+        return Line("waiting", f"route {name}: {accepted.message}")
     for condition in (accepted, servable):
-        if condition.get("status") == "False" and condition["reason"] != Reason.NEVER_SERVED:
-            return Line("warning", f"route {name}: {condition['message']}", "warning")
-    if ready.get("reason") == Reason.REJECTED:
-        return Line("warning", f"route {name}: {ready['message']}", "warning")
-    if ready.get("status") != "True":
+        if condition and condition.status == "False" and condition.reason is not Reason.NEVER_SERVED:
+            return Line("warning", f"route {name}: {condition.message}", "warning")
+    if ready and ready.reason is Reason.REJECTED:
+        return Line("warning", f"route {name}: {ready.message}", "warning")
+    if ready is None or ready.status != "True":
         return None
-    parts = (f"{share['version']} {share['percent']} %" for share in status.get("traffic") or ())
+    parts = (f"{share.version} {share.percent} %" for share in status.traffic or ())
     return Line("ready", f"route {name}: {', '.join(parts)}", "good")
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE
+from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, Kind
 from linplane_operator.compile.objects import Object
 from linplane_operator.local.story import Story
 from unit.local.builders import Told, body, config_map, model, route
@@ -138,6 +138,49 @@ def test_a_route_gets_ready_with_a_hint_then_switches_then_splits(story: Story, 
         "traffic route rent: v2 87.5 %, v1 12.5 %",
         "traffic route rent: v2 100 %",
     ]
+
+
+NEVER = condition("Servable", "False", "NeverServed")
+
+
+@pytest.mark.parametrize(
+    ("reason", "stalled", "word"),
+    [
+        ("VersionNotReady", False, "waiting"),
+        ("VersionNotReady", True, "warning"),
+        ("CandidateUnavailable", False, "waiting"),
+        ("CandidateUnavailable", True, "warning"),
+        ("VersionNotFound", False, "warning"),
+        ("VersionFrozen", True, "warning"),
+    ],
+)
+def test_a_route_waits_while_its_version_may_come_by_itself(
+    story: Story, told: Told, reason: str, stalled: bool, word: str
+) -> None:
+    """The reason and the conditions say so, not the message."""
+    more = [condition("Stalled", "True", reason)] if stalled else []
+    accepted = condition("Accepted", "False", reason, "version v1 (NotTrained: no)")
+    story.changed(MODEL_ROUTE, route(), with_status(route(), accepted, NEVER, *more))
+    assert told.words() == [f"{word} route rent: version v1 (NotTrained: no)"]
+
+
+def test_a_route_whose_training_fails_is_told_of_once(story: Story, told: Told) -> None:
+    """The line of the version says why."""
+    waiting = with_status(route(), condition("Accepted", "False", "VersionNotReady", "v1 is not Ready"), NEVER)
+    conditions = (*waiting["status"]["conditions"], condition("Stalled", "True", "VersionNotReady", "v1 is not Ready"))
+    story.changed(MODEL_ROUTE, route(), waiting)
+    story.changed(MODEL_ROUTE, waiting, with_status(route(), *conditions))
+    assert told.words() == ["waiting route rent: v1 is not Ready"]
+
+
+@pytest.mark.parametrize("kind", [LINEAR_MODEL, MODEL_ROUTE])
+def test_a_status_of_a_newer_release_is_not_told(story: Story, told: Told, kind: Kind) -> None:
+    """The state folder may hold one; the next reconcile replaces it."""
+    one = model() if kind is LINEAR_MODEL else route()
+    newer = with_status(one, condition("Ready", "False", "ReasonOfANewerRelease", "x"), warnings=[{"reason": "x"}])
+    story.remember(kind, newer)
+    story.changed(kind, one, newer)
+    assert told.words() == []
 
 
 def test_hints_end_when_they_are_no_news(story: Story, told: Told) -> None:

@@ -1,6 +1,7 @@
 """A ModelServer: its Deployment and its status."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from linplane_api import names
 from linplane_api.condition_table import Progress
@@ -84,10 +85,28 @@ def _spread(key: str, labels: dict[str, str]) -> Object:
     }
 
 
+@dataclass(frozen=True)
+class ServerArguments:
+    """The part of a server's command line that its ModelServer decides, in a cluster and in local mode."""
+
+    server_name: str
+    trusted_proxies: tuple[str, ...] = ()
+
+    def to_list(self) -> list[str]:
+        """The arguments as text."""
+        proxies = [word for cidr in self.trusted_proxies for word in ("--trusted-proxy", cidr)]
+        return ["--server-name", self.server_name, *proxies]
+
+
+def server_arguments(name: str, spec: ModelServerSpec) -> ServerArguments:
+    """The arguments of the servers of a ModelServer."""
+    return ServerArguments(name, spec.trusted_proxies or ())
+
+
 def _container(name: str, spec: ModelServerSpec, settings: Settings) -> Object:
-    arguments = ["--kubernetes", "--config", CONFIG_DIR, "--server-name", name, "--host", "::", "--admin-host", "::"]
+    arguments = ["--kubernetes", "--config", CONFIG_DIR, "--host", "::", "--admin-host", "::"]
     arguments += ["--pod-name", "$(POD_NAME)", "--pod-uid", "$(POD_UID)", "--drain-seconds", str(DRAIN_SECONDS)]
-    arguments += [argument for cidr in spec.trusted_proxies or () for argument in ("--trusted-proxy", cidr)]
+    arguments += server_arguments(name, spec).to_list()
     return {
         "name": names.SERVER_CONTAINER,
         "image": spec.image or settings.server_image,

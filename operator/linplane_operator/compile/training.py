@@ -76,7 +76,7 @@ def artifact_labels(spec: LinearModelSpec) -> dict[str, str]:
 
 def make_job(model: Object, spec: LinearModelSpec, data: DataPlan, settings: Settings) -> Object:
     """The Job: one restricted pod that fits and writes its result, and fails at once if a retry cannot help."""
-    job = _job_settings(spec)
+    job = job_settings(spec)
     name = job_name(model, spec)
     body = child(JOB, name, model, "trainer", {names.LABEL_MODEL: spec.model, names.LABEL_VERSION: spec.version})
     pod_labels = {**(job.labels or {}), **body["metadata"]["labels"]}
@@ -171,10 +171,11 @@ def pod_placement(settings: PodSettings) -> Object:
 
 def job_annotations(spec: LinearModelSpec, data: str) -> dict[str, str]:
     """What a Job was made with beside its recipe: where it failed and this has changed, it is worth another try."""
-    job = _job_settings(spec)
+    job = job_settings(spec)
     settings = hashlib.sha256(msgspec.json.encode(stable(job), order="sorted")).hexdigest()[:16]
     return {names.ANNOTATION_JOB_SETTINGS: settings} | ({ANNOTATION_DATA: data} if data else {})
 
 
-def _job_settings(spec: LinearModelSpec) -> JobSettings:
+def job_settings(spec: LinearModelSpec) -> JobSettings:
+    """What the spec says of its Job, with the defaults."""
     return (spec.training.job if spec.training else None) or JobSettings()

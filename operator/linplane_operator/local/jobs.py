@@ -3,18 +3,22 @@
 import asyncio
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from linplane_api import names
 from linplane_api.canonical import FormatError
-from linplane_api.kinds import CONFIG_MAP, JOB
+from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL
+from linplane_api.resources import LinearModelSpec, parse_spec
 from linplane_api.task import EXIT_BAD_DATA, parse_failure
 from linplane_api.timing import Backoff, rfc3339
 
 from ..cluster import ConflictError
-from ..compile.objects import Object, meta, name_of, spec_of, status_of, uid_of
+from ..compile.data_sources import plan_data
+from ..compile.objects import Object, Settings, controller_uid, meta, name_of, status_of, uid_of
 from ..compile.progress import has_ended
+from ..compile.training import job_name, job_settings, make_task
 from .child import shown_exit, start_child
 from .layout import Layout
 from .store import Store
@@ -24,13 +28,33 @@ RETRY = Backoff(0.5, 360.0)  # seconds; the last is a Job controller's
 TROUBLE_SECONDS = 2.0  # between two tries where it is the disk, or the system, that refuses
 
 
+@dataclass(frozen=True)
+class Training:
+    """A Job, by UID and name, and the LinearModel that it trains."""
+
+    uid: str
+    job: str
+    model: str
+    spec: LinearModelSpec
+
+
 class Jobs:
     """Runs every Job of the store that has not ended."""
 
-    def __init__(self, layout: Layout, store: Store, slots: int, now: Callable[[], datetime], tell: Tell) -> None:
+    def __init__(  # noqa: PLR0913 - all that it works with
+        self,
+        layout: Layout,
+        store: Store,
+        settings: Settings,
+        *,
+        slots: int,
+        now: Callable[[], datetime],
+        tell: Tell,
+    ) -> None:
         """`slots` is how many trainers run at a time."""
         self._layout = layout
         self._store = store
+        self._settings = settings
         self._now = now
         self._tell = tell
         self._slots = asyncio.Semaphore(slots)
@@ -56,8 +80,9 @@ class Jobs:
         told = ""
         while (job := self._job(uid, name)) is not None and not has_ended(job):
             try:
-                wait = await self._step(uid, name)
-            except (OSError, ConflictError) as error:
+                training = self._training(job)
+                wait = await self._step(training) if training else TROUBLE_SECONDS
+            except (OSError, ConflictError, FormatError) as error:
                 wait, text = TROUBLE_SECONDS, f"{name}: {error}; tried again"
                 if text != told:
                     self._tell(Line("warning", text, "warning"))
@@ -65,15 +90,26 @@ class Jobs:
             await asyncio.sleep(wait)
         self._tasks.pop(uid, None)
 
-    async def _step(self, uid: str, name: str) -> float:
+    def _training(self, job: Object) -> Training | None:
+        """What the Job is to do; None if its LinearModel asks for another training by now: the Job is about to be
+        deleted. Raises FormatError.
+        """
+        for model in self._store.all(LINEAR_MODEL):
+            if uid_of(model) == controller_uid(job):
+                spec = parse_spec(model, LinearModelSpec)
+                is_of_spec = job_name(model, spec) == name_of(job)
+                return Training(uid_of(job), name_of(job), name_of(model), spec) if is_of_spec else None
+        return None
+
+    async def _step(self, training: Training) -> float:
         """Takes a result that is there, or makes one attempt; returns how long to wait before the next."""
-        folder = self._layout.job(name)
-        if self._take_result(uid, name, folder):
+        folder = self._layout.job(training.job)
+        if self._take_result(training, folder):
             return 0
         async with self._slots:
-            code, message = await self._attempt(uid, name, folder)
-        job = self._job(uid, name)
-        if job is None or self._take_result(uid, name, folder):
+            code, message = await self._attempt(training, folder)
+        job = self._job(training.uid, training.job)
+        if job is None or self._take_result(training, folder):
             return 0
         failed = int(status_of(job).get("failed") or 0) + 1
         message = self._take_failure(job, folder) or message
@@ -81,56 +117,52 @@ class Jobs:
             self._end(job, "Failed", "PodFailurePolicy", message or "the data was refused", failed)
         elif code is None:
             self._end(job, "Failed", "DeadlineExceeded", message, failed)
-        elif failed > int(spec_of(job).get("backoffLimit") or 0):
+        elif failed > job_settings(training.spec).backoff_limit:
             self._end(job, "Failed", "BackoffLimitExceeded", message, failed)
         else:
             wait = RETRY.delay(failed)
-            owner = (meta(job).get("ownerReferences") or [meta(job)])[0]["name"]
-            self._tell(Line("warning", f"{owner}: {message}; tried again in {wait:g} s", "warning"))
+            self._tell(Line("warning", f"{training.model}: {message}; tried again in {wait:g} s", "warning"))
             self._set_status(job, {"failed": failed, "active": 0})
             return wait
         return 0
 
-    async def _attempt(self, uid: str, name: str, folder: Path) -> tuple[int | None, str]:
-        """One run of the trainer: its exit code, None where it ran past its deadline, and that in words."""
-        job = self._job(uid, name)
+    async def _attempt(self, training: Training, folder: Path) -> tuple[int | None, str]:
+        """One run of the trainer: its exit code, None if it ran past its deadline, and that in words."""
+        job, spec = self._job(training.uid, training.job), training.spec
         if job is None:
             return 0, ""
-        spec = spec_of(job)
-        container = spec["template"]["spec"]["containers"][0]
-        task = container["args"][container["args"].index("--task") + 1]
+        task = make_task(spec, plan_data(spec, self._settings, None)).to_text()
+        deadline = job_settings(spec).active_deadline_seconds
         self._lay_out(spec, folder)
         args = ["--task", task, "--data-dir", str(folder / "data"), "--result", str(folder / names.ARTIFACT_KEY)]
         process = await start_child("linplane_trainer", [*args, "--exit-with-stdin"], folder / "log")
         try:
             self._set_status(job, {"failed": int(status_of(job).get("failed") or 0), "active": 1})
-            code = await asyncio.wait_for(process.wait(), float(spec.get("activeDeadlineSeconds") or 3600))
+            code = await asyncio.wait_for(process.wait(), deadline)
             return code, f"the trainer ended with {shown_exit(code)}"
         except TimeoutError:
-            return None, f"the deadline of {spec.get('activeDeadlineSeconds')} s is over"
+            return None, f"the deadline of {deadline} s is over"
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
 
-    def _lay_out(self, spec: Object, folder: Path) -> None:
-        """The data volume: the keys of the user's ConfigMap as files, and nothing of an earlier attempt."""
+    def _lay_out(self, spec: LinearModelSpec, folder: Path) -> None:
+        """The data folder: the key of the user's ConfigMap as a file, and nothing of an earlier attempt."""
         shutil.rmtree(folder, ignore_errors=True)
         self._layout.make(folder / "data")
-        for volume in spec["template"]["spec"]["volumes"]:
-            source = volume.get("configMap")
-            data = (self._store.get(CONFIG_MAP, source["name"]) or {}).get("data") or {} if source else {}
-            for item in (source or {}).get("items") or ():
-                if item["key"] in data:
-                    (folder / "data" / item["path"]).write_text(data[item["key"]], encoding="utf-8", newline="")
+        ref = spec.source_ref
+        data = (self._store.get(CONFIG_MAP, ref.name) or {}).get("data") or {} if ref else {}
+        if ref and ref.key in data:
+            (folder / "data" / ref.key).write_text(data[ref.key], encoding="utf-8", newline="")
 
     def _job(self, uid: str, name: str) -> Object | None:
         job = self._store.get(JOB, name)
         return job if job is not None and uid_of(job) == uid else None
 
-    def _take_result(self, uid: str, name: str, folder: Path) -> bool:
+    def _take_result(self, training: Training, folder: Path) -> bool:
         """Hands an artifact that is whole to its ConfigMap, as the trainer's patch would, and ends the Job."""
-        job = self._job(uid, name)
+        job = self._job(training.uid, training.job)
         try:
             text = (folder / names.ARTIFACT_KEY).read_text(encoding="utf-8")
         except (FileNotFoundError, UnicodeDecodeError):

@@ -129,7 +129,7 @@ class Loop:
             self._world, LocalCluster(self._store, url, self._tell), settings, now=self._now, ask=self._ask
         )
         slots = self._options.trainers or cores()
-        self._jobs = Jobs(self._layout, self._store, slots, self._now, self._tell)
+        self._jobs = Jobs(self._layout, self._store, settings, slots=slots, now=self._now, tell=self._tell)
         self._server = Server(self._layout, self._store, access, self._now, self._tell)
         self._layout.sweep()
         damaged = self._store.load()

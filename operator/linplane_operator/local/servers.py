@@ -10,7 +10,6 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
 from pathlib import Path
 
 from linplane_api import names
@@ -18,10 +17,11 @@ from linplane_api.canonical import FormatError
 from linplane_api.document import routing_map
 from linplane_api.folder import current_state, read_routing, write_routing
 from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, MODEL_SERVER, POD, REPLICA_REPORT
+from linplane_api.resources import ModelServerSpec, parse_spec
 from linplane_api.timing import Backoff, rfc3339
 
-from ..compile.objects import Object, generation_of, spec_of, uid_of
-from ..compile.server import make_routing, selector
+from ..compile.objects import Object, generation_of, uid_of
+from ..compile.server import ServerArguments, make_routing, selector, server_arguments
 from .child import shown_exit, start_child, stop_child
 from .layout import Layout
 from .store import Store
@@ -30,7 +30,6 @@ from .story import Line, Tell
 GRACEFUL_SECONDS = 3  # for answers under way at the end
 STOP_SECONDS = GRACEFUL_SECONDS + 3.0
 RESTART = Backoff(0.1, 5.0)
-TAKEN_ARGS = ("--server-name", "--trusted-proxy")  # of the container; the rest is about pods
 STEADY_SECONDS = 10.0  # a process that lived this long starts the count anew
 
 
@@ -57,7 +56,8 @@ class Server:
         self._tell = tell
         self._process: asyncio.subprocess.Process | None = None
         self._pod = ""
-        self._args: list[str] = []
+        self._arguments: ServerArguments | None = None  # of the process; None while none is wanted
+        self._counted = (0, 0)  # processes that run, and that are ready
         self._written: tuple[str, str] = ("", "")
         self._reported = b""
         self._troubled = False
@@ -93,9 +93,10 @@ class Server:
 
     def look(self) -> None:
         """Takes the report of the process, if it wrote a new one; restarts a process whose arguments changed."""
-        if self._process is not None and self._args and self._args != self._wanted_args():
-            self._args = []
+        if self._process is not None and self._arguments not in (None, self._wanted_arguments()):
+            self._arguments = None
             self._process.terminate()
+        self._write_counts()
         if not self._pod:
             return
         try:
@@ -111,18 +112,18 @@ class Server:
         failures = 0
         self._count_pod(running=0, ready=0)  # the status is that of an earlier run
         while True:
-            while not self._wanted_args():  # noqa: ASYNC110 - the store has no event to wait for
+            while (arguments := self._wanted_arguments()) is None:  # noqa: ASYNC110 - the store has no event to wait for
                 await asyncio.sleep(0.02)
             begun = asyncio.get_running_loop().time()
             try:
-                process = await self._start()
+                process = await self._start(arguments)
                 code: int | None = await process.wait()
                 why = f"ended with {shown_exit(code)}"
             except OSError as error:
                 code, why = None, f"could not start: {error}"
             self._gone()
             lived = asyncio.get_running_loop().time() - begun
-            if not self._args:  # its arguments changed, or it is not wanted any more
+            if self._arguments is None:  # they changed, or it is not wanted any more
                 failures = 0
                 continue
             failures = 1 if lived > STEADY_SECONDS else failures + 1
@@ -139,17 +140,18 @@ class Server:
         with contextlib.suppress(OSError):
             self._report_file().unlink(missing_ok=True)
 
-    def _wanted_args(self) -> list[str]:
-        deployment = self._store.get(DEPLOYMENT, names.server_name(names.DEFAULT_SERVER))
-        if deployment is None:
-            return []
-        args: list[str] = spec_of(deployment)["template"]["spec"]["containers"][0]["args"]
-        kept = [word for pair in pairwise(args) if pair[0] in TAKEN_ARGS for word in pair]
-        token = ["--admin-token-file", str(self._access.token_file)] if self._access.token_file else []
-        return [*kept, *token]
+    def _wanted_arguments(self) -> ServerArguments | None:
+        """What the ModelServer asks for; None until it has a Deployment, so that nothing starts that is refused."""
+        server = self._store.get(MODEL_SERVER, names.DEFAULT_SERVER)
+        if server is None or self._deployment() is None:
+            return None
+        return server_arguments(names.DEFAULT_SERVER, parse_spec(server, ModelServerSpec))
 
-    async def _start(self) -> asyncio.subprocess.Process:
-        self._args = self._wanted_args()
+    def _deployment(self) -> Object | None:
+        return self._store.get(DEPLOYMENT, names.server_name(names.DEFAULT_SERVER))
+
+    async def _start(self, arguments: ServerArguments) -> asyncio.subprocess.Process:
+        self._arguments = arguments
         self._pod = f"{names.server_name(names.DEFAULT_SERVER)}-{secrets.token_hex(3)}"
         uid = uid_of(self._store.create(POD, self._make_pod()))
         self._count_pod(running=1, ready=0)
@@ -160,8 +162,10 @@ class Server:
             *("--public-fd", str(fds[0]), "--admin-fd", str(fds[1])),
             *("--report", str(self._report_file()), "--pod-name", self._pod, "--pod-uid", uid),
             *("--graceful-seconds", str(GRACEFUL_SECONDS)),
-            *self._args,
+            *arguments.to_list(),
         ]
+        if self._access.token_file:
+            args += ["--admin-token-file", str(self._access.token_file)]
         self._layout.make(self._folder / "config")
         self._process = await start_child("linplane_server", [*args, "--exit-with-stdin"], self._folder / "log", fds)
         return self._process
@@ -207,11 +211,17 @@ class Server:
             self._tell(Line("server", "answers again", "good"))
 
     def _count_pod(self, *, running: int, ready: int) -> None:
+        self._counted = (running, ready)
+        self._write_counts()
+
+    def _write_counts(self) -> None:
         """Sets the status of the Deployment, as its controller would; its generation counts once its process runs."""
-        body = self._store.get(DEPLOYMENT, names.server_name(names.DEFAULT_SERVER))
+        body = self._deployment()
         if body is None:
             return
-        observed = generation_of(body) if running and self._args == self._wanted_args() else 0
+        running, ready = self._counted
+        is_current = self._arguments is not None and self._arguments == self._wanted_arguments()
+        observed = generation_of(body) if running and is_current else 0
         counts = {"replicas": running, "updatedReplicas": running, "readyReplicas": ready}
         self._store.update(DEPLOYMENT, body, {**body, "status": {"observedGeneration": observed, **counts}})
 

@@ -137,14 +137,15 @@ def route_status(  # noqa: PLR0913 - a status sums up all of it
 
 KEPT = ("version", "previous_version", "split", "traffic", "traffic_summary", "switches", "undo")
 """The fields that tell what served."""
+_FIELDS = msgspec.structs.fields(ModelRouteStatus)
+_KEPT_NAMES = tuple({field.encode_name for field in _FIELDS if field.name in kept} for kept in (KEPT, ("switches",)))
 
 
 def _status_before(route: Object) -> ModelRouteStatus:
     """The fields that tell what served, as the status has them; its log alone if they were edited by hand past what
     the CRD allows. Other fields may be a later operator's.
     """
-    for kept in (KEPT, ("switches",)):
-        names = {field.encode_name for field in msgspec.structs.fields(ModelRouteStatus) if field.name in kept}
+    for names in _KEPT_NAMES:
         with suppress(msgspec.ValidationError):
             return msgspec.convert({k: v for k, v in status_of(route).items() if k in names}, ModelRouteStatus)
     return ModelRouteStatus()

@@ -1,6 +1,10 @@
-"""One reconcile a kind: read what is known, compile what should be, apply what differs, write the status once. The
-order lives here.
+"""One reconciler a kind: `model`, `route`, `server`. Each reads as the same four steps.
 
-`reconciler` takes a key to its kind: `model`, `route` or `server`. A route's document is written with all others of its
-server, by `routing`; `trainers` gives Jobs their rights; `tools` is what they all work with.
+1. observe: gather typed inputs, from the world and by live reads of what it lacks (`survey`, `lookout`);
+2. plan: a pure function of `compile/` decides everything, reasons and conditions among it;
+3. apply: do the I/O of the plan, and return the cause if something cannot be applied;
+4. status: a pure function of the plan and that cause; `statuses` writes it once.
+
+`reconciler` takes a key to its kind. A route's document is written with all others of its server, by `routing`;
+`trainers` gives Jobs their rights; `lacking` sends Events; `tools` is what they all work with.
 """

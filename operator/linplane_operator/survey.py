@@ -1,14 +1,12 @@
 """What the reconcilers need to know, read from the world and put together. No I/O, no clock, and nothing is decided."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 
 from linplane_api import names
 from linplane_api.canonical import FormatError
 from linplane_api.conditions import Cause, ConditionType
-from linplane_api.document import Entry, RouteDocument, RoutingMap, routing_map
+from linplane_api.document import Entry, RouteDocument
 from linplane_api.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
@@ -23,7 +21,6 @@ from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerS
 
 from .compile.adoption import is_orphan
 from .compile.conditions import holds
-from .compile.formats import Unread, read_entry
 from .compile.last_good import digests_of_status, document_of_status, has_served, proven, without_weights
 from .compile.model import ModelInputs, belongs
 from .compile.objects import (
@@ -44,50 +41,13 @@ from .compile.replicas import Replica, make_replicas, unseen_replica
 from .compile.route import refuse
 from .compile.route_plan import RouteInputs
 from .compile.routing import Compiled, compile_document, named_versions
+from .compile.routing_view import Routing, read_routing
 from .compile.server import make_routing
 from .compile.server_plan import Applied, ServerInputs
 from .compile.versions import Belongings, Version, judge
 from .compile.withdrawal import Acknowledgements
 from .last_good import LastGood
 from .world import Key, World, key_of
-
-
-@dataclass(frozen=True)
-class Routing:
-    """A routing ConfigMap as it was last seen, with its entries parsed; damaged ones are left out. `unread`: those of a
-    format that this operator does not read.
-    """
-
-    body: Object
-    state: RoutingMap
-    entries: dict[str, Entry]
-    unread: dict[str, Unread]
-
-    def serving(self, model: str, version: str) -> Sequence[str]:
-        """The routes whose traffic a version takes part in."""
-        return self._serving.get((model, version), ())
-
-    @cached_property
-    def _serving(self) -> dict[tuple[str, str], list[str]]:
-        result: dict[tuple[str, str], list[str]] = {}
-        for name, entry in self.entries.items():
-            for version, _ in entry.document.traffic():
-                if version in entry.document.versions:
-                    result.setdefault((entry.document.model, version), []).append(name)
-        return result
-
-    def holding(self, model: str, version: str) -> list[str]:
-        """The routes whose document has the weights of a version."""
-        return [name for name in self.by_model.get(model, ()) if version in self.entries[name].document.versions]
-
-    @cached_property
-    def by_model(self) -> dict[str, list[str]]:
-        """The routes of each model."""
-        result: dict[str, list[str]] = {}
-        for name, entry in self.entries.items():
-            result.setdefault(entry.document.model, []).append(name)
-        return result
-
 
 OWNERS = 32
 """How many LinearModels are named as owners of what all trainers of a namespace share: enough to outlive most."""
@@ -165,7 +125,7 @@ class Survey:
             return None
         known = self._routings.get(key)
         if known is None or known.body is not body:
-            known = self._routings[key] = _read_routing(body, known)
+            known = self._routings[key] = read_routing(body, known)
             self._last_good.keep(namespace, known.entries)
         return known
 
@@ -188,7 +148,7 @@ class Survey:
             return None
         known = self._orphans.get((namespace, server))
         if known is None or known.body is not body:
-            known = self._orphans[namespace, server] = _read_routing(body, known)
+            known = self._orphans[namespace, server] = read_routing(body, known)
         return known
 
     def _stored_document(self, route: Object) -> RouteDocument | None:
@@ -381,22 +341,3 @@ def _replicas(server: Object) -> int:
         return parse_spec(server, ModelServerSpec).replicas
     except FormatError:
         return ModelServerSpec().replicas
-
-
-def _read_routing(body: Object, known: Routing | None) -> Routing:
-    data = body.get("data") or {}
-    entries: dict[str, Entry] = {}
-    unread: dict[str, Unread] = {}
-    routes = routing_map(uid_of(body), {**data, names.SEQUENCE_KEY: "0"}).routes
-    for name, text in routes.items():
-        if known and known.state.routes.get(name) == text and name in known.entries:
-            entries[name] = known.entries[name]
-        elif isinstance(found := read_entry(text), Entry):
-            entries[name] = found
-        elif found:
-            unread[name] = found
-    try:
-        state = routing_map(uid_of(body), data)
-    except FormatError:  # somebody's edit of the sequence: one that no entry is above
-        state = RoutingMap(uid_of(body), max((e.sequence for e in entries.values()), default=0), routes)
-    return Routing(body, state, entries, unread)

@@ -20,12 +20,11 @@ GAVE_UP = "ProgressDeadlineExceeded"
 
 @dataclass(frozen=True)
 class Rollout:
-    """`reason` None: every pod is of the current spec and ready. `wanted`: how many pods there are to be.
+    """The cause is READY if every pod is of the current spec and ready. `wanted`: how many pods there are to be.
     `requeue_after`: in how many seconds to look again.
     """
 
-    reason: Reason | None
-    message: str
+    cause: Cause
     wanted: int = 1
     requeue_after: float | None = None
 
@@ -56,12 +55,12 @@ def rollout_of(
 ) -> Rollout:
     """The state of the pods, with the words of whatever holds them up."""
     if deployment is None:
-        return Rollout(Reason.NO_REPLICAS, "there is no Deployment yet")
+        return Rollout(Cause(Reason.NO_REPLICAS, "there is no Deployment yet"))
     count = _count(deployment)
     if not count.wanted:
-        return Rollout(Reason.NO_REPLICAS, "replicas is 0", 0)
+        return Rollout(Cause(Reason.NO_REPLICAS, "replicas is 0"), 0)
     if count.complete:
-        return Rollout(None, f"{count.ready} of {count.wanted} pods ready")
+        return Rollout(Cause(Reason.READY, f"{count.ready} of {count.wanted} pods ready"))
     requeue_after, silent = _silent(pods, replicas, now)
     cause = next(iter((*_refused(deployment), *_waiting(pods), *silent)), None)
     words = f": {cause.message}" if cause and cause.message else ""
@@ -70,10 +69,11 @@ def rollout_of(
     if count.old and earlier:
         message += f"; {earlier} earlier {'pod goes' if earlier == 1 else 'pods go'} on serving"
     if (failed := _condition(deployment, "Progressing", "False")).get("reason") == GAVE_UP:
-        return Rollout(Reason.PROGRESS_DEADLINE_EXCEEDED, f"{message} ({failed.get('message') or GAVE_UP})")
+        text = f"{message} ({failed.get('message') or GAVE_UP})"
+        return Rollout(Cause(Reason.PROGRESS_DEADLINE_EXCEEDED, text))
     behind = Reason.REPLICAS_BEHIND if count.ready else Reason.NO_REPLICAS
     reason = behind if cause is None or cause.reason is Reason.PENDING else cause.reason
-    return Rollout(reason, message, count.wanted, requeue_after)
+    return Rollout(Cause(reason, message), count.wanted, requeue_after)
 
 
 def _count(deployment: Object) -> _Count:

@@ -141,7 +141,7 @@ def server_conditions(
     if replicas.total:
         available = condition(ConditionType.AVAILABLE, Cause(Reason.REPLICAS_READY, f"{replicas.total} ready"))
     else:
-        available = condition(ConditionType.AVAILABLE, Cause(Reason.NO_REPLICAS, rollout.message))
+        available = condition(ConditionType.AVAILABLE, Cause(Reason.NO_REPLICAS, rollout.cause.message))
     converged = _converged(routes, replicas, rollout, problem)
     ready = condition(ConditionType.READY, problem or _not_ready(available, converged, rollout))
     return with_progress((available, converged, ready), Progress.RECONCILING if rollout.wanted else Progress.NONE)
@@ -149,8 +149,8 @@ def server_conditions(
 
 def _not_ready(available: Condition, converged: Condition, rollout: Rollout) -> Cause:
     """Why a server is not Ready, or that it is: what its pods wait for says more than that none is ready."""
-    if rollout.reason:
-        return Cause(rollout.reason, rollout.message)
+    if rollout.cause.reason is not Reason.READY:
+        return rollout.cause
     missing = next((c for c in (converged, available) if c.status != "True"), None)
     return missing.cause if missing else Cause(Reason.READY, converged.message)
 
@@ -160,7 +160,7 @@ def _converged(routes: int, replicas: Acknowledged, rollout: Rollout, problem: C
     if problem:
         return condition(kind, problem)
     if not replicas.total:
-        return condition(kind, Cause(Reason.NO_REPLICAS, rollout.message))
+        return condition(kind, Cause(Reason.NO_REPLICAS, rollout.cause.message))
     if not replicas.converged:
         reason = Reason.REJECTED if replicas.rejected else Reason.REPLICAS_BEHIND
         return condition(kind, Cause(reason, replicas.problem))

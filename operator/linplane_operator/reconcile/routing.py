@@ -15,8 +15,8 @@ from ..compile.formats import held_back, unsupported
 from ..compile.objects import Object, controller_uid, generation_of, is_deleting, meta, name_of, server_of, uid_of
 from ..compile.outcome import DONE, Result, earliest
 from ..compile.routing import Wanted, compile_map
+from ..compile.routing_view import Routing
 from ..compile.server import make_routing
-from ..survey import Routing
 from ..world import Key, key_of
 from .tools import Tools, cause_of
 

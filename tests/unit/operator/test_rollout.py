@@ -63,7 +63,7 @@ def rollout(deployment: Object | None, *pods: Object, reports: tuple[Object, ...
 @pytest.mark.parametrize(
     ("counts", "reason", "message"),
     [
-        ({"ready": 2}, None, "2 of 2 pods ready"),
+        ({"ready": 2}, Reason.READY, "2 of 2 pods ready"),
         ({"ready": 1}, Reason.REPLICAS_BEHIND, "1 of 2 pods ready"),
         ({"ready": 0}, Reason.NO_REPLICAS, "0 of 2 pods ready"),
         ({"total": 0}, Reason.NO_REPLICAS, "0 of 2 pods ready"),
@@ -85,14 +85,14 @@ def rollout(deployment: Object | None, *pods: Object, reports: tuple[Object, ...
         ({"wanted": 0, "ready": 0}, Reason.NO_REPLICAS, "replicas is 0"),
     ],
 )
-def test_pods_are_counted(counts: dict[str, int], reason: Reason | None, message: str) -> None:
+def test_pods_are_counted(counts: dict[str, int], reason: Reason, message: str) -> None:
     found = rollout(deployment(**counts))
-    assert (found.reason, found.message, found.requeue_after) == (reason, message, None)
+    assert (found.cause.reason, found.cause.message, found.requeue_after) == (reason, message, None)
     assert found.wanted == counts.get("wanted", found.wanted)
 
 
 def test_without_a_deployment_there_are_no_replicas() -> None:
-    assert rollout(None).reason is Reason.NO_REPLICAS
+    assert rollout(None).cause.reason is Reason.NO_REPLICAS
 
 
 def test_an_image_that_cannot_be_pulled_is_named() -> None:
@@ -102,8 +102,8 @@ def test_an_image_that_cannot_be_pulled_is_named() -> None:
         waiting("b", "ImagePullBackOff", "Back-off"),
     )
     found = rollout(deployment(), *pods)
-    assert found.reason is Reason.IMAGE_PULL_FAILED
-    assert found.message == "0 of 2 pods ready: ImagePullBackOff registry.example/bad:1"
+    assert found.cause.reason is Reason.IMAGE_PULL_FAILED
+    assert found.cause.message == "0 of 2 pods ready: ImagePullBackOff registry.example/bad:1"
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_an_image_that_cannot_be_pulled_is_named() -> None:
 def test_what_the_api_server_refuses_is_said_in_its_words(words: str, reason: Reason) -> None:
     message = f'pods "linplane-server-default-x" is forbidden: {words}'
     found = rollout(deployment(total=0, conditions=failed("ReplicaFailure", "True", "FailedCreate", message)))
-    assert (found.reason, found.message) == (reason, f"0 of 2 pods ready: {words}")
+    assert (found.cause.reason, found.cause.message) == (reason, f"0 of 2 pods ready: {words}")
 
 
 def test_no_node_takes_it() -> None:
@@ -121,7 +121,7 @@ def test_no_node_takes_it() -> None:
     no_node = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes available"}
     body["status"]["conditions"] = [no_node]
     found = rollout(deployment(), body)
-    assert (found.reason, found.message) == (
+    assert (found.cause.reason, found.cause.message) == (
         Reason.UNSCHEDULABLE,
         "0 of 2 pods ready: Unschedulable: 0/1 nodes available",
     )
@@ -130,17 +130,17 @@ def test_no_node_takes_it() -> None:
 def test_a_container_that_restarts_says_how_it_ended() -> None:
     ended = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
     found = rollout(deployment(), waiting("a", "CrashLoopBackOff", "back-off 10s", lastState=ended))
-    assert found.reason is Reason.NO_REPLICAS
-    assert found.message.endswith("CrashLoopBackOff: back-off 10s (it ended by OOMKilled, exit code 137)")
+    assert found.cause.reason is Reason.NO_REPLICAS
+    assert found.cause.message.endswith("CrashLoopBackOff: back-off 10s (it ended by OOMKilled, exit code 137)")
 
 
 def test_a_deployment_that_gave_up_says_what_it_waited_for() -> None:
     words = 'ReplicaSet "r" has timed out progressing.'
     gave_up = failed("Progressing", "False", "ProgressDeadlineExceeded", words)
     found = rollout(deployment(conditions=gave_up), waiting("a", "ErrImagePull"))
-    assert found.reason is Reason.PROGRESS_DEADLINE_EXCEEDED
-    assert found.message == f"0 of 2 pods ready: ErrImagePull registry.example/bad:1 ({words})"
-    assert rollout(deployment(ready=2, conditions=gave_up)).reason is None
+    assert found.cause.reason is Reason.PROGRESS_DEADLINE_EXCEEDED
+    assert found.cause.message == f"0 of 2 pods ready: ErrImagePull registry.example/bad:1 ({words})"
+    assert rollout(deployment(ready=2, conditions=gave_up)).cause.reason is Reason.READY
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_conditions_of_an_earlier_generation_do_not_count(conditions: list[Objec
     """The spec was just corrected, and the Deployment's controller has not seen it yet."""
     found = rollout(deployment(generation=2, seen=1, total=3, ready=2, conditions=conditions))
     message = "0 of 2 updated pods ready; 2 earlier pods go on serving"
-    assert (found.reason, found.message) == (Reason.REPLICAS_BEHIND, message)
+    assert (found.cause.reason, found.cause.message) == (Reason.REPLICAS_BEHIND, message)
 
 
 @pytest.mark.parametrize(
@@ -166,13 +166,13 @@ def test_conditions_of_an_earlier_generation_do_not_count(conditions: list[Objec
     ],
 )
 def test_only_earlier_pods_that_are_ready_go_on_serving(counts: dict[str, int], words: str) -> None:
-    assert rollout(deployment(**counts)).message == f"0 of 2 updated pods ready{words}"
+    assert rollout(deployment(**counts)).cause.message == f"0 of 2 updated pods ready{words}"
 
 
 def test_a_pod_that_runs_and_does_not_report_is_asked_about_after_ten_seconds() -> None:
     early = rollout(deployment(), running())
-    assert (early.message, early.requeue_after) == ("0 of 2 pods ready", 4.0)
+    assert (early.cause.message, early.requeue_after) == ("0 of 2 pods ready", 4.0)
     late = rollout(deployment(), running(), seconds=4)
-    assert (late.message, late.requeue_after) == (f"0 of 2 pods ready: pod p1 {SILENT}", None)
+    assert (late.cause.message, late.requeue_after) == (f"0 of 2 pods ready: pod p1 {SILENT}", None)
     heard = rollout(deployment(), running(), reports=(report(startedAt=STARTED),), seconds=4)
-    assert (heard.message, heard.requeue_after) == ("0 of 2 pods ready", None)
+    assert (heard.cause.message, heard.requeue_after) == ("0 of 2 pods ready", None)

@@ -39,14 +39,14 @@ SERVER = {
 )
 def test_each_condition(routes, replicas, problem, reasons):
     """Ready is the sum of the two others."""
-    rollout = ROLLED_OUT if replicas.total else Rollout(Reason.NO_REPLICAS, "0 of 2 pods ready")
+    rollout = ROLLED_OUT if replicas.total else Rollout(Cause(Reason.NO_REPLICAS, "0 of 2 pods ready"))
     conditions = server_conditions(routes, replicas, rollout, problem)
     assert tuple(c.reason for c in conditions[:3]) == reasons
     assert conditions[2].status == ("True" if [c.status for c in conditions[:2]] == ["True"] * 2 else "False")
 
 
-ROLLED_OUT = Rollout(None, "2 of 2 pods ready")
-PULLING = Rollout(Reason.IMAGE_PULL_FAILED, "1 of 2 pods ready: ImagePullBackOff x:1")
+ROLLED_OUT = Rollout(Cause(Reason.READY, "2 of 2 pods ready"))
+PULLING = Rollout(Cause(Reason.IMAGE_PULL_FAILED, "1 of 2 pods ready: ImagePullBackOff x:1"))
 
 
 def test_a_server_is_ready_only_with_every_pod_of_its_spec():
@@ -59,13 +59,13 @@ def test_a_server_is_ready_only_with_every_pod_of_its_spec():
         ("Ready", "False", "ImagePullFailed"),
         ("Reconciling", "True", "ImagePullFailed"),
     ]
-    assert conditions[2].message == PULLING.message
+    assert conditions[2].message == PULLING.cause.message
 
 
 @pytest.mark.parametrize(("wanted", "progress"), [(2, ["Reconciling"]), (0, [])])
 def test_without_replicas_it_waits_unless_none_are_asked_for(wanted, progress):
     """`replicas: 0` is how somebody wants it."""
-    rollout = Rollout(Reason.NO_REPLICAS, "replicas is 0", wanted)
+    rollout = Rollout(Cause(Reason.NO_REPLICAS, "replicas is 0"), wanted)
     conditions = server_conditions(2, Acknowledged(0, 0, ""), rollout, None)
     assert [str(c.type) for c in conditions[3:]] == progress
     assert {c.message for c in conditions} == {"replicas is 0"}
@@ -73,7 +73,7 @@ def test_without_replicas_it_waits_unless_none_are_asked_for(wanted, progress):
 
 def test_a_rollout_that_was_given_up_is_stalled():
     """Only a change ends it."""
-    rollout = Rollout(Reason.PROGRESS_DEADLINE_EXCEEDED, "0 of 2 pods ready")
+    rollout = Rollout(Cause(Reason.PROGRESS_DEADLINE_EXCEEDED, "0 of 2 pods ready"))
     assert server_conditions(0, Acknowledged(0, 0, ""), rollout, None)[-1].type == "Stalled"
 
 

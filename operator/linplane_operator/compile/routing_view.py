@@ -1,0 +1,69 @@
+"""A routing ConfigMap as it was last seen: its entries, and which routes have which versions in their documents."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from linplane_api import names
+from linplane_api.canonical import FormatError
+from linplane_api.document import Entry, RoutingMap, routing_map
+
+from .formats import Unread, read_entry
+from .objects import Object, uid_of
+
+
+@dataclass(frozen=True)
+class Routing:
+    """A routing ConfigMap as it was last seen, with its entries parsed; damaged ones are left out. `unread`: those of a
+    format that this operator does not read.
+    """
+
+    body: Object
+    state: RoutingMap
+    entries: dict[str, Entry]
+    unread: dict[str, Unread]
+
+    def serving(self, model: str, version: str) -> Sequence[str]:
+        """The routes whose traffic a version takes part in."""
+        return self._serving.get((model, version), ())
+
+    @cached_property
+    def _serving(self) -> dict[tuple[str, str], list[str]]:
+        result: dict[tuple[str, str], list[str]] = {}
+        for name, entry in self.entries.items():
+            for version, _ in entry.document.traffic():
+                if version in entry.document.versions:
+                    result.setdefault((entry.document.model, version), []).append(name)
+        return result
+
+    def holding(self, model: str, version: str) -> list[str]:
+        """The routes whose document has the weights of a version."""
+        return [name for name in self.by_model.get(model, ()) if version in self.entries[name].document.versions]
+
+    @cached_property
+    def by_model(self) -> dict[str, list[str]]:
+        """The routes of each model."""
+        result: dict[str, list[str]] = {}
+        for name, entry in self.entries.items():
+            result.setdefault(entry.document.model, []).append(name)
+        return result
+
+
+def read_routing(body: Object, known: Routing | None) -> Routing:
+    """A routing ConfigMap. `known`: as it was read before, from which entries are taken whose text is the same."""
+    data = body.get("data") or {}
+    entries: dict[str, Entry] = {}
+    unread: dict[str, Unread] = {}
+    routes = routing_map(uid_of(body), {**data, names.SEQUENCE_KEY: "0"}).routes
+    for name, text in routes.items():
+        if known and known.state.routes.get(name) == text and name in known.entries:
+            entries[name] = known.entries[name]
+        elif isinstance(found := read_entry(text), Entry):
+            entries[name] = found
+        elif found:
+            unread[name] = found
+    try:
+        state = routing_map(uid_of(body), data)
+    except FormatError:  # somebody's edit of the sequence: one that no entry is above
+        state = RoutingMap(uid_of(body), max((e.sequence for e in entries.values()), default=0), routes)
+    return Routing(body, state, entries, unread)

@@ -14,6 +14,10 @@ import rfc8785
 T = TypeVar("T")
 
 
+MAX_DEPTH = 64
+"""Levels of objects and arrays in a document."""
+
+
 class FormatError(ValueError):
     """A document that is not what it should be: `path` says where, `problem` what. Neither echoes a value."""
 
@@ -29,16 +33,30 @@ class FormatNotSupportedError(FormatError):
 
 
 def canonical_bytes(value: object) -> bytes:
-    """The RFC 8785 form of a JSON value. Raises FormatError for what JSON cannot say (NaN, an integer past 2^53)."""
+    """The RFC 8785 form of a JSON value. Raises FormatError for what JSON cannot say (NaN, an integer past 2^53, half
+    of a surrogate pair) and for more than 64 levels: the stack of the caller must not decide about it.
+    """
+    if not _is_shallow(value, MAX_DEPTH):
+        raise FormatError("", f"nested deeper than {MAX_DEPTH} levels")
     with suppress(_RareError, UnicodeEncodeError):
         return _ENCODER.encode(_common(value)).encode("utf-8")
     try:
         return rfc8785.dumps(value)  # type: ignore[arg-type]
-    except rfc8785.CanonicalizationError as error:
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         raise FormatError("", f"not representable as canonical JSON: {type(error).__name__}") from error
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+
+
+def _is_shallow(value: object, levels: int) -> bool:
+    if not isinstance(value, dict | list | tuple):
+        return True
+    items = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_is_shallow(item, levels - 1) for item in items if isinstance(item, _CONTAINERS))
+
+
+_CONTAINERS = (dict, list, tuple)
 
 
 class _RareError(Exception):

@@ -7,7 +7,8 @@ answering needs, and is the memory of what was last good.
 Documents grow. The revision is that of the JSON as it is written (RFC 8785), not of the struct that a reader makes of
 it, so a reader accepts fields that it does not know, and a writer copies them from the document in force. A field that
 an older reader may ignore is optional, and is not written if it is unset; a field whose stale value could make an
-answer wrong raises the format, which the operator writes only if every ready replica reports that it reads it.
+answer wrong, or that names a version, raises the format, which the operator writes only if every ready replica reports
+that it reads it.
 """
 
 from collections.abc import Mapping

@@ -86,7 +86,7 @@ class Survey:
             has_server=has_server,
             routing=routing.state if routing else None,
             entry=entry,
-            unread=routing.unread.get(name) if routing else None,
+            unread=routing.unread_of(name, spec.model) if routing else None,
             last_entry=self._last_good.of(route),
             compiled=compiled,
             waits_for=[self._world.get(LINEAR_MODEL, namespace, model) for model in waits_for],
@@ -127,6 +127,8 @@ class Survey:
         if known is None or known.body is not body:
             known = self._routings[key] = read_routing(body, known)
             self._last_good.keep(namespace, known.entries)
+            for route in known.unread:  # what serves is not known: the status was written with it
+                self._last_good.forget(namespace, route)
         return known
 
     def taken(self, namespace: str, server: str) -> str:

@@ -36,8 +36,9 @@ class Intake:
 
     async def recall(self, routing: RoutingMap) -> None:
         """Loads what this server served before it was restarted, as what was last good. Nothing is answered by it
-        yet.
+        yet. Only a server that had joined keeps anything.
         """
+        self._serving.registry.joined = True
         await self._load(routing)
 
     async def resume(self, routing: RoutingMap) -> None:
@@ -47,7 +48,7 @@ class Intake:
     async def take(self, routing: RoutingMap) -> None:
         """Makes `routing` what requests are answered by. Between two routes it lets requests through."""
         snapshot = self._swap(routing, await self._load(routing))
-        if self._keep is not None:
+        if self._keep is not None and self._serving.registry.joined:
             try:
                 await self._keep(RoutingMap(routing.uid, routing.sequence, dict(self._loaded.good)))
             except OSError as error:

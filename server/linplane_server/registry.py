@@ -175,7 +175,7 @@ class Registry:
         """Unix time, in seconds, of the last take-up; None before the first."""
         self.swaps = 0
         self.joined = False
-        """A snapshot without unread routes was taken up since the process started."""
+        """A snapshot without unread routes was taken up, by this process or by the one before it."""
 
     def features(self, route: str, version: str) -> tuple[str, ...]:
         """What a version of a route needs; empty if the route is not loaded, or does not name it."""

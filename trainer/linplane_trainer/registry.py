@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from linplane_api.artifact import ArtifactFile, parse_artifact
-from linplane_api.canonical import FormatError
+from linplane_api.canonical import FormatError, FormatNotSupportedError
 from linplane_api.folder import write_atomically
 from linplane_api.locks import lock
 from linplane_api.metadata import append_metadata, has_line
@@ -79,6 +79,8 @@ def read_back(path: Path) -> ArtifactFile:
     """Reads a stored artifact: form, digest and every check row's answer. Raises StoreDamagedError or OSError."""
     try:
         return parse_artifact(path.read_bytes())
+    except FormatNotSupportedError as error:
+        raise StoreDamagedError(f"{path.name} was written by a later release: {error}") from error
     except FormatError as error:
         raise StoreDamagedError(f"{path.name} is damaged: {error}") from error
 

@@ -187,7 +187,7 @@ def _from_training(model: Object, spec: LinearModelSpec, around: Belongings, set
     job = next((j for j in around.jobs if name_of(j) == name), None)
     if result is not None and names.ARTIFACT_KEY in (result.get("data") or {}):
         finished = _finished(model, spec, result, settings)
-        if job or finished.seal:
+        if job or finished.seal or finished.verdict.cause.reason is Reason.FORMAT_NOT_SUPPORTED:
             return replace(finished, job=name if job else None)
     ref = spec.source_ref
     absent = find_key(ref, around.source) if ref else None
@@ -242,13 +242,12 @@ def _is_second(result: Object, job: Object) -> bool:
 
 def _finished(model: Object, spec: LinearModelSpec, result: Object, settings: Settings) -> ModelPlan:
     verdict = check(result["data"][names.ARTIFACT_KEY], spec, status_of(model).get("digest"), name_of(result))
-    if verdict.file is None:
+    if verdict.file is None and verdict.cause.reason is not Reason.FORMAT_NOT_SUPPORTED:
         cause, is_other = verdict.cause, verdict.cause.reason is Reason.DIGEST_MISMATCH
         why = "trained again with another result (other CPU or software?): " if is_other else ""
         advice = f"{_redo(f'Job {name_of(result)}', settings)} to try again, or make a new version"
         verdict = replace(verdict, cause=Cause(cause.reason, f"{why}{cause.message}; {advice}"))
-        return ModelPlan(verdict, _trained(spec, verdict))
-    return ModelPlan(verdict, _trained(spec, verdict), seal=result)
+    return ModelPlan(verdict, _trained(spec, verdict), seal=result if verdict.file else None)
 
 
 def _untrained(

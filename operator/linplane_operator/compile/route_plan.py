@@ -125,7 +125,8 @@ def _accepted(inputs: RouteInputs) -> Cause:
 
 def _blocked(inputs: RouteInputs) -> Cause | None:
     """Why the document cannot be written, None if it can."""
-    if problem := inputs.unread.problem if inputs.unread else unsupported(inputs.replicas):
+    version = inputs.compiled.entry.document.format
+    if problem := inputs.unread.problem if inputs.unread else unsupported(inputs.replicas, version):
         return Cause(Reason.FORMAT_NOT_SUPPORTED, problem)
     if inputs.routing and not has_room(inputs.routing, name_of(inputs.route), inputs.compiled.entry):
         return Cause(Reason.ROUTING_FULL, FULL)

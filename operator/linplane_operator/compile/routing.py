@@ -65,7 +65,9 @@ def compile_document(  # noqa: PLR0913 - all that a document is made from
     Weights of a version that vanished, or is not Ready any more, stay; those of a frozen one never do.
     """
     if before and before.model != spec.model:
-        before = known = None  # of an earlier route that had this name
+        before = None  # of an earlier route that had this name
+    if known and known.document.model != spec.model:
+        known = None
     problem = _problem(spec.version, versions)
     current: str | None
     split: tuple[Candidate, ...]

@@ -23,6 +23,10 @@ class Routing:
     entries: dict[str, Entry]
     unread: dict[str, Unread]
 
+    def found(self, route: str) -> Entry | Unread | None:
+        """What was read of a route's key; None if it is damaged, or there is none."""
+        return self.entries.get(route) or self.unread.get(route)
+
     def serving(self, model: str, version: str) -> Sequence[str]:
         """The routes whose traffic a version takes part in."""
         return self._serving.get((model, version), ())
@@ -40,6 +44,11 @@ class Routing:
         """The routes whose document has the weights of a version."""
         return [name for name in self.by_model.get(model, ()) if version in self.entries[name].document.versions]
 
+    def unread_of(self, route: str, model: str) -> Unread | None:
+        """The entry of a route that cannot be read, unless it is of another model: of an earlier route of that name."""
+        found = self.unread.get(route)
+        return found if found and found.model in ("", model) else None
+
     @cached_property
     def by_model(self) -> dict[str, list[str]]:
         """The routes of each model."""
@@ -56,14 +65,15 @@ def read_routing(body: Object, known: Routing | None) -> Routing:
     unread: dict[str, Unread] = {}
     routes = routing_map(uid_of(body), {**data, names.SEQUENCE_KEY: "0"}).routes
     for name, text in routes.items():
-        if known and known.state.routes.get(name) == text and name in known.entries:
-            entries[name] = known.entries[name]
-        elif isinstance(found := read_entry(text), Entry):
+        is_same = known is not None and known.state.routes.get(name) == text
+        found = known.found(name) if known and is_same else read_entry(text)
+        if isinstance(found, Entry):
             entries[name] = found
         elif found:
             unread[name] = found
     try:
         state = routing_map(uid_of(body), data)
     except FormatError:  # somebody's edit of the sequence: one that no entry is above
-        state = RoutingMap(uid_of(body), max((e.sequence for e in entries.values()), default=0), routes)
+        sequences = (entry.sequence for entry in (*entries.values(), *unread.values()))
+        state = RoutingMap(uid_of(body), max(sequences, default=0), routes)
     return Routing(body, state, entries, unread)

@@ -147,7 +147,14 @@ def read_source(spec: LinearModelSpec, source: Object | None, digest: str | None
     ref = spec.weights.config_map_key_ref
     if absent := find_key(ref, source):
         return Verdict(None, absent)
-    return check(_data(source or {})[ref.key], spec, digest, f"ConfigMap {ref.name} key {ref.key}")
+    text, name = _data(source or {})[ref.key], f"ConfigMap {ref.name} key {ref.key}"
+    verdict = check(text, spec, digest, name)
+    if verdict.file is not None:
+        try:
+            copied_file(text)
+        except FormatError as error:  # in a field that is not known
+            return Verdict(None, Cause(Reason.INVALID_ARTIFACT, f"{name}: {error}"))
+    return verdict
 
 
 def source_copy(spec: LinearModelSpec, source: Object | None) -> bytes:

@@ -31,11 +31,14 @@ class Acknowledgements:
 
 def withdrawn(model: Object, spec: LinearModelSpec, servers: Sequence[Acknowledgements]) -> Condition:
     """The condition of a version, given every server of its namespace. What was once confirmed stays so while the
-    version is frozen: no document takes it up, and no replica goes back behind what it has confirmed.
+    version is frozen: no document takes it up, and no replica goes back behind what it has confirmed. Of a document
+    that cannot be read that is not known: it may have been restored.
     """
     kind = ConditionType.WITHDRAWN
     if not spec.frozen:
         return NOT_FROZEN
+    if unread := [f"route {route}: {one.problem}" for server in servers for route, one in server.unread.items()]:
+        return condition(kind, Cause(Reason.REPLICAS_BEHIND, unread[0]))
     if held := [route for server in servers for route in server.holding]:
         return condition(kind, Cause(Reason.REPLICAS_BEHIND, f"route {held[0]} still has it in its document"))
     if not was_withdrawn(model) and (problem := _unconfirmed(servers)):
@@ -51,12 +54,8 @@ def was_withdrawn(model: Object) -> bool:
 
 
 def _unconfirmed(servers: Sequence[Acknowledgements]) -> str:
-    """Which document cannot be read, or which replica has not confirmed all of its server's routing ConfigMap; empty if
-    there is none.
-    """
+    """Which replica has not confirmed all of its server's routing ConfigMap, empty if every one has."""
     for server in servers:
-        for route, unread in server.unread.items():
-            return f"route {route}: {unread.problem}"
         confirmed = loaded_by(server.replicas, server.uid, server.sequence, terminating=True)
         if confirmed.problem:
             return confirmed.problem

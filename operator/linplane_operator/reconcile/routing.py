@@ -1,7 +1,7 @@
 """Brings the routing ConfigMap of a ModelServer up to date: one document a route."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 from linplane_api import names
@@ -11,10 +11,11 @@ from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERV
 
 from ..affected import WorkKey
 from ..cluster import ConflictError, NameTakenError, RefusedError
-from ..compile.formats import held_back, unsupported
+from ..compile.formats import Unread, held_back
 from ..compile.objects import Object, controller_uid, generation_of, is_deleting, meta, name_of, server_of, uid_of
 from ..compile.outcome import DONE, Result, earliest
-from ..compile.routing import Wanted, compile_map
+from ..compile.replicas import Replica
+from ..compile.routing import MAX_SEQUENCE, Wanted, compile_map
 from ..compile.routing_view import Routing
 from ..compile.server import make_routing
 from ..world import Key, key_of
@@ -89,20 +90,19 @@ class RoutingWriter:
             before = RoutingMap(orphan.state.uid, orphan.state.sequence, unread)
         wanted = self._wanted(namespace, routes, entries)
         kept = await self._kept(namespace, name, routing, wanted)
+        is_lost = routing is None and not self._tools.survey.taken(namespace, name)
         replicas = self._tools.survey.replicas(namespace, name)
-        if known is None and unsupported(replicas):
-            return DONE  # the servers go on with what they hold; a report that changes comes back here
         stay = held_back(wanted, entries, known.unread if known else {}, replicas)
+        if is_lost and stay - unread.keys():
+            return DONE  # the servers go on with what they hold; a report that changes comes back here
         wanted = {route: want for route, want in wanted.items() if route not in stay}
         kept |= stay
         held, until_grace = self._hold((namespace, name), wanted, entries)
-        if held and routing is None and not self._tools.survey.taken(namespace, name):
+        if held and is_lost:
             return until_grace
         wanted = {route: want for route, want in wanted.items() if route not in held}
         kept |= held
-        # nobody may have confirmed the next sequence already, whatever was done to the ConfigMap
-        reports = [replica.report for replica in replicas if replica.report]
-        floor = max((r.sequence for r in reports if before and r.config_map_uid == before.uid), default=0)
+        floor = _floor(before, replicas, known.unread.values() if known else ())
         data = compile_map(before, entries, wanted, kept=kept, floor=floor)[0].to_data()
         if routing and data == routing.body.get("data"):
             return until_grace
@@ -209,6 +209,13 @@ class RoutingWriter:
             if live is None or controller_uid(live) == uid_of(server):
                 raise
             raise NameTakenError(f"ModelServer {name_of(server)}", f"ConfigMap {name_of(body)}") from error
+
+
+def _floor(before: RoutingMap | None, replicas: Iterable[Replica], unread: Iterable[Unread]) -> int:
+    """What the next sequence is above, whatever was done to the ConfigMap: no replica may have confirmed it already."""
+    reports = [replica.report for replica in replicas if replica.report]
+    confirmed = [r.sequence for r in reports if before and r.config_map_uid == before.uid]
+    return max((*confirmed, *(one.sequence for one in unread if one.sequence < MAX_SEQUENCE)), default=0)
 
 
 def _changed(wanted: dict[str, Wanted], entries: dict[str, Entry]) -> list[str]:

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from linplane_api.canonical import canonical_bytes, digest_of
-from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, REPLICA_REPORT
-from unit.operator.builders import handmade, linear_model, model_route, told, weights_from
+from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, REPLICA_REPORT
+from unit.operator.builders import config_map, handmade, linear_model, model_route, text, told, weights_from
 from unit.operator.test_reconcile_adoption import ROUTING, without_owner
 
 KEPT = "the document in force stays as it is: document: format 2 is not supported; this release reads 1"
@@ -142,12 +142,65 @@ def test_a_version_is_withdrawn_only_once_the_document_can_be_read(serving):
     assert told(serving.model("v2"), "Withdrawn") == ("True", "Frozen")
 
 
-def test_what_was_withdrawn_stays_so(serving):
+def test_of_a_document_that_cannot_be_read_nothing_is_withdrawn(serving):
+    """It may have been restored from a time before the freeze."""
     serving.edit(LINEAR_MODEL, "homes-v2", frozen=True)
     serving.settle()
+    assert told(serving.model("v2"), "Withdrawn") == ("True", "Frozen")
     write(serving, later_format)
     serving.settle()
-    assert told(serving.model("v2"), "Withdrawn") == ("True", "Frozen")
+    assert told(serving.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
+
+
+def test_what_served_before_is_not_told_of_a_document_that_cannot_be_read(serving):
+    """A later release switched, and wrote the status with it; this process has seen the document before."""
+    write(serving, later_format)
+    status = serving.route()["status"]
+    switched = {**status, "version": "v2", "traffic": [{"version": "v2", "percent": "100"}], "trafficSummary": "v2 100"}
+    serving.set_status(MODEL_ROUTE, "homes", switched)
+    serving.settle()
+    kept = ("version", "traffic", "trafficSummary", "switches")
+    assert {key: serving.route()["status"][key] for key in kept} == {key: switched[key] for key in kept}
+    assert serving.model("v2")["status"]["servingIn"] == ["homes"]
+
+
+def test_a_later_format_goes_if_the_route_is_made_again_for_another_model(serving):
+    write(serving, later_format)
+    serving.settle()
+    serving.apply(linear_model("v1", model="flats"))
+    serving.settle()
+    serving.delete(MODEL_ROUTE, "homes")
+    serving.apply({**model_route("v1"), "spec": {"model": "flats", "version": "v1"}})
+    serving.settle()
+    assert serving.document().model == "flats"
+    assert told(serving.route(), "Ready")[0] == "True"
+
+
+def test_a_sequence_comes_after_that_of_an_entry_that_cannot_be_read(serving):
+    text = json.loads(write(serving, later_format))
+    body = serving.routing()
+    above = canonical_bytes({**text, "sequence": 77}).decode()
+    serving.store.update(CONFIG_MAP, body, {**body, "data": {**body["data"], "route.homes": above}})
+    serving.apply(model_route("v2", name="cottages"))
+    serving.settle()
+    assert int(serving.routing()["data"]["sequence"]) == 78
+    assert text_of(serving) == above
+
+
+@pytest.mark.parametrize("part", ["deep", "surrogate", "surrogate key", "huge"])
+def test_what_json_can_hold_and_no_digest_can_is_damage(serving, part):
+    """In the one route that has it; it is written again."""
+    parts = {"deep": json.loads("[" * 500 + "]" * 500), "huge": 10**400}
+    value = {"surrogate": "\ud800", "surrogate key": {"\ud800": 1}, **parts}[part]
+    body = serving.routing()
+    entry = json.loads(text_of(serving))
+    entry["document"]["later"] = value
+    data = {**body["data"], "route.homes": json.dumps(entry)}
+    serving.store.update(CONFIG_MAP, body, {**body, "data": data})
+    serving.settle()
+    assert serving.failures == []
+    assert "later" not in json.loads(text_of(serving))["document"]
+    assert told(serving.route(), "Ready")[0] == "True"
 
 
 def test_a_later_format_of_another_revision_is_damage_and_is_written_again(serving):
@@ -206,6 +259,23 @@ def test_a_configmap_that_is_gone_is_not_made_for_replicas_that_do_not_read_it(s
     assert serving.document().current == "v1"
 
 
+def test_a_configmap_is_not_adopted_for_replicas_that_do_not_read_it(serving):
+    """Without its documents it would take all traffic away."""
+    serving.loads = False
+    reads(serving, 2)
+    without_owner(serving, CONFIG_MAP, ROUTING)
+    data = serving.routing()["data"]
+    serving.start()
+    serving.settle()
+    assert serving.routing()["data"] == data
+    assert told(serving.route(), "Accepted") == ("False", "FormatNotSupported")
+    reads(serving, 1)
+    serving.loads = True
+    serving.settle()
+    assert serving.document().current == "v1"
+    assert told(serving.route(), "Ready")[0] == "True"
+
+
 def test_a_route_that_is_deleted_leaves_all_the_same(serving):
     serving.loads = False
     reads(serving, 2)
@@ -247,3 +317,29 @@ def test_copied_weights_of_a_later_format_are_kept_and_named(sim):
     sim.settle()
     assert sim.get(CONFIG_MAP, name)["data"] == {"model.json": text}
     assert told(sim.model("v1"), "Ready") == ("False", "FormatNotSupported")
+
+
+def test_an_unsealed_result_of_a_later_format_is_kept_without_its_job(sim):
+    """The release that wrote it is to seal it."""
+    artifact = {"format": 2, "weights": [1]}
+    text = json.dumps({"artifact": artifact, "digest": digest_of(canonical_bytes(artifact))})
+    sim.default_result = lambda: {"model.json": text}
+    sim.apply(linear_model("v1"))
+    sim.settle()
+    sim.delete(JOB, sim.job()["metadata"]["name"])
+    sim.settle()
+    assert sim.store.all(JOB) == []
+    (result,) = sim.store.all(CONFIG_MAP)
+    assert result["data"] == {"model.json": text}
+    assert told(sim.model("v1"), "Ready") == ("False", "FormatNotSupported")
+    assert "to try again" not in str(sim.model("v1")["status"])
+
+
+def test_weights_that_cannot_be_copied_are_named(sim):
+    """The artifact is valid, and a field beside it is not."""
+    artifact = json.loads(text())
+    body = config_map("handmade", {"model.json": json.dumps({**artifact, "later": "\ud800"})})
+    sim.apply(body, linear_model("v1", weights=weights_from()))
+    sim.settle()
+    assert told(sim.model("v1"), "Ready") == ("False", "InvalidArtifact")
+    assert sim.failures == []

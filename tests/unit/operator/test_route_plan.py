@@ -46,7 +46,7 @@ INPUTS = RouteInputs(
     refused=None,
     url="http://homes.default",
 )
-LATER = Unread("homes", "format 2 is later")
+LATER = Unread("homes", 5, "format 2 is later")
 OTHERS = make_replicas([pod()], [report(formats=[2])])
 OLD = make_entry(document("v0", weights={"v0": 1.0}), 4)
 

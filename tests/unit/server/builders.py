@@ -1,9 +1,11 @@
 """Documents, routes and servers for tests, in as few words as they need."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from linplane_api.artifact import Artifact, with_checks
+from linplane_api.canonical import canonical_bytes, digest_of
 from linplane_api.document import (
     Candidate,
     RateLimit,
@@ -67,6 +69,13 @@ def document(
         rate_limit=limit,
         unavailable=unavailable,
     )
+
+
+def later_format(route: str) -> str:
+    """An entry of a format that this release does not read."""
+    body = json.loads(make_entry(document(route), 1).to_bytes())
+    body["document"] |= {"format": 2, "current": {"version": "v1"}}
+    return json.dumps({**body, "revision": digest_of(canonical_bytes(body["document"]))})
 
 
 def compiled(doc: RouteDocument | None = None, counters: Counters | None = None) -> Route:

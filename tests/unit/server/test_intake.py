@@ -6,14 +6,14 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from linplane_api.document import RateLimit
+from linplane_api.document import RateLimit, RoutingMap
 from linplane_api.folder import write_routing
 from linplane_server.folder_source import FolderSource
 from linplane_server.intake import Intake
 from linplane_server.registry import Snapshot
 from linplane_server.reporting import FileReport
 from linplane_server.serving import Serving, new_serving
-from unit.server.builders import Client, Clock, document, routing
+from unit.server.builders import Client, Clock, document, later_format, routing
 
 BODY = b'{"features":[1,2]}'
 
@@ -136,3 +136,29 @@ async def test_the_report_is_a_file_that_is_replaced(tmp_path: Path) -> None:
 
 async def test_a_report_that_cannot_be_written_does_not_stop_the_serving(tmp_path: Path) -> None:
     await FileReport(tmp_path / "absent" / "report.json", list, "default", "", "")(Snapshot("cm", 4, {}, {}))
+
+
+async def test_only_a_server_that_has_joined_keeps_a_copy_and_one_that_has_a_copy_had_joined() -> None:
+    """So a container that restarts is neither ready sooner nor later than before."""
+    kept: list[RoutingMap] = []
+
+    async def keep(routing_map: RoutingMap) -> None:
+        kept.append(routing_map)
+
+    async def acknowledge(_: Snapshot) -> None:
+        pass
+
+    later = later_format("new")
+    joining = new_serving(Clock())
+    await Intake(joining, acknowledge, Clock(), keep).take(routing(document(), new=later))
+    assert (kept, joining.registry.joined) == ([], False)
+    joined = new_serving(Clock())
+    intake = Intake(joined, acknowledge, Clock(), keep)
+    await intake.take(routing(document()))
+    await intake.take(routing(document(), new=later, sequence=2))
+    assert [sorted(one.routes) for one in kept] == [["homes"], ["homes"]]
+    restarted = new_serving(Clock())
+    intake = Intake(restarted, acknowledge, Clock(), keep)
+    await intake.recall(kept[-1])
+    await intake.take(routing(document(), new=later, sequence=2))
+    assert restarted.registry.joined

@@ -10,7 +10,7 @@ from linplane_server.counters import Counters
 from linplane_server.health import Health
 from linplane_server.loading import Loaded, advance, changed, load_route, report_of, snapshot_of
 from linplane_server.registry import Registry, Route, Snapshot
-from unit.server.builders import document, routing
+from unit.server.builders import document, later_format, routing
 
 
 def take(loaded: Loaded, new: RoutingMap) -> tuple[Loaded, list[str]]:
@@ -122,13 +122,6 @@ def test_a_snapshot_does_not_change() -> None:
     snapshot = Snapshot("u", 1, {}, {})
     with pytest.raises(TypeError):
         snapshot.routes["a"] = None  # type: ignore[index]
-
-
-def later_format(route: str) -> str:
-    """An entry of a format that this release does not read."""
-    body = json.loads(good(route))
-    body["document"] |= {"format": 2, "current": {"version": "v1"}}
-    return json.dumps({**body, "revision": digest_of(canonical_bytes(body["document"]))})
 
 
 def with_unknown_fields(route: str) -> str:

@@ -167,10 +167,12 @@ def _config_map(world: World, namespace: str, name: str, before: Object, after: 
 def _routed(world: World, namespace: str, server: str, before: Object, after: Object) -> Iterator[WorkKey]:
     yield MODEL_SERVER.kind, namespace, server
     yield from _models(world, namespace, "waiting")
-    if (uid_of(before), controller_uid(before)) != (uid_of(after), controller_uid(after)):
+    is_other = (uid_of(before), controller_uid(before)) != (uid_of(after), controller_uid(after))
+    if is_other:
         yield from _routes(world, namespace, f"server={server}")
     old, new = before.get("data") or {}, after.get("data") or {}
-    for key in {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)} - {names.SEQUENCE_KEY}:
+    changed = {key for key in old.keys() | new.keys() if is_other or old.get(key) != new.get(key)}
+    for key in changed - {names.SEQUENCE_KEY}:
         yield MODEL_ROUTE.kind, namespace, key.removeprefix(names.ROUTE_KEY_PREFIX)
         for model in {model_of(text) for text in (old.get(key), new.get(key)) if text}:
             yield from _models(world, namespace, f"model={model}")

@@ -152,6 +152,21 @@ def test_of_a_document_that_cannot_be_read_nothing_is_withdrawn(serving):
     assert told(serving.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
 
 
+def test_what_was_withdrawn_is_not_so_after_the_adoption_of_a_document_that_cannot_be_read(serving):
+    """It was restored from a time before the freeze."""
+    serving.edit(MODEL_ROUTE, "homes", split=[{"version": "v2", "percent": 10}])
+    serving.settle()
+    text = json.loads(text_of(serving))
+    serving.edit(LINEAR_MODEL, "homes-v2", frozen=True)
+    serving.settle()
+    assert told(serving.model("v2"), "Withdrawn") == ("True", "Frozen")
+    write(serving, lambda document: (document.update(text["document"]), later_format(document)))
+    without_owner(serving, CONFIG_MAP, ROUTING)
+    serving.start()
+    serving.settle()
+    assert told(serving.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
+
+
 def test_what_served_before_is_not_told_of_a_document_that_cannot_be_read(serving):
     """A later release switched, and wrote the status with it; this process has seen the document before."""
     write(serving, later_format)

@@ -15,6 +15,7 @@ SERVICE_PORT = 80
 
 SERVER_CONTAINER = "server"
 """The one that answers; a server's pod may have others, which may start later."""
+TRAINER_CONTAINER = "trainer"
 
 DEFAULT_SERVER = "default"
 

@@ -105,14 +105,14 @@ FAILURE_RULES: list[Object] = [
     {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},  # a drained node
     {
         "action": "FailJob",
-        "onExitCodes": {"containerName": "trainer", "operator": "In", "values": [EXIT_BAD_DATA]},
+        "onExitCodes": {"containerName": names.TRAINER_CONTAINER, "operator": "In", "values": [EXIT_BAD_DATA]},
     },
 ]
 
 
 def _container(name: str, task: Task, data: DataPlan, job: JobSettings, settings: Settings) -> Object:
     return {
-        "name": "trainer",
+        "name": names.TRAINER_CONTAINER,
         "image": settings.trainer_image,
         **pull_policy(settings),
         "args": [

@@ -92,10 +92,13 @@ class ServerArguments:
     server_name: str
     trusted_proxies: tuple[str, ...] = ()
 
-    def to_list(self) -> list[str]:
-        """The arguments as text."""
-        proxies = [word for cidr in self.trusted_proxies for word in ("--trusted-proxy", cidr)]
-        return ["--server-name", self.server_name, *proxies]
+    def identity(self) -> list[str]:
+        """Which server it is, as arguments."""
+        return ["--server-name", self.server_name]
+
+    def options(self) -> list[str]:
+        """What users set, as arguments."""
+        return [word for cidr in self.trusted_proxies for word in ("--trusted-proxy", cidr)]
 
 
 def server_arguments(name: str, spec: ModelServerSpec) -> ServerArguments:
@@ -104,9 +107,10 @@ def server_arguments(name: str, spec: ModelServerSpec) -> ServerArguments:
 
 
 def _container(name: str, spec: ModelServerSpec, settings: Settings) -> Object:
-    arguments = ["--kubernetes", "--config", CONFIG_DIR, "--host", "::", "--admin-host", "::"]
+    own = server_arguments(name, spec)
+    arguments = ["--kubernetes", "--config", CONFIG_DIR, *own.identity(), "--host", "::", "--admin-host", "::"]
     arguments += ["--pod-name", "$(POD_NAME)", "--pod-uid", "$(POD_UID)", "--drain-seconds", str(DRAIN_SECONDS)]
-    arguments += server_arguments(name, spec).to_list()
+    arguments += own.options()  # another order would replace every pod
     return {
         "name": names.SERVER_CONTAINER,
         "image": spec.image or settings.server_image,

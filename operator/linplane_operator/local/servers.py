@@ -162,7 +162,8 @@ class Server:
             *("--public-fd", str(fds[0]), "--admin-fd", str(fds[1])),
             *("--report", str(self._report_file()), "--pod-name", self._pod, "--pod-uid", uid),
             *("--graceful-seconds", str(GRACEFUL_SECONDS)),
-            *arguments.to_list(),
+            *arguments.identity(),
+            *arguments.options(),
         ]
         if self._access.token_file:
             args += ["--admin-token-file", str(self._access.token_file)]

@@ -134,6 +134,15 @@ def test_what_the_user_says_of_pods_is_there():
     assert deployment(Settings(max_replicas=1), replicas=5)["spec"]["replicas"] == 1
 
 
+def test_the_arguments_stay_in_order():
+    """Another order would replace every pod with an upgrade of the operator."""
+    args = deployment(trustedProxies=["10.0.0.0/8", "10.1.0.0/16"])["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert [word for word in args if word.startswith("--")] == [
+        "--kubernetes", "--config", "--server-name", "--host", "--admin-host", "--pod-name", "--pod-uid",
+        "--drain-seconds", "--trusted-proxy", "--trusted-proxy",
+    ]  # fmt: skip
+
+
 def test_equal_specs_give_equal_deployments():
     """Applying twice changes nothing."""
     assert deployment(replicas=2) == deployment(replicas=2)

@@ -26,6 +26,7 @@ from linplane_api.kinds import (
 
 from .compile.formats import model_of
 from .compile.objects import Object, controller_uid, label_of, meta, name_of, server_of, spec_of, status_of, uid_of
+from .compile.observed import Pod, ReplicaReport, observe
 from .compile.replicas import is_serving
 from .compile.waiting import progress_of
 from .world import World, key_of
@@ -121,23 +122,22 @@ def _waiting(world: World, namespace: str, server: str) -> Iterator[WorkKey]:
 
 
 def _reported(world: World, namespace: str, before: Object, after: Object) -> Iterator[WorkKey]:
-    reports = [body.get("report") or {} for body in (before, after)]
-    for server in {str(report["serverName"]) for report in reports if report.get("serverName")}:
+    reports = [observe(ReplicaReport, body).report for body in (before, after)]
+    for server in {report.server_name for report in reports if report}:
         yield from _waiting(world, namespace, server)
-    for report in reports:
-        for rejected in report.get("rejected") or ():
-            yield MODEL_ROUTE.kind, namespace, str(rejected.get("route"))
-    old, new = (report.get("lacking") or [] for report in reports)
+    for rejected in (rejected for report in reports if report for rejected in report.rejected):
+        yield MODEL_ROUTE.kind, namespace, rejected.route
+    old, new = ((report.lacking or () if report else ()) for report in reports)
     for lacking in (*old, *new) if old != new else ():
-        yield MODEL_ROUTE.kind, namespace, str(lacking.get("route"))
+        yield MODEL_ROUTE.kind, namespace, lacking.route
 
 
 def _pod(world: World, namespace: str, before: Object, after: Object) -> Iterator[WorkKey]:
-    pod = after or before
+    pod, old, new = after or before, observe(Pod, before), observe(Pod, after)
     if server := label_of(pod, names.LABEL_SERVER):
         yield from _waiting(world, namespace, server)
-        others = [p for p in world.find(POD, namespace, f"server={server}") if uid_of(p) != uid_of(pod)]
-        if is_serving(before) != is_serving(after) and not any(map(is_serving, others)):
+        others = [one for one in world.find_typed(Pod, namespace, f"server={server}") if one.uid != uid_of(pod)]
+        if is_serving(old) != is_serving(new) and not any(map(is_serving, others)):
             yield from _routes(world, namespace, f"server={server}")  # the first to serve, or the last
     if job := world.get(JOB, namespace, label_of(pod, names.LABEL_JOB)):
         yield from owners(namespace, job)

@@ -12,7 +12,7 @@ from linplane_api.resources import LinearModelSpec, ModelRouteSpec, parse_spec
 
 from .cluster import Cluster
 from .compile.model import unseen
-from .compile.objects import Object, meta
+from .compile.objects import Object, namespace_of
 from .compile.replicas import loaded_by
 from .compile.routing import named_versions
 from .compile.versions import Belongings
@@ -37,7 +37,7 @@ class Lookout:
             if not missing:
                 return around
             for kind, name in missing:
-                await self._cluster.read(kind, meta(model).get("namespace", "default"), name)
+                await self._cluster.read(kind, namespace_of(model), name)
             asked |= set(missing)
 
     async def server(self, namespace: str, name: str) -> Object | None:

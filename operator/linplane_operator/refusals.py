@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from .cluster import Cluster
-from .compile.objects import Object, uid_of
-from .world import key_of
+from .compile.observed import Job
 
 EVERY_SECONDS = 10.0  # how often the Events of one namespace are read at most
 
@@ -19,14 +18,14 @@ class Refusals:
         self._now = now
         self._read: dict[str, tuple[datetime, Mapping[str, str]]] = {}  # by namespace: when, and what by Job
 
-    async def of(self, job: Object) -> str:
+    async def of(self, job: Job) -> str:
         """In which words this Job was refused a pod last, empty where it was not."""
-        namespace, now = key_of(job)[0], self._now()
+        namespace, now = job.metadata.namespace, self._now()
         self._read = {name: read for name, read in self._read.items() if _age(read[0], now) < EVERY_SECONDS}
         if namespace not in self._read:
             self._read[namespace] = now, {}  # others need not ask meanwhile
             self._read[namespace] = now, await self._cluster.refusals(namespace)
-        return self._read[namespace][1].get(uid_of(job), "")
+        return self._read[namespace][1].get(job.uid, "")
 
 
 def _age(since: datetime, now: datetime) -> float:

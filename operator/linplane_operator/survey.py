@@ -5,39 +5,36 @@ from datetime import datetime
 
 from linplane_api import names
 from linplane_api.canonical import FormatError
-from linplane_api.conditions import Cause, ConditionType
+from linplane_api.conditions import Cause
 from linplane_api.document import Entry, RouteDocument
 from linplane_api.kinds import (
     CONFIG_MAP,
-    DEPLOYMENT,
-    JOB,
     LINEAR_MODEL,
     MODEL_ROUTE,
     MODEL_SERVER,
     POD,
-    REPLICA_REPORT,
 )
 from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerSpec, parse_spec
 
 from .compile.adoption import is_orphan
-from .compile.conditions import holds
 from .compile.last_good import digests_of_status, document_of_status, has_served, proven, without_weights
-from .compile.model import ModelInputs, belongs
+from .compile.model import ModelInputs
 from .compile.objects import (
     Object,
     Settings,
     controller_uid,
     is_deleting,
     label_of,
-    meta,
     name_of,
+    namespace_of,
     server_of,
     spec_of,
     status_of,
     uid_of,
 )
+from .compile.observed import Deployment, Job, Pod, ReplicaReport
 from .compile.progress import has_ended
-from .compile.replicas import Replica, make_replicas, unseen_replica
+from .compile.replicas import Replica, is_ready, make_replicas, unseen_replica
 from .compile.route import refuse
 from .compile.route_plan import RouteInputs
 from .compile.routing import Compiled, compile_document, named_versions
@@ -108,7 +105,7 @@ class Survey:
             routes,
             routing=routing.state if routing else None,
             written=written,
-            deployment=self._world.get(DEPLOYMENT, namespace, names.server_name(name)),
+            deployment=self._world.typed(Deployment, namespace, names.server_name(name)),
             pods=self._pods(namespace, name),
             replicas=self.replicas(namespace, name),
             left=left,
@@ -168,37 +165,36 @@ class Survey:
             return None
         return proven(without_weights(document), digests, self.versions(namespace, document.model, digests))
 
-    def _pods(self, namespace: str, server: str) -> list[Object]:
+    def _pods(self, namespace: str, server: str) -> list[Pod]:
         """The server's pods that are there to stay."""
-        return [pod for pod in self._world.find(POD, namespace, f"server={server}") if not is_deleting(pod)]
+        return [pod for pod in self._world.find_typed(Pod, namespace, f"server={server}") if not pod.is_deleting]
 
     def replicas(self, namespace: str, server: str) -> list[Replica]:
         """The server's pods with the reports that are their own."""
-        pods = self._world.find(POD, namespace, f"server={server}")
-        reports = [self._world.get(REPLICA_REPORT, namespace, name_of(pod)) for pod in pods]
+        pods = self._world.find_typed(Pod, namespace, f"server={server}")
+        reports = [self._world.typed(ReplicaReport, namespace, pod.name) for pod in pods]
         return make_replicas(pods, [report for report in reports if report is not None])
 
     def unseen(self, namespace: str, server: str) -> list[Replica]:
         """The replicas that have a report and no pod: this goes with its pod, so the view of one of them is behind."""
-        reports = self._world.find(REPLICA_REPORT, namespace, f"server={server}")
-        return [unseen_replica(body) for body in reports if self._world.get(POD, namespace, name_of(body)) is None]
+        reports = self._world.find_typed(ReplicaReport, namespace, f"server={server}")
+        return [unseen_replica(one) for one in reports if self._world.typed(Pod, namespace, one.name) is None]
 
     def unready(self, namespace: str, server: str) -> list[Replica]:
         """The replicas that have a report, and no pod that is ready in this view."""
-        reports = self._world.find(REPLICA_REPORT, namespace, f"server={server}")
-        pods = {name_of(body): self._world.get(POD, namespace, name_of(body)) or {} for body in reports}
-        return [unseen_replica(b) for b in reports if not holds(status_of(pods[name_of(b)]), ConditionType.READY)]
+        reports = self._world.find_typed(ReplicaReport, namespace, f"server={server}")
+        return [unseen_replica(one) for one in reports if not is_ready(self._world.typed(Pod, namespace, one.name))]
 
     def belongings(self, model: Object, spec: LinearModelSpec) -> Belongings:
         """What exists around one LinearModel."""
-        namespace, owner = meta(model).get("namespace", "default"), f"owner={uid_of(model)}"
-        jobs = belongs(model, self._world.find(JOB, namespace, owner))
+        namespace, owner = namespace_of(model), f"owner={uid_of(model)}"
+        jobs = self._world.find_typed(Job, namespace, owner)
         ref = spec.source_ref
-        pods = [pod for job in jobs for pod in belongs(job, self._world.find(POD, namespace, f"job={name_of(job)}"))]
+        pods = [(job, pod) for job in jobs for pod in self._world.find_typed(Pod, namespace, f"job={job.name}")]
         return Belongings(
-            artifacts=belongs(model, self._world.find(CONFIG_MAP, namespace, owner)),
+            artifacts=self._world.find(CONFIG_MAP, namespace, owner),
             jobs=jobs,
-            pods=pods,
+            pods=[pod for job, pod in pods if pod.controller_uid == job.uid],
             source=self._world.get(CONFIG_MAP, namespace, ref.name) if ref else None,
         )
 
@@ -212,7 +208,7 @@ class Survey:
         waited: set[str] = set()
         for owner in (f"owner={uid_of(model)}" for model in models):
             results = self._world.find(CONFIG_MAP, namespace, owner)
-            running = {name_of(job) for job in self._world.find(JOB, namespace, owner) if not has_ended(job)}
+            running = {job.name for job in self._world.find_typed(Job, namespace, owner) if not has_ended(job)}
             waited |= running - {name_of(result) for result in results}
             waited |= {name_of(result) for result in results if not result.get("immutable")}
         return models[:OWNERS], sorted(waited)

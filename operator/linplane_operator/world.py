@@ -1,6 +1,7 @@
 """What is known to exist: every object last seen, found by name or by what it belongs to. Filled by whoever watches."""
 
 from collections.abc import Iterable, Iterator
+from typing import TypeVar, cast
 
 from linplane_api import names
 from linplane_api.canonical import FormatError
@@ -14,19 +15,21 @@ from .compile.objects import (
     controller_uid,
     generation_of,
     label_of,
-    meta,
     name_of,
+    namespace_of,
     server_of,
     spec_of,
     status_of,
 )
+from .compile.observed import OBSERVED, Observed, observe
 
 Key = tuple[str, str]  # namespace, name
+T = TypeVar("T", bound=Observed)
 
 
 def key_of(body: Object) -> Key:
     """Namespace and name."""
-    return str(meta(body).get("namespace", "default")), name_of(body)
+    return namespace_of(body), name_of(body)
 
 
 def index_terms(kind: Kind, body: Object) -> set[str]:
@@ -69,6 +72,7 @@ class World:
 
     def __init__(self) -> None:
         self._objects: dict[str, dict[Key, Object]] = {}
+        self._observed: dict[tuple[str, Key], Observed] = {}  # by kind and key, of the kinds that have a type
         self._index: dict[tuple[str, str, str], set[str]] = {}  # kind, namespace, term -> names
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
@@ -85,11 +89,22 @@ class World:
         found = sorted(self._index.get((kind.kind, namespace, term), ()))
         return [body for name in found if (body := self.get(kind, namespace, name)) is not None]
 
+    def typed(self, kind: type[T], namespace: str, name: str) -> T | None:
+        """The typed object, None if it is not known."""
+        return cast("T | None", self._observed.get((kind.KIND.kind, (namespace, name))))
+
+    def find_typed(self, kind: type[T], namespace: str, term: str) -> list[T]:
+        """The typed objects with an index term, in the order of their names."""
+        found = sorted(self._index.get((kind.KIND.kind, namespace, term), ()))
+        return [one for name in found if (one := self.typed(kind, namespace, name)) is not None]
+
     def put(self, kind: Kind, body: Object) -> Object | None:
         """Remembers an object; returns the one that was known before."""
         namespace, name = key_of(body)
         before = self.drop(kind, namespace, name)
         self._objects.setdefault(kind.kind, {})[namespace, name] = body
+        if kind in OBSERVED:
+            self._observed[kind.kind, (namespace, name)] = observe(OBSERVED[kind], body)
         for slot in self._slots(kind, body):
             self._index.setdefault(slot, set()).add(name)
         return before
@@ -97,6 +112,7 @@ class World:
     def drop(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """Forgets an object, and returns it."""
         before = self._objects.get(kind.kind, {}).pop((namespace, name), None)
+        self._observed.pop((kind.kind, (namespace, name)), None)
         for slot in self._slots(kind, before) if before else ():
             self._index[slot].discard(name)
             if not self._index[slot]:

@@ -15,9 +15,10 @@ from linplane_api.task import Failure, parse_failure
 
 from .conditions import condition
 from .data_sources import plan_data
-from .objects import Mode, Object, Settings, child, controller_uid, meta, name_of, status_of, uid_of
+from .objects import Mode, Object, Settings, child, meta, name_of, status_of
+from .observed import Job
 from .outcome import RETRY_SECONDS
-from .progress import has_begun, has_ended, job_condition, job_progress, seconds_kept, seconds_to_pod
+from .progress import failure_of, has_begun, has_completed, has_ended, job_progress, seconds_kept, seconds_to_pod
 from .training import (
     ANNOTATION_DATA,
     ANNOTATION_SECOND_OF,
@@ -77,7 +78,7 @@ def unseen(model: Object, spec: LinearModelSpec, around: Belongings) -> list[tup
     if spec.training:
         name = result_name(model, spec)
         result = next((a for a in around.artifacts if name_of(a) == name), None)
-        job = next((job for job in around.jobs if name_of(job) == name), None)
+        job = next((job for job in around.jobs if job.name == name), None)
         if result is None or (job and has_ended(job) and not result.get("data")):
             missing.append((CONFIG_MAP, name))
         if result is not None and job is None:
@@ -103,7 +104,7 @@ def _plan_artifact(
 ) -> ModelPlan:
     verdict = judge(model, spec, around.artifacts)
     stale = _stale(model, spec, around)
-    job = next((j for j in around.jobs if name_of(j) == job_name(model, spec)), None)
+    job = next((j for j in around.jobs if j.name == job_name(model, spec)), None)
     if verdict.cause.reason not in (Reason.NOT_TRAINED, Reason.ARTIFACT_LOST):
         plan = _with_job(ModelPlan(verdict, _trained(spec, verdict), delete=stale), job, now)
     else:
@@ -132,17 +133,17 @@ def _edited(spec: LinearModelSpec, file: ArtifactFile | None, source: Object | N
     )
 
 
-def _with_job(plan: ModelPlan, job: Object | None, now: datetime) -> ModelPlan:
+def _with_job(plan: ModelPlan, job: Job | None, now: datetime) -> ModelPlan:
     """A Job whose artifact is sealed goes after a while."""
     if job is None:
         return plan
     left = seconds_kept(job, now) if plan.verdict.file else None
     if left is not None and left <= 0:
-        return replace(plan, delete=(*plan.delete, (JOB, job)))
-    return replace(plan, job=name_of(job), requeue_after=left)
+        return replace(plan, delete=(*plan.delete, (JOB, job.reference())))
+    return replace(plan, job=job.name, requeue_after=left)
 
 
-def _until_pod(job: Object | None, plan: ModelPlan, around: Belongings, now: datetime) -> float | None:
+def _until_pod(job: Job | None, plan: ModelPlan, around: Belongings, now: datetime) -> float | None:
     """When to look at a Job again that has no pod: nobody tells what it is refused."""
     if job is None or plan.delete or plan.job is None:
         return None
@@ -184,50 +185,49 @@ def _from_training(model: Object, spec: LinearModelSpec, around: Belongings, set
         return _untrained(spec, Cause(Reason.DATA_UNSUPPORTED, data.unsupported))
     name = result_name(model, spec)
     result = next((a for a in around.artifacts if name_of(a) == name), None)
-    job = next((j for j in around.jobs if name_of(j) == name), None)
+    job = next((j for j in around.jobs if j.name == name), None)
     if result is not None and names.ARTIFACT_KEY in (result.get("data") or {}):
         finished = _finished(model, spec, result, settings)
         if job or finished.seal or finished.verdict.cause.reason is Reason.FORMAT_NOT_SUPPORTED:
             return replace(finished, job=name if job else None)
     ref = spec.source_ref
     absent = find_key(ref, around.source) if ref else None
-    if absent and (job is None or job_condition(job, "Failed")):
+    if absent and (job is None or failure_of(job)):
         return _untrained(spec, Cause(Reason.DATA_NOT_FOUND, absent.message), job=name if job else None)
     if job is not None and not _is_spent(job, result, around, job_annotations(spec, data.hash)):
         return _under_way(model, spec, job, around, settings)
     # an error of an earlier try must not be taken for this one's
-    old = [(JOB, job)] if job else []
+    old = [(JOB, job.reference())] if job else []
     old += [(CONFIG_MAP, result)] if result and result.get("data") else []
     create = (make_result(model, spec), make_job(model, spec, data, settings))
     return _untrained(spec, Cause(Reason.TRAINING, f"Job {name} is being made"), create, tuple(old), name)
 
 
-def _is_spent(job: Object, result: Object | None, around: Belongings, wanted: Mapping[str, str]) -> bool:
+def _is_spent(job: Job, result: Object | None, around: Belongings, wanted: Mapping[str, str]) -> bool:
     """A Job with other settings or data that failed or has not begun, or one that ended well and whose result was
     deleted, even if that was before it ended.
     """
-    if job_condition(job, "Complete"):
+    if has_completed(job):
         return result is None or _is_second(result, job)
-    made_with = meta(job).get("annotations") or {}
     keys = (names.ANNOTATION_JOB_SETTINGS, ANNOTATION_DATA)
-    is_other = any(made_with.get(key) != wanted.get(key) for key in keys)
-    return is_other and (bool(job_condition(job, "Failed")) or not has_begun(job, around.pods))
+    is_other = any(job.metadata.annotations.get(key) != wanted.get(key) for key in keys)
+    return is_other and (failure_of(job) is not None or not has_begun(job, around.pods))
 
 
-def _under_way(model: Object, spec: LinearModelSpec, job: Object, around: Belongings, settings: Settings) -> ModelPlan:
+def _under_way(model: Object, spec: LinearModelSpec, job: Job, around: Belongings, settings: Settings) -> ModelPlan:
     """A Job without an artifact: what it waits for, or why it failed."""
     result = next((a for a in around.artifacts if name_of(a) == result_name(model, spec)), None)
-    create = (make_result(model, spec, uid_of(job)),) if result is None else ()
-    again = f"(Job {name_of(job)}; {_redo('it', settings)}, or change training, its data or job, to try again)"
-    if job_condition(job, "Complete"):
+    create = (make_result(model, spec, job.uid),) if result is None else ()
+    again = f"(Job {job.name}; {_redo('it', settings)}, or change training, its data or job, to try again)"
+    if has_completed(job):
         cause = Cause(Reason.TRAINING_FAILED, f"the training ended without a result {again}")
     else:
         cause = job_progress(job, around.pods, around.refusal)
-        if job_condition(job, "Failed"):
+        if failure_of(job):
             failure = _failure(((result or {}).get("data") or {}).get(names.ERROR_KEY))
             cause = Cause(Reason(failure.reason), failure.message) if failure else cause
             cause = Cause(cause.reason, f"{cause.message} {again}")
-    return _untrained(spec, cause, create, job=name_of(job))
+    return _untrained(spec, cause, create, job=job.name)
 
 
 def _redo(job: str, settings: Settings) -> str:
@@ -235,9 +235,9 @@ def _redo(job: str, settings: Settings) -> str:
     return f"delete {job}" if settings.mode is Mode.CLUSTER else "save its manifest once more"
 
 
-def _is_second(result: Object, job: Object) -> bool:
+def _is_second(result: Object, job: Job) -> bool:
     """The Job may have written to the result before this one."""
-    return bool((meta(result).get("annotations") or {}).get(ANNOTATION_SECOND_OF) == uid_of(job))
+    return bool((meta(result).get("annotations") or {}).get(ANNOTATION_SECOND_OF) == job.uid)
 
 
 def _finished(model: Object, spec: LinearModelSpec, result: Object, settings: Settings) -> ModelPlan:
@@ -273,11 +273,6 @@ def _stale(model: Object, spec: LinearModelSpec, around: Belongings) -> tuple[tu
     unsealed = [artifact for artifact in around.artifacts if not artifact.get("immutable")]
     if not around.jobs and not unsealed:
         return ()
-    jobs = [(JOB, job) for job in around.jobs if name_of(job) != job_name(model, spec)]
+    jobs = [(JOB, job.reference()) for job in around.jobs if job.name != job_name(model, spec)]
     results = [(CONFIG_MAP, result) for result in unsealed if name_of(result) != result_name(model, spec)]
     return (*jobs, *results)
-
-
-def belongs(model: Object, bodies: Sequence[Object]) -> list[Object]:
-    """Those that this very LinearModel controls, in the order of their names."""
-    return sorted((b for b in bodies if controller_uid(b) == uid_of(model)), key=name_of)

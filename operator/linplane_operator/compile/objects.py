@@ -54,6 +54,11 @@ def name_of(body: Mapping[str, Any]) -> str:
     return str(meta(body).get("name", ""))
 
 
+def namespace_of(body: Mapping[str, Any]) -> str:
+    """metadata.namespace."""
+    return str(meta(body).get("namespace", "default"))
+
+
 def uid_of(body: Mapping[str, Any]) -> str:
     """metadata.uid."""
     return str(meta(body).get("uid", ""))
@@ -108,7 +113,7 @@ def child(kind: Kind, name: str, owner: Object, component: str, labels: Mapping[
         "kind": kind.kind,
         "metadata": {
             "name": name,
-            "namespace": meta(owner).get("namespace", "default"),
+            "namespace": namespace_of(owner),
             "labels": {
                 names.LABEL_NAME: names.APP,
                 names.LABEL_INSTANCE: name_of(owner)[:63].rstrip("-._"),

@@ -1,16 +1,15 @@
 """How a training Job does, as the Job, its pods and its Events tell."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
 
 from linplane_api.conditions import Cause, Reason
 from linplane_api.kubeapi import UNREACHABLE
 from linplane_api.task import EXIT_UNREACHABLE, EXIT_UNTOLD
 from linplane_api.timing import parse_rfc3339
 
-from .objects import is_deleting, meta, name_of, spec_of, status_of
+from .observed import Job, ObservedCondition, Pod, find_condition
 
 KEPT_SECONDS = 3600.0  # how long a Job stays whose artifact is sealed
 POD_SECONDS = 3.0  # what a Job controller may take to make a pod
@@ -41,22 +40,22 @@ _ENDS = {"OOMKilled": Reason.OOM_KILLED, "Evicted": Reason.EVICTED}
 _MAKING = re.compile(r'^(\(combined from similar events\): )?(Error creating: )?(pods "[^"]*" is forbidden: )?')
 
 
-def seconds_kept(job: Mapping[str, Any], now: datetime) -> float | None:
+def seconds_kept(job: Job, now: datetime) -> float | None:
     """How long a Job that has ended is to stay, from 0 down where that is over; None where it has not ended."""
-    ended = job_condition(job, "Complete") or job_condition(job, "Failed")
+    ended = _end_of(job)
     if ended is None:
         return None
-    age = age_of(status_of(job).get("completionTime") or ended.get("lastTransitionTime"), now)
+    age = age_of(job.status.completion_time or ended.last_transition_time, now)
     return None if age is None else KEPT_SECONDS - age
 
 
-def seconds_to_pod(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], now: datetime) -> float | None:
+def seconds_to_pod(job: Job, pods: Sequence[Pod], now: datetime) -> float | None:
     """How much longer a Job may be without a pod before it is asked why, from 0 down where it is late; None where
     there is nothing to wait for.
     """
-    if pods or status_of(job).get("active") or has_ended(job) or _is_suspended(job):
+    if pods or job.status.active or has_ended(job) or job.spec.suspend:
         return None
-    age = age_of(meta(job).get("creationTimestamp"), now)
+    age = age_of(job.metadata.creation_timestamp, now)
     return None if age is None else POD_SECONDS - age
 
 
@@ -68,46 +67,46 @@ def age_of(since: str | None, now: datetime) -> float | None:
         return None
 
 
-def job_condition(job: Mapping[str, Any], kind: str) -> dict[str, Any] | None:
-    """The Job's condition of that type, where it is True."""
-    for found in status_of(job).get("conditions") or ():
-        if found.get("type") == kind and found.get("status") == "True":
-            return dict(found)
-    return None
+def has_completed(job: Job) -> bool:
+    """A pod of it succeeded."""
+    return find_condition(job.status.conditions, "Complete") is not None
 
 
-def has_ended(job: Mapping[str, Any]) -> bool:
+def failure_of(job: Job) -> ObservedCondition | None:
+    """The condition that says why the Job failed, None if it has not."""
+    return find_condition(job.status.conditions, "Failed")
+
+
+def has_ended(job: Job) -> bool:
     """No pod of it will do any more."""
-    return bool(job_condition(job, "Complete") or job_condition(job, "Failed"))
+    return _end_of(job) is not None
 
 
-def _is_suspended(job: Mapping[str, Any]) -> bool:
-    """Suspended, as queueing systems do until there is a place: whoever suspended it resumes it."""
-    return bool(spec_of(job).get("suspend"))
+def _end_of(job: Job) -> ObservedCondition | None:
+    return find_condition(job.status.conditions, "Complete") or failure_of(job)
 
 
-def has_begun(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> bool:
+def has_begun(job: Job, pods: Sequence[Pod]) -> bool:
     """A trainer runs, or ran, or that is unknown."""
     if not pods:
-        return bool(status_of(job).get("active"))
-    return not all(status_of(pod).get("phase") == "Pending" and waits_for(pod) for pod in pods)
+        return bool(job.status.active)
+    return not all(pod.status.phase == "Pending" and waits_for(pod) for pod in pods)
 
 
-def job_progress(job: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], refusal: str = "") -> Cause:
+def job_progress(job: Job, pods: Sequence[Pod], refusal: str = "") -> Cause:
     """Why there is no artifact yet, as specific as the Job and its pods tell. Never called for a Job that succeeded.
     `refusal`: in which words it was refused a pod, where it has none.
     """
-    name, ends = name_of(job), list(_ends(pods))
-    failed = job_condition(job, "Failed")
-    if failed:
+    name, ends = job.name, list(_ends(pods))
+    if failed := failure_of(job):
         return _why_failed(failed, ends)
-    if _is_suspended(job):
+    if job.spec.suspend:  # as queueing systems do until there is room; they resume it
         return Cause(Reason.PENDING, f"Job {name} is suspended (spec.suspend); it goes on once that is false")
     for pod in pods:
         if why := waits_for(pod):
-            return _with_next(why.reason, f"pod {name_of(pod)}: {why.message}")
+            return _with_next(why.reason, f"pod {pod.name}: {why.message}")
     so_far = "".join(f"; {end.message}" for end in ends)
-    if status_of(job).get("active"):
+    if job.status.active:
         return Cause(Reason.TRAINING, f"Job {name} runs{so_far}")
     if refusal and not ends:
         refused = pod_refused(refusal)
@@ -122,12 +121,12 @@ def pod_refused(words: str) -> Cause:
     return Cause(Reason.QUOTA_EXCEEDED if re.match("(exceeded|failed) quota", text) else Reason.POD_REFUSED, text)
 
 
-def _why_failed(failed: Mapping[str, Any], ends: Sequence[Cause]) -> Cause:
+def _why_failed(failed: ObservedCondition, ends: Sequence[Cause]) -> Cause:
     """The Job's own reason where it stopped its pods, else that of the first pod which tells one."""
     reason = next((e.reason for e in ends if e.reason is not Reason.TRAINING_FAILED), Reason.TRAINING_FAILED)
-    if failed.get("reason") == "DeadlineExceeded":
+    if failed.reason == "DeadlineExceeded":
         reason = Reason.DEADLINE_EXCEEDED
-    why = failed.get("message") or failed.get("reason") or "no reason given"
+    why = failed.message or failed.reason or "no reason given"
     return _with_next(reason, "; ".join((why, *(end.message for end in ends))))
 
 
@@ -135,54 +134,54 @@ def _with_next(reason: Reason, text: str) -> Cause:
     return Cause(reason, f"{text}; {NEXT[reason]}" if reason in NEXT else text)
 
 
-def waits_for(pod: Mapping[str, Any]) -> Cause | None:
+def waits_for(pod: Pod) -> Cause | None:
     """Why a pod does not run, None where it does or is about to."""
-    if is_deleting(pod):
+    if pod.is_deleting:
         return None
-    for status in status_of(pod).get("containerStatuses") or ():
-        waiting = (status.get("state") or {}).get("waiting") or {}
-        if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
-            reason = Reason.IMAGE_PULL_FAILED if waiting["reason"] in PULLING else Reason.PENDING
-            return Cause(reason, _told(waiting))
-    for found in status_of(pod).get("conditions") or ():
-        if found.get("type") == "PodScheduled" and found.get("status") == "False":
-            reason = Reason.UNSCHEDULABLE if found.get("reason") == "Unschedulable" else Reason.PENDING
-            return Cause(reason, _told(found))
+    for container in pod.status.container_statuses:
+        waiting = container.state.waiting
+        if waiting and waiting.reason not in ("", "ContainerCreating", "PodInitializing"):
+            reason = Reason.IMAGE_PULL_FAILED if waiting.reason in PULLING else Reason.PENDING
+            return Cause(reason, _text(waiting.reason, waiting.message))
+    if found := find_condition(pod.status.conditions, "PodScheduled", "False"):
+        reason = Reason.UNSCHEDULABLE if found.reason == "Unschedulable" else Reason.PENDING
+        return Cause(reason, _text(found.reason, found.message))
     return None
 
 
-def _ends(pods: Iterable[Mapping[str, Any]]) -> Iterator[Cause]:
+def _ends(pods: Iterable[Pod]) -> Iterator[Cause]:
     """How pods ended, if that says more than an exit code: OOMKilled, Evicted, what the trainer could not hand back.
     Pods that ended in the same way are counted.
     """
     names: dict[Cause, list[str]] = {}
     for pod in pods:
         for end in _ends_of(pod):
-            names.setdefault(end, []).append(name_of(pod))
+            names.setdefault(end, []).append(pod.name)
     for end, ended in names.items():
         pods_ended = f"pod {ended[0]}" if len(ended) == 1 else f"{len(ended)} pods"
         yield Cause(end.reason, f"{pods_ended}{end.message}")
 
 
-def _ends_of(pod: Mapping[str, Any]) -> Iterator[Cause]:
+def _ends_of(pod: Pod) -> Iterator[Cause]:
     """Each with the text that follows the pod's name."""
-    if status_of(pod).get("reason"):
-        reason = _ENDS.get(status_of(pod)["reason"], Reason.TRAINING_FAILED)
-        yield Cause(reason, f": {_told(status_of(pod))}")
-    for status in status_of(pod).get("containerStatuses") or ():
-        ended = (status.get("state") or {}).get("terminated") or {}
-        last = (str(ended.get("message") or "").strip().splitlines() or [""])[-1]
-        if ended.get("exitCode") == EXIT_UNREACHABLE:
+    if pod.status.reason:
+        reason = _ENDS.get(pod.status.reason, Reason.TRAINING_FAILED)
+        yield Cause(reason, f": {_text(pod.status.reason, pod.status.message)}")
+    for container in pod.status.container_statuses:
+        if (ended := container.state.terminated) is None:
+            continue
+        last = (ended.message.strip().splitlines() or [""])[-1]
+        if ended.exit_code == EXIT_UNREACHABLE:
             cause = last.removeprefix(UNREACHABLE) or f"exit code {EXIT_UNREACHABLE}"
             text = f" could not reach the API server ({cause}): look at NetworkPolicies"
             yield Cause(Reason.RESULT_REFUSED, text)
-        elif ended.get("exitCode") == EXIT_UNTOLD:
+        elif ended.exit_code == EXIT_UNTOLD:
             said = last or f"exit code {EXIT_UNTOLD}"
             yield Cause(Reason.RESULT_REFUSED, f": {said}; let linplane-trainer patch that ConfigMap")
-        elif ended.get("reason") not in (None, "Error", "Completed"):
-            reason = _ENDS.get(ended["reason"], Reason.TRAINING_FAILED)
-            yield Cause(reason, f": {_told({**ended, 'message': last})}")
+        elif ended.reason not in ("", "Error", "Completed"):
+            reason = _ENDS.get(ended.reason, Reason.TRAINING_FAILED)
+            yield Cause(reason, f": {_text(ended.reason, last)}")
 
 
-def _told(said: Mapping[str, Any]) -> str:
-    return f"{said.get('reason')}: {said.get('message') or ''}".rstrip(": ")
+def _text(reason: str, message: str) -> str:
+    return f"{reason}: {message}".rstrip(": ")

@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from linplane_api.canonical import FormatError, convert
 from linplane_api.conditions import ConditionType
 from linplane_api.report import Report
 
-from .conditions import holds
-from .objects import Object, is_deleting, name_of, status_of, uid_of
+from .observed import Pod, ReplicaReport, find_condition
 
 
 @dataclass(frozen=True)
@@ -49,38 +47,32 @@ class Acknowledged:
         return f"{self.loaded}/{self.total}"
 
 
-def make_replicas(pods: Sequence[Object], reports: Sequence[Object]) -> list[Replica]:
+def make_replicas(pods: Sequence[Pod], reports: Sequence[ReplicaReport]) -> list[Replica]:
     """Every pod that may answer, with its own report: not one that has ended, nor one that never began."""
-    by_name = {name_of(report): report for report in reports}
+    by_name = {one.name: one.report for one in reports}
     result = []
-    for pod in sorted(pods, key=name_of):
-        if status_of(pod).get("phase") in ("Pending", "Succeeded", "Failed"):
+    for pod in sorted(pods, key=lambda pod: pod.name):
+        if pod.status.phase in ("Pending", "Succeeded", "Failed"):
             continue
-        report = _own_report(pod, by_name.get(name_of(pod)))
-        result.append(Replica(name_of(pod), holds(status_of(pod), ConditionType.READY), is_deleting(pod), report))
+        report = by_name.get(pod.name)
+        own = report if report and report.pod_uid == pod.uid else None
+        result.append(Replica(pod.name, is_ready(pod), pod.is_deleting, own))
     return result
 
 
-def unseen_replica(body: Object) -> Replica:
+def unseen_replica(one: ReplicaReport) -> Replica:
     """A report whose pod is not known: that may still answer."""
-    try:
-        report = convert(body.get("report"), Report, "report")
-    except FormatError:
-        report = None
-    return Replica(name_of(body), ready=False, terminating=True, report=report, pod_known=False)
+    return Replica(one.name, ready=False, terminating=True, report=one.report, pod_known=False)
 
 
-def is_serving(pod: Object) -> bool:
+def is_ready(pod: Pod | None) -> bool:
+    """The pod is there and its probes succeed."""
+    return pod is not None and find_condition(pod.status.conditions, ConditionType.READY) is not None
+
+
+def is_serving(pod: Pod | None) -> bool:
     """The pod gets requests."""
-    return holds(status_of(pod), ConditionType.READY) and not is_deleting(pod)
-
-
-def _own_report(pod: Object, body: Object | None) -> Report | None:
-    try:
-        report = convert((body or {}).get("report"), Report, "report")
-    except FormatError:
-        return None
-    return report if report.pod_uid == uid_of(pod) else None
+    return pod is not None and is_ready(pod) and not pod.is_deleting
 
 
 def loaded_by(

@@ -1,14 +1,13 @@
 """How far the pods of a ModelServer are, as its Deployment and the pods themselves say."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from linplane_api import names
 from linplane_api.conditions import Cause, Reason
 
-from .objects import Object, generation_of, meta, name_of, spec_of, status_of
+from .observed import Deployment, ObservedCondition, Pod, find_condition
 from .progress import PULLING, age_of, pod_refused, waits_for
 from .replicas import Replica
 
@@ -51,7 +50,7 @@ class _Count:
 
 
 def rollout_of(
-    deployment: Object | None, pods: Sequence[Object], replicas: Sequence[Replica], now: datetime
+    deployment: Deployment | None, pods: Sequence[Pod], replicas: Sequence[Replica], now: datetime
 ) -> Rollout:
     """The state of the pods, with the words of whatever holds them up."""
     if deployment is None:
@@ -68,71 +67,65 @@ def rollout_of(
     message = f"{ready} of {count.wanted} {'updated ' if count.old else ''}pods ready{words}"
     if count.old and earlier:
         message += f"; {earlier} earlier {'pod goes' if earlier == 1 else 'pods go'} on serving"
-    if (failed := _condition(deployment, "Progressing", "False")).get("reason") == GAVE_UP:
-        text = f"{message} ({failed.get('message') or GAVE_UP})"
-        return Rollout(Cause(Reason.PROGRESS_DEADLINE_EXCEEDED, text))
+    failed = _condition(deployment, "Progressing", "False")
+    if failed and failed.reason == GAVE_UP:
+        return Rollout(Cause(Reason.PROGRESS_DEADLINE_EXCEEDED, f"{message} ({failed.message or GAVE_UP})"))
     behind = Reason.REPLICAS_BEHIND if count.ready else Reason.NO_REPLICAS
     reason = behind if cause is None or cause.reason is Reason.PENDING else cause.reason
     return Rollout(Cause(reason, message), count.wanted, requeue_after)
 
 
-def _count(deployment: Object) -> _Count:
-    status = status_of(deployment)
-    wanted = int(spec_of(deployment).get("replicas", 1))
-    total, updated, ready = (int(status.get(key) or 0) for key in ("replicas", "updatedReplicas", "readyReplicas"))
-    if not _is_observed(deployment):
-        updated = 0  # what it counts as updated is of an earlier spec
-    return _Count(wanted, updated, ready, max(0, total - updated))
+def _count(deployment: Deployment) -> _Count:
+    status = deployment.status
+    # what it counts as updated may be of an earlier spec
+    updated = status.updated_replicas if _is_observed(deployment) else 0
+    return _Count(deployment.spec.replicas, updated, status.ready_replicas, max(0, status.replicas - updated))
 
 
-def _is_observed(deployment: Object) -> bool:
+def _is_observed(deployment: Deployment) -> bool:
     """The status is of the current spec."""
-    return int(status_of(deployment).get("observedGeneration") or 0) >= generation_of(deployment)
+    return deployment.status.observed_generation >= deployment.metadata.generation
 
 
-def _condition(body: Object, kind: str, status: str) -> Mapping[str, Any]:
-    """The Deployment's condition, empty if it has none or it is of an earlier spec."""
-    if not _is_observed(body):
-        return {}
-    found = (c for c in status_of(body).get("conditions") or () if c.get("type") == kind and c.get("status") == status)
-    return next(found, {})
+def _condition(deployment: Deployment, kind: str, status: str) -> ObservedCondition | None:
+    """The Deployment's condition, None if it has none or it is of an earlier spec."""
+    return find_condition(deployment.status.conditions, kind, status) if _is_observed(deployment) else None
 
 
-def _refused(deployment: Object) -> Iterator[Cause]:
+def _refused(deployment: Deployment) -> Iterator[Cause]:
     if failure := _condition(deployment, "ReplicaFailure", "True"):
-        yield pod_refused(str(failure.get("message") or failure.get("reason")))
+        yield pod_refused(failure.message or failure.reason)
 
 
-def _waiting(pods: Iterable[Object]) -> Iterator[Cause]:
+def _waiting(pods: Iterable[Pod]) -> Iterator[Cause]:
     """Why pods do not run, the newest first: an update is made of these."""
-    for pod in sorted(pods, key=lambda pod: (meta(pod).get("creationTimestamp") or "", name_of(pod)), reverse=True):
-        for container in status_of(pod).get("containerStatuses") or ():
-            waiting = (container.get("state") or {}).get("waiting") or {}
-            if waiting.get("reason") in PULLING:
-                yield Cause(Reason.IMAGE_PULL_FAILED, f"{waiting['reason']} {container.get('image')}")
+    for pod in sorted(pods, key=lambda pod: (pod.metadata.creation_timestamp or "", pod.name), reverse=True):
+        for container in pod.status.container_statuses:
+            waiting = container.state.waiting
+            if waiting and waiting.reason in PULLING:
+                yield Cause(Reason.IMAGE_PULL_FAILED, f"{waiting.reason} {container.image}")
         if why := waits_for(pod):
             yield Cause(why.reason, f"{why.message}{_last_end(pod)}")
 
 
-def _last_end(pod: Object) -> str:
+def _last_end(pod: Pod) -> str:
     """How the container of a pod that restarts ended last."""
-    for container in status_of(pod).get("containerStatuses") or ():
-        ended = (container.get("lastState") or {}).get("terminated") or {}
-        if ended:
-            return f" (it ended by {ended.get('reason')}, exit code {ended.get('exitCode')})"
+    for container in pod.status.container_statuses:
+        if ended := container.last_state.terminated:
+            return f" (it ended by {ended.reason}, exit code {ended.exit_code})"
     return ""
 
 
-def _silent(pods: Sequence[Object], replicas: Sequence[Replica], now: datetime) -> tuple[float | None, list[Cause]]:
+def _silent(pods: Sequence[Pod], replicas: Sequence[Replica], now: datetime) -> tuple[float | None, list[Cause]]:
     """Pods that run and have not reported: in how many seconds the next is late, and those that are."""
     unheard = {r.name for r in replicas if not (r.ready or r.terminating or r.report)}
     ages = {}
     for pod in pods:
-        for container in status_of(pod).get("containerStatuses") or ():
-            running = (container.get("state") or {}).get("running") or {}
-            age = age_of(running.get("startedAt"), now)
-            if container.get("name") == names.SERVER_CONTAINER and age is not None and name_of(pod) in unheard:
-                ages[name_of(pod)] = age
+        for container in pod.status.container_statuses:
+            running = container.state.running
+            age = age_of(running.started_at, now) if running else None
+            if container.name == names.SERVER_CONTAINER and age is not None and pod.name in unheard:
+                ages[pod.name] = age
     late = [name for name, age in sorted(ages.items()) if age >= SILENT_SECONDS]
     words = "runs and has not reported: can it reach the API server? (NetworkPolicy)"
     requeue_after = min((SILENT_SECONDS - age for age in ages.values() if age < SILENT_SECONDS), default=None)

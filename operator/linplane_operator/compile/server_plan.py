@@ -13,6 +13,7 @@ from .access import make_server_access, make_server_network
 from .adoption import taken_text
 from .conditions import holds, settle
 from .objects import Object, Settings, generation_of, name_of, status_of
+from .observed import Deployment, Pod, observe
 from .outcome import COUNT_SECONDS, DONE, RETRY_SECONDS, Outcome, Result, earliest
 from .replicas import Acknowledged, Replica, loaded_by
 from .rollout import rollout_of
@@ -42,8 +43,8 @@ class ServerInputs:
     routes: Mapping[str, Object]
     routing: RoutingMap | None
     written: Applied
-    deployment: Object | None
-    pods: Sequence[Object]
+    deployment: Deployment | None
+    pods: Sequence[Pod]
     replicas: Sequence[Replica]
     left: Sequence[Object]
     now: datetime
@@ -94,7 +95,8 @@ def server_outcome(plan: ServerPlan, applied: Applied, now: str) -> Outcome:
     """The outcome of a plan. `now`: RFC 3339."""
     inputs, server, routes = plan.inputs, plan.inputs.server, len(plan.inputs.routes)
     problem = _problem(plan, applied)
-    rollout = rollout_of(applied.deployment or inputs.deployment, inputs.pods, inputs.replicas, inputs.now)
+    deployment = observe(Deployment, applied.deployment) if applied.deployment else inputs.deployment
+    rollout = rollout_of(deployment, inputs.pods, inputs.replicas, inputs.now)
     wanted = server_conditions(routes, plan.acknowledged, rollout, problem)
     status = server_status(
         server,

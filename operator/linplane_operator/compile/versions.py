@@ -14,6 +14,7 @@ from linplane_api.resources import Acceptance, ConfigMapKeyRef, LinearModelSpec,
 from linplane_api.task import missed_gates
 
 from .objects import Object, controller_uid, label_of, name_of, status_of, uid_of
+from .observed import Job, Pod
 from .training import recipe, result_name
 
 
@@ -46,8 +47,8 @@ class Belongings:
     """What exists around one LinearModel: every list holds what is controlled by it, by UID."""
 
     artifacts: Sequence[Object] = ()
-    jobs: Sequence[Object] = ()
-    pods: Sequence[Object] = ()
+    jobs: Sequence[Job] = ()
+    pods: Sequence[Pod] = ()
     source: Object | None = None  # the user's ConfigMap that weights or data come from, where it exists
     refusal: str = ""  # in which words the API server lets the Job make no pod
 

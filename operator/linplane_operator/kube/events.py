@@ -12,7 +12,7 @@ from linplane_api.kubeapi import ApiError, collection_path
 from linplane_api.timing import Clock, TokenBuckets, rfc3339
 
 from ..compile.news import REASONS
-from ..compile.objects import Object, meta, name_of, uid_of
+from ..compile.objects import Object, meta, name_of, namespace_of, uid_of
 from .client import Client
 
 BURST = 25  # of one object, as many warnings, and as many of what somebody did
@@ -52,7 +52,7 @@ class Events:
     def _make(self, about: Object, warning: bool, reason: str, message: str) -> Object:
         now = rfc3339(self._now(), "microseconds")
         unique = hashlib.sha256(f"{uid_of(about)}/{reason}/{message}/{now}".encode()).hexdigest()[:16]
-        namespace = meta(about).get("namespace", "default")
+        namespace = namespace_of(about)
         return {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",

@@ -17,6 +17,7 @@ from linplane_api.timing import Backoff, rfc3339
 from ..cluster import ConflictError
 from ..compile.data_sources import plan_data
 from ..compile.objects import Object, Settings, controller_uid, meta, name_of, status_of, uid_of
+from ..compile.observed import Job, observe
 from ..compile.progress import has_ended
 from ..compile.training import job_name, job_settings, make_task
 from .child import shown_exit, start_child
@@ -66,7 +67,7 @@ class Jobs:
         for uid in [uid for uid in self._tasks if uid not in jobs]:
             self._tasks.pop(uid).cancel()
         for uid, job in jobs.items():
-            if uid not in self._tasks and not has_ended(job):
+            if uid not in self._tasks and not has_ended(observe(Job, job)):
                 self._tasks[uid] = asyncio.create_task(self._run(uid, name_of(job)))
         self._layout.drop_jobs({name_of(job) for job in jobs.values()})
 
@@ -78,7 +79,7 @@ class Jobs:
 
     async def _run(self, uid: str, name: str) -> None:
         told = ""
-        while (job := self._job(uid, name)) is not None and not has_ended(job):
+        while (job := self._job(uid, name)) is not None and not has_ended(observe(Job, job)):
             try:
                 training = self._training(job)
                 wait = await self._step(training) if training else TROUBLE_SECONDS

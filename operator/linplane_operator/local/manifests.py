@@ -18,6 +18,7 @@ from linplane_api.manifest import Document
 from ..cluster import ConflictError
 from ..compile.conditions import holds
 from ..compile.objects import Object, meta, name_of, status_of, uid_of
+from ..compile.observed import Job, observe
 from ..compile.progress import has_ended
 from .documents import TAKEN, has_name, kind_of, not_understood
 from .files import File, Files, Problem
@@ -290,7 +291,7 @@ def retry_failed(store: Store, model: Object | None) -> None:
     if model is None or holds(status_of(model), ConditionType.TRAINED):
         return
     for job in store.owned(JOB, model):
-        if has_ended(job):
+        if has_ended(observe(Job, job)):
             store.delete(JOB, job)
 
 

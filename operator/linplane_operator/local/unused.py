@@ -5,7 +5,7 @@ would change data, fit or traffic is not here: that is refused, or a condition s
 from linplane_api import names
 from linplane_api.kinds import LINEAR_MODEL, MODEL_SERVER, Kind
 
-from ..compile.objects import Object, meta, name_of, spec_of
+from ..compile.objects import Object, name_of, namespace_of, spec_of
 
 USED_OF_JOB = ("backoffLimit", "activeDeadlineSeconds")
 USED_OF_SERVER = ("trustedProxies",)
@@ -25,6 +25,6 @@ def unused_parts(kind: Kind, body: Object) -> list[str]:
     if kind is LINEAR_MODEL:
         job = (spec.get("training") or {}).get("job") or {}
         found = [f"spec.training.job.{name}" for name in sorted(job) if name not in USED_OF_JOB]
-    if meta(body).get("namespace", "default") != "default":
+    if namespace_of(body) != "default":
         found.append("metadata.namespace")
     return [f"{place} means nothing in local mode" for place in found]

@@ -12,7 +12,7 @@ from linplane_api.resources import LinearModelSpec, parse_spec
 from linplane_api.task import EXIT_BAD_DATA, FileData, UriData, parse_task
 from linplane_operator.compile.data_sources import plan_data
 from linplane_operator.compile.objects import Mode, Object, Settings
-from linplane_operator.compile.progress import job_condition
+from linplane_operator.compile.observed import Job, find_condition, observe
 from linplane_operator.compile.training import make_job, make_result
 from linplane_operator.local import jobs as module
 from linplane_operator.local.jobs import Jobs
@@ -39,7 +39,9 @@ def make(store: Store, training: Object) -> Object:
 def ended(store: Store) -> str:
     """The reason why the Job ended, empty if it has not."""
     (job,) = store.all(JOB)
-    return str((job_condition(job, "Complete") or job_condition(job, "Failed") or {}).get("reason", ""))
+    conditions = observe(Job, job).status.conditions
+    ended = find_condition(conditions, "Complete") or find_condition(conditions, "Failed")
+    return ended.reason if ended else ""
 
 
 def run(

@@ -1,19 +1,22 @@
 """Objects, versions and documents for the operator's tests, in as few words as they need."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from linplane_api import names
 from linplane_api.artifact import Artifact, Evaluation, Training, parse_artifact, with_checks
 from linplane_api.conditions import Cause, Reason
 from linplane_api.document import Candidate, RouteDocument, ServedVersion, SplitKey, Unavailable
 from linplane_api.resources import LinearModelSpec, ModelRouteSpec, parse_spec
+from linplane_operator.compile.observed import Observed, Pod, ReplicaReport, observe
+from linplane_operator.compile.replicas import Replica, make_replicas
 from linplane_operator.compile.versions import Verdict, Version
 
 Object = dict[str, Any]
+T = TypeVar("T", bound=Observed)
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 
@@ -184,6 +187,16 @@ def report(name: str = "p1", sequence: int = 5, uid: str = "map", **fields: Any)
     }
     metadata = {"name": name, "namespace": "default"}
     return {"apiVersion": names.API_VERSION, "kind": "ReplicaReport", "metadata": metadata, "report": body}
+
+
+def replicas(pods: Iterable[Object], reports: Iterable[Object]) -> list[Replica]:
+    """The replicas of these pods and reports."""
+    return make_replicas(observed(Pod, *pods), observed(ReplicaReport, *reports))
+
+
+def observed(kind: type[T], *bodies: Object) -> list[T]:
+    """The objects as the decisions get them."""
+    return [observe(kind, body) for body in bodies]
 
 
 def status_condition(body: Object, kind: str) -> Object:

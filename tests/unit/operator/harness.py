@@ -22,7 +22,8 @@ from linplane_api.kinds import (
 from linplane_operator.affected import WorkKey, affected, every_key
 from linplane_operator.cluster import ConflictError
 from linplane_operator.compile.objects import Mode, Settings, uid_of
-from linplane_operator.compile.progress import job_condition
+from linplane_operator.compile.observed import Job, Pod, observe
+from linplane_operator.compile.progress import has_ended
 from linplane_operator.compile.replicas import is_serving
 from linplane_operator.local import store as store_module
 from linplane_operator.local.cluster import LocalCluster
@@ -184,7 +185,7 @@ class Sim:
         return True
 
     def _train(self) -> bool:
-        running = [job for job in self.store.all(JOB) if not any(map(job_condition, [job] * 2, ("Complete", "Failed")))]
+        running = [job for job in self.store.all(JOB) if not has_ended(observe(Job, job))]
         for job in running:
             owner = job["metadata"]["ownerReferences"][0]["name"]
             self.finish(job, self.results.get(owner, self.default_result)())
@@ -218,7 +219,7 @@ class Sim:
         """The Deployment's controller counts."""
         (body,) = self.store.all(DEPLOYMENT)
         pods = [p for p in self.store.all(POD) if p["metadata"]["labels"].get(names.LABEL_SERVER) == "default"]
-        ready = sum(map(is_serving, pods))
+        ready = sum(is_serving(observe(Pod, body)) for body in pods)
         counts = {"replicas": len(pods), "updatedReplicas": len(pods), "readyReplicas": ready}
         status = {"observedGeneration": body["metadata"]["generation"], **counts}
         self.store.update(DEPLOYMENT, body, {**body, "status": status})

@@ -9,13 +9,13 @@ from linplane_api.kinds import CONFIG_MAP
 from linplane_operator.compile.model import unseen
 from linplane_operator.compile.objects import Mode, Settings
 from linplane_operator.compile.training import recipe
-from linplane_operator.compile.versions import Belongings
 from unit.operator.builders import text, typed, with_meta
 from unit.operator.planning import (
     COMPLETE,
     FAILED,
     ROWS,
     artifact_in,
+    belongings,
     created,
     csv_model,
     deleted,
@@ -205,7 +205,7 @@ def test_a_result_that_was_deleted_before_its_job_ended_is_trained_again():
     ended = {**running, "status": {"conditions": [COMPLETE]}}
     again = plan(lost, jobs=[ended], artifacts=[second])
     assert (deleted(again), created(again)) == (["Job"], ["ConfigMap", "Job"])
-    assert unseen(lost, typed(lost), Belongings(jobs=[ended], artifacts=[second])) == [
+    assert unseen(lost, typed(lost), belongings(jobs=[ended], artifacts=[second])) == [
         (CONFIG_MAP, second["metadata"]["name"])
     ]
     without = plan(lost, jobs=[with_meta(ended, uid="another")], artifacts=[second])

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from linplane_operator.compile.observed import Job, Pod, observe
 from linplane_operator.compile.progress import POD_SECONDS, seconds_to_pod
 from linplane_operator.kube.client import Client
 from linplane_operator.kube.events import refused_jobs
 from linplane_operator.local.cluster import LocalCluster
 from linplane_operator.refusals import EVERY_SECONDS, Refusals
-from unit.operator.builders import NOW, Object, with_meta
+from unit.operator.builders import NOW, Object, observed, with_meta
 from unit.operator.planning import COMPLETE, FAILED, job, model, plan, result
 
 MADE = with_meta(job(model()), creationTimestamp="2026-03-01T11:59:58Z", namespace="n")
@@ -30,12 +31,12 @@ class Told(LocalCluster):
 async def test_a_namespace_is_asked_about_once_in_a_while() -> None:
     cluster, now = Told(), NOW
     refusals = Refusals(cluster, lambda: now)
-    assert [await refusals.of(MADE) for _ in range(3)] == ["no, the 1th time"] * 3
-    assert await refusals.of(with_meta(MADE, uid="another")) == ""
+    assert [await refusals.of(observe(Job, MADE)) for _ in range(3)] == ["no, the 1th time"] * 3
+    assert await refusals.of(observe(Job, with_meta(MADE, uid="another"))) == ""
     assert cluster.asked == ["n"]
     now += timedelta(seconds=EVERY_SECONDS)
-    assert await refusals.of(MADE) == "no, the 2th time"
-    assert await refusals.of(with_meta(MADE, namespace="m")) == "no, the 3th time"
+    assert await refusals.of(observe(Job, MADE)) == "no, the 2th time"
+    assert await refusals.of(observe(Job, with_meta(MADE, namespace="m"))) == "no, the 3th time"
     assert cluster.asked == ["n", "n", "m"]
 
 
@@ -52,7 +53,7 @@ async def test_a_namespace_is_asked_about_once_in_a_while() -> None:
     ],
 )
 def test_a_job_is_given_a_moment_for_its_pod(found: Object, pods: list[Object], expected: float | None) -> None:
-    assert seconds_to_pod(found, pods, NOW) == expected
+    assert seconds_to_pod(observe(Job, found), observed(Pod, *pods), NOW) == expected
 
 
 def test_the_job_is_looked_at_again_until_it_has_a_pod() -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from linplane_operator.compile.replicas import is_serving, loaded_by, make_replicas
-from unit.operator.builders import pod, report
+from linplane_operator.compile.observed import Pod, observe
+from linplane_operator.compile.replicas import is_serving, loaded_by
+from unit.operator.builders import pod, replicas, report
 
 RESTARTED = {"name": "server", "state": {"running": {"startedAt": "2026-03-01T11:00:00Z"}}}
 WAITING = {"name": "server", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
@@ -49,6 +50,7 @@ CASES = {
     "not ready": (pod(ready=False), report(), (0, 0), ""),
     "terminating": (_pod(meta=TERMINATING), report(), (0, 0), ""),
     "ended": (pod(phase="Failed"), report(), (0, 0), ""),
+    "a pod that cannot be decoded": ({**pod(), "status": {"conditions": 7}}, report(), (0, 0), ""),
     "a report that is none": (pod(), {**report(), "report": {"podUID": 7}}, (0, 1), "has not reported"),
 }
 
@@ -57,7 +59,7 @@ CASES = {
 def test_each_case_for_a_route(name):
     """Who is counted, who has loaded it, and what is told."""
     body, own, counts, part = CASES[name]
-    result = loaded_by(make_replicas([body], [own] if own else []), "map", 5, "homes")
+    result = loaded_by(replicas([body], [own] if own else []), "map", 5, "homes")
     assert (result.loaded, result.total) == counts
     assert part in result.problem
     assert bool(result.problem) == bool(part)
@@ -93,7 +95,7 @@ def test_each_case_for_a_route(name):
 )
 def test_withdrawn_asks_everybody_who_may_still_answer(body, own, withdrawn):
     """A terminating replica and one that is not ready answer too; one that never began does not."""
-    result = loaded_by(make_replicas([body], [own] if own else []), "map", 5, terminating=True)
+    result = loaded_by(replicas([body], [own] if own else []), "map", 5, terminating=True)
     assert (result.problem == "") == withdrawn
 
 
@@ -104,21 +106,22 @@ def test_nobody_is_not_everybody():
 
 def test_a_refusal_is_told_before_a_delay():
     """A delay passes by itself, a refusal does not."""
-    replicas = make_replicas([pod("p1"), pod("p2")], [report("p1", 1), report("p2", rejected=REJECTS, rejectedCount=1)])
-    result = loaded_by(replicas, "map", 5, "homes")
+    found = replicas([pod("p1"), pod("p2")], [report("p1", 1), report("p2", rejected=REJECTS, rejectedCount=1)])
+    result = loaded_by(found, "map", 5, "homes")
     assert "p2 refused" in result.problem
     assert (result.loaded, result.total, result.rejected) == (0, 2, True)
 
 
 def test_all_of_the_map_is_loaded_only_where_nothing_was_refused():
     """For a ModelServer every route counts."""
-    replicas = make_replicas([pod()], [report(rejected=REJECTS, rejectedCount=1)])
-    assert loaded_by(replicas, "map", 5).rejected
-    assert not loaded_by(replicas, "map", 5).converged
+    found = replicas([pod()], [report(rejected=REJECTS, rejectedCount=1)])
+    assert loaded_by(found, "map", 5).rejected
+    assert not loaded_by(found, "map", 5).converged
 
 
 @pytest.mark.parametrize(("body", "serving"), [(pod(), True), (pod(ready=False), False), ({}, False)])
 def test_a_pod_serves_while_it_is_ready(body, serving):
     """And not terminating."""
-    assert is_serving(body) == serving
-    assert not is_serving(_pod(meta=TERMINATING))
+    assert is_serving(observe(Pod, body)) == serving
+    assert not is_serving(observe(Pod, _pod(meta=TERMINATING)))
+    assert not is_serving(None)

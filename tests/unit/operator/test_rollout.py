@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from linplane_api.conditions import Reason
-from linplane_operator.compile.replicas import make_replicas
+from linplane_operator.compile.observed import Deployment, Pod, observe
 from linplane_operator.compile.rollout import Rollout, rollout_of
-from unit.operator.builders import NOW, Object, pod, report
+from unit.operator.builders import NOW, Object, observed, pod, replicas, report
 
 STARTED = "2026-03-01T11:59:54Z"  # 6 s before NOW
 LIMIT = "minimum cpu usage per Container is 150m, but request is 100m"
@@ -57,7 +57,8 @@ def failed(kind: str, status: str, reason: str, message: str) -> list[Object]:
 
 def rollout(deployment: Object | None, *pods: Object, reports: tuple[Object, ...] = (), seconds: float = 0) -> Rollout:
     """The rollout, so many seconds after NOW."""
-    return rollout_of(deployment, pods, make_replicas(pods, reports), NOW + timedelta(seconds=seconds))
+    found = observe(Deployment, deployment) if deployment else None
+    return rollout_of(found, observed(Pod, *pods), replicas(pods, reports), NOW + timedelta(seconds=seconds))
 
 
 @pytest.mark.parametrize(

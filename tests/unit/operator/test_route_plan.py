@@ -9,7 +9,6 @@ from linplane_api.document import Entry, RoutingMap, make_entry
 from linplane_operator.compile.formats import Unread
 from linplane_operator.compile.objects import Settings
 from linplane_operator.compile.outcome import DONE, RETRY_SECONDS, Result
-from linplane_operator.compile.replicas import make_replicas
 from linplane_operator.compile.route_plan import RouteInputs, plan_route, route_outcome
 from linplane_operator.compile.routing import ROOM, compile_document
 from unit.operator.builders import (
@@ -19,6 +18,7 @@ from unit.operator.builders import (
     pending,
     pod,
     ready,
+    replicas,
     report,
     route_spec,
     status_condition,
@@ -40,14 +40,14 @@ INPUTS = RouteInputs(
     last_entry=None,
     compiled=COMPILED,
     waits_for=(),
-    replicas=make_replicas([pod()], [report()]),
+    replicas=replicas([pod()], [report()]),
     wanted_replicas=1,
     taken="",
     refused=None,
     url="http://homes.default",
 )
 LATER = Unread("homes", 5, "format 2 is later")
-OTHERS = make_replicas([pod()], [report(formats=[2])])
+OTHERS = replicas([pod()], [report(formats=[2])])
 OLD = make_entry(document("v0", weights={"v0": 1.0}), 4)
 
 

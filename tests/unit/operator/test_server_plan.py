@@ -8,10 +8,10 @@ from linplane_api import names
 from linplane_api.conditions import Cause, Reason
 from linplane_api.document import RoutingMap
 from linplane_operator.compile.objects import Settings
+from linplane_operator.compile.observed import Deployment, Pod, observe
 from linplane_operator.compile.outcome import COUNT_SECONDS, DONE, RETRY_SECONDS, Result
-from linplane_operator.compile.replicas import make_replicas
 from linplane_operator.compile.server_plan import Applied, ServerInputs, ServerPlan, plan_server, server_outcome
-from unit.operator.builders import NOW, Object, model_route, pod, report, told
+from unit.operator.builders import NOW, Object, model_route, observed, pod, replicas, report, told
 
 SERVER: Object = {
     "apiVersion": names.API_VERSION,
@@ -39,9 +39,9 @@ def plan(
         {route["metadata"]["name"]: route for route in routes},
         routing=RoutingMap("map", 5, {}),
         written=written,
-        deployment=ROLLED_OUT,
-        pods=[pod()],
-        replicas=make_replicas([pod()], [report(sequence=sequence)]),
+        deployment=observe(Deployment, ROLLED_OUT),
+        pods=observed(Pod, pod()),
+        replicas=replicas([pod()], [report(sequence=sequence)]),
         left=[],
         now=NOW,
     )

@@ -3,10 +3,12 @@
 import pytest
 
 from linplane_api.conditions import Reason
-from linplane_operator.compile.replicas import Replica, make_replicas, unseen_replica
+from linplane_operator.compile.observed import ReplicaReport, observe
+from linplane_operator.compile.replicas import Replica, unseen_replica
 from linplane_operator.compile.withdrawal import Acknowledgements, was_withdrawn, withdrawn
-from unit.operator.builders import Object, linear_model, pod, report, typed, with_meta
+from unit.operator.builders import Object, linear_model, pod, replicas, report, typed, with_meta
 
+LEFT = observe(ReplicaReport, report("p3", 4))
 FROZEN = with_meta(linear_model(frozen=True), generation=3)
 
 
@@ -15,7 +17,7 @@ def status(value: str = "True", seen: int | None = 3) -> Object:
 
 
 def replica(name: str = "p1", sequence: int = 5, *, ready: bool = True) -> Replica:
-    (made,) = make_replicas([pod(name, ready=ready)], [report(name, sequence)])
+    (made,) = replicas([pod(name, ready=ready)], [report(name, sequence)])
     return made
 
 
@@ -49,7 +51,10 @@ def test_withdrawn_is_remembered_for_this_very_generation(
         ([server(replica()), server(replica("p2", 4))], "p2 has not loaded sequence 5"),
         ([server(replica(ready=False, sequence=4))], "p1 has not loaded sequence 5"),
         ([server(replica(), uid="")], "p1 waits for the routing ConfigMap, which is not there"),
-        ([server(unseen_replica(report("p3", 4)))], "ReplicaReport p3 remains of a pod that is gone"),
+        (
+            [server(unseen_replica(LEFT))],
+            "ReplicaReport p3 remains of a pod that is gone",
+        ),
         ([server(replica("p1", 4)), server(holding=("homes",))], "route homes still has it in its document"),
     ],
 )

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from linplane_api import names
 from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, POD
+from linplane_operator.compile.observed import Job, Pod, observe
 from linplane_operator.world import World, index_terms, key_of
 
 SPACES, NAMES, WORDS = st.sampled_from(["a", "b"]), st.sampled_from(["x", "y", "z"]), st.sampled_from(["m", "n"])
@@ -54,6 +55,14 @@ def test_put_drop_and_find_are_as_a_plain_search(steps):
             for name in ("x", "y", "z"):
                 assert world.get(kind, space, name) is plain.get((kind, space, name))
         assert world.namespaces([kind]) == {s for k, s, _ in plain if k == kind}
+    for typed in (Pod, Job):
+        for space in ("a", "b"):
+            for term in TERMS:
+                found = [observe(typed, body) for body in world.find(typed.KIND, space, term)]
+                assert world.find_typed(typed, space, term) == found
+            for name in ("x", "y", "z"):
+                body = world.get(typed.KIND, space, name)
+                assert world.typed(typed, space, name) == (body and observe(typed, body))
     assert len(world.all(LINEAR_MODEL)) == sum(k == LINEAR_MODEL for k, _, _ in plain)
 
 
@@ -64,6 +73,15 @@ def test_the_index_keeps_nothing_of_what_is_gone():
     world.put(LINEAR_MODEL, body)
     world.drop(LINEAR_MODEL, "a", "x")
     assert world._index == {}
+
+
+def test_an_object_is_decoded_once():
+    """When it comes in, not when it is read."""
+    world = World()
+    world.put(POD, {"metadata": {"namespace": "a", "name": "x", "labels": {names.LABEL_SERVER: "m"}}})
+    assert world.typed(Pod, "a", "x") is world.find_typed(Pod, "a", "server=m")[0]
+    world.drop(POD, "a", "x")
+    assert world.typed(Pod, "a", "x") is None
 
 
 def test_only_the_controller_is_an_owner():

@@ -75,9 +75,9 @@ class Statuses:
         for item in changed(before, status):
             self._cluster.event(
                 body,
-                warning=warns(item, status),
-                reason=item["reason"],
-                message=f"{item['type']}={item['status']}: {item['message']}",
+                warning=warns(item.reason, status),
+                reason=item.reason,
+                message=f"{item.type}={item.status}: {item.message}",
             )
         for reason, message in news(kind, body, status):
             self._cluster.event(body, warning=reason in WARNINGS, reason=reason, message=message)

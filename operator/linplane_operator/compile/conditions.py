@@ -1,18 +1,25 @@
 """Conditions as wishes, and how they meet those that an object has: only a new status moves `lastTransitionTime`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
-from linplane_api.condition_table import TABLE, Progress, status_of
+from linplane_api.canonical import FormatError, convert
+from linplane_api.condition_table import TABLE, Progress
+from linplane_api.condition_table import status_of as status_for
 from linplane_api.conditions import Cause, Condition, ConditionType, Reason
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, Kind
+
+from .objects import generation_of, meta, status_of
+from .observed import StatusCondition
 
 MAX_MESSAGE = 1024
 PROGRESS_TYPES = (ConditionType.STALLED, ConditionType.RECONCILING)
 """For tools: they follow from Ready and its reason, and are no news beside it."""
 COUNTS = ("loadedSummary", "loadedReplicas", "replicas")
+_ROWS = {str(reason): row for reason, row in TABLE.items()}
 
 
 def condition(kind: ConditionType, cause: Cause) -> Condition:
@@ -22,17 +29,15 @@ def condition(kind: ConditionType, cause: Cause) -> Condition:
     """
     reason, message = cause.reason, cause.message
     shown = message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…"
-    return Condition(kind, status_of(kind, reason), reason, shown)
+    return Condition(kind, status_for(kind, reason), reason, shown)
 
 
 def settle(wishes: Iterable[Condition], status: Mapping[str, Any], generation: int, now: str) -> tuple[Condition, ...]:
     """The wishes with generation and times: `now` (RFC 3339) where the status differs from the one there was."""
-    before = {c.get("type"): c for c in status.get("conditions") or ()}
+    before = {(c.type, c.status): c.last_transition_time for c in conditions_of(status)}
     result = []
     for wish in wishes:
-        old = before.get(str(wish.type), {})
-        same = old.get("status") == wish.status and old.get("lastTransitionTime")
-        time = old["lastTransitionTime"] if same else now
+        time = before.get((wish.type, wish.status)) or now
         result.append(Condition(wish.type, wish.status, wish.reason, wish.message, time, generation))
     return tuple(result)
 
@@ -46,8 +51,7 @@ def unreadable(kind: Kind, body: Mapping[str, Any], message: str, now: str) -> d
 
 def deleting(kind: Kind, body: Mapping[str, Any], now: str) -> dict[str, Any]:
     """The status of an object whose deletion waits for finalizers: as it was, but that it does nothing any more."""
-    metadata = body.get("metadata") or {}
-    finalizers = ", ".join(metadata.get("finalizers") or ("none",))
+    finalizers = ", ".join(meta(body).get("finalizers") or ("none",))
     cause = Cause(Reason.DELETING, f"its deletion waits for finalizers: {finalizers}")
     status = _overlaid(body, [condition(one, cause) for one in ENDED[kind]], now)
     return {key: value for key, value in status.items() if key not in ("traffic", "trafficSummary")}
@@ -63,14 +67,13 @@ ENDED = {
 
 def _overlaid(body: Mapping[str, Any], wishes: Iterable[Condition], now: str) -> dict[str, Any]:
     """The status with these conditions in the place of those that it had of their types."""
-    status: Mapping[str, Any] = body.get("status") or {}
-    generation = int((body.get("metadata") or {}).get("generation") or 0)
+    status, generation = status_of(body), generation_of(body)
     told = {str(c.type): msgspec.to_builtins(c) for c in settle(wishes, status, generation, now)}
-    kept = {c.get("type"): c for c in status.get("conditions") or () if c.get("type") not in PROGRESS_TYPES}
+    kept = {c["type"]: c for c in _items(status) if c["type"] not in PROGRESS_TYPES}
     return {**status, "observedGeneration": generation, "conditions": list({**kept, **told}.values())}
 
 
-def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
+def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[StatusCondition]:
     """The conditions of `after` that are worth an Event, each fact once.
 
     Ready is if its status or reason is new, but not while one thing that comes by itself follows another; or if its
@@ -80,34 +83,33 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[st
     old, new = _told(before), _told(after)
     ready = new.get(ConditionType.READY)
 
-    def is_news(item: Mapping[str, Any]) -> bool:
-        was, warning = old.get(item["type"]), warns(item, after)
-        if item["type"] == ConditionType.READY:
-            comes = was is not None and was[0] == item["status"] == "False" and not warns({"reason": was[1]}, before)
+    def is_news(item: StatusCondition) -> bool:
+        was, warning = old.get(item.type), warns(item.reason, after)
+        if item.type == ConditionType.READY:
+            comes = was is not None and was[0] == item.status == "False" and not warns(was[1], before)
             return warning or not comes
         if warning:
-            return ready is None or item["reason"] != ready[1]
-        return item["status"] == "True" and bool(old) and old.get(ConditionType.READY) == ready
+            return ready is None or item.reason != ready[1]
+        return item.status == "True" and bool(old) and old.get(ConditionType.READY) == ready
 
-    def differs(item: Mapping[str, Any]) -> bool:
-        if old.get(item["type"]) != new.get(item["type"]):
+    def differs(item: StatusCondition) -> bool:
+        if old.get(item.type) != new.get(item.type):
             return True
-        return item["type"] == ConditionType.READY and warns(item, after) and not warns(item, before)
+        return item.type == ConditionType.READY and warns(item.reason, after) and not warns(item.reason, before)
 
-    return [item for item in after.get("conditions") or () if differs(item) and is_news(item)]
+    return [item for item in conditions_of(after) if differs(item) and is_news(item)]
 
 
-def warns(item: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
-    """The Event of a condition is a Warning: not of what waits for something that comes by itself."""
-    row = TABLE.get(item["reason"])
+def warns(reason: str, status: Mapping[str, Any]) -> bool:
+    """The Event of a condition with that reason is a Warning: not of what waits for something that comes by itself."""
+    row = _ROWS.get(reason)
     comes = row is not None and row.progress is Progress.INHERITED and holds(status, ConditionType.RECONCILING)
     return row is not None and row.warns and not comes
 
 
 def _told(status: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Status and reason of each condition that is for people."""
-    conditions = status.get("conditions") or ()
-    return {c["type"]: (c["status"], c["reason"]) for c in conditions if c.get("type") not in PROGRESS_TYPES}
+    return {c.type: (c.status, c.reason) for c in conditions_of(status) if c.type not in PROGRESS_TYPES}
 
 
 def is_on_its_way(before: Mapping[str, Any], after: Mapping[str, Any], told_by: str) -> bool:
@@ -129,10 +131,32 @@ def is_on_its_way(before: Mapping[str, Any], after: Mapping[str, Any], told_by: 
 def essence(status: Mapping[str, Any]) -> dict[str, Any]:
     """A status without what merely counts or words it: a change of the rest is no news that cannot wait a moment."""
     kept = {key: value for key, value in status.items() if key not in COUNTS}
-    kept["conditions"] = [{**c, "message": ""} for c in status.get("conditions") or ()]
+    kept["conditions"] = [{**c, "message": ""} for c in _items(status)]
     return kept
 
 
 def holds(status: Mapping[str, Any], kind: ConditionType) -> bool:
     """The condition of that type is True."""
-    return any(c.get("type") == kind and c.get("status") == "True" for c in status.get("conditions") or ())
+    found = condition_of(status, kind)
+    return found is not None and found.status == "True"
+
+
+def condition_of(status: Mapping[str, Any], kind: ConditionType) -> StatusCondition | None:
+    """The condition of a type, None if there is none."""
+    return next(_decoded(item for item in _items(status) if item["type"] == kind), None)
+
+
+def conditions_of(status: Mapping[str, Any]) -> tuple[StatusCondition, ...]:
+    """All conditions of a status. One that cannot be decoded, which no API server gives, counts as absent."""
+    return tuple(_decoded(_items(status)))
+
+
+def _items(status: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = status.get("conditions")
+    return [item for item in found if isinstance(item, dict) and "type" in item] if isinstance(found, list) else []
+
+
+def _decoded(items: Iterable[dict[str, Any]]) -> Iterator[StatusCondition]:
+    for item in items:
+        with suppress(FormatError):
+            yield convert(item, StatusCondition, "status.conditions")

@@ -9,6 +9,7 @@ from linplane_api.conditions import ConditionType, Reason
 from linplane_api.facts import WarningReason
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, Kind
 
+from .conditions import condition_of
 from .objects import Object, meta, status_of
 
 MANAGED = {MODEL_ROUTE: "version", LINEAR_MODEL: "frozen"}
@@ -67,10 +68,8 @@ def _warned(before: Any, after: Any) -> list[tuple[str, str]]:
 
 def _freeze(status: Mapping[str, Any]) -> bool | None:
     """What the spec asked for when the status was written; None where it does not say."""
-    for item in status.get("conditions") or ():
-        if item.get("type") == ConditionType.WITHDRAWN:
-            return bool(item.get("reason") != Reason.NOT_FROZEN)
-    return None
+    found = condition_of(status, ConditionType.WITHDRAWN)
+    return found.reason != Reason.NOT_FROZEN if found else None
 
 
 def _frozen(before: bool | None, after: bool | None, by: str) -> list[tuple[str, str]]:

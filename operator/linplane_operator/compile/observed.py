@@ -51,6 +51,12 @@ class ObservedCondition(_Part, frozen=True):
     last_transition_time: str | None = None
 
 
+class StatusCondition(ObservedCondition, frozen=True):
+    """A condition of one of our kinds, as `metav1.Condition` has it."""
+
+    observed_generation: int | None = None
+
+
 class Waiting(_Part, frozen=True):
     """Why a container does not run."""
 

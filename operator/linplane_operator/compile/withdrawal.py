@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from linplane_api.conditions import Cause, Condition, ConditionType, Reason
 from linplane_api.resources import LinearModelSpec
 
-from .conditions import condition, holds
+from .conditions import condition, condition_of
 from .formats import Unread
 from .objects import Object, generation_of, status_of
 from .replicas import Replica, loaded_by
@@ -48,9 +48,8 @@ def withdrawn(model: Object, spec: LinearModelSpec, servers: Sequence[Acknowledg
 
 def was_withdrawn(model: Object) -> bool:
     """The status says so of this very generation, in which nothing but `frozen` could have changed."""
-    conditions, kind = status_of(model).get("conditions") or (), ConditionType.WITHDRAWN
-    seen = [c.get("observedGeneration") for c in conditions if c.get("type") == kind]
-    return holds(status_of(model), kind) and seen == [generation_of(model)]
+    found = condition_of(status_of(model), ConditionType.WITHDRAWN)
+    return found is not None and found.status == "True" and found.observed_generation == generation_of(model)
 
 
 def _unconfirmed(servers: Sequence[Acknowledgements]) -> str:

@@ -15,7 +15,8 @@ from linplane_api.conditions import ConditionType, Reason
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, Kind
 
 from ..cluster import ConflictError
-from ..compile.objects import status_of
+from ..compile.conditions import condition_of
+from ..compile.objects import Object, status_of
 from ..world import World
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -153,20 +154,19 @@ def _objects(world: World) -> Metric:
     for kind in RECONCILED:
         counts = {("Unknown", "none"): 0}
         for body in world.all(kind):
-            label = _readiness(status_of(body).get("conditions") or ())
+            label = _readiness(status_of(body))
             counts[label] = counts.get(label, 0) + 1
         for (ready, reason), count in sorted(counts.items()):
             metric.add_metric((kind.kind, ready, reason), count)
     return metric
 
 
-def _readiness(conditions: Iterable[dict[str, str]]) -> tuple[str, str]:
-    for item in conditions:
-        if item.get("type") == ConditionType.READY:
-            reason = item.get("reason", "")
-            status = item.get("status")
-            return (status if status in {"True", "False"} else "Unknown", reason if reason in _reasons else "other")
-    return "Unknown", "none"
+def _readiness(status: Object) -> tuple[str, str]:
+    ready = condition_of(status, ConditionType.READY)
+    if ready is None:
+        return "Unknown", "none"
+    reason = ready.reason if ready.reason in _reasons else "other"
+    return ready.status if ready.status in {"True", "False"} else "Unknown", reason
 
 
 def metrics_registry() -> CollectorRegistry:

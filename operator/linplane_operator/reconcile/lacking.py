@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from linplane_api.conditions import ConditionType
 
 from ..cluster import Cluster
+from ..compile.conditions import condition_of
 from ..compile.lacking import MISSING_FEATURES, Lack, tells_of
 from ..compile.objects import Object, status_of
 from ..world import Key, key_of
@@ -27,7 +28,8 @@ class LackingEvents:
         """
         if not lacking:
             return
-        known = next((c.get("message", "") for c in status_of(route).get("conditions") or () if _is_servable(c)), "")
+        servable = condition_of(status_of(route), ConditionType.SERVABLE)
+        known = servable.message if servable else ""
         reported = self._reported.setdefault(key_of(route), {})
         for lack in lacking:
             if lack.version not in reported and tells_of(known, lack.version):
@@ -42,7 +44,3 @@ class LackingEvents:
     def forget(self, namespace: str, route: str) -> None:
         """A route is gone."""
         self._reported.pop((namespace, route), None)
-
-
-def _is_servable(item: Object) -> bool:
-    return bool(item.get("type") == ConditionType.SERVABLE)

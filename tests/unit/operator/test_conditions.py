@@ -2,8 +2,20 @@
 
 from typing import Any
 
+import pytest
+
 from linplane_api.conditions import Cause, Condition, ConditionType, Reason
-from linplane_operator.compile.conditions import changed, condition, essence, holds, settle, warns
+from linplane_operator.compile.conditions import (
+    changed,
+    condition,
+    condition_of,
+    conditions_of,
+    essence,
+    holds,
+    settle,
+    warns,
+)
+from linplane_operator.compile.observed import StatusCondition
 
 READY, VALIDATED = ConditionType.READY, ConditionType.VALIDATED
 
@@ -21,6 +33,11 @@ def as_status(*conditions: Condition):
             for c in conditions
         ]
     }
+
+
+def decoded(*conditions: dict[str, Any]) -> list[StatusCondition]:
+    """The conditions as they are read."""
+    return list(conditions_of({"conditions": list(conditions)}))
 
 
 def test_the_time_moves_with_the_status_and_nothing_else():
@@ -75,10 +92,10 @@ def test_a_fact_that_several_conditions_have_is_one_event():
     accepted = {**ready, "type": "Accepted"}
     rejected = {"type": "Converged", "status": "False", "reason": "Rejected", "message": ""}
     behind = {**rejected, "reason": "ReplicasBehind"}
-    assert changed({}, {"conditions": [accepted, rejected, ready]}) == [rejected, ready]
-    assert changed({}, {"conditions": [accepted, behind, ready]}) == [ready]
+    assert changed({}, {"conditions": [accepted, rejected, ready]}) == decoded(rejected, ready)
+    assert changed({}, {"conditions": [accepted, behind, ready]}) == decoded(ready)
     withdrawn = {"type": "Withdrawn", "status": "True", "reason": "Frozen", "message": ""}
-    assert changed({"conditions": [ready]}, {"conditions": [ready, withdrawn]}) == [withdrawn]
+    assert changed({"conditions": [ready]}, {"conditions": [ready, withdrawn]}) == decoded(withdrawn)
 
 
 def test_a_reason_that_begins_to_warn_is_one_more_event():
@@ -98,7 +115,7 @@ def test_a_reason_that_begins_to_warn_is_one_more_event():
         ("", "Stalled", []),
     ]:
         found = changed(status(before), status(after))
-        assert [(item["type"], warns(item, status(after))) for item in found] == due, (before, after)
+        assert [(item.type, warns(item.reason, status(after))) for item in found] == due, (before, after)
 
 
 def test_the_essence_of_a_status_is_what_cannot_wait():
@@ -116,3 +133,25 @@ def test_only_true_holds():
     assert holds({"conditions": [{"type": "Ready", "status": "True"}]}, READY)
     assert not holds({"conditions": [{"type": "Ready", "status": "False"}]}, READY)
     assert not holds({}, READY)
+
+
+@pytest.mark.parametrize("conditions", [None, 7, "x", {}, [None], [7], [{}], [{"type": "Ready", "reason": 7}]])
+def test_conditions_that_cannot_be_decoded_count_as_absent(conditions: Any) -> None:
+    """No API server gives such; the next status takes their place."""
+    status = {"conditions": conditions}
+    assert conditions_of(status) == ()
+    assert not holds(status, READY)
+    assert changed(status, status) == []
+    now = condition(READY, Cause(Reason.READY, ""))
+    assert settle([now], status, 3, "t")[0].last_transition_time == "t"
+
+
+def test_a_condition_of_a_later_release_is_decoded() -> None:
+    """Of any type and reason, with fields that are not known."""
+    item = {"type": "Novel", "status": "Maybe", "reason": "Later", "severity": 3, "observedGeneration": None}
+    status = {"conditions": [item, {"type": "Ready", "status": "True"}]}
+    assert [(c.type, c.reason) for c in conditions_of(status)] == [("Novel", "Later"), ("Ready", "")]
+    found = condition_of(status, READY)
+    assert found is not None
+    assert found.status == "True"
+    assert condition_of(status, ConditionType.TRAINED) is None

@@ -20,6 +20,7 @@ from linplane_operator.compile.observed import (
     Pod,
     PodStatus,
     ReplicaReport,
+    StatusCondition,
     decode,
     find_condition,
     observe,
@@ -58,6 +59,10 @@ def test_every_field_is_one_of_the_kubernetes_api(kind: type[Observed]) -> None:
     """By name and type."""
     info = msgspec.inspect.type_info(kind)
     assert list(differences(info, OF_KUBERNETES[kind])) == []
+
+
+def test_a_condition_of_our_kinds_is_one_of_metav1() -> None:
+    assert list(differences(msgspec.inspect.type_info(StatusCondition), "V1Condition")) == []
 
 
 def test_a_field_of_another_name_or_type_is_found() -> None:

@@ -25,7 +25,19 @@ from linplane_api.kinds import (
 )
 
 from .compile.formats import model_of
-from .compile.objects import Object, controller_uid, label_of, meta, name_of, server_of, spec_of, status_of, uid_of
+from .compile.objects import (
+    Object,
+    controller_uid,
+    data_of,
+    label_of,
+    meta,
+    name_of,
+    owners_of,
+    server_of,
+    spec_of,
+    status_of,
+    uid_of,
+)
 from .compile.observed import Pod, ReplicaReport, observe
 from .compile.replicas import is_serving
 from .compile.waiting import progress_of
@@ -145,7 +157,7 @@ def _pod(world: World, namespace: str, before: Object, after: Object) -> Iterato
 
 def owners(namespace: str, body: Object) -> Iterator[WorkKey]:
     """The objects of ours that own a child."""
-    for owner in meta(body).get("ownerReferences") or ():
+    for owner in owners_of(body):
         if owner.get("kind") in (LINEAR_MODEL.kind, MODEL_ROUTE.kind, MODEL_SERVER.kind):
             yield str(owner["kind"]), namespace, str(owner.get("name"))
 
@@ -170,7 +182,7 @@ def _routed(world: World, namespace: str, server: str, before: Object, after: Ob
     is_other = (uid_of(before), controller_uid(before)) != (uid_of(after), controller_uid(after))
     if is_other:
         yield from _routes(world, namespace, f"server={server}")
-    old, new = before.get("data") or {}, after.get("data") or {}
+    old, new = data_of(before), data_of(after)
     changed = {key for key in old.keys() | new.keys() if is_other or old.get(key) != new.get(key)}
     for key in changed - {names.SEQUENCE_KEY}:
         yield MODEL_ROUTE.kind, namespace, key.removeprefix(names.ROUTE_KEY_PREFIX)

@@ -13,7 +13,7 @@ from linplane_api.kinds import (
     Kind,
 )
 
-from .objects import Object, controller_uid, label_of, meta
+from .objects import Object, controller_uid, label_of, owners_of
 
 APPLIED_OVER: frozenset[Kind] = frozenset((SERVICE_ACCOUNT, ROLE, ROLE_BINDING, SERVICE, DISRUPTION_BUDGET, DEPLOYMENT))
 """What an apply brings to what is asked for, whatever it was. A result is never adopted: it is trained again."""
@@ -24,15 +24,14 @@ def is_orphan(found: Object, asked: Object) -> bool:
     """`found` is the child `asked` without its owner, as after a restore or --cascade=orphan: it has the labels that
     say whose child it is, and no owner of any kind.
     """
-    if meta(found).get("ownerReferences") or not controller_uid(asked):
+    if owners_of(found) or not controller_uid(asked):
         return False
     return all(label_of(found, key) == label_of(asked, key) for key in IDENTITY)
 
 
 def owner_of(body: Object) -> str:
     """Kind and name of the controller, empty without one."""
-    owners = meta(body).get("ownerReferences") or ()
-    return next((f"{owner['kind']} {owner['name']}" for owner in owners if owner.get("controller")), "")
+    return next((f"{owner['kind']} {owner['name']}" for owner in owners_of(body) if owner.get("controller")), "")
 
 
 def taken_text(owner: str, taken: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from linplane_api.task import Failure, parse_failure
 
 from .conditions import condition
 from .data_sources import plan_data
-from .objects import Mode, Object, Settings, child, meta, name_of, status_of
+from .objects import Mode, Object, Settings, annotation_of, child, data_of, name_of, status_of
 from .observed import Job
 from .outcome import RETRY_SECONDS
 from .progress import failure_of, has_begun, has_completed, has_ended, job_progress, seconds_kept, seconds_to_pod
@@ -186,7 +186,7 @@ def _from_training(model: Object, spec: LinearModelSpec, around: Belongings, set
     name = result_name(model, spec)
     result = next((a for a in around.artifacts if name_of(a) == name), None)
     job = next((j for j in around.jobs if j.name == name), None)
-    if result is not None and names.ARTIFACT_KEY in (result.get("data") or {}):
+    if result is not None and names.ARTIFACT_KEY in data_of(result):
         finished = _finished(model, spec, result, settings)
         if job or finished.seal or finished.verdict.cause.reason is Reason.FORMAT_NOT_SUPPORTED:
             return replace(finished, job=name if job else None)
@@ -224,7 +224,7 @@ def _under_way(model: Object, spec: LinearModelSpec, job: Job, around: Belonging
     else:
         cause = job_progress(job, around.pods, around.refusal)
         if failure_of(job):
-            failure = _failure(((result or {}).get("data") or {}).get(names.ERROR_KEY))
+            failure = _failure(data_of(result).get(names.ERROR_KEY))
             cause = Cause(Reason(failure.reason), failure.message) if failure else cause
             cause = Cause(cause.reason, f"{cause.message} {again}")
     return _untrained(spec, cause, create, job=job.name)
@@ -237,7 +237,7 @@ def _redo(job: str, settings: Settings) -> str:
 
 def _is_second(result: Object, job: Job) -> bool:
     """The Job may have written to the result before this one."""
-    return bool((meta(result).get("annotations") or {}).get(ANNOTATION_SECOND_OF) == job.uid)
+    return annotation_of(result, ANNOTATION_SECOND_OF) == job.uid
 
 
 def _finished(model: Object, spec: LinearModelSpec, result: Object, settings: Settings) -> ModelPlan:

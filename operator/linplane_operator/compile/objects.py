@@ -1,6 +1,6 @@
 """Small questions about objects of the API, and the skeleton of a child."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -74,6 +74,11 @@ def label_of(body: Mapping[str, Any], label: str) -> str:
     return str((meta(body).get("labels") or {}).get(label, ""))
 
 
+def annotation_of(body: Mapping[str, Any], annotation: str) -> str:
+    """An annotation's value, empty if there is none."""
+    return str((meta(body).get("annotations") or {}).get(annotation, ""))
+
+
 def is_deleting(body: Mapping[str, Any]) -> bool:
     """Deletion has begun."""
     return bool(meta(body).get("deletionTimestamp"))
@@ -81,15 +86,24 @@ def is_deleting(body: Mapping[str, Any]) -> bool:
 
 def controller_uid(body: Mapping[str, Any]) -> str:
     """The UID of the controlling owner, empty where there is none."""
-    for owner in meta(body).get("ownerReferences") or ():
-        if owner.get("controller"):
-            return str(owner.get("uid", ""))
-    return ""
+    return next((str(owner.get("uid", "")) for owner in owners_of(body) if owner.get("controller")), "")
+
+
+def owners_of(body: Mapping[str, Any]) -> Sequence[Object]:
+    """metadata.ownerReferences."""
+    result: Sequence[Object] = meta(body).get("ownerReferences") or ()
+    return result
 
 
 def spec_of(body: Mapping[str, Any]) -> dict[str, Any]:
     """The spec, empty where there is none."""
     result: dict[str, Any] = body.get("spec") or {}
+    return result
+
+
+def data_of(body: Mapping[str, Any] | None) -> dict[str, str]:
+    """The texts of a ConfigMap by key; empty if it has none or is not there."""
+    result: dict[str, str] = (body or {}).get("data") or {}
     return result
 
 

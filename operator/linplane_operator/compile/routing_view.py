@@ -9,7 +9,7 @@ from linplane_api.canonical import FormatError
 from linplane_api.document import Entry, RoutingMap, routing_map
 
 from .formats import Unread, read_entry
-from .objects import Object, uid_of
+from .objects import Object, data_of, uid_of
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Routing:
 
 def read_routing(body: Object, known: Routing | None) -> Routing:
     """A routing ConfigMap. `known`: as it was read before, from which entries are taken whose text is the same."""
-    data = body.get("data") or {}
+    data = data_of(body)
     entries: dict[str, Entry] = {}
     unread: dict[str, Unread] = {}
     routes = routing_map(uid_of(body), {**data, names.SEQUENCE_KEY: "0"}).routes

@@ -13,7 +13,7 @@ from linplane_api.conditions import Cause, Reason
 from linplane_api.resources import Acceptance, ConfigMapKeyRef, LinearModelSpec, decimal
 from linplane_api.task import missed_gates
 
-from .objects import Object, controller_uid, label_of, name_of, status_of, uid_of
+from .objects import Object, controller_uid, data_of, label_of, name_of, status_of, uid_of
 from .observed import Job, Pod
 from .training import recipe, result_name
 
@@ -56,7 +56,9 @@ class Belongings:
 def sealed_artifacts(model: Object, artifacts: Sequence[Object]) -> list[Object]:
     """Those of this very LinearModel that can never change again."""
     mine = uid_of(model)
-    return [a for a in artifacts if a.get("immutable") and controller_uid(a) == mine and names.ARTIFACT_KEY in _data(a)]
+    return [
+        a for a in artifacts if a.get("immutable") and controller_uid(a) == mine and names.ARTIFACT_KEY in data_of(a)
+    ]
 
 
 def artifact_name(model: Object, spec: LinearModelSpec, digest: str) -> str:
@@ -71,7 +73,7 @@ def _made_by(model: Object, spec: LinearModelSpec, sealed: Sequence[Object]) -> 
         return next((a for a in sealed if name_of(a) == name), None)
     for one in sealed:
         try:
-            if name_of(one) == artifact_name(model, spec, _parse(_data(one)[names.ARTIFACT_KEY]).digest):
+            if name_of(one) == artifact_name(model, spec, _parse(data_of(one)[names.ARTIFACT_KEY]).digest):
                 return one
         except FormatNotSupportedError:  # a later release's digest is not known: `check` says so
             return one
@@ -91,7 +93,7 @@ def judge(model: Object, spec: LinearModelSpec, artifacts: Sequence[Object]) -> 
         if digest:
             return Verdict(None, Cause(Reason.ARTIFACT_LOST, f"the artifact {digest} is gone"))
         return not_trained(spec)
-    return check(_data(kept)[names.ARTIFACT_KEY], spec, digest, name_of(kept))
+    return check(data_of(kept)[names.ARTIFACT_KEY], spec, digest, name_of(kept))
 
 
 def not_trained(spec: LinearModelSpec) -> Verdict:
@@ -148,7 +150,7 @@ def read_source(spec: LinearModelSpec, source: Object | None, digest: str | None
     ref = spec.weights.config_map_key_ref
     if absent := find_key(ref, source):
         return Verdict(None, absent)
-    text, name = _data(source or {})[ref.key], f"ConfigMap {ref.name} key {ref.key}"
+    text, name = data_of(source)[ref.key], f"ConfigMap {ref.name} key {ref.key}"
     verdict = check(text, spec, digest, name)
     if verdict.file is not None:
         try:
@@ -161,7 +163,7 @@ def read_source(spec: LinearModelSpec, source: Object | None, digest: str | None
 def source_copy(spec: LinearModelSpec, source: Object | None) -> bytes:
     """The file of the copy of weights that `read_source` found valid."""
     assert spec.weights is not None
-    return copied_file(_data(source or {})[spec.weights.config_map_key_ref.key])
+    return copied_file(data_of(source)[spec.weights.config_map_key_ref.key])
 
 
 def find_key(ref: ConfigMapKeyRef, source: Object | None) -> Cause | None:
@@ -170,11 +172,6 @@ def find_key(ref: ConfigMapKeyRef, source: Object | None) -> Cause | None:
         return Cause(Reason.CONFIGMAP_NOT_FOUND, f"there is no ConfigMap {ref.name}")
     if ref.key in (source.get("binaryData") or {}):
         return Cause(Reason.KEY_NOT_FOUND, f"ConfigMap {ref.name}: key {ref.key} is binary (not UTF-8 text)")
-    if ref.key not in _data(source):
+    if ref.key not in data_of(source):
         return Cause(Reason.KEY_NOT_FOUND, f"ConfigMap {ref.name} has no key {ref.key}")
     return None
-
-
-def _data(body: Object) -> dict[str, str]:
-    result: dict[str, str] = body.get("data") or {}
-    return result

@@ -11,7 +11,7 @@ from linplane_api.kubeapi import APPLY_PATCH, MERGE_PATCH, ApiError, object_path
 
 from ..cluster import ConflictError, ContestedError, NamespaceTerminatingError, NameTakenError, RefusedError
 from ..compile.adoption import APPLIED_OVER, is_orphan, owner_of
-from ..compile.objects import Object, controller_uid, is_deleting, label_of, meta, name_of, uid_of
+from ..compile.objects import Object, controller_uid, is_deleting, label_of, meta, name_of, owners_of, uid_of
 from ..world import World, key_of
 from .client import Client
 from .contests import Contests
@@ -282,7 +282,7 @@ class KubeCluster:
 
     async def _has_owner(self, body: Object) -> bool:
         """A child that is gone may have gone with its owner, of which the news comes by another watch."""
-        for owner in meta(body).get("ownerReferences") or ():
+        for owner in owners_of(body):
             if owner.get("controller"):
                 kind = kind_of(owner)
                 live = await self._client.get(kind, key_of(body)[0], owner["name"])

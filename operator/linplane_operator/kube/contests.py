@@ -17,7 +17,7 @@ import msgspec
 from linplane_api import names
 from linplane_api.timing import Backoff
 
-from ..compile.objects import Object, meta
+from ..compile.objects import Object, annotation_of, meta
 
 FIRST_SECONDS = 1.0
 LAST_SECONDS = 300.0
@@ -124,7 +124,7 @@ def _content(body: Object, part: str) -> str:
     """
     if part:
         return _fingerprint(body.get(part))
-    stamp = (meta(body).get("annotations") or {}).get(names.ANNOTATION_APPLIED)
+    stamp = annotation_of(body, names.ANNOTATION_APPLIED)
     return _fingerprint([stamp, body.get("data"), body.get("immutable")])
 
 

@@ -7,7 +7,7 @@ from linplane_api.canonical import FormatError
 from linplane_api.document import parse_entry
 from linplane_api.kinds import CONFIG_MAP
 
-from ..compile.objects import Object, name_of, status_of
+from ..compile.objects import Object, data_of, name_of, status_of
 from .store import Store
 
 MAX_FEATURES = 8
@@ -16,7 +16,7 @@ MAX_FEATURES = 8
 def curl_line(route: Object, store: Store) -> str:
     """A prediction with a row that the version's artifact checks itself by; empty where that would not fit a line."""
     routing = store.get(CONFIG_MAP, names.routing_name(names.DEFAULT_SERVER)) or {}
-    text = (routing.get("data") or {}).get(names.route_key(name_of(route)))
+    text = data_of(routing).get(names.route_key(name_of(route)))
     try:
         document = parse_entry(text).document if text else None
     except FormatError:

@@ -17,7 +17,7 @@ from linplane_api.manifest import Document
 
 from ..cluster import ConflictError
 from ..compile.conditions import holds
-from ..compile.objects import Object, meta, name_of, status_of, uid_of
+from ..compile.objects import Object, annotation_of, meta, name_of, status_of, uid_of
 from ..compile.observed import Job, observe
 from ..compile.progress import has_ended
 from .documents import TAKEN, has_name, kind_of, not_understood
@@ -303,4 +303,4 @@ def _is_cut_short(file: File, key: ObjectKey) -> bool:
 
 def _file_of(body: Object) -> str:
     """The name of the file that an object came from, empty where it came from none."""
-    return Path((meta(body).get("annotations") or {}).get(names.ANNOTATION_MANIFEST, "")).name
+    return Path(annotation_of(body, names.ANNOTATION_MANIFEST)).name

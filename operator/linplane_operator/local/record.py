@@ -7,7 +7,7 @@ from linplane_api.artifact import parse_artifact
 from linplane_api.canonical import FormatError
 from linplane_api.metadata import append_metadata, has_line
 
-from ..compile.objects import Object, label_of
+from ..compile.objects import Object, data_of, label_of
 
 
 class Record:
@@ -29,7 +29,7 @@ class Record:
             body = self._noted[0]
             model, version = (label_of(body, label) for label in (names.LABEL_MODEL, names.LABEL_VERSION))
             try:
-                file = parse_artifact((body.get("data") or {}).get(names.ARTIFACT_KEY) or "")
+                file = parse_artifact(data_of(body).get(names.ARTIFACT_KEY) or "")
             except FormatError:  # its own condition says so
                 file = None
             if file and file.artifact.training and not has_line(self._path, model, version, file.digest):

@@ -24,7 +24,7 @@ from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerS
 from linplane_api.timing import rfc3339
 
 from ..cluster import ConflictError
-from ..compile.objects import Object, meta, name_of, uid_of
+from ..compile.objects import Object, meta, name_of, owners_of, uid_of
 from ..world import World, key_of
 from .layout import Layout
 
@@ -70,7 +70,7 @@ class Store:
                 self._version = max(self._version, int(meta(body)["resourceVersion"]))
                 self._world.put(kind, body)
         for body in (body for kind in PERSISTED for body in self._world.all(kind)):
-            for owner in meta(body).get("ownerReferences") or ():
+            for owner in owners_of(body):
                 key = (str(owner.get("kind")), str(owner.get("name")))
                 if key in damaged:
                     self._heirs[key] = str(owner.get("uid"))
@@ -147,7 +147,7 @@ class Store:
         alive = {uid_of(body) for kind in PERSISTED for body in self._world.all(kind)} | set(self._heirs.values())
         for kind in PERSISTED:
             for body in self._world.all(kind):
-                owners = meta(body).get("ownerReferences") or ()
+                owners = owners_of(body)
                 if owners and not any(owner.get("uid") in alive for owner in owners):
                     self.delete(kind, body)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from linplane_api import names
-from linplane_api.kinds import CONFIG_MAP, Kind
+from linplane_api.kinds import CONFIG_MAP, POD, Kind
 
 from ..affected import WorkKey, affected
 from ..compile.news import MANAGED
@@ -72,9 +72,9 @@ class Feed:
 
 
 def slim(kind: Kind, body: Object) -> Object:
-    """The object without what nothing here reads: who owns which field (but that one field), foreign ConfigMaps'
-    annotations and binary values (their keys stay). Its short texts are shared with all others: of thousands of
-    objects most say the same.
+    """The object without what nothing here reads: who owns which field (but that one field), a Pod's spec, foreign
+    ConfigMaps' annotations and binary values (their keys stay). Its short texts are shared with all others: of
+    thousands of objects most say the same.
     """
     metadata = dict(meta(body))
     managed = _managed(kind, metadata.pop("managedFields", None) or ())
@@ -85,6 +85,8 @@ def slim(kind: Kind, body: Object) -> Object:
         kept = {key: value for key, value in annotations.items() if not key.startswith("kubectl.kubernetes.io/")}
         metadata["annotations"] = kept
     slimmed = {**body, "metadata": metadata}
+    if kind is POD:
+        slimmed.pop("spec", None)
     if kind is CONFIG_MAP and "binaryData" in body and label_of(body, names.LABEL_MANAGED_BY) != names.APP:
         slimmed["binaryData"] = dict.fromkeys(body["binaryData"] or (), "")
     shared: Object = _shared(slimmed)

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL
+from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, POD
 from linplane_operator.affected import WorkKey
 from linplane_operator.kube.feed import Feed, slim
 from linplane_operator.world import World
@@ -98,6 +98,9 @@ def test_what_nobody_reads_is_not_kept() -> None:
     }
     kept = {"metadata": {"name": "c", "annotations": {}}, "data": {"a": "1"}, "binaryData": {"b": ""}}
     assert slim(CONFIG_MAP, body) == kept, "the keys of binary values tell why there is no text"
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{}]}, "status": {"phase": "Running"}}
+    assert slim(POD, pod) == {"metadata": {"name": "p"}, "status": {"phase": "Running"}}
+    assert slim(JOB, pod) == pod, "an apply compares the spec"
 
 
 def test_the_first_lists_name_nothing() -> None:

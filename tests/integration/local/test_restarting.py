@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import later
 from integration.local.running import Local, route, synthetic, weights
 from linplane_api.canonical import canonical_bytes, digest_of
 from support import eventually
@@ -170,7 +171,7 @@ def _entry(local: Local, name: str) -> str:
 
 def test_documents_of_a_later_release_are_served_and_not_written_again(trained: Local) -> None:
     trained.stop()
-    text = _edited(trained, "rent", shadow="v2")
+    text = _edited(trained, "rent", **{later.FIELD: "v2"})
     trained.start()
     trained.answers_with("rent", "v1")
     eventually(lambda: trained.is_ready("modelroutes", "rent"))
@@ -178,7 +179,7 @@ def test_documents_of_a_later_release_are_served_and_not_written_again(trained: 
     assert _entry(trained, "rent") == text
     trained.save("route.yaml", route("rent", "v2"))
     trained.answers_with("rent", "v2")
-    assert json.loads(_entry(trained, "rent"))["document"]["shadow"] == "v2"
+    assert json.loads(_entry(trained, "rent"))["document"][later.FIELD] == "v2"
 
 
 def test_a_later_format_is_left_alone_and_other_routes_go_on(trained: Local) -> None:
@@ -188,13 +189,13 @@ def test_a_later_format_is_left_alone_and_other_routes_go_on(trained: Local) -> 
     eventually(lambda: trained.is_ready("modelroutes", "flats"))
     readable = json.loads(_entry(trained, "rent"))["document"]
     trained.stop()
-    text = _edited(trained, "rent", format=2)
+    text = _edited(trained, "rent", format=later.FORMAT)
     trained.save("route.yaml", route("rent", "v2"))
     trained.start()
     trained.answers_with("flats", "v1")
     eventually(lambda: trained.condition("modelroutes", "rent", "Accepted").get("reason") == "FormatNotSupported", 20)
     assert trained.condition("modelroutes", "rent", "Accepted")["message"] == (
-        "the document in force stays as it is: document: format 2 is not supported; this release reads 1"
+        f"the document in force stays as it is: {later.not_supported('document')}"
     )
     assert trained.object("modelroutes", "rent")["status"]["version"] == "v1"
     assert _entry(trained, "rent") == text

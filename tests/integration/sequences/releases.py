@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 
+import later
 from integration.operator.site import Object
 from integration.sequences.stage import PATIENCE, Stage
 from integration.sequences.switches import begin
@@ -27,7 +28,7 @@ def _unknown_fields(stage: Stage) -> None:
     """Nothing is written again, not even by an operator that starts; they go with what they belong to."""
 
     def later(document: Object) -> None:
-        document["shadow"] = "v9"
+        document[later.FIELD] = "v9"
         document["versions"]["v1"]["units"] = "cm"
 
     text = _write(stage, later)
@@ -40,7 +41,7 @@ def _unknown_fields(stage: Stage) -> None:
     stage.edit("iris", version="v2", split=[{"version": "v1", "percent": 10}])
     stage.ready("iris")
     document = json.loads(_text(stage))["document"]
-    assert document["shadow"] == "v9"
+    assert document[later.FIELD] == "v9"
     assert ("units" in document["versions"]["v1"], "units" in document["versions"]["v2"]) == (True, False)
     stage.edit("iris", version="v1", split=None)
     stage.ready("iris")
@@ -50,11 +51,9 @@ def _unknown_fields(stage: Stage) -> None:
 def _later_format(stage: Stage) -> None:
     """It stays in force, and its traffic goes on: whatever is asked for, across a restart, and if a server joins."""
     readable = _text(stage)
-    text = _write(stage, lambda document: document.update(format=2, shape="new"))
+    text = _write(stage, lambda document: document.update(format=later.FORMAT, shape="new"))
     message = _is_held(stage)
-    assert message == (
-        "the document in force stays as it is: document: format 2 is not supported; this release reads 1"
-    )
+    assert message == (f"the document in force stays as it is: {later.not_supported('document')}")
     stage.edit("iris", version="v2")
     _is_held(stage)
     stage.operator.kill()
@@ -84,7 +83,7 @@ def _a_server_that_joins_is_not_ready(stage: Stage) -> None:
         others = [container for container in found if container.process]
         assert len(others) == 1
         status, _, body = others[0].admin("GET", "/readyz")
-        assert (status, b"route iris: document: format 2 is not supported" in body) == (503, True)
+        assert (status, f"route iris: {later.not_supported('document')}" in body.decode()) == (503, True)
         return True
 
     eventually(joined, PATIENCE, 0.1)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+import later as later_release
 from linplane_api.artifact import copied_file, parse_artifact
 from linplane_api.canonical import FormatError, FormatNotSupportedError, canonical_bytes, convert, digest_of
 from linplane_api.document import Entry, RateLimit, RouteDocument, make_entry, parse_entry
@@ -19,7 +20,7 @@ from unit.api.examples import document, trained
 def later_document(body: dict[str, Any]) -> dict[str, Any]:
     """The document as a later release writes it: one more field in each object."""
     result = json.loads(json.dumps(body))
-    result["shadow"] = "v7"
+    result[later_release.FIELD] = "v7"
     for name, version in result["versions"].items():
         version["units"] = {"target": f"grams of {name}"}
         version["checks"][0]["why"] = "zeros"
@@ -70,7 +71,7 @@ CHANGES: list[tuple[dict[str, Any], set[str]]] = [
 def test_unknown_fields_go_with_what_they_belong_to(change: dict[str, Any], gone: set[str]) -> None:
     entry = make_entry(msgspec.structs.replace(document(), **change), 5, later())
     text = entry.to_bytes().decode()
-    words = {"shadow", "grams of v1", "grams of v2", "cookie", "queue", "since"}
+    words = {later_release.FIELD, "grams of v1", "grams of v2", "cookie", "queue", "since"}
     assert {word for word in words if word not in text} == gone
     assert parse_entry(text) == entry
 
@@ -93,12 +94,12 @@ def test_a_field_that_is_unset_is_not_written() -> None:
 
 
 def test_a_later_format_is_refused_by_name() -> None:
-    body = {**make_entry(document()).body, "format": 2, "whatever": 1, "route": 5}
+    body = {**make_entry(document()).body, "format": later_release.FORMAT, "whatever": 1, "route": 5}
     with pytest.raises(FormatNotSupportedError) as caught:
         parse_entry(entry_of(body))
-    assert str(caught.value) == "document: format 2 is not supported; this release reads 1"
-    artifact = {"format": 3, "weights": []}
-    with pytest.raises(FormatNotSupportedError, match="artifact: format 3 is not supported"):
+    assert str(caught.value) == later_release.not_supported("document")
+    artifact = {"format": later_release.FORMAT, "weights": []}
+    with pytest.raises(FormatNotSupportedError, match=later_release.not_supported("artifact")):
         parse_artifact(json.dumps({"artifact": artifact, "digest": digest_of(canonical_bytes(artifact))}))
 
 
@@ -110,7 +111,7 @@ def test_what_is_no_format_is_damage(value: object) -> None:
 
 
 def test_a_later_format_of_another_revision_is_damage() -> None:
-    body = json.loads(entry_of({**make_entry(document()).body, "format": 2}))
+    body = json.loads(entry_of({**make_entry(document()).body, "format": later_release.FORMAT}))
     with pytest.raises(FormatError) as caught:
         parse_entry(json.dumps({**body, "revision": "sha256:" + "0" * 64}))
     assert not isinstance(caught.value, FormatNotSupportedError)

@@ -6,12 +6,13 @@ import json
 
 import pytest
 
+import later
 from linplane_api.canonical import canonical_bytes, digest_of
 from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, REPLICA_REPORT
 from unit.operator.builders import config_map, handmade, linear_model, model_route, text, told, weights_from
 from unit.operator.test_reconcile_adoption import ROUTING, without_owner
 
-KEPT = "the document in force stays as it is: document: format 2 is not supported; this release reads 1"
+KEPT = f"the document in force stays as it is: {later.not_supported('document')}"
 
 
 @pytest.fixture
@@ -40,17 +41,17 @@ def text_of(sim):
 
 
 def later_format(document):
-    document |= {"format": 2, "current": {"version": "v1"}}
+    document |= {"format": later.FORMAT, "current": {"version": "v1"}}
 
 
-def with_shadow(document):
-    document["shadow"] = "v2"
+def with_more(document):
+    document[later.FIELD] = "v2"
     document["versions"]["v1"]["units"] = "m"
 
 
 @pytest.mark.parametrize("restart", [False, True])
 def test_unknown_fields_are_neither_written_again_nor_lost(serving, restart):
-    text = write(serving, with_shadow)
+    text = write(serving, with_more)
     if restart:
         serving.start()
     serving.settle()
@@ -59,14 +60,14 @@ def test_unknown_fields_are_neither_written_again_nor_lost(serving, restart):
     serving.edit(MODEL_ROUTE, "homes", version="v2", split=[{"version": "v1", "percent": 10}])
     serving.settle()
     document = json.loads(text_of(serving))["document"]
-    assert (document["shadow"], document["versions"]["v1"]["units"]) == ("v2", "m")
+    assert (document[later.FIELD], document["versions"]["v1"]["units"]) == ("v2", "m")
     assert "units" not in document["versions"]["v2"]
 
 
 @pytest.mark.parametrize("restart", [False, True])
 def test_unknown_fields_outlive_the_configmap(serving, restart):
     """From memory; after a restart, by a ConfigMap that has only lost its owner."""
-    write(serving, with_shadow)
+    write(serving, with_more)
     serving.settle()
     if restart:
         without_owner(serving, CONFIG_MAP, ROUTING)
@@ -75,7 +76,7 @@ def test_unknown_fields_outlive_the_configmap(serving, restart):
         serving.delete(CONFIG_MAP, ROUTING)
     serving.settle()
     document = json.loads(text_of(serving))["document"]
-    assert (document["shadow"], document["versions"]["v1"]["units"]) == ("v2", "m")
+    assert (document[later.FIELD], document["versions"]["v1"]["units"]) == ("v2", "m")
 
 
 @pytest.mark.parametrize("restart", [False, True])
@@ -220,7 +221,7 @@ def test_what_json_can_hold_and_no_digest_can_is_damage(serving, part):
 
 def test_a_later_format_of_another_revision_is_damage_and_is_written_again(serving):
     body = serving.routing()
-    text = text_of(serving).replace('"format":1', '"format":2')
+    text = text_of(serving).replace('"format":1', f'"format":{later.FORMAT}')
     serving.store.update(CONFIG_MAP, body, {**body, "data": {**body["data"], "route.homes": text}})
     serving.settle()
     assert json.loads(text_of(serving))["document"]["format"] == 1
@@ -306,7 +307,7 @@ def test_an_artifact_of_a_later_format_is_kept_and_named(serving):
     """It is neither deleted nor trained again, and the route goes on with the weights that it has."""
     name = serving.model("v1")["status"]["artifact"]
     body = serving.get(CONFIG_MAP, name)
-    artifact = {"format": 2, "weights": [1]}
+    artifact = {"format": later.FORMAT, "weights": [1]}
     text = json.dumps({"artifact": artifact, "digest": digest_of(canonical_bytes(artifact))})
     serving.store.delete(CONFIG_MAP, body)
     serving.store.create(CONFIG_MAP, {**body, "data": {"model.json": text}})
@@ -315,7 +316,7 @@ def test_an_artifact_of_a_later_format_is_kept_and_named(serving):
     serving.settle()
     assert serving.get(CONFIG_MAP, name)["data"] == {"model.json": text}
     assert told(serving.model("v1"), "Ready") == ("False", "FormatNotSupported")
-    assert "artifact: format 2 is not supported; this release reads 1" in str(serving.model("v1")["status"])
+    assert later.not_supported("artifact") in str(serving.model("v1")["status"])
     assert text_of(serving) == document
 
 
@@ -324,7 +325,7 @@ def test_copied_weights_of_a_later_format_are_kept_and_named(sim):
     sim.settle()
     name = sim.model("v1")["status"]["artifact"]
     body = sim.get(CONFIG_MAP, name)
-    artifact = {"format": 2, "weights": [1]}
+    artifact = {"format": later.FORMAT, "weights": [1]}
     text = json.dumps({"artifact": artifact, "digest": digest_of(canonical_bytes(artifact))})
     sim.store.delete(CONFIG_MAP, body)
     sim.store.create(CONFIG_MAP, {**body, "data": {"model.json": text}})
@@ -336,7 +337,7 @@ def test_copied_weights_of_a_later_format_are_kept_and_named(sim):
 
 def test_an_unsealed_result_of_a_later_format_is_kept_without_its_job(sim):
     """The release that wrote it is to seal it."""
-    artifact = {"format": 2, "weights": [1]}
+    artifact = {"format": later.FORMAT, "weights": [1]}
     text = json.dumps({"artifact": artifact, "digest": digest_of(canonical_bytes(artifact))})
     sim.default_result = lambda: {"model.json": text}
     sim.apply(linear_model("v1"))

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import later
 from linplane_api.artifact import Artifact, with_checks
 from linplane_api.canonical import canonical_bytes, digest_of
 from linplane_api.document import (
@@ -74,7 +75,7 @@ def document(
 def later_format(route: str) -> str:
     """An entry of a format that this release does not read."""
     body = json.loads(make_entry(document(route), 1).to_bytes())
-    body["document"] |= {"format": 2, "current": {"version": "v1"}}
+    body["document"] |= {"format": later.FORMAT, "current": {"version": "v1"}}
     return json.dumps({**body, "revision": digest_of(canonical_bytes(body["document"]))})
 
 

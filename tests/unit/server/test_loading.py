@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+import later
 from linplane_api.canonical import canonical_bytes, digest_of
 from linplane_api.document import RoutingMap, make_entry
 from linplane_server.counters import Counters
@@ -34,7 +35,7 @@ def damaged(text: str, change: str) -> str:
         case "revision":
             body["revision"] = "sha256:" + "0" * 64
         case "format":
-            body["document"]["format"] = 2
+            body["document"]["format"] = later.FORMAT
         case "weights":
             body["document"]["versions"]["v1"]["coefficients"][0] = 77.0
         case "field":
@@ -127,7 +128,7 @@ def test_a_snapshot_does_not_change() -> None:
 def with_unknown_fields(route: str) -> str:
     """An entry of a later release, of a format that this one reads."""
     body = json.loads(good(route))
-    body["document"]["shadow"] = "v2"
+    body["document"][later.FIELD] = "v2"
     body["document"]["versions"]["v1"]["units"] = "m"
     return json.dumps({**body, "revision": digest_of(canonical_bytes(body["document"]))})
 
@@ -142,7 +143,7 @@ def test_a_later_format_is_rejected_and_what_served_before_goes_on() -> None:
     loaded, _ = take(Loaded(), routing(document("a"), document("b")))
     after, _ = take(loaded, routing(a=later_format("a"), b=good("b"), c=later_format("c")))
     assert after.routes == {"a": loaded.routes["a"], "b": after.routes["b"]}
-    reason = "document: format 2 is not supported; this release reads 1"
+    reason = later.not_supported("document")
     assert after.rejected == {"a": reason, "c": reason}
     assert after.unread == {"c"}
     again, parsed = take(after, routing(a=later_format("a"), b=good("b"), c=later_format("c"), sequence=9))
@@ -166,8 +167,6 @@ def test_a_server_that_joins_is_ready_once_it_reads_every_format() -> None:
         registry.swap(snapshot_of(loaded, map_), 0.0)
         return health.unready()
 
-    assert swap(routing(document("a"), c=later_format("c"))) == (
-        "route c: document: format 2 is not supported; this release reads 1"
-    )
+    assert swap(routing(document("a"), c=later_format("c"))) == (f"route c: {later.not_supported('document')}")
     assert swap(routing(document("a"))) is None
     assert swap(routing(document("a"), c=later_format("c"))) is None

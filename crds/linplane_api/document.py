@@ -8,7 +8,7 @@ Documents grow. The revision is that of the JSON as it is written (RFC 8785), no
 it, so a reader accepts fields that it does not know, and a writer copies them from the document in force. A field that
 an older reader may ignore is optional, and is not written if it is unset; a field whose stale value could make an
 answer wrong, or that names a version, raises the format, which the operator writes only if every ready replica reports
-that it reads it.
+that it reads it. How the revision is computed is the same in every format: by it a later format is known from damage.
 """
 
 from collections.abc import Mapping

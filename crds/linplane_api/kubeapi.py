@@ -66,7 +66,7 @@ class _Details(msgspec.Struct):
 class _Status(msgspec.Struct):
     message: str = ""
     reason: str = ""
-    details: _Details | None = None
+    details: msgspec.Raw = msgspec.Raw(b"null")
 
 
 def answered(status: int, body: bytes, retry_after: str = "") -> ApiError:
@@ -77,9 +77,18 @@ def answered(status: int, body: bytes, retry_after: str = "") -> ApiError:
         said = _Status()
     wait = int(retry_after) if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 6 else 0
     message = said.message[:MAX_MESSAGE] or f"the API server answered {status}"
-    causes = tuple(cause.reason for cause in (said.details and said.details.causes) or ())
+    causes = _causes(said.details)
     error = UnavailableError if status == 429 or status >= 500 else ApiError
     return error(status, said.reason or str(status), message, wait, causes)
+
+
+def _causes(details: msgspec.Raw) -> tuple[str, ...]:
+    """The reasons in a Status' details; none of details in another form, as an aggregated API may give them."""
+    try:
+        found = msgspec.json.decode(details, type=_Details | None)
+    except msgspec.MsgspecError:
+        return ()
+    return tuple(cause.reason for cause in (found and found.causes) or ())
 
 
 @dataclass(frozen=True)

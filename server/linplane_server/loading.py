@@ -71,7 +71,7 @@ def advance(loaded: Loaded, routing: RoutingMap, parsed: Mapping[str, Route | Da
     }
     texts = {name: routing.routes[name] if name in good else loaded.good[name] for name in routes}
     newer = {name for name, result in parsed.items() if isinstance(result, Damaged) and result.newer}
-    unread = (newer | (loaded.unread - parsed.keys())) & (rejected.keys() - routes.keys())
+    unread = (newer | loaded.unread) & (rejected.keys() - routes.keys())  # until it is served, or gone
     return Loaded(routing.routes, routes, rejected, texts, frozenset(unread))
 
 

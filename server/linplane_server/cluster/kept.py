@@ -5,6 +5,7 @@ A route whose newest document was refused is kept with its last good one.
 """
 
 import asyncio
+import contextlib
 import logging
 from pathlib import Path
 
@@ -33,7 +34,9 @@ class Copy:
         try:
             self._kept = await asyncio.to_thread(read_routing, self._folder, state)
         except (OSError, FormatError) as error:
-            _log.error("own copy not readable", extra={"reason": str(error)})
+            _log.error("own copy not readable, removed", extra={"reason": str(error)})
+            with contextlib.suppress(OSError):  # a later start must not begin with it
+                forget_routing(self._folder)
         return self._kept
 
     async def keep(self, routing: RoutingMap) -> None:

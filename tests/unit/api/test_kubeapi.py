@@ -145,3 +145,11 @@ def test_unavailable_is_what_may_pass_by_itself() -> None:
         assert isinstance(unreachable(error), OSError)
     assert str(unreachable(ConnectionRefusedError(111, "Connection refused"))) == f"{UNREACHABLE}Connection refused"
     assert str(unreachable(TimeoutError())) == f"{UNREACHABLE}TimeoutError"
+
+
+@pytest.mark.parametrize(
+    "details", ['{"causes":[{"reason":null}]}', '{"causes":[null]}', '"x"', '{"causes":{}}', "null", '{"causes":null}']
+)
+def test_details_in_another_form_take_nothing_of_the_message(details: str) -> None:
+    error = answered(422, f'{{"message":"m","reason":"Invalid","details":{details}}}'.encode())
+    assert (error.reason, error.message, error.causes) == ("Invalid", "m", ())

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from linplane_api.folder import write_routing
+from linplane_api.folder import current_state, write_routing
+from linplane_server.cluster.kept import Copy
 from linplane_server.cluster.surroundings import ClusterSurroundings
 from linplane_server.health import Health
 from linplane_server.intake import Intake
@@ -105,3 +106,10 @@ async def test_with_its_copy_it_serves_what_its_report_says(tmp_path: Path) -> N
             status, headers, _ = Client(serving).ask(b'{"features":[1,2]}', "homes")
             assert (status, headers["x-linplane-version"]) == (200, "v1")
             assert api.count(PATCH) == 0
+
+
+async def test_a_copy_that_cannot_be_read_is_removed(tmp_path: Path) -> None:
+    """A server that is not to join keeps no copy, so a later start must not begin with an old one."""
+    damaged(tmp_path / "copy")
+    assert await Copy(tmp_path / "copy").read() is None
+    assert current_state(tmp_path / "copy") is None

@@ -157,6 +157,14 @@ def test_a_damaged_entry_does_not_keep_a_server_from_joining() -> None:
     assert (list(loaded.rejected), loaded.unread) == (["a"], frozenset())
 
 
+def test_damage_in_between_does_not_let_a_server_join() -> None:
+    loaded, _ = take(Loaded(), routing(c=later_format("c")))
+    loaded, _ = take(loaded, routing(c="{", sequence=2))
+    assert loaded.unread == {"c"}
+    loaded, _ = take(loaded, routing(c=good("c"), sequence=3))
+    assert loaded.unread == frozenset()
+
+
 def test_a_server_that_joins_is_ready_once_it_reads_every_format() -> None:
     """One that was ready stays so: its other routes must not lose it."""
     registry = Registry()

@@ -36,7 +36,8 @@ class Applied:
 @dataclass(frozen=True)
 class ServerInputs:
     """All that decides about one ModelServer. `routing`: its routing ConfigMap, `written`: what came of writing it.
-    `left`: the reports whose pod is gone.
+    `left`: the reports whose pod is gone. `failed`: why that could not be found out; it is raised once the children are
+    applied.
     """
 
     server: Object
@@ -48,6 +49,7 @@ class ServerInputs:
     replicas: Sequence[Replica]
     left: Sequence[Object]
     now: datetime
+    failed: Exception | None = None
 
 
 @dataclass(frozen=True)

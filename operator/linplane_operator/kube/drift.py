@@ -58,7 +58,7 @@ def _differs(key: str, asked: Any, found: Any) -> Any:
 def is_same_quantity(one: object, other: object) -> bool:
     """An API server writes 0.5 as 500m, and 1024Mi as 1Gi. What is no quantity equals itself alone."""
     try:
-        return one == other or parse_quantity(one) == parse_quantity(other)  # type: ignore[no-untyped-call]
+        return one == other or parse_quantity(str(one)) == parse_quantity(str(other))  # type: ignore[no-untyped-call]
     except (ValueError, ArithmeticError):
         return False
 

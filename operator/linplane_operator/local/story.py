@@ -169,7 +169,7 @@ def _route(body: Object) -> Line | None:
     accepted, servable, ready = (
         _condition(status, kind) for kind in (ConditionType.ACCEPTED, ConditionType.SERVABLE, ConditionType.READY)
     )
-    if accepted and accepted.reason in _WAITS and not _holds(status, ConditionType.STALLED):
+    if accepted and accepted.reason in _WAITS and _holds(status, ConditionType.RECONCILING):
         return Line("waiting", f"route {name}: {accepted.message}")
     for condition in (accepted, servable):
         if condition and condition.status == "False" and condition.reason is not Reason.NEVER_SERVED:

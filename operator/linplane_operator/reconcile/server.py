@@ -67,14 +67,20 @@ class ServerReconciler:
         self, namespace: str, server: Object, routes: Mapping[str, Object], written: Applied
     ) -> ServerInputs:
         tools = self._tools
-        left = await tools.lookout.left_reports(namespace, name_of(server))
-        return tools.survey.server_inputs(server, routes, left, written, tools.now())
+        left, failed = list[Object](), None
+        try:
+            left = await tools.lookout.left_reports(namespace, name_of(server))
+        except Exception as error:  # it must not keep the children from being applied
+            failed = error
+        return replace(tools.survey.server_inputs(server, routes, left, written, tools.now()), failed=failed)
 
     async def _apply(self, namespace: str, plan: ServerPlan) -> Applied:
         """If anything has the name of a child, all of that is named at once, and no pod is started."""
         applied = Applied(taken=plan.inputs.written.taken)
         for body in plan.children:
             applied = await self._apply_child(body, applied)
+        if plan.inputs.failed:
+            raise plan.inputs.failed
         for report in plan.inputs.left:
             await self._tools.cluster.delete(REPLICA_REPORT, report, unchanged=True)
         if plan.recount:

@@ -27,11 +27,11 @@ def later_release_writes(stage: Stage, times: int) -> None:
 def _unknown_fields(stage: Stage) -> None:
     """Nothing is written again, not even by an operator that starts; they go with what they belong to."""
 
-    def later(document: Object) -> None:
+    def grown(document: Object) -> None:
         document[later.FIELD] = "v9"
         document["versions"]["v1"]["units"] = "cm"
 
-    text = _write(stage, later)
+    text = _write(stage, grown)
     _revision_is(stage, _revision(text))
     stage.operator.kill()
     stage.start_operator()

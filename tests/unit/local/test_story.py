@@ -122,7 +122,7 @@ def test_frozen_is_told_when_nothing_answers_with_it_any_more(story: Story, told
 def test_a_route_gets_ready_with_a_hint_then_switches_then_splits(story: Story, told: Told) -> None:
     waiting = condition("Accepted", "False", "VersionNotReady", "version v1 is not Ready (NotTrained: there is none)")
     states = [
-        with_status(route(), waiting, condition("Servable", "False", "NeverServed", "none yet")),
+        with_status(route(), waiting, NEVER, condition("Reconciling", "True", "VersionNotReady", "none yet")),
         serving(ready=False), serving(), serving(ready=False), serving(), serving("v2", ready=False), serving("v2"),
         serving("v2", ("v1", "12.5")), serving("v2"),
     ]  # fmt: skip
@@ -144,21 +144,23 @@ NEVER = condition("Servable", "False", "NeverServed")
 
 
 @pytest.mark.parametrize(
-    ("reason", "stalled", "word"),
+    ("reason", "progress", "word"),
     [
-        ("VersionNotReady", False, "waiting"),
-        ("VersionNotReady", True, "warning"),
-        ("CandidateUnavailable", False, "waiting"),
-        ("CandidateUnavailable", True, "warning"),
-        ("VersionNotFound", False, "warning"),
-        ("VersionFrozen", True, "warning"),
+        ("VersionNotReady", "Reconciling", "waiting"),
+        ("VersionNotReady", "Stalled", "warning"),
+        ("VersionNotReady", "", "warning"),
+        ("CandidateUnavailable", "Reconciling", "waiting"),
+        ("CandidateUnavailable", "Stalled", "warning"),
+        ("CandidateUnavailable", "", "warning"),
+        ("VersionNotFound", "", "warning"),
+        ("VersionFrozen", "Stalled", "warning"),
     ],
 )
 def test_a_route_waits_while_its_version_may_come_by_itself(
-    story: Story, told: Told, reason: str, stalled: bool, word: str
+    story: Story, told: Told, reason: str, progress: str, word: str
 ) -> None:
     """The reason and the conditions say so, not the message."""
-    more = [condition("Stalled", "True", reason)] if stalled else []
+    more = [condition(progress, "True", reason)] if progress else []
     accepted = condition("Accepted", "False", reason, "version v1 (NotTrained: no)")
     story.changed(MODEL_ROUTE, route(), with_status(route(), accepted, NEVER, *more))
     assert told.words() == [f"{word} route rent: version v1 (NotTrained: no)"]
@@ -166,10 +168,13 @@ def test_a_route_waits_while_its_version_may_come_by_itself(
 
 def test_a_route_whose_training_fails_is_told_of_once(story: Story, told: Told) -> None:
     """The line of the version says why."""
-    waiting = with_status(route(), condition("Accepted", "False", "VersionNotReady", "v1 is not Ready"), NEVER)
-    conditions = (*waiting["status"]["conditions"], condition("Stalled", "True", "VersionNotReady", "v1 is not Ready"))
+    accepted = condition("Accepted", "False", "VersionNotReady", "v1 is not Ready")
+    waiting, failed = (
+        with_status(route(), accepted, NEVER, condition(progress, "True", "VersionNotReady", "v1 is not Ready"))
+        for progress in ("Reconciling", "Stalled")
+    )
     story.changed(MODEL_ROUTE, route(), waiting)
-    story.changed(MODEL_ROUTE, waiting, with_status(route(), *conditions))
+    story.changed(MODEL_ROUTE, waiting, failed)
     assert told.words() == ["waiting route rent: v1 is not Ready"]
 
 

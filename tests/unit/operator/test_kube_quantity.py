@@ -10,6 +10,7 @@ from linplane_operator.kube.drift import difference, is_same_quantity, stamped
     [
         *[
             ("0.5", "500m"),
+            (0.1, "100m"),
             ("1024Mi", "1Gi"),
             ("1000000000", "1G"),
             (1, "1"),

@@ -1,9 +1,21 @@
 """One kind's list came back short: what the view lacks is looked for, and nothing is begun anew or taken away."""
 
+import asyncio
+
 import pytest
 
 from linplane_api import names
-from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, POD, REPLICA_REPORT, Kind
+from linplane_api.kinds import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    JOB,
+    LINEAR_MODEL,
+    MODEL_ROUTE,
+    MODEL_SERVER,
+    POD,
+    REPLICA_REPORT,
+    Kind,
+)
 from linplane_operator.cluster import ConflictError
 from linplane_operator.compile.withdrawal import withdrawn
 from linplane_operator.survey import Survey
@@ -235,3 +247,22 @@ def test_a_replica_that_the_view_has_not_seen_ready_may_answer_by_now(sim, ready
     sim.settle()
     assert told(sim.route(), "Converged")[0] == str(not ready)
     assert sim.route()["status"]["loadedSummary"] == ("1/2" if ready else "1/1")
+
+
+def test_a_look_at_a_pod_that_fails_keeps_no_child_from_being_applied(sim):
+    """A report that is left must not stand in front of a Deployment that is lost."""
+    sim.apply(linear_model(), model_route())
+    sim.settle()
+    sim.world.put(REPLICA_REPORT, report("gone"))
+    sim.delete(DEPLOYMENT, "linplane-server-default")
+    read = sim.cluster.read
+
+    async def fails(kind, namespace, name):
+        if (kind, name) == (POD, "gone"):
+            raise OSError("no answer")
+        return await read(kind, namespace, name)
+
+    sim.cluster.read = fails
+    with pytest.raises(OSError, match="no answer"):
+        asyncio.run(sim.reconciler.reconcile(("ModelServer", "default", "default")))
+    assert sim.get(DEPLOYMENT, "linplane-server-default")

@@ -50,7 +50,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True,
 
 
 def _is_shallow(value: object, levels: int) -> bool:
-    if not isinstance(value, dict | list | tuple):
+    if not isinstance(value, _CONTAINERS):
         return True
     items = value.values() if isinstance(value, dict) else value
     return levels > 0 and all(_is_shallow(item, levels - 1) for item in items if isinstance(item, _CONTAINERS))

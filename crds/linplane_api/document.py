@@ -28,10 +28,8 @@ Label = Annotated[str, msgspec.Meta(min_length=1, max_length=63, pattern=r"^[a-z
 Features = Annotated[tuple[Feature, ...], msgspec.Meta(min_length=1, max_length=MAX_FEATURES)]
 
 
-FORMAT = 1
-"""The format of the documents that this release writes."""
-FORMATS = (FORMAT,)
-"""The formats that this release reads."""
+FORMATS = (1,)
+"""The formats of documents that this release reads."""
 
 
 class _Part(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

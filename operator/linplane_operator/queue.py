@@ -24,7 +24,7 @@ class WorkQueue:
     """Deduplicating, fair, level-triggered. All calls belong to one event loop."""
 
     def __init__(self, work: Work, failed: Callable[[WorkKey, Exception], None], chance: Chance) -> None:
-        """`failed` is told of each failure, which the queue then tries again; `chance` is for the jitter of retries."""
+        """`failed` is called for each failure before the queue retries; `chance` is for the jitter of retries."""
         self._work = work
         self._failed = failed
         self._backoff = Backoff(FIRST_DELAY, LAST_DELAY, JITTER, chance)

@@ -13,7 +13,7 @@ from linplane_api.facts import data_hash
 from linplane_api.resources import ClaimRef, ConfigMapKeyRef, LinearModelSpec, Synthetic, decimal
 from linplane_api.task import FileData, SyntheticData, TaskData, UriData
 
-from .objects import Mode, Object, Settings
+from .objects import Mode, Object, Settings, data_of
 
 DATA_DIR = "/var/lib/linplane/data"
 DATA_MOUNT: Object = {"name": "data", "mountPath": DATA_DIR, "readOnly": True}
@@ -67,7 +67,7 @@ class ConfigMapSource(DataSource[ConfigMapKeyRef]):
     def plan(self) -> DataPlan:
         """Only the key that is read is mounted."""
         name, key = self.given.name, self.given.key
-        text = ((self.source or {}).get("data") or {}).get(key)
+        text = data_of(self.source).get(key)
         return DataPlan(
             FileData(key),
             volumes=({"name": "data", "configMap": {"name": name, "items": [{"key": key, "path": key}]}},),

@@ -29,7 +29,18 @@ from .training import (
     make_result,
     result_name,
 )
-from .versions import Belongings, Verdict, artifact_name, check, find_key, judge, not_trained, read_source, source_copy
+from .versions import (
+    Belongings,
+    Verdict,
+    artifact_name,
+    check,
+    find_key,
+    judge,
+    not_trained,
+    read_source,
+    source_copy,
+    source_name,
+)
 from .withdrawal import NOT_FROZEN, Acknowledgements, withdrawn
 
 
@@ -171,9 +182,13 @@ def _from_weights(model: Object, spec: LinearModelSpec, around: Belongings) -> M
     verdict = read_source(spec, around.source, status_of(model).get("digest"))
     if verdict.file is None:
         return ModelPlan(verdict, _trained(spec, verdict))
+    try:
+        copy = source_copy(spec, around.source)
+    except FormatError as error:
+        refused = Verdict(None, Cause(Reason.INVALID_ARTIFACT, f"{source_name(spec)}: {error}"))
+        return ModelPlan(refused, _trained(spec, refused))
     name = artifact_name(model, spec, verdict.file.digest)
     body = child(CONFIG_MAP, name, model, "artifact", artifact_labels(spec))
-    copy = source_copy(spec, around.source)
     body |= {"immutable": True, "data": {names.ARTIFACT_KEY: copy.decode()}}
     named = replace(verdict, name=name)
     return ModelPlan(named, _trained(spec, named), create=(body,))

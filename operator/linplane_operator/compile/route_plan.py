@@ -21,7 +21,7 @@ from .routing import Compiled, has_room
 from .waiting import joint_progress, progress_of, with_progress
 
 FULL = "the routing ConfigMap has no room for it (1 MiB); use another ModelServer"
-NOBODY = Acknowledged(0, 0, "")
+NONE_LOADED = Acknowledged(0, 0, "")
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class RoutePlan:
     entry: Entry | None = None
     is_current: bool = False
     shown: Entry | None = None
-    acknowledged: Acknowledged = NOBODY
+    acknowledged: Acknowledged = NONE_LOADED
     lacking: Sequence[Lack] = ()
 
 
@@ -79,7 +79,7 @@ def plan_route(inputs: RouteInputs, settings: Settings) -> RoutePlan:
     refusal = refuse(name, spec.server_name, server_exists=inputs.has_server, servers=settings.servers)
     if refusal:
         return RoutePlan(inputs, refusal, servable_without_document(route, refusal, missing))
-    acknowledged, lacking = NOBODY, list[Lack]()
+    acknowledged, lacking = NONE_LOADED, list[Lack]()
     if inputs.routing and entry:
         acknowledged = loaded_by(inputs.replicas, inputs.routing.uid, entry.sequence, name)
         lacking = lacking_of(inputs.replicas, name, entry.document)

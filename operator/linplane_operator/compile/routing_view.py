@@ -73,7 +73,7 @@ def read_routing(body: Object, known: Routing | None) -> Routing:
             unread[name] = found
     try:
         state = routing_map(uid_of(body), data)
-    except FormatError:  # somebody's edit of the sequence: one that no entry is above
+    except FormatError:  # the sequence was edited: one that no entry is above
         sequences = [*(entry.sequence for entry in entries.values()), *(one.sequence for one in unread.values())]
         state = RoutingMap(uid_of(body), max(sequences, default=0), routes)
     return Routing(body, state, entries, unread)

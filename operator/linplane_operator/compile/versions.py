@@ -150,18 +150,18 @@ def read_source(spec: LinearModelSpec, source: Object | None, digest: str | None
     ref = spec.weights.config_map_key_ref
     if absent := find_key(ref, source):
         return Verdict(None, absent)
-    text, name = data_of(source)[ref.key], f"ConfigMap {ref.name} key {ref.key}"
-    verdict = check(text, spec, digest, name)
-    if verdict.file is not None:
-        try:
-            copied_file(text)
-        except FormatError as error:  # in a field that is not known
-            return Verdict(None, Cause(Reason.INVALID_ARTIFACT, f"{name}: {error}"))
-    return verdict
+    return check(data_of(source)[ref.key], spec, digest, source_name(spec))
+
+
+def source_name(spec: LinearModelSpec) -> str:
+    """How messages call the ConfigMap key that a version reads; empty if it reads none."""
+    return f"ConfigMap {ref.name} key {ref.key}" if (ref := spec.source_ref) else ""
 
 
 def source_copy(spec: LinearModelSpec, source: Object | None) -> bytes:
-    """The file of the copy of weights that `read_source` found valid."""
+    """The file of the copy of weights that `read_source` found valid. Raises FormatError if a field that is not known
+    has no canonical form.
+    """
     assert spec.weights is not None
     return copied_file(data_of(source)[spec.weights.config_map_key_ref.key])
 

@@ -16,7 +16,7 @@ from linplane_api.timing import Backoff, rfc3339
 
 from ..cluster import ConflictError
 from ..compile.data_sources import plan_data
-from ..compile.objects import Object, Settings, controller_uid, meta, name_of, status_of, uid_of
+from ..compile.objects import Object, Settings, controller_uid, data_of, meta, name_of, status_of, uid_of
 from ..compile.observed import Job, observe
 from ..compile.progress import has_ended
 from ..compile.training import job_name, job_settings, make_task
@@ -153,7 +153,7 @@ class Jobs:
         shutil.rmtree(folder, ignore_errors=True)
         self._layout.make(folder / "data")
         ref = spec.source_ref
-        data = (self._store.get(CONFIG_MAP, ref.name) or {}).get("data") or {} if ref else {}
+        data = data_of(self._store.get(CONFIG_MAP, ref.name)) if ref else {}
         if ref and ref.key in data:
             (folder / "data" / ref.key).write_text(data[ref.key], encoding="utf-8", newline="")
 

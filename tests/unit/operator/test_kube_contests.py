@@ -13,7 +13,7 @@ from linplane_operator.kube.contests import Contests
 from linplane_operator.kube.drift import stamped
 from linplane_operator.kube.feed import Feed
 from linplane_operator.world import World
-from unit.operator.test_kube_cluster import OWNER, Api, made
+from unit.operator.apply_server import OWNER, Api, made
 
 WHAT = ("u", "")
 

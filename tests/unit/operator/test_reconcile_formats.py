@@ -303,12 +303,17 @@ def test_a_route_that_is_deleted_leaves_all_the_same(serving):
 # ---- artifacts ----
 
 
+def later_artifact():
+    """The text of an artifact file of a format that this release does not read."""
+    artifact = {"format": later.FORMAT, "weights": [1]}
+    return json.dumps({"artifact": artifact, "digest": digest_of(canonical_bytes(artifact))})
+
+
 def test_an_artifact_of_a_later_format_is_kept_and_named(serving):
     """It is neither deleted nor trained again, and the route goes on with the weights that it has."""
     name = serving.model("v1")["status"]["artifact"]
     body = serving.get(CONFIG_MAP, name)
-    artifact = {"format": later.FORMAT, "weights": [1]}
-    text = json.dumps({"artifact": artifact, "digest": digest_of(canonical_bytes(artifact))})
+    text = later_artifact()
     serving.store.delete(CONFIG_MAP, body)
     serving.store.create(CONFIG_MAP, {**body, "data": {"model.json": text}})
     document = text_of(serving)
@@ -325,8 +330,7 @@ def test_copied_weights_of_a_later_format_are_kept_and_named(sim):
     sim.settle()
     name = sim.model("v1")["status"]["artifact"]
     body = sim.get(CONFIG_MAP, name)
-    artifact = {"format": later.FORMAT, "weights": [1]}
-    text = json.dumps({"artifact": artifact, "digest": digest_of(canonical_bytes(artifact))})
+    text = later_artifact()
     sim.store.delete(CONFIG_MAP, body)
     sim.store.create(CONFIG_MAP, {**body, "data": {"model.json": text}})
     sim.start()
@@ -337,8 +341,7 @@ def test_copied_weights_of_a_later_format_are_kept_and_named(sim):
 
 def test_an_unsealed_result_of_a_later_format_is_kept_without_its_job(sim):
     """The release that wrote it is to seal it."""
-    artifact = {"format": later.FORMAT, "weights": [1]}
-    text = json.dumps({"artifact": artifact, "digest": digest_of(canonical_bytes(artifact))})
+    text = later_artifact()
     sim.default_result = lambda: {"model.json": text}
     sim.apply(linear_model("v1"))
     sim.settle()

@@ -6,7 +6,7 @@ from pathlib import Path
 import conditions_page
 from chart import install, table, templates
 from chart.render import CHART
-from linplane_operator.kube import rights
+from linplane_operator.kube import permissions
 
 ROOT = Path(__file__).parent.parent
 PENGUINS = ROOT / "manifests/examples/penguins"
@@ -28,7 +28,7 @@ def generated() -> dict[Path, str]:
         **{parts / "crds" / name: templates.crd(name) for name in templates.crd_names()},
         parts / "policies/shipped.yaml": templates.policies(),
         ROOT / "docs/conditions.md": conditions_page.page(),
-        parts / "operator/_rules.tpl": templates.operator_rules(rights.rules()),
+        parts / "operator/_rules.tpl": templates.operator_rules(permissions.rules()),
     }
 
 

@@ -1,6 +1,6 @@
 """What a later release writes, for tests: a format and a field that no release will have."""
 
-from linplane_api.document import FORMATS
+from linplane_api.routing import FORMATS
 
 FORMAT = 999
 FIELD = "xFromALaterRelease"

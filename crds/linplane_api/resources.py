@@ -15,9 +15,9 @@ from .artifact import Evaluation, Feature
 from .canonical import convert
 from .conditions import Condition
 from .digests import stable_form
-from .document import Digest, Label, VersionName
 from .facts import MAX_LEFT_OUT, MAX_WARNINGS, LeftOutColumn, TrainingWarning
 from .names import MAX_FEATURES
+from .routing import Digest, Label, VersionName
 
 S = TypeVar("S", bound="Part")
 

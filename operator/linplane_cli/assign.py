@@ -11,7 +11,7 @@ from .output import fail, output_option, print_json, print_table, say
 from .reading import expand, is_ours, read_text
 
 if TYPE_CHECKING:
-    from linplane_api.manifest import Document
+    from linplane_api.manifests.manifest import Document
 
 
 @click.command(
@@ -65,8 +65,8 @@ def assign(paths: tuple[Path, ...], route: str, keys: tuple[str, ...], output: s
 
 
 def _documents(paths: tuple[Path, ...]) -> "Iterator[Document]":
-    from linplane_api.manifest import ManifestError, read_documents
-    from linplane_api.validation import load_schemas
+    from linplane_api.manifests.manifest import ManifestError, read_documents
+    from linplane_api.manifests.validation import load_schemas
 
     for path in expand(paths):
         try:

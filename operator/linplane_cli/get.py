@@ -101,7 +101,7 @@ def _print(kind: str, bodies: list[dict[str, Any]], *, wide: bool) -> None:
     if not bodies:
         say(f"no {kind}s")
         return
-    from linplane_api.validation import column_value, load_schemas
+    from linplane_api.manifests.validation import column_value, load_schemas
 
     columns = [column for column in load_schemas().columns(kind) if wide or not column.wide]
     rows = [

@@ -48,9 +48,9 @@ def local(  # noqa: PLR0913, PLR0917 - one parameter an option
     import asyncio
     from datetime import datetime
 
-    from linplane_operator.local.loop import Loop, Options
-    from linplane_operator.local.start import StartError
-    from linplane_operator.local.story import Line
+    from linplane_operator.local.app import Loop, Options
+    from linplane_operator.local.console_events import Line
+    from linplane_operator.local.preflight import StartError
 
     from .console import Console
     from .extras import check_children

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from linplane_api.manifest import Document
+    from linplane_api.manifests.manifest import Document
 
 
 def expand(paths: tuple[Path, ...]) -> Iterator[Path]:
     """Each file; for a folder the manifests in it, as `linplane local` takes them."""
-    from linplane_api.manifest import SUFFIXES
+    from linplane_api.manifests.manifest import SUFFIXES
 
     for path in paths:
         if path.is_dir():
@@ -21,7 +21,7 @@ def expand(paths: tuple[Path, ...]) -> Iterator[Path]:
 
 def read_text(path: Path) -> str:
     """Raises ManifestError where it is no readable text."""
-    from linplane_api.manifest import MAX_BYTES, ManifestError
+    from linplane_api.manifests.manifest import MAX_BYTES, ManifestError
 
     try:
         if path.stat().st_size > MAX_BYTES:

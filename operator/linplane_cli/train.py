@@ -48,8 +48,8 @@ def train(store: Path, replace: bool, output: str, **options: Any) -> None:
 
     from linplane_api.canonical import FormatError
     from linplane_trainer.errors import TrainerError
+    from linplane_trainer.model_store import train_to_store
     from linplane_trainer.progress import shown_progress
-    from linplane_trainer.registry import train_to_store
 
     try:
         task = make_task(options)
@@ -99,7 +99,7 @@ def train(store: Path, replace: bool, output: str, **options: Any) -> None:
 def make_task(options: dict[str, Any]) -> Any:
     """The Task of the options. Raises click.UsageError or FormatError."""
     from linplane_api.canonical import convert
-    from linplane_api.document import Label, VersionName
+    from linplane_api.routing import Label, VersionName
     from linplane_api.task import Task
 
     _check(options["model"], Label, "--model: lower-case letters, digits and hyphens are needed, at most 63")

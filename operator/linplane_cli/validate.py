@@ -11,7 +11,7 @@ from .output import fail, output_option, print_json, say
 from .reading import expand, is_ours, read_text
 
 if TYPE_CHECKING:
-    from linplane_api.manifest import Document
+    from linplane_api.manifests.manifest import Document
 
 
 class Finding(NamedTuple):
@@ -68,8 +68,8 @@ class _Checker:
 
     def check(self, path: Path) -> None:
         """One file, whatever it holds."""
-        from linplane_api.manifest import ManifestError, read_documents
-        from linplane_operator.local.documents import has_name
+        from linplane_api.manifests.manifest import ManifestError, read_documents
+        from linplane_operator.local.accepted_kinds import has_name
 
         try:
             text = read_text(path)
@@ -91,9 +91,9 @@ class _Checker:
 
     def _judge(self, file: str, document: "Document") -> Iterator[tuple[str, str]]:
         from linplane_api.kinds import CONFIG_MAP, REPLICA_REPORT
-        from linplane_api.validation import load_schemas
+        from linplane_api.manifests.validation import load_schemas
+        from linplane_operator.local.accepted_kinds import kind_of, not_understood
         from linplane_operator.local.configmaps import judge_config_map
-        from linplane_operator.local.documents import kind_of, not_understood
 
         body = document.body
         place, first = self._objects.get(document.key, ("", None))
@@ -125,9 +125,9 @@ class _Checker:
 
     def check_weights(self) -> None:
         """Weights whose ConfigMap is among the files: read as the operator reads them."""
+        from linplane_api.manifests.validation import load_schemas
         from linplane_api.resources import LinearModelSpec, parse_spec
-        from linplane_api.validation import load_schemas
-        from linplane_operator.compile.versions import read_source
+        from linplane_operator.compile.artifacts import read_source
 
         wrong = {finding.file for finding in self.findings}
         for (kind, _), (file, document) in self._objects.items():

@@ -14,22 +14,22 @@ import uvloop
 from linplane_api import logs
 
 from . import options
-from .admin_app import admin_app
-from .admin_endpoint import AdminEndpoint
-from .clients import ClientIdentity
-from .docs import docs_app
-from .health import Health
-from .intake import Intake
-from .lifecycle import Process, watch_stdin
-from .listener import Listener, inherited, listen
-from .metrics import ServerCollector, metrics_registry
-from .predictor import Predictor
-from .protocol import Guard
-from .public_app import PublicApp
-from .serving import new_serving
+from .admin.endpoint import AdminEndpoint
+from .environment import surroundings
+from .http.admin_app import admin_app
+from .http.docs import docs_app
+from .http.lifecycle import Process, watch_stdin
+from .http.listener import Listener, inherited, listen
+from .http.metrics import ServerCollector, metrics_registry
+from .http.protocol import Guard
+from .http.public_app import PublicApp
+from .http.status import Status
+from .predict.client_identity import ClientIdentity
+from .predict.predictor import Predictor
+from .routing.updater import Intake
 from .settings import Limits, Shutdown
-from .status import Status
-from .surroundings import surroundings
+from .state.readiness import Health
+from .state.serving import new_serving
 
 ADMIN_GRACEFUL = 0.5
 """Seconds for admin calls under way at the end; predictions have ended by then."""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from linplane_api.names import ADMIN_PORT, DEFAULT_SERVER, PUBLIC_PORT
 
-from .clients import parse_networks
+from .predict.client_identity import parse_networks
 from .settings import Limits, Shutdown
 
 Group = TypeVar("Group", Limits, Shutdown)

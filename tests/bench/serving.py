@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from linplane_api.artifact import Artifact, with_checks
-from linplane_api.document import Candidate, RateLimit, RouteDocument, RoutingMap, ServedVersion, SplitKey, make_entry
-from linplane_api.folder import write_routing
+from linplane_api.routing import Candidate, RateLimit, RouteDocument, RoutingMap, ServedVersion, SplitKey, make_entry
+from linplane_api.routing_folder import write_routing
 from support import eventually
 
 FEATURES = 10

@@ -48,5 +48,5 @@ def policies() -> str:
 def operator_rules(rules: Iterable[Mapping[str, Any]]) -> str:
     """The operator's rights as the rules of a Role."""
     lines = "".join(f"- {json.dumps(rule)}\n" for rule in rules)
-    head = TOLD.format(source="operator/linplane_operator/kube/rights.py")
+    head = TOLD.format(source="operator/linplane_operator/kube/permissions.py")
     return f'{head}{{{{- define "linplane.operatorRules" -}}}}\n{lines}{{{{- end -}}}}\n'

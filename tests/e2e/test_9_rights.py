@@ -16,7 +16,7 @@ from e2e.chart import RELEASE, SYSTEM
 from e2e.conftest import Release
 from e2e.disturbing import was_away
 from e2e.kubectl import Kubectl, run
-from linplane_operator.kube.rights import HANDED_ON
+from linplane_operator.kube.permissions import HANDED_ON
 
 NODE = Path(os.environ.get("LINPLANE_E2E_NODE", ""))
 OPERATOR = f"system:serviceaccount:{SYSTEM}:{RELEASE}-operator"

@@ -143,9 +143,9 @@ def _writer(options: argparse.Namespace) -> ResultWriter:
     kind, separator, name = options.result.partition(":")
     if not separator or kind != "configmap":
         return FileResult(Path(options.result))
-    from linplane_api.kubeapi import api_access  # noqa: PLC0415 - local mode does without
+    from linplane_api.api_access import api_access  # noqa: PLC0415 - local mode does without
 
-    from .configmap import ConfigMapResult  # noqa: PLC0415
+    from .configmap_result import ConfigMapResult  # noqa: PLC0415
 
     access = api_access(os.environ, options.api_url, options.api_ca, options.api_token_file, options.namespace)
     return ConfigMapResult(access, name)

@@ -13,7 +13,7 @@ from linplane_api.facts import (
     WarningReason,
 )
 
-from .fit.model import Fit, Options
+from .fit.types import Fit, Options
 
 MANY_DROPPED = 0.05
 ENOUGH_ROWS = 10

@@ -6,7 +6,7 @@ from typing import TextIO
 
 import click
 
-from .table import Progress
+from .data.csv_table import Progress
 
 
 @contextmanager

@@ -6,8 +6,8 @@ from typing import Protocol
 import msgspec
 
 from linplane_api.canonical import canonical_bytes
-from linplane_api.folder import write_atomically
 from linplane_api.names import ERROR_KEY
+from linplane_api.routing_folder import write_atomically
 from linplane_api.task import Failure
 
 

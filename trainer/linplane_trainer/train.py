@@ -13,15 +13,15 @@ from linplane_api.artifact import Artifact
 from linplane_api.facts import Facts, LeftOutColumn
 from linplane_api.task import SyntheticData, Task
 
-from . import synthetic
-from .build import build_artifact
+from .artifact_builder import build_artifact
+from .data import synthetic
+from .data.csv_table import Progress, Table
+from .data.download import Network
+from .data.source import FileSource, source_for
 from .errors import BadData, TrainingFailed
 from .facts import facts_of
-from .fetch import Network
-from .fit.estimate import Fitting
-from .fit.model import Options
-from .source import FileSource, source_for
-from .table import Progress, Table
+from .fit.fitting import Fitting
+from .fit.types import Options
 
 
 @dataclass(frozen=True)

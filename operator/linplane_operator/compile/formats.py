@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from linplane_api.canonical import FormatError, FormatNotSupportedError
-from linplane_api.document import Entry, parse_entry
+from linplane_api.routing import Entry, parse_entry
 
-from .replicas import Replica
+from .acknowledgements import Replica
 from .routing import Wanted
 
 FIRST = (1,)

@@ -6,11 +6,11 @@ from decimal import Decimal
 import msgspec
 
 from linplane_api.conditions import Reason
-from linplane_api.document import Candidate, RouteDocument, SplitKey, Unavailable
 from linplane_api.resources import ModelRouteStatus, Share
+from linplane_api.routing import Candidate, RouteDocument, SplitKey, Unavailable
 
+from .artifacts import Version
 from .objects import Object, name_of, spec_of, status_of
-from .versions import Version
 
 
 def has_served(route: Object) -> bool:

@@ -9,10 +9,10 @@ from linplane_api.facts import MAX_WARNINGS, Facts, TrainingWarning, WarningReas
 from linplane_api.resources import Coefficient, LinearModelStatus, plain
 
 from .conditions import condition, settle
-from .model import ModelPlan, not_applied
+from .kstatus import with_progress
+from .model_plan import ModelPlan, not_applied
 from .objects import Object, generation_of, status_of
 from .outcome import Outcome, Result
-from .waiting import with_progress
 
 LISTED_COEFFICIENTS = 32
 

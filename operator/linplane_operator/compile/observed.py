@@ -163,7 +163,7 @@ class Observed(_Part, frozen=True):
         return next((owner.uid for owner in self.metadata.owner_references if owner.controller), "")
 
     def reference(self) -> Object:
-        """What `Cluster.delete` needs to know of it."""
+        """What `ClusterClient.delete` needs to know of it."""
         meta = self.metadata
         same = {"uid": meta.uid, "resourceVersion": meta.resource_version}
         metadata = {"name": meta.name, "namespace": meta.namespace, **same}

@@ -7,9 +7,9 @@ from datetime import datetime
 from linplane_api import names
 from linplane_api.conditions import Cause, Reason
 
+from .acknowledgements import Replica
+from .job_progress import PULLING, age_of, pod_refused, waits_for
 from .observed import Deployment, ObservedCondition, Pod, find_condition
-from .progress import PULLING, age_of, pod_refused, waits_for
-from .replicas import Replica
 
 SILENT_SECONDS = 10.0
 """How long a server may run before it has reported: it does so as soon as it reaches the API server."""

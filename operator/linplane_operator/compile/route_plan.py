@@ -5,20 +5,20 @@ from dataclasses import dataclass
 
 from linplane_api.condition_table import Progress
 from linplane_api.conditions import Cause, Condition, ConditionType, Reason
-from linplane_api.document import Entry, RoutingMap
 from linplane_api.resources import ModelRouteSpec, plain
+from linplane_api.routing import Entry, RoutingMap
 
-from .access import make_route_service
+from .acknowledgements import Acknowledged, Replica, loaded_by
 from .adoption import taken_text
 from .conditions import condition, settle
 from .formats import Unread, unsupported
-from .lacking import Lack, lacking_of, with_lacking
+from .kstatus import joint_progress, progress_of, with_progress
+from .missing_features import Lack, lacking_of, with_lacking
 from .objects import Object, Settings, generation_of, name_of, status_of
 from .outcome import DONE, RETRY_SECONDS, Outcome, Result
-from .replicas import Acknowledged, Replica, loaded_by
-from .route import refuse, route_conditions, route_status, servable_of, servable_without_document
+from .rbac import make_route_service
+from .route_status import refuse, route_conditions, route_status, servable_of, servable_without_document
 from .routing import Compiled, has_room
-from .waiting import joint_progress, progress_of, with_progress
 
 FULL = "the routing ConfigMap has no room for it (1 MiB); use another ModelServer"
 NONE_LOADED = Acknowledged(0, 0, "")

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import msgspec
 
 from linplane_api.conditions import Cause, Reason
-from linplane_api.document import (
+from linplane_api.names import MAX_CONFIGMAP_BYTES
+from linplane_api.resources import ModelRouteSpec, decimal
+from linplane_api.routing import (
     Candidate,
     Entry,
     RateLimit,
@@ -18,11 +20,9 @@ from linplane_api.document import (
     Unavailable,
     make_entry,
 )
-from linplane_api.names import MAX_CONFIGMAP_BYTES
-from linplane_api.resources import ModelRouteSpec, decimal
 
+from .artifacts import Version
 from .last_good import missing_versions
-from .versions import Version
 
 ROOM = MAX_CONFIGMAP_BYTES - 48 * 1024  # metadata and managedFields count too
 MAX_SEQUENCE = 2**52  # canonical JSON has none past 2**53; one above this is an edit, and is not counted on from

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from linplane_api import names
 from linplane_api.canonical import FormatError
-from linplane_api.document import Entry, RoutingMap, routing_map
+from linplane_api.routing import Entry, RoutingMap, routing_map
 
 from .formats import Unread, read_entry
 from .objects import Object, data_of, uid_of

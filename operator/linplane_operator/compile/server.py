@@ -9,12 +9,12 @@ from linplane_api.conditions import Cause, Condition, ConditionType, Reason
 from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT
 from linplane_api.resources import ModelServerSpec, ModelServerStatus
 
+from .acknowledgements import Acknowledged
 from .conditions import condition
+from .kstatus import with_progress
 from .objects import Object, Settings, child, generation_of, name_of
-from .replicas import Acknowledged
 from .rollout import Rollout
 from .training import container_security, pod_placement, pod_resources, pod_security, pull_policy
-from .waiting import with_progress
 
 CONFIG_DIR = "/var/lib/linplane/config"
 STOP_SECONDS = 35  # the preStop sleep, the drain and the graceful time-out, with room

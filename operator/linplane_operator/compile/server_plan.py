@@ -6,16 +6,16 @@ from datetime import datetime
 
 from linplane_api.canonical import FormatError
 from linplane_api.conditions import Cause, ConditionType, Reason
-from linplane_api.document import RoutingMap
 from linplane_api.resources import ModelServerSpec, parse_spec, plain
+from linplane_api.routing import RoutingMap
 
-from .access import make_server_access, make_server_network
+from .acknowledgements import Acknowledged, Replica, loaded_by
 from .adoption import taken_text
 from .conditions import holds, settle
 from .objects import Object, Settings, generation_of, name_of, status_of
 from .observed import Deployment, Pod, observe
 from .outcome import COUNT_SECONDS, DONE, RETRY_SECONDS, Outcome, Result, earliest
-from .replicas import Acknowledged, Replica, loaded_by
+from .rbac import make_server_access, make_server_network
 from .rollout import rollout_of
 from .server import make_deployment, server_conditions, server_status
 

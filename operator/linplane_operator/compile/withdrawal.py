@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from linplane_api.conditions import Cause, Condition, ConditionType, Reason
 from linplane_api.resources import LinearModelSpec
 
+from .acknowledgements import Replica, loaded_by
 from .conditions import condition, condition_of
 from .formats import Unread
 from .objects import Object, generation_of, status_of
-from .replicas import Replica, loaded_by
 
 NOT_FROZEN = condition(ConditionType.WITHDRAWN, Cause(Reason.NOT_FROZEN, "the version is not frozen"))
 

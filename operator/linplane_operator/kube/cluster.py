@@ -1,4 +1,4 @@
-"""Cluster I/O over a Kubernetes API: the module in which the operator differs from local mode."""
+"""ClusterClient I/O over a Kubernetes API: the module in which the operator differs from local mode."""
 
 import logging
 import time
@@ -6,18 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 from linplane_api import names
+from linplane_api.api_access import APPLY_PATCH, MERGE_PATCH, ApiError, object_path
 from linplane_api.kinds import ROLE, ROLE_BINDING, Kind, kind_of
-from linplane_api.kubeapi import APPLY_PATCH, MERGE_PATCH, ApiError, object_path
 
-from ..cluster import ConflictError, ContestedError, NamespaceTerminatingError, NameTakenError, RefusedError
+from ..cluster_client import ConflictError, ContestedError, NamespaceTerminatingError, NameTakenError, RefusedError
 from ..compile.adoption import APPLIED_OVER, is_orphan, owner_of
 from ..compile.objects import Object, controller_uid, is_deleting, label_of, meta, name_of, owners_of, uid_of
-from ..world import World, key_of
-from .client import Client
-from .contests import Contests
+from ..observe.cache import ObjectCache, key_of
 from .drift import difference, merge_patch, stamped
-from .events import refused_jobs
-from .feed import Feed
+from .event_recorder import refused_jobs
+from .http import Client
+from .informer import Informer
+from .write_conflicts import WriteConflicts
 
 log = logging.getLogger(__name__)
 
@@ -43,34 +43,34 @@ class WriteRefusedError(ApiError, RefusedError):
         return self.message or self.reason
 
 
-class KubeCluster:
-    """`Cluster` for Kubernetes. What a write answers is in the world at once, so the next pass sees it."""
+class KubeClient:
+    """`ClusterClient` for Kubernetes. What a write answers is in the cache at once, so the next pass sees it."""
 
     def __init__(  # noqa: PLR0913 - all that it works with
         self,
         client: Client,
-        world: World,
+        cache: ObjectCache,
         tell: Tell,
-        feed: Feed,
+        informer: Informer,
         clock: Callable[[], float] = time.monotonic,
         *,
-        contests: Contests | None = None,
+        contests: WriteConflicts | None = None,
         later: Callable[[Object, float], None] = lambda *_: None,
     ) -> None:
-        """`feed` takes an object as the server has it now into the world; `clock` gives seconds that never go back;
+        """`informer` takes an object as the server has it now into the cache; `clock` gives seconds that never go back;
         `later` is called with a child whose write waits, and for how many seconds.
         """
         self._client = client
-        self._world = world
+        self._cache = cache
         self._tell = tell
-        self._feed = feed
+        self._informer = informer
         self._clock = clock
-        self._contests = contests or Contests(clock)
+        self._contests = contests or WriteConflicts(clock)
         self._later = later
         self._left: dict[str, tuple[float, Object]] = {}  # when, and what no write could bring about; by UID
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        """The object as it is now, which the world then knows too."""
+        """The object as it is now, which the cache then knows too."""
         return await self._look(kind, namespace, name)
 
     async def refusals(self, namespace: str) -> dict[str, str]:
@@ -87,7 +87,7 @@ class KubeCluster:
         """
         kind, asked = kind_of(body), stamped(body)
         namespace, name = key_of(body)
-        found = self._world.get(kind, namespace, name)
+        found = self._cache.get(kind, namespace, name)
         if found is None and kind in UNWATCHED:
             found = await self._look(kind, namespace, name)
         if found is None:
@@ -147,7 +147,7 @@ class KubeCluster:
     async def check(self, body: Object) -> None:
         """By a live look, unless it is known to be ours."""
         kind = kind_of(body)
-        found = self._world.get(kind, *key_of(body))
+        found = self._cache.get(kind, *key_of(body))
         if found is None or not _is_ours(found, body):
             found = await self._look(kind, *key_of(body))
         if found is not None and not _is_ours(found, body) and not await self._may_adopt(found, body):
@@ -255,16 +255,16 @@ class KubeCluster:
     def forget_unwatched(self) -> None:
         """Has what nobody tells about looked at anew, when it is needed next."""
         for kind in UNWATCHED:
-            for body in self._world.all(kind):
-                self._world.drop(kind, *key_of(body))
+            for body in self._cache.all(kind):
+                self._cache.drop(kind, *key_of(body))
 
     async def _look(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        known = self._world.get(kind, namespace, name)  # before: one that comes meanwhile is not what is gone
+        known = self._cache.get(kind, namespace, name)  # before: one that comes meanwhile is not what is gone
         found = await self._client.get(kind, namespace, name)
         if found is not None:
-            self._feed.seen(kind, found)
+            self._informer.seen(kind, found)
         elif known is not None:
-            self._feed.deleted(kind, known)
+            self._informer.deleted(kind, known)
         return found
 
     async def _is_still(self, kind: Kind, seen: Object) -> bool:
@@ -273,7 +273,7 @@ class KubeCluster:
         return live is not None and uid_of(live) == uid_of(seen)
 
     async def _create(self, kind: Kind, body: Object) -> Object:
-        if self._feed.was_deleted(kind, key_of(body)) and not await self._has_owner(body):
+        if self._informer.was_deleted(kind, key_of(body)) and not await self._has_owner(body):
             raise ConflictError(f"{kind.kind} {name_of(body)} went with its owner")
         fresh = {**body, "metadata": {**meta(body), "resourceVersion": ABSENT}}
         answer = await self._write(kind, object_path(kind, *key_of(body)), fresh)
@@ -303,7 +303,7 @@ class KubeCluster:
             if error.status in (403, 422):
                 raise WriteRefusedError(error.status, error.reason, error.message) from error
             raise
-        self._feed.seen(kind, answer)
+        self._informer.seen(kind, answer)
         return answer
 
 

@@ -14,10 +14,10 @@ from prometheus_client.registry import Collector
 from linplane_api.conditions import ConditionType, Reason
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, Kind
 
-from ..cluster import ConflictError
+from ..cluster_client import ConflictError
 from ..compile.conditions import condition_of
 from ..compile.objects import Object, status_of
-from ..world import World
+from ..observe.cache import ObjectCache
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 SUCCESS, CONFLICT, AWAY, ERROR = "success", "conflict", "away", "error"
@@ -93,12 +93,12 @@ class Figures:
 class FiguresCollector(Collector):
     """The metrics that are gauges, made at each scrape."""
 
-    def __init__(self, read: Callable[[], Figures], world: World) -> None:
+    def __init__(self, read: Callable[[], Figures], cache: ObjectCache) -> None:
         self._read = read
-        self._world = world
+        self._cache = cache
 
     def collect(self) -> Iterator[Metric]:
-        """Belongs to the event loop that the world belongs to."""
+        """Belongs to the event loop that the cache belongs to."""
         figures = self._read()
         info = GaugeMetricFamily("linplane_operator_build_info", "Always 1.", labels=("version",))
         info.add_metric((version("linplane"),), 1)
@@ -123,7 +123,7 @@ class FiguresCollector(Collector):
             value=figures.events_dropped,
         )
         yield from _watches(figures)
-        yield _objects(self._world)
+        yield _objects(self._cache)
 
 
 def _watches(figures: Figures) -> Iterator[Metric]:
@@ -145,7 +145,7 @@ def _watches(figures: Figures) -> Iterator[Metric]:
     yield from (told, age, behind)
 
 
-def _objects(world: World) -> Metric:
+def _objects(cache: ObjectCache) -> Metric:
     metric = GaugeMetricFamily(
         "linplane_operator_objects",
         "Objects by their Ready condition; reason none: it has none yet.",
@@ -153,7 +153,7 @@ def _objects(world: World) -> Metric:
     )
     for kind in RECONCILED:
         counts = {("Unknown", "none"): 0}
-        for body in world.all(kind):
+        for body in cache.all(kind):
             label = _readiness(status_of(body))
             counts[label] = counts.get(label, 0) + 1
         for (ready, reason), count in sorted(counts.items()):

@@ -8,7 +8,7 @@ from prometheus_client import disable_created_metrics
 
 from linplane_api import logs
 
-from .main import Options, RightsError, run
+from .operator import Options, RightsError, run
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Lists of every kind: one before anything is reconciled, then one a minute, for what a watch may have missed.
 
 They are consistent reads, so none is older than what was seen before it was begun, unless a proxy keeps lists, or etcd
-was restored from a copy. After that all that is known is of a future that never was: `Feed` would take what is for
+was restored from a copy. After that all that is known is of a future that never was: `Informer` would take what is for
 stale, and the watches would wait for resourceVersions that are far away. One older list proves nothing, and changes
 nothing. But where a kind's lists are older again and again, minutes apart, the operator ends, and a fresh one begins
 with what is there. That is safe even where it was wrong: any start has to bear a stale list.
@@ -12,16 +12,16 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from linplane_api.api_access import ApiError
 from linplane_api.kinds import OURS, Kind
-from linplane_api.kubeapi import ApiError
 
 from ..compile.objects import Object, uid_of
-from ..world import World, key_of
-from .client import Client
+from ..observe.cache import ObjectCache, key_of
 from .cluster import UNWATCHED
-from .feed import Feed, version_of
-from .handlers import WATCHED
-from .watches import Watches
+from .http import Client
+from .informer import Informer, version_of
+from .kopf.handlers import WATCHED
+from .watch_lag import Watches
 
 EVERY_SECONDS = 60.0
 OLDER_LISTS = 3
@@ -59,12 +59,12 @@ class Resync:
     """See the module. `clock` gives seconds that never go back."""
 
     def __init__(
-        self, client: Client, world: World, feed: Feed, watches: Watches, *, clock: Callable[[], float]
+        self, client: Client, cache: ObjectCache, informer: Informer, watches: Watches, *, clock: Callable[[], float]
     ) -> None:
         """Lists where `watches` watch."""
         self._client = client
-        self._world = world
-        self._feed = feed
+        self._cache = cache
+        self._informer = informer
         self._watches = watches
         self._clock = clock
         self._tried = self._completed = clock()
@@ -81,9 +81,9 @@ class Resync:
         return self._clock() - self._completed
 
     async def look(self, kind: Kind, namespace: str | None = None) -> Look:
-        """A complete list; what the world has and the list has not is looked for once more before it is forgotten."""
+        """A complete list; what the cache has and the list has not is looked for once more before it is forgotten."""
         self._tried = self._clock()
-        before = {key_of(body): body for body in self._world.all(kind, namespace)}
+        before = {key_of(body): body for body in self._cache.all(kind, namespace)}
         age = self._ages[kind, namespace]
         age.newest = max(age.newest, *map(version_of, before.values()), 0)
         present, newest, older = set(), 0, False
@@ -93,9 +93,9 @@ class Resync:
             present.add(key_of(body))
             newest = max(newest, version_of(body))
             older = older or _is_older(body, before.get(key_of(body)))
-            self._feed.seen(kind, body)
+            self._informer.seen(kind, body)
         age.listed(older, max((int(date) for date in dates if date.isdigit()), default=0))
-        missing = self._feed.missing(kind, namespace, present)
+        missing = self._informer.missing(kind, namespace, present)
         await self.confirm(kind, [body for body in missing if key_of(body) in before])
         return Look(newest, next(iter(dates), ""))
 
@@ -105,7 +105,7 @@ class Resync:
             self._tried = self._clock()
             live = await self._client.get(kind, *key_of(body))
             if live is None or uid_of(live) != uid_of(body):
-                self._feed.deleted(kind, body)
+                self._informer.deleted(kind, body)
 
     async def begin(self, kind: Kind, hand_over: Callable[[Kind, str | None, str], None]) -> None:
         """The first list of a kind, in every namespace that is watched. `hand_over` is told the resourceVersion of
@@ -126,7 +126,7 @@ class Resync:
             if back := [kind.plural for (kind, _), age in self._ages.items() if age.older >= OLDER_LISTS]:
                 raise WentBackError(f"the lists of {', '.join(back)} are older than what was seen, as after a restore")
             if set(OURS) <= set(seen):  # by what owns it: what went with its owner is not made anew
-                self._feed.forget_old((*seen, *UNWATCHED))
+                self._informer.forget_old((*seen, *UNWATCHED))
             if len(seen) == len(WATCHED):
                 self._completed = self._clock()
 

@@ -4,8 +4,8 @@ import base64
 import binascii
 from typing import Any
 
+from linplane_api.manifests.schema import SUBDOMAIN, matches
 from linplane_api.names import MAX_CONFIGMAP_BYTES
-from linplane_api.schema import SUBDOMAIN, matches
 
 from ..compile.objects import Object
 

@@ -4,8 +4,8 @@ import json
 
 from linplane_api import names
 from linplane_api.canonical import FormatError
-from linplane_api.document import parse_entry
 from linplane_api.kinds import CONFIG_MAP
+from linplane_api.routing import parse_entry
 
 from ..compile.objects import Object, data_of, name_of, status_of
 from .store import Store

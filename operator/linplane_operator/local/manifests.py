@@ -13,19 +13,19 @@ from pathlib import Path
 from linplane_api import names
 from linplane_api.conditions import ConditionType
 from linplane_api.kinds import JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, Kind
-from linplane_api.manifest import Document
+from linplane_api.manifests.manifest import Document
 
-from ..cluster import ConflictError
+from ..cluster_client import ConflictError
 from ..compile.conditions import holds
+from ..compile.job_progress import has_ended
 from ..compile.objects import Object, annotation_of, meta, name_of, status_of, uid_of
 from ..compile.observed import Job, observe
-from ..compile.progress import has_ended
-from .documents import TAKEN, has_name, kind_of, not_understood
-from .files import File, Files, Problem
-from .judging import as_stored, content, is_simple, judge
-from .retained import Retained
+from .accepted_kinds import TAKEN, has_name, kind_of, not_understood
+from .admission import as_stored, content, is_simple, judge
+from .console_events import Line, Tell
+from .manifest_files import File, Files, Problem
+from .retained_artifacts import Retained
 from .store import Store
-from .story import Line, Tell
 from .unused import unused_parts
 
 GONE_SECONDS = 0.5  # editors replace a file by deleting it first, and people move objects from file to file

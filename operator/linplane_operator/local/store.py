@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from linplane_api.folder import write_atomically
 from linplane_api.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
@@ -21,12 +20,13 @@ from linplane_api.kinds import (
     Kind,
 )
 from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerSpec, parse_spec
+from linplane_api.routing_folder import write_atomically
 from linplane_api.timing import rfc3339
 
-from ..cluster import ConflictError
+from ..cluster_client import ConflictError
 from ..compile.objects import Object, meta, name_of, owners_of, uid_of
-from ..world import World, key_of
-from .layout import Layout
+from ..observe.cache import ObjectCache, key_of
+from .state_dir import Layout
 
 NAMESPACE = "default"
 PERSISTED = (LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, CONFIG_MAP, JOB, DEPLOYMENT)
@@ -45,10 +45,10 @@ Changed = Callable[[Kind, Object | None, Object | None], None]
 class Store:
     """Reads and writes objects; each write is one atomic file. Raises OSError where the disk refuses."""
 
-    def __init__(self, layout: Layout, world: World, now: Callable[[], datetime], changed: Changed) -> None:
-        """`changed(kind, before, after)` is called after each change, when the world has it."""
+    def __init__(self, layout: Layout, cache: ObjectCache, now: Callable[[], datetime], changed: Changed) -> None:
+        """`changed(kind, before, after)` is called after each change, when the cache has it."""
         self._layout = layout
-        self._world = world
+        self._cache = cache
         self._now = now
         self._changed = changed
         self._version = 0
@@ -68,8 +68,8 @@ class Store:
                     damaged[kind.kind, path.stem] = self._layout.set_aside(path)
                     continue
                 self._version = max(self._version, int(meta(body)["resourceVersion"]))
-                self._world.put(kind, body)
-        for body in (body for kind in PERSISTED for body in self._world.all(kind)):
+                self._cache.put(kind, body)
+        for body in (body for kind in PERSISTED for body in self._cache.all(kind)):
             for owner in owners_of(body):
                 key = (str(owner.get("kind")), str(owner.get("name")))
                 if key in damaged:
@@ -79,15 +79,15 @@ class Store:
 
     def get(self, kind: Kind, name: str) -> Object | None:
         """The object, None where there is none."""
-        return self._world.get(kind, NAMESPACE, name)
+        return self._cache.get(kind, NAMESPACE, name)
 
     def all(self, kind: Kind) -> list[Object]:
         """Every object of a kind, by name."""
-        return self._world.all(kind, NAMESPACE)
+        return self._cache.all(kind, NAMESPACE)
 
     def owned(self, kind: Kind, owner: Object) -> list[Object]:
         """The objects of a kind that another one controls."""
-        return self._world.find(kind, NAMESPACE, f"owner={uid_of(owner)}")
+        return self._cache.find(kind, NAMESPACE, f"owner={uid_of(owner)}")
 
     def create(self, kind: Kind, body: Object, uid: str | None = None) -> Object:
         """Raises ConflictError where it exists."""
@@ -126,16 +126,16 @@ class Store:
             return
         if kind in PERSISTED:
             self._layout.object_file(kind, name_of(found)).unlink(missing_ok=True)
-        self._world.drop(kind, *key_of(found))
+        self._cache.drop(kind, *key_of(found))
         self._changed(kind, found, None)
         for child_kind in (*PERSISTED, *(k for k in OURS if k not in PERSISTED)):
-            for child in self._world.find(child_kind, NAMESPACE, f"owner={uid_of(found)}"):
+            for child in self._cache.find(child_kind, NAMESPACE, f"owner={uid_of(found)}"):
                 self.delete(child_kind, child)
 
     def write_all(self) -> None:
         """Writes every object to a state folder that has lost them. Raises OSError."""
         for kind in PERSISTED:
-            for body in self._world.all(kind):
+            for body in self._cache.all(kind):
                 self._write(self._layout.object_file(kind, name_of(body)), body)
 
     def _write(self, path: Path, body: Object) -> None:
@@ -144,9 +144,9 @@ class Store:
 
     def _collect_orphans(self) -> None:
         """Deletes what is owned by an object that is gone: a crash may have come between the two."""
-        alive = {uid_of(body) for kind in PERSISTED for body in self._world.all(kind)} | set(self._heirs.values())
+        alive = {uid_of(body) for kind in PERSISTED for body in self._cache.all(kind)} | set(self._heirs.values())
         for kind in PERSISTED:
-            for body in self._world.all(kind):
+            for body in self._cache.all(kind):
                 owners = owners_of(body)
                 if owners and not any(owner.get("uid") in alive for owner in owners):
                     self.delete(kind, body)
@@ -157,7 +157,7 @@ class Store:
             path = self._layout.object_file(kind, name_of(after))
             self._write(path, after)
         self._version += 1
-        self._world.put(kind, after)
+        self._cache.put(kind, after)
         self._changed(kind, before, after)
         return after
 

@@ -6,46 +6,46 @@ from linplane_api.conditions import Cause
 from linplane_api.kinds import JOB, LINEAR_MODEL
 from linplane_api.resources import LinearModelSpec, parse_spec
 
-from ..cluster import ConflictError, NameTakenError, RefusedError
-from ..compile.model import ModelInputs, ModelPlan, plan_model
+from ..cluster_client import ConflictError, NameTakenError, RefusedError
+from ..compile.artifacts import OwnedObjects
+from ..compile.job_progress import seconds_to_pod
+from ..compile.model_plan import ModelInputs, ModelPlan, plan_model
 from ..compile.model_status import model_outcome
 from ..compile.objects import Object, generation_of, is_deleting, name_of, uid_of
 from ..compile.outcome import Result
-from ..compile.progress import seconds_to_pod
-from ..compile.versions import Belongings
-from ..refusals import Refusals
-from ..world import key_of
-from .tools import Tools, cause_of
-from .trainers import Trainers
+from ..observe.cache import key_of
+from ..observe.pod_failures import Refusals
+from .context import Context, cause_of
+from .trainer_rbac import TrainerRbac
 
 
 class ModelReconciler:
     """Reconciles one LinearModel at a time: trains it or takes its weights over, and judges it."""
 
-    def __init__(self, tools: Tools, trainers: Trainers) -> None:
-        self._tools = tools
-        self._refusals = Refusals(tools.cluster, tools.now)
+    def __init__(self, context: Context, trainers: TrainerRbac) -> None:
+        self._context = context
+        self._refusals = Refusals(context.cluster, context.now)
         self._trainers = trainers
 
     async def reconcile(self, namespace: str, name: str) -> Result:
         """Observes, plans, applies the plan and writes the status."""
-        tools = self._tools
-        model = tools.world.get(LINEAR_MODEL, namespace, name)
+        context = self._context
+        model = context.cache.get(LINEAR_MODEL, namespace, name)
         if model is None or is_deleting(model):
-            return await tools.end(LINEAR_MODEL, namespace, name, model)
-        plan = plan_model(await self._observe(model), tools.settings, tools.now())
+            return await context.end(LINEAR_MODEL, namespace, name, model)
+        plan = plan_model(await self._observe(model), context.settings, context.now())
         problem = await self._apply(model, plan)
-        return await tools.write(LINEAR_MODEL, model, model_outcome(model, plan, problem, tools.stamp()))
+        return await context.write(LINEAR_MODEL, model, model_outcome(model, plan, problem, context.stamp()))
 
     async def _observe(self, model: Object) -> ModelInputs:
         spec = parse_spec(model, LinearModelSpec)
-        around = await self._with_refusal(await self._tools.lookout.around(model, spec))
-        return self._tools.survey.model_inputs(model, spec, around)
+        around = await self._with_refusal(await self._context.live.around(model, spec))
+        return self._context.queries.model_inputs(model, spec, around)
 
-    async def _with_refusal(self, around: Belongings) -> Belongings:
+    async def _with_refusal(self, around: OwnedObjects) -> OwnedObjects:
         """Reads why a Job has had no pod for a while."""
         for job in around.jobs:
-            left = seconds_to_pod(job, around.pods, self._tools.now())
+            left = seconds_to_pod(job, around.pods, self._context.now())
             if left is not None and left <= 0 and (refusal := await self._refusals.of(job)):
                 return replace(around, refusal=refusal)
         return around
@@ -60,7 +60,7 @@ class ModelReconciler:
         return None
 
     async def _delete(self, model: Object, plan: ModelPlan) -> None:
-        cluster = self._tools.cluster
+        cluster = self._context.cluster
         if plan.delete:  # only by what is asked for now: the view may be behind
             live = await cluster.read(LINEAR_MODEL, *key_of(model))
             if live is None or uid_of(live) != uid_of(model) or generation_of(live) != generation_of(model):
@@ -69,7 +69,7 @@ class ModelReconciler:
             await cluster.delete(kind, body)
 
     async def _create(self, model: Object, plan: ModelPlan) -> None:
-        cluster, namespace = self._tools.cluster, key_of(model)[0]
+        cluster, namespace = self._context.cluster, key_of(model)[0]
         for body in plan.create:
             if body["kind"] == JOB.kind:
                 await self._trainers.let(namespace)

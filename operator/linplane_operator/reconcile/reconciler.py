@@ -6,21 +6,21 @@ from datetime import datetime
 from linplane_api.canonical import FormatError
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, Kind
 
-from ..affected import WorkKey
-from ..cluster import Cluster, ContestedError, NamespaceTerminatingError
+from ..cluster_client import ClusterClient, ContestedError, NamespaceTerminatingError
 from ..compile.conditions import unreadable
 from ..compile.objects import Settings
 from ..compile.outcome import DONE, Result
-from ..lookout import Lookout
-from ..statuses import Statuses
-from ..survey import Survey
-from ..world import World
+from ..observe.cache import ObjectCache
+from ..observe.live_reads import LiveReader
+from ..observe.queries import Queries
+from ..runtime.enqueue import WorkKey
+from ..runtime.status_writer import StatusWriter
+from .context import Context
 from .model import ModelReconciler
 from .route import RouteReconciler
 from .routing import RoutingWriter
 from .server import ServerReconciler
-from .tools import Tools
-from .trainers import Trainers
+from .trainer_rbac import TrainerRbac
 
 
 class Reconciler:
@@ -28,8 +28,8 @@ class Reconciler:
 
     def __init__(  # noqa: PLR0913 - all that it works with
         self,
-        world: World,
-        cluster: Cluster,
+        cache: ObjectCache,
+        cluster: ClusterClient,
         settings: Settings,
         *,
         now: Callable[[], datetime],
@@ -39,14 +39,16 @@ class Reconciler:
         """`now` is the clock, in UTC; `budget(key)` gives 0 to write a routing ConfigMap now, or how many seconds to
         wait; `ask` has another key reconciled soon.
         """
-        survey = Survey(world, settings)
-        tools = Tools(world, cluster, settings, now, survey, Lookout(world, survey, cluster), Statuses(cluster, now))
-        self._tools = tools
-        self._trainers = Trainers(tools)
-        self._models = ModelReconciler(tools, self._trainers)
-        routing = RoutingWriter(tools, budget, ask)
-        self._routes = RouteReconciler(tools, routing)
-        self._servers = ServerReconciler(tools, routing, ask)
+        queries = Queries(cache, settings)
+        context = Context(
+            cache, cluster, settings, now, queries, LiveReader(cache, queries, cluster), StatusWriter(cluster, now)
+        )
+        self._context = context
+        self._trainers = TrainerRbac(context)
+        self._models = ModelReconciler(context, self._trainers)
+        routing = RoutingWriter(context, budget, ask)
+        self._routes = RouteReconciler(context, routing)
+        self._servers = ServerReconciler(context, routing, ask)
 
     async def reconcile(self, key: WorkKey) -> Result:
         """Reconciles one key."""
@@ -79,7 +81,7 @@ class Reconciler:
 
     async def _tell_unreadable(self, kind: Kind, namespace: str, name: str, error: FormatError) -> None:
         """Of a spec that the API server took and this operator cannot read, as where one of them is older."""
-        body = self._tools.world.get(kind, namespace, name)
+        body = self._context.cache.get(kind, namespace, name)
         if body is not None:
-            status = unreadable(kind, body, str(error), self._tools.stamp())
-            await self._tools.statuses.write(kind, body, status)
+            status = unreadable(kind, body, str(error), self._context.stamp())
+            await self._context.statuses.write(kind, body, status)

@@ -3,48 +3,48 @@
 from linplane_api.conditions import Cause
 from linplane_api.kinds import MODEL_ROUTE
 
-from ..cluster import NameTakenError, RefusedError
+from ..cluster_client import NameTakenError, RefusedError
 from ..compile.objects import Object, is_deleting
 from ..compile.outcome import Result
 from ..compile.route_plan import RouteInputs, RoutePlan, plan_route, route_outcome
-from .lacking import LackingEvents
+from .context import Context, cause_of
+from .missing_features import LackingEvents
 from .routing import RoutingWriter
-from .tools import Tools, cause_of
 
 
 class RouteReconciler:
     """Reconciles one ModelRoute at a time. Its document is written with those of its server."""
 
-    def __init__(self, tools: Tools, routing: RoutingWriter) -> None:
-        self._tools = tools
+    def __init__(self, context: Context, routing: RoutingWriter) -> None:
+        self._context = context
         self._routing = routing
-        self._lacking = LackingEvents(tools.cluster, tools.now)
+        self._lacking = LackingEvents(context.cluster, context.now)
 
     async def reconcile(self, namespace: str, name: str) -> Result:
         """Observes, plans, applies the plan and writes the status."""
-        tools = self._tools
-        route = tools.world.get(MODEL_ROUTE, namespace, name)
+        context = self._context
+        route = context.cache.get(MODEL_ROUTE, namespace, name)
         if route is None or is_deleting(route):
-            tools.survey.forget(namespace, name)
+            context.queries.forget(namespace, name)
             self._lacking.forget(namespace, name)
-            return await tools.end(MODEL_ROUTE, namespace, name, route)
-        plan = plan_route(await self._observe(namespace, route), tools.settings)
+            return await context.end(MODEL_ROUTE, namespace, name, route)
+        plan = plan_route(await self._observe(namespace, route), context.settings)
         problem = await self._apply(plan)
-        return await tools.write(MODEL_ROUTE, route, route_outcome(plan, problem, tools.stamp()))
+        return await context.write(MODEL_ROUTE, route, route_outcome(plan, problem, context.stamp()))
 
     async def _observe(self, namespace: str, route: Object) -> RouteInputs:
-        tools = self._tools
-        spec = tools.survey.route_spec(route)
-        await tools.lookout.look_around(route, spec)
+        context = self._context
+        spec = context.queries.route_spec(route)
+        await context.live.look_around(route, spec)
         refused = self._routing.refused(namespace, spec.server_name)
-        return tools.survey.route_inputs(route, spec, refused, tools.cluster.url_of(route))
+        return context.queries.route_inputs(route, spec, refused, context.cluster.url_of(route))
 
     async def _apply(self, plan: RoutePlan) -> Cause | None:
         """What is in the way of the Service."""
         self._lacking.tell(plan.inputs.route, plan.lacking)
         if plan.service is None:
             return None
-        cluster = self._tools.cluster
+        cluster = self._context.cluster
         try:
             await (cluster.check(plan.service) if plan.only_check else cluster.apply(plan.service))
         except (NameTakenError, RefusedError) as error:

@@ -6,20 +6,20 @@ from datetime import datetime
 
 from linplane_api import names
 from linplane_api.conditions import Cause
-from linplane_api.document import Entry, RoutingMap
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, Kind
+from linplane_api.routing import Entry, RoutingMap
 
-from ..affected import WorkKey
-from ..cluster import ConflictError, NameTakenError, RefusedError
+from ..cluster_client import ConflictError, NameTakenError, RefusedError
+from ..compile.acknowledgements import Replica
 from ..compile.formats import Unread, held_back
 from ..compile.objects import Object, controller_uid, generation_of, is_deleting, meta, name_of, server_of, uid_of
 from ..compile.outcome import DONE, Result, earliest
-from ..compile.replicas import Replica
 from ..compile.routing import MAX_SEQUENCE, Wanted, compile_map
 from ..compile.routing_view import Routing
 from ..compile.server import make_routing
-from ..world import Key, key_of
-from .tools import Tools, cause_of
+from ..observe.cache import Key, key_of
+from ..runtime.enqueue import WorkKey
+from .context import Context, cause_of
 
 CONFIRMED = 20
 """Of up to so many changed documents at a time the routes are looked at live, too, before they are written; their
@@ -40,11 +40,11 @@ not known: the servers go on with what they hold.
 class RoutingWriter:
     """Writes what the replicas of a server load."""
 
-    def __init__(self, tools: Tools, budget: Callable[[str], float], ask: Callable[[WorkKey], None]) -> None:
+    def __init__(self, context: Context, budget: Callable[[str], float], ask: Callable[[WorkKey], None]) -> None:
         """`budget(key)` gives 0 to write a routing ConfigMap now, or how many seconds to wait; `ask` has another key
         reconciled soon.
         """
-        self._tools = tools
+        self._context = context
         self._budget = budget
         self._ask = ask
         self._refused: dict[Key, Cause] = {}
@@ -65,7 +65,7 @@ class RoutingWriter:
         """Brings the routing ConfigMap up to date; says when to come again where the budget of writes is used up.
 
         Raises ConflictError where something has changed meanwhile, NameTakenError where a ConfigMap of that name is
-        another owner's, RefusedError as `Cluster.create`, ContestedError as `Cluster.replace`.
+        another owner's, RefusedError as `ClusterClient.create`, ContestedError as `ClusterClient.replace`.
         """
         key = namespace, name_of(server)
         try:
@@ -81,8 +81,8 @@ class RoutingWriter:
 
     async def _write(self, namespace: str, server: Object, routes: dict[str, Object]) -> Result:
         name = name_of(server)
-        routing = self._tools.survey.routing(namespace, name)
-        orphan = None if routing else self._tools.survey.orphan(namespace, name)
+        routing = self._context.queries.routing(namespace, name)
+        orphan = None if routing else self._context.queries.orphan(namespace, name)
         before, entries = (routing.state, routing.entries) if routing else (None, {})
         known = routing or orphan
         unread = {route: known.state.routes[route] for route in known.unread} if known else {}
@@ -90,8 +90,8 @@ class RoutingWriter:
             before = RoutingMap(orphan.state.uid, orphan.state.sequence, unread)
         wanted = self._wanted(namespace, routes, entries)
         kept = await self._kept(namespace, name, routing, wanted)
-        is_lost = routing is None and not self._tools.survey.taken(namespace, name)
-        replicas = self._tools.survey.replicas(namespace, name)
+        is_lost = routing is None and not self._context.queries.taken(namespace, name)
+        replicas = self._context.queries.replicas(namespace, name)
         stay = held_back(wanted, entries, known.unread if known else {}, replicas)
         if is_lost and stay - unread.keys():
             return DONE  # the servers go on with what they hold; a report that changes comes back here
@@ -115,27 +115,27 @@ class RoutingWriter:
             return earliest(Result(wait), until_grace)
         if routing:
             cause = repr((sorted(data), [wanted[route].entry.revision for route in changed], made_of))
-            await self._tools.cluster.replace({**routing.body, "data": data}, routing.body, cause)
+            await self._context.cluster.replace({**routing.body, "data": data}, routing.body, cause)
         elif orphan:
             await self._adopt(orphan, server, routes, data)
         else:
             await self._create(make_routing(server, data), server)
-        self._tools.survey.routing(namespace, name)  # remembered at once: it may be deleted before it is read again
+        self._context.queries.routing(namespace, name)  # remembered at once: it may be deleted before it is read again
         return until_grace
 
     async def _adopt(self, orphan: Routing, server: Object, routes: dict[str, Object], data: dict[str, str]) -> None:
         """Sets owner and documents in one write. Raises ConflictError if the server goes or a route is not in view."""
         namespace, name = key_of(server)
-        live = await self._tools.cluster.read(MODEL_SERVER, namespace, name)
+        live = await self._context.cluster.read(MODEL_SERVER, namespace, name)
         if live is None or uid_of(live) != uid_of(server) or is_deleting(live):
             raise ConflictError(f"ModelServer {name} has changed meanwhile")
         others = orphan.state.routes.keys() - routes.keys()
-        for route in sorted(r for r in others if self._tools.world.get(MODEL_ROUTE, namespace, r) is None):
-            if await self._tools.cluster.read(MODEL_ROUTE, namespace, route):
+        for route in sorted(r for r in others if self._context.cache.get(MODEL_ROUTE, namespace, r) is None):
+            if await self._context.cluster.read(MODEL_ROUTE, namespace, route):
                 raise ConflictError(f"ModelRoute {route} was not in view")
         owners = meta(make_routing(server, data))["ownerReferences"]
         metadata = {**meta(orphan.body), "ownerReferences": owners}
-        await self._tools.cluster.replace({**orphan.body, "metadata": metadata, "data": data}, orphan.body)
+        await self._context.cluster.replace({**orphan.body, "metadata": metadata, "data": data}, orphan.body)
 
     def _hold(self, key: Key, wanted: dict[str, Wanted], entries: dict[str, Entry]) -> tuple[set[str], Result]:
         """The routes that are not written yet, and for how many seconds at most: the weights that they served are not
@@ -146,8 +146,8 @@ class RoutingWriter:
         given_up = self._given_up.get(key, set()) & missing
         held = missing - given_up
         if held:
-            since = self._missing_since.setdefault(key, self._tools.now())
-            left = GRACE_SECONDS - (self._tools.now() - since).total_seconds()
+            since = self._missing_since.setdefault(key, self._context.now())
+            left = GRACE_SECONDS - (self._context.now() - since).total_seconds()
             if 0 < left <= GRACE_SECONDS:
                 self._given_up[key] = given_up
                 return held, Result(left)
@@ -157,7 +157,7 @@ class RoutingWriter:
 
     def _ask_waiting(self, namespace: str, server: str, routes: dict[str, Object]) -> None:
         """Has each route that waits for the ConfigMap tell why it does."""
-        routing = self._tools.survey.routing(namespace, server)
+        routing = self._context.queries.routing(namespace, server)
         entries = routing.entries if routing else {}
         for route in _changed(self._wanted(namespace, routes, entries), entries):
             self._ask((MODEL_ROUTE.kind, namespace, route))
@@ -166,8 +166,8 @@ class RoutingWriter:
         wanted = {}
         for name, route in routes.items():
             try:
-                spec = self._tools.survey.route_spec(route)
-                compiled = self._tools.survey.compile(namespace, name, spec, entries.get(name))
+                spec = self._context.queries.route_spec(route)
+                compiled = self._context.queries.compile(namespace, name, spec, entries.get(name))
             except ValueError:  # told by its own reconcile; it must not keep the others from theirs
                 continue
             created = str(meta(route).get("creationTimestamp", ""))
@@ -178,7 +178,7 @@ class RoutingWriter:
         """The entries that stay although nobody is known to want them: only what is really gone is taken away."""
         kept = set()
         for name in sorted(routing.state.routes.keys() - wanted.keys()) if routing else ():
-            live = await self._tools.cluster.read(MODEL_ROUTE, namespace, name)
+            live = await self._context.cluster.read(MODEL_ROUTE, namespace, name)
             if live and not is_deleting(live) and server_of(live) == server:
                 kept.add(name)
         return kept
@@ -193,9 +193,9 @@ class RoutingWriter:
         inputs = {(LINEAR_MODEL, names.model_object_name(d.model, v)) for d in documents for v in d.versions_named()}
         if len(changed) <= CONFIRMED:  # more: a start, or a new release, and each route's own
             inputs |= {(MODEL_ROUTE, n) for n in changed}
-        seen = {(kind, n): self._tools.world.get(kind, namespace, n) for kind, n in sorted(inputs, key=str)}
+        seen = {(kind, n): self._context.cache.get(kind, namespace, n) for kind, n in sorted(inputs, key=str)}
         for some in _parts(list(seen), CONFIRMED):
-            live = await asyncio.gather(*(self._tools.cluster.read(kind, namespace, n) for kind, n in some))
+            live = await asyncio.gather(*(self._context.cluster.read(kind, namespace, n) for kind, n in some))
             for (kind, n), now in zip(some, live, strict=True):
                 if _edition(seen[kind, n]) != _edition(now):
                     raise ConflictError(f"{kind.kind} {n} has changed meanwhile")
@@ -203,9 +203,9 @@ class RoutingWriter:
 
     async def _create(self, body: Object, server: Object) -> None:
         try:
-            await self._tools.cluster.create(body)
+            await self._context.cluster.create(body)
         except ConflictError as error:  # somebody's, or the view is behind
-            live = await self._tools.cluster.read(CONFIG_MAP, *key_of(body))
+            live = await self._context.cluster.read(CONFIG_MAP, *key_of(body))
             if live is None or controller_uid(live) == uid_of(server):
                 raise
             raise NameTakenError(f"ModelServer {name_of(server)}", f"ConfigMap {name_of(body)}") from error

@@ -6,22 +6,22 @@ from dataclasses import replace
 from linplane_api import names
 from linplane_api.kinds import DEPLOYMENT, MODEL_ROUTE, MODEL_SERVER, REPLICA_REPORT
 
-from ..affected import WorkKey
-from ..cluster import ContestedError, NameTakenError, RefusedError
+from ..cluster_client import ContestedError, NameTakenError, RefusedError
 from ..compile.objects import Object, is_deleting, name_of
 from ..compile.outcome import DONE, Result
 from ..compile.server import make_default_server
 from ..compile.server_plan import Applied, ServerInputs, ServerPlan, plan_server, server_outcome
+from ..runtime.enqueue import WorkKey
+from .context import Context, cause_of
 from .routing import RoutingWriter
-from .tools import Tools, cause_of
 
 
 class ServerReconciler:
     """Reconciles one ModelServer at a time, with the documents of its routes."""
 
-    def __init__(self, tools: Tools, routing: RoutingWriter, ask: Callable[[WorkKey], None]) -> None:
+    def __init__(self, context: Context, routing: RoutingWriter, ask: Callable[[WorkKey], None]) -> None:
         """`ask` has another key reconciled soon."""
-        self._tools = tools
+        self._context = context
         self._routing = routing
         self._ask = ask
 
@@ -29,28 +29,28 @@ class ServerReconciler:
         """Writes the documents; then observes, plans, applies the plan and writes the status, which is judged by the
         documents in force.
         """
-        tools = self._tools
-        if tools.settings.servers is not None and name not in tools.settings.servers:
+        context = self._context
+        if context.settings.servers is not None and name not in context.settings.servers:
             return DONE
-        routes = tools.survey.routes(namespace, name)
+        routes = context.queries.routes(namespace, name)
         server = await self._find(namespace, name, routes)
         if server is None:
-            tools.survey.forget_server(namespace, name)
+            context.queries.forget_server(namespace, name)
             self._routing.forget(namespace, name)
         if server is None or is_deleting(server):
-            return await tools.end(MODEL_SERVER, namespace, name, server)
+            return await context.end(MODEL_SERVER, namespace, name, server)
         written = await self._write_documents(namespace, server, routes)
-        plan = plan_server(await self._observe(namespace, server, routes, written), tools.settings)
+        plan = plan_server(await self._observe(namespace, server, routes, written), context.settings)
         applied = await self._apply(namespace, plan)
-        return await tools.write(MODEL_SERVER, server, server_outcome(plan, applied, tools.stamp()))
+        return await context.write(MODEL_SERVER, server, server_outcome(plan, applied, context.stamp()))
 
     async def _find(self, namespace: str, name: str, routes: Mapping[str, Object]) -> Object | None:
         """The ModelServer. `default` is made as soon as a route names it."""
-        tools = self._tools
-        server = tools.world.get(MODEL_SERVER, namespace, name)
+        context = self._context
+        server = context.cache.get(MODEL_SERVER, namespace, name)
         if server is None and routes and name == names.DEFAULT_SERVER:
-            server = await tools.lookout.server(namespace, name)
-            server = server or await tools.cluster.create(make_default_server(namespace))
+            server = await context.live.server(namespace, name)
+            server = server or await context.cluster.create(make_default_server(namespace))
         return server
 
     async def _write_documents(self, namespace: str, server: Object, routes: dict[str, Object]) -> Applied:
@@ -66,13 +66,13 @@ class ServerReconciler:
     async def _observe(
         self, namespace: str, server: Object, routes: Mapping[str, Object], written: Applied
     ) -> ServerInputs:
-        tools = self._tools
+        context = self._context
         left, failed = list[Object](), None
         try:
-            left = await tools.lookout.left_reports(namespace, name_of(server))
+            left = await context.live.left_reports(namespace, name_of(server))
         except Exception as error:  # it must not keep the children from being applied
             failed = error
-        return replace(tools.survey.server_inputs(server, routes, left, written, tools.now()), failed=failed)
+        return replace(context.queries.server_inputs(server, routes, left, written, context.now()), failed=failed)
 
     async def _apply(self, namespace: str, plan: ServerPlan) -> Applied:
         """If anything has the name of a child, all of that is named at once, and no pod is started."""
@@ -82,14 +82,14 @@ class ServerReconciler:
         if plan.inputs.failed:
             raise plan.inputs.failed
         for report in plan.inputs.left:
-            await self._tools.cluster.delete(REPLICA_REPORT, report, unchanged=True)
+            await self._context.cluster.delete(REPLICA_REPORT, report, unchanged=True)
         if plan.recount:
             self._ask((MODEL_ROUTE.kind, namespace, plan.recount))
         return applied
 
     async def _apply_child(self, body: Object, applied: Applied) -> Applied:
         """One that is refused keeps none of the others from being made."""
-        cluster = self._tools.cluster
+        cluster = self._context.cluster
         try:
             if applied.taken:
                 await cluster.check(body)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import httptools
 
-from linplane_api.kubeapi import ApiAccess, ApiError, answered, unreachable
+from linplane_api.api_access import ApiAccess, ApiError, answered, unreachable
 
 CONNECT_SECONDS = 5.0
 MAX_BODY = 16 << 20

@@ -17,15 +17,15 @@ from dataclasses import dataclass
 import msgspec
 
 from linplane_api import names
+from linplane_api.api_access import APPLY_PATCH, ApiAccess, ApiError, object_path
 from linplane_api.kinds import POD, REPLICA_REPORT
-from linplane_api.kubeapi import APPLY_PATCH, ApiAccess, ApiError, object_path
 from linplane_api.timing import Backoff, TokenBucket, jittered
 
-from ..lacking import Look
-from ..loading import report_of
-from ..registry import EMPTY, Snapshot
+from ..routing.compile import report_of
+from ..routing.missing_features import Look
+from ..state.snapshot import EMPTY, Snapshot
 from .connection import Request, Session
-from .trouble import Trouble
+from .log_once import Trouble
 
 FIELD_MANAGER = "linplane-server"
 BURST = 5

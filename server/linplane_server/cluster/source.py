@@ -16,15 +16,15 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from linplane_api.api_access import ApiAccess, ApiError, collection_path, object_path
 from linplane_api.canonical import FormatError
-from linplane_api.document import RoutingMap, routing_map
 from linplane_api.kinds import CONFIG_MAP
-from linplane_api.kubeapi import ApiAccess, ApiError, collection_path, object_path
+from linplane_api.routing import RoutingMap, routing_map
 from linplane_api.timing import Backoff, jittered
 
-from ..source import Take
+from ..routing.source import Take
 from .connection import MAX_BODY, Connection, Request, connect
-from .trouble import Trouble
+from .log_once import Trouble
 
 _log = logging.getLogger(__name__)
 

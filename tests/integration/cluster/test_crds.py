@@ -12,8 +12,8 @@ from cluster.controlplane import ControlPlane
 from cluster.kinds import CRD, KINDS
 from integration.cluster.objects import DIGEST, route, version
 from linplane_api.kinds import LINEAR_MODEL, MODEL_SERVER, OURS, REPLICA_REPORT, Kind
+from linplane_api.manifests.validation import Problem, load_schemas
 from linplane_api.names import API_VERSION
-from linplane_api.validation import Problem, load_schemas
 from unit.api.crd_walk import ROOT
 from unit.api.objects import INVALID, Refusal, accepted, is_said_by, refusal
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from cluster.client import ApiError, Client
 from cluster.controlplane import ControlPlane
-from linplane_api.manifest import read_documents
-from linplane_api.validation import load_schemas
+from linplane_api.manifests.manifest import read_documents
+from linplane_api.manifests.validation import load_schemas
 from unit.api.objects import INVALID, accepted, refusal
 
 SCALARS = [

@@ -38,7 +38,7 @@ NEWER = {
 }
 """One more field in the spec, with a default, and one more in the status: path -> a line, and what is put before it."""
 OTHER_WORDS = {
-    "linplane_operator/compile/model.py": [
+    "linplane_operator/compile/model_plan.py": [
         ("    samples = verdict.file", "    verdict = replace(verdict, name=f'ConfigMap {verdict.name}')\n"),
     ],
 }

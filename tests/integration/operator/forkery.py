@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 MODULES = ("linplane_cli", "linplane_server", "linplane_trainer")
 IMPORTED = (
     *("linplane_cli.main", "linplane_cli.operate", "linplane_operator.kube.process"),
-    *("linplane_server.main", "linplane_server.cluster", "linplane_trainer.train", "linplane_trainer.configmap"),
+    *("linplane_server.main", "linplane_server.cluster", "linplane_trainer.train", "linplane_trainer.configmap_result"),
 )
 MOST = 1 << 18  # bytes of one request
 

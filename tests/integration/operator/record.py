@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from cluster.client import path
 from integration.operator.site import Site
-from linplane_api.document import parse_entry
 from linplane_api.kinds import CONFIG_MAP, MODEL_ROUTE, POD, REPLICA_REPORT, Kind
 from linplane_api.names import SEQUENCE_KEY, route_key, routing_name
+from linplane_api.routing import parse_entry
 from support import eventually
 
 Object = dict[str, Any]

@@ -20,7 +20,7 @@ from integration.operator.kubelet import Container, Kubelet, any_ports
 from integration.operator.programs import Programs
 from integration.server.running import ask
 from linplane_api.kinds import Kind
-from linplane_operator.kube.rights import rules
+from linplane_operator.kube.permissions import rules
 from support import eventually
 
 EXAMPLES = Path(__file__).parents[3] / "manifests" / "examples" / "penguins"

@@ -5,9 +5,9 @@ from functools import partial
 
 from integration.operator.site import Object
 from integration.sequences.stage import PATIENCE, Stage
-from linplane_api.document import parse_entry
 from linplane_api.kinds import CONFIG_MAP, MODEL_ROUTE, MODEL_SERVER, REPLICA_REPORT
 from linplane_api.names import route_key, routing_name
+from linplane_api.routing import parse_entry
 from support import eventually
 
 

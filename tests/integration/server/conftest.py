@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from integration.server.running import Running
-from linplane_api.document import RouteDocument
-from linplane_api.folder import write_routing
+from linplane_api.routing import RouteDocument
+from linplane_api.routing_folder import write_routing
 from unit.server.builders import document, routing
 
 Start = Callable[..., Running]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from integration.server.running import Running, ask
-from linplane_api.folder import write_atomically, write_routing
-from linplane_api.manifest import read_documents
+from linplane_api.manifests.manifest import read_documents
+from linplane_api.routing_folder import write_atomically, write_routing
 from support import eventually
 from unit.server.builders import document, routing
 

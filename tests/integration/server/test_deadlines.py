@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from integration.server.running import PREDICT, Running, at_end, read_response
-from linplane_api.folder import write_routing
+from linplane_api.routing_folder import write_routing
 from unit.server.builders import document, routing
 
 HEAD = b"POST /routes/homes/predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(PREDICT)

@@ -19,7 +19,7 @@ from integration.server.running import (
     parent_that_dies,
     read_response,
 )
-from linplane_api.folder import write_routing
+from linplane_api.routing_folder import write_routing
 from support import eventually
 from unit.server.builders import document, routing
 

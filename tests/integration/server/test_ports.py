@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from integration.server.running import PREDICT, Running, ask
-from linplane_api.document import RateLimit
+from linplane_api.routing import RateLimit
 from unit.server.builders import document
 
 ADMIN = ["/livez", "/readyz", "/healthz", "/metrics", "/status", "/switch_model", "/freeze", "/unfreeze"]

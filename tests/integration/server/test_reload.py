@@ -5,7 +5,7 @@ import statistics
 import time
 
 from integration.server.running import Running
-from linplane_api.folder import write_routing
+from linplane_api.routing_folder import write_routing
 from support import eventually
 from unit.server.builders import document, routing
 

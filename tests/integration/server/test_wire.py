@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from integration.server.running import PREDICT, Running, at_end, read_response
-from linplane_api.folder import write_routing
+from linplane_api.routing_folder import write_routing
 from support import eventually
 from unit.server.builders import document, routing
 

@@ -11,9 +11,9 @@ from cluster.controlplane import ControlPlane
 from integration.cluster.objects import binding, pod
 from integration.server.running import Running
 from integration.server_cluster.forwarder import Forwarder
-from linplane_api.document import RoutingMap
 from linplane_api.kinds import CONFIG_MAP, POD, REPLICA_REPORT
 from linplane_api.names import DEFAULT_SERVER, GROUP, LABEL_SERVER, routing_name, server_name
+from linplane_api.routing import RoutingMap
 from support import eventually
 
 ACCOUNT = server_name(DEFAULT_SERVER)

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, Kind
+from linplane_api.manifests.validation import load_schemas
 from linplane_api.names import API_VERSION
-from linplane_api.validation import load_schemas
 
 FOLDER = Path(__file__).parents[3] / "integrations"
 ARGO_CD = yaml.safe_load((FOLDER / "argocd/argocd-cm.yaml").read_text())["data"]

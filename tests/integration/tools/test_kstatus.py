@@ -11,9 +11,9 @@ import pytest
 from linplane_api.condition_table import ROWS, TABLE, Progress, Row, gives
 from linplane_api.conditions import Cause, ConditionType, Reason, Status
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE
-from linplane_api.validation import load_schemas
+from linplane_api.manifests.validation import load_schemas
 from linplane_operator.compile.conditions import condition
-from linplane_operator.compile.waiting import with_progress
+from linplane_operator.compile.kstatus import with_progress
 from unit.operator.builders import linear_model, model_route, status_condition
 from unit.operator.harness import Sim
 from unit.operator.planning import error

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from integration.conftest import control_plane_programs
+from linplane_api.manifests.validation import load_schemas
 from linplane_api.names import API_VERSION
-from linplane_api.validation import load_schemas
 from unit.api.crd_walk import CRDS, nodes, schema_of
 
 ROOT = Path(__file__).parents[3]

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from linplane_api.artifact import Artifact, Evaluation, FeatureStatistics, Training, with_checks
-from linplane_api.document import Candidate, RateLimit, RouteDocument, ServedVersion, SplitKey
+from linplane_api.routing import Candidate, RateLimit, RouteDocument, ServedVersion, SplitKey
 
 CANARY = "canary-7f3a"
 FINITE = st.floats(allow_nan=False, allow_infinity=False)

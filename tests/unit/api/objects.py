@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from linplane_api.manifest import read_documents
-from linplane_api.validation import Rule
+from linplane_api.manifests.manifest import read_documents
+from linplane_api.manifests.validation import Rule
 from unit.api.crd_walk import ROOT
 
 INVALID = sorted((ROOT / "manifests" / "invalid").glob("*.yaml"))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from linplane_api.kinds import OURS
-from linplane_api.validation import Column, column_value, load_schemas
+from linplane_api.manifests.validation import Column, column_value, load_schemas
 
 SCHEMAS = load_schemas()
 MODEL: dict[str, Any] = {

@@ -7,9 +7,9 @@ import pytest
 from msgspec import inspect
 
 from linplane_api import conditions, resources
+from linplane_api.manifests.schema import matches
+from linplane_api.manifests.validation import load_schemas
 from linplane_api.report import MAX_LISTED, Report
-from linplane_api.schema import matches
-from linplane_api.validation import load_schemas
 
 SCHEMAS = load_schemas()
 PARTS = {

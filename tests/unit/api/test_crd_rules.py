@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from linplane_api.kinds import OURS
-from linplane_api.validation import Problem, Rule, load_schemas
+from linplane_api.manifests.validation import Problem, Rule, load_schemas
 from unit.api.objects import INVALID, accepted, refusal
 
 SCHEMAS = load_schemas()

@@ -11,8 +11,8 @@ import pytest
 import later as later_release
 from linplane_api.artifact import copied_file, parse_artifact
 from linplane_api.canonical import FormatError, FormatNotSupportedError, canonical_bytes, convert, digest_of
-from linplane_api.document import Entry, RateLimit, RouteDocument, make_entry, parse_entry
 from linplane_api.report import Report
+from linplane_api.routing import Entry, RateLimit, RouteDocument, make_entry, parse_entry
 from linplane_api.task import parse_task
 from unit.api.examples import document, trained
 

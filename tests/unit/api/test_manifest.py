@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from linplane_api.manifest import Document, ManifestError, parse_field, read_documents
+from linplane_api.manifests.manifest import Document, ManifestError, parse_field, read_documents
 
 
 def only(text: str) -> Document:

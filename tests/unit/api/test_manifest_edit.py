@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linplane_api.manifest import ManifestError, RemoveItem, SetField, edit_object, read_documents
+from linplane_api.manifests.manifest import ManifestError, RemoveItem, SetField, edit_object, read_documents
 
 VERSION, FROZEN = ("spec", "version"), ("spec", "frozen")
 

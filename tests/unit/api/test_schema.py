@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linplane_api.schema import Problem, Structure, matches
-from linplane_api.validation import load_schemas
+from linplane_api.manifests.schema import Problem, Structure, matches
+from linplane_api.manifests.validation import load_schemas
 
 SCHEMAS = load_schemas()
 

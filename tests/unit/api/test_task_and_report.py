@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from linplane_api import names
 from linplane_api.artifact import Artifact
 from linplane_api.canonical import FormatError
+from linplane_api.manifests.validation import load_schemas
 from linplane_api.report import Rejected, Report
 from linplane_api.resources import (
     ConfigMapKeyRef,
@@ -28,7 +29,6 @@ from linplane_api.resources import (
 )
 from linplane_api.task import Failure as TaskFailure
 from linplane_api.task import FileData, SyntheticData, Task, UriData, missed_gates, parse_failure, parse_task
-from linplane_api.validation import load_schemas
 from unit.api.examples import trained
 from unit.api.objects import accepted
 

@@ -16,10 +16,10 @@ from chart import matrix
 from chart.render import CHART
 from linplane_operator.kube.metrics import Counts, FiguresCollector
 from linplane_operator.kube.metrics import metrics_registry as operator_metrics
-from linplane_operator.world import World
-from linplane_server.metrics import ServerCollector
-from linplane_server.metrics import metrics_registry as server_metrics
-from linplane_server.serving import new_serving
+from linplane_operator.observe.cache import ObjectCache
+from linplane_server.http.metrics import ServerCollector
+from linplane_server.http.metrics import metrics_registry as server_metrics
+from linplane_server.state.serving import new_serving
 from unit.operator.test_kube_metrics import figures
 
 ROOT = Path(__file__).parents[3]
@@ -114,7 +114,7 @@ def registries() -> tuple[CollectorRegistry, CollectorRegistry]:
     server = server_metrics(ServerCollector(new_serving(lambda: 0), cast("Any", Hearing())))
     operator = operator_metrics()
     Counts(operator).called("GET", "pods", 200)
-    operator.register(FiguresCollector(figures, World()))
+    operator.register(FiguresCollector(figures, ObjectCache()))
     return server, operator
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from chart import matrix
-from linplane_operator.compile.access import make_server_access, make_trainer_access
-from linplane_operator.kube import rights
+from linplane_operator.compile.rbac import make_server_access, make_trainer_access
+from linplane_operator.kube import permissions
 from unit.chart import made
 from unit.operator.planning import model
 
@@ -119,7 +119,7 @@ def test_no_right_leads_to_other_rights(name: str) -> None:
 
 def test_what_is_handed_on_is_held() -> None:
     """Nobody may grant what they do not hold: each rule of a Role that the operator makes is within its own."""
-    held = rights.held()
+    held = permissions.held()
     for body in roles():
         if body["kind"] == "Role":
             for rule in body["rules"]:

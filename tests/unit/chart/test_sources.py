@@ -8,7 +8,7 @@ import yaml
 
 from chart import templates
 from chart.render import CHART, Object, render, render_text
-from linplane_operator.kube import rights
+from linplane_operator.kube import permissions
 
 ROOT = Path(__file__).parents[3]
 INJECTED = re.compile(r"^  (labels:|annotations: \{helm\.sh).*\n(    \S.*\n)*", re.MULTILINE)
@@ -67,11 +67,11 @@ def test_policies_can_be_left_out() -> None:
 
 @pytest.mark.parametrize("namespaces", [[], ["one", "two"]])
 def test_the_operators_rights_are_those_that_it_asks_for(namespaces: list[str]) -> None:
-    """Cluster-wide, or the same rules in each namespace and none of the cluster."""
+    """ClusterClient-wide, or the same rules in each namespace and none of the cluster."""
     bodies = [b for b in render({"watchNamespaces": namespaces}) if b["metadata"]["name"] == "linplane-operator"]
     roles = [b for b in bodies if b["kind"] == ("Role" if namespaces else "ClusterRole")]
     assert [b["metadata"].get("namespace") for b in roles] == (namespaces or [None])
-    assert all(b["rules"] == rights.rules() for b in roles)
+    assert all(b["rules"] == permissions.rules() for b in roles)
     bindings = [b for b in bodies if b["kind"].endswith("Binding")]
     assert [b["metadata"].get("namespace") for b in bindings] == (namespaces or [None])
     for binding in bindings:

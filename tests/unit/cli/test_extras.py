@@ -81,6 +81,6 @@ def test_windows_has_no_fcntl(tmp_path: Path, command: str) -> None:
 
 
 def test_any_other_missing_module_is_a_fault_and_shown_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "linplane_operator.local.loop", None)
+    monkeypatch.setitem(sys.modules, "linplane_operator.local.app", None)
     answer = CliRunner().invoke(main, ["local", "."])
     assert isinstance(answer.exception, ModuleNotFoundError)

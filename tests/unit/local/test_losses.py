@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE
-from linplane_api.manifest import read_documents
+from linplane_api.manifests.manifest import read_documents
 from unit.local.builders import config_map, model, route
 from unit.local.watching import Folder
 

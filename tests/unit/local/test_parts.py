@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from linplane_api.artifact import Artifact, with_checks
-from linplane_api.document import RouteDocument, ServedVersion, SplitKey, make_entry
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_SERVER
+from linplane_api.routing import RouteDocument, ServedVersion, SplitKey, make_entry
 from linplane_api.task import SyntheticData, Task
 from linplane_operator.compile.objects import Object
-from linplane_operator.local.child import shown_exit
+from linplane_operator.local.child_process import shown_exit
 from linplane_operator.local.configmaps import judge_config_map
 from linplane_operator.local.hints import curl_line
-from linplane_operator.local.layout import Layout
-from linplane_operator.local.record import Record
+from linplane_operator.local.state_dir import Layout
+from linplane_operator.local.training_log import Record
 from linplane_operator.local.unused import unused_parts
 from linplane_trainer.train import train
 from unit.local.builders import body, config_map, make_store, model, route

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE
-from linplane_operator.cluster import ConflictError
+from linplane_operator.cluster_client import ConflictError
 from unit.local.builders import Changes, body, config_map, make_store, model, owned, route
 
 

@@ -7,9 +7,9 @@ import yaml
 
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
 from linplane_operator.compile.objects import Object
-from linplane_operator.local.layout import Layout
 from linplane_operator.local.manifests import Manifests
-from linplane_operator.local.retained import Retained
+from linplane_operator.local.retained_artifacts import Retained
+from linplane_operator.local.state_dir import Layout
 from linplane_operator.local.store import Store
 from unit.local.builders import NOW, Changes, Clock, Told, make_store
 

@@ -1,14 +1,14 @@
-"""An API server of a few lines that knows names, controllers and versions, and a KubeCluster over it."""
+"""An API server of a few lines that knows names, controllers and versions, and a KubeClient over it."""
 
 from typing import Any
 
+from linplane_api.api_access import APPLY_PATCH, MERGE_PATCH, ApiError, object_path
 from linplane_api.kinds import BY_KIND, Kind
-from linplane_api.kubeapi import APPLY_PATCH, MERGE_PATCH, ApiError, object_path
 from linplane_operator.compile.objects import Object, child, meta
-from linplane_operator.kube.client import Client
-from linplane_operator.kube.cluster import KubeCluster
-from linplane_operator.kube.feed import Feed
-from linplane_operator.world import World
+from linplane_operator.kube.cluster import KubeClient
+from linplane_operator.kube.http import Client
+from linplane_operator.kube.informer import Informer
+from linplane_operator.observe.cache import ObjectCache
 
 OWNER: Object = {
     "apiVersion": "linplane.dev/v1alpha1",
@@ -93,10 +93,10 @@ class Setup:
     """A cluster over that."""
 
     def __init__(self) -> None:
-        self.api, self.world = Api(), World()
-        self.feed = Feed(self.world, lambda _: None)
+        self.api, self.cache = Api(), ObjectCache()
+        self.informer = Informer(self.cache, lambda _: None)
         self.time = 1000.0
-        self.cluster = KubeCluster(self.api, self.world, lambda *_: None, self.feed, lambda: self.time)
+        self.cluster = KubeClient(self.api, self.cache, lambda *_: None, self.informer, lambda: self.time)
 
     async def apply(self, body: Object) -> list[str]:
         """The calls that it took."""

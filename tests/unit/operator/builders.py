@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 from linplane_api import names
 from linplane_api.artifact import Artifact, Evaluation, Training, parse_artifact, with_checks
 from linplane_api.conditions import Cause, Reason
-from linplane_api.document import Candidate, RouteDocument, ServedVersion, SplitKey, Unavailable
 from linplane_api.resources import LinearModelSpec, ModelRouteSpec, parse_spec
+from linplane_api.routing import Candidate, RouteDocument, ServedVersion, SplitKey, Unavailable
+from linplane_operator.compile.acknowledgements import Replica, make_replicas
+from linplane_operator.compile.artifacts import Verdict, Version
 from linplane_operator.compile.observed import Observed, Pod, ReplicaReport, observe
-from linplane_operator.compile.replicas import Replica, make_replicas
-from linplane_operator.compile.versions import Verdict, Version
 
 Object = dict[str, Any]
 T = TypeVar("T", bound=Observed)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from linplane_api import names
-from linplane_api.document import RouteDocument, parse_entry, routing_map
 from linplane_api.kinds import (
     BY_KIND,
     CONFIG_MAP,
@@ -19,18 +18,19 @@ from linplane_api.kinds import (
     REPLICA_REPORT,
     Kind,
 )
-from linplane_operator.affected import WorkKey, affected, every_key
-from linplane_operator.cluster import ConflictError
+from linplane_api.routing import RouteDocument, parse_entry, routing_map
+from linplane_operator.cluster_client import ConflictError
+from linplane_operator.compile.acknowledgements import is_serving
+from linplane_operator.compile.job_progress import has_ended
 from linplane_operator.compile.objects import Mode, Settings, uid_of
 from linplane_operator.compile.observed import Job, Pod, observe
-from linplane_operator.compile.progress import has_ended
-from linplane_operator.compile.replicas import is_serving
 from linplane_operator.local import store as store_module
-from linplane_operator.local.cluster import LocalCluster
-from linplane_operator.local.layout import Layout
+from linplane_operator.local.client import LocalClient
+from linplane_operator.local.state_dir import Layout
 from linplane_operator.local.store import Store
+from linplane_operator.observe.cache import ObjectCache
 from linplane_operator.reconcile.reconciler import Reconciler
-from linplane_operator.world import World
+from linplane_operator.runtime.enqueue import WorkKey, affected, every_key
 from unit.operator.builders import NOW, Object, pod, report, text
 from unit.operator.recorder import Recorder
 
@@ -50,29 +50,29 @@ class Sim:
         self.failures: list[str] = []
         self.created: dict[tuple[str, str], int] = {}
         self.effective: list[tuple[str, str, str]] = []  # what changed in the store
-        self.world = World()
+        self.cache = ObjectCache()
         self.start()
 
     def start(self) -> None:
         """A new process over what the old one left; the pods did not notice."""
-        pods = [(kind, body) for kind in (POD, REPLICA_REPORT) for body in self.world.all(kind)]
-        self.world = World()
+        pods = [(kind, body) for kind in (POD, REPLICA_REPORT) for body in self.cache.all(kind)]
+        self.cache = ObjectCache()
         for kind, body in pods:
-            self.world.put(kind, body)
+            self.cache.put(kind, body)
         self.store_writes = 0
         self.pending: dict[WorkKey, None] = {}
         self.later: dict[WorkKey, datetime] = {}  # to look at again, and when
         self.store = _Store(self)
         self.store.load()
-        self.cluster = Recorder(LocalCluster(self.store, "http://here", lambda _: None), lambda: self.store_writes)
+        self.cluster = Recorder(LocalClient(self.store, "http://here", lambda _: None), lambda: self.store_writes)
         self.reconciler = Reconciler(
-            self.world, self.cluster, self.settings, now=lambda: self.now, budget=self.budget, ask=self.ask
+            self.cache, self.cluster, self.settings, now=lambda: self.now, budget=self.budget, ask=self.ask
         )
         self.resync()
 
     def resync(self) -> None:
         """Asks for everything."""
-        self.ask(*every_key(self.world))
+        self.ask(*every_key(self.cache))
 
     def ask(self, *keys: WorkKey) -> None:
         self.pending.update(dict.fromkeys(sorted(keys)))
@@ -83,7 +83,7 @@ class Sim:
         one = after or before or {}
         verb = "create" if before is None else "delete" if after is None else "update"
         self.effective.append((verb, kind.kind, one["metadata"]["name"]))
-        self.ask(*affected(self.world, kind, before, after))
+        self.ask(*affected(self.cache, kind, before, after))
 
     # ---- what users do ----
 
@@ -258,7 +258,7 @@ class _Store(Store):
 
     def __init__(self, sim: Sim) -> None:
         sim.folder.mkdir(parents=True, exist_ok=True)
-        super().__init__(Layout(sim.folder), sim.world, lambda: sim.now, sim.changed)
+        super().__init__(Layout(sim.folder), sim.cache, lambda: sim.now, sim.changed)
         self._sim = sim
 
     def create(self, kind: Kind, body: Object, *args: Any, **fields: Any) -> Object:

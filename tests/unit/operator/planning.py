@@ -5,12 +5,12 @@ from typing import Any
 
 from linplane_api import names
 from linplane_api.canonical import canonical_bytes
+from linplane_operator.compile.artifacts import OwnedObjects
 from linplane_operator.compile.data_sources import plan_data
-from linplane_operator.compile.model import ModelInputs, ModelPlan, plan_model
+from linplane_operator.compile.model_plan import ModelInputs, ModelPlan, plan_model
 from linplane_operator.compile.objects import Settings
 from linplane_operator.compile.observed import Job, Pod
 from linplane_operator.compile.training import make_job, make_result
-from linplane_operator.compile.versions import Belongings
 from unit.operator.builders import NOW, Object, csv_training, linear_model, observed, text, typed, with_meta
 
 SETTINGS = Settings()
@@ -55,12 +55,12 @@ def error(reason: str = "BadData", message: str = "line 3: y: not a number") -> 
 
 def plan(owner: Object, settings: Settings = SETTINGS, **around: Any) -> ModelPlan:
     """The plan, given what exists."""
-    return plan_model(ModelInputs(owner, typed(owner), belongings(**around)), settings, NOW)
+    return plan_model(ModelInputs(owner, typed(owner), owned_objects(**around)), settings, NOW)
 
 
-def belongings(jobs: Iterable[Object] = (), pods: Iterable[Object] = (), **around: Any) -> Belongings:
+def owned_objects(jobs: Iterable[Object] = (), pods: Iterable[Object] = (), **around: Any) -> OwnedObjects:
     """What exists around a LinearModel."""
-    return Belongings(jobs=observed(Job, *jobs), pods=observed(Pod, *pods), **around)
+    return OwnedObjects(jobs=observed(Job, *jobs), pods=observed(Pod, *pods), **around)
 
 
 def created(made: ModelPlan) -> list[str]:

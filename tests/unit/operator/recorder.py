@@ -1,4 +1,4 @@
-"""A Cluster that writes down what is asked of it, and dies or fails where it is told to."""
+"""A ClusterClient that writes down what is asked of it, and dies or fails where it is told to."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from linplane_api.condition_table import TABLE, Progress, status_of
 from linplane_api.conditions import ConditionType, Reason
 from linplane_api.kinds import Kind
 from linplane_operator.compile.conditions import PROGRESS_TYPES
-from linplane_operator.local.cluster import LocalCluster
+from linplane_operator.local.client import LocalClient
 from unit.operator.builders import Object
 
 
@@ -30,7 +30,7 @@ def judge_conditions(conditions: Sequence[Object]) -> None:
 class Recorder:
     """Stands before another one."""
 
-    def __init__(self, inner: LocalCluster, changes: Callable[[], int]) -> None:
+    def __init__(self, inner: LocalClient, changes: Callable[[], int]) -> None:
         """`changes` counts what really changed."""
         self._inner = inner
         self._changes = changes

@@ -3,7 +3,7 @@
 import pytest
 
 from linplane_api.conditions import Reason
-from linplane_api.document import RateLimit, make_entry
+from linplane_api.routing import RateLimit, make_entry
 from linplane_operator.compile.routing import compile_document
 from unit.operator.builders import document, frozen, missed, pending, ready, route_spec, versions
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linplane_api.conditions import Reason
-from linplane_api.document import RouteDocument, make_entry, parse_entry
+from linplane_api.routing import RouteDocument, make_entry, parse_entry
+from linplane_operator.compile.artifacts import Version
 from linplane_operator.compile.routing import compile_document, named_versions
-from linplane_operator.compile.versions import Version
 from unit.operator.builders import frozen, missed, pending, ready, route_spec, versions
 
 NAMES = ("v1", "v2", "v3")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linplane_api.document import Entry, RoutingMap, make_entry, parse_entry, routing_map
+from linplane_api.routing import Entry, RoutingMap, make_entry, parse_entry, routing_map
 from linplane_operator.compile import routing
 from linplane_operator.compile.routing import Wanted, compile_map, entry_size, has_room
 from unit.operator.builders import document

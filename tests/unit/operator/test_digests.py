@@ -16,15 +16,15 @@ import pytest
 from linplane_api.artifact import Artifact, parse_artifact
 from linplane_api.canonical import convert
 from linplane_api.digests import RELEASED, structs_of
-from linplane_api.document import RouteDocument, make_entry, parse_entry
 from linplane_api.names import ANNOTATION_APPLIED as ANNOTATION
 from linplane_api.resources import LinearModelSpec, ModelServerSpec
+from linplane_api.routing import RouteDocument, make_entry, parse_entry
 from linplane_api.task import Task
+from linplane_operator.compile.artifacts import artifact_name
 from linplane_operator.compile.data_sources import plan_data
 from linplane_operator.compile.objects import Settings
 from linplane_operator.compile.server import make_deployment
 from linplane_operator.compile.training import job_annotations, make_job, recipe, result_name
-from linplane_operator.compile.versions import artifact_name
 from linplane_operator.kube.drift import stamped
 
 VECTORS: dict[str, list[dict[str, Any]]] = json.loads(Path(__file__).with_name("digest_vectors.json").read_text())

@@ -8,11 +8,11 @@ from aiohttp import web
 from aiohttp.test_utils import RawTestServer
 from kubernetes.aio.client import ApiClient, Configuration
 
+from linplane_api.api_access import UnavailableError
 from linplane_api.kinds import SERVICE
-from linplane_api.kubeapi import UnavailableError
-from linplane_operator.compile import versions
-from linplane_operator.kube.client import Client
-from linplane_operator.kube.events import BURST, EVERY_SECONDS, WAITING, Events
+from linplane_operator.compile import artifacts
+from linplane_operator.kube.event_recorder import BURST, EVERY_SECONDS, WAITING, Events
+from linplane_operator.kube.http import Client
 from unit.operator.builders import text
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -50,9 +50,9 @@ async def test_an_answer_that_is_no_object_is_none(answer: bytes) -> None:
 
 
 def test_each_of_many_artifacts_is_read_once() -> None:
-    versions._parse.cache_clear()
+    artifacts._parse.cache_clear()
     texts = [text(slope=float(number)) for number in range(3000)]
     for _ in range(2):
         for one in texts:
-            versions._parse(one)
-    assert versions._parse.cache_info().misses == len(texts)
+            artifacts._parse(one)
+    assert artifacts._parse.cache_info().misses == len(texts)

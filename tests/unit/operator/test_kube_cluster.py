@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from linplane_api.api_access import APPLY_PATCH, ApiError, object_path
 from linplane_api.kinds import CONFIG_MAP, MODEL_SERVER, ROLE, SERVICE, Kind
-from linplane_api.kubeapi import APPLY_PATCH, ApiError, object_path
-from linplane_operator.cluster import ConflictError, NamespaceTerminatingError, NameTakenError, RefusedError
+from linplane_operator.cluster_client import ConflictError, NamespaceTerminatingError, NameTakenError, RefusedError
 from linplane_operator.compile.objects import Object, meta
-from linplane_operator.kube.cluster import LEFT_SECONDS, KubeCluster
-from linplane_operator.kube.feed import Feed
+from linplane_operator.kube.cluster import LEFT_SECONDS, KubeClient
+from linplane_operator.kube.informer import Informer
 from unit.operator.apply_server import OWNER, Setup, made
 
 
@@ -36,7 +36,7 @@ def _edit(setup: Setup, spec: Object) -> None:
     (found,) = setup.api.objects.values()
     setup.api.put({**found, "spec": spec})
     (found,) = setup.api.objects.values()
-    setup.feed.seen(SERVICE, found)
+    setup.informer.seen(SERVICE, found)
 
 
 @pytest.mark.parametrize("spec", ADDED)
@@ -142,7 +142,7 @@ async def test_what_the_view_does_not_show_is_looked_at(setup: Setup) -> None:
     other = Setup()
     other.api = setup.api
     await setup.apply(made(SERVICE, spec={"a": 1}))
-    late = KubeCluster(setup.api, other.world, lambda *_: None, Feed(other.world, lambda _: None))
+    late = KubeClient(setup.api, other.cache, lambda *_: None, Informer(other.cache, lambda _: None))
     setup.api.calls.clear()
     await late.apply(made(SERVICE, spec={"a": 1}))
     assert setup.api.calls == ["PATCH", "GET"], "refused, for it exists; then it is as it should be"
@@ -184,15 +184,15 @@ async def test_what_was_deleted_comes_back_only_where_its_owner_is_there(setup: 
     if left != "nothing":
         owner = OWNER if left == "itself" else {**OWNER, "metadata": {**OWNER["metadata"], "uid": "u-other"}}
         setup.api.put(owner)
-    setup.feed.deleted(SERVICE, service)
+    setup.informer.deleted(SERVICE, service)
     if left == "itself":
         assert await setup.apply(made(SERVICE, spec={"a": 1})) == ["GET", "PATCH"]
     else:
         with pytest.raises(ConflictError):
             await setup.apply(made(SERVICE, spec={"a": 1}))
-    setup.feed.forget_old([SERVICE])
+    setup.informer.forget_old([SERVICE])
     setup.api.objects.clear()
-    setup.world.drop(SERVICE, "n", "linplane-x")
+    setup.cache.drop(SERVICE, "n", "linplane-x")
     assert await setup.apply(made(SERVICE, spec={"a": 1})) == ["PATCH"], "no more than it takes"
 
 
@@ -248,17 +248,17 @@ async def test_what_is_made_anew_during_a_look_is_not_taken_for_gone(setup: Setu
     new = {**old, "metadata": {**meta(old), "uid": "u-new", "resourceVersion": "90"}}
 
     async def get(*_: Any) -> None:
-        setup.feed.deleted(SERVICE, old)
-        setup.feed.seen(SERVICE, new)
+        setup.informer.deleted(SERVICE, old)
+        setup.informer.seen(SERVICE, new)
 
     setup.api.get = get  # type: ignore[assignment,method-assign]
     await setup.cluster.read(SERVICE, "n", "linplane-x")
-    found = setup.world.get(SERVICE, "n", "linplane-x")
+    found = setup.cache.get(SERVICE, "n", "linplane-x")
     assert found
     assert found["metadata"]["uid"] == "u-new"
     newer = {**new, "metadata": {**meta(new), "resourceVersion": "91"}}
-    setup.feed.seen(SERVICE, newer)
-    assert setup.world.get(SERVICE, "n", "linplane-x") == newer
+    setup.informer.seen(SERVICE, newer)
+    assert setup.cache.get(SERVICE, "n", "linplane-x") == newer
 
 
 @pytest.mark.parametrize("kind", [SERVICE, ROLE])

@@ -6,12 +6,12 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from linplane_api.api_access import ApiError, unreachable
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE
-from linplane_api.kubeapi import ApiError, unreachable
-from linplane_operator.cluster import ConflictError
-from linplane_operator.kube.client import resource_of
+from linplane_operator.cluster_client import ConflictError
+from linplane_operator.kube.http import resource_of
 from linplane_operator.kube.metrics import Counts, Figures, FiguresCollector
-from linplane_operator.world import World
+from linplane_operator.observe.cache import ObjectCache
 
 
 def figures() -> Figures:
@@ -25,16 +25,16 @@ class Scraped:
     """One registry; asked for by name and labels."""
 
     def __init__(self) -> None:
-        self.registry, self.world = CollectorRegistry(), World()
+        self.registry, self.cache = CollectorRegistry(), ObjectCache()
         self.counts = Counts(self.registry)
-        self.registry.register(FiguresCollector(figures, self.world))
+        self.registry.register(FiguresCollector(figures, self.cache))
 
     def __call__(self, name: str, **labels: str) -> float | None:
         return self.registry.get_sample_value(f"linplane_operator_{name}", labels)
 
 
-def put(world: World, kind: Any, name: str, *conditions: dict[str, str]) -> None:
-    world.put(kind, {"metadata": {"name": name, "namespace": "n"}, "status": {"conditions": list(conditions)}})
+def put(cache: ObjectCache, kind: Any, name: str, *conditions: dict[str, str]) -> None:
+    cache.put(kind, {"metadata": {"name": name, "namespace": "n"}, "status": {"conditions": list(conditions)}})
 
 
 @pytest.mark.parametrize(
@@ -78,11 +78,11 @@ def test_calls_by_resource(path: str, resource: str) -> None:
 
 def test_objects_by_their_ready_condition() -> None:
     scraped = Scraped()
-    put(scraped.world, MODEL_ROUTE, "a", {"type": "Ready", "status": "True", "reason": "Ready"})
-    put(scraped.world, MODEL_ROUTE, "b", {"type": "Ready", "status": "False", "reason": "VersionFrozen"})
-    put(scraped.world, MODEL_ROUTE, "c", {"type": "Ready", "status": "False", "reason": "VersionFrozen"})
-    put(scraped.world, MODEL_ROUTE, "d", {"type": "Ready", "status": "x", "reason": "WhoeverMayPatchAStatus"})
-    put(scraped.world, MODEL_ROUTE, "e", {"type": "Accepted", "status": "True", "reason": "Accepted"})
+    put(scraped.cache, MODEL_ROUTE, "a", {"type": "Ready", "status": "True", "reason": "Ready"})
+    put(scraped.cache, MODEL_ROUTE, "b", {"type": "Ready", "status": "False", "reason": "VersionFrozen"})
+    put(scraped.cache, MODEL_ROUTE, "c", {"type": "Ready", "status": "False", "reason": "VersionFrozen"})
+    put(scraped.cache, MODEL_ROUTE, "d", {"type": "Ready", "status": "x", "reason": "WhoeverMayPatchAStatus"})
+    put(scraped.cache, MODEL_ROUTE, "e", {"type": "Accepted", "status": "True", "reason": "Accepted"})
     assert scraped("objects", kind="ModelRoute", ready="True", reason="Ready") == 1
     assert scraped("objects", kind="ModelRoute", ready="False", reason="VersionFrozen") == 2
     assert scraped("objects", kind="ModelRoute", ready="Unknown", reason="other") == 1

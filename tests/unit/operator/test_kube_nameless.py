@@ -7,7 +7,7 @@ from typing import NoReturn
 import pytest
 from kubernetes.aio.client import ApiClient, Configuration
 
-from linplane_operator.kube.main import Operator, Options
+from linplane_operator.kube.operator import Operator, Options
 
 
 def _nameless() -> NoReturn:

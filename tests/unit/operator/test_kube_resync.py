@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
+from linplane_api.api_access import ApiError, UnavailableError
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, ROLE, SERVICE, Kind
-from linplane_api.kubeapi import ApiError, UnavailableError
 from linplane_operator.compile.objects import Object
 from linplane_operator.kube import resync as module
-from linplane_operator.kube.client import Client
-from linplane_operator.kube.feed import Feed
-from linplane_operator.kube.handlers import WATCHED
+from linplane_operator.kube.http import Client
+from linplane_operator.kube.informer import Informer
+from linplane_operator.kube.kopf.handlers import WATCHED
 from linplane_operator.kube.resync import OLDER_LISTS, Resync, WentBackError
-from linplane_operator.kube.watches import Behind, Watches
-from linplane_operator.world import World
+from linplane_operator.kube.watch_lag import Behind, Watches
+from linplane_operator.observe.cache import ObjectCache
 
 OWNED = {"ownerReferences": [{"controller": True, "uid": "u-owner"}]}
 
@@ -46,25 +46,25 @@ async def test_a_kind_that_cannot_be_listed_does_not_keep_the_others_from_it(
     refused: Kind, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "EVERY_SECONDS", 0.01)
-    world, now = World(), [0.0]
-    feed, api = Feed(world, lambda _: None), Api({refused: error})
-    resync = Resync(api, world, feed, Watches(WATCHED, (), lambda: now[0]), clock=lambda: now[0])
+    cache, now = ObjectCache(), [0.0]
+    informer, api = Informer(cache, lambda _: None), Api({refused: error})
+    resync = Resync(api, cache, informer, Watches(WATCHED, (), lambda: now[0]), clock=lambda: now[0])
     for kind in (SERVICE, CONFIG_MAP):
-        feed.deleted(kind, {**service("u-0"), "kind": kind.kind})
+        informer.deleted(kind, {**service("u-0"), "kind": kind.kind})
     now[0] = 9.0
     task = asyncio.ensure_future(resync.run(lambda: None))
     async with asyncio.timeout(10):
         while api.rounds < 2:
             await asyncio.sleep(0.01)
-        found = world.get(SERVICE, "n", "s")
+        found = cache.get(SERVICE, "n", "s")
         assert found
         assert found["metadata"]["uid"] == "u-1"
         assert resync.age == 9.0, "not complete"
-        feed.seen(SERVICE, service("u-0", 99))
-        feed.seen(CONFIG_MAP, {**service("u-0", 99), "kind": "ConfigMap"})
-        forgotten = world.get(SERVICE, "n", "s") == service("u-0", 99)
+        informer.seen(SERVICE, service("u-0", 99))
+        informer.seen(CONFIG_MAP, {**service("u-0", 99), "kind": "ConfigMap"})
+        forgotten = cache.get(SERVICE, "n", "s") == service("u-0", 99)
         assert forgotten == (refused is not LINEAR_MODEL), "what owns it could not be listed"
-        assert world.get(CONFIG_MAP, "n", "s") is None
+        assert cache.get(CONFIG_MAP, "n", "s") is None
         api.refused.clear()
         while resync.age:
             await asyncio.sleep(0.01)
@@ -86,40 +86,40 @@ async def test_a_namespace_that_cannot_be_listed_does_not_keep_the_next_from_it(
             if kind is SERVICE:
                 yield service("u-1")
 
-    world, now = World(), [0.0]
-    feed, api = Feed(world, lambda _: None), Split({})
+    cache, now = ObjectCache(), [0.0]
+    informer, api = Informer(cache, lambda _: None), Split({})
     watches = Watches(WATCHED, ("refused", "n"), lambda: now[0])
-    resync = Resync(api, world, feed, watches, clock=lambda: now[0])
-    feed.deleted(SERVICE, service("u-0"))
+    resync = Resync(api, cache, informer, watches, clock=lambda: now[0])
+    informer.deleted(SERVICE, service("u-0"))
     now[0] = 9.0
     task = asyncio.ensure_future(resync.run(lambda: None))
     async with asyncio.timeout(10):
         while api.rounds < 2:
             await asyncio.sleep(0.01)
     task.cancel()
-    assert world.get(SERVICE, "n", "s") == service("u-1")
+    assert cache.get(SERVICE, "n", "s") == service("u-1")
     assert resync.age == 9.0, "not complete"
-    feed.seen(SERVICE, service("u-0", 99))
-    assert world.get(SERVICE, "n", "s") == service("u-1"), "its end is remembered until it was listed everywhere"
+    informer.seen(SERVICE, service("u-0", 99))
+    assert cache.get(SERVICE, "n", "s") == service("u-1"), "its end is remembered until it was listed everywhere"
 
 
 async def test_the_end_of_what_is_never_listed_is_forgotten_once_its_owners_were(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "EVERY_SECONDS", 0.01)
-    world = World()
-    feed = Feed(world, lambda _: None)
-    resync = Resync(Api({}), world, feed, Watches(WATCHED, (), lambda: 0.0), clock=lambda: 0.0)
+    cache = ObjectCache()
+    informer = Informer(cache, lambda _: None)
+    resync = Resync(Api({}), cache, informer, Watches(WATCHED, (), lambda: 0.0), clock=lambda: 0.0)
     role = {"apiVersion": ROLE.api_version, "kind": "Role", "metadata": {**service("u-0")["metadata"], **OWNED}}
-    feed.deleted(ROLE, role)
-    assert feed.was_deleted(ROLE, ("n", "s"))
+    informer.deleted(ROLE, role)
+    assert informer.was_deleted(ROLE, ("n", "s"))
     task = asyncio.ensure_future(resync.run(lambda: None))
     async with asyncio.timeout(10):
-        while feed.was_deleted(ROLE, ("n", "s")):
+        while informer.was_deleted(ROLE, ("n", "s")):
             await asyncio.sleep(0.01)
     task.cancel()
-    feed.seen(ROLE, role)
-    assert world.get(ROLE, "n", "s"), "nothing is remembered of it"
+    informer.seen(ROLE, role)
+    assert cache.get(ROLE, "n", "s"), "nothing is remembered of it"
 
 
 class Dated(Api):
@@ -137,14 +137,14 @@ class Dated(Api):
             yield service("u-1", version)
 
 
-def listing(monkeypatch: pytest.MonkeyPatch, *rounds: tuple[str, int]) -> tuple[World, Dated, asyncio.Task[None]]:
+def listing(monkeypatch: pytest.MonkeyPatch, *rounds: tuple[str, int]) -> tuple[ObjectCache, Dated, asyncio.Task[None]]:
     """These lists come, the last again and again; the Service is known already, as the newest of them says."""
     monkeypatch.setattr(module, "EVERY_SECONDS", 0.01)
-    world, api = World(), Dated(*rounds)
-    feed = Feed(world, lambda _: None)
-    feed.seen(SERVICE, service("u-1", max(version for _, version in rounds)))
-    resync = Resync(api, world, feed, Watches(WATCHED, (), lambda: 0.0), clock=lambda: 0.0)
-    return world, api, asyncio.ensure_future(resync.run(lambda: None))
+    cache, api = ObjectCache(), Dated(*rounds)
+    informer = Informer(cache, lambda _: None)
+    informer.seen(SERVICE, service("u-1", max(version for _, version in rounds)))
+    resync = Resync(api, cache, informer, Watches(WATCHED, (), lambda: 0.0), clock=lambda: 0.0)
+    return cache, api, asyncio.ensure_future(resync.run(lambda: None))
 
 
 @pytest.mark.parametrize(
@@ -163,11 +163,11 @@ async def test_an_etcd_that_was_restored_ends_the_operator_so_that_a_fresh_one_s
         await asyncio.wait_for(running, 10)
     assert api.rounds == 1 + OLDER_LISTS
     api.rounds = 0
-    world = World()
-    feed = Feed(world, lambda _: None)
-    fresh = Resync(api, world, feed, Watches(WATCHED, (), lambda: 0.0), clock=lambda: 0.0)
+    cache = ObjectCache()
+    informer = Informer(cache, lambda _: None)
+    fresh = Resync(api, cache, informer, Watches(WATCHED, (), lambda: 0.0), clock=lambda: 0.0)
     await fresh.begin(SERVICE, lambda *_: None)
-    assert world.get(SERVICE, "n", "s") == service("u-1", after[1])
+    assert cache.get(SERVICE, "n", "s") == service("u-1", after[1])
     again = asyncio.ensure_future(fresh.run(lambda: None))
     await rounds(api, 3 * OLDER_LISTS)
     assert not again.done()
@@ -175,8 +175,8 @@ async def test_an_etcd_that_was_restored_ends_the_operator_so_that_a_fresh_one_s
 
 
 async def test_the_first_list_is_handed_over_and_its_watch_owes_nothing_of_it() -> None:
-    world, api, watches = World(), Dated(("1000", 400)), Watches(WATCHED, (), lambda: 0.0)
-    resync = Resync(api, world, Feed(world, lambda _: None), watches, clock=lambda: 0.0)
+    cache, api, watches = ObjectCache(), Dated(("1000", 400)), Watches(WATCHED, (), lambda: 0.0)
+    resync = Resync(api, cache, Informer(cache, lambda _: None), watches, clock=lambda: 0.0)
     handed = []
     await resync.begin(SERVICE, lambda *of: handed.append(of))
     assert handed == [(SERVICE, None, "1000")]
@@ -191,9 +191,9 @@ async def test_the_first_list_is_handed_over_and_its_watch_owes_nothing_of_it() 
 async def test_a_stale_list_changes_nothing(date: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor do several, if not one after the other."""
     stale = [(date, 400)] * (OLDER_LISTS - 1)
-    world, api, running = listing(monkeypatch, *stale, ("1000", 1000), *stale, ("1001", 1000))
+    cache, api, running = listing(monkeypatch, *stale, ("1000", 1000), *stale, ("1001", 1000))
     await rounds(api, 3 * OLDER_LISTS)
-    assert world.get(SERVICE, "n", "s") == service("u-1", 1000)
+    assert cache.get(SERVICE, "n", "s") == service("u-1", 1000)
     assert not running.done()
     running.cancel()
 

@@ -2,7 +2,7 @@
 
 import kopf
 
-from linplane_operator.kube.handlers import configure
+from linplane_operator.kube.kopf.handlers import configure
 
 
 def test_an_operator_is_back_within_seconds_after_the_api_server_is() -> None:

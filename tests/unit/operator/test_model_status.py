@@ -10,11 +10,11 @@ from linplane_api.artifact import Artifact, parse_artifact, with_checks
 from linplane_api.conditions import Cause, Reason
 from linplane_api.facts import Facts, LeftOutColumn, TrainingWarning, data_hash
 from linplane_api.kinds import LINEAR_MODEL
+from linplane_api.manifests.validation import load_schemas
 from linplane_api.resources import plain
-from linplane_api.validation import load_schemas
-from linplane_operator.compile.model import not_applied
+from linplane_operator.compile.change_events import news
+from linplane_operator.compile.model_plan import not_applied
 from linplane_operator.compile.model_status import model_status, validated_and_ready
-from linplane_operator.compile.news import news
 from unit.operator.builders import artifact, text
 from unit.operator.planning import COMPLETE, FAILED, ROWS, artifact_in, csv_model, error, job, model, plan, result
 

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from linplane_api.document import make_entry
 from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, SERVICE
-from linplane_operator.cluster import NameTakenError
+from linplane_api.routing import make_entry
+from linplane_operator.cluster_client import NameTakenError
 from linplane_operator.compile.adoption import taken_text
 from linplane_operator.compile.objects import uid_of
 from unit.operator.builders import config_map, document, linear_model, model_route, status_condition, told

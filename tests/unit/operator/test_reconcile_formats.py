@@ -233,9 +233,9 @@ def test_a_later_format_of_another_revision_is_damage_and_is_written_again(servi
 
 def reads(sim, *formats):
     """The only replica reports that it reads these."""
-    body = sim.world.get(REPLICA_REPORT, "default", "p1")
+    body = sim.cache.get(REPLICA_REPORT, "default", "p1")
     after = {**body, "report": {**body["report"], "formats": list(formats)}}
-    sim.world.put(REPLICA_REPORT, after)
+    sim.cache.put(REPLICA_REPORT, after)
     sim.resync()
 
 

@@ -1,4 +1,4 @@
-"""Versions, routes and servers from the first apply to the last delete: the state of the world is asserted."""
+"""Versions, routes and servers from the first apply to the last delete: the state of the cache is asserted."""
 
 import asyncio
 from datetime import timedelta

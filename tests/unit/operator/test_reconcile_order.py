@@ -43,7 +43,7 @@ def prepare(sim: Sim) -> Sim:
 
 
 def content(sim: Sim) -> dict:
-    """The world without how it came to be: no log of switches, no previous version."""
+    """The cache without how it came to be: no log of switches, no previous version."""
 
     def bare(value):
         if isinstance(value, dict):

@@ -4,7 +4,7 @@ import pytest
 
 from linplane_api import names
 from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, JOB, MODEL_ROUTE, MODEL_SERVER
-from linplane_operator.cluster import ConflictError, NamespaceTerminatingError, NameTakenError, RefusedError
+from linplane_operator.cluster_client import ConflictError, NamespaceTerminatingError, NameTakenError, RefusedError
 from linplane_operator.compile.objects import Settings, uid_of
 from linplane_operator.compile.training import result_name
 from unit.operator.builders import (
@@ -300,11 +300,11 @@ def test_nothing_is_remembered_of_a_server_that_is_gone(sim):
     """Its routes are others', and so may its name be."""
     sim.apply(linear_model(), linear_model("v2", frozen=True), model_route())
     sim.settle()
-    assert [*sim.reconciler._tools.survey._routings] == [("default", "default")]
+    assert [*sim.reconciler._context.queries._routings] == [("default", "default")]
     sim.delete(MODEL_ROUTE, "homes")
     sim.delete(MODEL_SERVER, "default")
     sim.settle()
-    assert [*sim.reconciler._tools.survey._routings] == []
+    assert [*sim.reconciler._context.queries._routings] == []
     sim.apply(model_route("v2"))
     sim.settle()
     assert told(sim.route(), "Servable") == ("False", "NeverServed")

@@ -3,8 +3,8 @@
 import pytest
 
 from linplane_api import names
-from linplane_api.document import make_entry, parse_entry
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
+from linplane_api.routing import make_entry, parse_entry
 from linplane_operator.compile import routing
 from linplane_operator.compile.objects import uid_of
 from linplane_operator.reconcile.routing import CONFIRMED
@@ -23,7 +23,7 @@ def test_a_route_that_only_the_view_has_lost_keeps_its_document(sim):
     ready(sim)
     live, data = sim.route(), sim.routing()["data"]
     sim.cluster.read = lambda kind, *_: _given(live if kind is MODEL_ROUTE else None)
-    sim.world.drop(MODEL_ROUTE, "default", "homes")
+    sim.cache.drop(MODEL_ROUTE, "default", "homes")
     sim.ask(("ModelServer", "default", "default"))
     sim.reconcile_all()
     assert sim.routing()["data"] == data
@@ -38,7 +38,7 @@ def test_a_job_is_deleted_only_for_what_is_asked_for_now(sim):
     sim.edit(LINEAR_MODEL, "homes-v1", training={"data": {"synthetic": {"samples": 77}}})
     live = sim.model()
     sim.pending.clear()
-    sim.world.put(LINEAR_MODEL, {**old, "spec": {**old["spec"], "training": {"data": {"synthetic": {"samples": 3}}}}})
+    sim.cache.put(LINEAR_MODEL, {**old, "spec": {**old["spec"], "training": {"data": {"synthetic": {"samples": 3}}}}})
     sim.cluster.read = lambda *_: _given(live)
     sim.ask(("LinearModel", "default", "homes-v1"))
     with pytest.raises(AssertionError, match="endless"):
@@ -234,7 +234,7 @@ def test_an_old_view_of_a_frozen_version_takes_nothing_back(sim, seen, routes):
     before, live = sim.routing(), sim.model()
     assert ("v1" in sim.document("r0").versions) == bool(seen)
     old = {**live, "metadata": {**live["metadata"], "generation": live["metadata"]["generation"] - 1}}
-    sim.world.put(LINEAR_MODEL, {**old, "spec": {**old["spec"], "frozen": bool(seen)}})
+    sim.cache.put(LINEAR_MODEL, {**old, "spec": {**old["spec"], "frozen": bool(seen)}})
     read = sim.cluster.read
 
     async def newer(kind, *where):

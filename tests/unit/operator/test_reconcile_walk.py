@@ -42,7 +42,7 @@ def walked(start: str) -> Iterator[list[str]]:
 
     An entry is a call from a function of `start` to one of another module of the operator; consecutive calls into the
     same module are one entry. What these call in turn is not on the way: it can be skipped. The recorder of the tests
-    takes the place of the module `cluster`, the interface to the API server.
+    takes the place of the module `cluster_client`, the interface to the API server.
     """
     entries: list[str] = []
 
@@ -62,7 +62,7 @@ def walked(start: str) -> Iterator[list[str]]:
 
 def _module(frame: FrameType) -> str:
     name = str(frame.f_globals.get("__name__"))
-    return f"{OPERATOR}cluster" if name == recorder.__name__ else name
+    return f"{OPERATOR}cluster_client" if name == recorder.__name__ else name
 
 
 def walk(sim: Sim, case: Case) -> list[str]:
@@ -103,6 +103,6 @@ SITUATIONS = (at_rest, switched, frozen, new, without_server)
 def test_a_reconcile_is_short(sim: Sim, case: Case, situation: Callable[[Sim], None]) -> None:
     situation(sim)
     entries = walk(sim, case)
-    assert {"survey", "reconcile.tools"} <= {*entries}, "the walk was not recorded"
+    assert {"observe.queries", "reconcile.context"} <= {*entries}, "the walk was not recorded"
     assert len({*entries, case.module}) <= MODULES, entries
     assert max(Counter(entries).values()) <= case.entries, entries

@@ -3,12 +3,12 @@
 import pytest
 
 from linplane_api.conditions import Cause, Reason
-from linplane_api.document import Unavailable, make_entry
 from linplane_api.kinds import MODEL_ROUTE
 from linplane_api.resources import Share, Switch, Undo, plain
-from linplane_operator.compile.news import manager_of, news
-from linplane_operator.compile.replicas import Acknowledged
-from linplane_operator.compile.route import (
+from linplane_api.routing import Unavailable, make_entry
+from linplane_operator.compile.acknowledgements import Acknowledged
+from linplane_operator.compile.change_events import manager_of, news
+from linplane_operator.compile.route_status import (
     percent,
     refuse,
     route_conditions,

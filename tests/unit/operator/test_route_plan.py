@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from linplane_api.conditions import Cause, Reason
-from linplane_api.document import Entry, RoutingMap, make_entry
+from linplane_api.routing import Entry, RoutingMap, make_entry
 from linplane_operator.compile.formats import Unread
 from linplane_operator.compile.objects import Settings
 from linplane_operator.compile.outcome import DONE, RETRY_SECONDS, Result

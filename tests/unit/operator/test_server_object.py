@@ -5,8 +5,8 @@ import pytest
 from linplane_api import names
 from linplane_api.conditions import Cause, Reason
 from linplane_api.resources import ModelServerSpec, parse_spec
+from linplane_operator.compile.acknowledgements import Acknowledged
 from linplane_operator.compile.objects import Settings
-from linplane_operator.compile.replicas import Acknowledged
 from linplane_operator.compile.rollout import Rollout
 from linplane_operator.compile.server import (
     make_default_server,

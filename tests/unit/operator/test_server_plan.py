@@ -6,7 +6,7 @@ import pytest
 
 from linplane_api import names
 from linplane_api.conditions import Cause, Reason
-from linplane_api.document import RoutingMap
+from linplane_api.routing import RoutingMap
 from linplane_operator.compile.objects import Settings
 from linplane_operator.compile.observed import Deployment, Pod, observe
 from linplane_operator.compile.outcome import COUNT_SECONDS, DONE, RETRY_SECONDS, Result

@@ -3,8 +3,8 @@
 import pytest
 
 from linplane_api.conditions import Reason
+from linplane_operator.compile.acknowledgements import Replica, unseen_replica
 from linplane_operator.compile.observed import ReplicaReport, observe
-from linplane_operator.compile.replicas import Replica, unseen_replica
 from linplane_operator.compile.withdrawal import Acknowledgements, was_withdrawn, withdrawn
 from unit.operator.builders import Object, linear_model, pod, replicas, report, typed, with_meta
 

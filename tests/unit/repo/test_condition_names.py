@@ -14,19 +14,19 @@ FOLDERS = ("crds", "operator", "server", "trainer")
 NAMES = {*map(str, ConditionType), *map(str, Reason)}
 OTHERS = {
     # Kubernetes' own words for containers, pods, Jobs and Deployments
-    "operator/linplane_operator/compile/progress.py": {
+    "operator/linplane_operator/compile/job_progress.py": {
         "DeadlineExceeded",
         "Evicted",
         "OOMKilled",
         "Pending",
         "Unschedulable",
     },
-    "operator/linplane_operator/compile/replicas.py": {"Pending"},
+    "operator/linplane_operator/compile/acknowledgements.py": {"Pending"},
     "operator/linplane_operator/compile/rollout.py": {"ProgressDeadlineExceeded"},
-    "operator/linplane_operator/local/jobs.py": {"DeadlineExceeded"},
-    "operator/linplane_operator/local/servers.py": {"Ready"},
+    "operator/linplane_operator/local/job_runner.py": {"DeadlineExceeded"},
+    "operator/linplane_operator/local/server_process.py": {"Ready"},
     "trainer/linplane_trainer/__main__.py": {"BadData", "TrainingFailed"},  # `task.Failure.reason`, a Literal
-    "trainer/linplane_trainer/fit/conclude.py": {"Training"},  # the data that a model was judged on, a Literal
+    "trainer/linplane_trainer/fit/result.py": {"Training"},  # the data that a model was judged on, a Literal
 }
 """Words that are also the name of a condition or a reason, and here another thing."""
 

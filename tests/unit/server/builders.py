@@ -7,7 +7,7 @@ from typing import Any
 import later
 from linplane_api.artifact import Artifact, with_checks
 from linplane_api.canonical import canonical_bytes, digest_of
-from linplane_api.document import (
+from linplane_api.routing import (
     Candidate,
     RateLimit,
     RouteDocument,
@@ -17,14 +17,14 @@ from linplane_api.document import (
     Unavailable,
     make_entry,
 )
-from linplane_server.clients import ClientIdentity
-from linplane_server.counters import Counters
 from linplane_server.errors import Refusal
-from linplane_server.intake import Intake
-from linplane_server.predictor import Predictor
-from linplane_server.registry import Route
-from linplane_server.reporting import no_report
-from linplane_server.serving import Serving, new_serving
+from linplane_server.predict.client_identity import ClientIdentity
+from linplane_server.predict.predictor import Predictor
+from linplane_server.routing.file_report import no_report
+from linplane_server.routing.updater import Intake
+from linplane_server.state.counters import Counters
+from linplane_server.state.serving import Serving, new_serving
+from linplane_server.state.snapshot import Route
 
 
 class Clock:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from linplane_api.document import RoutingMap
-from linplane_api.kubeapi import ApiAccess
+from linplane_api.api_access import ApiAccess
+from linplane_api.routing import RoutingMap
 
 NAMESPACE = "homes"
 ROUTING = f"/api/v1/namespaces/{NAMESPACE}/configmaps/linplane-routing-default"

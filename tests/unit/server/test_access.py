@@ -2,10 +2,10 @@
 
 import pytest
 
-from linplane_server.access import FAILURES, Access
+from linplane_server.admin.access import FAILURES, Access
 from linplane_server.errors import Refusal
-from linplane_server.limiter import SECOND
 from linplane_server.problems import STATUSES
+from linplane_server.state.limiter import SECOND
 from unit.server.builders import Clock
 
 

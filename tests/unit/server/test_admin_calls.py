@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 import msgspec
 import pytest
 
-from linplane_server import admin_calls
-from linplane_server.admin_calls import Call, Frozen, Outcome, Switched
+from linplane_server.admin import calls
+from linplane_server.admin.backend import Condition, ObjectState
+from linplane_server.admin.calls import Call, Frozen, Outcome, Switched
+from linplane_server.admin.object_view import parse_object, state_of
 from linplane_server.errors import Conflict, NotFound, Refused
-from linplane_server.objects import parse_object, state_of
-from linplane_server.resources import Condition, ObjectState
 
 SHORT = 0.02
 
@@ -73,15 +73,15 @@ FEATURES = {"v1": ("area",), "v2": ("area",)}
 
 
 async def switch(fake: "Fake", route: str, version: str, patience: float = 2, **features: tuple[str, ...]) -> Outcome:
-    return await admin_calls.switch(_call(fake, route, version, patience, features))
+    return await calls.switch(_call(fake, route, version, patience, features))
 
 
 async def freeze(fake: "Fake", route: str, version: str, patience: float = 2) -> Outcome:
-    return await admin_calls.freeze(_call(fake, route, version, patience, {}))
+    return await calls.freeze(_call(fake, route, version, patience, {}))
 
 
 async def unfreeze(fake: "Fake", route: str, version: str, patience: float = 2, **features: tuple[str, ...]) -> Outcome:
-    return await admin_calls.unfreeze(_call(fake, route, version, patience, features))
+    return await calls.unfreeze(_call(fake, route, version, patience, features))
 
 
 def _call(fake: "Fake", route: str, version: str, patience: float, features: dict[str, tuple[str, ...]]) -> Call:

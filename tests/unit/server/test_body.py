@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linplane_server.body import read
 from linplane_server.errors import Invalid, Malformed
-from linplane_server.openapi import document
+from linplane_server.http.openapi import document
+from linplane_server.predict.body import read
 
 ACCEPTED = frozenset({"area", "a/b"})
 SCHEMA = jsonschema.Draft202012Validator({"$ref": "#/components/schemas/Request", **document("0")})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from linplane_server.clients import ClientIdentity, parse_networks
+from linplane_server.predict.client_identity import ClientIdentity, parse_networks
 
 NONE: list[str] = []
 LOOPBACK = ["127.0.0.0/8", "::1/128"]

@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from linplane_api.logs import JsonFormatter
-from linplane_server.access import Access
-from linplane_server.admin_endpoint import AdminEndpoint
-from linplane_server.cluster.caller import ELSEWHERE, Callers
+from linplane_server.admin.access import Access
+from linplane_server.admin.endpoint import AdminEndpoint
+from linplane_server.cluster.admin_backend import ELSEWHERE, Callers
 from unit.server.builders import Clock, document, serving
 from unit.server.fake_api import MODELS, ROUTES, Asked, FakeApi, Reply, failure, fake_api
 

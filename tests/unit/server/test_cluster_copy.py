@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from linplane_api.document import RoutingMap
-from linplane_api.folder import current_state, read_routing, write_routing
-from linplane_server.cluster.kept import Copy
-from linplane_server.intake import Intake
-from linplane_server.registry import Snapshot
-from linplane_server.serving import Serving, new_serving
+from linplane_api.routing import RoutingMap
+from linplane_api.routing_folder import current_state, read_routing, write_routing
+from linplane_server.cluster.local_copy import Copy
+from linplane_server.routing.updater import Intake
+from linplane_server.state.serving import Serving, new_serving
+from linplane_server.state.snapshot import Snapshot
 from unit.server.builders import Client, Clock, document, routing
 
 BODY = b'{"features":[1,2]}'

@@ -11,7 +11,7 @@ import pytest
 from linplane_api.report import Lacking
 from linplane_server.cluster import report as module
 from linplane_server.cluster.report import ClusterReport, Replica
-from linplane_server.registry import Snapshot
+from linplane_server.state.snapshot import Snapshot
 from unit.server.fake_api import NAMESPACE, REPORTS, FakeApi, Reply, failure, fake_api
 from unit.server.test_cluster_source import until
 

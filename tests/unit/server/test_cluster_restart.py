@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from linplane_api.folder import current_state, write_routing
-from linplane_server.cluster.kept import Copy
-from linplane_server.cluster.surroundings import ClusterSurroundings
-from linplane_server.health import Health
-from linplane_server.intake import Intake
-from linplane_server.serving import Serving, new_serving
+from linplane_api.routing_folder import current_state, write_routing
+from linplane_server.cluster.environment import ClusterSurroundings
+from linplane_server.cluster.local_copy import Copy
+from linplane_server.routing.updater import Intake
+from linplane_server.state.readiness import Health
+from linplane_server.state.serving import Serving, new_serving
 from unit.server.builders import Client, Clock, document, routing
 from unit.server.fake_api import NAMESPACE, REPORTS, ROUTING, FakeApi, failure, fake_api
 from unit.server.test_cluster_source import until

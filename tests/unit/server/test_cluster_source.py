@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from linplane_api.document import RoutingMap
+from linplane_api.routing import RoutingMap
 from linplane_server.cluster.source import ClusterSource, Timing
 from unit.server.builders import document, routing
 from unit.server.fake_api import NAMESPACE, ROUTING, FakeApi, Reply, event, failure, fake_api

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from linplane_api.conditions import ConditionType
-from linplane_api.manifest import ManifestError
-from linplane_server import folder_resources
+from linplane_api.manifests.manifest import ManifestError
+from linplane_server.admin import manifest_backend
+from linplane_server.admin.manifest_backend import FolderResources
 from linplane_server.errors import Conflict, Forbidden, NotFound, PreconditionFailed, Refused
-from linplane_server.folder_resources import FolderResources
 
 MANIFEST = """\
 # ours
@@ -156,7 +156,7 @@ async def test_a_manifest_that_cannot_be_changed_says_why(
     def fail(*edits: object) -> None:
         raise error
 
-    monkeypatch.setattr(folder_resources, "edit_object", fail)
+    monkeypatch.setattr(manifest_backend, "edit_object", fail)
     resources = state.resources()
     with pytest.raises(kind, match=text):
         await resources.switch(await resources.route("r"), "v2")

@@ -6,13 +6,13 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from linplane_api.document import RateLimit, RoutingMap
-from linplane_api.folder import write_routing
-from linplane_server.folder_source import FolderSource
-from linplane_server.intake import Intake
-from linplane_server.registry import Snapshot
-from linplane_server.reporting import FileReport
-from linplane_server.serving import Serving, new_serving
+from linplane_api.routing import RateLimit, RoutingMap
+from linplane_api.routing_folder import write_routing
+from linplane_server.routing.file_report import FileReport
+from linplane_server.routing.folder_source import FolderSource
+from linplane_server.routing.updater import Intake
+from linplane_server.state.serving import Serving, new_serving
+from linplane_server.state.snapshot import Snapshot
 from unit.server.builders import Client, Clock, document, later_format, routing
 
 BODY = b'{"features":[1,2]}'

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from linplane_api.report import Lacking
-from linplane_server.counters import Counters
-from linplane_server.lacking import Timing, has_grown, report_lacking
-from linplane_server.registry import Snapshot
-from linplane_server.reporting import FileReport
+from linplane_server.routing.file_report import FileReport
+from linplane_server.routing.missing_features import Timing, has_grown, report_lacking
+from linplane_server.state.counters import Counters
+from linplane_server.state.snapshot import Snapshot
 from unit.server.builders import Client, document, serving
 
 AREA_ONLY = b'{"features":{"area":1}}'

@@ -7,9 +7,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linplane_api.document import RateLimit
-from linplane_server.limiter import CLIENTS, SECOND, Bucket, Limiter
-from linplane_server.registry import route_bucket
+from linplane_api.routing import RateLimit
+from linplane_server.state.limiter import CLIENTS, SECOND, Bucket, Limiter
+from linplane_server.state.snapshot import route_bucket
 from unit.server.builders import Clock
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from linplane_server import listener
+from linplane_server.http import listener
 
 
 def test_every_address_takes_ipv4_too() -> None:

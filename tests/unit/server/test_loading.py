@@ -6,11 +6,11 @@ import pytest
 
 import later
 from linplane_api.canonical import canonical_bytes, digest_of
-from linplane_api.document import RoutingMap, make_entry
-from linplane_server.counters import Counters
-from linplane_server.health import Health
-from linplane_server.loading import Loaded, advance, changed, load_route, report_of, snapshot_of
-from linplane_server.registry import Registry, Route, Snapshot
+from linplane_api.routing import RoutingMap, make_entry
+from linplane_server.routing.compile import Loaded, advance, changed, load_route, report_of, snapshot_of
+from linplane_server.state.counters import Counters
+from linplane_server.state.readiness import Health
+from linplane_server.state.snapshot import Registry, Route, Snapshot
 from unit.server.builders import document, later_format, routing
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from linplane_api.document import RateLimit
-from linplane_server.folder_source import FolderSource
-from linplane_server.health import Health
-from linplane_server.metrics import ServerCollector, metrics_registry
-from linplane_server.serving import Serving, new_serving
-from linplane_server.status import Status
+from linplane_api.routing import RateLimit
+from linplane_server.http.metrics import ServerCollector, metrics_registry
+from linplane_server.http.status import Status
+from linplane_server.routing.folder_source import FolderSource
+from linplane_server.state.readiness import Health
+from linplane_server.state.serving import Serving, new_serving
 from unit.server.builders import Client, Clock, document, serving
 
 BODY = b'{"features":[1,2]}'

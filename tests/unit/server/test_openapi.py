@@ -5,11 +5,11 @@ import json
 import jsonschema
 import pytest
 
-from linplane_server.docs import docs_app
 from linplane_server.errors import PredictionRefusal
-from linplane_server.openapi import document
+from linplane_server.http.docs import docs_app
+from linplane_server.http.openapi import document
+from linplane_server.http.public_app import addressed_route
 from linplane_server.problems import STATUSES
-from linplane_server.public_app import addressed_route
 from unit.server.builders import Client, refusal_types, serving
 from unit.server.builders import document as routing_document
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linplane_api.document import RateLimit, Unavailable
+from linplane_api.routing import RateLimit, Unavailable
 from linplane_server.errors import TooLarge
+from linplane_server.predict.rows import compute
 from linplane_server.problems import STATUSES
-from linplane_server.rows import compute
-from linplane_server.serving import Serving
+from linplane_server.state.serving import Serving
 from unit.server.builders import V1, Client, document, serving
 
 BODY = b'{"features":{"area":2,"rooms":3}}'

@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from linplane_server import errors, problems
-from linplane_server.access import FAILURES, Access
-from linplane_server.admin_endpoint import AdminEndpoint
-from linplane_server.docs import problem_response
+from linplane_server.admin.access import FAILURES, Access
+from linplane_server.admin.backend import Resources
+from linplane_server.admin.endpoint import AdminEndpoint
+from linplane_server.http.docs import problem_response
 from linplane_server.problems import STATUSES, refusal_response
-from linplane_server.registry import Registry
-from linplane_server.resources import Resources
+from linplane_server.state.snapshot import Registry
 from unit.server.builders import Clock, refusal_types
 
 LIMITED = "the rate limit of this route is used up; try again later"

@@ -2,10 +2,10 @@
 
 import pytest
 
-from linplane_api.document import Unavailable
+from linplane_api.routing import Unavailable
 from linplane_api.split import feature_key
-from linplane_server.router import choose
-from linplane_server.rows import by_name
+from linplane_server.predict.router import choose
+from linplane_server.predict.rows import by_name
 from unit.server.builders import V1, compiled, document
 
 

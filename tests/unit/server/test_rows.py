@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from linplane_api.display import MAX_SHOWN
 from linplane_server.errors import Invalid, MissingFeature
-from linplane_server.rows import LISTED, by_name, compute
+from linplane_server.predict.rows import LISTED, by_name, compute
 from unit.server.builders import compiled, document
 
 finite = st.floats(allow_nan=False, allow_infinity=False)

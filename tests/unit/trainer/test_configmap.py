@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from linplane_api.api_access import ApiAccess
 from linplane_api.artifact import Artifact, parse_artifact, with_checks
-from linplane_api.kubeapi import ApiAccess
 from linplane_api.names import MAX_CONFIGMAP_BYTES
 from linplane_api.task import (
     EXIT_BAD_DATA,
@@ -28,7 +28,7 @@ from linplane_api.task import (
     parse_failure,
 )
 from linplane_trainer.__main__ import run
-from linplane_trainer.configmap import MAX_FILE, RETRIES, ConfigMapResult
+from linplane_trainer.configmap_result import MAX_FILE, RETRIES, ConfigMapResult
 from linplane_trainer.errors import ResultLostError, TooLargeError
 from support import eventually
 
@@ -204,7 +204,7 @@ def test_the_job_hands_back_either(api: Api, writer: ConfigMapResult, tmp_path: 
 def test_a_result_that_is_too_large_is_told_and_not_tried_again(
     api: Api, writer: ConfigMapResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("linplane_trainer.configmap.MAX_FILE", 100)
+    monkeypatch.setattr("linplane_trainer.configmap_result.MAX_FILE", 100)
     code, _ = job(GOOD, writer, tmp_path)
     failure = parse_failure(api.data["error.json"])
     assert (code, failure.reason) == (EXIT_BAD_DATA, "TrainingFailed")

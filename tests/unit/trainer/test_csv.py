@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from linplane_trainer import table
+from linplane_trainer.data import csv_table
 from linplane_trainer.fit.holdout import holdout_mask
 
 PLAIN = "a,b,y\n1,2,8.5\n2,1,8\n3,5,21\n4,4,21.5\n5,9,36\n"
@@ -94,7 +94,7 @@ def test_blocks_of_the_file_change_nothing(train_csv, monkeypatch, size):
     lines = [f"{a:.6f},{b:.6f},{'' if a > 1.5 else a + b}" for a, b in generator.standard_normal((300, 2))]
     text = "a,b,y\n" + "\n".join(lines)
     whole = train_csv(text, holdout_percent=25, seed=5)
-    monkeypatch.setattr(table, "BLOCK_BYTES", size)
+    monkeypatch.setattr(csv_table, "BLOCK_BYTES", size)
     assert train_csv(text, holdout_percent=25, seed=5).digest == whole.digest
     assert whole.training.dropped_rows > 0
 
@@ -119,7 +119,7 @@ def test_progress_tells_rows_and_bytes(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("a,y\n" + "".join(f"{i},{i % 7}\n" for i in range(200_000)))
     seen = []
-    source = table.Table(table_source(path), None, "y")
+    source = csv_table.Table(table_source(path), None, "y")
     rows = sum(len(batch.kept) for batch in source.batches(lambda *call: seen.append(call)))
     source.close()
     assert rows == 200_000
@@ -129,6 +129,6 @@ def test_progress_tells_rows_and_bytes(tmp_path):
 
 
 def table_source(path):
-    from linplane_trainer.source import FileSource
+    from linplane_trainer.data.source import FileSource
 
     return FileSource(path)

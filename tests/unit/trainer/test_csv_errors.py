@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linplane_api.task import FileData, Task
-from linplane_trainer import table
-from linplane_trainer.cells import census
+from linplane_trainer.data import csv_table
+from linplane_trainer.data.csv_cells import census
+from linplane_trainer.data.csv_header import check_names
 from linplane_trainer.errors import BadData
-from linplane_trainer.header import check_names
 from linplane_trainer.train import train
 
 TABLES = Path(__file__).parents[2] / "data" / "tables"
@@ -54,7 +54,7 @@ def test_lines_are_those_of_the_file(train_csv):
 @pytest.mark.parametrize("size", [64, 1 << 20])
 def test_the_first_wrong_cell_is_named(train_csv, monkeypatch, size):
     """By row, then in the order of the features; also far into the file, behind rows that were dropped."""
-    monkeypatch.setattr(table, "BLOCK_BYTES", size)
+    monkeypatch.setattr(csv_table, "BLOCK_BYTES", size)
     text = f"a,b,y\n{GOOD * 10}1,NA,2\n,,\n{GOOD * 10}1,{CANARY},{CANARY}\n{CANARY},1,1\n"
     assert refused(train_csv, text, features=("a", "b")).startswith("line 584, column b")
 
@@ -82,7 +82,7 @@ SPELLINGS = [
 @pytest.mark.parametrize("rows", [2, 30])
 def test_one_bad_cell_is_an_error_wherever_it_is(train_csv, monkeypatch, cell, rows):
     """In the bytes that decide which columns are numeric and after them: no column vanishes for it."""
-    monkeypatch.setattr(table, "BLOCK_BYTES", 128)
+    monkeypatch.setattr(csv_table, "BLOCK_BYTES", 128)
     start = "".join(f"{i},{i * i},{i % 3}\n" for i in range(rows))
     message = refused(train_csv, f"a,b,y\n{start}7,{cell},3\n" + GOOD)
     assert message == f"line {rows + 2}, column b: is not a number; list `features` to leave the column out"
@@ -110,7 +110,7 @@ def test_a_pattern_counts_what_a_cast_takes(cell):
 
 def test_a_guessed_feature_hints_at_the_list(train_csv, monkeypatch):
     """It was numeric in the first rows only."""
-    monkeypatch.setattr(table, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(csv_table, "BLOCK_BYTES", 64)
     message = refused(train_csv, f"a,b,y\n{GOOD}1,{CANARY},3\n")
     assert message == "line 31, column b: is not a number; list `features` to leave the column out"
     assert "list" not in refused(train_csv, f"a,b,y\n{GOOD}1,2,{CANARY}\n")
@@ -125,7 +125,7 @@ def test_a_row_of_another_length(train_csv, row):
 
 def test_a_row_of_another_length_further_on(train_csv, monkeypatch):
     """In a later block, its line is as true."""
-    monkeypatch.setattr(table, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(csv_table, "BLOCK_BYTES", 64)
     assert refused(train_csv, f"a,b,y\n{GOOD * 9}{CANARY}\n").startswith("line 263: 1 values")
 
 
@@ -137,7 +137,7 @@ def test_no_utf8_in_a_used_column(train_csv):
 
 def test_a_quote_that_is_never_closed(train_csv, monkeypatch):
     """Would swallow the file: it is refused in the memory of two blocks."""
-    monkeypatch.setattr(table, "BLOCK_BYTES", 1 << 20)
+    monkeypatch.setattr(csv_table, "BLOCK_BYTES", 1 << 20)
     message = refused(train_csv, f'a,b,y\n{GOOD}1,"{CANARY},3\n' + GOOD * 20_000, features=("a", "b"))
     assert "a quote is never closed" in message
 

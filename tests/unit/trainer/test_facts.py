@@ -8,7 +8,7 @@ import pytest
 from linplane_api.artifact import parse_artifact
 from linplane_api.facts import LeftOutColumn, data_hash
 from linplane_api.task import FileData, SyntheticData, Task
-from linplane_trainer import table
+from linplane_trainer.data import csv_table
 from linplane_trainer.train import train
 
 TABLES = Path(__file__).parents[2] / "data" / "tables"
@@ -94,7 +94,7 @@ def test_lines_of_columns_left_out_count_blank_lines_and_quoted_newlines(learn_c
 
 def test_a_line_is_known_for_the_first_bytes_only(learn_csv, monkeypatch):
     """The last row of the first block may be a header's length past them: the column is named without a line."""
-    monkeypatch.setattr(table, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(csv_table, "BLOCK_BYTES", 64)
     facts = learn_csv("a,c,y\n0.00,,1\n" + "".join(f"{i},,{i % 3}\n" for i in range(10)) + "1,w,1\n" * 20).facts
     assert facts.left_out == (LeftOutColumn("c", "NotNumeric"),)
     assert facts.warnings[0].message == "1 column was left out: c (text)"

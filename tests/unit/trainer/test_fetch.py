@@ -11,11 +11,11 @@ from collections.abc import Iterator
 import pytest
 
 from linplane_api.task import Task, UriData
-from linplane_trainer import fetch
+from linplane_trainer.data import download as download_module
+from linplane_trainer.data.download import Network, download
+from linplane_trainer.data.uri_rules import rules_for
 from linplane_trainer.errors import BadData, RefusedError, TrainingFailed
-from linplane_trainer.fetch import Network, download
 from linplane_trainer.train import train
-from linplane_trainer.uri_rules import rules_for
 
 ROWS = b"a,y\n1,2\n2,4.5\n3,6\n4,7\n"
 CANARY = b"s3cr3t"
@@ -118,7 +118,7 @@ def test_a_name_that_resolves_to_a_forbidden_address(address):
 def test_loopback_in_other_spellings(host):
     """As the machine's own resolver understands them."""
     try:
-        fetch.resolve(host.strip("[]"), 80)
+        download_module.resolve(host.strip("[]"), 80)
     except OSError:
         pytest.skip("not a name to this resolver")
     with pytest.raises(RefusedError):

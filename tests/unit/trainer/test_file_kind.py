@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from linplane_trainer.data.file_kind import file_problem
 from linplane_trainer.errors import BadData
-from linplane_trainer.file_kind import file_problem
 
 TEXT = b"Gr\xc3\xb6\xc3\x9fe,y\n1,2\n2,3.5\n3,6\n"
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from linplane_trainer.fit.estimate import Fitting
-from linplane_trainer.fit.model import Batch, Options
+from linplane_trainer.fit.fitting import Fitting
+from linplane_trainer.fit.types import Batch, Options
 
 SHARED = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True

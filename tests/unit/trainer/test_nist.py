@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linplane_trainer.fit.factor import Factor
+from linplane_trainer.fit.qr import Factor
 from linplane_trainer.fit.solve import least_squares_remainder, total_squares
 
 DATA = Path(__file__).parents[2] / "data" / "nist"

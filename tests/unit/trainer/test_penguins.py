@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from linplane_api.artifact import predict
-from linplane_api.manifest import read_documents
+from linplane_api.manifests.manifest import read_documents
 from linplane_api.resources import LinearModelSpec, parse_spec
 from linplane_api.task import FileData, Task
 from linplane_trainer.fit.holdout import holdout_mask

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from linplane_api import metadata
+from linplane_api import training_log
 from linplane_api.artifact import parse_artifact, predict
 from linplane_api.facts import Facts
 from linplane_api.task import SyntheticData, Task
 from linplane_trainer.errors import BadData, StoreDamagedError, VersionExistsError
-from linplane_trainer.registry import artifact_path, read_back, train_to_store
+from linplane_trainer.model_store import artifact_path, read_back, train_to_store
 from linplane_trainer.train import train
 
 NOON = datetime(2026, 2, 3, 12, 0, 0, 987654, tzinfo=timezone(timedelta(hours=2)))
@@ -64,7 +64,8 @@ def test_each_training_has_a_line(tmp_path):
 def test_a_line_has_no_r2_about_zero(facts):
     """That of an artifact without intercept of an earlier trainer, which wrote no facts."""
     artifact = train(msgspec.structs.replace(TASK, fit_intercept=False), Path()).artifact
-    line = json.loads(metadata.metadata_line(parse_artifact(artifact.to_file("2026-01-01T00:00:00Z", facts)), "m", "v"))
+    file = parse_artifact(artifact.to_file("2026-01-01T00:00:00Z", facts))
+    line = json.loads(training_log.metadata_line(file, "m", "v"))
     assert line["r2"] == (artifact.training.evaluation.r2 if facts is not None else None)
 
 
@@ -115,7 +116,7 @@ def test_a_torn_last_line_is_repaired(tmp_path, kept, before):
     path = tmp_path / "store" / "metadata.jsonl"
     line = path.read_bytes()
     path.write_bytes(line * before + line[:kept])
-    metadata.append_metadata(path, file, "penguin-mass", "v1")
+    training_log.append_metadata(path, file, "penguin-mass", "v1")
     assert path.read_bytes() == line * (before + (kept == -1) + 1)
 
 
@@ -124,8 +125,8 @@ def test_a_torn_line_longer_than_a_read(tmp_path):
     file = store(tmp_path).artifact_file
     path = tmp_path / "store" / "metadata.jsonl"
     line = path.read_bytes()
-    path.write_bytes(line + b'{"coefficients":{"' + b"x" * (3 * metadata.TAIL_BYTES))
-    metadata.append_metadata(path, file, "penguin-mass", "v1")
+    path.write_bytes(line + b'{"coefficients":{"' + b"x" * (3 * training_log.TAIL_BYTES))
+    training_log.append_metadata(path, file, "penguin-mass", "v1")
     assert path.read_bytes() == line * 2
 
 
@@ -136,14 +137,14 @@ def test_writers_wait_for_each_other(tmp_path):
 
     def append():
         for _ in range(5):
-            metadata.append_metadata(path, file, "m", "v1")
+            training_log.append_metadata(path, file, "m", "v1")
 
     threads = [threading.Thread(target=append) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert path.read_bytes().splitlines(keepends=True) == [metadata.metadata_line(file, "m", "v1")] * 40
+    assert path.read_bytes().splitlines(keepends=True) == [training_log.metadata_line(file, "m", "v1")] * 40
 
 
 def test_two_trainings_of_one_version_have_one_winner(tmp_path):

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from linplane_api.artifact import parse_artifact
 from linplane_api.task import SyntheticData, Task
-from linplane_trainer import synthetic, train
+from linplane_trainer import train
+from linplane_trainer.data import synthetic
 from linplane_trainer.errors import BadData, TrainingFailed
-from linplane_trainer.fit.model import Batch
+from linplane_trainer.fit.types import Batch
 
 
 def made(samples=200, columns=3, noise=0.2, **fields):

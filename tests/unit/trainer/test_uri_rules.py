@@ -2,8 +2,7 @@
 
 import pytest
 
-from linplane_trainer.errors import RefusedError
-from linplane_trainer.uri_rules import (
+from linplane_trainer.data.uri_rules import (
     Place,
     address_problem,
     file_path,
@@ -12,6 +11,7 @@ from linplane_trainer.uri_rules import (
     redirected,
     rules_for,
 )
+from linplane_trainer.errors import RefusedError
 
 ANY = rules_for((), (), allow_file=False)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .factor import triangle_of
+from .qr import triangle_of
 from .scaling import Floats
 
 EPSILON = float(np.finfo(np.float64).eps)

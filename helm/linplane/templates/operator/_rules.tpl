@@ -1,4 +1,4 @@
-{{- /* Generated from operator/linplane_operator/kube/rights.py by `make generate`. */}}
+{{- /* Generated from operator/linplane_operator/kube/permissions.py by `make generate`. */}}
 {{- define "linplane.operatorRules" -}}
 - {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch", "create", "patch", "delete"]}
 - {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}

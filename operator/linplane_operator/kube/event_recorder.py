@@ -1,0 +1,106 @@
+"""Events, written aside: a change is told, a storm is not."""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from linplane_api import names
+from linplane_api.api_access import ApiError, collection_path
+from linplane_api.kinds import Kind
+from linplane_api.timing import Clock, TokenBuckets, rfc3339
+
+from ..compile.change_events import REASONS
+from ..compile.objects import Object, meta, name_of, namespace_of, uid_of
+from .http import Client
+
+BURST = 25  # of one object, as many warnings, and as many of what somebody did
+EVERY_SECONDS = 10.0
+WAITING = 1000
+
+EVENT = Kind("Event", "events", "events.k8s.io/v1", "ev")
+
+log = logging.getLogger(__name__)
+
+
+class Events:
+    """Takes events at once and writes them one after the other; where too many wait, a new one is dropped."""
+
+    def __init__(self, client: Client, now: Callable[[], datetime], clock: Clock, reporter: str) -> None:
+        """`now` is for the times in Events, `clock` for their rate; `reporter` is the name of this process, for
+        `reportingInstance`.
+        """
+        self._client = client
+        self._now = now
+        self._reporter = reporter
+        self._waiting: asyncio.Queue[Object] = asyncio.Queue(WAITING)
+        self._buckets: TokenBuckets[tuple[str, str]] = TokenBuckets(1 / EVERY_SECONDS, BURST, clock)  # by UID and kind
+        self.written = 0
+        self.dropped = 0
+
+    def tell(self, about: Object, warning: bool, reason: str, message: str) -> None:
+        """Asks for an Event; never waits, never fails."""
+        if self._buckets.take((uid_of(about), "Done" if reason in REASONS else _type(warning))):
+            self.dropped += 1
+            return
+        try:
+            self._waiting.put_nowait(self._make(about, warning, reason, message))
+        except asyncio.QueueFull:
+            self.dropped += 1
+
+    def _make(self, about: Object, warning: bool, reason: str, message: str) -> Object:
+        now = rfc3339(self._now(), "microseconds")
+        unique = hashlib.sha256(f"{uid_of(about)}/{reason}/{message}/{now}".encode()).hexdigest()[:16]
+        namespace = namespace_of(about)
+        return {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {"name": f"{name_of(about)[:200]}.{unique}", "namespace": namespace},
+            "eventTime": now,
+            "reportingController": f"{names.GROUP}/operator",
+            "reportingInstance": self._reporter,
+            "action": "Reconcile",
+            "reason": reason,
+            "type": _type(warning),
+            "note": message[:1024],
+            "regarding": {
+                "apiVersion": about["apiVersion"],
+                "kind": about["kind"],
+                "name": name_of(about),
+                "namespace": namespace,
+                "uid": uid_of(about),
+                "resourceVersion": meta(about).get("resourceVersion", ""),
+            },
+        }
+
+    async def run(self) -> None:
+        """Writes until it is cancelled."""
+        while True:
+            event = await self._waiting.get()
+            path = collection_path(EVENT, event["metadata"]["namespace"])
+            try:
+                await self._client.call("POST", path, body=event)
+                self.written += 1
+            except ApiError as error:  # a namespace that goes away takes no events
+                self.dropped += 1
+                log.debug("event not written: %s", error)
+
+
+async def refused_jobs(client: Client, namespace: str) -> dict[str, str]:
+    """By UID of each Job that the API server let make no pod: its last words about it."""
+    found: dict[str, tuple[str, str]] = {}
+    async for event in client.list(EVENT, namespace, fields="reason=FailedCreate,regarding.kind=Job"):
+        uid = str((event.get("regarding") or {}).get("uid"))
+        found[uid] = max(found.get(uid, ("", "")), (_when(event), str(event.get("note") or "")))
+    return {uid: note for uid, (_, note) in found.items()}
+
+
+def _when(event: Object) -> str:
+    """The last time that it was seen, by whichever of the two APIs it was written."""
+    last = (event.get("series") or {}).get("lastObservedTime") or event.get("deprecatedLastTimestamp")
+    return str(last or event.get("eventTime") or meta(event).get("creationTimestamp") or "")
+
+
+def _type(warning: bool) -> str:
+    return "Warning" if warning else "Normal"

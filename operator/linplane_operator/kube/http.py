@@ -1,0 +1,108 @@
+"""JSON over the official client's connection: plain objects in and out, every failure an ApiError."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import aiohttp
+import msgspec
+from kubernetes.aio.client import ApiClient
+
+from linplane_api.api_access import ApiError, UnavailableError, answered, collection_path, object_path, unreachable
+from linplane_api.kinds import Kind
+
+from ..compile.objects import Object
+
+TIMEOUT_SECONDS = 15.0
+CHUNK = 500  # objects of one LIST answer
+
+JSON = "application/json"
+
+Counted = Callable[[str, str, int], None]
+"""Told of each call: method, resource, status (0 where there was no answer)."""
+
+
+class Client:
+    """Calls of one API server. All of them belong to one event loop."""
+
+    def __init__(self, api: ApiClient, counted: Counted = lambda *_: None) -> None:
+        self._api = api
+        self._counted = counted
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        content_type: str = JSON,
+    ) -> Object:
+        """One call. Raises ApiError."""
+        headers = {"Accept": JSON, "Content-Type": content_type}
+        resource = resource_of(path)
+        try:
+            _, url, headers, _, _ = await self._api.param_serialize(
+                method,
+                path,
+                query_params=list((query or {}).items()),
+                header_params=headers,
+                auth_settings=["BearerToken"],
+            )
+            answer = await self._api.call_api(method, url, headers, body=body, _request_timeout=TIMEOUT_SECONDS)
+            text: bytes = await answer.read()  # type: ignore[no-untyped-call]
+        except (aiohttp.ClientError, TimeoutError) as error:
+            self._counted(method, resource, 0)
+            raise unreachable(error) from error
+        self._counted(method, resource, answer.status)
+        if 200 <= answer.status < 300:
+            try:
+                return msgspec.json.decode(text, type=dict[str, Any])
+            except msgspec.DecodeError as error:  # of a proxy in between
+                message = f"the API server answered {answer.status} without an object"
+                raise UnavailableError(0, "Malformed", message) from error
+        raise answered(answer.status, text, answer.headers.get("Retry-After", ""))
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        """The object, None where there is none."""
+        try:
+            return typed(kind, await self.call("GET", object_path(kind, namespace, name)))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def list(
+        self,
+        kind: Kind,
+        namespace: str | None,
+        selector: str = "",
+        fields: str = "",
+        dated: Callable[[str], None] = lambda _: None,
+    ) -> AsyncIterator[Object]:
+        """Every object of a kind, from a consistent read, in answers of bounded size. `dated` is told the list's own
+        resourceVersion.
+        """
+        query = {"limit": str(CHUNK), **({"labelSelector": selector} if selector else {})}
+        query |= {"fieldSelector": fields} if fields else {}
+        while True:
+            answer = await self.call("GET", collection_path(kind, namespace), query=query)
+            dated(str((answer.get("metadata") or {}).get("resourceVersion", "")))
+            for item in answer.get("items") or ():
+                yield typed(kind, item)
+            token = (answer.get("metadata") or {}).get("continue")
+            if not token:
+                return
+            query = {**query, "continue": token}
+
+
+def typed(kind: Kind, body: Object) -> Object:
+    """An item of a list says neither apiVersion nor kind."""
+    return {**body, "apiVersion": kind.api_version, "kind": kind.kind}
+
+
+def resource_of(path: str) -> str:
+    """The resource and subresource a path is about, for the count of calls: never a name that a user chose."""
+    parts = path.strip("/").split("/")[2 if path.startswith("/api/") else 3 :]
+    if parts[:1] == ["namespaces"] and len(parts) > 2:
+        parts = parts[2:]
+    return "/".join(parts[:1] + parts[2:3]) or "discovery"

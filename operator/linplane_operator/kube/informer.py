@@ -1,0 +1,120 @@
+"""What reaches the cache: events, our own writes and lists, each only where it is newer; and deletions that nobody
+told.
+"""
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from linplane_api import names
+from linplane_api.kinds import CONFIG_MAP, POD, Kind
+
+from ..compile.change_events import MANAGED
+from ..compile.objects import Object, controller_uid, label_of, meta, uid_of
+from ..observe.cache import Key, ObjectCache, key_of
+from ..runtime.enqueue import WorkKey, affected
+
+SHORT = 64
+"""Texts of so many letters may be worth sharing: names, UIDs, times, reasons."""
+
+
+class Informer:
+    """Keeps the cache as new as what was seen, and names what to reconcile. Belongs to one event loop."""
+
+    def __init__(self, cache: ObjectCache, add: Callable[[Iterable[WorkKey]], None]) -> None:
+        self._cache = cache
+        self._add = add
+        self._gone: dict[tuple[str, str], int] = {}  # kind and UID of what was deleted -> resourceVersion
+        self.silent = False  # names nothing: for the first lists, after which everything is reconciled
+        self._names: set[tuple[str, Key]] = set()  # the kind and name of a child
+
+    def seen(self, kind: Kind, body: Object) -> None:
+        """Takes an object; one that is older than what is known, or was deleted since, changes nothing. That
+        resourceVersions never go back is for `resync` to watch.
+        """
+        namespace, name = key_of(body)
+        known = self._cache.get(kind, namespace, name)
+        if (kind.kind, uid_of(body)) in self._gone:
+            return
+        if known is not None and uid_of(known) == uid_of(body) and version_of(body) <= version_of(known):
+            return
+        body = slim(kind, body)
+        before = self._cache.put(kind, body)
+        if not self.silent:
+            self._add(affected(self._cache, kind, before, body))
+
+    def deleted(self, kind: Kind, body: Object) -> None:
+        """Forgets an object, if that very one is known."""
+        self._gone[kind.kind, uid_of(body)] = version_of(body)
+        if controller_uid(body):
+            self._names.add((kind.kind, key_of(body)))
+        namespace, name = key_of(body)
+        known = self._cache.get(kind, namespace, name)
+        if known is not None and uid_of(known) == uid_of(body):
+            self._cache.drop(kind, namespace, name)
+            self._add(affected(self._cache, kind, known, None))
+
+    def was_deleted(self, kind: Kind, key: Key) -> bool:
+        """Somebody's child of that name was deleted lately."""
+        return (kind.kind, key) in self._names
+
+    def missing(self, kind: Kind, namespace: str | None, present: set[Key]) -> list[Object]:
+        """What the cache has and a complete list, begun after the cache had it, has not: to be confirmed one by one."""
+        return [body for body in self._cache.all(kind, namespace) if key_of(body) not in present]
+
+    def forget_old(self, kinds: Iterable[Kind]) -> None:
+        """Drops the memory of deletions: call it after a complete list of these kinds, as far as they are listed at
+        all, and of what may own them.
+        """
+        names = {kind.kind for kind in kinds}
+        self._gone = {key: version for key, version in self._gone.items() if key[0] not in names}
+        self._names = {key for key in self._names if key[0] not in names}
+
+
+def slim(kind: Kind, body: Object) -> Object:
+    """The object without what nothing here reads: who owns which field (but that one field), a Pod's spec, foreign
+    ConfigMaps' annotations and binary values (their keys stay). Its short texts are shared with all others: of
+    thousands of objects most say the same.
+    """
+    metadata = dict(meta(body))
+    managed = _managed(kind, metadata.pop("managedFields", None) or ())
+    if managed:
+        metadata["managedFields"] = managed
+    annotations = metadata.get("annotations") or {}
+    if "kubectl.kubernetes.io/last-applied-configuration" in annotations:
+        kept = {key: value for key, value in annotations.items() if not key.startswith("kubectl.kubernetes.io/")}
+        metadata["annotations"] = kept
+    slimmed = {**body, "metadata": metadata}
+    if kind is POD:
+        slimmed.pop("spec", None)
+    if kind is CONFIG_MAP and "binaryData" in body and label_of(body, names.LABEL_MANAGED_BY) != names.APP:
+        slimmed["binaryData"] = dict.fromkeys(body["binaryData"] or (), "")
+    shared: Object = _shared(slimmed)
+    return shared
+
+
+def _shared(value: Any) -> Any:
+    """The same value, of texts that there is one of each."""
+    if type(value) is str:
+        return sys.intern(value) if len(value) <= SHORT else value
+    if type(value) is dict:
+        return {sys.intern(key): _shared(item) for key, item in value.items()}
+    if type(value) is list:
+        return [_shared(item) for item in value]
+    return value
+
+
+def _managed(kind: Kind, entries: Iterable[Object]) -> list[Object]:
+    """Who owns the one field of which it is told who changed it."""
+    field = f"f:{MANAGED[kind]}" if kind in MANAGED else ""
+    return [
+        {"manager": entry.get("manager"), "fieldsV1": {"f:spec": {field: {}}}}
+        for entry in entries
+        if field and field in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+    ]
+
+
+def version_of(body: Object) -> int:
+    """metadata.resourceVersion, which the API server raises with every write; 0 where there is none."""
+    text = str(meta(body).get("resourceVersion", "0"))
+    return int(text) if text.isdigit() else 0

@@ -1,0 +1,288 @@
+"""`linplane local DIR`: watches the manifests, reconciles, runs trainers and the server, until it is told to stop."""
+
+import asyncio
+import contextlib
+import errno
+import json
+import os
+import random
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from linplane_api import names
+from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, Kind
+from linplane_api.routing_folder import write_atomically
+
+from ..compile.objects import Mode, Object, Settings, label_of
+from ..compile.outcome import Result
+from ..observe.cache import ObjectCache
+from ..reconcile.reconciler import Reconciler
+from ..runtime.enqueue import WorkKey, affected, every_key
+from ..runtime.workqueue import WorkQueue
+from .admission import warm
+from .client import LocalClient
+from .console_events import Line, Story, Tell
+from .hints import curl_line
+from .job_runner import Jobs
+from .manifests import Manifests
+from .preflight import BIND_SECONDS, check_folder, check_token, listen, make_state, take_state, url_of
+from .retained_artifacts import Retained
+from .server_process import Access, Server
+from .state_dir import Layout
+from .store import Store
+from .training_log import Record
+
+LOOK_SECONDS = 0.03
+TROUBLE_SECONDS = 1.0  # between two tries where the disk refuses
+RESYNC_SECONDS = 30.0
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `linplane local` was told."""
+
+    folder: Path
+    state: Path
+    host: str = "127.0.0.1"
+    port: int = names.PUBLIC_PORT
+    admin_port: int = names.ADMIN_PORT
+    token_file: Path | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    trainers: int | None = None
+
+
+def cores() -> int:
+    """How many this process may use; how many there are, on a system that does not tell (macOS)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def utc_now() -> datetime:
+    """The clock."""
+    return datetime.now(UTC)
+
+
+class Loop:
+    """Everything of one `linplane local`."""
+
+    def __init__(self, options: Options, tell: Tell, now: Callable[[], datetime] = utc_now) -> None:
+        """`tell` gets what a person should read, a line at a time."""
+        self._options = options
+        self._tell = tell
+        self._now = now
+        self._layout = Layout(
+            options.state.resolve()
+        )  # once: the folder that it may lie in may be a link that is swapped
+        self._cache = ObjectCache()
+        self._store = Store(self._layout, self._cache, now, self._changed)
+        self._story = Story(tell, lambda route: curl_line(route, self._store))
+        self._queue = WorkQueue(self._work, self._failed, random.random)
+        self._retained = Retained(self._layout, self._store, now, tell)
+        self._manifests = Manifests(options.folder, self._store, self._retained, tell)
+        self._record = Record(self._layout.metadata)
+        self._todo = {"jobs", "config", "problems"}
+        self._troubles: dict[str, str] = {}
+        self._failures: dict[WorkKey, str] = {}
+        self._stop, self._hurry = asyncio.Event(), asyncio.Event()
+
+    async def run(self, started: Callable[[str, str], None]) -> None:
+        """Runs until SIGINT, SIGTERM or SIGHUP; a second one ends it at once. `started` gets the two URLs. Raises
+        StartError, and what the disk refuses at the start as OSError.
+        """
+        check_folder(self._options.folder)
+        check_token(self._options.token_file)
+        self._lock, unclean = take_state(self._layout, self._options.folder)
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._unlock)
+            patience = BIND_SECONDS if unclean else 0.0
+            public = stack.enter_context(await listen(self._options.host, self._options.port, patience))
+            admin = stack.enter_context(await listen(self._options.host, self._options.admin_port, patience))
+            for number in SIGNALS:
+                asyncio.get_running_loop().add_signal_handler(number, self._asked_to_stop)
+            stack.callback(_ignore_signals)
+            self._prepare(Access(public, admin, self._options.token_file), url_of(public))
+            started(url_of(public), url_of(admin))
+            await self._serve()
+
+    def _unlock(self) -> None:
+        with self._lock:
+            self._lock.truncate(0)
+
+    def _asked_to_stop(self) -> None:
+        if self._stop.is_set():
+            self._hurry.set()
+        self._stop.set()
+
+    def _prepare(self, access: Access, url: str) -> None:
+        settings = Settings(
+            allowed_hosts=self._options.allowed_hosts,
+            max_replicas=1,
+            servers=(names.DEFAULT_SERVER,),
+            mode=Mode.LOCAL,
+        )
+        self._reconciler = Reconciler(
+            self._cache, LocalClient(self._store, url, self._tell), settings, now=self._now, ask=self._ask
+        )
+        slots = self._options.trainers or cores()
+        self._jobs = Jobs(self._layout, self._store, settings, slots=slots, now=self._now, tell=self._tell)
+        self._server = Server(self._layout, self._store, access, self._now, self._tell)
+        self._layout.sweep()
+        damaged = self._store.load()
+        self._retained.load()
+        for (kind, name), place in damaged.items():
+            self._tell(Line("damaged", f"the state of {kind} {name} could not be read: moved to {place}", "warning"))
+        if (CONFIG_MAP.kind, names.routing_name(names.DEFAULT_SERVER)) in damaged:
+            self._server.restore_routing()
+        self._server.write_config()
+        for body in self._cache.all(LINEAR_MODEL):
+            self._story.remember(LINEAR_MODEL, body)
+        for body in self._cache.all(CONFIG_MAP):
+            self._record.note(body)
+
+    async def _serve(self) -> None:
+        tasks = [asyncio.create_task(self._server.run())]  # first: it needs no manifest to go on answering
+        stopping = asyncio.create_task(_until(self._stop))
+        try:
+            warming = asyncio.create_task(asyncio.to_thread(warm))
+            while not self._stop.is_set() and not self._first_look():  # noqa: ASYNC110 - files have no event
+                await asyncio.sleep(LOOK_SECONDS)
+            tasks += [asyncio.create_task(work) for work in (self._queue.run(), self._watch(), self._resync())]
+            await warming
+            await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()
+        finally:
+            for task in (*tasks, stopping):
+                task.cancel()
+            await asyncio.gather(*tasks, stopping, return_exceptions=True)
+            await self._jobs.stop()
+            await self._server.stop(self._hurry)
+
+    def _first_look(self) -> bool:
+        """Nothing is decided before every manifest was read: an object of a lost state may stand in any of them."""
+        self._look_at_manifests()
+        return self._manifests.settled or bool(self._troubles)
+
+    async def _watch(self) -> None:
+        """Looks at the manifests and the processes; what the disk refuses is told, and tried again."""
+        while True:
+            self._look_at_manifests()
+            self._attempt("state", self._keep_state)
+            self._do("rewrite", self._rewrite_state)
+            self._do("jobs", self._jobs.look)
+            self._do("config", self._server.write_config)
+            self._do("problems", self._write_problems)
+            self._attempt("server", self._server.look)
+            self._attempt("metadata", self._record.write)
+            self._attempt("retained", self._retained.expire)
+            await asyncio.sleep(TROUBLE_SECONDS if self._troubles else LOOK_SECONDS)
+
+    def _look_at_manifests(self) -> None:
+        if self._attempt("manifests", self._manifests.look):
+            self._todo.add("problems")
+
+    def _keep_state(self) -> None:
+        """Makes the state folder again if it was lost with an earlier folder of manifests. Raises OSError while that
+        is gone as well: it may come back, with the state in it.
+        """
+        root = self._layout.root
+        if root.is_dir():
+            return
+        if not self._manifests.believed:
+            raise FileNotFoundError(
+                errno.ENOENT, "the state folder is gone, and changes wait until it is back", str(root)
+            )
+        make_state(root)
+        before = self._lock
+        self._lock, _ = take_state(self._layout, self._options.folder)
+        before.close()
+        self._todo.add("rewrite")
+
+    def _rewrite_state(self) -> None:
+        self._store.write_all()
+        self._server.rewrite_config()
+        for body in self._cache.all(CONFIG_MAP):
+            self._record.note(body)
+        self._todo.add("problems")
+        self._tell(Line("warning", f"the state folder {self._layout.root} was gone, and is written again", "warning"))
+
+    def _do(self, name: str, action: Callable[[], None]) -> None:
+        """Does what is to be done; what fails stays to be done."""
+        if name in self._todo:
+            self._todo.discard(name)
+            self._attempt(name, action)
+            if name in self._troubles:
+                self._todo.add(name)
+
+    def _attempt(self, name: str, action: Callable[[], bool | None]) -> bool:
+        """What the action returned; its failure is told once."""
+        try:
+            result = action()
+        except Exception as error:  # whatever it was: the loop goes on
+            text = f"{name}: {_shown(error)}; tried again"
+            if self._troubles.get(name) != text:
+                self._tell(Line("warning", text, "warning"))
+            self._troubles[name] = text
+            return False
+        if self._troubles.pop(name, None):
+            self._tell(Line("recovered", name, "good"))
+        return bool(result)
+
+    async def _resync(self) -> None:
+        while True:
+            self._queue.add(every_key(self._cache))
+            await asyncio.sleep(RESYNC_SECONDS)
+
+    def _changed(self, kind: Kind, before: Object | None, after: Object | None) -> None:
+        body = after or before or {}
+        if kind is JOB:
+            self._todo.add("jobs")
+        if kind is CONFIG_MAP and label_of(body, names.LABEL_SERVER):
+            self._todo.add("config")
+        if kind is CONFIG_MAP and after:
+            self._record.note(after)
+        self._story.changed(kind, before, after)
+        self._queue.add(affected(self._cache, kind, before, after))
+
+    def _ask(self, key: WorkKey) -> None:
+        self._queue.add((key,))
+
+    async def _work(self, key: WorkKey) -> Result:
+        result = await self._reconciler.reconcile(key)
+        self._failures.pop(key, None)
+        return result
+
+    def _failed(self, key: WorkKey, error: Exception) -> None:
+        text = f"{key[0]} {key[2]}: {_shown(error)}; tried again"
+        if self._failures.get(key) != text:
+            self._tell(Line("warning", text, "warning"))
+        self._failures[key] = text
+
+    def _write_problems(self) -> None:
+        problems = [
+            {"file": p.file, "line": p.line, "field": p.field, "message": p.message} for p in self._manifests.problems
+        ]
+        write_atomically(self._layout.problems, json.dumps(problems, indent=1).encode())
+
+
+def _ignore_signals() -> None:
+    """Everything has ended, and one more ^C must not make that look like a failure."""
+    for number in SIGNALS:
+        asyncio.get_running_loop().remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
+
+
+async def _until(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+def _shown(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename or 'disk'}: {error.strerror or error}"
+    return f"{type(error).__name__}: {error}"

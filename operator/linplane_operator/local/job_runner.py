@@ -1,0 +1,205 @@
+"""Training Jobs as child processes: at most one a core at a time, tried again as a Job controller would."""
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from linplane_api import names
+from linplane_api.canonical import FormatError
+from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL
+from linplane_api.resources import LinearModelSpec, parse_spec
+from linplane_api.task import EXIT_BAD_DATA, parse_failure
+from linplane_api.timing import Backoff, rfc3339
+
+from ..cluster_client import ConflictError
+from ..compile.data_sources import plan_data
+from ..compile.job_progress import has_ended
+from ..compile.objects import Object, Settings, controller_uid, data_of, meta, name_of, status_of, uid_of
+from ..compile.observed import Job, observe
+from ..compile.training import job_name, job_settings, make_task
+from .child_process import shown_exit, start_child
+from .console_events import Line, Tell
+from .state_dir import Layout
+from .store import Store
+
+RETRY = Backoff(0.5, 360.0)  # seconds; the last is a Job controller's
+TROUBLE_SECONDS = 2.0  # between two tries where it is the disk, or the system, that refuses
+
+
+@dataclass(frozen=True)
+class Training:
+    """A Job, by UID and name, and the LinearModel that it trains."""
+
+    uid: str
+    job: str
+    model: str
+    spec: LinearModelSpec
+
+
+class Jobs:
+    """Runs every Job of the store that has not ended."""
+
+    def __init__(  # noqa: PLR0913 - all that it works with
+        self,
+        layout: Layout,
+        store: Store,
+        settings: Settings,
+        *,
+        slots: int,
+        now: Callable[[], datetime],
+        tell: Tell,
+    ) -> None:
+        """`slots` is how many trainers run at a time."""
+        self._layout = layout
+        self._store = store
+        self._settings = settings
+        self._now = now
+        self._tell = tell
+        self._slots = asyncio.Semaphore(slots)
+        self._tasks: dict[str, asyncio.Task[None]] = {}  # by the Job's UID
+
+    def look(self) -> None:
+        """Starts what should run and stops what should not: call it after any change of a Job."""
+        jobs = {uid_of(job): job for job in self._store.all(JOB)}
+        for uid in [uid for uid in self._tasks if uid not in jobs]:
+            self._tasks.pop(uid).cancel()
+        for uid, job in jobs.items():
+            if uid not in self._tasks and not has_ended(observe(Job, job)):
+                self._tasks[uid] = asyncio.create_task(self._run(uid, name_of(job)))
+        self._layout.drop_jobs({name_of(job) for job in jobs.values()})
+
+    async def stop(self) -> None:
+        """Ends every trainer; what they had not finished starts again with the next loop."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _run(self, uid: str, name: str) -> None:
+        told = ""
+        while (job := self._job(uid, name)) is not None and not has_ended(observe(Job, job)):
+            try:
+                training = self._training(job)
+                wait = await self._step(training) if training else TROUBLE_SECONDS
+            except (OSError, ConflictError, FormatError) as error:
+                wait, text = TROUBLE_SECONDS, f"{name}: {error}; tried again"
+                if text != told:
+                    self._tell(Line("warning", text, "warning"))
+                told = text
+            await asyncio.sleep(wait)
+        self._tasks.pop(uid, None)
+
+    def _training(self, job: Object) -> Training | None:
+        """What the Job is to do; None if its LinearModel asks for another training by now: the Job is about to be
+        deleted. Raises FormatError.
+        """
+        for model in self._store.all(LINEAR_MODEL):
+            if uid_of(model) == controller_uid(job):
+                spec = parse_spec(model, LinearModelSpec)
+                is_of_spec = job_name(model, spec) == name_of(job)
+                return Training(uid_of(job), name_of(job), name_of(model), spec) if is_of_spec else None
+        return None
+
+    async def _step(self, training: Training) -> float:
+        """Takes a result that is there, or makes one attempt; returns how long to wait before the next."""
+        folder = self._layout.job(training.job)
+        if self._take_result(training, folder):
+            return 0
+        async with self._slots:
+            code, message = await self._attempt(training, folder)
+        job = self._job(training.uid, training.job)
+        if job is None or self._take_result(training, folder):
+            return 0
+        failed = int(status_of(job).get("failed") or 0) + 1
+        message = self._take_failure(job, folder) or message
+        if code == EXIT_BAD_DATA:
+            self._end(job, "Failed", "PodFailurePolicy", message or "the data was refused", failed)
+        elif code is None:
+            self._end(job, "Failed", "DeadlineExceeded", message, failed)
+        elif failed > job_settings(training.spec).backoff_limit:
+            self._end(job, "Failed", "BackoffLimitExceeded", message, failed)
+        else:
+            wait = RETRY.delay(failed)
+            self._tell(Line("warning", f"{training.model}: {message}; tried again in {wait:g} s", "warning"))
+            self._set_status(job, {"failed": failed, "active": 0})
+            return wait
+        return 0
+
+    async def _attempt(self, training: Training, folder: Path) -> tuple[int | None, str]:
+        """One run of the trainer: its exit code, None if it ran past its deadline, and that in words."""
+        job, spec = self._job(training.uid, training.job), training.spec
+        if job is None:
+            return 0, ""
+        task = make_task(spec, plan_data(spec, self._settings, None)).to_text()
+        deadline = job_settings(spec).active_deadline_seconds
+        self._lay_out(spec, folder)
+        args = ["--task", task, "--data-dir", str(folder / "data"), "--result", str(folder / names.ARTIFACT_KEY)]
+        process = await start_child("linplane_trainer", [*args, "--exit-with-stdin"], folder / "log")
+        try:
+            self._set_status(job, {"failed": int(status_of(job).get("failed") or 0), "active": 1})
+            code = await asyncio.wait_for(process.wait(), deadline)
+            return code, f"the trainer ended with {shown_exit(code)}"
+        except TimeoutError:
+            return None, f"the deadline of {deadline} s is over"
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    def _lay_out(self, spec: LinearModelSpec, folder: Path) -> None:
+        """The data folder: the key of the user's ConfigMap as a file, and nothing of an earlier attempt."""
+        shutil.rmtree(folder, ignore_errors=True)
+        self._layout.make(folder / "data")
+        ref = spec.source_ref
+        data = data_of(self._store.get(CONFIG_MAP, ref.name)) if ref else {}
+        if ref and ref.key in data:
+            (folder / "data" / ref.key).write_text(data[ref.key], encoding="utf-8", newline="")
+
+    def _job(self, uid: str, name: str) -> Object | None:
+        job = self._store.get(JOB, name)
+        return job if job is not None and uid_of(job) == uid else None
+
+    def _take_result(self, training: Training, folder: Path) -> bool:
+        """Hands an artifact that is whole to its ConfigMap, as the trainer's patch would, and ends the Job."""
+        job = self._job(training.uid, training.job)
+        try:
+            text = (folder / names.ARTIFACT_KEY).read_text(encoding="utf-8")
+        except (FileNotFoundError, UnicodeDecodeError):
+            return False
+        if job is not None:
+            self._write_result(job, {names.ARTIFACT_KEY: text})
+            failed = int(status_of(job).get("failed") or 0)
+            self._end(job, "Complete", "CompletionsReached", "the artifact is written", failed)
+        shutil.rmtree(folder, ignore_errors=True)
+        return True
+
+    def _take_failure(self, job: Object, folder: Path) -> str:
+        """The trainer's own words, empty where it left none."""
+        try:
+            text = (folder / names.ERROR_KEY).read_text(encoding="utf-8")
+            message = parse_failure(text).message
+        except (FileNotFoundError, UnicodeDecodeError, FormatError):
+            self._write_result(job, {})
+            return ""
+        self._write_result(job, {names.ERROR_KEY: text})
+        return message
+
+    def _write_result(self, job: Object, data: dict[str, str]) -> None:
+        result = self._store.get(CONFIG_MAP, name_of(job))
+        if result is not None and not result.get("immutable"):
+            self._store.update(CONFIG_MAP, result, {**result, "data": data})
+
+    def _end(self, job: Object, kind: str, reason: str, message: str, failed: int) -> None:
+        condition = {"type": kind, "status": "True", "reason": reason, "message": message}
+        self._set_status(job, {"failed": failed, "active": 0, "conditions": [condition]})
+
+    def _set_status(self, job: Object, status: Object) -> None:
+        found = self._job(uid_of(job), name_of(job))
+        if found is not None:
+            stamp = rfc3339(self._now())
+            times = {"startTime": status_of(found).get("startTime") or stamp}
+            if status.get("conditions"):
+                times["completionTime"] = stamp
+            self._store.update(JOB, found, {**found, "metadata": meta(found), "status": {**status, **times}})

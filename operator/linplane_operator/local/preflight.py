@@ -1,0 +1,112 @@
+"""What must hold before the loop starts: the folder is there, the state folder is ours alone, the ports are free."""
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+from typing import BinaryIO
+
+from linplane_api.locks import lock
+
+from .state_dir import Layout
+
+BIND_SECONDS = 3.0  # the server of a loop that was killed gives its ports back within this
+
+
+class StartError(Exception):
+    """The loop cannot start; the text is one line for the person who typed the command."""
+
+
+def check_folder(folder: Path) -> None:
+    """Raises StartError where the manifests cannot be read."""
+    try:
+        next(folder.iterdir(), None)
+    except OSError as error:
+        raise StartError(f"folder {folder}: {error.strerror}") from error
+
+
+def check_token(path: Path | None) -> None:
+    """Raises StartError where there should be a token and is none."""
+    try:
+        empty = path is not None and not path.read_bytes().strip()
+    except OSError as error:
+        raise StartError(f"token file {path}: {error.strerror}") from error
+    if empty:
+        raise StartError(f"token file {path} is empty")
+
+
+def make_state(root: Path) -> None:
+    """Makes an empty state folder, in a folder that exists. Raises OSError."""
+    root.mkdir()
+    (root / ".gitignore").write_text("*\n", encoding="utf-8")
+
+
+def take_state(layout: Layout, folder: Path) -> tuple[BinaryIO, bool]:
+    """The state folder for this process alone and for this folder of manifests: the lock, and whether an earlier loop
+    ended without giving it back. Raises StartError.
+    """
+    if layout.root.resolve() == folder.resolve():
+        raise StartError(f"state folder {layout.root} is the folder of manifests; use --state for another")
+    try:
+        if not layout.root.exists():
+            layout.root.parent.mkdir(parents=True, exist_ok=True)
+            make_state(layout.root)
+        file = lock(layout.lock, wait=False)
+    except BlockingIOError as error:
+        holder = layout.lock.read_text("utf-8").strip()
+        shown = f"another linplane local, process {holder}" if holder else "another linplane local"
+        raise StartError(f"state folder {layout.root} is in use by {shown}") from error
+    except OSError as error:
+        raise StartError(f"state folder {layout.root}: {error.strerror}; use --state for another") from error
+    try:
+        unreturned = bool(file.read().strip())
+        _claim(layout, folder.absolute())
+        file.seek(0)
+        file.truncate()
+        file.write(f"{os.getpid()}\n".encode())
+        file.flush()
+    except OSError as error:
+        file.close()
+        raise StartError(f"state folder {layout.root}: {error.strerror}; use --state for another") from error
+    except StartError:
+        file.close()
+        raise
+    return file, unreturned
+
+
+def _claim(layout: Layout, folder: Path) -> None:
+    """A state belongs to one folder: with another one, all that was trained would count as deleted."""
+    before = Path(layout.owner.read_text(encoding="utf-8")) if layout.owner.exists() else folder
+    if before != folder and before.is_dir() and before.resolve() != folder.resolve():
+        raise StartError(f"state folder {layout.root} is that of {before}; use --state for another")
+    if not layout.owner.exists() or before != folder:
+        layout.owner.write_text(str(folder), encoding="utf-8")
+
+
+async def listen(host: str, port: int, patience: float) -> socket.socket:
+    """A listening socket; waits up to `patience` seconds for a port that is about to be given back. Raises
+    StartError.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    deadline = asyncio.get_running_loop().time() + patience
+    while True:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((host, port))
+            sock.listen(2048)
+            sock.setblocking(False)
+        except (OSError, OverflowError, UnicodeError) as error:
+            sock.close()
+            if asyncio.get_running_loop().time() < deadline:
+                await asyncio.sleep(0.05)
+                continue
+            why = getattr(error, "strerror", None) or str(error)
+            raise StartError(f"{host}:{port}: {why}; choose another with --host, --port, --admin-port") from error
+        return sock
+
+
+def url_of(sock: socket.socket) -> str:
+    """The address of a listening socket, for a person or a program on this machine."""
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,123 @@
+"""Artifacts of deleted versions: each stays for a while, and the same version with the same recipe takes it back.
+
+Deleting a manifest by mistake then costs no training, and does not give a version another meaning. One file each, in
+the state folder, outside of what the operator sees.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, Kind
+from linplane_api.resources import LinearModelSpec, parse_spec
+from linplane_api.routing_folder import write_atomically
+from linplane_api.timing import parse_rfc3339, rfc3339
+
+from ..cluster_client import ConflictError
+from ..compile.artifacts import judge, sealed_artifacts
+from ..compile.objects import Object, meta, name_of, status_of, uid_of
+from .console_events import Line, Tell
+from .state_dir import Layout
+from .store import Store
+
+RETENTION = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A deleted LinearModel with its sealed artifacts, and when it was deleted."""
+
+    path: Path
+    deleted_at: datetime
+    model: Object
+    artifacts: list[Object]
+
+
+class Retained:
+    """Keeps and gives back. Raises OSError where the disk refuses: nothing is lost then, the next call goes on."""
+
+    def __init__(self, layout: Layout, store: Store, now: Callable[[], datetime], tell: Tell) -> None:
+        """`now` is the clock, aware; the times in the files are compared with it over restarts."""
+        self._layout = layout
+        self._store = store
+        self._now = now
+        self._tell = tell
+        self._entries: list[_Entry] = []
+
+    def load(self) -> None:
+        """Brings back what an earlier run kept; what is damaged, or came back before the crash, is removed."""
+        self._entries = []
+        for path in sorted(self._layout.retained.glob("*.json")):
+            entry = _read(path)
+            alive = self._store.get(LINEAR_MODEL, name_of(entry.model)) if entry else None
+            if entry is None or (alive and uid_of(alive) == uid_of(entry.model)):
+                path.unlink(missing_ok=True)
+            else:
+                self._entries.append(entry)
+
+    def keep(self, kind: Kind, body: Object) -> None:
+        """Puts the artifacts of a LinearModel aside that is about to be deleted."""
+        if kind is not LINEAR_MODEL:
+            return
+        artifacts = sealed_artifacts(body, self._store.owned(CONFIG_MAP, body))
+        if not artifacts:
+            return
+        path = self._layout.retained / f"{name_of(body)}.{uid_of(body)}.json"
+        entry = _Entry(path, self._now(), body, artifacts)
+        self._layout.make(path.parent)
+        content = {"deletedAt": rfc3339(entry.deleted_at, "microseconds"), "model": body, "artifacts": artifacts}
+        write_atomically(path, json.dumps(content, indent=1).encode())
+        self._entries = [*(e for e in self._entries if e.path != path), entry]
+
+    def create(self, kind: Kind, body: Object) -> Object:
+        """Creates an object; a LinearModel as the deleted one that it is again, if it has the same recipe. Raises
+        ConflictError where it exists.
+        """
+        self.expire()
+        entry = self._match(body) if kind is LINEAR_MODEL else None
+        if entry is None:
+            return self._store.create(kind, body)
+        for artifact in entry.artifacts:  # before its owner: a crash between the two leaves an orphan, and the file
+            with contextlib.suppress(ConflictError):
+                self._store.create(CONFIG_MAP, artifact)
+        after = self._store.create(kind, {**body, "status": status_of(entry.model)}, uid_of(entry.model))
+        self._drop(entry)
+        since = entry.deleted_at.astimezone().strftime("%H:%M:%S")
+        text = f"{name_of(body)}: was deleted at {since}, and has the artifact from before again; nothing is trained"
+        self._tell(Line("restored", text, "good"))
+        return after
+
+    def expire(self) -> None:
+        """Removes what was kept for long enough."""
+        for entry in [e for e in self._entries if self._now() - e.deleted_at >= RETENTION]:
+            self._drop(entry)
+
+    def _drop(self, entry: _Entry) -> None:
+        entry.path.unlink(missing_ok=True)
+        self._entries.remove(entry)
+
+    def _match(self, body: Object) -> _Entry | None:
+        """The last deleted version of this name whose artifact is of the recipe that `body` asks for."""
+        spec = parse_spec(body, LinearModelSpec)
+        for entry in sorted(self._entries, key=lambda e: e.deleted_at, reverse=True):
+            if name_of(entry.model) == name_of(body):
+                again = {**body, "metadata": {**meta(body), "uid": uid_of(entry.model)}}
+                if judge(again, spec, entry.artifacts).file is not None:
+                    return entry
+        return None
+
+
+def _read(path: Path) -> _Entry | None:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        deleted_at = parse_rfc3339(content["deletedAt"])
+        model, artifacts = content["model"], content["artifacts"]
+        whole = bool(uid_of(model)) and all(map(uid_of, artifacts))
+        sealed_artifacts(model, artifacts)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return _Entry(path, deleted_at, model, artifacts) if whole else None

@@ -1,0 +1,88 @@
+"""A list can come back short. What the view lacks is looked for where it is before anything is judged to be gone: a
+training begun anew, a route told that its version does not exist.
+"""
+
+import contextlib
+from collections.abc import Iterable
+
+from linplane_api import names
+from linplane_api.canonical import FormatError
+from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_SERVER, POD, REPLICA_REPORT, Kind
+from linplane_api.resources import LinearModelSpec, ModelRouteSpec, parse_spec
+
+from ..cluster_client import ClusterClient
+from ..compile.acknowledgements import loaded_by
+from ..compile.artifacts import OwnedObjects
+from ..compile.model_plan import unseen
+from ..compile.objects import Object, namespace_of
+from ..compile.routing import named_versions
+from .cache import ObjectCache, key_of
+from .queries import Queries
+
+
+class LiveReader:
+    """Live reads of what is absent, and of nothing else; what is found is in the cache from then on."""
+
+    def __init__(self, cache: ObjectCache, queries: Queries, cluster: ClusterClient) -> None:
+        self._cache = cache
+        self._queries = queries
+        self._cluster = cluster
+
+    async def around(self, model: Object, spec: LinearModelSpec) -> OwnedObjects:
+        """What exists around a version."""
+        asked: set[tuple[Kind, str]] = set()
+        while True:
+            around = self._queries.owned_objects(model, spec)
+            missing = [item for item in unseen(model, spec, around) if item not in asked]
+            if not missing:
+                return around
+            for kind, name in missing:
+                await self._cluster.read(kind, namespace_of(model), name)
+            asked |= set(missing)
+
+    async def server(self, namespace: str, name: str) -> Object | None:
+        """A ModelServer."""
+        return await self._see(MODEL_SERVER, namespace, name)
+
+    async def look_around(self, route: Object, spec: ModelRouteSpec) -> None:
+        """For all that decides about a route: its server and the ConfigMap of that, the versions and their artifacts,
+        those of what was last good too if no entry is in force, else the replicas that have not loaded it.
+        """
+        (namespace, name), server = key_of(route), spec.server_name
+        if await self.server(namespace, server):
+            await self._see(CONFIG_MAP, namespace, names.routing_name(server))
+        await self._versions(namespace, spec.model, named_versions(spec, None))
+        routing = self._queries.routing(namespace, server)
+        if routing and (entry := routing.entries.get(name)):
+            await self._replicas(namespace, server, routing.state.uid, entry.sequence)
+        else:
+            before = self._queries.last_document(route, None)
+            await self._versions(namespace, spec.model, named_versions(spec, before))
+
+    async def _versions(self, namespace: str, model: str, wanted: Iterable[str]) -> None:
+        """For versions of a model and their artifacts."""
+        for version in sorted(wanted):
+            body = await self._see(LINEAR_MODEL, namespace, names.model_object_name(model, version))
+            with contextlib.suppress(FormatError):  # told by its own reconcile
+                if body is not None:
+                    await self.around(body, parse_spec(body, LinearModelSpec))
+
+    async def _replicas(self, namespace: str, server: str, uid: str, sequence: int) -> None:
+        """For the pods of reports that are behind: a pod that the view lacks, or has not seen ready, may answer by now,
+        and is to be waited for.
+        """
+        for replica in self._queries.unready(namespace, server):
+            if loaded_by([replica], uid, sequence, terminating=True).problem:
+                await self._cluster.read(POD, namespace, replica.name)
+
+    async def left_reports(self, namespace: str, server: str) -> list[Object]:
+        """The reports whose pod is gone, as the API server says now. Only pods that the view lacks are looked for."""
+        left = []
+        for replica in self._queries.unseen(namespace, server):
+            report = self._cache.get(REPLICA_REPORT, namespace, replica.name)
+            if await self._see(POD, namespace, replica.name) is None and report is not None:
+                left.append(report)
+        return left
+
+    async def _see(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        return self._cache.get(kind, namespace, name) or await self._cluster.read(kind, namespace, name)

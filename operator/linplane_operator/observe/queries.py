@@ -1,0 +1,341 @@
+"""What the reconcilers need to know, read from the cache and put together. No I/O, no clock, and nothing is decided."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from linplane_api import names
+from linplane_api.canonical import FormatError
+from linplane_api.conditions import Cause
+from linplane_api.kinds import (
+    CONFIG_MAP,
+    LINEAR_MODEL,
+    MODEL_ROUTE,
+    MODEL_SERVER,
+    POD,
+)
+from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerSpec, parse_spec
+from linplane_api.routing import Entry, RouteDocument
+
+from ..compile.acknowledgements import Replica, is_ready, make_replicas, unseen_replica
+from ..compile.adoption import is_orphan
+from ..compile.artifacts import OwnedObjects, Version, judge
+from ..compile.job_progress import has_ended
+from ..compile.last_good import digests_of_status, document_of_status, has_served, proven, without_weights
+from ..compile.model_plan import ModelInputs
+from ..compile.objects import (
+    Object,
+    Settings,
+    controller_uid,
+    is_deleting,
+    label_of,
+    name_of,
+    namespace_of,
+    server_of,
+    spec_of,
+    status_of,
+    uid_of,
+)
+from ..compile.observed import Deployment, Job, Pod, ReplicaReport
+from ..compile.route_plan import RouteInputs
+from ..compile.route_status import refuse
+from ..compile.routing import Compiled, compile_document, named_versions
+from ..compile.routing_view import Routing, read_routing
+from ..compile.server import make_routing
+from ..compile.server_plan import Applied, ServerInputs
+from ..compile.withdrawal import Acknowledgements
+from .cache import Key, ObjectCache, key_of
+from .last_good import LastGood
+
+OWNERS = 32
+"""How many LinearModels are named as owners of what all trainers of a namespace share: enough to outlive most."""
+
+
+class Queries:
+    """Questions about the cache."""
+
+    def __init__(self, cache: ObjectCache, settings: Settings) -> None:
+        self._cache = cache
+        self._settings = settings
+        # what was last worked out, kept as long as what it was worked out from is the same
+        self._routings: dict[Key, Routing] = {}
+        self._orphans: dict[Key, Routing] = {}
+        self._last_good = LastGood(cache)
+        self._specs: dict[Key, tuple[Object, ModelRouteSpec]] = {}
+        self._compiled: dict[Key, tuple[object, Compiled]] = {}
+
+    def model_inputs(self, model: Object, spec: LinearModelSpec, around: OwnedObjects) -> ModelInputs:
+        """All that decides about a LinearModel, given what exists around it."""
+        namespace = key_of(model)[0]
+        servers = self.acknowledgements(namespace, spec) if spec.frozen else ()
+        return ModelInputs(model, spec, around, servers, tuple(self._serving_in(namespace, spec)))
+
+    def route_inputs(self, route: Object, spec: ModelRouteSpec, refused: Cause | None, url: str) -> RouteInputs:
+        """All that decides about a ModelRoute. `refused`: why the routing ConfigMap could not be written last."""
+        (namespace, name), server = key_of(route), spec.server_name
+        routing = self.routing(namespace, server)
+        entry = routing.entries.get(name) if routing else None
+        compiled = self.compile(namespace, name, spec, entry)
+        waits_for = [names.model_object_name(spec.model, version) for version in compiled.waits_for]
+        has_server = server == names.DEFAULT_SERVER or self._cache.get(MODEL_SERVER, namespace, server) is not None
+        return RouteInputs(
+            route,
+            spec,
+            has_server=has_server,
+            routing=routing.state if routing else None,
+            entry=entry,
+            unread=routing.unread_of(name, spec.model) if routing else None,
+            last_entry=self._last_good.of(route),
+            compiled=compiled,
+            waits_for=[self._cache.get(LINEAR_MODEL, namespace, model) for model in waits_for],
+            replicas=self.replicas(namespace, server),
+            wanted_replicas=self.wanted_replicas(namespace, server),
+            taken=self.taken(namespace, server),
+            refused=refused,
+            url=url,
+        )
+
+    def server_inputs(
+        self, server: Object, routes: Mapping[str, Object], left: Sequence[Object], written: Applied, now: datetime
+    ) -> ServerInputs:
+        """All that decides about a ModelServer after its routing ConfigMap was written. `left`: reports without pod."""
+        namespace, name = key_of(server)
+        routing = self.routing(namespace, name)
+        return ServerInputs(
+            server,
+            routes,
+            routing=routing.state if routing else None,
+            written=written,
+            deployment=self._cache.typed(Deployment, namespace, names.server_name(name)),
+            pods=self._pods(namespace, name),
+            replicas=self.replicas(namespace, name),
+            left=left,
+            now=now,
+        )
+
+    def routing(self, namespace: str, server: str) -> Routing | None:
+        """The routing ConfigMap of a server, None where there is none that is its own."""
+        key = (namespace, server)
+        body = self._cache.get(CONFIG_MAP, namespace, names.routing_name(server))
+        owner = self._cache.get(MODEL_SERVER, namespace, server)
+        if body is None or owner is None or controller_uid(body) != uid_of(owner):
+            self._routings.pop(key, None)
+            return None
+        known = self._routings.get(key)
+        if known is None or known.body is not body:
+            known = self._routings[key] = read_routing(body, known)
+            self._last_good.keep(namespace, known.entries)
+            for route in known.unread:  # what serves is not known: the status was written with it
+                self._last_good.forget(namespace, route)
+        return known
+
+    def taken(self, namespace: str, server: str) -> str:
+        """What has the name of a server's routing ConfigMap and is not its own: `ConfigMap x`; empty if nothing has."""
+        owner = self._cache.get(MODEL_SERVER, namespace, server)
+        body = self._cache.get(CONFIG_MAP, namespace, names.routing_name(server))
+        if owner is None or body is None or controller_uid(body) == uid_of(owner):
+            return ""
+        if is_orphan(body, make_routing(owner, {})):
+            return ""
+        return f"{CONFIG_MAP.kind} {name_of(body)}"
+
+    def orphan(self, namespace: str, server: str) -> Routing | None:
+        """A routing ConfigMap that has lost its owner and that the ModelServer of that name may adopt."""
+        body = self._cache.get(CONFIG_MAP, namespace, names.routing_name(server))
+        owner = self._cache.get(MODEL_SERVER, namespace, server)
+        if body is None or owner is None or not is_orphan(body, make_routing(owner, {})):
+            self._orphans.pop((namespace, server), None)
+            return None
+        known = self._orphans.get((namespace, server))
+        if known is None or known.body is not body:
+            known = self._orphans[namespace, server] = read_routing(body, known)
+        return known
+
+    def _stored_document(self, route: Object) -> RouteDocument | None:
+        """What a ConfigMap that has lost its owner says of a route, else what the route's status says. Without weights:
+        these are taken from versions that are Ready with the digest that is given there.
+        """
+        namespace, name = key_of(route)
+        orphan = self.orphan(namespace, server_of(route))
+        if orphan and name in orphan.state.routes:  # also if the entry can't be read: the status is of no other traffic
+            document = orphan.entries[name].document if name in orphan.entries else None
+            digests = {version: served.digest for version, served in document.versions.items()} if document else {}
+        else:
+            document, digests = document_of_status(route), digests_of_status(route)
+        if document is None:
+            return None
+        return proven(without_weights(document), digests, self.versions(namespace, document.model, digests))
+
+    def _pods(self, namespace: str, server: str) -> list[Pod]:
+        """The server's pods that are there to stay."""
+        return [pod for pod in self._cache.find_typed(Pod, namespace, f"server={server}") if not pod.is_deleting]
+
+    def replicas(self, namespace: str, server: str) -> list[Replica]:
+        """The server's pods with the reports that are their own."""
+        pods = self._cache.find_typed(Pod, namespace, f"server={server}")
+        reports = [self._cache.typed(ReplicaReport, namespace, pod.name) for pod in pods]
+        return make_replicas(pods, [report for report in reports if report is not None])
+
+    def unseen(self, namespace: str, server: str) -> list[Replica]:
+        """The replicas that have a report and no pod: this goes with its pod, so the view of one of them is behind."""
+        reports = self._cache.find_typed(ReplicaReport, namespace, f"server={server}")
+        return [unseen_replica(one) for one in reports if self._cache.typed(Pod, namespace, one.name) is None]
+
+    def unready(self, namespace: str, server: str) -> list[Replica]:
+        """The replicas that have a report, and no pod that is ready in this view."""
+        reports = self._cache.find_typed(ReplicaReport, namespace, f"server={server}")
+        return [unseen_replica(one) for one in reports if not is_ready(self._cache.typed(Pod, namespace, one.name))]
+
+    def owned_objects(self, model: Object, spec: LinearModelSpec) -> OwnedObjects:
+        """What exists around one LinearModel."""
+        namespace, owner = namespace_of(model), f"owner={uid_of(model)}"
+        jobs = self._cache.find_typed(Job, namespace, owner)
+        ref = spec.source_ref
+        pods = [(job, pod) for job in jobs for pod in self._cache.find_typed(Pod, namespace, f"job={job.name}")]
+        return OwnedObjects(
+            artifacts=self._cache.find(CONFIG_MAP, namespace, owner),
+            jobs=jobs,
+            pods=[pod for job, pod in pods if pod.controller_uid == job.uid],
+            source=self._cache.get(CONFIG_MAP, namespace, ref.name) if ref else None,
+        )
+
+    def trainings(self, namespace: str) -> tuple[list[Object], list[str]]:
+        """The LinearModels that are trained in a namespace, and the names of the results that are waited for: a Job
+        that runs waits for its own, also where that is not known.
+        """
+        models = [
+            m for m in self._cache.all(LINEAR_MODEL, namespace) if "training" in spec_of(m) and not is_deleting(m)
+        ]
+        waited: set[str] = set()
+        for owner in (f"owner={uid_of(model)}" for model in models):
+            results = self._cache.find(CONFIG_MAP, namespace, owner)
+            running = {job.name for job in self._cache.find_typed(Job, namespace, owner) if not has_ended(job)}
+            waited |= running - {name_of(result) for result in results}
+            waited |= {name_of(result) for result in results if not result.get("immutable")}
+        return models[:OWNERS], sorted(waited)
+
+    def versions(self, namespace: str, model: str, wanted: Iterable[str]) -> dict[str, Version]:
+        """Versions of a model, judged. One that cannot be read is as one that is not there."""
+        result = {}
+        for version in wanted:
+            body = self._cache.get(LINEAR_MODEL, namespace, names.model_object_name(model, version))
+            if body is not None and (judged := self._judged(namespace, body)):
+                result[version] = judged
+        return result
+
+    def _judged(self, namespace: str, body: Object) -> Version | None:
+        try:
+            spec = parse_spec(body, LinearModelSpec)
+        except FormatError:
+            return None
+        return Version(spec.version, spec.frozen, judge(body, spec, self._artifacts(namespace, body)))
+
+    def _artifacts(self, namespace: str, model: Object) -> list[Object]:
+        return self._cache.find(CONFIG_MAP, namespace, f"owner={uid_of(model)}")
+
+    def route_spec(self, route: Object) -> ModelRouteSpec:
+        """What a route asks for. Raises FormatError."""
+        key = key_of(route)
+        known = self._specs.get(key)
+        if known is None or known[0] is not route:
+            known = self._specs[key] = (route, parse_spec(route, ModelRouteSpec))
+        return known[1]
+
+    def last_document(self, route: Object, entry: Entry | None) -> RouteDocument | None:
+        """What was last good: the entry in force, else the one seen last, else that of a ConfigMap that has lost its
+        owner, else what the route's status tells.
+        """
+        if last := entry or self._last_good.of(route):
+            return last.document
+        return self._stored_document(route) if route else None
+
+    def _known_entry(self, route: Object, entry: Entry | None) -> Entry | None:
+        """The entry from which fields of a later release are copied: the one in force, else the one seen last, else
+        that of a ConfigMap that has lost its owner.
+        """
+        if not route or entry:
+            return entry
+        orphan = self.orphan(key_of(route)[0], server_of(route))
+        return self._last_good.of(route) or (orphan.entries.get(name_of(route)) if orphan else None)
+
+    def compile(self, namespace: str, name: str, spec: ModelRouteSpec, entry: Entry | None) -> Compiled:
+        """The document that a route should have, given the entry in force and what was last good.
+
+        Every change of one route asks this of all that share its server. So what was compiled is kept by what it was
+        compiled from: equal objects are nearly always the very same ones, which is seen at once.
+        """
+        route = self._cache.get(MODEL_ROUTE, namespace, name) or {}
+        before, last = self.last_document(route, entry), self._known_entry(route, entry)
+        served = (before is None or before.current is None) and has_served(route)
+        server = self._cache.get(MODEL_SERVER, namespace, spec.server_name) or {}
+        named = sorted(named_versions(spec, before))
+        models = [self._cache.get(LINEAR_MODEL, namespace, names.model_object_name(spec.model, v)) for v in named]
+        artifacts = [self._artifacts(namespace, model) if model else None for model in models]
+        inputs = (spec, before, last, served, spec_of(server), models, artifacts)
+        known = self._compiled.get((namespace, name))
+        if known is None or known[0] != inputs:
+            replicas = self.wanted_replicas(namespace, spec.server_name)
+            versions = self.versions(namespace, spec.model, named)
+            compiled = compile_document(name, spec, versions, before, replicas, served=served, known=last)
+            known = self._compiled[namespace, name] = (inputs, compiled)
+        return known[1]
+
+    def wanted_replicas(self, namespace: str, server: str) -> int:
+        """How many replicas a ModelServer is to have."""
+        return self._settings.replicas(_replicas(self._cache.get(MODEL_SERVER, namespace, server) or {}))
+
+    def forget(self, namespace: str, route: str) -> None:
+        """A route is gone."""
+        self._compiled.pop((namespace, route), None)
+        self._specs.pop((namespace, route), None)
+        self._last_good.forget(namespace, route)
+
+    def forget_server(self, namespace: str, server: str) -> None:
+        """A ModelServer is gone."""
+        self._routings.pop((namespace, server), None)
+        self._orphans.pop((namespace, server), None)
+
+    def routes(self, namespace: str, server: str) -> dict[str, Object]:
+        """The routes that a server answers for."""
+        found = self._cache.find(MODEL_ROUTE, namespace, f"server={server}")
+        taken = {name_of(route): route for route in found if not is_deleting(route)}
+        return {
+            name: route
+            for name, route in taken.items()
+            if refuse(name, server, server_exists=True, servers=self._settings.servers) is None
+        }
+
+    def acknowledgements(self, namespace: str, spec: LinearModelSpec) -> list[Acknowledgements]:
+        """Of every server of the namespace, also of one that is gone and still has pods."""
+        servers = {name_of(server) for server in self._cache.all(MODEL_SERVER, namespace)}
+        servers |= {label_of(pod, names.LABEL_SERVER) for pod in self._cache.find(POD, namespace, "serves")}
+        return [self._acknowledgements(namespace, server, spec) for server in sorted(servers)]
+
+    def _acknowledgements(self, namespace: str, server: str, spec: LinearModelSpec) -> Acknowledgements:
+        replicas = [*self.replicas(namespace, server), *self.unseen(namespace, server)]
+        routing = self.routing(namespace, server)
+        if routing is None:
+            return Acknowledgements("", 0, (), replicas)
+        holding = routing.holding(spec.model, spec.version)
+        unread = {name: one for name, one in routing.unread.items() if one.model in ("", spec.model)}
+        return Acknowledgements(routing.state.uid, routing.state.sequence, holding, replicas, unread)
+
+    def _serving_in(self, namespace: str, spec: LinearModelSpec) -> list[str]:
+        """The routes whose traffic a version takes part in."""
+        servers = [name_of(server) for server in self._cache.all(MODEL_SERVER, namespace)]
+        routings = [r for server in servers if (r := self.routing(namespace, server))]
+        serving = {name for routing in routings for name in routing.serving(spec.model, spec.version)}
+        unread = (name for routing in routings for name, one in routing.unread.items() if one.model == spec.model)
+        return sorted(serving | {name for name in unread if self._had_traffic(namespace, name, spec.version)})
+
+    def _had_traffic(self, namespace: str, route: str, version: str) -> bool:
+        """The route's status says that the version has a share: it was written with the document in force."""
+        traffic = status_of(self._cache.get(MODEL_ROUTE, namespace, route) or {}).get("traffic") or ()
+        return any(share.get("version") == version for share in traffic)
+
+
+def _replicas(server: Object) -> int:
+    """What a ModelServer asks for; one that is not there, or cannot be read, asks for the default."""
+    try:
+        return parse_spec(server, ModelServerSpec).replicas
+    except FormatError:
+        return ModelServerSpec().replicas

@@ -1,0 +1,124 @@
+"""Admin calls over HTTP: access first, then the parameters, then the call; each makes one line of the audit log."""
+
+import logging
+import re
+from collections.abc import Callable
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..errors import AdminRefusal, NotFound, Refused
+from ..problems import CONTENT_TYPE, refusal_problem
+from ..state.snapshot import Registry
+from . import calls
+from .access import Access
+from .backend import Resources
+from .names import is_route, is_version
+
+Connect = Callable[[str | None], Resources]
+"""A caller's access to the resources, by its Authorization header. Raises AdminRefusal."""
+
+_CALLS = {"switch_model": calls.switch, "freeze": calls.freeze, "unfreeze": calls.unfreeze}
+
+LISTED = 20
+"""So many routes are in a message at most."""
+
+_is_tags = re.compile(r'(W/)?"[!#-~]{1,64}"([ \t]*,[ \t]*(W/)?"[!#-~]{1,64}"){0,15}').fullmatch
+_strong = re.compile(r'(?<!W/)"([!#-~]+)"').findall
+
+_audit = logging.getLogger("linplane_server.audit")
+
+
+class AdminEndpoint:
+    """See the module. `connect` None: this process has nothing that admin calls could act on."""
+
+    def __init__(
+        self, access: Access, connect: Connect | None, registry: Registry, patience: float = calls.PATIENCE
+    ) -> None:
+        """`registry` knows what is loaded; a call waits for its effect for `patience` seconds."""
+        self._patience = patience
+        self._access = access
+        self._connect = connect
+        self._registry = registry
+
+    async def __call__(self, name: str, request: Request) -> Response:
+        """The answer of one call."""
+        peer = request.client.host if request.client else ""
+        line: dict[str, object] = {"action": name, "peer": peer}
+        try:
+            self._admit(peer, request)
+            response = await self._act(name, request, line)
+        except AdminRefusal as refusal:
+            line["reason"] = refusal.reason
+            response = _response(refusal)
+        if response.status_code != 429:
+            _audit.info("admin call", extra=line | {"status": response.status_code})
+        return response
+
+    def _admit(self, peer: str, request: Request) -> None:
+        denied = self._access.judge(peer, request.scope["headers"])
+        if denied is not None:
+            raise denied
+
+    async def _act(self, name: str, request: Request, line: dict[str, object]) -> Response:
+        if self._connect is None:
+            raise NotFound("Off", "admin calls are off: this server was started without resources to change")
+        route, version = self._parameters(request.scope["query_string"])
+        line |= {"route": route, "version": version}
+        match = resource_versions(request.headers.getlist("if-match"))
+        resources = self._connect(request.headers.get("authorization"))
+        try:
+            features, patience = self._registry.features, self._patience
+            outcome = await _CALLS[name](calls.Call(resources, route, version, features, match, patience))
+        finally:
+            await resources.close()
+        body = msgspec.to_builtins(outcome.body)
+        line |= {key: body[key] for key in ("from", "to", "frozen") if key in body}
+        line |= outcome.audit
+        return Response(msgspec.json.encode(outcome.body), 200 if outcome.done else 202, media_type="application/json")
+
+    def _parameters(self, query: bytes) -> tuple[str, str]:
+        """Route and version, checked as labels before anything is made of them."""
+        pairs = (
+            parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=10)
+            if query.count(b"&") < 9
+            else []
+        )
+        given = dict(pairs)
+        if len(given) != len(pairs) or set(given) - {"route", "version"}:
+            raise Refused("Parameter", "route and version are the parameters, each at most once")
+        if not is_version(given.get("version", "")):
+            raise Refused("Parameter", "version is needed: lower-case letters, digits and dots, at most 32")
+        single = self._registry.snapshot.single
+        route = given.get("route") or (single.name if single else "")
+        if not route:
+            raise Refused("Parameter", _which_route(sorted(self._registry.snapshot.routes)))
+        if not is_route(route):
+            raise Refused("Parameter", "route must be a DNS label")
+        return route, given["version"]
+
+
+def _which_route(routes: list[str]) -> str:
+    """Of many routes the first few are named."""
+    more = f" and {len(routes) - LISTED} more" if len(routes) > LISTED else ""
+    return f"say which route: {', '.join(routes[:LISTED])}{more}" if routes else "no route is loaded"
+
+
+def resource_versions(fields: list[str]) -> frozenset[str] | None:
+    """What `If-Match` (RFC 9110) names, an entity tag being a resourceVersion; None: any. Weak tags match nothing.
+    Raises Refused.
+    """
+    given = ",".join(fields).strip()
+    if not fields or given == "*":
+        return None
+    if not _is_tags(given):
+        raise Refused("Parameter", 'If-Match is a resourceVersion in quotes, as "12345", or *')
+    return frozenset(strong for strong in _strong(given) if strong)
+
+
+def _response(refusal: AdminRefusal) -> Response:
+    status, more, body = refusal_problem(refusal)
+    headers = {name.decode(): value.decode() for name, value in more}
+    return Response(body, status, headers, media_type=CONTENT_TYPE)

@@ -1,0 +1,54 @@
+"""What FastAPI serves on the public listener: `/docs`, `/openapi.json`, and 404 and 405 as problems for every other
+path.
+"""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from fastapi import FastAPI, Request
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, Response
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+
+from ..errors import MethodNotAllowed, RouteNotFound
+from ..problems import CONTENT_TYPE, STATUSES, problem
+from .openapi import document
+
+ASSETS = "/docs/assets"
+_KINDS = {STATUSES[refusal][0]: (refusal.kind, STATUSES[refusal][1]) for refusal in (RouteNotFound, MethodNotAllowed)}
+
+
+def docs_app() -> FastAPI:
+    """The application behind `public_app`."""
+    app = FastAPI(title="Linplane", docs_url=None, redoc_url=None)
+    app.openapi = lambda: document(version("linplane"))  # type: ignore[method-assign]
+    app.add_exception_handler(HTTPException, problem_response)  # type: ignore[arg-type]
+    add_page(app, ["post"])
+    return app
+
+
+def add_page(app: FastAPI, tries: Sequence[str]) -> None:
+    """Puts the page at `/docs`. Its own files come with a package, so that it works offline. `tries` are the methods
+    that it has a button for; every call is there to read.
+    """
+
+    async def page() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title=app.title,
+            swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
+            swagger_css_url=f"{ASSETS}/swagger-ui.css",
+            swagger_favicon_url=f"{ASSETS}/favicon-32x32.png",
+            swagger_ui_parameters={"tryItOutEnabled": True, "supportedSubmitMethods": list(tries)},
+        )
+
+    app.add_api_route("/docs", page, include_in_schema=False)
+    app.mount(ASSETS, StaticFiles(packages=[("fastapi_swagger", "resources")]))
+
+
+async def problem_response(request: Request, error: HTTPException) -> Response:  # noqa: ARG001 - FastAPI's signature
+    """What FastAPI refuses by itself, as a problem that echoes nothing."""
+    kind, title = _KINDS.get(error.status_code, ("request", "Request refused"))
+    detail = "nothing is at this path" if error.status_code == 404 else "this path does not take this method"
+    return Response(problem(error.status_code, kind, title, detail), error.status_code, error.headers, CONTENT_TYPE)

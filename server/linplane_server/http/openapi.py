@@ -1,0 +1,120 @@
+"""The OpenAPI document of the public API: every status that a prediction can have, with schemas and examples."""
+
+from typing import Any
+
+import msgspec
+
+from linplane_api.conditions import Reason
+from linplane_api.names import HEADER_DIGEST, HEADER_REQUEST_ID, HEADER_REVISION, HEADER_VERSION
+
+from .. import errors
+from ..predict.body import Request, Row
+from ..predict.predictor import Prediction, Predictions
+from ..problems import CONTENT_TYPE, STATUSES, Problem, refusal_response
+
+Schema = dict[str, Any]
+
+REF = "#/components/schemas/{name}"
+"""Where the schema of a type is, in both documents."""
+
+_REFUSED: tuple[errors.PredictionRefusal, ...] = (
+    errors.Malformed("not JSON (line 1, column 14)"),
+    errors.RouteNotFound("no such route is loaded here"),
+    errors.MethodNotAllowed("predictions are asked for by POST"),
+    errors.TooLarge("the body is over 65536 bytes; send fewer rows a request"),
+    errors.UnsupportedBody("the body must be JSON: Content-Type application/json"),
+    errors.Invalid("/features/area", "a finite number is needed, not a text"),
+    errors.MissingFeature("/features/area", "version v1 needs the feature area", "v1", ["area"]),
+    errors.RateLimited(1),
+    errors.NothingToServe(Reason.CURRENT_FROZEN, "v1 is frozen", "v1"),
+)
+"""An example of each refusal that a client can bring about."""
+
+_MORE_STATUSES = {408: "Did not arrive in time", 414: "Target too long", 431: "Fields too large"}
+
+
+def ref(kind: type[msgspec.Struct]) -> Schema:
+    """A reference to the schema of this type."""
+    return {"$ref": REF.format(name=kind.__name__)}
+
+
+def _header(text: str) -> Schema:
+    return {"description": text, "schema": {"type": "string"}}
+
+
+def _responses() -> Schema:
+    result: Schema = {
+        "200": {
+            "description": "Predicted, all rows by one version",
+            "headers": {
+                HEADER_VERSION: _header("The version that answered."),
+                HEADER_DIGEST: _header("The digest of its artifact."),
+                HEADER_REVISION: _header("The revision of the route's document."),
+                HEADER_REQUEST_ID: _header("Your own where it is a short token, else ours."),
+            },
+            "content": {
+                "application/json": {
+                    "schema": {"oneOf": [ref(Prediction), ref(Predictions)]},
+                    "example": {"prediction": 3.5, "version": "v1", "route": "penguin-mass", "assignedBy": "key"},
+                }
+            },
+        }
+    }
+    for refusal in _REFUSED:
+        status, _, body = refusal_response(refusal)
+        entry = result.setdefault(str(status), _problem_response(STATUSES[type(refusal)][1]))
+        entry["content"][CONTENT_TYPE]["examples"][refusal.kind] = {"value": msgspec.json.decode(body)}
+    result["429"]["headers"] = {"retry-after": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}}
+    return result | {str(status): _problem_response(title) for status, title in _MORE_STATUSES.items()}
+
+
+def _problem_response(title: str) -> Schema:
+    content = {CONTENT_TYPE: {"schema": ref(Problem), "examples": {}}}
+    return {"description": title, "content": content}
+
+
+def _operation(name: str, summary: str, parameters: list[Schema]) -> Schema:
+    examples = {
+        "byName": {"value": {"features": {"flipper_length_mm": 200, "bill_length_mm": 45}, "key": "user-42"}},
+        "inOrder": {"value": {"features": [200, 45]}},
+        "rows": {"value": {"rows": [[200, 45], [181, 39.1]]}},
+    }
+    return {
+        "operationId": name,
+        "summary": summary,
+        "parameters": parameters,
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": ref(Request), "examples": examples}},
+        },
+        "responses": _responses(),
+    }
+
+
+def document(version: str) -> Schema:
+    """The document; `version` is that of the software."""
+    route = {"name": "route", "in": "path", "required": True, "schema": {"type": "string"}, "example": "penguin-mass"}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Linplane", "version": version, "description": "Predictions of linear models."},
+        "paths": {
+            "/predict": {"post": _operation("predict", "Predict; the route is the first label of Host.", [])},
+            "/routes/{route}/predict": {"post": _operation("predictByRoute", "Predict by the route named.", [route])},
+        },
+        "components": {"schemas": _schemas()},
+    }
+
+
+def _schemas() -> Schema:
+    types = (Row, Request, Prediction, Predictions, Problem)
+    (row, *_), schemas = msgspec.json.schema_components(types, ref_template=REF)
+    request = schemas["Request"]
+    request["properties"]["features"] = request["properties"]["rows"]["items"] = {"$ref": REF.format(name="Row")}
+    head = {name: request.pop(name) for name in ("title", "description")}
+    either = [_without(request, "rows", "features"), _without(request, "features", "rows")]
+    return {"Row": row, **schemas, "Request": {**head, "oneOf": either}}
+
+
+def _without(schema: Schema, absent: str, required: str) -> Schema:
+    properties = {name: value for name, value in schema["properties"].items() if name != absent}
+    return {**schema, "properties": properties, "required": [required]}

@@ -1,0 +1,86 @@
+"""One row to one number: pure. Features go by name; an array is taken only where all named versions declare the same
+order.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from linplane_api.artifact import PredictionError, predict
+from linplane_api.display import display_name
+from linplane_api.report import MAX_LISTED
+
+from ..errors import Invalid, MissingFeature
+from ..state.snapshot import Route, Version
+from .body import Row, escape
+
+LISTED = 20
+"""So many feature names are in a message at most."""
+
+
+def compute(route: Route, version: Version, row: Row, place: str) -> float:
+    """The prediction of one row. `place` is its JSON pointer. Raises Invalid."""
+    if type(row) is dict:
+        try:
+            values: Sequence[float] = version.values(row)
+        except KeyError:
+            raise _missing(route, version, row, place) from None
+        if len(row) != version.width and not row.keys() <= route.accepted:
+            raise _unknown(route, row, place, version.name)
+    else:
+        values = _checked(route, row, place)  # type: ignore[arg-type]
+    try:
+        return predict(version.coefficients, version.intercept, values)
+    except PredictionError:
+        raise Invalid(
+            place, "the prediction is not a finite number: these values are too large", version.name
+        ) from None
+
+
+def by_name(route: Route, rows: Sequence[Row], batch: bool) -> list[Mapping[str, float]]:
+    """The rows as the split's key needs them: an array and an object of the same values get the same version."""
+    result: list[Mapping[str, float]] = []
+    for number, row in enumerate(rows):
+        place = f"/rows/{number}" if batch else "/features"
+        if isinstance(row, dict):
+            if not row.keys() <= route.accepted:
+                raise _unknown(route, row, place, None)
+            result.append(row)
+        else:
+            result.append(dict(zip(route.order or (), _checked(route, row, place), strict=True)))
+    return result
+
+
+def _checked(route: Route, row: list[float], place: str) -> list[float]:
+    if route.order is None:
+        raise Invalid(
+            place, "an object is needed: the versions of this route do not declare the same features in the same order"
+        )
+    if len(row) != len(route.order):
+        raise Invalid(
+            place, f"{len(route.order)} values are needed, in this order: {_list(route.order)}; {len(row)} are given"
+        )
+    return row
+
+
+def _missing(route: Route, version: Version, row: Mapping[str, float], place: str) -> MissingFeature:
+    missing = [name for name in version.features if name not in row]
+    detail = f"version {version.name} needs the feature {display_name(missing[0])}"
+    if len(missing) > 1:
+        detail = f"version {version.name} needs {len(missing)} features that are not given: {_list(missing)}"
+    if not row.keys() <= route.accepted:  # a misspelt name, or one that only looks the same
+        detail += f"; {_unknown_names(route, row)}"
+    return MissingFeature(f"{place}/{escape(missing[0])}", detail, version.name, missing[:MAX_LISTED])
+
+
+def _unknown(route: Route, row: Mapping[str, float], place: str, version: str | None) -> Invalid:
+    return Invalid(place, f"{_unknown_names(route, row)}; the route takes {_list(route.features)}", version)
+
+
+def _unknown_names(route: Route, row: Mapping[str, float]) -> str:
+    unknown = [name for name in row if name not in route.accepted]
+    return f"unknown feature{'s' if len(unknown) > 1 else ''} {_list(unknown)}"
+
+
+def _list(names: Sequence[str]) -> str:
+    """Names in the order given: an array may be filled by what a message says."""
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(map(display_name, names[:LISTED])) + more

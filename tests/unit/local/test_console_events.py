@@ -1,0 +1,243 @@
+"""The lines that a person reads: one for each change that means something, none twice."""
+
+from typing import Any
+
+import pytest
+
+from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, Kind
+from linplane_operator.compile.objects import Object
+from linplane_operator.local.console_events import Story
+from unit.local.builders import Told, body, config_map, model, route
+
+
+def condition(kind: str, status: str, reason: str, message: str = "") -> dict[str, str]:
+    """One condition."""
+    return {"type": kind, "status": status, "reason": reason, "message": message}
+
+
+def with_status(one: Object, *conditions: dict[str, str], **status: Any) -> Object:
+    """The object with a status."""
+    return {**one, "status": {"conditions": list(conditions), **status}}
+
+
+READY = condition("Ready", "True", "Validated")
+TRAINED = with_status(
+    model(),
+    READY,
+    samples=40,
+    coefficientCount=2,
+    evaluation={"on": "Holdout", "samples": 10, "r2": 0.5, "mse": 2.25},
+    droppedRows=3,
+)
+LOADED = (condition("Accepted", "True", "Accepted"), condition("Servable", "True", "Serving"))
+
+
+def serving(version: str = "v1", *candidates: tuple[str, str], ready: bool = True) -> Object:
+    """A route in effect."""
+    rest = 100 - sum(float(percent) for _, percent in candidates)
+    traffic = [{"version": v, "percent": p} for v, p in ((version, f"{rest:g}"), *candidates)]
+    last = condition("Ready", "True", "Ready") if ready else condition("Ready", "False", "ReplicasBehind")
+    return with_status(route(version=version), *LOADED, last, version=version, traffic=traffic)
+
+
+@pytest.fixture
+def told() -> Told:
+    """What was told."""
+    return Told()
+
+
+@pytest.fixture
+def story(told: Told) -> Story:
+    """A story with a hint."""
+    return Story(told, lambda _: "curl it")
+
+
+def test_a_training_from_its_job_to_its_figures(story: Story, told: Told) -> None:
+    job = body(JOB, "job", metadata={"ownerReferences": [{"name": "rent-v1"}]})
+    story.changed(LINEAR_MODEL, None, model())
+    for reason in ("NotTrained", "Pending", "Training"):
+        story.changed(LINEAR_MODEL, model(), with_status(model(), condition("Ready", "False", reason)))
+    for before, after in ((0, 1), (1, 1), (1, 0)):
+        story.changed(JOB, {**job, "status": {"active": before}}, {**job, "status": {"active": after}})
+    story.changed(JOB, {**job, "status": {"active": 0}}, {**job, "status": {"active": 1, "failed": 1}})
+    story.changed(LINEAR_MODEL, model(), TRAINED)
+    assert told.words() == [
+        "training rent-v1",
+        "training rent-v1, once more",
+        "trained rent-v1: 40 rows used, 3 dropped, 10 held out, R2 0.5, MSE 2.25",
+    ]
+
+
+def test_figures_that_are_absent_are_left_out(story: Story, told: Told) -> None:
+    story.changed(
+        LINEAR_MODEL,
+        model(),
+        with_status(model(), READY, samples=1, evaluation={"on": "Training", "samples": 1, "mse": 0.0}),
+    )
+    story.changed(LINEAR_MODEL, model("rent-v2"), with_status(model("rent-v2"), READY, coefficientCount=1))
+    assert told.words() == [
+        "trained rent-v1: 1 row used, 0 dropped, 0 held out, MSE 0",
+        "read rent-v2: weights of 1 feature",
+    ]
+
+
+def test_warnings_of_a_training_follow_its_figures_once(story: Story, told: Told) -> None:
+    warned = {**TRAINED, "status": {**TRAINED["status"], "warnings": [{"reason": "FewRows", "message": "too few"}]}}
+    story.changed(LINEAR_MODEL, model(), warned)
+    story.changed(LINEAR_MODEL, warned, {**warned, "status": {**warned["status"], "servingIn": ["a"]}})
+    assert told.words()[1:] == ["warning rent-v1: FewRows: too few"]
+
+
+def test_warnings_of_an_earlier_run_are_not_told_again(story: Story, told: Told) -> None:
+    warned = {**TRAINED, "status": {**TRAINED["status"], "warnings": [{"reason": "FewRows", "message": "too few"}]}}
+    story.remember(LINEAR_MODEL, warned)
+    story.changed(LINEAR_MODEL, warned, {**warned, "status": {**warned["status"], "servingIn": ["a"]}})
+    assert told.words() == []
+
+
+def test_what_cannot_serve_is_a_warning(story: Story, told: Told) -> None:
+    missed = with_status(model(), condition("Ready", "False", "AcceptanceMissed", "minR2 0.9: it is 0.5"))
+    story.changed(LINEAR_MODEL, model(), missed)
+    story.changed(LINEAR_MODEL, missed, {**missed, "status": {**missed["status"], "servingIn": ["a"]}})
+    assert [tuple(line) for line in told.lines] == [("warning", "rent-v1: minR2 0.9: it is 0.5", "warning")]
+
+
+def test_frozen_is_told_when_nothing_answers_with_it_any_more(story: Story, told: Told) -> None:
+    frozen = {**TRAINED, "spec": {**TRAINED["spec"], "frozen": True}}
+    behind = with_status(frozen, READY, condition("Withdrawn", "False", "ReplicasBehind"), samples=40)
+    gone = with_status(frozen, READY, condition("Withdrawn", "True", "Frozen"), samples=40)
+    for before, after in (
+        (model(), TRAINED),
+        (TRAINED, frozen),
+        (frozen, behind),
+        (behind, gone),
+        (gone, {**gone, "spec": model()["spec"]}),
+    ):
+        story.changed(LINEAR_MODEL, before, after)
+    assert told.words()[1:] == ["frozen rent-v1: nothing answers with it any more"]
+    story.changed(LINEAR_MODEL, gone, TRAINED)
+    assert told.words()[2:] == ["unfrozen rent-v1"]
+
+
+def test_a_route_gets_ready_with_a_hint_then_switches_then_splits(story: Story, told: Told) -> None:
+    waiting = condition("Accepted", "False", "VersionNotReady", "version v1 is not Ready (NotTrained: there is none)")
+    states = [
+        with_status(route(), waiting, NEVER, condition("Reconciling", "True", "VersionNotReady", "none yet")),
+        serving(ready=False), serving(), serving(ready=False), serving(), serving("v2", ready=False), serving("v2"),
+        serving("v2", ("v1", "12.5")), serving("v2"),
+    ]  # fmt: skip
+    before = route()
+    for state in states:
+        story.changed(MODEL_ROUTE, before, state)
+        before = state
+    assert told.words() == [
+        "waiting route rent: version v1 is not Ready (NotTrained: there is none)",
+        "ready route rent: v1 100 %",
+        "try curl it",
+        "switched route rent: v2 100 %, before v1",
+        "traffic route rent: v2 87.5 %, v1 12.5 %",
+        "traffic route rent: v2 100 %",
+    ]
+
+
+NEVER = condition("Servable", "False", "NeverServed")
+
+
+@pytest.mark.parametrize(
+    ("reason", "progress", "word"),
+    [
+        ("VersionNotReady", "Reconciling", "waiting"),
+        ("VersionNotReady", "Stalled", "warning"),
+        ("VersionNotReady", "", "warning"),
+        ("CandidateUnavailable", "Reconciling", "waiting"),
+        ("CandidateUnavailable", "Stalled", "warning"),
+        ("CandidateUnavailable", "", "warning"),
+        ("VersionNotFound", "", "warning"),
+        ("VersionFrozen", "Stalled", "warning"),
+    ],
+)
+def test_a_route_waits_while_its_version_may_come_by_itself(
+    story: Story, told: Told, reason: str, progress: str, word: str
+) -> None:
+    """The reason and the conditions say so, not the message."""
+    more = [condition(progress, "True", reason)] if progress else []
+    accepted = condition("Accepted", "False", reason, "version v1 (NotTrained: no)")
+    story.changed(MODEL_ROUTE, route(), with_status(route(), accepted, NEVER, *more))
+    assert told.words() == [f"{word} route rent: version v1 (NotTrained: no)"]
+
+
+def test_a_route_whose_training_fails_is_told_of_once(story: Story, told: Told) -> None:
+    """The line of the version says why."""
+    accepted = condition("Accepted", "False", "VersionNotReady", "v1 is not Ready")
+    waiting, failed = (
+        with_status(route(), accepted, NEVER, condition(progress, "True", "VersionNotReady", "v1 is not Ready"))
+        for progress in ("Reconciling", "Stalled")
+    )
+    story.changed(MODEL_ROUTE, route(), waiting)
+    story.changed(MODEL_ROUTE, waiting, failed)
+    assert told.words() == ["waiting route rent: v1 is not Ready"]
+
+
+@pytest.mark.parametrize("kind", [LINEAR_MODEL, MODEL_ROUTE])
+def test_a_status_of_a_newer_release_is_not_told(story: Story, told: Told, kind: Kind) -> None:
+    """The state folder may hold one; the next reconcile replaces it."""
+    one = model() if kind is LINEAR_MODEL else route()
+    newer = with_status(one, condition("Ready", "False", "ReasonOfANewerRelease", "x"), warnings=[{"reason": "x"}])
+    story.remember(kind, newer)
+    story.changed(kind, one, newer)
+    assert told.words() == []
+
+
+def test_hints_end_when_they_are_no_news(story: Story, told: Told) -> None:
+    for number in range(9):
+        ready = serving()
+        story.changed(MODEL_ROUTE, None, {**ready, "metadata": {"name": f"rent-{number}"}})
+    assert len(told.words("ready")) == 9
+    assert len(told.words("try")) == 3
+
+
+def test_a_route_that_is_not_in_effect_says_why_and_when_that_is_over(story: Story, told: Told) -> None:
+    refused = condition("Accepted", "False", "VersionNotFound", "version v9 does not exist; traffic stays on v1")
+    frozen = condition("Servable", "False", "CurrentFrozen", "the current version v1 is frozen")
+    rejected = condition("Ready", "False", "Rejected", "pod refused the document: broken")
+    states = [
+        serving(),
+        with_status(route(version="v9"), refused, LOADED[1], rejected),
+        serving(),
+        with_status(route(), LOADED[0], frozen),
+        with_status(route(), *LOADED, rejected),
+        serving(),
+    ]
+    before = route()
+    for state in states:
+        story.changed(MODEL_ROUTE, before, state)
+        before = state
+    assert told.words()[2:] == [
+        "warning route rent: version v9 does not exist; traffic stays on v1",
+        "ready route rent: v1 100 %",
+        "warning route rent: the current version v1 is frozen",
+        "warning route rent: pod refused the document: broken",
+        "ready route rent: v1 100 %",
+    ]
+
+
+def test_what_an_earlier_run_told_of_versions_is_remembered(story: Story, told: Told) -> None:
+    story.remember(LINEAR_MODEL, TRAINED)
+    story.remember(MODEL_ROUTE, serving())
+    story.changed(LINEAR_MODEL, TRAINED, {**TRAINED, "status": {**TRAINED["status"], "servingIn": ["rent"]}})
+    story.changed(MODEL_ROUTE, serving(), serving(ready=False))
+    story.changed(MODEL_ROUTE, serving(ready=False), serving())
+    assert told.words() == ["ready route rent: v1 100 %", "try curl it"]
+
+
+def test_what_is_deleted_is_forgotten(story: Story, told: Told) -> None:
+    for _ in range(2):
+        story.changed(MODEL_ROUTE, route(), serving())
+        story.changed(MODEL_ROUTE, serving(), None)
+    assert told.words("ready", "switched") == ["route rent: v1 100 %"] * 2
+
+
+def test_other_objects_are_not_told_of(story: Story, told: Told) -> None:
+    story.changed(CONFIG_MAP, None, config_map())
+    story.changed(JOB, body(JOB, "job"), None)
+    assert told.lines == []

@@ -1,0 +1,121 @@
+"""Training Jobs in local mode: what a trainer is given comes from the LinearModel, typed."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from linplane_api import names
+from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL
+from linplane_api.resources import LinearModelSpec, parse_spec
+from linplane_api.task import EXIT_BAD_DATA, FileData, UriData, parse_task
+from linplane_operator.compile.data_sources import plan_data
+from linplane_operator.compile.objects import Mode, Object, Settings
+from linplane_operator.compile.observed import Job, find_condition, observe
+from linplane_operator.compile.training import make_job, make_result
+from linplane_operator.local import job_runner as module
+from linplane_operator.local.job_runner import Jobs
+from linplane_operator.local.state_dir import Layout
+from linplane_operator.local.store import Store
+from unit.local.builders import NOW, Told, config_map, make_store, model
+from unit.local.processes import Children, Process
+from unit.operator.virtual_time import run_virtually
+
+SETTINGS = Settings(mode=Mode.LOCAL, allowed_hosts=("data.example",))
+CSV = {"data": {"configMapKeyRef": {"name": "rows", "key": "rows.csv"}}, "target": "y"}
+
+
+def make(store: Store, training: Object) -> Object:
+    """A LinearModel with its result and a Job that nothing can be read from; returns the LinearModel."""
+    owner = store.create(LINEAR_MODEL, model(training=training))
+    spec = parse_spec(owner, LinearModelSpec)
+    job = make_job(owner, spec, plan_data(spec, SETTINGS, None), SETTINGS)
+    store.create(CONFIG_MAP, make_result(owner, spec))
+    store.create(JOB, {**job, "spec": {}})
+    return owner
+
+
+def ended(store: Store) -> str:
+    """The reason why the Job ended, empty if it has not."""
+    (job,) = store.all(JOB)
+    conditions = observe(Job, job).status.conditions
+    ended = find_condition(conditions, "Complete") or find_condition(conditions, "Failed")
+    return ended.reason if ended else ""
+
+
+def run(
+    root: Path, store: Store, begun: Callable[[Process], None], seconds: float = 60, told: Told | None = None
+) -> Children:
+    """Runs the Jobs of the store for so many virtual seconds; returns the trainers that were started."""
+    children = Children(begun)
+
+    async def work() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "start_child", children)
+            jobs = Jobs(Layout(root), store, SETTINGS, slots=1, now=lambda: NOW, tell=told or Told())
+            jobs.look()
+            await asyncio.sleep(seconds)
+            await jobs.stop()
+
+    run_virtually(work())
+    return children
+
+
+def test_a_trainer_gets_the_task_of_its_version_and_its_rows(tmp_path: Path) -> None:
+    """The rows as they are when it starts, byte by byte."""
+    store = make_store(tmp_path)
+    store.create(CONFIG_MAP, config_map(data={"rows.csv": "x,y\r\n1,2\r\n", "other": "z"}))
+    make(store, {**CSV, "ridge": "0.5", "seed": 7})
+    seen: list[dict[str, bytes]] = []
+
+    def train(process: Process) -> None:
+        seen.append({path.name: path.read_bytes() for path in Path(*process.after("--data-dir")).iterdir()})
+        Path(*process.after("--result")).write_text("{}")
+        process.end(0)
+
+    (trainer,) = run(tmp_path, store, train)
+    (task,) = map(parse_task, trainer.after("--task"))
+    assert (task.model, task.version, task.data) == ("rent", "v1", FileData("rows.csv"))
+    assert (task.ridge, task.seed, task.target) == (0.5, 7, "y")
+    assert seen == [{"rows.csv": b"x,y\r\n1,2\r\n"}]
+    assert ended(store) == "CompletionsReached"
+    assert {names.ARTIFACT_KEY: "{}"} in [one["data"] for one in store.all(CONFIG_MAP)]
+
+
+def test_a_trainer_may_read_what_this_installation_allows(tmp_path: Path) -> None:
+    """Files of the machine too."""
+    store = make_store(tmp_path)
+    make(store, {"data": {"uri": "file:///rows.csv"}, "target": "y"})
+    (trainer,) = run(tmp_path, store, lambda process: process.end(EXIT_BAD_DATA))
+    (task,) = map(parse_task, trainer.after("--task"))
+    assert task.data == UriData("file:///rows.csv", ("data.example",), allow_file=True)
+    assert ended(store) == "PodFailurePolicy"
+
+
+def test_a_job_fails_as_its_version_says(tmp_path: Path) -> None:
+    """By its backoffLimit, and by its deadline."""
+    told, store = Told(), make_store(tmp_path)
+    make(store, {**CSV, "job": {"backoffLimit": 1}})
+    assert len(run(tmp_path, store, lambda process: process.end(1), told=told)) == 2
+    assert ended(store) == "BackoffLimitExceeded"
+    assert told.words() == ["warning rent-v1: the trainer ended with exit code 1; tried again in 0.5 s"]
+
+
+@pytest.mark.parametrize(("seconds", "reason"), [(39, ""), (41, "DeadlineExceeded")])
+def test_a_trainer_that_takes_too_long_is_killed(tmp_path: Path, seconds: float, reason: str) -> None:
+    store = make_store(tmp_path)
+    make(store, {**CSV, "job": {"activeDeadlineSeconds": 40}})
+    (trainer,) = run(tmp_path, store, lambda _: None, seconds)
+    assert ended(store) == reason
+    assert trainer.returncode == -15
+
+
+def test_the_job_of_an_earlier_training_waits_to_be_deleted(tmp_path: Path) -> None:
+    """Its own spec is not that of its version any more."""
+    store = make_store(tmp_path)
+    owner = make(store, CSV)
+    changed = store.update(LINEAR_MODEL, owner, model(training={**CSV, "seed": 1}))
+    assert run(tmp_path, store, lambda process: process.end(1)) == []
+    store.update(LINEAR_MODEL, changed, model(training=CSV))
+    assert run(tmp_path, store, lambda process: process.end(EXIT_BAD_DATA)) != []

@@ -1,0 +1,130 @@
+"""Files are taken up when they are whole, and each trouble stays a matter of its file."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from linplane_operator.local.manifest_files import SETTLE_SECONDS, Files
+from unit.local.builders import Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The clock that files are compared with; far from the files' own times."""
+    return Clock()
+
+
+@pytest.fixture
+def files(tmp_path: Path, clock: Clock) -> Files:
+    """A watched folder."""
+    return Files(tmp_path, clock)
+
+
+def kinds(files: Files) -> dict[str, list[object]]:
+    """The kinds of the objects in each file."""
+    return {name: [d.body["kind"] for d in file.documents] for name, file in files.read.items()}
+
+
+def test_only_manifests_of_this_folder_are_read(tmp_path: Path, files: Files) -> None:
+    for name in ("a.yaml", "b.yml", "c.json", ".hidden.yaml", "d.yaml~", "#e.yaml#", "f.csv", ".g.yaml.swp"):
+        (tmp_path / name).write_text("kind: A")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below/h.yaml").write_text("kind: A")
+    assert files.look()
+    assert sorted(files.read) == ["a.yaml", "b.yml", "c.json"]
+    assert not files.look()
+
+
+def test_a_file_is_read_when_it_has_not_changed_for_a_moment(tmp_path: Path, files: Files, clock: Clock) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("kind: A")
+    written = path.stat().st_mtime
+    for late, read in ((0, False), (SETTLE_SECONDS * 0.9, False), (SETTLE_SECONDS * 1.1, True)):
+        clock.now = written + late
+        assert files.look() is read
+        assert (files.unsettled == {"a.yaml"}) is not read
+
+
+def test_a_file_that_is_written_again_keeps_what_it_held_until_it_is_whole(
+    tmp_path: Path, files: Files, clock: Clock
+) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("kind: A")
+    files.look()
+    path.write_text("")
+    clock.now = path.stat().st_mtime
+    assert not files.look()
+    assert kinds(files) == {"a.yaml": ["A"]}
+    clock.now += 1
+    assert files.look()
+    assert kinds(files) == {"a.yaml": []}
+
+
+@pytest.mark.parametrize("seconds", [-3600.0, 3600.0])
+def test_a_file_from_another_clock_is_read_all_the_same(
+    tmp_path: Path, files: Files, clock: Clock, seconds: float
+) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("kind: A")
+    os.utime(path, (clock.now + seconds, clock.now + seconds))
+    assert files.look()
+
+
+def test_each_trouble_names_its_file_and_keeps_what_that_held(tmp_path: Path, files: Files) -> None:
+    for name in ("gone", "folder", "huge", "text", "yaml", "loop", "fine"):
+        (tmp_path / f"{name}.yaml").write_text("kind: A")
+    files.look()
+    for name in ("gone", "folder", "loop"):
+        (tmp_path / f"{name}.yaml").unlink()
+    (tmp_path / "gone.yaml").symlink_to("nowhere")
+    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
+    (tmp_path / "folder.yaml").mkdir()
+    (tmp_path / "huge.yaml").write_bytes(b"#" * (9 << 20))
+    (tmp_path / "text.yaml").write_bytes(b"kind: A\xff")
+    (tmp_path / "yaml.yaml").write_text("kind: A\nkind: [")
+    assert files.look()
+    troubles = {name: str(file.problem) for name, file in files.read.items() if file.problem}
+    assert troubles == {
+        "gone.yaml": "gone.yaml:1: is a symbolic link to nothing",
+        "folder.yaml": "folder.yaml:1: is not a regular file",
+        "huge.yaml": "huge.yaml:1: is larger than 8 MiB",
+        "text.yaml": "text.yaml:1: not UTF-8 (byte 7)",
+        "yaml.yaml": "yaml.yaml:2: not YAML: expected the node content, but found '<stream end>'",
+        "loop.yaml": "loop.yaml:1: cannot be read: Too many levels of symbolic links",
+    }
+    assert set(map(tuple, kinds(files).values())) == {("A",)}
+    assert not files.look()
+
+
+def test_a_pipe_does_not_stop_the_others(tmp_path: Path, files: Files) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "a.yaml").write_text("kind: A")
+    files.look()
+    assert kinds(files) == {"a.yaml": ["A"], "pipe.yaml": []}
+
+
+def test_a_folder_that_vanishes_forgets_no_file(tmp_path: Path, clock: Clock) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.yaml").write_text("kind: A")
+    files = Files(folder, clock)
+    files.look()
+    folder.rename(tmp_path / "away")
+    assert files.look()
+    assert files.missing == "No such file or directory"
+    assert not files.look()
+    assert kinds(files) == {"a.yaml": ["A"]}
+    (tmp_path / "away").rename(folder)
+    assert files.look()
+    assert files.missing == ""
+
+
+def test_a_file_saved_with_the_same_objects_is_told_apart_from_a_change(tmp_path: Path, files: Files) -> None:
+    path = tmp_path / "a.yaml"
+    for text, again in (("kind: A", False), ("kind: A # the same", True), ("kind: B", False), ("kind: [", False)):
+        path.write_text(text)
+        assert files.look()
+        assert files.saved_again == ({"a.yaml"} if again else set())
+    assert not files.look()
+    assert files.saved_again == set()

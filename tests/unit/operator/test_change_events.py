@@ -1,0 +1,91 @@
+"""Who switched, froze and unfroze: one Event each, and none for what is as it was."""
+
+from linplane_api.conditions import Reason
+from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
+from linplane_operator.compile.change_events import WARNINGS, manager_of, news
+from linplane_operator.kube.event_recorder import Events
+from linplane_operator.kube.http import Client
+from linplane_operator.kube.informer import slim
+from unit.operator.builders import NOW, linear_model, model_route
+
+
+def managed(body, field, manager="kubectl-patch"):
+    entries = [
+        {"manager": "helm", "fieldsV1": {"f:spec": {"f:model": {}}}, "time": "t"},
+        {"manager": manager, "operation": "Update", "fieldsV1": {"f:spec": {f"f:{field}": {}, "f:model": {}}}},
+        {"manager": "linplane", "fieldsV1": {"f:status": {}}},
+    ]
+    return {**body, "metadata": {**body["metadata"], "managedFields": entries}}
+
+
+def withdrawn(reason):
+    return {"conditions": [{"type": "Withdrawn", "status": "False", "reason": reason}]}
+
+
+def test_a_switch_names_both_versions_and_who_asked():
+    route = model_route()
+    first = {"to": "v1", "at": "t1"}
+    second = {"to": "v2", "from": "v1", "at": "t2", "manager": "linplane-admin"}
+    assert news(MODEL_ROUTE, route, {"switches": [first]}) == [("Switched", "the current version went to v1")]
+    route["status"] = {"switches": [first]}
+    text = "the current version went from v1 to v2, by field manager linplane-admin"
+    assert news(MODEL_ROUTE, route, {"switches": [first, second]}) == [("Switched", text)]
+    route["status"] = {"switches": [first, second]}
+    assert news(MODEL_ROUTE, route, {"switches": [first, second]}) == []
+    assert news(MODEL_ROUTE, route, {}) == []
+
+
+def test_a_freeze_and_an_unfreeze_name_who_asked():
+    model = managed(linear_model(), "frozen")
+    by = ", by field manager kubectl-patch"
+    asked = [
+        (None, "NotFrozen", []),
+        (None, "ReplicasBehind", [("SpecFrozen", f"frozen went from false to true{by}")]),
+        ("NotFrozen", "ReplicasBehind", [("SpecFrozen", f"frozen went from false to true{by}")]),
+        ("ReplicasBehind", "Frozen", []),
+        ("Frozen", "NotFrozen", [("SpecUnfrozen", f"frozen went from true to false{by}")]),
+        ("NotFrozen", "NotFrozen", []),
+    ]
+    for before, after, expected in asked:
+        model["status"] = withdrawn(before) if before else {}
+        assert news(LINEAR_MODEL, model, withdrawn(after)) == expected
+    model["status"] = withdrawn("Frozen")
+    assert news(LINEAR_MODEL, model, {}) == [], "it does not say"
+    assert news(MODEL_SERVER, model, withdrawn("Frozen")) == []
+
+
+def test_each_new_warning_of_a_training_is_told_once():
+    model = linear_model()
+    few, dropped = ({"reason": reason, "message": reason.lower()} for reason in ("FewRows", "RowsDropped"))
+    assert news(LINEAR_MODEL, model, {"warnings": [few, dropped]}) == [
+        ("FewRows", "fewrows"),
+        ("RowsDropped", "rowsdropped"),
+    ]
+    model["status"] = {"warnings": [few]}
+    assert news(LINEAR_MODEL, model, {"warnings": [few, dropped]}) == [("RowsDropped", "rowsdropped")]
+    assert news(LINEAR_MODEL, model, {"warnings": [few]}) == []
+    assert {"FewRows", "RowsDropped", "ColumnsLeftOut", "TargetRepeated", "DataEdited"} == WARNINGS
+    assert not WARNINGS & set(Reason), "a reason of a condition is none of a warning"
+
+
+def test_of_who_owns_what_only_that_one_field_is_kept():
+    """There may be thousands of versions."""
+    for kind, body, field in ((LINEAR_MODEL, linear_model(), "frozen"), (MODEL_ROUTE, model_route(), "version")):
+        kept = slim(kind, managed(body, field))
+        assert manager_of(kept, field) == "kubectl-patch"
+        assert kept["metadata"]["managedFields"] == [
+            {"manager": "kubectl-patch", "fieldsV1": {"f:spec": {f"f:{field}": {}}}}
+        ]
+        assert "managedFields" not in slim(kind, managed(body, "other"))["metadata"]
+
+
+async def test_what_somebody_did_is_told_in_the_middle_of_a_storm():
+    """The limit of Events an object is for conditions that flap."""
+    events = Events(Client(None), lambda: NOW, lambda: 0.0, "test")
+    route = managed(model_route(), "version")
+    for _ in range(100):
+        events.tell(route, False, "Converged", "x")
+    dropped = events.dropped
+    assert dropped > 50
+    events.tell(route, False, "Switched", "x")
+    assert events.dropped == dropped

@@ -1,0 +1,303 @@
+"""Kopf's lists: what they tell is seen, Kopf is given the rest, and what they lack is missing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import kopf
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import RawTestServer
+
+from linplane_api.api_access import UnavailableError, collection_path
+from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, Kind
+from linplane_operator.compile.objects import name_of
+from linplane_operator.kube.kopf import lists
+from linplane_operator.kube.kopf.lists import HANDED_SECONDS, Confirm, ListInterceptor
+from linplane_operator.observe.cache import ObjectCache
+
+EVERYWHERE = collection_path(LINEAR_MODEL, None)
+EMPTY = {"kind": "LinearModelList", "metadata": {"resourceVersion": "7"}, "items": []}
+
+
+def model(name: str, namespace: str = "n", uid: str = "") -> dict[str, Any]:
+    metadata = {"namespace": namespace, "name": name, "uid": uid or f"u-{namespace}-{name}"}
+    return {"apiVersion": "linplane.dev/v1alpha1", "kind": "LinearModel", "metadata": metadata, "spec": {"model": "m"}}
+
+
+def part(*names: str, further: str = "", namespace: str = "n") -> dict[str, Any]:
+    """Of a list; its items say no kind."""
+    items = [{k: v for k, v in model(n, namespace).items() if k not in ("apiVersion", "kind")} for n in names]
+    return {**EMPTY, "metadata": {"resourceVersion": "7", **({"continue": further} if further else {})}, "items": items}
+
+
+class Listing:
+    """Two models are known."""
+
+    def __init__(self, *scopes: str | None) -> None:
+        self.cache = ObjectCache()
+        self.seen: list[tuple[Kind, dict[str, Any]]] = []
+        for body in (model("a"), model("b")):
+            self.cache.put(LINEAR_MODEL, body)
+        self.now = 0.0
+        self.interceptor = ListInterceptor(
+            self.cache,
+            (LINEAR_MODEL, CONFIG_MAP),
+            scopes or (None,),
+            lambda kind, body: self.seen.append((kind, body)),
+            lambda: self.now,
+        )
+
+    def missing(self) -> list[str] | None:
+        """By name; None while no list is over."""
+        found = self.interceptor.missing()
+        return sorted(name_of(body) for bodies in found.values() for body in bodies) if found else None
+
+
+def test_what_a_list_does_not_tell_of_is_missing_once_it_is_over() -> None:
+    listing = Listing()
+    assert listing.missing() is None, "no list has begun"
+    listing.interceptor.asked(EVERYWHERE)
+    listing.interceptor.answered(EVERYWHERE, part("c", further="x"))
+    assert listing.missing() is None, "its next part is slow"
+    listing.interceptor.answered(EVERYWHERE, part("a"))
+    assert listing.missing() == ["b"]
+
+
+def test_what_a_list_tells_is_seen_and_kopf_is_told_from_where_to_watch() -> None:
+    listing = Listing()
+    listing.interceptor.asked(EVERYWHERE)
+    assert listing.interceptor.answered(EVERYWHERE, part("a", further="x")) == part(further="x")
+    assert listing.interceptor.answered(EVERYWHERE, part("c")) == EMPTY
+    assert listing.seen == [(LINEAR_MODEL, model("a")), (LINEAR_MODEL, model("c"))]
+
+
+def test_a_list_that_tells_of_nothing_lacks_everything() -> None:
+    listing = Listing()
+    listing.interceptor.asked(EVERYWHERE)
+    listing.interceptor.answered(EVERYWHERE, part())
+    assert listing.missing() == ["a", "b"]
+
+
+def test_what_came_or_went_since_is_not_missing() -> None:
+    """A newcomer by its own event; what was deleted and made anew is not what was known."""
+    listing = Listing()
+    listing.interceptor.asked(EVERYWHERE)
+    listing.interceptor.answered(EVERYWHERE, part())
+    listing.cache.drop(LINEAR_MODEL, "n", "a")
+    listing.cache.put(LINEAR_MODEL, model("b", uid="u-new"))
+    listing.cache.put(LINEAR_MODEL, model("c"))
+    assert listing.missing() == []
+
+
+def test_a_list_of_one_namespace_says_nothing_of_others() -> None:
+    listing = Listing("n", "m")
+    listing.cache.put(LINEAR_MODEL, model("a", "m"))
+    listing.interceptor.asked(collection_path(LINEAR_MODEL, "m"))
+    listing.interceptor.answered(collection_path(LINEAR_MODEL, "m"), part("a", namespace="m"))
+    assert listing.missing() == []
+
+
+def test_what_is_no_list_of_ours_is_kopfs() -> None:
+    listing = Listing()
+    for path in ("/apis/apps/v1/deployments", "/api"):
+        listing.interceptor.asked(path)
+        assert listing.interceptor.answered(path, part("a")) == part("a")
+    assert listing.missing() is None
+    assert not listing.seen
+
+
+@asynccontextmanager
+async def answering(answer: dict[str, Any], listing: Listing) -> AsyncIterator[tuple[str, aiohttp.ClientSession]]:
+    """A server under a path of its own that says `answer["status"]` and `answer["body"]`, and Kopf's session."""
+
+    async def handle(_request: web.BaseRequest) -> web.StreamResponse:
+        return web.json_response(answer["body"], status=answer["status"])
+
+    async with RawTestServer(handle) as server:
+        base = f"http://127.0.0.1:{server.port}/base"
+        info = kopf.ConnectionInfo(server=base + "/", token="t")
+        async with listing.interceptor.session(info).aiohttp_session as session:
+            yield f"{base}{EVERYWHERE}", session
+
+
+async def test_kopf_is_given_a_connection_that_reads_its_lists() -> None:
+    """Whatever path the API server is under. A refusal is no part of a list, and Kopf's own to read."""
+    listing, answer = Listing(), {"status": 503, "body": {"kind": "Status", "items": [1]}}
+    async with answering(answer, listing) as (url, session):
+        assert session.headers["Authorization"] == "Bearer t"
+        async with session.get(f"{url}?limit=500") as refused:
+            assert await refused.json() == answer["body"]
+        assert listing.missing() is None
+        answer |= {"status": 200, "body": part("a", further="x")}
+        async with session.get(f"{url}?limit=500") as first:
+            assert await first.json() == part(further="x")
+        assert listing.missing() is None
+        answer["body"] = part("c")
+        async with session.get(f"{url}?limit=500&continue=x") as last:
+            assert await last.json() == EMPTY
+        assert listing.missing() == ["b"]
+        assert [name_of(body) for _, body in listing.seen] == ["a", "c"]
+
+
+def test_a_list_that_fails_half_way_and_begins_again_has_told_of_nothing() -> None:
+    listing = Listing()
+    listing.interceptor.asked(EVERYWHERE)
+    listing.interceptor.answered(EVERYWHERE, part("a", further="x"))
+    listing.interceptor.asked(EVERYWHERE)
+    assert listing.missing() is None
+    listing.interceptor.answered(EVERYWHERE, part("b"))
+    assert listing.missing() == ["a"], "it went between the two"
+
+
+def test_what_was_not_listed_since_kopf_began_is_named() -> None:
+    listing = Listing()
+    assert listing.interceptor.unlisted() == set(), "it has not begun"
+    for _ in range(2):
+        listing.interceptor.begin()
+        listing.interceptor.asked(EVERYWHERE)
+        listing.interceptor.answered(EVERYWHERE, part("a", further="x"))
+        assert listing.interceptor.unlisted() == {LINEAR_MODEL, CONFIG_MAP}, "half of it is none"
+        listing.interceptor.answered(EVERYWHERE, part("b"))
+        assert listing.interceptor.unlisted() == {CONFIG_MAP}
+
+
+def test_kopf_goes_on_from_a_list_that_was_handed_over_once() -> None:
+    """It is told of nothing, and no more of that list is asked for."""
+    listing = Listing()
+    listing.interceptor.hand_over(LINEAR_MODEL, None, "5")
+    listing.interceptor.begin()
+    listing.interceptor.asked(EVERYWHERE)
+    handed = {**EMPTY, "metadata": {"resourceVersion": "5"}}
+    assert listing.interceptor.answered(EVERYWHERE, part("c", further="x")) == handed
+    assert (listing.seen, listing.missing(), listing.interceptor.unlisted()) == ([], None, {CONFIG_MAP})
+    listing.interceptor.asked(EVERYWHERE)
+    assert listing.interceptor.answered(EVERYWHERE, part("a")) == EMPTY
+    assert listing.missing() == ["b"]
+
+
+def test_what_was_handed_over_long_ago_is_listed_anew() -> None:
+    listing = Listing()
+    listing.interceptor.hand_over(LINEAR_MODEL, None, "5")
+    listing.now = HANDED_SECONDS + 1
+    listing.interceptor.begin()
+    listing.interceptor.asked(EVERYWHERE)
+    assert listing.interceptor.answered(EVERYWHERE, part("a")) == EMPTY
+    assert listing.missing() == ["b"]
+
+
+async def test_a_refusal_leaves_what_was_handed_over_for_the_next_try() -> None:
+    listing, answer = Listing(), {"status": 503, "body": {"kind": "Status"}}
+    listing.interceptor.hand_over(LINEAR_MODEL, None, "5")
+    async with answering(answer, listing) as (url, session):
+        async with session.get(f"{url}?limit=500") as refused:
+            assert await refused.json() == answer["body"]
+        answer |= {"status": 200, "body": part("a", further="x")}
+        async with session.get(f"{url}?limit=500") as first:
+            assert await first.json() == {**EMPTY, "metadata": {"resourceVersion": "5"}}
+    assert (listing.seen, listing.missing()) == ([], None)
+
+
+@pytest.mark.parametrize("version", ["", "0", "none"])
+def test_without_a_resource_version_nothing_is_handed_over(version: str) -> None:
+    listing = Listing()
+    listing.interceptor.hand_over(LINEAR_MODEL, None, version)
+    listing.interceptor.asked(EVERYWHERE)
+    assert listing.interceptor.answered(EVERYWHERE, part("a")) == EMPTY
+    assert listing.missing() == ["b"]
+
+
+def test_a_list_of_one_namespace_is_handed_over_for_it_alone() -> None:
+    listing = Listing("n", "m")
+    listing.interceptor.hand_over(LINEAR_MODEL, "m", "5")
+    listing.interceptor.asked(collection_path(LINEAR_MODEL, "n"))
+    listing.interceptor.answered(collection_path(LINEAR_MODEL, "n"), part("a"))
+    assert listing.missing() == ["b"]
+
+
+@asynccontextmanager
+async def running(listing: Listing, confirm: Confirm, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    monkeypatch.setattr(lists, "LOOK_SECONDS", 0.01)
+    task = asyncio.ensure_future(listing.interceptor.run(confirm))
+    try:
+        async with asyncio.timeout(10):
+            yield
+    finally:
+        task.cancel()
+
+
+async def test_a_list_that_begins_while_the_last_ones_lack_is_looked_for_is_heard_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    listing = Listing()
+    looked, go_on = asyncio.Queue[list[str]](), asyncio.Event()
+
+    async def confirm(_kind: Kind, bodies: Iterable[dict[str, Any]]) -> None:
+        looked.put_nowait([name_of(body) for body in bodies])
+        await go_on.wait()
+
+    async with running(listing, confirm, monkeypatch):
+        listing.interceptor.asked(EVERYWHERE)
+        listing.interceptor.answered(EVERYWHERE, part("b"))
+        assert await looked.get() == ["a"]
+        listing.interceptor.asked(EVERYWHERE)
+        listing.interceptor.answered(EVERYWHERE, part("a"))
+        go_on.set()
+        assert await looked.get() == ["b"]
+    assert looked.empty(), "each list was settled once"
+
+
+async def test_what_cannot_be_looked_for_is_tried_again_and_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    listing, tries, done = Listing(), [0], asyncio.Event()
+
+    async def confirm(*_: Any) -> None:
+        tries[0] += 1
+        if tries[0] < 5:
+            raise UnavailableError(503, "x", "x")
+        done.set()
+
+    async with running(listing, confirm, monkeypatch):
+        listing.interceptor.asked(EVERYWHERE)
+        listing.interceptor.answered(EVERYWHERE, part())
+        await done.wait()
+    assert [record.getMessage() for record in caplog.records] == [
+        "not looked for what a list of linearmodels lacks: 503 x: x; tried again"
+    ]
+    assert listing.missing() is None
+
+
+async def test_a_watch_begins_no_list() -> None:
+    listing, answer = Listing(), {"status": 200, "body": part()}
+    async with answering(answer, listing) as (url, session):
+        async with session.get(f"{url}?watch=true&resourceVersion=7") as stream:
+            await stream.read()
+        assert listing.missing() is None
+
+
+async def test_an_answer_that_is_no_object_is_an_error() -> None:
+    listing, answer = Listing(), {"status": 200, "body": ["no object"]}
+    async with answering(answer, listing) as (url, session), session.get(f"{url}?limit=500") as strange:
+        with pytest.raises(ValueError, match="Expected `object`"):
+            await strange.json()
+    assert listing.missing() is None
+
+
+async def test_it_goes_by_the_proxy_that_the_kubeconfig_names() -> None:
+    asked = []
+
+    async def proxy(request: web.BaseRequest) -> web.StreamResponse:
+        asked.append(request.headers["Host"])
+        return web.json_response(part("a"))
+
+    async with RawTestServer(proxy) as server:
+        info = kopf.ConnectionInfo(server="http://api.invalid", proxy_url=f"http://127.0.0.1:{server.port}")
+        async with (
+            Listing().interceptor.session(info).aiohttp_session as session,
+            session.get(f"http://api.invalid{EVERYWHERE}?limit=500") as answer,
+        ):
+            assert await answer.json() == EMPTY
+        assert asked == ["api.invalid"]

@@ -1,0 +1,126 @@
+"""What `/healthz` goes by: each part that is wedged is named, and an API server that is away wedges none."""
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+
+from linplane_api.api_access import unreachable
+from linplane_api.kinds import LINEAR_MODEL
+from linplane_operator.kube.informer import Informer
+from linplane_operator.kube.kopf.handlers import WATCHED
+from linplane_operator.kube.liveness import Limits, Signs, ailing
+from linplane_operator.kube.resync import Resync
+from linplane_operator.kube.watch_lag import Behind, Watches
+from linplane_operator.observe.cache import ObjectCache
+from linplane_operator.runtime.workqueue import WorkQueue
+from unit.operator.virtual_time import run_virtually
+
+LIMITS = Limits()
+KEY = ("LinearModel", "n", "m-v1")
+
+
+@pytest.mark.parametrize(
+    ("signs", "part"),
+    [
+        (Signs(queue_stalled=601), "queue"),
+        (Signs(longest_running=601), "queue"),
+        (Signs(resync_silent=301), "resync"),
+        (Signs(behind={"LinearModel": Behind(151, 2)}), "watch of LinearModel"),
+    ],
+)
+def test_each_part_is_named(signs: Signs, part: str) -> None:
+    (problem,) = ailing(signs, LIMITS)
+    assert problem.startswith(part)
+
+
+@pytest.mark.parametrize(
+    "signs",
+    [
+        Signs(),
+        Signs(queue_stalled=599, longest_running=599, resync_silent=299),
+        Signs(behind={"LinearModel": Behind(7200, 1)}),  # lists do not come through either
+        Signs(behind={"LinearModel": Behind(60, 5)}),
+    ],
+)
+def test_what_is_no_reason_to_restart(signs: Signs) -> None:
+    assert ailing(signs, LIMITS) == []
+
+
+class Away:
+    """An API server that answers nothing, after as long as a call may take."""
+
+    async def list(self, *_: Any, **__: Any) -> Any:
+        await asyncio.sleep(15)
+        raise unreachable(TimeoutError())
+        yield
+
+
+def test_an_api_server_that_is_away_for_hours_is_no_reason_to_restart() -> None:
+    """A real queue whose every key fails, and a real resync whose every list does."""
+
+    async def main() -> set[str]:
+        loop, cache = asyncio.get_running_loop(), ObjectCache()
+
+        async def fails(_key: Any) -> None:
+            await asyncio.sleep(15)
+            raise unreachable(TimeoutError())
+
+        queue = WorkQueue(fails, lambda *_: None, random.Random(1).random)
+        watches = Watches(WATCHED, (), loop.time)
+        resync = Resync(Away(), cache, Informer(cache, queue.add), watches, clock=loop.time)  # type: ignore[arg-type]
+        parts = (queue.run(4), resync.run(lambda: queue.add(("LinearModel", "n", f"m-v{n}") for n in range(1000))))
+        tasks = [asyncio.ensure_future(part) for part in parts]
+        problems: set[str] = set()
+        for _ in range(3 * 360):
+            await asyncio.sleep(10)
+            signs = Signs(queue.stalled, queue.longest_running, resync.silent, watches.all_behind())
+            problems |= set(ailing(signs, LIMITS))
+        for task in tasks:
+            task.cancel()
+        return problems
+
+    assert run_virtually(main()) == set()
+
+
+def test_a_worker_that_never_comes_back_is_a_reason() -> None:
+    """One of four; the others go on."""
+
+    async def main() -> list[str]:
+        async def work(key: Any) -> None:
+            if key == KEY:
+                await asyncio.Event().wait()
+
+        queue = WorkQueue(work, lambda *_: None, random.Random(1).random)
+        task = asyncio.ensure_future(queue.run(4))
+        queue.add([KEY])
+        await asyncio.sleep(700)
+        found = ailing(Signs(queue.stalled, queue.longest_running), LIMITS)
+        task.cancel()
+        return found
+
+    (problem,) = run_virtually(main())
+    assert problem == "queue: a worker is at the same key for 700 s"
+
+
+def test_a_resync_that_is_stuck_is_a_reason() -> None:
+    """In a call that no limit ends."""
+
+    class Stuck:
+        async def list(self, *_: Any, **__: Any) -> Any:
+            await asyncio.Event().wait()
+            yield
+
+    async def main() -> list[str]:
+        loop, cache = asyncio.get_running_loop(), ObjectCache()
+        informer = Informer(cache, lambda _: None)
+        watches = Watches([LINEAR_MODEL], (), loop.time)
+        resync = Resync(Stuck(), cache, informer, watches, clock=loop.time)  # type: ignore[arg-type]
+        task = asyncio.ensure_future(resync.run(lambda: None))
+        await asyncio.sleep(400)
+        found = ailing(Signs(resync_silent=resync.silent), LIMITS)
+        task.cancel()
+        return found
+
+    assert run_virtually(main()) == ["resync: not even tried for 340 s"]

@@ -1,0 +1,268 @@
+"""One kind's list came back short: what the view lacks is looked for, and nothing is begun anew or taken away."""
+
+import asyncio
+
+import pytest
+
+from linplane_api import names
+from linplane_api.kinds import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    JOB,
+    LINEAR_MODEL,
+    MODEL_ROUTE,
+    MODEL_SERVER,
+    POD,
+    REPLICA_REPORT,
+    Kind,
+)
+from linplane_operator.cluster_client import ConflictError
+from linplane_operator.compile.withdrawal import withdrawn
+from linplane_operator.observe.queries import Queries
+from unit.operator.builders import (
+    config_map,
+    csv_training,
+    handmade,
+    linear_model,
+    model_route,
+    pod,
+    report,
+    status_condition,
+    told,
+    typed,
+    weights_from,
+)
+from unit.operator.planning import error
+
+
+def lose(sim, kind: Kind, *names: str) -> dict:
+    """Takes all of a kind, or these, out of the view; a live look finds each, and then it is known again."""
+    lost = {body["metadata"]["name"]: body for body in sim.cache.all(kind)}
+    lost = {name: body for name, body in lost.items() if name in (names or lost)}
+    for name in lost:
+        sim.cache.drop(kind, "default", name)
+    read = sim.cluster.read
+
+    async def live(asked, namespace, name):
+        if asked is kind and name in lost:
+            sim.cache.put(kind, lost.pop(name))
+        return await read(asked, namespace, name)
+
+    sim.cluster.read = live
+    return lost
+
+
+def everything(sim) -> None:
+    """A version that was trained, one by hand, one whose training failed, one that trains; a route over two."""
+    sim.results["homes-v3"] = error
+    sim.apply(config_map("rows", {"rows.csv": "1"}), handmade())
+    sim.apply(linear_model("v1"), linear_model("v2", weights=weights_from()), linear_model("v3"))
+    sim.apply(model_route(split=[("v2", 10)]))
+    sim.settle()
+    sim.trains = False
+    sim.apply(linear_model("v4", training=csv_training()))
+    sim.settle()
+
+
+@pytest.mark.parametrize("status", ["known", "lost"])
+@pytest.mark.parametrize("kind", [CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER], ids=lambda kind: kind.kind)
+def test_nothing_is_begun_anew_or_taken_away(sim, kind, status):
+    """Not with a lost status either, which cannot tell that there was an artifact."""
+    everything(sim)
+    before, data, made = sim.content(), sim.routing()["data"], list(sim.effective)
+    if status == "lost":
+        for version in ("v1", "v2", "v3"):
+            sim.set_status(LINEAR_MODEL, f"homes-{version}", None)
+    lost = lose(sim, kind)
+    sim.pending.clear()
+    sim.resync()
+    sim.settle()
+    for body in lost.values():
+        sim.cache.put(kind, body)
+    sim.resync()
+    sim.settle()
+    wrong = [done for done in sim.effective[len(made) :] if done[0] != "update"]
+    assert wrong == []
+    assert sim.routing()["data"] == data
+    assert sim.content() == before
+
+
+def test_the_job_is_looked_for_where_the_result_tells_how_it_ended(sim):
+    """Else the trainer's words would be thrown away, for a Job that is there."""
+    sim.results["homes-v1"] = error
+    sim.apply(linear_model())
+    sim.settle()
+    words = told(sim.model(), "Trained")
+    lose(sim, JOB)
+    sim.resync()
+    sim.settle()
+    assert told(sim.model(), "Trained") == words
+    assert names.ERROR_KEY in sim.get(CONFIG_MAP, sim.job()["metadata"]["name"])["data"]
+
+
+@pytest.mark.parametrize("kind", [LINEAR_MODEL, MODEL_SERVER, CONFIG_MAP], ids=lambda kind: kind.kind)
+def test_a_route_does_not_say_of_what_is_there_that_it_is_not(sim, kind):
+    """Its version, its server, what that serves."""
+    everything(sim)
+    before = sim.route()["status"]
+    lose(sim, kind)
+    sim.ask((MODEL_ROUTE.kind, "default", "homes"))
+    sim.settle()
+    assert sim.route()["status"] == before
+
+
+def test_a_replica_that_has_a_report_and_no_pod_may_still_answer(sim):
+    """The report goes with its pod."""
+    everything(sim)
+    sim.loads = False
+    sim.edit(LINEAR_MODEL, "homes-v2", frozen=True)
+    sim.settle()
+    assert told(sim.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
+    lose(sim, POD)
+    sim.resync()
+    sim.settle()
+    assert told(sim.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
+
+
+def test_a_report_whose_pod_is_gone_is_removed_and_holds_up_nothing(sim):
+    """Its owner reference is lost, or the garbage collector is away. Until the pod was looked for, it is named."""
+    sim.pods = ["p1", "p2"]
+    everything(sim)
+    sim.edit(LINEAR_MODEL, "homes-v2", frozen=True)
+    sim.store.delete(POD, sim.get(POD, "p2"))
+    sim.pods = ["p1"]
+    failing = []
+
+    def away(verb, body):
+        if verb == "delete" and body["kind"] == "ReplicaReport" and not failing:
+            failing.append(status_condition(sim.model("v2"), "Withdrawn"))
+            raise ConflictError("it has changed meanwhile")
+
+    sim.cluster.before_write = away
+    sim.settle()
+    assert sim.store.get(REPLICA_REPORT, "p2") is None
+    assert told(sim.model("v2"), "Withdrawn") == ("True", "Frozen")
+    assert sim.store.get(REPLICA_REPORT, "p1") is not None
+    assert failing, "the write that met a newer report was tried again"
+
+
+def test_a_report_without_a_pod_is_removed_though_it_is_up_to_date(sim):
+    """One live look at the pod; at rest there is none. A pod that only the view has lost keeps its report."""
+    sim.pods = ["p1", "p2"]
+    everything(sim)
+    lose(sim, POD, "p1")
+    sim.store.delete(POD, sim.get(POD, "p2"))
+    sim.pods = ["p1"]
+    looked, read = [], sim.cluster.read
+
+    async def counted(kind, namespace, name):
+        looked.append((kind, name))
+        return await read(kind, namespace, name)
+
+    sim.cluster.read = counted
+    sim.resync()
+    sim.settle()
+    assert sim.store.get(REPLICA_REPORT, "p2") is None
+    assert sim.store.get(REPLICA_REPORT, "p1") is not None
+    assert sorted(name for kind, name in looked if kind is POD) == ["p1", "p2"]
+    looked.clear()
+    sim.resync()
+    sim.settle()
+    assert [name for kind, name in looked if kind is POD] == []
+
+
+def test_until_its_pod_was_looked_for_a_report_that_is_left_is_named(sim):
+    """By the version that waits for it."""
+    everything(sim)
+    sim.store.create(REPLICA_REPORT, report("p3", uid="earlier"))
+    sim.loads = False
+    sim.edit(LINEAR_MODEL, "homes-v2", frozen=True)
+    sim.reconcile_all()
+    sim.loads = True
+    sim.store.create(REPLICA_REPORT, report("p4", uid="earlier"))
+    sim._load()
+    model = sim.model("v2")
+    servers = Queries(sim.cache, sim.settings).acknowledgements("default", typed(model))
+    message = withdrawn(model, typed(model), servers).message
+    assert message == "ReplicaReport p4 remains of a pod that is gone"
+
+
+def test_a_trainer_keeps_its_right_while_its_result_is_not_in_view(sim):
+    """A Job that runs is enough to know what is waited for."""
+    everything(sim)
+    (running,) = (job["metadata"]["name"] for job in sim.cache.all(JOB) if "homes-v4" in job["metadata"]["name"])
+    lose(sim, CONFIG_MAP)
+    assert running in Queries(sim.cache, sim.settings).trainings("default")[1]
+
+
+def test_a_replica_that_only_the_view_has_lost_is_waited_for(sim):
+    """Its report is behind, so its pod is looked at: neither a route nor its server converges without it."""
+    sim.pods = ["p1", "p2"]
+    sim.apply(linear_model(), linear_model("v2"), model_route())
+    sim.settle()
+    lose(sim, POD, "p2")
+    sim.pods = ["p1"]
+    sim.edit(MODEL_ROUTE, "homes", version="v2")
+    sim.settle()
+    assert told(sim.route(), "Converged") == ("False", "ReplicasBehind")
+    assert told(sim.get(MODEL_SERVER, "default"), "Converged") == ("False", "ReplicasBehind")
+    assert sim.route()["status"]["loadedSummary"] == "1/2"
+
+
+def test_nobody_waits_for_a_report_whose_pod_is_gone(sim):
+    """The garbage collector takes its time."""
+    sim.pods = ["p1", "p2"]
+    sim.apply(linear_model(), linear_model("v2"), model_route())
+    sim.settle()
+    left = sim.get(REPLICA_REPORT, "p2")
+    sim.delete(POD, "p2")
+    sim.pods = ["p1"]
+    sim.cache.put(REPLICA_REPORT, left)
+    sim.edit(MODEL_ROUTE, "homes", version="v2")
+    sim.settle()
+    assert sim.cache.get(REPLICA_REPORT, "default", "p2") is None
+    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert sim.route()["status"]["loadedSummary"] == "1/1"
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_a_replica_that_the_view_has_not_seen_ready_may_answer_by_now(sim, ready):
+    """Its report is behind, so its pod is looked at: the route converges without it only if it is not ready."""
+    sim.pods = ["p1", "p2"]
+    sim.apply(linear_model(), linear_model("v2"), model_route())
+    sim.settle()
+    live = {**sim.get(POD, "p2"), "status": pod("p2", ready=ready)["status"]}
+    sim.cache.put(POD, {**live, "status": pod("p2", ready=False)["status"]})
+    read = sim.cluster.read
+
+    async def read_live(asked, namespace, name):
+        if (asked, name) == (POD, "p2"):
+            sim.cache.put(POD, live)
+            return live
+        return await read(asked, namespace, name)
+
+    sim.cluster.read = read_live
+    sim.pods = ["p1"]
+    sim.edit(MODEL_ROUTE, "homes", version="v2")
+    sim.settle()
+    assert told(sim.route(), "Converged")[0] == str(not ready)
+    assert sim.route()["status"]["loadedSummary"] == ("1/2" if ready else "1/1")
+
+
+def test_a_look_at_a_pod_that_fails_keeps_no_child_from_being_applied(sim):
+    """A report that is left must not stand in front of a Deployment that is lost."""
+    sim.apply(linear_model(), model_route())
+    sim.settle()
+    sim.cache.put(REPLICA_REPORT, report("gone"))
+    sim.delete(DEPLOYMENT, "linplane-server-default")
+    read = sim.cluster.read
+
+    async def fails(kind, namespace, name):
+        if (kind, name) == (POD, "gone"):
+            raise OSError("no answer")
+        return await read(kind, namespace, name)
+
+    sim.cluster.read = fails
+    with pytest.raises(OSError, match="no answer"):
+        asyncio.run(sim.reconciler.reconcile(("ModelServer", "default", "default")))
+    assert sim.get(DEPLOYMENT, "linplane-server-default")

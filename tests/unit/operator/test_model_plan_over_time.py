@@ -1,0 +1,242 @@
+"""Retries, seals, losses and what goes after a while: what is done for a trained version over its life."""
+
+import pytest
+
+from linplane_api import names
+from linplane_api.artifact import parse_artifact
+from linplane_api.conditions import Reason
+from linplane_api.kinds import CONFIG_MAP
+from linplane_operator.compile.model_plan import unseen
+from linplane_operator.compile.objects import Mode, Settings
+from linplane_operator.compile.training import recipe
+from unit.operator.builders import text, typed, with_meta
+from unit.operator.planning import (
+    COMPLETE,
+    FAILED,
+    ROWS,
+    artifact_in,
+    created,
+    csv_model,
+    deleted,
+    error,
+    job,
+    model,
+    owned_objects,
+    plan,
+    result,
+)
+
+DIGEST = parse_artifact(text()).digest
+OTHER = parse_artifact(text(5.0)).digest
+M, C = model(), csv_model()
+
+
+def test_what_is_sealed_is_what_was_read():
+    """So that the seal holds by compare-and-swap."""
+    found = artifact_in(M, sealed=False)
+    assert plan(M, artifacts=[found]).seal is found
+
+
+@pytest.mark.parametrize("labels", [{}, {names.LABEL_RECIPE: "another"}], ids=["removed", "changed"])
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_label_that_somebody_edits_changes_nothing(labels, sealed):
+    """The name says what an artifact was made by."""
+    found = with_meta(artifact_in(M, sealed=sealed), labels=labels)
+    made = plan(M, artifacts=[found])
+    assert (made.trained.reason, made.delete) == (Reason.TRAINED, ())
+
+
+def test_a_label_makes_no_artifact_another_recipes():
+    """Whatever it says."""
+    found = artifact_in(model(training={"data": {"synthetic": {"samples": 51}}}))
+    mine = with_meta(found, labels=artifact_in(M)["metadata"]["labels"])
+    made = plan(M, artifacts=[mine])
+    assert (made.trained.reason, made.create, made.delete) == (Reason.TRAINING_CHANGED, (), ())
+
+
+@pytest.mark.parametrize("change", ["settings", "data"])
+def test_a_failed_training_is_tried_again_when_what_it_needs_has_changed(change):
+    """The old Job and its error go first, so that neither is taken for the new one's."""
+    old = [job(C, FAILED, source=ROWS)]
+    around = {"artifacts": [result(C, error())], "jobs": old, "source": ROWS}
+    owner = C
+    if change == "settings":
+        owner = csv_model()
+        owner["spec"]["training"]["job"] = {"backoffLimit": 5}
+    else:
+        around["source"] = {**ROWS, "data": {"rows.csv": "x,y\n1,3\n"}}
+    made = plan(owner, **around)
+    assert (created(made), deleted(made)) == (["ConfigMap", "Job"], ["Job", "ConfigMap"])
+    assert made.create[1]["metadata"]["name"] == old[0]["metadata"]["name"]
+    new = {**made.create[1], "status": {"conditions": [FAILED]}}
+    again = plan(owner, artifacts=[result(owner, error())], jobs=[new], source=around["source"])
+    assert again.trained.reason is Reason.BAD_DATA
+    assert (again.create, again.delete) == ((), ())
+
+
+def test_other_keys_of_the_data_do_not_matter():
+    """Only the key that is read."""
+    around = {"artifacts": [result(C, error())], "jobs": [job(C, FAILED, source=ROWS)]}
+    made = plan(C, **around, source={**ROWS, "data": {**ROWS["data"], "note": "x"}})
+    assert made.trained.reason is Reason.BAD_DATA
+
+
+def test_a_running_training_is_left_alone_whatever_changes():
+    """Pod settings and data are for the next try."""
+    owner = csv_model()
+    owner["spec"]["training"]["job"] = {"backoffLimit": 5}
+    made = plan(
+        owner, artifacts=[result(C)], jobs=[job(C, source=ROWS, active=1)], source={**ROWS, "data": {"rows.csv": ""}}
+    )
+    assert (made.trained.reason, made.create, made.delete) == (Reason.TRAINING, (), ())
+
+
+@pytest.mark.parametrize(
+    ("training", "settings", "part"),
+    [
+        (
+            {"data": {"persistentVolumeClaim": {"claimName": "c", "path": "p"}}, "target": "y"},
+            Settings(mode=Mode.LOCAL),
+            "c",
+        ),
+        ({"data": {"uri": "file:///rows.csv"}, "target": "y"}, Settings(), "file://"),
+    ],
+)
+def test_data_that_cannot_be_read_here(training, settings, part):
+    """It says so, and makes nothing."""
+    made = plan(model(training=training), settings)
+    assert (made.trained.reason, made.create) == (Reason.DATA_UNSUPPORTED, ())
+    assert part in made.trained.message
+
+
+def test_a_changed_training_takes_the_old_job_and_its_result_away():
+    """Before anything was learned, `training` is free to change."""
+    new = model(training={"data": {"synthetic": {"samples": 99}}})
+    made = plan(new, artifacts=[result(M, error())], jobs=[job(M, active=1)])
+    assert (created(made), sorted(deleted(made))) == (["ConfigMap", "Job"], ["ConfigMap", "Job"])
+    assert made.create[1]["metadata"]["name"] != job(M)["metadata"]["name"]
+
+
+@pytest.mark.parametrize(("hours", "gone"), [(0.0, False), (0.9, False), (1.0, True), (30.0, True)])
+def test_the_job_of_a_sealed_artifact_goes_after_an_hour(hours, gone):
+    """And the plan says when to come again."""
+    done = job(M, COMPLETE, completionTime=f"2026-0{'3-01' if hours < 24 else '2-28'}T{_hour(hours)}Z")
+    made = plan(M, artifacts=[artifact_in(M)], jobs=[done])
+    assert deleted(made) == (["Job"] if gone else [])
+    assert made.requeue_after == (None if gone else pytest.approx(3600 * (1 - hours)))
+    assert made.job == (None if gone else done["metadata"]["name"])
+
+
+def _hour(hours: float) -> str:
+    minutes = round((12 - hours % 24) * 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:00"
+
+
+def test_a_job_without_a_sound_time_stays():
+    """Nobody guesses when it ended."""
+    for status in ({}, {"completionTime": "yesterday"}, {"completionTime": "2026-03-01"}):
+        made = plan(M, artifacts=[artifact_in(M)], jobs=[job(M, COMPLETE, **status)])
+        assert (made.delete, made.requeue_after) == ((), None)
+
+
+def test_a_failed_job_stays_as_the_memory_of_the_failure():
+    """Without it the next pass would train again."""
+    old = job(M, {**FAILED, "lastTransitionTime": "2026-01-01T00:00:00Z"}, completionTime="2026-01-01T00:00:00Z")
+    made = plan(M, artifacts=[result(M, error())], jobs=[old])
+    assert (made.delete, made.requeue_after, made.trained.reason) == ((), None, Reason.BAD_DATA)
+
+
+def test_a_sealed_result_without_a_status_is_a_finished_training():
+    """A lost status never retrains."""
+    made = plan(M, artifacts=[artifact_in(M)])
+    assert (made.trained.reason, made.create, made.seal) == (Reason.TRAINED, (), None)
+    assert made.verdict.file is not None
+    assert made.verdict.file.digest == DIGEST
+
+
+def test_a_training_that_changed_after_the_seal_is_told():
+    """Whoever cleared the status gets no other weights, and nothing is trained."""
+    changed = model(training={"data": {"synthetic": {"samples": 99}}})
+    made = plan(changed, artifacts=[artifact_in(M)])
+    assert (made.trained.reason, made.create, made.delete) == (Reason.TRAINING_CHANGED, (), ())
+    assert made.verdict.artifact is None
+
+
+def test_pod_settings_are_no_change_of_the_training():
+    """They hash apart."""
+    changed = model(training={"data": {"synthetic": {"samples": 50}}, "job": {"backoffLimit": 9}})
+    assert plan(changed, artifacts=[artifact_in(M)]).trained.reason is Reason.TRAINED
+
+
+def test_an_artifact_that_was_lost_is_trained_again():
+    """Told as ArtifactLost all the while."""
+    lost = model(digest=DIGEST)
+    made = plan(lost)
+    assert (made.trained.reason, created(made)) == (Reason.ARTIFACT_LOST, ["ConfigMap", "Job"])
+    assert DIGEST in made.trained.message
+    assert plan(lost, jobs=[job(lost, active=1)], artifacts=[result(lost)]).trained.reason is Reason.ARTIFACT_LOST
+
+
+def test_a_new_training_of_a_lost_artifact_counts_only_with_the_same_digest():
+    """Equal data gives equal bytes; other data does not give another meaning."""
+    same = plan(model(digest=DIGEST), artifacts=[artifact_in(M, sealed=False)])
+    other = plan(model(digest=OTHER), artifacts=[artifact_in(M, sealed=False)], jobs=[job(M, COMPLETE)])
+    assert (same.trained.reason, same.seal is not None) == (Reason.TRAINED, True)
+    assert (other.trained.reason, other.seal, other.delete) == (Reason.ARTIFACT_LOST, None, ())
+    name = job(M)["metadata"]["name"]
+    assert "DigestMismatch: trained again with another result (other CPU or software?)" in other.trained.message
+    assert f"delete Job {name} to try again, or make a new version" in other.trained.message
+
+
+def test_a_refused_result_goes_with_its_job():
+    """So deleting the Job is the way to try again."""
+    refused = artifact_in(M, sealed=False)
+    made = plan(model(digest=OTHER), artifacts=[refused])
+    assert (deleted(made), created(made)) == (["ConfigMap"], ["ConfigMap", "Job"])
+    assert made.delete[0][1] is refused
+
+
+def test_a_result_that_was_deleted_before_its_job_ended_is_trained_again():
+    """The Job may have written to the one that is gone. A Job that ends without a result of itself is not repeated."""
+    lost, running = model(digest=DIGEST), job(M, active=1)
+    made = plan(lost, jobs=[running])
+    assert created(made) == ["ConfigMap"]
+    second = with_meta(made.create[0], uid="second")
+    ended = {**running, "status": {"conditions": [COMPLETE]}}
+    again = plan(lost, jobs=[ended], artifacts=[second])
+    assert (deleted(again), created(again)) == (["Job"], ["ConfigMap", "Job"])
+    assert unseen(lost, typed(lost), owned_objects(jobs=[ended], artifacts=[second])) == [
+        (CONFIG_MAP, second["metadata"]["name"])
+    ]
+    without = plan(lost, jobs=[with_meta(ended, uid="another")], artifacts=[second])
+    assert (without.delete, without.create) == ((), ())
+    assert "ended without a result" in without.trained.message
+
+
+def test_an_artifact_of_somebody_else_is_nobodys():
+    """What another UID controls is not looked at, whatever its labels."""
+    foreign = artifact_in(model(uid="u2"))
+    assert created(plan(M, artifacts=[foreign])) == ["ConfigMap", "Job"]
+
+
+def test_freezing_changes_nothing_of_the_training():
+    """A version frozen while it trains trains to the end."""
+    cold = model(frozen=True)
+    assert plan(cold, jobs=[job(M, active=1)], artifacts=[result(M)]).trained.reason is Reason.TRAINING
+    assert plan(cold, artifacts=[artifact_in(M, sealed=False)]).seal is not None
+
+
+@pytest.mark.parametrize(
+    ("label", "by"),
+    [("its own", f"recipe {recipe(typed(M))}"), ("that of the spec", "another recipe"), (None, "another recipe")],
+)
+def test_a_training_that_changed_names_both_recipes(label, by):
+    """In the message. A label that was removed or set to the new recipe names none."""
+    changed = model(training={"data": {"synthetic": {"samples": 99}}})
+    now = recipe(typed(changed))
+    labels = {names.LABEL_RECIPE: recipe(typed(M)) if label == "its own" else now} if label else {}
+    made = plan(changed, artifacts=[with_meta(artifact_in(M), labels=labels)])
+    assert made.trained.message == (
+        f"training or weights were changed: the artifact was made by {by}, and the spec is now recipe {now}; "
+        "a version never changes its meaning: undo the change, or make a new version"
+    )

@@ -1,0 +1,92 @@
+"""Jobs that get no pod: when they are asked about, how often, and what their Events tell."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from linplane_operator.compile.job_progress import POD_SECONDS, seconds_to_pod
+from linplane_operator.compile.observed import Job, Pod, observe
+from linplane_operator.kube.event_recorder import refused_jobs
+from linplane_operator.kube.http import Client
+from linplane_operator.local.client import LocalClient
+from linplane_operator.observe.pod_failures import EVERY_SECONDS, Refusals
+from unit.operator.builders import NOW, Object, observed, with_meta
+from unit.operator.planning import COMPLETE, FAILED, job, model, plan, result
+
+MADE = with_meta(job(model()), creationTimestamp="2026-03-01T11:59:58Z", namespace="n")
+
+
+class Told(LocalClient):
+    """A cluster in which one Job was refused."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    async def refusals(self, namespace: str) -> dict[str, str]:
+        self.asked.append(namespace)
+        return {"job": f"no, the {len(self.asked)}th time"}
+
+
+async def test_a_namespace_is_asked_about_once_in_a_while() -> None:
+    cluster, now = Told(), NOW
+    refusals = Refusals(cluster, lambda: now)
+    assert [await refusals.of(observe(Job, MADE)) for _ in range(3)] == ["no, the 1th time"] * 3
+    assert await refusals.of(observe(Job, with_meta(MADE, uid="another"))) == ""
+    assert cluster.asked == ["n"]
+    now += timedelta(seconds=EVERY_SECONDS)
+    assert await refusals.of(observe(Job, MADE)) == "no, the 2th time"
+    assert await refusals.of(observe(Job, with_meta(MADE, namespace="m"))) == "no, the 3th time"
+    assert cluster.asked == ["n", "n", "m"]
+
+
+@pytest.mark.parametrize(
+    ("found", "pods", "expected"),
+    [
+        (MADE, [], POD_SECONDS - 2),
+        (MADE, [{}], None),
+        ({**MADE, "status": {"active": 1}}, [], None),
+        ({**MADE, "status": {"conditions": [FAILED]}}, [], None),
+        ({**MADE, "status": {"conditions": [COMPLETE]}}, [], None),
+        ({**MADE, "spec": {"suspend": True}}, [], None),
+        (with_meta(MADE, creationTimestamp=None), [], None),
+    ],
+)
+def test_a_job_is_given_a_moment_for_its_pod(found: Object, pods: list[Object], expected: float | None) -> None:
+    assert seconds_to_pod(observe(Job, found), observed(Pod, *pods), NOW) == expected
+
+
+def test_the_job_is_looked_at_again_until_it_has_a_pod() -> None:
+    """Soon, and then now and then."""
+    around: dict[str, Any] = {"artifacts": [result(model())]}
+    assert plan(model(), jobs=[MADE], **around).requeue_after == POD_SECONDS - 2
+    late = with_meta(MADE, creationTimestamp="2026-03-01T11:00:00Z")
+    assert plan(model(), jobs=[late], **around).requeue_after == EVERY_SECONDS
+    assert plan(model(), jobs=[late], pods=[{"metadata": {"name": "p"}}], **around).requeue_after is None
+
+
+class Api(Client):
+    """Gives these Events."""
+
+    def __init__(self, *items: Object) -> None:
+        self.items = items
+
+    async def call(self, method: str, path: str, **given: Any) -> Object:
+        assert (method, path) == ("GET", "/apis/events.k8s.io/v1/namespaces/n/events")
+        assert given["query"]["fieldSelector"] == "reason=FailedCreate,regarding.kind=Job"
+        return {"items": list(self.items)}
+
+
+def event(note: str, uid: str = "job", **times: Any) -> Object:
+    return {"metadata": {"name": note, "namespace": "n"}, "regarding": {"uid": uid}, "note": note, **times}
+
+
+async def test_the_last_word_of_each_job_counts() -> None:
+    """By the time that either of the two APIs of Events has."""
+    old = event("old", deprecatedLastTimestamp="2026-03-01T11:00:00Z")
+    series = event("series", series={"lastObservedTime": "2026-03-01T11:02:00.000000Z"}, eventTime="2026-03-01T10:00Z")
+    new = event("new", deprecatedLastTimestamp="2026-03-01T11:01:00Z")
+    other = event("other", "another", eventTime="2026-03-01T09:00:00.000000Z")
+    assert await refused_jobs(Api(old, new, other), "n") == {"job": "new", "another": "other"}
+    assert await refused_jobs(Api(series, new), "n") == {"job": "series"}
+    assert await refused_jobs(Api(), "n") == {}

@@ -1,0 +1,52 @@
+"""The rights of trainers, namespace by namespace."""
+
+import asyncio
+
+import pytest
+
+from linplane_api.kinds import LINEAR_MODEL, SERVICE_ACCOUNT
+from linplane_operator.cluster_client import ConflictError, NamespaceTerminatingError, NameTakenError, RefusedError
+from linplane_operator.compile.objects import Settings
+from linplane_operator.observe.cache import ObjectCache
+from linplane_operator.reconcile.reconciler import Reconciler
+from unit.operator.builders import NOW, linear_model, with_meta
+
+
+class OneRefuses:
+    """A cluster in which everything in the namespace `b` fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.given: list[str] = []
+
+    async def apply(self, body):
+        namespace = body["metadata"]["namespace"]
+        if namespace == "b":
+            raise self.error
+        self.given.append(namespace)
+        return body
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NameTakenError("", "Role linplane-trainer"),
+        RefusedError("quota"),
+        ConflictError("changed"),
+        OSError("503"),
+        Exception("404"),
+        NamespaceTerminatingError("going"),
+    ],
+)
+def test_what_fails_in_one_namespace_keeps_no_other_from_its_rights(error, caplog):
+    """And the log tells which it was, unless the whole namespace is being deleted."""
+    cache, cluster = ObjectCache(), OneRefuses(error)
+    for namespace in "abc":
+        cache.put(LINEAR_MODEL, with_meta(linear_model(), namespace=namespace, uid=namespace))
+        account = {"metadata": {"name": "linplane-trainer", "namespace": namespace}}
+        cache.put(SERVICE_ACCOUNT, account)
+    reconciler = Reconciler(cache, cluster, Settings(), now=lambda: NOW, ask=lambda _: None)
+    asyncio.run(reconciler.patrol())
+    assert sorted(set(cluster.given)) == ["a", "c"]
+    told = [f"in b: {type(error).__name__}: {error}" in record.getMessage() for record in caplog.records]
+    assert told == ([] if isinstance(error, NamespaceTerminatingError) else [True])

@@ -1,0 +1,298 @@
+"""The work queue, on a clock that jumps: every delay is exact and none is waited for."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from linplane_operator.compile.outcome import Result, earliest
+from linplane_operator.runtime.workqueue import AWAY_DELAY, FIRST_DELAY, LAST_DELAY, WorkQueue
+from unit.operator.virtual_time import run_virtually
+
+A, B, C = (("ModelRoute", "default", name) for name in "abc")
+
+
+class Story:
+    """What was worked on, and when. `work` gives the seconds after which its key comes again."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[float, str]] = []
+        self.failed: list[str] = []
+        self.work: Callable[[tuple[str, str, str]], Awaitable[float | None]] = self.just_note
+        self.queue = WorkQueue(self._work, lambda key, error: self.failed.append(f"{key[2]}: {error}"), lambda: 0.5)
+
+    async def just_note(self, _key) -> None:
+        return None
+
+    async def _work(self, key):
+        self.lines.append((round(asyncio.get_running_loop().time(), 3), key[2]))
+        return Result(await self.work(key))
+
+    async def run(self, seconds: float, workers: int = 1) -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(self.queue.run(workers), seconds)
+
+    @property
+    def keys(self) -> list[str]:
+        return [key for _, key in self.lines]
+
+
+def play(script: Callable[[Story], Awaitable[None]]) -> Story:
+    """Runs a script about one queue."""
+
+    async def main() -> Story:
+        story = Story()
+        await script(story)
+        return story
+
+    return run_virtually(main())
+
+
+def test_a_key_waits_only_once_and_the_first_comes_first():
+    """However often it is asked for."""
+
+    async def script(story):
+        story.queue.add([A, B, A, C, B])
+        assert story.queue.depth == 3
+        await story.run(1)
+        assert story.queue.depth == 0
+
+    assert play(script).keys == ["a", "b", "c"]
+
+
+def test_a_key_asked_for_while_it_runs_runs_again_and_never_twice_at_once():
+    """Whoever asked may have changed what the run had read already."""
+    running: list[str] = []
+
+    async def script(story):
+        async def slow(key):
+            assert key[2] not in running
+            running.append(key[2])
+            await asyncio.sleep(1)
+            running.remove(key[2])
+
+        story.work = slow
+        story.queue.add([A])
+        asyncio.get_running_loop().call_later(0.5, story.queue.add, [A, A])
+        await story.run(10, workers=3)
+
+    assert play(script).lines == [(0.0, "a"), (1.0, "a")]
+
+
+def test_workers_share_the_keys():
+    """Different keys at a time, in the order that they came."""
+
+    async def script(story):
+        async def slow(_key):
+            await asyncio.sleep(1)
+
+        story.work = slow
+        story.queue.add([A, B, C])
+        await story.run(10, workers=2)
+
+    assert play(script).lines == [(0.0, "a"), (0.0, "b"), (1.0, "c")]
+
+
+def test_failures_are_told_and_tried_again_later_and_later():
+    """Doubling, up to a limit."""
+
+    async def script(story):
+        async def fails(_key):
+            if len(story.lines) < 5:
+                raise ValueError(f"no {len(story.lines)}")
+
+        story.work = fails
+        story.queue.add([A])
+        await story.run(100)
+
+    story = play(script)
+    gaps = [later - one for (one, _), (later, _) in zip(story.lines, story.lines[1:], strict=False)]
+    assert gaps == pytest.approx([FIRST_DELAY * 2**n for n in (0, 1, 2, 3)])
+    assert story.failed == [f"a: no {n}" for n in (1, 2, 3, 4)]
+
+
+def test_a_success_starts_the_count_anew():
+    """The next failure waits as the first one did."""
+
+    async def script(story):
+        async def fails(_key):
+            if len(story.lines) in (1, 2, 4):
+                raise ValueError("x")
+
+        story.work = fails
+        story.queue.add([A])
+        asyncio.get_running_loop().call_later(50, story.queue.add, [A])
+        await story.run(100)
+
+    times = [time for time, _ in play(script).lines]
+    assert times[3:] == [50.0, pytest.approx(50 + FIRST_DELAY)]
+
+
+@pytest.mark.parametrize(("error", "longest"), [(ValueError(), LAST_DELAY), (OSError(), AWAY_DELAY)])
+def test_a_delay_never_grows_past_the_last(error, longest):
+    """Five minutes; far less where the other side is away, for once it is back nobody should wait."""
+
+    async def script(story):
+        async def fails(_key):
+            raise error
+
+        story.work = fails
+        story.queue.add([A])
+        await story.run(24 * longest)
+
+    lines = play(script).lines
+    assert lines[-1][0] - lines[-2][0] == pytest.approx(longest)
+    assert len(lines) < 40
+
+
+def test_one_that_fails_does_not_keep_the_others():
+    """And is not forgotten over them."""
+
+    async def script(story):
+        async def fails(key):
+            if key == A and len(story.failed) < 1:
+                raise ValueError("x")
+
+        story.work = fails
+        story.queue.add([A, B, C])
+        await story.run(10)
+
+    assert play(script).keys == ["a", "b", "c", "a"]
+
+
+def test_an_event_does_not_wait_for_the_delay():
+    """It may be what makes the next try succeed; the delay is then over too."""
+
+    async def script(story):
+        async def fails(_key):
+            if len(story.lines) == 1:
+                raise ValueError("x")
+
+        story.work = fails
+        story.queue.add([A])
+        asyncio.get_running_loop().call_later(0.1, story.queue.add, [A])
+        await story.run(50)
+
+    assert play(script).lines == [(0.0, "a"), (0.1, "a")]
+
+
+def test_the_earliest_result_is_the_one_that_counts():
+    assert earliest() == earliest(Result(), Result()) == Result(None)
+    assert earliest(Result(3.0), Result(), Result(0.0), Result(2.0)) == Result(0.0)
+
+
+def test_work_says_when_to_look_again():
+    """Once, after that many seconds."""
+
+    async def script(story):
+        async def later(_key):
+            return 7.0 if len(story.lines) == 1 else None
+
+        story.work = later
+        story.queue.add([A])
+        await story.run(100)
+
+    assert play(script).lines == [(0.0, "a"), (7.0, "a")]
+
+
+def test_a_later_wish_replaces_an_earlier_one():
+    """One timer a key."""
+
+    async def script(story):
+        story.queue.add_after(5, A)
+        story.queue.add_after(2, A)
+        await story.run(100)
+
+    assert play(script).lines == [(2.0, "a")]
+
+
+def test_jitter_stays_close():
+    """Between 80 and 120 percent, so that many do not come at once."""
+
+    async def main() -> float:
+        times: list[float] = []
+
+        async def fails(_key):
+            times.append(asyncio.get_running_loop().time())
+            raise ValueError
+
+        queue = WorkQueue(fails, lambda _key, _error: None, random.Random(1).random)
+        queue.add([A])
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(queue.run(), 0.6)
+        return times[1] - times[0]
+
+    assert 0.8 * FIRST_DELAY <= run_virtually(main()) <= 1.2 * FIRST_DELAY
+
+
+def test_it_shows_whether_it_moves():
+    """How long keys wait for a worker, and how long a worker is at one key."""
+    seen: list[tuple[float, float]] = []
+
+    async def script(story):
+        async def forever(key):
+            if key != C:
+                await asyncio.Event().wait()
+
+        def look() -> None:
+            seen.append((story.queue.stalled, story.queue.longest_running))
+
+        story.work = forever
+        loop = asyncio.get_running_loop()
+        loop.call_later(10, story.queue.add, [A])
+        for at in (9, 14):
+            loop.call_later(at, look)
+        loop.call_later(20, story.queue.add, [B, C])
+        loop.call_later(50, look)
+        await story.run(60, workers=2)
+
+    play(script)
+    assert seen == [(0, 0), (0, 4), (30, 40)]
+
+
+def test_it_shows_how_many_fail():
+    """Until they succeed."""
+
+    async def script(story):
+        async def fails(key):
+            if key == A or len(story.failed) < 3:
+                raise ValueError("x")
+
+        story.work = fails
+        story.queue.add([A, B])
+        await story.run(0.1)
+        assert story.queue.failing == 2
+        await story.run(10)
+        assert story.queue.failing == 1
+
+    play(script)
+
+
+def test_what_nobody_waits_for_stands_behind():
+    """A look at everything keeps nobody waiting, and is not repeated for what was asked for meanwhile."""
+
+    async def script(story: Story) -> None:
+        story.queue.add_behind((A, B, C))
+        story.queue.add((C,))
+        story.queue.add_behind((C,))
+        assert story.queue.depth == 3
+        await story.run(1)
+
+    assert play(script).keys == ["c", "a", "b"]
+
+
+def test_keys_that_need_no_call_let_others_have_their_turn():
+    async def script(story: Story) -> None:
+        turns = []
+
+        async def other() -> None:
+            while len(story.lines) < 3:
+                turns.append(len(story.lines))
+                await asyncio.sleep(0)
+
+        story.queue.add((A, B, C))
+        await asyncio.gather(story.run(1), other())
+        assert set(turns) == {0, 1, 2}
+
+    play(script)

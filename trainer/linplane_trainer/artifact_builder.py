@@ -1,0 +1,27 @@
+"""From a fit to an artifact. PURE: the software's versions are a parameter, the date is outside of the artifact."""
+
+from linplane_api.artifact import Artifact, Evaluation, FeatureStatistics, Training, with_checks
+from linplane_api.task import Task
+
+from .fit.types import Fit
+
+
+def build_artifact(task: Task, features: tuple[str, ...], target: str, fit: Fit, software: dict[str, str]) -> Artifact:
+    """The artifact of a fit on `features`, with check rows made up from the fit's moments."""
+    statistics = zip(fit.minimum, fit.maximum, fit.mean, fit.deviation, strict=True)
+    training = Training(
+        samples=fit.samples,
+        dropped_rows=fit.dropped,
+        noise=fit.noise,
+        evaluation=Evaluation(fit.judged.on, fit.judged.samples, fit.judged.mse, fit.judged.r2),
+        fit_intercept=task.fit_intercept,
+        ridge=task.ridge,
+        holdout_percent=task.holdout_percent,
+        seed=task.seed,
+        standard_errors=None if fit.standard_errors is None else tuple(fit.standard_errors.tolist()),
+        intercept_standard_error=fit.intercept_standard_error,
+        feature_statistics=tuple(FeatureStatistics(*map(float, each)) for each in statistics),
+        software=software,
+    )
+    coefficients = tuple(fit.coefficients.tolist())
+    return with_checks(Artifact(features, coefficients, fit.intercept, target=target, training=training))

@@ -1,0 +1,115 @@
+"""The first record of a CSV: the columns' names, and which of them a training uses. PURE."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Collection
+
+from linplane_api.display import display_name, display_names
+from linplane_api.names import MAX_FEATURE_NAME, MAX_FEATURES
+
+from ..errors import BadData
+from .csv_cells import GAP_WORDS
+from .file_kind import file_problem, undecodable
+
+FIELD = rb'(?:"(?:[^"]|"")*"[^,\r\n]*|[^",\r\n][^,\r\n]*|)'
+HEADER = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*(" + FIELD + rb"(?:," + FIELD + rb")*)(\r\n|\r|\n|\Z)")
+SEPARATORS = {";": '";"', "\t": "a tab", "|": '"|"', " ": "a blank"}
+NUMBER = re.compile(r"[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?")
+DATE = re.compile(r"[0-9]{1,4}[-/. ]([0-9]{1,2}|[A-Za-z]{3,9})[-/. ][0-9]{1,4}.*")
+
+
+def split_header(beginning: bytes, whole: bool) -> tuple[list[str], bytes]:
+    """The names, without blanks around them, and what follows. `whole`: the file ends with this. Raises BadData."""
+    if problem := file_problem(beginning):
+        raise BadData(problem)
+    match = HEADER.match(beginning)
+    if match is None:
+        raise BadData("the header is malformed: a quote stands where none belongs, or is never closed")
+    if not match[2] and not whole:
+        raise BadData("the header is too long")
+    try:
+        text = match[1].decode()
+        names = [name.strip() for name in next(csv.reader([text]), [])]
+    except UnicodeDecodeError:
+        raise BadData(undecodable()) from None  # the cause holds the bytes
+    except csv.Error as error:
+        raise BadData("the header is malformed") from error
+    if not any(names):
+        raise BadData("the file is empty: a header and rows are needed")
+    return names, beginning[match.end() :]
+
+
+def check_names(names: list[str], features: tuple[str, ...] | None, target: str, remote: bool) -> None:
+    """Raises BadData if the header has not what the task asks for.
+
+    The names of a remote file are repeated only if the target is one of them: else it may be no data of the user's at
+    all. A first line that looks like a row is never repeated.
+    """
+    asked = [*(features or ()), target]
+    known = set(names)
+    missing = [name for name in asked if name not in known]
+    if missing:
+        raise BadData(_missing(names, missing, target, remote))
+    twice = [name for name, count in Counter(names).items() if count > 1 and name]
+    if twice:
+        raise BadData(f"the header has a name twice: {display_names(twice)}")
+    if features is not None and target in features:
+        raise BadData(f"the target {display_name(target)} is among the features")
+    if features is not None and len(set(features)) != len(features):
+        raise BadData("a feature is listed twice")
+    if features is not None and not features:
+        raise BadData("features: an empty list; leave it out to use every numeric column")
+
+
+def _missing(names: list[str], missing: list[str], target: str, remote: bool) -> str:
+    no_column = f"no column {display_names(missing)}"
+    hidden = remote and target not in names
+    if target in missing and (separator := _separator(names, target, hidden)):
+        return f"{no_column}: the separator looks like {separator}, and a comma is needed"
+    if target in missing and _looks_like_a_row(names):
+        return f"{no_column}: the first line doesn't look like a header, and one with the columns' names is needed"
+    named = [name for name in names if name]
+    is_one = len(names if hidden else named) == 1
+    there = f"{len(names)} column{'' if is_one else 's'}" if hidden else display_names(named)
+    return f"{no_column}; there {'is' if is_one else 'are'} {there}"
+
+
+def _looks_like_a_row(line: list[str]) -> bool:
+    """Whether a cell is a gap, a number, a date or another text without a letter. A line that no comma splits is
+    judged by its words.
+    """
+    cells = re.split(r"[;|\s]", line[0]) if len(line) == 1 else line
+    return any(
+        cell.lower() in GAP_WORDS
+        or NUMBER.fullmatch(cell)
+        or DATE.fullmatch(cell)
+        or not any(character.isalpha() for character in cell)
+        for cell in cells
+    )
+
+
+def _separator(names: list[str], target: str, hidden: bool) -> str | None:
+    """The sign that the header's line seems to be split by, as `sep=;` says or as the target stands between two."""
+    line = ",".join(names)
+    if (said := re.fullmatch(r"sep=(.)", line)) and said[1] in SEPARATORS:
+        return SEPARATORS[said[1]]
+    for sign, shown in SEPARATORS.items():
+        parts = [part.strip().strip('"') for part in line.split(sign)]
+        if len(parts) > 1 and (target in parts or (not hidden and len(names) == 1 and sign != " ")):
+            return shown
+    return None
+
+
+def default_features(names: list[str], numeric: Collection[str], left_out: str) -> tuple[str, ...]:
+    """The numeric columns in the header's order. `left_out` describes the others. Raises BadData if there is none, or
+    too many.
+    """
+    chosen = tuple(name for name in names if name in numeric)
+    if not chosen:
+        raise BadData("no column but the target is numeric" + (f": {left_out}" if left_out else ""))
+    if len(chosen) > MAX_FEATURES:
+        raise BadData(f"{len(chosen)} numeric columns, more than {MAX_FEATURES}; list `features`")
+    if any(len(name) > MAX_FEATURE_NAME for name in chosen):
+        raise BadData(f"a numeric column's name has more than {MAX_FEATURE_NAME} characters; list `features`")
+    return chosen

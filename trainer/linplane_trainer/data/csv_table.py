@@ -1,0 +1,161 @@
+"""A CSV as batches of numbers, in the memory of a few blocks of the file.
+
+The reader is pyarrow's: it streams, is fast, and reads Parquet with the same library once that is asked for. It hands
+over bytes, and they become numbers in `cells`, so that an error can name column and line and repeats nothing of what
+stands there: pyarrow's own messages quote whole rows.
+"""
+
+import io
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from linplane_api.display import display_name
+from linplane_api.facts import LeftOutColumn, LeftOutReason
+from linplane_api.names import MAX_FEATURE_NAME
+
+from ..errors import BadData
+from ..facts import left_out_text
+from ..fit.types import Batch
+from .csv_cells import Census, Wrong, batch_of, census
+from .csv_header import check_names, default_features, split_header
+from .csv_location import lines_in, place
+from .source import Readable, Source
+
+BLOCK_BYTES = 1 << 20
+
+Progress = Callable[[int, int, int | None], None]  # rows so far, bytes done, bytes in all where known
+
+
+class Table:
+    """One pass over a CSV with a header. `features` and `target` are its columns in use; `left_out` the others,
+    if the features are the default ones.
+    """
+
+    def __init__(self, source: Source, features: tuple[str, ...] | None, target: str) -> None:
+        """Opens the source, and reads one block: `features` None means the columns of which at least half of the
+        values there are numbers. Raises TrainerError.
+        """
+        self._source, self._guessed = source, features is None
+        self._data = source.open()
+        try:
+            self._raw = Readable(self._data)
+            stream = io.BufferedReader(self._raw, BLOCK_BYTES)
+            beginning = stream.read(BLOCK_BYTES)
+            self._names, rest = split_header(beginning, whole=len(beginning) < BLOCK_BYTES)
+            check_names(self._names, features, target, source.remote)
+            self._place = {name: number for number, name in enumerate(self._names)}  # unique where names are used
+            self._ragged: Any = None
+            self._rows = 0
+            self._blocks = self._arrow_blocks(_Joined(rest, stream), features, target)
+            self._first = next(self._blocks, None)
+            self.left_out: tuple[LeftOutColumn, ...] = ()
+            self.features = features or self._default_features(target, beginning)
+        except BaseException:
+            self._data.close()
+            raise
+        self.target = target
+
+    def close(self) -> None:
+        """Closes the source."""
+        self._blocks.close()
+        self._data.close()
+
+    def batches(self, progress: Progress | None = None) -> Iterator[Batch]:
+        """The rows, in order, target last; can be called once. Raises TrainerError."""
+        used = [*self.features, self.target]
+        keys = [str(self._place[name]) for name in used]
+        block = self._first
+        while block is not None:
+            batch = batch_of([block[key] for key in keys])
+            if isinstance(batch, Wrong):
+                raise BadData(self._wrong(batch, used[batch.column]))
+            yield batch
+            self._rows += len(batch.kept)
+            if progress:
+                progress(self._rows, self._raw.done, self._data.size)
+            block = next(self._blocks, None)
+
+    def _default_features(self, target: str, beginning: bytes) -> tuple[str, ...]:
+        if self._first is None:
+            raise BadData("there are no data rows")
+        columns = [name for name in self._names if name and name != target]
+        found = {name: census(self._first[str(self._place[name])]) for name in columns}
+        self.left_out = self._without({name: one for name, one in found.items() if not one.is_numeric}, beginning)
+        numeric = {name for name, one in found.items() if one.is_numeric}
+        return default_features(columns, numeric, left_out_text(self.left_out))
+
+    def _without(self, columns: dict[str, Census], beginning: bytes) -> tuple[LeftOutColumn, ...]:
+        places = {
+            name: (one.first_other, self._place[name]) for name, one in columns.items() if one.first_other is not None
+        }
+        lines = lines_in(beginning, list(places.values()))
+        named = {
+            self._place[name]: LeftOutColumn(
+                name[:MAX_FEATURE_NAME],
+                LeftOutReason.NOT_NUMERIC if one.values else LeftOutReason.EMPTY,
+                lines.get(places[name]) if name in places else None,
+            )
+            for name, one in columns.items()
+        }
+        unnamed = {
+            number: LeftOutColumn(f"column {number + 1}", LeftOutReason.NO_NAME)
+            for number, name in enumerate(self._names)
+            if not name
+        }
+        return tuple(one for _, one in sorted((named | unnamed).items()))
+
+    def _arrow_blocks(
+        self, stream: io.RawIOBase, features: tuple[str, ...] | None, target: str
+    ) -> Generator[pa.RecordBatch, None, None]:
+        """Blocks of text; columns are called by their number, since names need not be unique until they are used."""
+        numbers = [str(number) for number in range(len(self._names))]
+        used = numbers if features is None else [str(self._place[name]) for name in (*features, target)]
+        try:
+            with pacsv.open_csv(
+                stream,
+                read_options=pacsv.ReadOptions(column_names=numbers, block_size=BLOCK_BYTES, use_threads=False),
+                parse_options=pacsv.ParseOptions(newlines_in_values=True, invalid_row_handler=self._note_ragged),
+                convert_options=pacsv.ConvertOptions(
+                    include_columns=used, column_types=dict.fromkeys(used, pa.binary()), strings_can_be_null=False
+                ),
+            ) as reader:
+                yield from reader
+        except pa.ArrowInvalid as error:
+            if str(error) == "Empty CSV file":
+                return
+            raise BadData(self._unreadable()) from None  # the cause quotes the row
+
+    def _note_ragged(self, row: Any) -> str:
+        self._ragged = row
+        return "error"
+
+    def _unreadable(self) -> str:
+        if self._ragged is None:
+            size = BLOCK_BYTES >> 20
+            return f"after data row {self._rows}: a row is longer than {size} MiB, or a quote is never closed"
+        number = self._ragged.number
+        where = "a row" if number is None else place(self._source, number - 1)
+        return f"{where}: {self._ragged.actual_columns} values, but the header has {len(self._names)} names"
+
+    def _wrong(self, wrong: Wrong, name: str) -> str:
+        where = place(self._source, self._rows + wrong.row, self._place[name])
+        hint = "; list `features` to leave the column out" if self._guessed and name != self.target else ""
+        return f"{where}, column {display_name(name)}: {wrong.problem}{hint}"
+
+
+class _Joined(io.RawIOBase):
+    """What was read ahead, then the rest; never a short read, which pyarrow would take for a block."""
+
+    def __init__(self, ahead: bytes, rest: "io.BufferedReader[Readable]") -> None:
+        super().__init__()
+        self._ahead, self._rest = ahead, rest
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data, self._ahead = self._ahead[:size], self._ahead[size:]
+        return data + self._rest.read(size - len(data)) if len(data) < size else data

@@ -1,0 +1,152 @@
+"""A URI's bytes over http and https: resolve, judge, connect to the very address that was judged, and so again at
+each redirect.
+
+No proxy of the environment is used: it would connect where nobody judged. The resolver, the connector and TLS are
+parameters.
+"""
+
+import http.client
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..errors import BadData, RefusedError, TrainingFailed
+from .uri_rules import Place, Rules, judge_addresses, place_of, redirected
+
+MAX_REDIRECTS = 5
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+WORTH_RETRYING = frozenset({408, 425, 429})
+HEADERS = {
+    "Accept": "text/csv, */*;q=0.5",
+    "Accept-Encoding": "identity",
+    "User-Agent": "linplane-trainer",
+    "Connection": "close",
+}
+
+Resolver = Callable[[str, int], Sequence[str]]
+Connector = Callable[[str, int, float], socket.socket]
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """Every address of a host, in the order of preference. Raises OSError."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:  # a label that IDNA cannot encode
+        raise OSError("not a host name") from error
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def connect(address: str, port: int, timeout: float) -> socket.socket:
+    """A connection to an address, never to a name. Raises OSError."""
+    return socket.create_connection((address, port), timeout)
+
+
+@dataclass(frozen=True)
+class Network:
+    """How to reach hosts. `timeout` (seconds) is that of a connection and of each single read."""
+
+    resolve: Resolver = resolve
+    connect: Connector = connect
+    tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
+    timeout: float = 30.0
+
+
+class Download:
+    """A response's body. Reading raises TrainingFailed where it breaks off: half of the rows are not the data."""
+
+    def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
+        """Owns both. `size` is in bytes, None where the host does not say it."""
+        self._connection, self._response = connection, response
+        self.size: int | None = response.length
+        self._left = self.size
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes, more than 0 of them unless at the end."""
+        try:
+            data = self._response.read(size)
+        except (OSError, http.client.HTTPException) as error:
+            raise TrainingFailed(f"the download broke off ({type(error).__name__})") from error
+        if self._left is not None:
+            self._left -= len(data)
+            if not data and self._left > 0:  # http.client says nothing of it
+                raise TrainingFailed(f"the download broke off, {self._left} bytes short")
+        return data
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._response.close()
+        self._connection.close()
+
+
+def download(uri: str, rules: Rules, network: Network) -> Download:
+    """Opens a URI, following at most five redirects. Raises RefusedError, BadData (4xx) or TrainingFailed."""
+    place = place_of(uri, rules)
+    for _ in range(MAX_REDIRECTS + 1):
+        connection = _connected(place, rules, network)
+        try:
+            location = _ask(connection, place)
+            if isinstance(location, http.client.HTTPResponse):
+                return Download(connection, location)
+        except BaseException:
+            connection.close()
+            raise
+        connection.close()
+        place = redirected(place, location, rules)
+    raise RefusedError(f"more than {MAX_REDIRECTS} redirects")
+
+
+def _connected(place: Place, rules: Rules, network: Network) -> http.client.HTTPConnection:
+    try:
+        addresses = network.resolve(place.host, place.port)
+    except OSError as error:
+        raise TrainingFailed("the URI's host name does not resolve") from error
+    judge_addresses(place.host, addresses, rules)
+    connection = http.client.HTTPConnection(place.host, place.port, timeout=network.timeout)
+    connection.default_port = place.default_port  # so that Host names a port only where the URI must
+    connection.sock = _secured(_first(addresses, place, network), place, network)
+    return connection
+
+
+def _first(addresses: Sequence[str], place: Place, network: Network) -> socket.socket:
+    last: OSError | None = None
+    for address in addresses:
+        try:
+            return network.connect(address, place.port, network.timeout)
+        except OSError as error:
+            last = error
+    raise TrainingFailed(f"no connection to the URI's host ({type(last).__name__})") from last
+
+
+def _secured(plain: socket.socket, place: Place, network: Network) -> socket.socket:
+    """TLS by the name that the URI gives, though the connection is to an address."""
+    if place.scheme != "https":
+        return plain
+    try:
+        return network.tls().wrap_socket(plain, server_hostname=place.host)
+    except ssl.SSLCertVerificationError as error:
+        plain.close()
+        raise TrainingFailed("the URI's host has no certificate that is trusted for its name") from error
+    except OSError as error:
+        plain.close()
+        raise TrainingFailed(f"no TLS with the URI's host ({type(error).__name__})") from error
+
+
+def _ask(connection: http.client.HTTPConnection, place: Place) -> http.client.HTTPResponse | str:
+    """The response with the data, or where a redirect leads. The answer's words are not repeated: they are not the
+    user's to see.
+    """
+    try:
+        connection.request("GET", place.path, headers=HEADERS)
+        response = connection.getresponse()
+    except (OSError, http.client.HTTPException) as error:
+        raise TrainingFailed(f"the URI's host gave no HTTP answer ({type(error).__name__})") from error
+    location = response.getheader("Location")
+    if response.status in REDIRECTS and location:
+        return location
+    if response.status != 200:
+        kind = TrainingFailed if response.status >= 500 or response.status in WORTH_RETRYING else BadData
+        raise kind(f"the URI's host answered with status {response.status}")
+    if response.getheader("Content-Encoding", "identity").lower() != "identity":
+        raise BadData("the URI's host answered with compressed content, which was not asked for")
+    return response

@@ -1,0 +1,160 @@
+"""What a task's data is read from: a file that can be opened again, or a URI that cannot."""
+
+import errno
+import io
+import os
+import stat
+from pathlib import Path
+from typing import Any, Protocol
+
+from linplane_api.facts import data_hash
+from linplane_api.names import MAX_CONFIGMAP_BYTES
+from linplane_api.task import FileData, UriData
+
+from ..errors import BadData, MissingFileError, RefusedError, TrainingFailed
+from .download import Network, download
+from .uri_rules import Rules, file_path, rules_for
+
+NO_SUCH_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
+
+
+class Bytes(Protocol):
+    """Bytes in order. `size` is their number, None where nobody says it."""
+
+    size: int | None
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes, b"" only at the end. Raises TrainerError."""
+        ...
+
+    def close(self) -> None:
+        """Ends it."""
+        ...
+
+
+class Readable(io.RawIOBase):
+    """Bytes as a file object of Python; `done` is how many were read. Wrap it in a BufferedReader: that gives no
+    short reads.
+    """
+
+    def __init__(self, data: Bytes) -> None:
+        """Does not own the bytes."""
+        super().__init__()
+        self._data = data
+        self.done = 0
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fills a part of the buffer."""
+        data = self._data.read(len(buffer))
+        buffer[: len(data)] = data
+        self.done += len(data)
+        return len(data)
+
+
+class Source(Protocol):
+    """`remote`: it can be opened once, and what it holds may not be repeated in messages before it is known to be the
+    user's data.
+    """
+
+    remote: bool
+
+    def open(self) -> Bytes:
+        """The bytes from the beginning. Raises TrainerError."""
+        ...
+
+
+class FileBytes:
+    """A regular file's bytes."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises MissingFileError if there is no such file, TrainingFailed if it cannot be opened."""
+        try:  # a pipe without a writer must not block for ever
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except (OSError, ValueError) as error:
+            if isinstance(error, ValueError) or error.errno in NO_SUCH_FILE:
+                raise MissingFileError("there is no such data file") from error
+            raise TrainingFailed(f"the data file cannot be opened ({type(error).__name__})") from error
+        state = os.fstat(handle)
+        if not stat.S_ISREG(state.st_mode):
+            os.close(handle)
+            raise BadData("the data is not a regular file")
+        self._file = os.fdopen(handle, "rb", buffering=0)
+        self.size: int | None = state.st_size
+
+    def read(self, size: int) -> bytes:
+        """At most `size` bytes."""
+        try:
+            return self._file.read(size) or b""
+        except OSError as error:
+            raise TrainingFailed(f"the data file cannot be read ({type(error).__name__})") from error
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+class FileSource:
+    """A file of the data folder, or one named by its absolute path."""
+
+    remote = False
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is opened yet."""
+        self._path = path
+
+    def open(self) -> Bytes:
+        """Opens the file."""
+        return FileBytes(self._path)
+
+    def hash(self) -> str | None:
+        """Of what it holds, None if it is too large for a ConfigMap."""
+        with self._path.open("rb") as file:
+            data = file.read(MAX_CONFIGMAP_BYTES + 1)
+        return data_hash(data) if len(data) <= MAX_CONFIGMAP_BYTES else None
+
+
+class UriSource:
+    """A URI that the rules are asked about at every step."""
+
+    remote = True
+
+    def __init__(self, data: UriData, network: Network) -> None:
+        """Nothing is fetched yet."""
+        self._data, self._network = data, network
+
+    def open(self) -> Bytes:
+        """Fetches."""
+        return download(self._data.uri, _rules(self._data), self._network)
+
+
+def source_for(data: FileData | UriData, folder: Path, network: Network) -> Source:
+    """Raises RefusedError for a path or a URI that may not be read."""
+    if isinstance(data, FileData):
+        return FileSource(_inside(folder, data.path))
+    path = file_path(data.uri, _rules(data))
+    return FileSource(Path(path)) if path is not None else UriSource(data, network)
+
+
+def _rules(data: UriData) -> Rules:
+    return rules_for(data.allowed_hosts, data.denied_addresses, data.allow_file)
+
+
+def _inside(folder: Path, path: str) -> Path:
+    """An absolute path stands for itself. A relative one must stay inside of the folder, after its links are followed
+    too.
+    """
+    if not path or "\0" in path:
+        raise BadData("the data file's path is empty or malformed")
+    if Path(path).is_absolute():
+        return Path(path)
+    try:
+        real, base = (folder / path).resolve(), folder.resolve()
+    except (OSError, RuntimeError) as error:  # links in a circle
+        raise BadData("the data file's path cannot be followed") from error
+    if not real.is_relative_to(base):
+        raise RefusedError("the data file's path leads out of the data folder")
+    return real

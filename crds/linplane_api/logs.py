@@ -9,6 +9,9 @@ from typing import TextIO
 
 from .timing import rfc3339
 
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+"""The values of `--log-level`."""
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -37,7 +40,9 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(left_out: Collection[str] = (), stream: TextIO = sys.stderr, level: int = logging.INFO) -> None:
-    """Makes the root logger write such lines; see `JsonFormatter`. Call it once in a process."""
+    """Makes the root logger write records of `level` and above as such lines; see `JsonFormatter`. Call it once in a
+    process.
+    """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter(left_out))
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -16,13 +16,13 @@ from .admin.access import Access
 from .admin.endpoint import Connect
 from .routing.file_report import FileReport, no_report
 from .routing.folder_source import FolderSource
-from .routing.missing_features import report_lacking
+from .routing.missing_features import report_missing_features
 from .routing.source import ConfigSource
-from .routing.updater import Acknowledge, Intake, Keep
+from .routing.updater import Acknowledge, Keep, RoutingUpdater
 from .state.serving import Serving
 
 
-class Surroundings(Protocol):
+class Environment(Protocol):
     """One of the kinds."""
 
     source: ConfigSource
@@ -31,41 +31,41 @@ class Surroundings(Protocol):
     access: Access
     connect: Connect | None
 
-    def background(self, intake: Intake) -> Sequence[Coroutine[Any, Any, None]]:
+    def background(self, updater: RoutingUpdater) -> Sequence[Coroutine[Any, Any, None]]:
         """What runs as long as the server does."""
 
 
-def surroundings(given: argparse.Namespace, serving: Serving) -> Surroundings:
+def make_environment(args: argparse.Namespace, serving: Serving) -> Environment:
     """As the command line says. Raises OSError where a file that it names is not there, ValueError where it lacks
     something.
     """
-    if not given.kubernetes:
-        return FolderSurroundings(given, serving)
-    from .cluster.environment import ClusterSurroundings  # noqa: PLC0415 - local mode does without
+    if not args.kubernetes:
+        return LocalEnvironment(args, serving)
+    from .cluster.environment import ClusterEnvironment  # noqa: PLC0415 - local mode does without
 
-    return ClusterSurroundings(given, serving, os.environ)
+    return ClusterEnvironment(args, serving, os.environ)
 
 
-class FolderSurroundings:
+class LocalEnvironment:
     """Local mode: all of it is files."""
 
-    def __init__(self, given: argparse.Namespace, serving: Serving) -> None:
+    def __init__(self, args: argparse.Namespace, serving: Serving) -> None:
         """Reads the admin token."""
-        self.source: ConfigSource = FolderSource(given.config)
+        self.source: ConfigSource = FolderSource(args.config)
         self.acknowledge: Acknowledge = no_report
-        self._lacking: list[Coroutine[Any, Any, None]] = []
-        if given.report:
-            look = serving.counters.lacking
-            report = FileReport(given.report, look, given.server_name, given.pod_uid, rfc3339(datetime.now(UTC)))
+        self._missing_features: list[Coroutine[Any, Any, None]] = []
+        if args.report:
+            look = serving.counters.missing_features
+            report = FileReport(args.report, look, args.server_name, args.pod_uid, rfc3339(datetime.now(UTC)))
             self.acknowledge = report
-            self._lacking = [report_lacking(look, report.write_again)]
+            self._missing_features = [report_missing_features(look, report.write_again)]
         self.keep: Keep | None = None
-        self.access = Access(_token(given.admin_token_file), time.monotonic_ns)
-        self.connect = _resources(given.state)
+        self.access = Access(_token(args.admin_token_file), time.monotonic_ns)
+        self.connect = _manifest_backend(args.state)
 
-    def background(self, intake: Intake) -> Sequence[Coroutine[Any, Any, None]]:
-        """See `Surroundings`."""
-        return [self.source.run(intake.take), *self._lacking]
+    def background(self, updater: RoutingUpdater) -> Sequence[Coroutine[Any, Any, None]]:
+        """See `Environment`."""
+        return [self.source.run(updater.apply), *self._missing_features]
 
 
 def _token(path: Path | None) -> bytes | None:
@@ -78,11 +78,11 @@ def _token(path: Path | None) -> bytes | None:
     return token
 
 
-def _resources(state: Path | None) -> Connect | None:
+def _manifest_backend(state: Path | None) -> Connect | None:
     """What admin calls act on; None: they are off."""
     if state is None:
         return None
-    from .admin.manifest_backend import FolderResources  # noqa: PLC0415 - local mode alone reads manifests
+    from .admin.manifest_backend import ManifestBackend  # noqa: PLC0415 - local mode alone reads manifests
 
-    resources = FolderResources(state)
-    return lambda authorization: resources  # noqa: ARG005 - whoever may call may change the files
+    backend = ManifestBackend(state)
+    return lambda authorization: backend  # noqa: ARG005 - whoever may call may change the files

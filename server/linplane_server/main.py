@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import os
 import resource
 import socket
 import time
@@ -15,7 +16,7 @@ from linplane_api import logs
 
 from . import options
 from .admin.endpoint import AdminEndpoint
-from .environment import surroundings
+from .environment import make_environment
 from .http.admin_app import admin_app
 from .http.docs import docs_app
 from .http.lifecycle import Process, watch_stdin
@@ -26,9 +27,9 @@ from .http.public_app import PublicApp
 from .http.status import Status
 from .predict.client_identity import ClientIdentity
 from .predict.predictor import Predictor
-from .routing.updater import Intake
+from .routing.updater import RoutingUpdater
 from .settings import Limits, Shutdown
-from .state.readiness import Health
+from .state.readiness import Readiness
 from .state.serving import new_serving
 
 ADMIN_GRACEFUL = 0.5
@@ -39,49 +40,49 @@ _log = logging.getLogger(__name__)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs until it is told to stop. The exit status."""
-    given = options.parse(arguments)
+    args = options.parse(arguments)
     logs.configure()
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # below that it reports each bad request
     _raise_descriptor_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            runner.run(_serve(given))
+            runner.run(_serve(args))
         except (OSError, ValueError) as error:
             _log.critical("cannot start", extra={"reason": str(error)})
             return 1
     return 0
 
 
-async def _serve(given: argparse.Namespace) -> None:
-    limits = options.group_of(given, Limits)
-    shutdown = options.group_of(given, Shutdown)
+async def _serve(args: argparse.Namespace) -> None:
+    limits = options.group_of(args, Limits)
+    shutdown = options.group_of(args, Shutdown)
     serving = new_serving(time.monotonic_ns)
-    health = Health(serving.registry)
-    around = surroundings(given, serving)
-    intake = Intake(serving, around.acknowledge, time.time, around.keep)
-    identity = ClientIdentity(given.trusted_proxy)
-    predictor = Predictor(serving, identity, time.perf_counter, single_route=given.single_route)
+    readiness = Readiness(serving.store)
+    environment = make_environment(args, serving)
+    updater = RoutingUpdater(serving, environment.acknowledge, time.time, environment.keep)
+    identity = ClientIdentity(args.trusted_proxy)
+    predictor = Predictor(serving, identity, time.perf_counter, os.urandom(6).hex(), single_route=args.single_route)
     public_guard, admin_guard = Guard(limits), Guard(limits)
     public = Listener(PublicApp(predictor, docs_app(), limits.body_bytes), public_guard, shutdown.graceful_seconds)
-    collector = metrics_registry(ServerCollector(serving, around.source))
-    status = Status(serving, health, given.pod_name, given.server_name, around.source)
-    endpoint = AdminEndpoint(around.access, around.connect, serving.registry)
-    admin = Listener(admin_app(health, collector, status, endpoint), admin_guard, ADMIN_GRACEFUL)
-    public_socket = _socket(given.public_fd, given.host, given.port)
-    admin_socket = _socket(given.admin_fd, given.admin_host, given.admin_port)
-    process = Process((public, public_socket), (admin, admin_socket), [public_guard, admin_guard], health, shutdown)
-    if given.exit_with_stdin:
+    collector = metrics_registry(ServerCollector(serving, environment.source))
+    status = Status(serving, readiness, args.pod_name, args.server_name, environment.source)
+    endpoint = AdminEndpoint(environment.access, environment.connect, serving.store)
+    admin = Listener(admin_app(readiness, collector, status, endpoint), admin_guard, ADMIN_GRACEFUL)
+    public_socket = _socket(args.public_fd, args.host, args.port)
+    admin_socket = _socket(args.admin_fd, args.admin_host, args.admin_port)
+    process = Process((public, public_socket), (admin, admin_socket), [public_guard, admin_guard], readiness, shutdown)
+    if args.exit_with_stdin:
         watch_stdin(process)
     _log.info(
         "started",
         extra={
             "public": _address(public_socket),
             "admin": _address(admin_socket),
-            "server": given.server_name,
-            "pod": given.pod_name,
+            "server": args.server_name,
+            "pod": args.pod_name,
         },
     )
-    await process.run(*around.background(intake))
+    await process.run(*environment.background(updater))
 
 
 def _socket(number: int | None, host: str, port: int) -> socket.socket:

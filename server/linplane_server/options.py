@@ -61,9 +61,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--exit-with-stdin", action="store_true", help="stop when standard input ends")
     for group in (Limits, Shutdown):
         _add_group(parser, group)
-    given = parser.parse_args(arguments)
-    _check(parser, given)
-    return given
+    args = parser.parse_args(arguments)
+    _check(parser, args)
+    return args
 
 
 def _add_cluster(parser: argparse.ArgumentParser) -> None:
@@ -76,13 +76,13 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
     add("--api-token-file", type=Path, metavar="FILE", help="this server's token (default: the service account's)")
 
 
-def _check(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
-    if not given.kubernetes:
+def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    if not args.kubernetes:
         return
-    if not (given.pod_name and given.pod_uid):
+    if not (args.pod_name and args.pod_uid):
         parser.error("--kubernetes needs --pod-name and --pod-uid, by which this replica's report is its own")
     for name in ("report", "state", "admin_token_file"):
-        if getattr(given, name):
+        if getattr(args, name):
             parser.error(f"--kubernetes and --{name.replace('_', '-')} exclude each other")
 
 
@@ -98,9 +98,9 @@ def _add_group(parser: argparse.ArgumentParser, group: type[Limits] | type[Shutd
         )
 
 
-def group_of(options: argparse.Namespace, group: type[Group]) -> Group:
+def group_of(args: argparse.Namespace, group: type[Group]) -> Group:
     """The values of one group of settings."""
-    return group(**{field.name: getattr(options, field.name) for field in dataclasses.fields(group)})
+    return group(**{field.name: getattr(args, field.name) for field in dataclasses.fields(group)})
 
 
 def _flag(field: "dataclasses.Field[Any]") -> str:

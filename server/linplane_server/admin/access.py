@@ -34,18 +34,18 @@ class Access:
         self._bucket = Bucket("admin", FAILURES, FAILURES, per_client=True)
         self._failures = Limiter(clock)
 
-    def judge(self, peer: str, fields: Headers) -> AdminRefusal | None:
+    def check(self, peer: str, fields: Headers) -> AdminRefusal | None:
         """None where the call may be made. `peer` is the connection's address, never a forwarded one."""
         if self._token is None:
-            return judge_local(peer, fields, self._elsewhere)
-        denied = judge_token(self._token, fields)
+            return check_local(peer, fields, self._elsewhere)
+        denied = check_token(self._token, fields)
         if denied is None:
             return None
-        wait = self._failures.take(self._bucket, peer)
+        wait = self._failures.acquire(self._bucket, peer)
         return Throttled("Denied", "too many wrong tokens; try again later", wait) if wait else denied
 
 
-def judge_token(token: bytes, fields: Headers) -> AdminRefusal | None:
+def check_token(token: bytes, fields: Headers) -> AdminRefusal | None:
     """By `Authorization: Bearer TOKEN`, compared in constant time."""
     given = [value for name, value in fields if name == b"authorization"]
     if not given:
@@ -56,7 +56,7 @@ def judge_token(token: bytes, fields: Headers) -> AdminRefusal | None:
     return None
 
 
-def judge_local(peer: str, fields: Headers, elsewhere: str = ELSEWHERE) -> AdminRefusal | None:
+def check_local(peer: str, fields: Headers, elsewhere: str = ELSEWHERE) -> AdminRefusal | None:
     """By where the call comes from."""
     if not is_loopback(peer):
         return Forbidden("Denied", elsewhere)

@@ -1,4 +1,4 @@
-"""What admin calls act on: the resources, behind an interface. Two-phase: read the version, change one field, look
+"""What admin calls act on: the backend, behind an interface. Two-phase: read the version, change one field, look
 for the effect.
 
 The resources stay the only truth: a server changes none of its own state by an admin call, it learns of the change as
@@ -76,7 +76,7 @@ class Change(Protocol):
         """Why the change was refused after it was written; None where it was not, as far as is known by now."""
 
 
-class Resources(Protocol):
+class AdminBackend(Protocol):
     """One caller's access. Every method may raise an AdminRefusal."""
 
     interval: float

@@ -13,7 +13,7 @@ from linplane_api.conditions import ConditionType, Reason
 from linplane_api.display import display_names
 
 from ..errors import BackendUnavailable, Conflict, Forbidden, PreconditionFailed, Refused, Throttled, Unauthenticated
-from .backend import Change, ObjectState, Resources
+from .backend import AdminBackend, Change, ObjectState
 
 PATIENCE = 2.0
 """Seconds that a call waits for its effect."""
@@ -29,7 +29,7 @@ Features = Callable[[str, str], Sequence[str]]
 class Call:
     """What is asked for: a route and a version of its model. `patience` is in seconds."""
 
-    resources: Resources
+    backend: AdminBackend
     route: str
     version: str
     features: Features
@@ -93,13 +93,13 @@ async def switch(call: Call) -> Outcome:
     """Makes `version` the route's current one. `match` is about the route. Raises AdminRefusal; nothing is changed
     then, save where a Refused says so.
     """
-    resources, version = call.resources, call.version
-    route = await resources.route(call.route)
-    wanted = await resources.version(route.model, version)
+    backend, version = call.backend, call.version
+    route = await backend.route(call.route)
+    wanted = await backend.version(route.model, version)
     _check_servable(wanted)
     route = _matching(route, call.match)
     sent = call.features(call.route, route.current)
-    change = await resources.switch(route, version) if route.version != version or not route.readable else None
+    change = await backend.switch(route, version) if route.version != version or not route.readable else None
 
     def switched(now: ObjectState) -> bool:
         accepted = now.condition(ConditionType.ACCEPTED)
@@ -107,7 +107,7 @@ async def switch(call: Call) -> Outcome:
             raise Conflict(accepted.reason, accepted.message)
         return now.version == version and now.holds(ConditionType.CONVERGED)
 
-    done = route.readable and await _wait(call, lambda: resources.route(call.route), switched, change)
+    done = route.readable and await _wait(call, lambda: backend.route(call.route), switched, change)
     needed = call.features(call.route, version) or wanted.features
     warnings = [*_also_needed(version, needed, sent), *_moved(route.split, version)]
     body = Switched(call.route, route.version, version, done, tuple(warnings))
@@ -116,15 +116,15 @@ async def switch(call: Call) -> Outcome:
 
 async def freeze(call: Call) -> Outcome:
     """Freezes a version of the route's model; `match` is about the version. Raises AdminRefusal."""
-    resources, version = call.resources, call.version
-    route = await resources.route(call.route)
-    before = _matching(await resources.version(route.model, version), call.match)
-    change = await resources.freeze(before, frozen=True) if not before.frozen else None
+    backend, version = call.backend, call.version
+    route = await backend.route(call.route)
+    before = _matching(await backend.version(route.model, version), call.match)
+    change = await backend.freeze(before, frozen=True) if not before.frozen else None
 
     def withdrawn(now: ObjectState) -> bool:
         return now.frozen and now.holds(ConditionType.WITHDRAWN)
 
-    done = await _wait(call, lambda: resources.version(route.model, version), withdrawn, change)
+    done = await _wait(call, lambda: backend.version(route.model, version), withdrawn, change)
     warnings: list[str] = []
     if route.current == version:
         warnings = [f"{version} is the current version of {call.route}: its share is answered 503 until a switch"]
@@ -134,15 +134,15 @@ async def freeze(call: Call) -> Outcome:
 
 async def unfreeze(call: Call) -> Outcome:
     """Takes the freeze back; `match` is about the version. Raises AdminRefusal."""
-    resources, version = call.resources, call.version
-    route = await resources.route(call.route)
-    before = _matching(await resources.version(route.model, version), call.match)
-    change = await resources.freeze(before, frozen=False) if before.frozen else None
+    backend, version = call.backend, call.version
+    route = await backend.route(call.route)
+    before = _matching(await backend.version(route.model, version), call.match)
+    change = await backend.freeze(before, frozen=False) if before.frozen else None
 
     def thawed(now: ObjectState) -> bool:
         return not now.frozen and now.observed == now.generation
 
-    done = await _wait(call, lambda: resources.version(route.model, version), thawed, change)
+    done = await _wait(call, lambda: backend.version(route.model, version), thawed, change)
     warnings: list[str] = []
     if any(candidate.get("version") == version and _has_share(candidate) for candidate in route.split):
         needed = call.features(call.route, version) or before.features
@@ -199,4 +199,4 @@ async def _wait(call: Call, read: Read, effect: Callable[[ObjectState], bool], c
             raise Refused("Invalid", refusal)
         if asyncio.get_running_loop().time() >= deadline:
             return False
-        await asyncio.sleep(call.resources.interval)
+        await asyncio.sleep(call.backend.interval)

@@ -11,14 +11,14 @@ from starlette.responses import Response
 
 from ..errors import AdminRefusal, NotFound, Refused
 from ..problems import CONTENT_TYPE, refusal_problem
-from ..state.snapshot import Registry
+from ..state.snapshot_store import SnapshotStore
 from . import calls
 from .access import Access
-from .backend import Resources
+from .backend import AdminBackend
 from .names import is_route, is_version
 
-Connect = Callable[[str | None], Resources]
-"""A caller's access to the resources, by its Authorization header. Raises AdminRefusal."""
+Connect = Callable[[str | None], AdminBackend]
+"""A caller's access to the backend, by its Authorization header. Raises AdminRefusal."""
 
 _CALLS = {"switch_model": calls.switch, "freeze": calls.freeze, "unfreeze": calls.unfreeze}
 
@@ -35,13 +35,13 @@ class AdminEndpoint:
     """See the module. `connect` None: this process has nothing that admin calls could act on."""
 
     def __init__(
-        self, access: Access, connect: Connect | None, registry: Registry, patience: float = calls.PATIENCE
+        self, access: Access, connect: Connect | None, store: SnapshotStore, patience: float = calls.PATIENCE
     ) -> None:
-        """`registry` knows what is loaded; a call waits for its effect for `patience` seconds."""
+        """`store` knows what is loaded; a call waits for its effect for `patience` seconds."""
         self._patience = patience
         self._access = access
         self._connect = connect
-        self._registry = registry
+        self._store = store
 
     async def __call__(self, name: str, request: Request) -> Response:
         """The answer of one call."""
@@ -58,7 +58,7 @@ class AdminEndpoint:
         return response
 
     def _admit(self, peer: str, request: Request) -> None:
-        denied = self._access.judge(peer, request.scope["headers"])
+        denied = self._access.check(peer, request.scope["headers"])
         if denied is not None:
             raise denied
 
@@ -68,12 +68,12 @@ class AdminEndpoint:
         route, version = self._parameters(request.scope["query_string"])
         line |= {"route": route, "version": version}
         match = resource_versions(request.headers.getlist("if-match"))
-        resources = self._connect(request.headers.get("authorization"))
+        backend = self._connect(request.headers.get("authorization"))
         try:
-            features, patience = self._registry.features, self._patience
-            outcome = await _CALLS[name](calls.Call(resources, route, version, features, match, patience))
+            features, patience = self._store.features, self._patience
+            outcome = await _CALLS[name](calls.Call(backend, route, version, features, match, patience))
         finally:
-            await resources.close()
+            await backend.close()
         body = msgspec.to_builtins(outcome.body)
         line |= {key: body[key] for key in ("from", "to", "frozen") if key in body}
         line |= outcome.audit
@@ -91,10 +91,10 @@ class AdminEndpoint:
             raise Refused("Parameter", "route and version are the parameters, each at most once")
         if not is_version(given.get("version", "")):
             raise Refused("Parameter", "version is needed: lower-case letters, digits and dots, at most 32")
-        single = self._registry.snapshot.single
+        single = self._store.snapshot.single
         route = given.get("route") or (single.name if single else "")
         if not route:
-            raise Refused("Parameter", _which_route(sorted(self._registry.snapshot.routes)))
+            raise Refused("Parameter", _which_route(sorted(self._store.snapshot.routes)))
         if not is_route(route):
             raise Refused("Parameter", "route must be a DNS label")
         return route, given["version"]

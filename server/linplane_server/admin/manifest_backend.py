@@ -1,4 +1,4 @@
-"""Local mode's resources: objects as the local loop writes them under its state folder, changed in the manifests that
+"""Local mode's backend: objects as the local loop writes them under its state folder, changed in the manifests that
 they come from.
 
 `STATE/objects/linearmodels/NAME.json` and `STATE/objects/modelroutes/NAME.json` are objects as in Kubernetes,
@@ -38,7 +38,7 @@ class _FileChange:
     """
 
     def __init__(
-        self, folder: "FolderResources", manifest: Path, before: set[_Problem], undo: Callable[[], None]
+        self, folder: "ManifestBackend", manifest: Path, before: set[_Problem], undo: Callable[[], None]
     ) -> None:
         self._folder = folder
         self._manifest = manifest
@@ -55,7 +55,7 @@ class _FileChange:
         return min((problem.message for problem in new), default=None)
 
 
-class FolderResources:
+class ManifestBackend:
     """See the module. One change at a time."""
 
     interval = 0.02
@@ -66,23 +66,23 @@ class FolderResources:
         self._one = asyncio.Lock()
 
     async def route(self, name: str) -> ObjectState:
-        """See `Resources`."""
+        """See `AdminBackend`."""
         return state_of(self._read("modelroutes", name, f"there is no route {name}"))
 
     async def version(self, model: str, version: str) -> ObjectState:
-        """See `Resources`."""
+        """See `AdminBackend`."""
         if not (is_model(model) and is_version(version)):
             raise NotFound("NotFound", "there is no such version")
         name = model_object_name(model, version)
         return state_of(self._read("linearmodels", name, f"there is no version {name}"))
 
     async def switch(self, route: ObjectState, version: str) -> _FileChange:
-        """See `Resources`."""
+        """See `AdminBackend`."""
         switched = SetField(("spec", "version"), version), RemoveItem(("spec", "split"), "version", version)
         return await self._change("modelroutes", "ModelRoute", route, *switched)
 
     async def freeze(self, version: ObjectState, *, frozen: bool) -> _FileChange:
-        """See `Resources`."""
+        """See `AdminBackend`."""
         return await self._change("linearmodels", "LinearModel", version, SetField(("spec", "frozen"), frozen))
 
     async def close(self) -> None:

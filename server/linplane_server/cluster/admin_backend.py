@@ -29,7 +29,7 @@ from ..errors import (
     Throttled,
     Unauthenticated,
 )
-from ..state.snapshot import Registry
+from ..state.snapshot_store import SnapshotStore
 from .connection import Answer, Request, Session
 
 ELSEWHERE = (
@@ -47,23 +47,23 @@ ATTEMPTS = 5
 _is_bearer = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +[A-Za-z0-9._~+/-]{1,8192}=*").fullmatch
 
 
-class Callers:
+class ClusterBackends:
     """Makes each caller's access out of its Authorization header. `clock` gives seconds that never go back."""
 
-    def __init__(self, access: ApiAccess, registry: Registry, clock: Callable[[], float]) -> None:
-        """`registry` knows the model of a route that the caller may change but not read."""
+    def __init__(self, access: ApiAccess, store: SnapshotStore, clock: Callable[[], float]) -> None:
+        """`store` knows the model of a route that the caller may change but not read."""
         self._access = access
-        self._registry = registry
+        self._store = store
         self._bucket = TokenBucket(FAILURES, FAILURES, clock)
 
-    def __call__(self, authorization: str | None) -> "CallerResources":
+    def __call__(self, authorization: str | None) -> "ClusterBackend":
         """Raises Unauthenticated or Throttled; the API server is not asked for either."""
         if authorization is None or not _is_bearer(authorization):
             raise Unauthenticated("NoToken", "a bearer token is needed, as `kubectl create token` makes one")
         wait = self._bucket.take()
         if wait:
             raise Throttled("TooManyFailures", "too many calls failed; try again later", max(1, round(wait)))
-        return CallerResources(self._access, authorization, self._registry, self._bucket.give_back)
+        return ClusterBackend(self._access, authorization, self._store, self._bucket.give_back)
 
 
 class _Written:
@@ -79,37 +79,39 @@ class _Written:
         return
 
 
-class CallerResources:
-    """One call's access; see `Resources`. `admitted` is called once, when the API server has let the token in."""
+class ClusterBackend:
+    """One call's access; see `AdminBackend`. `admitted` is called once, when the API server has let the token in."""
 
     interval = 0.05
 
-    def __init__(self, access: ApiAccess, authorization: str, registry: Registry, admitted: Callable[[], None]) -> None:
+    def __init__(
+        self, access: ApiAccess, authorization: str, store: SnapshotStore, admitted: Callable[[], None]
+    ) -> None:
         """Connects with the first request."""
         self._access = access
         self._authorization = authorization
-        self._registry = registry
+        self._store = store
         self._admitted: Callable[[], None] | None = admitted
         self._session = Session(access)
 
     async def route(self, name: str) -> ObjectState:
-        """See `Resources`. One that the caller may not read is known from what this server serves."""
+        """See `AdminBackend`. One that the caller may not read is known from what this server serves."""
         try:
             return await self._get(MODEL_ROUTE, name)
         except Forbidden:
-            served = self._registry.snapshot.routes.get(name)
+            served = self._store.snapshot.routes.get(name)
             if served is None:
                 raise
             return ObjectState(name, served.model, served.current_name or "", 0, -1, (), readable=False)
 
     async def version(self, model: str, version: str) -> ObjectState:
-        """See `Resources`."""
+        """See `AdminBackend`."""
         if not (is_model(model) and is_version(version)):
             raise NotFound("NotFound", "there is no such version")
         return await self._get(LINEAR_MODEL, model_object_name(model, version))
 
     async def switch(self, route: ObjectState, version: str) -> _Written:
-        """See `Resources`. A merge patch replaces a list as a whole."""
+        """See `AdminBackend`. A merge patch replaces a list as a whole."""
         spec: dict[str, Any] = {"version": version}
         rest = [candidate for candidate in route.split if candidate.get("version") != version]
         if len(rest) < len(route.split):
@@ -117,11 +119,11 @@ class CallerResources:
         return await self._change(MODEL_ROUTE, route, spec)
 
     async def freeze(self, version: ObjectState, *, frozen: bool) -> _Written:
-        """See `Resources`."""
+        """See `AdminBackend`."""
         return await self._change(LINEAR_MODEL, version, {"frozen": frozen})
 
     async def close(self) -> None:
-        """See `Resources`."""
+        """See `AdminBackend`."""
         self._authorization = ""
         self._session.close()
 
@@ -165,7 +167,7 @@ class CallerResources:
 
     async def _ask(self, request: Request) -> Answer:
         try:
-            answer = await self._session.ask(request, SECONDS)
+            answer = await self._session.send(request, SECONDS)
         except ApiError as error:
             if error.status not in {0, 401}:
                 self._let_in()

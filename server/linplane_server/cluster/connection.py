@@ -76,11 +76,11 @@ class Connection:
         self._writer = writer
         self._authority = authority
 
-    async def ask(self, request: Request, seconds: float) -> Answer:
+    async def send(self, request: Request, seconds: float) -> Answer:
         """The whole answer within the time, if it is 2xx; raises ApiError for every other."""
         answer = Answer()
         async with _limit(seconds):
-            parser = await self._send(request, answer)
+            parser = await self._start(request, answer)
             while not answer.complete:
                 await self._feed(parser, answer)
         if not parser.should_keep_alive():
@@ -93,7 +93,7 @@ class Connection:
         """
         answer = Answer()
         async with _limit(seconds):
-            parser = await self._send(request, answer)
+            parser = await self._start(request, answer)
             while not answer.complete and answer.status // 100 != 2:
                 await self._feed(parser, answer)
         _good(answer)
@@ -114,7 +114,7 @@ class Connection:
         """At once: what is under way is given up."""
         self._writer.transport.abort()
 
-    async def _send(self, request: Request, answer: Answer) -> httptools.HttpResponseParser:
+    async def _start(self, request: Request, answer: Answer) -> httptools.HttpResponseParser:
         self._writer.write(request.to_bytes(self._authority))
         await self._writer.drain()
         return httptools.HttpResponseParser(answer)
@@ -161,12 +161,12 @@ class Session:
         self._access = access
         self._connection: Connection | None = None
 
-    async def ask(self, request: Request, seconds: float) -> Answer:
+    async def send(self, request: Request, seconds: float) -> Answer:
         """See `Connection.ask`. Nothing is tried twice: a request that was sent may have been carried out."""
         if self._connection is None or not self._connection.usable:
             self._connection = await connect(self._access)
         try:
-            return await self._connection.ask(request, seconds)
+            return await self._connection.send(request, seconds)
         except BaseException as error:
             if not (isinstance(error, ApiError) and error.status):
                 self.close()

@@ -16,7 +16,7 @@ from linplane_api.routing_folder import current_state, forget_routing, read_rout
 _log = logging.getLogger(__name__)
 
 
-class Copy:
+class LocalCopy:
     """See the module. A disk that refuses is logged: serving goes on without a copy, for an old one may have a version
     that is withdrawn since.
     """

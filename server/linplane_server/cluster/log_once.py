@@ -7,7 +7,7 @@ import logging
 from linplane_api.api_access import ApiError
 
 
-class Trouble:
+class LogOnce:
     """One thing that may fail."""
 
     def __init__(self, log: logging.Logger, failing: str, working: str) -> None:
@@ -17,14 +17,14 @@ class Trouble:
         self._working = working
         self._known: tuple[int, str] | None = None
 
-    def begin(self, error: ApiError) -> None:
+    def failed(self, error: ApiError) -> None:
         """It failed. Said where it had worked, or had failed otherwise."""
         kind = (error.status, error.reason)
         if kind != self._known:
             self._log.warning(self._failing, extra={"status": error.status, "reason": error.message})
         self._known = kind
 
-    def end(self) -> None:
+    def recovered(self) -> None:
         """It works."""
         if self._known is not None:
             self._log.info(self._working)

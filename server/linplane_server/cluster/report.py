@@ -25,7 +25,7 @@ from ..routing.compile import report_of
 from ..routing.missing_features import Look
 from ..state.snapshot import EMPTY, Snapshot
 from .connection import Request, Session
-from .log_once import Trouble
+from .log_once import LogOnce
 
 FIELD_MANAGER = "linplane-server"
 BURST = 5
@@ -64,7 +64,7 @@ class ClusterReport:
         self._snapshot: Snapshot | None = None
         self._session = Session(access)
         self._bucket = TokenBucket(PER_SECOND, BURST, clock)
-        self._trouble = Trouble(_log, "report not written", "reports are written again")
+        self._log_once = LogOnce(_log, "report not written", "reports are written again")
         self._wanted: bytes | None = None
         self._changed = asyncio.Event()
         self._written = asyncio.Event()
@@ -113,17 +113,17 @@ class ClusterReport:
             try:
                 await self._put(self._wanted or b"")
             except ApiError as error:
-                self._trouble.begin(error)
+                self._log_once.failed(error)
                 failures += 1
                 await asyncio.sleep(max(BACKOFF.delay(failures), error.retry_after))
                 continue
-            self._trouble.end()
+            self._log_once.recovered()
             self._written.set()
             return
 
     async def _put(self, body: bytes) -> None:
         authorization = self._access.authorization()
-        await self._session.ask(Request("PATCH", self._target, authorization, body, APPLY_PATCH), SECONDS)
+        await self._session.send(Request("PATCH", self._target, authorization, body, APPLY_PATCH), SECONDS)
 
     def _body(self, snapshot: Snapshot) -> bytes:
         """The object, for server-side apply. JSON is YAML."""

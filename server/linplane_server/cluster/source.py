@@ -22,9 +22,9 @@ from linplane_api.kinds import CONFIG_MAP
 from linplane_api.routing import RoutingMap, routing_map
 from linplane_api.timing import Backoff, jittered
 
-from ..routing.source import Take
+from ..routing.source import Apply
 from .connection import MAX_BODY, Connection, Request, connect
-from .log_once import Trouble
+from .log_once import LogOnce
 
 _log = logging.getLogger(__name__)
 
@@ -90,28 +90,28 @@ class ClusterSource:
         self._access = access
         self._config_map = name
         self._timing = timing or Timing()
-        self._taken: RoutingMap | None = None
+        self._applied: RoutingMap | None = None
         self._connection: Connection | None = None
-        self._trouble = Trouble(_log, "routing ConfigMap not watched, serving what is loaded", "routing watched again")
+        self._log_once = LogOnce(_log, "routing ConfigMap not watched, serving what is loaded", "routing watched again")
         self.heard_at: float | None = None
         """Unix time of the API server's last word about the ConfigMap; None before the first."""
 
     @property
     def name(self) -> str:
         """`api`, or `copy` as long as nothing came from there."""
-        return "copy" if self._taken is None else "api"
+        return "copy" if self._applied is None else "api"
 
-    async def run(self, take: Take, fall_back: Callable[[], Awaitable[None]] | None = None) -> None:
+    async def run(self, apply: Apply, fall_back: Callable[[], Awaitable[None]] | None = None) -> None:
         """Watches until cancelled; see `ConfigSource`. `fall_back` is called once, where the first read fails, or does
         not come at once.
         """
         try:
-            version = await self._begin(take, fall_back)
-            await self._follow(version, take)
+            version = await self._begin(apply, fall_back)
+            await self._follow(version, apply)
         finally:
             self._close()
 
-    async def _follow(self, version: str | None, take: Take) -> None:
+    async def _follow(self, version: str | None, apply: Apply) -> None:
         timing = self._timing
         backoff = Backoff(timing.first_pause, timing.last_pause, (0.5, 1.5))
         failures = 0
@@ -120,18 +120,18 @@ class ClusterSource:
             wait = 0.0
             try:
                 if version is None:
-                    version = await self._read(take)
-                version = await self._watch(version, take)
+                    version = await self._read(apply)
+                version = await self._watch(version, apply)
             except ApiError as error:
                 version = None
                 wait = error.retry_after
                 self._close()
                 if error.status != 410:
-                    self._trouble.begin(error)
+                    self._log_once.failed(error)
             failures = 1 if time.monotonic() - begun >= timing.steady else failures + 1
             await asyncio.sleep(max(backoff.delay(failures), wait))
 
-    async def _begin(self, take: Take, fall_back: Callable[[], Awaitable[None]] | None) -> str | None:
+    async def _begin(self, apply: Apply, fall_back: Callable[[], Awaitable[None]] | None) -> str | None:
         """The first read, and the copy where that takes long. The version to watch from; None where it failed."""
         reading = asyncio.ensure_future(self._get())
         try:
@@ -141,25 +141,25 @@ class ClusterSource:
             found = await reading
         except ApiError as error:
             self._close()
-            self._trouble.begin(error)
+            self._log_once.failed(error)
             return None
         finally:
             reading.cancel()
-        return await self._take(found, take) if found else None
+        return await self._apply(found, apply) if found else None
 
-    async def _read(self, take: Take) -> str:
+    async def _read(self, apply: Apply) -> str:
         """Takes the ConfigMap up as it is. The version to watch from; empty where there is none, to watch for it."""
         found = await self._get()
         if found is None:
             _log.warning("no routing ConfigMap, serving what is loaded", extra={"object": self._config_map})
             return ""
-        return await self._take(found, take)
+        return await self._apply(found, apply)
 
     async def _get(self) -> _ConfigMap | None:
         target = object_path(CONFIG_MAP, self._access.namespace, self._config_map)
         connection = await self._connected()
         try:
-            answer = await connection.ask(Request("GET", target, self._access.authorization()), self._timing.read)
+            answer = await connection.send(Request("GET", target, self._access.authorization()), self._timing.read)
         except ApiError as error:
             if error.status != 404:
                 raise
@@ -167,13 +167,13 @@ class ClusterSource:
             return None
         return _decode(_object, bytes(answer.body))
 
-    async def _watch(self, version: str, take: Take) -> str:
+    async def _watch(self, version: str, apply: Apply) -> str:
         """Takes up every event until the stream ends in order. The version to go on from."""
         connection = await self._connected()
         try:
             async with aclosing(self._lines(connection, version)) as lines:
                 async for line in lines:
-                    version = await self._take_event(line, version, take)
+                    version = await self._apply_event(line, version, apply)
         finally:
             self._close()
         return version
@@ -201,7 +201,7 @@ class ClusterSource:
         request = Request("GET", target, self._access.authorization())
         rest = bytearray()
         async for piece in connection.stream(request, timing.read, timing.silence):
-            self._trouble.end()
+            self._log_once.recovered()
             rest += piece
             *lines, last = rest.split(b"\n")
             rest = last
@@ -211,7 +211,7 @@ class ClusterSource:
             if len(rest) > MAX_BODY:
                 raise ApiError(0, "TooLarge", "an event is too large")
 
-    async def _take_event(self, line: bytes, version: str, take: Take) -> str:
+    async def _apply_event(self, line: bytes, version: str, apply: Apply) -> str:
         """The version after it."""
         event = _decode(_event, line)
         if event.type == "ERROR":
@@ -219,20 +219,20 @@ class ClusterSource:
             raise ApiError(failure.code, failure.reason, failure.message)
         found = _decode(_object, event.object)
         if event.type in {"ADDED", "MODIFIED"}:
-            return await self._take(found, take)
+            return await self._apply(found, apply)
         self.heard_at = time.time()
         if event.type == "DELETED":
             _log.warning("routing ConfigMap deleted, serving what is loaded", extra={"object": self._config_map})
         return found.metadata.resource_version or version
 
-    async def _take(self, found: _ConfigMap, take: Take) -> str:
+    async def _apply(self, found: _ConfigMap, apply: Apply) -> str:
         self.heard_at = time.time()
         try:
             routing = routing_map(found.metadata.uid, found.data or {})
         except FormatError as error:
             _log.error("routing ConfigMap damaged, keeping what is loaded", extra={"reason": str(error)})
             return found.metadata.resource_version
-        if routing != self._taken:
-            self._taken = routing
-            await take(routing)
+        if routing != self._applied:
+            self._applied = routing
+            await apply(routing)
         return found.metadata.resource_version

@@ -18,7 +18,7 @@ from .. import errors
 from ..admin.calls import Frozen, Switched, Unfrozen
 from ..admin.endpoint import AdminEndpoint
 from ..problems import CONTENT_TYPE, STATUSES, Problem
-from ..state.readiness import Health
+from ..state.readiness import Readiness
 from .docs import add_page, problem_response
 from .openapi import REF, ref
 from .status import ReplicaStatus
@@ -58,7 +58,7 @@ _REFUSALS: dict[type[errors.AdminRefusal], str] = {
 
 
 def admin_app(
-    health: Health, registry: CollectorRegistry, status: Callable[[], bytes], admin: AdminEndpoint
+    readiness: Readiness, registry: CollectorRegistry, status: Callable[[], bytes], admin: AdminEndpoint
 ) -> FastAPI:
     """See the module."""
     app = FastAPI(title="Linplane admin", version=version("linplane"), docs_url=None, redoc_url=None)
@@ -74,7 +74,7 @@ def admin_app(
     @app.get("/readyz", response_class=PlainTextResponse, responses={503: {"description": "Not ready; says why"}})
     async def readyz() -> Response:
         """A configuration is loaded, and the process is not on its way out."""
-        reason = health.unready()
+        reason = readiness.unready()
         return PlainTextResponse(reason or "ok", 503 if reason else 200)
 
     @app.get("/metrics", response_class=PlainTextResponse)

@@ -15,7 +15,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from ..settings import Shutdown
-from ..state.readiness import Health
+from ..state.readiness import Readiness
 from .listener import Listener
 from .protocol import Guard
 
@@ -33,14 +33,14 @@ class Process:
         public: tuple[Listener, socket.socket],
         admin: tuple[Listener, socket.socket],
         guards: list[Guard],
-        health: Health,
+        readiness: Readiness,
         shutdown: Shutdown,
     ) -> None:
         """Nothing runs yet."""
         self._public = public
         self._admin = admin
         self._guards = guards
-        self._health = health
+        self._readiness = readiness
         self._shutdown = shutdown
         self._hurry = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -62,9 +62,9 @@ class Process:
 
     def stop(self, *, drain: bool = True) -> None:
         """Asks for the end; a second time, or without `drain`, without waiting for others to learn of it."""
-        if self._health.draining or not drain:
+        if self._readiness.draining or not drain:
             self._hurry.set()
-        self._health.draining = True
+        self._readiness.draining = True
         for guard in self._guards:
             guard.drain()
         self._stopping.set()
@@ -72,7 +72,7 @@ class Process:
     async def _serve_public(self, listener: Listener, sock: socket.socket) -> None:
         """Connections that wait in the socket are taken once there is something to answer by, or after a moment."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._health.loaded(), FIRST_LOOK)
+            await asyncio.wait_for(self._readiness.loaded(), FIRST_LOOK)
         await listener.serve([sock])
 
     async def _asked_to_stop(self) -> None:

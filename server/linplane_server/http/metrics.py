@@ -33,7 +33,7 @@ class ServerCollector(Collector):
         yield from self._routing()
 
     def _routing(self) -> Iterator[Metric]:
-        snapshot = self._serving.registry.snapshot
+        snapshot = self._serving.store.snapshot
         yield GaugeMetricFamily("linplane_routes", "Routes loaded.", value=len(snapshot.routes))
         yield GaugeMetricFamily(
             "linplane_routes_rejected", "Routes whose newest document was refused.", value=len(snapshot.rejected)
@@ -44,10 +44,10 @@ class ServerCollector(Collector):
         yield GaugeMetricFamily(
             "linplane_routing_loaded_timestamp_seconds",
             "When that was; 0: never.",
-            value=self._serving.registry.loaded_at or 0,
+            value=self._serving.store.loaded_at or 0,
         )
         yield CounterMetricFamily(
-            "linplane_snapshot_swaps", "How often a new state was taken up.", value=self._serving.registry.swaps
+            "linplane_snapshot_swaps", "How often a new state was taken up.", value=self._serving.store.swaps
         )
         source = GaugeMetricFamily("linplane_routing_source_info", "Where routing maps come from.", labels=("source",))
         source.add_metric((self._source.name,), 1)

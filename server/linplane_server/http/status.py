@@ -5,7 +5,7 @@ import msgspec
 from ..errors import Kind
 from ..routing.source import ConfigSource
 from ..state.counters import Series
-from ..state.readiness import Health
+from ..state.readiness import Readiness
 from ..state.serving import Serving
 from ..state.snapshot import Route
 from ..state.switch_log import Switch
@@ -63,27 +63,27 @@ class ReplicaStatus(msgspec.Struct, frozen=True, rename={"config_map_uid": "conf
 class Status:
     """See the module. `replica` is this pod's name, `server` its ModelServer's."""
 
-    def __init__(self, serving: Serving, health: Health, replica: str, server: str, source: ConfigSource) -> None:
+    def __init__(self, serving: Serving, readiness: Readiness, replica: str, server: str, source: ConfigSource) -> None:
         """Reads them at each call."""
         self._serving = serving
-        self._health = health
+        self._readiness = readiness
         self._replica = replica
         self._server = server
         self._source = source
 
     def __call__(self) -> bytes:
         """The JSON document."""
-        snapshot = self._serving.registry.snapshot
+        snapshot = self._serving.store.snapshot
         body = ReplicaStatus(
             replica=self._replica,
             server=self._server,
-            ready=self._health.unready() is None,
+            ready=self._readiness.unready() is None,
             source=self._source.name,
             config_map_uid=snapshot.uid,
             sequence=snapshot.sequence,
             routes={name: self._route(route) for name, route in sorted(snapshot.routes.items())},
             rejected=dict(sorted(snapshot.rejected.items())),
-            switches=self._serving.switches.last(),
+            switches=self._serving.switch_log.last(),
         )
         return msgspec.json.encode(body)
 

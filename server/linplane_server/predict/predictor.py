@@ -1,12 +1,11 @@
 """Answers one prediction request: route, limit, body, version, sum. Nothing here waits, so a request is answered in
 one go.
 
-The work does not grow with the number of routes or versions: all look-ups are by key in what `registry` compiled.
+The work does not grow with the number of routes or versions: all look-ups are by key in what `store` compiled.
 """
 
 import itertools
 import logging
-import os
 import re
 from collections.abc import Callable
 from typing import Annotated
@@ -79,16 +78,22 @@ class Predictor:
     """The public API without its transport. `clock` is for durations, in seconds."""
 
     def __init__(
-        self, serving: Serving, identity: ClientIdentity, clock: Callable[[], float], *, single_route: bool = False
+        self,
+        serving: Serving,
+        identity: ClientIdentity,
+        clock: Callable[[], float],
+        id_prefix: str,
+        *,
+        single_route: bool = False,
     ) -> None:
         """`single_route`: where one route is loaded, it also answers a Host that names none."""
-        self._registry = serving.registry
+        self._store = serving.store
         self._unrouted = serving.counters.unrouted
         self._limiter = serving.limiter
         self._identity = identity
         self._clock = clock
         self._single_route = single_route
-        self._prefix = os.urandom(6).hex().encode() + b"-"
+        self._prefix = id_prefix.encode() + b"-"
         self._numbers = itertools.count(1)
 
     def respond(self, method: str, name: str | None, fields: Headers, peer: str, data: bytes | TooLarge) -> Answer:
@@ -103,7 +108,7 @@ class Predictor:
         request_id = sent if sent is not None and _sane(sent) else self._prefix + b"%x" % next(self._numbers)
         route: Route | None = None
         try:
-            route = self._find(self._registry.snapshot, name, headers)
+            route = self._find(self._store.snapshot, name, headers)
             self._admit(route, method, peer, fields)
             out, content, series = _predict(route, headers, data)
             status = 200
@@ -127,7 +132,7 @@ class Predictor:
                 return snapshot.routes.get(name, snapshot.single)
         route = snapshot.routes.get(name)
         if route is None:
-            if self._registry.loaded_at is None:
+            if self._store.loaded_at is None:
                 raise NothingToServe("NotLoaded", "no configuration was read yet", None)
             raise RouteNotFound(HOW_TO_ADDRESS)
         return route
@@ -137,7 +142,7 @@ class Predictor:
             raise MethodNotAllowed("predictions are asked for by POST")
         bucket = route.bucket
         if bucket is not None:
-            wait = self._limiter.take(bucket, self._identity(peer, fields) if bucket.per_client else "")
+            wait = self._limiter.acquire(bucket, self._identity(peer, fields) if bucket.per_client else "")
             if wait:
                 raise RateLimited(wait)
 

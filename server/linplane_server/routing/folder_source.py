@@ -9,7 +9,7 @@ from pathlib import Path
 from linplane_api.canonical import FormatError
 from linplane_api.routing_folder import current_state, read_routing
 
-from .source import Take
+from .source import Apply
 
 INTERVAL = 0.05
 """Seconds between two looks."""
@@ -28,16 +28,16 @@ class FolderSource:
         self._folder = folder
         self._interval = interval
 
-    async def run(self, take: Take) -> None:
+    async def run(self, apply: Apply) -> None:
         """Watches until cancelled; see `ConfigSource`."""
         seen: str | None = None
         while True:
             state = current_state(self._folder)
-            if state is not None and state != seen and await self._read(state, take):
+            if state is not None and state != seen and await self._read(state, apply):
                 seen = state
             await asyncio.sleep(self._interval)
 
-    async def _read(self, state: str, take: Take) -> bool:
+    async def _read(self, state: str, apply: Apply) -> bool:
         """Whether this state is done with: taken, or damaged as a whole. False where it was swapped while being read:
         look again.
         """
@@ -49,5 +49,5 @@ class FolderSource:
         except FormatError as error:
             _log.error("routing folder damaged, keeping what is loaded", extra={"reason": str(error)})
             return True
-        await take(routing)
+        await apply(routing)
         return True

@@ -19,7 +19,9 @@ class Timing:
     """After a report was written for it: a caller that goes on costs the API server one write a minute."""
 
 
-async def report_lacking(look: Look, write: Callable[[], Awaitable[None]], timing: Timing | None = None) -> None:
+async def report_missing_features(
+    look: Look, write: Callable[[], Awaitable[None]], timing: Timing | None = None
+) -> None:
     """Calls `write` when more requests lacked a feature than it was called for last. Runs until cancelled."""
     timing = timing or Timing()
     reported: Sequence[Lacking] = ()

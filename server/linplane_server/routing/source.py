@@ -1,7 +1,7 @@
 """Where routing maps come from: the interface. A source runs until it is cancelled and hands every new state to
-`take`.
+`apply`.
 
-`take` returns when requests are answered by that state and the acknowledgement is written; a source hands over one
+`apply` returns when requests are answered by that state and the acknowledgement is written; a source hands over one
 state at a time.
 """
 
@@ -10,7 +10,7 @@ from typing import Protocol
 
 from linplane_api.routing import RoutingMap
 
-Take = Callable[[RoutingMap], Awaitable[None]]
+Apply = Callable[[RoutingMap], Awaitable[None]]
 
 
 class ConfigSource(Protocol):
@@ -24,5 +24,5 @@ class ConfigSource(Protocol):
     def heard_at(self) -> float | None:
         """Unix time, in seconds, of the last word from there; None before the first, and where nobody would speak."""
 
-    async def run(self, take: Take) -> None:
+    async def run(self, apply: Apply) -> None:
         """Watches until cancelled. A state that cannot be read as a whole is not handed over: what was good stays."""

@@ -17,7 +17,7 @@ Keep = Callable[[RoutingMap], Awaitable[None]]
 _log = logging.getLogger(__name__)
 
 
-class Intake:
+class RoutingUpdater:
     """Holds what is loaded. `clock` is Unix time, in seconds; `acknowledge` is called after each swap, never before.
 
     `keep`, where it is given, is handed what is served now (a rejected route by its last good text) before that is
@@ -38,17 +38,17 @@ class Intake:
         """Loads what this server served before it was restarted, as what was last good. Nothing is answered by it
         yet. Only a server that had joined keeps anything.
         """
-        self._serving.registry.joined = True
+        self._serving.store.joined = True
         await self._load(routing)
 
     async def resume(self, routing: RoutingMap) -> None:
         """Answers by what was recalled. That is no news to anybody, so it is neither kept nor acknowledged."""
         self._swap(routing, await self._load(routing))
 
-    async def take(self, routing: RoutingMap) -> None:
+    async def apply(self, routing: RoutingMap) -> None:
         """Makes `routing` what requests are answered by. Between two routes it lets requests through."""
         snapshot = self._swap(routing, await self._load(routing))
-        if self._keep is not None and self._serving.registry.joined:
+        if self._keep is not None and self._serving.store.joined:
             try:
                 await self._keep(RoutingMap(routing.uid, routing.sequence, dict(self._loaded.good)))
             except OSError as error:
@@ -67,10 +67,10 @@ class Intake:
 
     def _swap(self, routing: RoutingMap, parsed: int) -> Snapshot:
         serving, now = self._serving, self._clock()
-        first = serving.registry.loaded_at is None
+        first = serving.store.loaded_at is None
         snapshot = snapshot_of(self._loaded, routing)
-        serving.switches.note(serving.registry.snapshot, snapshot, now)
-        serving.registry.swap(snapshot, now)
+        serving.switch_log.record(serving.store.snapshot, snapshot, now)
+        serving.store.swap(snapshot, now)
         serving.counters.retain({name: route.names for name, route in snapshot.routes.items()})
         serving.limiter.retain(route.bucket for route in snapshot.routes.values() if route.bucket)
         if first:

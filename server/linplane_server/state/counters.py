@@ -89,7 +89,7 @@ class Counters:
             for version in sorted(versions)
         ]
 
-    def lacking(self) -> list[Lacking]:
+    def missing_features(self) -> list[Lacking]:
         """The features that most requests did not bring, the most frequent first."""
         found = [
             Lacking(route, version, feature, count)

@@ -45,18 +45,18 @@ class Limiter:
         keys = {bucket.key for bucket in buckets}
         self._by_route = {key: full for key, full in self._by_route.items() if key in keys}
 
-    def take(self, bucket: Bucket, client: str) -> int:
+    def acquire(self, bucket: Bucket, client: str) -> int:
         """Takes one token. 0 where there was one, else whole seconds, at least 1, until there is one again."""
         now = self._clock()
         if bucket.per_client:
-            return self._take_client(bucket, (bucket.key, client), now)
+            return self._acquire_for_client(bucket, (bucket.key, client), now)
         full = max(self._by_route.get(bucket.key, now), now) + bucket.interval
         if full - now > bucket.room:
             return _wait(full - now - bucket.room)
         self._by_route[bucket.key] = full
         return 0
 
-    def _take_client(self, bucket: Bucket, key: tuple[str, str], now: int) -> int:
+    def _acquire_for_client(self, bucket: Bucket, key: tuple[str, str], now: int) -> int:
         table = self._by_client
         full = table.get(key)
         if full is None:

@@ -5,18 +5,18 @@ from dataclasses import dataclass, field
 
 from .counters import Counters
 from .limiter import Limiter
-from .snapshot import Registry
-from .switch_log import Switches
+from .snapshot_store import SnapshotStore
+from .switch_log import SwitchLog
 
 
 @dataclass(frozen=True)
 class Serving:
-    """One a process. The intake changes it, predictions read and count, the admin listener shows it."""
+    """One a process. The updater changes it, predictions read and count, the admin listener shows it."""
 
     limiter: Limiter
-    registry: Registry = field(default_factory=Registry)
+    store: SnapshotStore = field(default_factory=SnapshotStore)
     counters: Counters = field(default_factory=Counters)
-    switches: Switches = field(default_factory=Switches)
+    switch_log: SwitchLog = field(default_factory=SwitchLog)
 
 
 def new_serving(clock: Callable[[], int]) -> Serving:

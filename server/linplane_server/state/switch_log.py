@@ -21,14 +21,14 @@ class Switch(msgspec.Struct, frozen=True, rename={"old": "from", "new": "to"}):
     at: str
 
 
-class Switches:
+class SwitchLog:
     """The last ones of all routes."""
 
     def __init__(self, kept: int = KEPT) -> None:
         """`kept` bounds them."""
         self._last: deque[Switch] = deque(maxlen=kept)
 
-    def note(self, before: Snapshot, after: Snapshot, now: float) -> None:
+    def record(self, before: Snapshot, after: Snapshot, now: float) -> None:
         """Compares two states. A route that comes in or goes is no switch. `now` is Unix time, in seconds."""
         at = rfc3339(datetime.fromtimestamp(now, UTC))
         for name, route in after.routes.items():

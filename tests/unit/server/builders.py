@@ -21,7 +21,7 @@ from linplane_server.errors import Refusal
 from linplane_server.predict.client_identity import ClientIdentity
 from linplane_server.predict.predictor import Predictor
 from linplane_server.routing.file_report import no_report
-from linplane_server.routing.updater import Intake
+from linplane_server.routing.updater import RoutingUpdater
 from linplane_server.state.counters import Counters
 from linplane_server.state.serving import Serving, new_serving
 from linplane_server.state.snapshot import Route
@@ -93,7 +93,7 @@ def routing(*documents: RouteDocument, sequence: int = 1, uid: str = "uid-1", **
 async def serving(*documents: RouteDocument, clock: Clock | None = None) -> Serving:
     """What a server has loaded."""
     result = new_serving(clock or Clock())
-    await Intake(result, no_report, Clock()).take(routing(*documents))
+    await RoutingUpdater(result, no_report, Clock()).apply(routing(*documents))
     return result
 
 
@@ -106,7 +106,7 @@ class Client:
     """Asks a Predictor, without any network."""
 
     def __init__(self, loaded: Serving, *, single_route: bool = True, trusted: Sequence[Any] = ()) -> None:
-        self.predictor = Predictor(loaded, ClientIdentity(trusted), Clock(), single_route=single_route)
+        self.predictor = Predictor(loaded, ClientIdentity(trusted), Clock(), "id", single_route=single_route)
 
     def ask(
         self, data: Any, name: str | None = None, peer: str = "192.0.2.1", method: str = "POST", **headers: str

@@ -34,7 +34,7 @@ class Change:
 
 @dataclass
 class Fake:
-    """Resources in memory; `after` is what each name looks like once something was changed."""
+    """AdminBackend in memory; `after` is what each name looks like once something was changed."""
 
     objects: dict[str, ObjectState]
     after: dict[str, ObjectState] = field(default_factory=dict)

@@ -23,31 +23,31 @@ async def until(check: object) -> None:
             await asyncio.sleep(0.001)
 
 
-class Taking:
+class Applied:
     """A source that runs; what it handed over, and how often it fell back."""
 
     def __init__(self, api: FakeApi, timing: Timing) -> None:
         self.source = ClusterSource(api.access, "linplane-routing-default", timing)
-        self.taken: list[RoutingMap] = []
+        self.applied: list[RoutingMap] = []
         self.fallen = 0
 
-    async def take(self, routing: RoutingMap) -> None:
-        self.taken.append(routing)
+    async def apply(self, routing: RoutingMap) -> None:
+        self.applied.append(routing)
 
     async def fall_back(self) -> None:
         self.fallen += 1
 
     @property
     def sequences(self) -> list[int]:
-        return [routing.sequence for routing in self.taken]
+        return [routing.sequence for routing in self.applied]
 
 
 @contextlib.asynccontextmanager
-async def running(api: FakeApi, timing: Timing = QUICK) -> AsyncIterator[Taking]:
-    taking = Taking(api, timing)
-    task = asyncio.create_task(taking.source.run(taking.take, taking.fall_back))
+async def running(api: FakeApi, timing: Timing = QUICK) -> AsyncIterator[Applied]:
+    running_source = Applied(api, timing)
+    task = asyncio.create_task(running_source.source.run(running_source.apply, running_source.fall_back))
     try:
-        yield taking
+        yield running_source
     finally:
         assert not task.done(), task
         task.cancel()
@@ -58,7 +58,7 @@ async def running(api: FakeApi, timing: Timing = QUICK) -> AsyncIterator[Taking]
 async def test_it_reads_by_name_and_then_watches_that_one_name() -> None:
     async with fake_api() as api:
         api.put_routing(routing(document(), sequence=3))
-        async with running(api) as taking:
+        async with running(api) as running_source:
             await until(lambda: api.watches)
             watch = api.watches[0]
             assert watch.asked.path == f"/api/v1/namespaces/{NAMESPACE}/configmaps"
@@ -68,32 +68,35 @@ async def test_it_reads_by_name_and_then_watches_that_one_name() -> None:
                 "fieldSelector": "metadata.name=linplane-routing-default",
             }  # fmt: skip
             watch.send("MODIFIED", api.put_routing(routing(document(current="v2"), sequence=4)))
-            await until(lambda: len(taking.taken) == 2)
-            assert taking.taken == [routing(document(), sequence=3), routing(document(current="v2"), sequence=4)]
-        assert (taking.fallen, taking.source.name) == (0, "api")
+            await until(lambda: len(running_source.applied) == 2)
+            assert running_source.applied == [
+                routing(document(), sequence=3),
+                routing(document(current="v2"), sequence=4),
+            ]
+        assert (running_source.fallen, running_source.source.name) == (0, "api")
         assert api.count(GET) == 1
 
 
 async def test_what_the_api_server_says_wins_over_a_higher_number() -> None:
     async with fake_api() as api:
         api.put_routing(routing(sequence=9))
-        async with running(api) as taking:
+        async with running(api) as running_source:
             await until(lambda: api.watches)
             api.watches[0].send("MODIFIED", api.put_routing(routing(sequence=2, uid="uid-2")))
-            await until(lambda: taking.sequences == [9, 2])
+            await until(lambda: running_source.sequences == [9, 2])
 
 
 async def test_a_stream_that_ends_in_order_is_continued_where_it_was() -> None:
     async with fake_api() as api:
         api.put_routing(routing(sequence=1))
-        async with running(api) as taking:
+        async with running(api) as running_source:
             await until(lambda: api.watches)
             api.watches[0].send("BOOKMARK", {"metadata": {"resourceVersion": "777"}})
             api.watches[0].end()
             await until(lambda: len(api.watches) == 2)
             assert api.watches[1].asked.query["resourceVersion"] == "777"
             api.watches[1].send("MODIFIED", api.put_routing(routing(sequence=2)))
-            await until(lambda: taking.sequences == [1, 2])
+            await until(lambda: running_source.sequences == [1, 2])
             assert api.count(GET) == 1
 
 
@@ -136,21 +139,21 @@ async def failed_for_a_while(api: FakeApi) -> None:
 async def test_after_anything_else_it_reads_again(mishap: object) -> None:
     async with fake_api() as api:
         api.put_routing(routing(sequence=1))
-        async with running(api) as taking:
+        async with running(api) as running_source:
             await until(lambda: api.watches)
             api.put_routing(routing(sequence=2))  # nobody told
             await mishap(api)  # type: ignore[operator]
             await until(lambda: len(api.watches) == 2)
-            assert taking.sequences == [1, 2]
+            assert running_source.sequences == [1, 2]
             api.watches[1].send("MODIFIED", api.put_routing(routing(sequence=3)))
-            await until(lambda: taking.sequences == [1, 2, 3])
+            await until(lambda: running_source.sequences == [1, 2, 3])
             assert api.watches[1].asked.query["resourceVersion"] == "102"
 
 
 async def test_a_silent_stream_is_cut() -> None:
     async with fake_api() as api:
         api.put_routing(routing(sequence=1))
-        async with running(api, Timing(first_pause=0.001, silence=0.15)) as taking:
+        async with running(api, Timing(first_pause=0.001, silence=0.15)) as running_source:
             await until(lambda: api.watches)
             for _ in range(4):
                 await asyncio.sleep(0.06)
@@ -158,7 +161,7 @@ async def test_a_silent_stream_is_cut() -> None:
             assert len(api.watches) == 1
             api.put_routing(routing(sequence=2))
             await until(lambda: len(api.watches) == 2)
-            assert taking.sequences == [1, 2]
+            assert running_source.sequences == [1, 2]
 
 
 async def test_a_rotated_token_is_taken_at_once(tmp_path: Path) -> None:
@@ -167,7 +170,7 @@ async def test_a_rotated_token_is_taken_at_once(tmp_path: Path) -> None:
     async with fake_api() as api:
         api.token_file, api.tokens = token, {"old"}
         api.put_routing(routing(sequence=1))
-        async with running(api) as taking:
+        async with running(api) as running_source:
             await until(lambda: api.watches)
             api.tokens = {"new"}
             api.watches[0].cut()
@@ -176,7 +179,7 @@ async def test_a_rotated_token_is_taken_at_once(tmp_path: Path) -> None:
             await asyncio.sleep(0.02)
             token.write_text("new\n")
             api.put_routing(routing(sequence=2))
-            await until(lambda: taking.sequences == [1, 2])
+            await until(lambda: running_source.sequences == [1, 2])
             assert api.asked[-1].headers["authorization"] == "Bearer new"
 
 
@@ -208,23 +211,23 @@ async def test_a_stream_that_ends_at_once_is_not_hammered() -> None:
 async def test_it_falls_back_once_where_the_api_server_is_away() -> None:
     async with fake_api() as api:
         await api.stop()
-        async with running(api) as taking:
-            await until(lambda: taking.fallen)
-            assert taking.source.name == "copy"
+        async with running(api) as running_source:
+            await until(lambda: running_source.fallen)
+            assert running_source.source.name == "copy"
             api.put_routing(routing(sequence=1))
             await api.start()
-            await until(lambda: taking.sequences == [1])
-            assert (taking.fallen, taking.source.name) == (1, "api")
+            await until(lambda: running_source.sequences == [1])
+            assert (running_source.fallen, running_source.source.name) == (1, "api")
 
 
 async def test_it_falls_back_meanwhile_where_the_first_read_takes_long() -> None:
     async with fake_api() as api:
         api.put_routing(routing(sequence=1))
         api.answers[GET] = [Reply(200, api.objects[ROUTING], wait=0.2)]
-        async with running(api) as taking:
-            await until(lambda: taking.fallen)
-            assert not taking.taken
-            await until(lambda: taking.sequences == [1])
+        async with running(api) as running_source:
+            await until(lambda: running_source.fallen)
+            assert not running_source.applied
+            await until(lambda: running_source.sequences == [1])
         assert api.count(GET) == 1
 
 
@@ -232,47 +235,47 @@ async def test_a_read_that_never_ends_is_given_up() -> None:
     async with fake_api() as api:
         api.put_routing(routing(sequence=1))
         api.answers[GET] = [Reply(silent=True), Reply(silent=True)]
-        async with running(api, Timing(read=0.4, patience=0.01, first_pause=0.001)) as taking:
-            await until(lambda: taking.sequences == [1])
-            assert taking.fallen == 1
+        async with running(api, Timing(read=0.4, patience=0.01, first_pause=0.001)) as running_source:
+            await until(lambda: running_source.sequences == [1])
+            assert running_source.fallen == 1
 
 
 async def test_one_that_is_absent_is_waited_for() -> None:
-    async with fake_api() as api, running(api) as taking:
+    async with fake_api() as api, running(api) as running_source:
         await until(lambda: api.watches)
-        assert taking.fallen == 1
+        assert running_source.fallen == 1
         assert "resourceVersion" not in api.watches[0].asked.query, "whatever is there comes as an event"
         api.watches[0].send("ADDED", api.put_routing(routing(sequence=1)))
-        await until(lambda: taking.sequences == [1])
+        await until(lambda: running_source.sequences == [1])
 
 
 async def test_a_deleted_one_changes_nothing_and_the_next_is_taken() -> None:
     async with fake_api() as api:
         first = api.put_routing(routing(sequence=5))
-        async with running(api) as taking:
+        async with running(api) as running_source:
             await until(lambda: api.watches)
             api.watches[0].send("DELETED", first)
             api.watches[0].send("ADDED", api.put_routing(routing(sequence=1, uid="uid-2")))
-            await until(lambda: taking.sequences == [5, 1])
-            assert taking.taken[1].uid == "uid-2"
+            await until(lambda: running_source.sequences == [5, 1])
+            assert running_source.applied[1].uid == "uid-2"
 
 
 async def test_a_damaged_one_changes_nothing() -> None:
     async with fake_api() as api:
         api.put_routing(routing(sequence=1))
-        async with running(api) as taking:
+        async with running(api) as running_source:
             await until(lambda: api.watches)
             for data in ({"sequence": "x"}, {}, None):
                 api.watches[0].send("MODIFIED", api.put(ROUTING, data=data))
             api.watches[0].send("MODIFIED", api.put_routing(routing(sequence=2)))
-            await until(lambda: taking.sequences == [1, 2])
+            await until(lambda: running_source.sequences == [1, 2])
             assert len(api.watches) == 1
 
 
 async def test_events_in_pieces_and_several_in_one() -> None:
     async with fake_api() as api:
         api.put_routing(routing(sequence=1))
-        async with running(api) as taking:
+        async with running(api) as running_source:
             await until(lambda: api.watches)
             watch = api.watches[0]
             sent = [
@@ -282,18 +285,18 @@ async def test_events_in_pieces_and_several_in_one() -> None:
             for piece in (data[:10], data[10:second], data[second:]):
                 watch.send_raw(piece)
                 await asyncio.sleep(0.01)
-            await until(lambda: taking.sequences == [1, 2, 3, 4])
+            await until(lambda: running_source.sequences == [1, 2, 3, 4])
 
 
 async def test_a_state_that_is_there_already_is_not_handed_over_again() -> None:
     async with fake_api() as api:
         api.put_routing(routing(sequence=1))
-        async with running(api) as taking:
+        async with running(api) as running_source:
             await until(lambda: api.watches)
-            before = taking.source.heard_at
+            before = running_source.source.heard_at
             api.watches[0].send("MODIFIED", api.put_routing(routing(sequence=1)))
-            await until(lambda: taking.source.heard_at != before)
+            await until(lambda: running_source.source.heard_at != before)
             api.watches[0].cut()
             await until(lambda: len(api.watches) == 2)
-            assert taking.sequences == [1]
+            assert running_source.sequences == [1]
             assert api.watches[1].asked.query["resourceVersion"] == "102"

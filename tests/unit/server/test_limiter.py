@@ -42,7 +42,7 @@ def test_it_is_a_token_bucket(rate: Fraction, burst: int, steps: list[tuple[int,
     for step, client in steps:
         clock.now += step
         expected = references[client if per_client else "a"].take(clock.now)
-        assert (limiter.take(bucket, client) == 0) is expected
+        assert (limiter.acquire(bucket, client) == 0) is expected
 
 
 @given(st.floats(0.01, 1000), st.integers(1, 50))
@@ -50,23 +50,23 @@ def test_after_the_time_named_there_is_a_token_again(rate: float, burst: int) ->
     clock = Clock(0)
     limiter = Limiter(clock)
     bucket = Bucket("r", rate, burst, per_client=True)
-    assert [limiter.take(bucket, "c") for _ in range(burst)] == [0] * burst
-    wait = limiter.take(bucket, "c")
+    assert [limiter.acquire(bucket, "c") for _ in range(burst)] == [0] * burst
+    wait = limiter.acquire(bucket, "c")
     assert isinstance(wait, int)
     assert wait >= 1
     clock.now += wait * SECOND
-    assert limiter.take(bucket, "c") == 0
+    assert limiter.acquire(bucket, "c") == 0
 
 
 def test_a_refused_request_costs_nothing() -> None:
     clock = Clock(0)
     limiter = Limiter(clock)
     bucket = Bucket("r", 1.0, 1, per_client=True)
-    limiter.take(bucket, "c")
+    limiter.acquire(bucket, "c")
     for _ in range(100):
-        assert limiter.take(bucket, "c") == 1
+        assert limiter.acquire(bucket, "c") == 1
     clock.now += SECOND
-    assert limiter.take(bucket, "c") == 0
+    assert limiter.acquire(bucket, "c") == 0
 
 
 def test_a_million_clients_leave_memory_bounded() -> None:
@@ -74,10 +74,10 @@ def test_a_million_clients_leave_memory_bounded() -> None:
     bucket = Bucket("r", 1.0, 1, per_client=True)
     pages = Path("/proc/self/statm")
     for i in range(CLIENTS):
-        limiter.take(bucket, f"10.0.{i}")
+        limiter.acquire(bucket, f"10.0.{i}")
     before = int(pages.read_text().split()[1])
     for i in range(1_000_000):
-        limiter.take(bucket, f"10.1.{i}")
+        limiter.acquire(bucket, f"10.1.{i}")
     assert len(limiter) == CLIENTS
     assert (int(pages.read_text().split()[1]) - before) * 4096 < 10 << 20
 
@@ -85,32 +85,32 @@ def test_a_million_clients_leave_memory_bounded() -> None:
 def test_the_client_used_last_is_remembered() -> None:
     limiter = Limiter(Clock(), clients=2)
     bucket = Bucket("r", 0.001, 1, per_client=True)
-    limiter.take(bucket, "a")
-    limiter.take(bucket, "b")
-    assert limiter.take(bucket, "a") > 0
-    limiter.take(bucket, "c")  # pushes out b
-    assert limiter.take(bucket, "a") > 0
-    assert limiter.take(bucket, "b") == 0
+    limiter.acquire(bucket, "a")
+    limiter.acquire(bucket, "b")
+    assert limiter.acquire(bucket, "a") > 0
+    limiter.acquire(bucket, "c")  # pushes out b
+    assert limiter.acquire(bucket, "a") > 0
+    assert limiter.acquire(bucket, "b") == 0
 
 
 def test_routes_do_not_share_clients() -> None:
     limiter = Limiter(Clock())
     for route in ("x", "y"):
-        assert limiter.take(Bucket(route, 1.0, 1, per_client=True), "c") == 0
+        assert limiter.acquire(Bucket(route, 1.0, 1, per_client=True), "c") == 0
 
 
 def test_an_unchanged_limit_keeps_its_state_across_a_reload_and_a_changed_one_starts_full() -> None:
     limiter = Limiter(Clock())
     for per_client in (True, False):
-        assert limiter.take(Bucket("r", 0.01, 1, per_client=per_client), "c") == 0
+        assert limiter.acquire(Bucket("r", 0.01, 1, per_client=per_client), "c") == 0
         limiter.retain([Bucket("r", 0.01, 1, per_client=per_client)])
-        assert limiter.take(Bucket("r", 0.01, 1, per_client=per_client), "c") > 0
-        assert limiter.take(Bucket("r", 100.0, 1, per_client=per_client), "c") == 0
+        assert limiter.acquire(Bucket("r", 0.01, 1, per_client=per_client), "c") > 0
+        assert limiter.acquire(Bucket("r", 100.0, 1, per_client=per_client), "c") == 0
 
 
 def test_limits_of_routes_that_are_gone_are_forgotten() -> None:
     limiter = Limiter(Clock())
-    limiter.take(Bucket("r", 1.0, 1, per_client=False), "")
+    limiter.acquire(Bucket("r", 1.0, 1, per_client=False), "")
     limiter.retain([])
     assert len(limiter) == 0
 

@@ -10,7 +10,7 @@ from linplane_api.routing import RateLimit
 from linplane_server.http.metrics import ServerCollector, metrics_registry
 from linplane_server.http.status import Status
 from linplane_server.routing.folder_source import FolderSource
-from linplane_server.state.readiness import Health
+from linplane_server.state.readiness import Readiness
 from linplane_server.state.serving import Serving, new_serving
 from unit.server.builders import Client, Clock, document, serving
 
@@ -53,7 +53,7 @@ async def test_what_was_answered_is_counted() -> None:
     assert samples["linplane_rate_limited_total"] == {labels(route="homes"): 1}
     assert samples["linplane_predict_duration_seconds_count"] == samples["linplane_predict_requests_total"]
     assert samples["linplane_predict_duration_seconds_bucket"][labels(route="homes", version="v1", le="+Inf")] == 2
-    revision = loaded.registry.snapshot.routes["homes"].revision
+    revision = loaded.store.snapshot.routes["homes"].revision
     assert samples["linplane_route_info"] == {labels(route="homes", revision=revision, current="v1"): 1}
     for name in ("routes", "routing_sequence", "snapshot_swaps_total"):
         assert samples[f"linplane_{name}"] == {(): 1}
@@ -101,7 +101,7 @@ async def test_the_status_says_what_this_replica_serves() -> None:
     client.ask(b'{"features":[1,2],"key":"a"}', "homes")
     client.ask(b'{"features":{},"key":"a"}', "homes")
     client.ask(b"", "homes")
-    body = json.loads(Status(loaded, Health(loaded.registry), "pod-7", "default", FolderSource(Path()))())
+    body = json.loads(Status(loaded, Readiness(loaded.store), "pod-7", "default", FolderSource(Path()))())
     route = body["routes"]["homes"]
     assert (body["replica"], body["server"], body["ready"], body["sequence"]) == ("pod-7", "default", True, 1)
     assert body["source"] == "folder"
@@ -113,9 +113,9 @@ async def test_the_status_says_what_this_replica_serves() -> None:
 
 async def test_ready_is_loaded_and_not_draining() -> None:
     loaded = await serving(document())
-    health = Health(loaded.registry)
-    assert health.unready() is None
-    health.draining = True
-    assert health.unready() == "draining"
-    assert Health((await serving()).registry).unready() is None, "without a route, but read"
-    assert Health(new_serving(Clock()).registry).unready() == "no configuration was read yet"
+    readiness = Readiness(loaded.store)
+    assert readiness.unready() is None
+    readiness.draining = True
+    assert readiness.unready() == "draining"
+    assert Readiness((await serving()).store).unready() is None, "without a route, but read"
+    assert Readiness(new_serving(Clock()).store).unready() == "no configuration was read yet"

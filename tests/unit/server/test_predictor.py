@@ -31,7 +31,7 @@ def detail(content: bytes) -> dict[str, Any]:
 
 def test_an_answer_names_its_version_route_and_what_decided(loaded: Serving) -> None:
     status, headers, content = Client(loaded).ask(BODY, "homes")
-    route = loaded.registry.snapshot.routes["homes"]
+    route = loaded.store.snapshot.routes["homes"]
     assert (status, json.loads(content)) == (
         200,
         {"prediction": 35.0, "version": "v1", "route": "homes", "assignedBy": "current"},
@@ -53,7 +53,7 @@ def test_all_rows_are_answered_by_one_version(loaded: Serving) -> None:
 @given(st.floats(allow_nan=False, allow_infinity=False))
 async def test_a_prediction_reads_back_as_the_same_number(area: float) -> None:
     loaded = await serving(document())
-    route = loaded.registry.snapshot.routes["homes"]
+    route = loaded.store.snapshot.routes["homes"]
     assert route.current is not None
     row = {"area": area, "rooms": 0.0}
     status, _, content = Client(loaded).ask(json.dumps({"features": row}).encode())
@@ -198,7 +198,7 @@ async def test_a_route_limit_counts_all_clients_together() -> None:
 
 async def test_a_defect_is_500_and_logged_without_the_input(caplog: pytest.LogCaptureFixture) -> None:
     loaded = await serving(document())
-    loaded.registry.snapshot.routes["homes"].current.coefficients = None  # type: ignore[union-attr,assignment]
+    loaded.store.snapshot.routes["homes"].current.coefficients = None  # type: ignore[union-attr,assignment]
     with caplog.at_level(logging.ERROR):
         status, _, content = Client(loaded).ask(b'{"features":{"area":424242,"rooms":1}}')
     assert status == 500

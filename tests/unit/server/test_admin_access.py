@@ -40,7 +40,7 @@ MATRIX = [
 def test_without_a_token_only_this_machine_and_no_web_page(
     peer: str, fields: list[tuple[bytes, bytes]], status: int | None
 ) -> None:
-    denied = Access(None, Clock()).judge(peer, fields)
+    denied = Access(None, Clock()).check(peer, fields)
     assert (denied and status_of(denied)) == status
 
 
@@ -64,7 +64,7 @@ TOKENS = [
 def test_a_configured_token_is_required_and_works_from_anywhere(
     peer: str, fields: list[tuple[bytes, bytes]], status: int | None
 ) -> None:
-    denied = Access(b"right", Clock()).judge(peer, [*LOCAL, *fields])
+    denied = Access(b"right", Clock()).check(peer, [*LOCAL, *fields])
     assert (denied and status_of(denied)) == status
 
 
@@ -72,15 +72,15 @@ def test_wrong_tokens_are_limited_by_address_and_the_right_one_never_is() -> Non
     clock = Clock()
     access = Access(b"right", clock)
     wrong, right = [(b"authorization", b"Bearer wrong")], [(b"authorization", b"Bearer right")]
-    answers = [access.judge("192.0.2.7", wrong) for _ in range(FAILURES + 1)]
+    answers = [access.check("192.0.2.7", wrong) for _ in range(FAILURES + 1)]
     assert [denied and status_of(denied) for denied in answers] == [401] * FAILURES + [429]
     assert answers[-1] is not None
     assert answers[-1].retry_after == 1
-    assert access.judge("192.0.2.7", right) is None
-    other = access.judge("192.0.2.8", wrong)
+    assert access.check("192.0.2.7", right) is None
+    other = access.check("192.0.2.8", wrong)
     assert other is not None
     assert status_of(other) == 401
     clock.now += SECOND
-    later = access.judge("192.0.2.7", wrong)
+    later = access.check("192.0.2.7", wrong)
     assert later is not None
     assert status_of(later) == 401

@@ -9,12 +9,13 @@ from linplane_api.canonical import canonical_bytes, digest_of
 from linplane_api.routing import RoutingMap, make_entry
 from linplane_server.routing.compile import Loaded, advance, changed, load_route, report_of, snapshot_of
 from linplane_server.state.counters import Counters
-from linplane_server.state.readiness import Health
-from linplane_server.state.snapshot import Registry, Route, Snapshot
+from linplane_server.state.readiness import Readiness
+from linplane_server.state.snapshot import Route, Snapshot
+from linplane_server.state.snapshot_store import SnapshotStore
 from unit.server.builders import document, later_format, routing
 
 
-def take(loaded: Loaded, new: RoutingMap) -> tuple[Loaded, list[str]]:
+def apply(loaded: Loaded, new: RoutingMap) -> tuple[Loaded, list[str]]:
     """The next state, and what was parsed for it."""
     names = changed(loaded, new)
     return advance(loaded, new, {name: load_route(name, new.routes[name], Counters()) for name in names}), names
@@ -53,48 +54,48 @@ CHANGES = ["cut", "empty", "revision", "format", "weights", "field", "NaN", "dee
 
 
 def test_only_what_changed_is_parsed() -> None:
-    loaded, names = take(Loaded(), routing(document("a"), document("b")))
+    loaded, names = apply(Loaded(), routing(document("a"), document("b")))
     assert names == ["a", "b"]
-    again, names = take(loaded, routing(document("a"), document("b"), sequence=1))
+    again, names = apply(loaded, routing(document("a"), document("b"), sequence=1))
     assert names == []
     assert again.routes == loaded.routes
-    after, names = take(loaded, routing(document("a"), document("b", current="v2"), sequence=1))
+    after, names = apply(loaded, routing(document("a"), document("b", current="v2"), sequence=1))
     assert names == ["b"]
     assert after.routes["a"] is loaded.routes["a"]
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_damaged_key_keeps_the_last_good_document_of_its_route_alone(change: str) -> None:
-    loaded, _ = take(Loaded(), routing(document("a"), document("b")))
+    loaded, _ = apply(Loaded(), routing(document("a"), document("b")))
     bad = damaged(good("a"), change)
-    after, names = take(loaded, routing(document("b", current="v2"), sequence=2, a=bad))
+    after, names = apply(loaded, routing(document("b", current="v2"), sequence=2, a=bad))
     assert names == ["a", "b"]
     assert after.routes["a"] is loaded.routes["a"]
     assert after.routes["b"].current_name == "v2"
     assert list(after.rejected) == ["a"]
     assert 0 < len(after.rejected["a"]) <= 256
-    unchanged, names = take(after, routing(document("b", current="v2"), sequence=2, a=bad))
+    unchanged, names = apply(after, routing(document("b", current="v2"), sequence=2, a=bad))
     assert names == []
     assert unchanged.rejected == after.rejected
 
 
 def test_a_repaired_key_is_taken_and_no_longer_rejected() -> None:
-    loaded, _ = take(Loaded(), routing(document("a"), sequence=1))
-    broken, _ = take(loaded, routing(sequence=2, a="{"))
-    repaired, _ = take(broken, routing(document("a", current="v2"), sequence=3))
+    loaded, _ = apply(Loaded(), routing(document("a"), sequence=1))
+    broken, _ = apply(loaded, routing(sequence=2, a="{"))
+    repaired, _ = apply(broken, routing(document("a", current="v2"), sequence=3))
     assert repaired.routes["a"].current_name == "v2"
     assert not repaired.rejected
 
 
 def test_a_damaged_key_without_a_good_one_before_is_rejected_and_not_served() -> None:
-    loaded, _ = take(Loaded(), routing(document("b"), a="{"))
+    loaded, _ = apply(Loaded(), routing(document("b"), a="{"))
     assert set(loaded.routes) == {"b"}
     assert set(loaded.rejected) == {"a"}
 
 
 def test_a_route_that_is_gone_is_removed_rejected_or_not() -> None:
-    loaded, _ = take(Loaded(), routing(document("a"), document("b"), c="{"))
-    after, _ = take(loaded, routing(document("b")))
+    loaded, _ = apply(Loaded(), routing(document("a"), document("b"), c="{"))
+    after, _ = apply(loaded, routing(document("b")))
     assert set(after.routes) == {"b"}
     assert not after.rejected
 
@@ -112,7 +113,7 @@ def test_features_that_stand_twice_are_rejected() -> None:
 def test_the_report_says_what_is_loaded_and_lists_the_first_rejected() -> None:
     broken = {f"r{i}": "{" for i in range(10)}
     new = routing(document("a"), sequence=7, uid="u7", **broken)
-    loaded, _ = take(Loaded(), new)
+    loaded, _ = apply(Loaded(), new)
     report = report_of(snapshot_of(loaded, new), [], "default", "pod-uid", "2026-01-01T00:00:00Z")
     assert (report.config_map_uid, report.sequence, report.routes) == ("u7", 7, 1)
     assert (report.rejected_count, [r.route for r in report.rejected]) == (10, [f"r{i}" for i in range(8)])
@@ -134,46 +135,46 @@ def with_unknown_fields(route: str) -> str:
 
 
 def test_unknown_fields_are_no_reason_to_refuse() -> None:
-    loaded, _ = take(Loaded(), routing(a=with_unknown_fields("a")))
+    loaded, _ = apply(Loaded(), routing(a=with_unknown_fields("a")))
     assert loaded.routes["a"].revision == json.loads(with_unknown_fields("a"))["revision"]
     assert (loaded.rejected, loaded.unread) == ({}, frozenset())
 
 
 def test_a_later_format_is_rejected_and_what_served_before_goes_on() -> None:
-    loaded, _ = take(Loaded(), routing(document("a"), document("b")))
-    after, _ = take(loaded, routing(a=later_format("a"), b=good("b"), c=later_format("c")))
+    loaded, _ = apply(Loaded(), routing(document("a"), document("b")))
+    after, _ = apply(loaded, routing(a=later_format("a"), b=good("b"), c=later_format("c")))
     assert after.routes == {"a": loaded.routes["a"], "b": after.routes["b"]}
     reason = later.not_supported("document")
     assert after.rejected == {"a": reason, "c": reason}
     assert after.unread == {"c"}
-    again, parsed = take(after, routing(a=later_format("a"), b=good("b"), c=later_format("c"), sequence=9))
+    again, parsed = apply(after, routing(a=later_format("a"), b=good("b"), c=later_format("c"), sequence=9))
     assert (parsed, again.unread) == ([], {"c"})
-    gone, _ = take(again, routing(a=later_format("a"), b=good("b"), sequence=10))
+    gone, _ = apply(again, routing(a=later_format("a"), b=good("b"), sequence=10))
     assert gone.unread == frozenset()
 
 
 def test_a_damaged_entry_does_not_keep_a_server_from_joining() -> None:
-    loaded, _ = take(Loaded(), routing(a="{"))
+    loaded, _ = apply(Loaded(), routing(a="{"))
     assert (list(loaded.rejected), loaded.unread) == (["a"], frozenset())
 
 
 def test_damage_in_between_does_not_let_a_server_join() -> None:
-    loaded, _ = take(Loaded(), routing(c=later_format("c")))
-    loaded, _ = take(loaded, routing(c="{", sequence=2))
+    loaded, _ = apply(Loaded(), routing(c=later_format("c")))
+    loaded, _ = apply(loaded, routing(c="{", sequence=2))
     assert loaded.unread == {"c"}
-    loaded, _ = take(loaded, routing(c=good("c"), sequence=3))
+    loaded, _ = apply(loaded, routing(c=good("c"), sequence=3))
     assert loaded.unread == frozenset()
 
 
 def test_a_server_that_joins_is_ready_once_it_reads_every_format() -> None:
     """One that was ready stays so: its other routes must not lose it."""
-    registry = Registry()
-    health = Health(registry)
+    store = SnapshotStore()
+    readiness = Readiness(store)
 
     def swap(map_: RoutingMap) -> str | None:
-        loaded, _ = take(Loaded(), map_)
-        registry.swap(snapshot_of(loaded, map_), 0.0)
-        return health.unready()
+        loaded, _ = apply(Loaded(), map_)
+        store.swap(snapshot_of(loaded, map_), 0.0)
+        return readiness.unready()
 
     assert swap(routing(document("a"), c=later_format("c"))) == (f"route c: {later.not_supported('document')}")
     assert swap(routing(document("a"))) is None

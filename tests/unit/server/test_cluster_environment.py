@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from linplane_api.routing_folder import current_state, write_routing
-from linplane_server.cluster.environment import ClusterSurroundings
-from linplane_server.cluster.local_copy import Copy
-from linplane_server.routing.updater import Intake
-from linplane_server.state.readiness import Health
+from linplane_server.cluster.environment import ClusterEnvironment
+from linplane_server.cluster.local_copy import LocalCopy
+from linplane_server.routing.updater import RoutingUpdater
+from linplane_server.state.readiness import Readiness
 from linplane_server.state.serving import Serving, new_serving
 from unit.server.builders import Client, Clock, document, routing
 from unit.server.fake_api import NAMESPACE, REPORTS, ROUTING, FakeApi, failure, fake_api
@@ -32,14 +32,14 @@ OLD = {"serverName": "default", "podUID": "uid", "startedAt": "2036-01-01T00:00:
 async def process(api: FakeApi, folder: Path, token: Path) -> AsyncIterator[Serving]:
     """A server's process in pod-1."""
     token.write_text("t")
-    given = argparse.Namespace(
+    args = argparse.Namespace(
         api_url=f"http://127.0.0.1:{api.access.port}", api_ca=None, api_token_file=token, namespace=NAMESPACE,
         server_name="default", pod_name="pod-1", pod_uid="uid", config=folder,
     )  # fmt: skip
     serving = new_serving(Clock())
-    surroundings = ClusterSurroundings(given, serving, {})
-    intake = Intake(serving, surroundings.acknowledge, Clock(), surroundings.keep)
-    tasks = [asyncio.ensure_future(part) for part in surroundings.background(intake)]
+    environment = ClusterEnvironment(args, serving, {})
+    updater = RoutingUpdater(serving, environment.acknowledge, Clock(), environment.keep)
+    tasks = [asyncio.ensure_future(part) for part in environment.background(updater)]
     try:
         yield serving
     finally:
@@ -54,7 +54,7 @@ def report(api: FakeApi) -> tuple[Any, Any]:
 
 
 def ready(serving: Serving) -> bool:
-    return Health(serving.registry).unready() is None
+    return Readiness(serving.store).unready() is None
 
 
 def lost(folder: Path) -> None:
@@ -102,7 +102,7 @@ async def test_with_its_copy_it_serves_what_its_report_says(tmp_path: Path) -> N
         api.answers[GET] = [failure(500)] * 99
         async with process(api, tmp_path / "copy", tmp_path / "token") as serving:
             await until(lambda: ready(serving))
-            assert serving.registry.snapshot.sequence >= report(api)[1]
+            assert serving.store.snapshot.sequence >= report(api)[1]
             status, headers, _ = Client(serving).ask(b'{"features":[1,2]}', "homes")
             assert (status, headers["x-linplane-version"]) == (200, "v1")
             assert api.count(PATCH) == 0
@@ -111,5 +111,5 @@ async def test_with_its_copy_it_serves_what_its_report_says(tmp_path: Path) -> N
 async def test_a_copy_that_cannot_be_read_is_removed(tmp_path: Path) -> None:
     """A server that is not to join keeps no copy, so a later start must not begin with an old one."""
     damaged(tmp_path / "copy")
-    assert await Copy(tmp_path / "copy").read() is None
+    assert await LocalCopy(tmp_path / "copy").read() is None
     assert current_state(tmp_path / "copy") is None

@@ -8,8 +8,8 @@ import pytest
 
 from linplane_api.routing import RoutingMap
 from linplane_api.routing_folder import current_state, read_routing, write_routing
-from linplane_server.cluster.local_copy import Copy
-from linplane_server.routing.updater import Intake
+from linplane_server.cluster.local_copy import LocalCopy
+from linplane_server.routing.updater import RoutingUpdater
 from linplane_server.state.serving import Serving, new_serving
 from linplane_server.state.snapshot import Snapshot
 from unit.server.builders import Client, Clock, document, routing
@@ -18,15 +18,15 @@ BODY = b'{"features":[1,2]}'
 
 
 class Server:
-    """An intake with a copy."""
+    """An updater with a copy."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.serving: Serving = new_serving(Clock())
-        self.copy = Copy(folder)
+        self.copy = LocalCopy(folder)
         self.acknowledged: list[Snapshot] = []
         self.copied_before: list[RoutingMap] = []
-        self.intake = Intake(self.serving, self.acknowledge, Clock(), self.copy.keep)
+        self.updater = RoutingUpdater(self.serving, self.acknowledge, Clock(), self.copy.keep)
 
     async def acknowledge(self, snapshot: Snapshot) -> None:
         self.acknowledged.append(snapshot)
@@ -41,17 +41,17 @@ class Server:
 
 async def test_the_copy_is_written_before_the_acknowledgement(tmp_path: Path) -> None:
     server = Server(tmp_path / "copy")
-    await server.intake.take(routing(document(), sequence=3))
+    await server.updater.apply(routing(document(), sequence=3))
     assert server.copied_before == [routing(document(), sequence=3)]
-    kept = await Copy(tmp_path / "copy").read()
+    kept = await LocalCopy(tmp_path / "copy").read()
     assert kept == routing(document(), sequence=3)
 
 
 async def test_a_refused_document_is_copied_as_its_last_good_one(tmp_path: Path) -> None:
     server = Server(tmp_path)
-    await server.intake.take(routing(document(), document("other"), sequence=3))
-    await server.intake.take(routing(document("other", current="v2"), sequence=4, homes="{", new="{"))
-    kept = await Copy(tmp_path).read()
+    await server.updater.apply(routing(document(), document("other"), sequence=3))
+    await server.updater.apply(routing(document("other", current="v2"), sequence=4, homes="{", new="{"))
+    kept = await LocalCopy(tmp_path).read()
     assert kept is not None
     assert kept.sequence == 4
     assert kept.routes["homes"] == routing(document(), sequence=3).routes["homes"]
@@ -59,28 +59,28 @@ async def test_a_refused_document_is_copied_as_its_last_good_one(tmp_path: Path)
 
 
 async def test_a_restart_without_the_api_server_serves_it_and_acknowledges_nothing(tmp_path: Path) -> None:
-    await Server(tmp_path).intake.take(routing(document(current="v2"), sequence=3))
+    await Server(tmp_path).updater.apply(routing(document(current="v2"), sequence=3))
     server = Server(tmp_path)
     kept = await server.copy.read()
     assert kept is not None
-    await server.intake.recall(kept)
-    assert server.serving.registry.loaded_at is None, "not ready by a copy alone"
+    await server.updater.recall(kept)
+    assert server.serving.store.loaded_at is None, "not ready by a copy alone"
     assert server.version() is None
-    await server.intake.resume(kept)
+    await server.updater.resume(kept)
     assert server.version() == "v2"
     assert server.acknowledged == []
-    await server.intake.take(routing(document(current="v1"), sequence=1, uid="another"))
+    await server.updater.apply(routing(document(current="v1"), sequence=1, uid="another"))
     assert server.version() == "v1"
     assert [(s.uid, s.sequence) for s in server.acknowledged] == [("another", 1)]
 
 
 async def test_a_restart_keeps_what_was_last_good_of_a_route_whose_document_is_broken(tmp_path: Path) -> None:
-    await Server(tmp_path).intake.take(routing(document(), document("gone"), sequence=3))
+    await Server(tmp_path).updater.apply(routing(document(), document("gone"), sequence=3))
     server = Server(tmp_path)
     kept = await server.copy.read()
     assert kept is not None
-    await server.intake.recall(kept)
-    await server.intake.take(routing(sequence=4, homes="{"))
+    await server.updater.recall(kept)
+    await server.updater.apply(routing(sequence=4, homes="{"))
     assert server.version() == "v1"
     assert server.version("gone") is None
     snapshot = server.acknowledged[-1]
@@ -88,13 +88,13 @@ async def test_a_restart_keeps_what_was_last_good_of_a_route_whose_document_is_b
 
 
 async def test_no_copy_a_damaged_one_and_a_full_disk_are_no_harm(tmp_path: Path) -> None:
-    assert await Copy(tmp_path / "none").read() is None
+    assert await LocalCopy(tmp_path / "none").read() is None
     write_routing(tmp_path / "bad", routing(document()))
     (tmp_path / "bad" / "..data" / "sequence").write_text("x")
-    assert await Copy(tmp_path / "bad").read() is None
+    assert await LocalCopy(tmp_path / "bad").read() is None
     (tmp_path / "file").write_text("")
     server = Server(tmp_path / "file")
-    await server.intake.take(routing(document()))
+    await server.updater.apply(routing(document()))
     assert server.version() == "v1"
     assert len(server.acknowledged) == 1
 
@@ -102,15 +102,15 @@ async def test_no_copy_a_damaged_one_and_a_full_disk_are_no_harm(tmp_path: Path)
 async def test_a_copy_that_cannot_be_brought_up_to_date_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A restart must not serve what was confirmed to be withdrawn."""
     server = Server(tmp_path)
-    await server.intake.take(routing(document(), sequence=3))
+    await server.updater.apply(routing(document(), sequence=3))
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_text", _full)
-        await server.intake.take(routing(document(current="v2"), sequence=4))
+        await server.updater.apply(routing(document(current="v2"), sequence=4))
     assert [s.sequence for s in server.acknowledged] == [3, 4]
-    assert await Copy(tmp_path).read() is None
+    assert await LocalCopy(tmp_path).read() is None
     assert server.version() == "v2"
-    await server.intake.take(routing(document(current="v1"), sequence=5))
-    kept = await Copy(tmp_path).read()
+    await server.updater.apply(routing(document(current="v1"), sequence=5))
+    kept = await LocalCopy(tmp_path).read()
     assert kept is not None
     assert kept.sequence == 5
     assert len(list(tmp_path.glob("..state-*"))) == 1, "what was half written has gone"
@@ -118,14 +118,14 @@ async def test_a_copy_that_cannot_be_brought_up_to_date_goes(tmp_path: Path, mon
 
 async def test_nothing_is_acknowledged_while_an_old_copy_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server(tmp_path)
-    await server.intake.take(routing(document(), sequence=3))
+    await server.updater.apply(routing(document(), sequence=3))
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_text", _full)
         patch.setattr(Path, "unlink", _full)
-        await server.intake.take(routing(document(current="v2"), sequence=4))
+        await server.updater.apply(routing(document(current="v2"), sequence=4))
     assert [s.sequence for s in server.acknowledged] == [3]
     assert server.version() == "v2"
-    await server.intake.take(routing(document(current="v2"), sequence=5))
+    await server.updater.apply(routing(document(current="v2"), sequence=5))
     assert [s.sequence for s in server.acknowledged] == [3, 5]
 
 
@@ -134,11 +134,11 @@ def _full(*_: object, **__: object) -> None:
 
 
 async def test_an_equal_state_is_not_written_again(tmp_path: Path) -> None:
-    copy = Copy(tmp_path)
+    copy = LocalCopy(tmp_path)
     await copy.keep(routing(document()))
     first = current_state(tmp_path)
     await copy.keep(routing(document()))
-    again = Copy(tmp_path)
+    again = LocalCopy(tmp_path)
     await asyncio.gather(again.read())
     await again.keep(routing(document()))
     assert current_state(tmp_path) == first

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from linplane_api.report import Lacking
 from linplane_server.routing.file_report import FileReport
-from linplane_server.routing.missing_features import Timing, has_grown, report_lacking
+from linplane_server.routing.missing_features import Timing, has_grown, report_missing_features
 from linplane_server.state.counters import Counters
 from linplane_server.state.snapshot import Snapshot
 from unit.server.builders import Client, document, serving
@@ -24,16 +24,16 @@ async def test_a_request_without_a_feature_is_counted_by_route_version_and_featu
     keys = [str(number) for number in range(40)]
     answers = [client.ask(json.dumps({"features": {"area": 1}, "key": key}).encode())[0] for key in keys]
     assert set(answers) == {200, 422}
-    assert loaded.counters.lacking() == [Lacking("homes", "v2", "age", answers.count(422))]
+    assert loaded.counters.missing_features() == [Lacking("homes", "v2", "age", answers.count(422))]
     client.ask(b'{"features":{"area":1,"x":1}}')
     client.ask(b"{")
-    assert loaded.counters.lacking() == [Lacking("homes", "v2", "age", answers.count(422))]
+    assert loaded.counters.missing_features() == [Lacking("homes", "v2", "age", answers.count(422))]
 
 
 async def test_a_batch_counts_once_and_no_request_makes_more_than_eight_counters() -> None:
     loaded = await serving(document(versions={"v1": {f"f{n:03}": 1.0 for n in range(100)}}))
     Client(loaded).ask(b'{"rows":[{},{},{}]}')
-    assert loaded.counters.lacking() == [Lacking("homes", "v1", f"f{n:03}", 1) for n in range(8)]
+    assert loaded.counters.missing_features() == [Lacking("homes", "v1", f"f{n:03}", 1) for n in range(8)]
 
 
 def test_the_most_frequent_are_told_and_those_of_a_version_that_is_gone_are_not() -> None:
@@ -44,7 +44,9 @@ def test_the_most_frequent_are_told_and_those_of_a_version_that_is_gone_are_not(
     counters.series("r", "v2").lack(["old"] * 50)
     counters.series("gone", "v1").lack(["old"] * 50)
     counters.retain({"r": ["v1"]})
-    assert [(one.feature, one.count) for one in counters.lacking()] == [(f"f{n}", n + 1) for n in range(11, 3, -1)]
+    assert [(one.feature, one.count) for one in counters.missing_features()] == [
+        (f"f{n}", n + 1) for n in range(11, 3, -1)
+    ]
 
 
 def test_only_a_higher_count_is_news() -> None:
@@ -62,7 +64,7 @@ async def reporting(lacking: list[Lacking], writes: list[int]) -> AsyncIterator[
     async def write() -> None:
         writes.append(sum(one.count for one in lacking))
 
-    task = asyncio.create_task(report_lacking(lambda: list(lacking), write, Timing(look=0.005, pause=0.2)))
+    task = asyncio.create_task(report_missing_features(lambda: list(lacking), write, Timing(look=0.005, pause=0.2)))
     try:
         yield
     finally:

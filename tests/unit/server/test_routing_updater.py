@@ -10,7 +10,7 @@ from linplane_api.routing import RateLimit, RoutingMap
 from linplane_api.routing_folder import write_routing
 from linplane_server.routing.file_report import FileReport
 from linplane_server.routing.folder_source import FolderSource
-from linplane_server.routing.updater import Intake
+from linplane_server.routing.updater import RoutingUpdater
 from linplane_server.state.serving import Serving, new_serving
 from linplane_server.state.snapshot import Snapshot
 from unit.server.builders import Client, Clock, document, later_format, routing
@@ -30,10 +30,10 @@ async def watching(folder: Path, acknowledged: list[Snapshot]) -> AsyncIterator[
     loaded = new_serving(Clock())
 
     async def acknowledge(snapshot: Snapshot) -> None:
-        assert loaded.registry.snapshot is snapshot, "acknowledged before it answers"
+        assert loaded.store.snapshot is snapshot, "acknowledged before it answers"
         acknowledged.append(snapshot)
 
-    task = asyncio.create_task(FolderSource(folder, 0.001).run(Intake(loaded, acknowledge, Clock()).take))
+    task = asyncio.create_task(FolderSource(folder, 0.001).run(RoutingUpdater(loaded, acknowledge, Clock()).apply))
     try:
         yield loaded
     finally:
@@ -46,14 +46,14 @@ async def test_each_state_is_swapped_in_and_acknowledged_once(tmp_path: Path) ->
     seen: list[Snapshot] = []
     async with watching(tmp_path / "later", seen) as loaded:
         await asyncio.sleep(0.01)
-        assert loaded.registry.loaded_at is None
+        assert loaded.store.loaded_at is None
         write_routing(tmp_path / "later", routing(document(), sequence=1))
         await until(lambda: seen)
         write_routing(tmp_path / "later", routing(document(current="v2"), sequence=2, uid="u2"))
         await until(lambda: len(seen) == 2)
         await asyncio.sleep(0.01)
         assert [(s.uid, s.sequence) for s in seen] == [("uid-1", 1), ("u2", 2)]
-        assert [(s.route, s.old, s.new) for s in loaded.switches.last()] == [("homes", "v1", "v2")]
+        assert [(s.route, s.old, s.new) for s in loaded.switch_log.last()] == [("homes", "v1", "v2")]
 
 
 async def test_a_folder_damaged_as_a_whole_keeps_everything(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ async def test_a_folder_damaged_as_a_whole_keeps_everything(tmp_path: Path) -> N
     async with watching(tmp_path, seen) as loaded:
         write_routing(tmp_path, routing(document()))
         await until(lambda: seen)
-        before = loaded.registry.snapshot
+        before = loaded.store.snapshot
         for name, data in (("..a", {}), ("..b", {"sequence": "x"}), ("..c", {"sequence": b"\xff"})):
             (tmp_path / name).mkdir()
             for key, value in data.items():
@@ -71,7 +71,7 @@ async def test_a_folder_damaged_as_a_whole_keeps_everything(tmp_path: Path) -> N
             await asyncio.sleep(0.01)
         (tmp_path / "..data").unlink()
         await asyncio.sleep(0.01)
-        assert loaded.registry.snapshot is before
+        assert loaded.store.snapshot is before
         write_routing(tmp_path, routing(document(current="v2"), sequence=1))
         await until(lambda: len(seen) == 2)
 
@@ -93,17 +93,17 @@ async def test_counters_survive_a_swap_and_go_with_their_route_or_version(tmp_pa
     async def acknowledge(snapshot: Snapshot) -> None:
         seen.append(snapshot)
 
-    intake = Intake(loaded, acknowledge, Clock())
+    updater = RoutingUpdater(loaded, acknowledge, Clock())
     client = Client(loaded)
-    await intake.take(routing(document(), document("other")))
+    await updater.apply(routing(document(), document("other")))
     client.ask(BODY, "homes")
     client.ask(b"", "homes")
-    await intake.take(routing(document(current="v2"), sequence=2))
+    await updater.apply(routing(document(current="v2"), sequence=2))
     client.ask(BODY, "homes")
     counted = loaded.counters.versions("homes")
     assert {name: series.requests for name, series in counted.items()} == {"v1": 1, "v2": 1, "": 1}
     assert not loaded.counters.versions("other")
-    await intake.take(routing(document(current="v2", versions={"v2": {"area": 1.0, "rooms": 1.0}}), sequence=3))
+    await updater.apply(routing(document(current="v2", versions={"v2": {"area": 1.0, "rooms": 1.0}}), sequence=3))
     assert set(loaded.counters.versions("homes")) == {"v2", ""}
 
 
@@ -113,13 +113,13 @@ async def test_limits_are_reloaded_with_the_document() -> None:
     async def acknowledge(snapshot: Snapshot) -> None:
         """Nobody asked."""
 
-    intake = Intake(loaded, acknowledge, Clock())
+    updater = RoutingUpdater(loaded, acknowledge, Clock())
     client = Client(loaded)
-    await intake.take(routing(document(limit=RateLimit(0.01, 1, "Client"))))
+    await updater.apply(routing(document(limit=RateLimit(0.01, 1, "Client"))))
     assert [client.ask(BODY)[0] for _ in range(2)] == [200, 429]
-    await intake.take(routing(document(limit=RateLimit(0.01, 1, "Client"), current="v2"), sequence=2))
+    await updater.apply(routing(document(limit=RateLimit(0.01, 1, "Client"), current="v2"), sequence=2))
     assert client.ask(BODY)[0] == 429
-    await intake.take(routing(document(), sequence=3))
+    await updater.apply(routing(document(), sequence=3))
     assert client.ask(BODY)[0] == 200
 
 
@@ -150,15 +150,15 @@ async def test_only_a_server_that_has_joined_keeps_a_copy_and_one_that_has_a_cop
 
     later = later_format("new")
     joining = new_serving(Clock())
-    await Intake(joining, acknowledge, Clock(), keep).take(routing(document(), new=later))
-    assert (kept, joining.registry.joined) == ([], False)
+    await RoutingUpdater(joining, acknowledge, Clock(), keep).apply(routing(document(), new=later))
+    assert (kept, joining.store.joined) == ([], False)
     joined = new_serving(Clock())
-    intake = Intake(joined, acknowledge, Clock(), keep)
-    await intake.take(routing(document()))
-    await intake.take(routing(document(), new=later, sequence=2))
+    updater = RoutingUpdater(joined, acknowledge, Clock(), keep)
+    await updater.apply(routing(document()))
+    await updater.apply(routing(document(), new=later, sequence=2))
     assert [sorted(one.routes) for one in kept] == [["homes"], ["homes"]]
     restarted = new_serving(Clock())
-    intake = Intake(restarted, acknowledge, Clock(), keep)
-    await intake.recall(kept[-1])
-    await intake.take(routing(document(), new=later, sequence=2))
-    assert restarted.registry.joined
+    updater = RoutingUpdater(restarted, acknowledge, Clock(), keep)
+    await updater.recall(kept[-1])
+    await updater.apply(routing(document(), new=later, sequence=2))
+    assert restarted.store.joined

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from linplane_api.logs import JsonFormatter
 from linplane_server.admin.access import Access
 from linplane_server.admin.endpoint import AdminEndpoint
-from linplane_server.cluster.admin_backend import ELSEWHERE, Callers
+from linplane_server.cluster.admin_backend import ELSEWHERE, ClusterBackends
 from unit.server.builders import Clock, document, serving
 from unit.server.fake_api import MODELS, ROUTES, Asked, FakeApi, Reply, failure, fake_api
 
@@ -75,10 +75,10 @@ async def world() -> AsyncIterator[World]:
         api.put(ROUTE, spec={"model": "homes", "version": "v1"})
         api.put(V1, spec={"model": "homes", "version": "v1"})
         api.put(V2, spec={"model": "homes", "version": "v2"})
-        registry = (await serving(document())).registry
+        store = (await serving(document())).store
         clock = Seconds()
-        access, callers = Access(None, Clock(), ELSEWHERE), Callers(api.access, registry, clock)
-        endpoint = AdminEndpoint(access, callers, registry, patience=0.3)
+        access, callers = Access(None, Clock(), ELSEWHERE), ClusterBackends(api.access, store, clock)
+        endpoint = AdminEndpoint(access, callers, store, patience=0.3)
         result = World(api, endpoint, clock)
         result.converge()
         yield result
@@ -166,13 +166,13 @@ async def test_what_the_new_version_also_needs_is_a_warning(world: World) -> Non
 async def test_which_route_is_asked_for_by_name(world: World) -> None:
     response = await world.call("switch_model", "version=v2")
     assert response.status_code == 202, "there is just one"
-    registry = (await serving(document("rent"), document("bad"), document("dev-rent"))).registry
-    world.endpoint._registry = registry
+    store = (await serving(document("rent"), document("bad"), document("dev-rent"))).store
+    world.endpoint._store = store
     response = await world.call("switch_model", "version=v2")
     assert (response.status_code, said(response)["detail"]) == (422, "say which route: bad, dev-rent, rent")
-    world.endpoint._registry = (await serving(*(document(f"r{number:02}") for number in range(30)))).registry
+    world.endpoint._store = (await serving(*(document(f"r{number:02}") for number in range(30)))).store
     assert said(await world.call("freeze", "version=v2"))["detail"].endswith("r18, r19 and 10 more")
-    world.endpoint._registry = (await serving()).registry
+    world.endpoint._store = (await serving()).store
     assert said(await world.call("freeze", "version=v2"))["detail"] == "no route is loaded"
 
 
@@ -386,7 +386,7 @@ async def test_refused_tokens_are_limited_before_the_api_server_is_asked(world: 
 
 async def test_a_token_that_the_api_server_judges_is_not_kept(world: World) -> None:
     callers = world.endpoint._connect
-    assert isinstance(callers, Callers)
+    assert isinstance(callers, ClusterBackends)
     resources = callers(f"Bearer {CANARY}")
     await resources.route("homes")
     await resources.close()

@@ -11,7 +11,7 @@ import pytest
 from linplane_api.conditions import ConditionType
 from linplane_api.manifests.manifest import ManifestError
 from linplane_server.admin import manifest_backend
-from linplane_server.admin.manifest_backend import FolderResources
+from linplane_server.admin.manifest_backend import ManifestBackend
 from linplane_server.errors import Conflict, Forbidden, NotFound, PreconditionFailed, Refused
 
 MANIFEST = """\
@@ -63,8 +63,8 @@ class State:
         ]
         (self.folder / "problems.json").write_text(json.dumps(listed))
 
-    def resources(self) -> FolderResources:
-        return FolderResources(self.folder)
+    def resources(self) -> ManifestBackend:
+        return ManifestBackend(self.folder)
 
     def unchanged(self) -> bool:
         return self.manifest.read_text() == MANIFEST

@@ -12,11 +12,11 @@ from starlette.responses import Response
 
 from linplane_server import errors, problems
 from linplane_server.admin.access import FAILURES, Access
-from linplane_server.admin.backend import Resources
+from linplane_server.admin.backend import AdminBackend
 from linplane_server.admin.endpoint import AdminEndpoint
 from linplane_server.http.docs import problem_response
 from linplane_server.problems import STATUSES, refusal_response
-from linplane_server.state.snapshot import Registry
+from linplane_server.state.snapshot_store import SnapshotStore
 from unit.server.builders import Clock, refusal_types
 
 LIMITED = "the rate limit of this route is used up; try again later"
@@ -84,18 +84,20 @@ def test_a_refused_prediction(
 
 @pytest.mark.parametrize(("refusal", "status", "title", "more"), ADMIN, ids=case)
 async def test_a_refused_admin_call(refusal: errors.AdminRefusal, status: int, title: str, more: Any) -> None:
-    def refuse(authorization: str | None) -> Resources:
+    def refuse(authorization: str | None) -> AdminBackend:
         raise refusal
 
-    answer = await called(AdminEndpoint(Access(b"t", Clock()), refuse, Registry()), (b"authorization", b"Bearer t"))
+    answer = await called(
+        AdminEndpoint(Access(b"t", Clock()), refuse, SnapshotStore()), (b"authorization", b"Bearer t")
+    )
     assert_problem(answer, expected("admin", title, status, "d", reason="Why"), status, more)
 
 
 async def test_an_admin_call_that_is_denied_before_anything_is_read() -> None:
-    local = AdminEndpoint(Access(None, Clock(), "only here"), None, Registry())
+    local = AdminEndpoint(Access(None, Clock(), "only here"), None, SnapshotStore())
     body = expected("admin", "Not allowed", 403, "only here", reason="Denied")
     assert_problem(await called(local), body, 403, [])
-    by_token = AdminEndpoint(Access(b"t", Clock()), None, Registry())
+    by_token = AdminEndpoint(Access(b"t", Clock()), None, SnapshotStore())
     body = expected("admin", "Not authenticated", 401, "a bearer token is needed", reason="Denied")
     for _ in range(FAILURES):
         assert_problem(await called(by_token), body, 401, [(b"www-authenticate", b"Bearer")])

@@ -1,15 +1,19 @@
-# The few commands of this repository. Everything is set up from uv.lock, in .venv.
+# The commands of this repository. Everything is installed from uv.lock into .venv.
 PYTHON ?= python3
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test e2e up unit integration thorough lint format generate bench bench-operator bench-cluster cluster clean
+.PHONY: help setup demo test e2e up unit integration thorough coverage check lint format generate run cluster \
+  bench bench-operator bench-cluster clean
+# Arguments of pytest for `unit` and `integration`: options, or paths of tests that replace the whole folder
+ARGS ?=
+paths = $(if $(filter tests/%,$(ARGS)),,$(1))
 
-help: ## What there is to do
+help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-setup: $(READY) ## Make .venv as the lock file says
+setup: $(READY) ## Install .venv from the lock file
 
 $(READY): uv.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -20,52 +24,62 @@ $(READY): uv.lock pyproject.toml
 demo: setup ## Train, serve, split, switch, freeze and measure real models
 	@$(BIN)/python manifests/examples/penguins/demo.py
 
-test: unit integration ## Every test
+test: unit integration ## Run every test except those of `thorough` and `e2e`
 
-e2e: setup ## The product on a cluster of its own, with real containers
+e2e: setup ## Test the product on a cluster of its own, with real containers
 	@PYTHONPATH=tests exec $(BIN)/python -m e2e
 
-up: setup ## A cluster with the chart installed, and a shell in it
+up: setup ## Start a cluster with the chart installed, and a shell in it
 	@PYTHONPATH=tests exec $(BIN)/python -m e2e up
 
-unit: setup ## The fast ones
-	$(BIN)/pytest tests/unit -n auto
+unit: setup ## Run the unit tests; ARGS="-k quota" or ARGS=tests/unit/api selects
+	$(BIN)/pytest $(call paths,tests/unit) $(or $(ARGS),-n auto)
 
-# most of them wait most of the time, so two at once; faults come by themselves: they need all the cores there are
-integration: setup ## Those with processes, sockets and a control plane
+# Most of them wait most of the time, so two run at once; the faults run alone, as they need every core.
+integration: setup ## Run the tests with processes, sockets and a control plane; ARGS as for `unit`
+ifneq ($(ARGS),)
+	$(BIN)/pytest $(call paths,tests/integration) $(ARGS)
+else
 	$(BIN)/pytest tests/integration --ignore=tests/integration/faults -n 2 --dist loadfile --no-loadscope-reorder
 	$(BIN)/pytest tests/integration/faults
+endif
 
-thorough: setup ## The tests that are too long for `make test`, at their full size
+thorough: setup ## Run the tests that are too long for `make test`, at their full size
 	$(BIN)/pytest tests -m thorough
 
-lint: setup ## Style, types, import rules, the lock file, generated files, Dockerfiles
+check: setup ## Check style, spelling, types, imports and generated files: seconds, once mypy has its cache
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/uv lock --check --quiet
 	$(BIN)/python tests/generate.py --check
+
+lint: check ## Run `check`, and check the lock file, the workflows and the Dockerfiles
+	$(BIN)/uv lock --check --quiet
 	$(BIN)/zizmor --offline --quiet --persona auditor .github
 	$(BIN)/hadolint Dockerfile.operator Dockerfile.server
 
-format: setup ## Mend the style
+format: setup ## Correct the style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-generate: setup ## Write generated files anew
+generate: setup ## Write the generated files
 	$(BIN)/python tests/generate.py
 
-bench: setup ## Measure, and write docs/benchmarks.md
+run: setup ## Run the operator on the cluster of the current kubeconfig, to which it writes (see CONTRIBUTING)
+	$(BIN)/linplane operator $(ARGS)
+
+bench: setup ## Measure and write docs/benchmarks.md
 	PYTHONPATH=tests $(BIN)/python -m tests.bench
 
-bench-operator: setup ## The same for the operator, on an API server
+bench-operator: setup ## Measure the operator on an API server
 	PYTHONPATH=tests $(BIN)/python -m tests.bench operator $(ONLY)
 
-bench-cluster: setup ## The same for images, room, and what `make e2e` measured
+bench-cluster: setup ## Measure images and memory, and add the figures of `make e2e`
 	PYTHONPATH=tests $(BIN)/python -m tests.bench cluster
 
-cluster: setup ## A control plane with the operator, to use by hand; pods are processes of this machine
+cluster: setup ## Start a control plane with the operator to use by hand; its pods are processes of this machine
 	@PYTHONPATH=tests exec $(BIN)/python -m integration.operator
 
 clean: ## Remove .venv and caches

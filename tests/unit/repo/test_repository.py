@@ -16,6 +16,10 @@ TOP = {
     *("Dockerfile.operator", "Dockerfile.server", "pyproject.toml", "uv.lock", "Makefile"),
     *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE"),
 }
+HIDDEN = {
+    *(".github", ".ci", ".gitignore", ".dockerignore"),
+    *(".editorconfig", ".pre-commit-config.yaml", ".vscode"),
+}
 
 
 def tracked() -> list[str]:
@@ -31,7 +35,9 @@ def test_the_folder_operator_shadows_nothing() -> None:
 
 
 def test_the_top_level_holds_just_what_it_should() -> None:
-    assert {name.partition("/")[0] for name in tracked()} - TOP <= {".github", ".ci", ".gitignore", ".dockerignore"}
+    hidden = {name for path in tracked() if (name := path.partition("/")[0]).startswith(".")}
+    assert {path.partition("/")[0] for path in tracked()} - TOP == hidden
+    assert hidden <= HIDDEN
 
 
 def test_generated_files_are_as_their_sources_say() -> None:

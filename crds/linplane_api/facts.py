@@ -72,7 +72,8 @@ class LeftOutColumn(_Part, frozen=True):
 
 class Facts(_Part, frozen=True):
     """The facts of one training. `left_out` are the first 32 of `left_out_count` columns, in the table's order. `data`
-    is the hash of the file that was read, as `data_hash` gives it; None for one that is too large for a ConfigMap.
+    is the `data_hash` of the bytes that were read, wherever they came from; None for more bytes than a ConfigMap holds,
+    and for synthetic data.
     """
 
     left_out: Annotated[tuple[LeftOutColumn, ...], msgspec.Meta(max_length=MAX_LEFT_OUT)] = ()
@@ -81,6 +82,24 @@ class Facts(_Part, frozen=True):
     data: Annotated[str, msgspec.Meta(max_length=64)] | None = None
 
 
+class DataHash:
+    """The hash of training data that comes in parts: 16 hexadecimal digits."""
+
+    def __init__(self) -> None:
+        """Starts with no data."""
+        self._sha = hashlib.sha256()
+
+    def add(self, data: bytes) -> None:
+        """Appends data."""
+        self._sha.update(data)
+
+    def result(self) -> str:
+        """The hash of all data so far."""
+        return self._sha.hexdigest()[:16]
+
+
 def data_hash(data: bytes) -> str:
-    """Tells one state of training data from another: 16 hexadecimal digits."""
-    return hashlib.sha256(data).hexdigest()[:16]
+    """The hash of training data, which is another if a byte changes."""
+    parts = DataHash()
+    parts.add(data)
+    return parts.result()

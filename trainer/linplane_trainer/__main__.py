@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from linplane_api.canonical import FormatError
-from linplane_api.display import display_name
-from linplane_api.task import EXIT_BAD_DATA, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_UNTOLD, Failure, FileData, parse_task
+from linplane_api.task import EXIT_BAD_DATA, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_UNTOLD, Failure, parse_task
 from linplane_api.timing import rfc3339
 
 from .errors import BadData, MissingFileError, ResultLostError, TooLargeError, TrainerError, UnreachableError
@@ -47,7 +46,7 @@ def run(  # noqa: PLR0913 (what varies is a parameter)
         writer.succeeded(trained.to_file(rfc3339(clock())))
     except Exception as error:  # the boundary: whatever happens, the one who waits is told
         if isinstance(error, MissingFileError) and data_name:
-            error = _missing_file(task, data_name)
+            error = MissingFileError(error.path, data_name)
         failure, code = failure_of(error)
         stderr.write(f"training failed: {error if isinstance(error, BadData) else failure.message}\n")
         try:
@@ -59,12 +58,6 @@ def run(  # noqa: PLR0913 (what varies is a parameter)
     stderr.writelines(f"warning: {warning.reason}: {warning.message}\n" for warning in trained.facts.warnings)
     stderr.write(f"trained {trained.artifact.digest}\n")
     return 0
-
-
-def _missing_file(task: str, data_name: str) -> MissingFileError:
-    data = parse_task(task).data
-    assert isinstance(data, FileData)
-    return MissingFileError(f"{data_name} has no file {display_name(data.path)}")
 
 
 def _lost(error: Exception) -> str:

@@ -14,6 +14,8 @@ TrainerError
 └── StoreDamagedError  what was read back is not what was written
 """
 
+from linplane_api.display import display_name
+
 
 class TrainerError(Exception):
     """Anything that the trainer raises on purpose; its text is one line."""
@@ -31,7 +33,13 @@ class BadData(TrainerError):  # noqa: N818 (named as the reason in a Failure)
 
 
 class MissingFileError(BadData):
-    """The file that the task names is not there."""
+    """The file that the task names is not there. `path` is that in the data folder, None for a file named by a URI."""
+
+    def __init__(self, path: str | None = None, folder: str = "") -> None:
+        """`folder` is what users call the data folder; without it the message names no file."""
+        named = None if path is None or not folder else f"{folder} has no file {display_name(path)}"
+        super().__init__(named or "there is no such data file")
+        self.path = path
 
 
 class RefusedError(BadData):

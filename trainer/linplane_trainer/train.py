@@ -11,13 +11,13 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from linplane_api.artifact import Artifact
 from linplane_api.facts import Facts, LeftOutColumn
-from linplane_api.task import SyntheticData, Task
+from linplane_api.task import FileData, SyntheticData, Task, UriData
 
 from .artifact_builder import build_artifact
 from .data import synthetic
 from .data.csv_table import Progress, Table
 from .data.download import Network
-from .data.source import FileSource, source_for
+from .data.source import source_for
 from .errors import BadData, TrainingFailed
 from .facts import facts_of
 from .fit.fitting import Fitting
@@ -46,9 +46,9 @@ def train(task: Task, data_folder: Path, progress: Progress | None = None, netwo
     try:
         with threadpool_limits(1, user_api="blas"):
             return (
-                _synthetic(task, progress)
+                _from_synthetic(task, task.data, progress)
                 if isinstance(task.data, SyntheticData)
-                else _table(task, data_folder, progress, network or Network())
+                else _from_table(task, task.data, data_folder, progress, network or Network())
             )
     except MemoryError as error:
         raise TrainingFailed("out of memory: give the training more, or fewer features") from error
@@ -70,36 +70,34 @@ def _options(task: Task, features: tuple[str, ...]) -> Options:
     return Options(features, task.fit_intercept, task.ridge, task.holdout_percent, task.seed)
 
 
-def _synthetic(task: Task, progress: Progress | None) -> Trained:
-    assert isinstance(task.data, SyntheticData)
+def _from_synthetic(task: Task, data: SyntheticData, progress: Progress | None) -> Trained:
     if task.features is not None or task.target is not None:
         raise BadData("synthetic data brings its own columns: neither features nor target can be given")
-    features = synthetic.feature_names(task.data)
+    features = synthetic.feature_names(data)
     fitting = Fitting(_options(task, features))
     rows = 0
-    for batch in synthetic.batches(task.data, task.seed):
+    for batch in synthetic.batches(data, task.seed):
         fitting.add(batch)
         rows += len(batch.kept)
         if progress:
-            progress(rows, rows, task.data.samples)
+            progress(rows, rows, data.samples)
     return _trained(task, synthetic.TARGET, fitting)
 
 
-def _table(task: Task, data_folder: Path, progress: Progress | None, network: Network) -> Trained:
-    assert not isinstance(task.data, SyntheticData)
+def _from_table(
+    task: Task, data: FileData | UriData, data_folder: Path, progress: Progress | None, network: Network
+) -> Trained:
     if task.target is None:
         raise BadData("a target column must be named")
-    source = source_for(task.data, data_folder, network)
-    table = Table(source, task.features, task.target)
+    table = Table(source_for(data, data_folder, network), task.features, task.target)
     try:
-        read = source.hash() if isinstance(source, FileSource) else None
         fitting = Fitting(_options(task, table.features))
         for batch in table.batches(progress):
             fitting.add(batch)
     finally:
         table.close()
     trained = _trained(task, task.target, fitting, table.left_out)
-    return replace(trained, facts=msgspec.structs.replace(trained.facts, data=read))
+    return replace(trained, facts=msgspec.structs.replace(trained.facts, data=table.hash))
 
 
 def _trained(task: Task, target: str, fitting: Fitting, left_out: Sequence[LeftOutColumn] = ()) -> Trained:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from linplane_api.facts import data_hash
+from linplane_api.names import MAX_CONFIGMAP_BYTES
 from linplane_api.task import Task, UriData
 from linplane_trainer.data import download as download_module
 from linplane_trainer.data.download import Network, download
@@ -86,6 +88,25 @@ def test_trains_on_what_a_host_answers(learn, server):
     assert path == "/rows.csv?token=1"
     assert head["Host"] == f"127.0.0.1:{server.server_port}"
     assert head["Accept-Encoding"] == "identity"
+
+
+def test_hash_of_rows_is_that_of_the_bytes_that_a_host_sent(server, tmp_path):
+    """The same rule as for a file, also one that is named by a URI, and without a length."""
+    file = tmp_path / "rows.csv"
+    file.write_bytes(ROWS)
+    server.answers["/open.csv"] = answer(Content_Length=None)
+    host = f"http://127.0.0.1:{server.server_port}"
+    rules = {"allowed_hosts": (), "allow_file": True}
+    tasks = [task(f"{host}/rows.csv"), task(f"{host}/open.csv"), task(f"file://{file}", **rules)]
+    assert {train(one, tmp_path).facts.data for one in tasks} == {data_hash(ROWS)}
+
+
+def test_hash_of_rows_is_left_out_for_more_bytes_than_a_configmap_holds(server, tmp_path):
+    head, row = b"a,y\n1,2\n", b"3,4.5\n"
+    fits = head + row * ((MAX_CONFIGMAP_BYTES - len(head)) // len(row))
+    server.answers |= {"/fits.csv": answer(fits), "/more.csv": answer(fits + row)}
+    tasks = [task(f"http://127.0.0.1:{server.server_port}/{name}.csv") for name in ("fits", "more")]
+    assert [train(one, tmp_path).facts.data for one in tasks] == [data_hash(fits), None]
 
 
 def test_proxies_of_the_environment_are_not_used(learn, monkeypatch):

@@ -58,6 +58,11 @@ class Table:
             raise
         self.target = target
 
+    @property
+    def hash(self) -> str | None:
+        """The hash of the source's bytes, once all batches were read; None if these are too many for a ConfigMap."""
+        return self._raw.hash
+
     def close(self) -> None:
         """Closes the source."""
         self._blocks.close()

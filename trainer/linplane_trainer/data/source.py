@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import Any, Protocol
 
-from linplane_api.facts import data_hash
+from linplane_api.facts import DataHash
 from linplane_api.names import MAX_CONFIGMAP_BYTES
 from linplane_api.task import FileData, UriData
 
@@ -41,7 +41,13 @@ class Readable(io.RawIOBase):
         """Does not own the bytes."""
         super().__init__()
         self._data = data
+        self._hash = DataHash()
         self.done = 0
+
+    @property
+    def hash(self) -> str | None:
+        """The hash of all bytes read so far, None if these are too many for a ConfigMap."""
+        return self._hash.result() if self.done <= MAX_CONFIGMAP_BYTES else None
 
     def readable(self) -> bool:
         """True."""
@@ -52,6 +58,8 @@ class Readable(io.RawIOBase):
         data = self._data.read(len(buffer))
         buffer[: len(data)] = data
         self.done += len(data)
+        if self.done <= MAX_CONFIGMAP_BYTES:
+            self._hash.add(data)
         return len(data)
 
 
@@ -70,13 +78,15 @@ class Source(Protocol):
 class FileBytes:
     """A regular file's bytes."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises MissingFileError if there is no such file, TrainingFailed if it cannot be opened."""
+    def __init__(self, path: Path, name: str | None) -> None:
+        """`name` is the path in the task, for MissingFileError. Raises that, or TrainingFailed if the file cannot be
+        opened.
+        """
         try:  # a pipe without a writer must not block for ever
             handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except (OSError, ValueError) as error:
             if isinstance(error, ValueError) or error.errno in NO_SUCH_FILE:
-                raise MissingFileError("there is no such data file") from error
+                raise MissingFileError(name) from error
             raise TrainingFailed(f"the data file cannot be opened ({type(error).__name__})") from error
         state = os.fstat(handle)
         if not stat.S_ISREG(state.st_mode):
@@ -102,19 +112,13 @@ class FileSource:
 
     remote = False
 
-    def __init__(self, path: Path) -> None:
-        """Nothing is opened yet."""
-        self._path = path
+    def __init__(self, path: Path, name: str | None = None) -> None:
+        """`name` is the path in the task, if it is one in the data folder. Nothing is opened yet."""
+        self._path, self._name = path, name
 
     def open(self) -> Bytes:
         """Opens the file."""
-        return FileBytes(self._path)
-
-    def hash(self) -> str | None:
-        """Of what it holds, None if it is too large for a ConfigMap."""
-        with self._path.open("rb") as file:
-            data = file.read(MAX_CONFIGMAP_BYTES + 1)
-        return data_hash(data) if len(data) <= MAX_CONFIGMAP_BYTES else None
+        return FileBytes(self._path, self._name)
 
 
 class UriSource:
@@ -134,7 +138,7 @@ class UriSource:
 def source_for(data: FileData | UriData, folder: Path, network: Network) -> Source:
     """Raises RefusedError for a path or a URI that may not be read."""
     if isinstance(data, FileData):
-        return FileSource(_inside(folder, data.path))
+        return FileSource(_inside(folder, data.path), data.path)
     path = file_path(data.uri, _rules(data))
     return FileSource(Path(path)) if path is not None else UriSource(data, network)
 

@@ -13,7 +13,17 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from .canonical import FormatError, canonical_bytes, convert, digest_of, json_of, parse_json, supported
+from .canonical import (
+    Format,
+    FormatError,
+    canonical_bytes,
+    check_format,
+    check_format_of,
+    convert,
+    digest_of,
+    json_of,
+    parse_json,
+)
 from .facts import Facts
 from .names import MAX_FEATURE_NAME, MAX_FEATURES
 from .timing import is_rfc3339
@@ -94,10 +104,11 @@ class Artifact(_Part, frozen=True):
     checks: Annotated[tuple[Check, ...], msgspec.Meta(max_length=MAX_CHECKS)] = ()
     target: Feature | None = None
     training: Training | None = None
-    format: Literal[1] = 1
+    format: Format = 1
 
     def __post_init__(self) -> None:
-        """What types cannot say: lengths agree, names are unique, every number is finite, the checks hold."""
+        """Checks the format, lengths, unique names, that every number is finite, and the check rows."""
+        check_format(self.format, FORMATS)
         if len(self.coefficients) != len(self.features):
             raise ValueError("as many coefficients as features are needed")
         if len(set(self.features)) != len(self.features):
@@ -211,7 +222,7 @@ def parse_artifact(data: bytes | str) -> ArtifactFile:
         return ArtifactFile(artifact, artifact.digest, None)
     digest = digest_of(canonical_bytes(body["artifact"]))
     if body.get("digest") == digest:  # else it is damaged, whatever its format seems to be
-        supported(body["artifact"], FORMATS, "artifact")
+        check_format_of(body["artifact"], FORMATS, "artifact")
     artifact = convert(body["artifact"], Artifact, "artifact")
     trained_at = body.get("trainedAt")
     if trained_at is not None and not (isinstance(trained_at, str) and is_rfc3339(trained_at)):

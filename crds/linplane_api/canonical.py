@@ -6,13 +6,14 @@ import math
 import sys
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import rfc8785
 
 T = TypeVar("T")
 
+Format = Annotated[int, msgspec.Meta(ge=1)]
 
 MAX_DEPTH = 64
 """Levels of objects and arrays in a document."""
@@ -159,13 +160,17 @@ def _lists(value: Any) -> Any:
     return [_lists(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def supported(body: Any, formats: Collection[int], path: str) -> None:
-    """Raises FormatNotSupportedError if a document says that it is of a format beyond `formats`; whatever else is
-    wrong with it is seen by `convert`.
-    """
-    found = body.get("format") if isinstance(body, dict) else None
-    if isinstance(found, int) and not isinstance(found, bool) and found > max(formats):
+def check_format(found: int, formats: Collection[int], path: str = "") -> None:
+    """Raises FormatNotSupportedError if `formats` has not the format that was found."""
+    if found not in formats:
         raise FormatNotSupportedError(path, f"format {found} is not supported; this release reads {_listed(formats)}")
+
+
+def check_format_of(body: Any, formats: Collection[int], path: str) -> None:
+    """The same for a document that was not converted yet; a `format` that is no format is left to `convert`."""
+    found = body.get("format") if isinstance(body, dict) else None
+    if isinstance(found, int) and not isinstance(found, bool) and found > 0:
+        check_format(found, formats, path)
 
 
 def _listed(formats: Collection[int]) -> str:

@@ -7,8 +7,9 @@ answering needs, and is the memory of what was last good.
 Documents grow. The revision is that of the JSON as it is written (RFC 8785), not of the struct that a reader makes of
 it, so a reader accepts fields that it does not know, and a writer copies them from the document in force. A field that
 an older reader may ignore is optional, and is not written if it is unset; a field whose stale value could make an
-answer wrong, or that names a version, raises the format, which the operator writes only if every ready replica reports
-that it reads it. How the revision is computed is the same in every format: by it a later format is known from damage.
+answer wrong, or that names a version, raises the format (see `format_of`), which the operator writes only if every
+ready replica reports that it reads it. The revision is computed in the same way in every format, so a reader can tell
+a document of a later format from a damaged one.
 """
 
 from collections.abc import Mapping
@@ -17,19 +18,40 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from .artifact import Check, Feature, verify_checks
-from .canonical import FormatError, canonical_bytes, convert, digest_of, json_of, parse_json, supported
+from .canonical import (
+    Format,
+    FormatError,
+    canonical_bytes,
+    check_format,
+    check_format_of,
+    convert,
+    digest_of,
+    json_of,
+    parse_json,
+)
+from .formats import format_needed, paths_of
 from .names import MAX_FEATURES, ROUTE_KEY_PREFIX, SEQUENCE_KEY
 from .split import WHOLE, Splitter
 
 # \Z and not $, which Python also finds before a last newline
 Digest = Annotated[str, msgspec.Meta(min_length=71, max_length=71, pattern=r"^sha256:[0-9a-f]{64}\Z")]
-VersionName = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern=r"^[a-z0-9]+([.][a-z0-9]+)*\Z")]
+VERSION_PATTERN = r"^[a-z0-9]+([.][a-z0-9]+)*\Z"
+VersionName = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern=VERSION_PATTERN)]
 Label = Annotated[str, msgspec.Meta(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")]
 Features = Annotated[tuple[Feature, ...], msgspec.Meta(min_length=1, max_length=MAX_FEATURES)]
 
-
 FORMATS = (1,)
-"""The formats of documents that this release reads."""
+"""The formats of documents that this release reads and writes."""
+PATH_FORMATS: dict[str, int] = {
+    "current": 1,
+    "split.<items>.version": 1,
+    "versions.<keys>": 1,
+    "features_by_version.<keys>": 1,
+    "previous": 1,
+}
+"""The first format that has each path of a document that names a version, or whose stale value could make an answer
+wrong.
+"""
 
 
 class _Part(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -92,9 +114,9 @@ class RouteDocument(_Part, frozen=True):
     """Everything a server needs to answer for one route.
 
     `current` is None where the route never had a version to serve. `versions` holds the weights of those that may
-    answer, and of no other: a frozen version is not in it. `named` gives the features of every version that the
-    route names (current, previous, split), for those are the features that a request may bring. `unavailable` is
-    set exactly where `current` has no weights here.
+    answer, and of no other: a frozen version is not in it. `features_by_version` (`named` in JSON) gives the features
+    of every version that the route names (current, previous, split), for those are the features that a request may
+    bring. `unavailable` is set exactly if `current` has no weights here. `format` is set by `make_entry`.
     """
 
     route: Label
@@ -103,14 +125,15 @@ class RouteDocument(_Part, frozen=True):
     split: Annotated[tuple[Candidate, ...], msgspec.Meta(max_length=2)]
     split_key: SplitKey
     versions: dict[VersionName, ServedVersion]
-    named: dict[VersionName, Features]
+    features_by_version: dict[VersionName, Features] = msgspec.field(name="named")
     previous: VersionName | None = None
     rate_limit: RateLimit | None = None
     unavailable: Unavailable | None = None
-    format: Literal[1] = 1
+    format: Format = 1
 
     def __post_init__(self) -> None:
-        """The cross references hold, and the shares asked for are at most 100 %."""
+        """Checks the format, the cross references, and that the shares are at most 100 % in sum."""
+        check_format(self.format, FORMATS)
         Splitter(self.split_key.salt, tuple(candidate.share for candidate in self.split))
         names = [candidate.version for candidate in self.split]
         if len({*names, self.current}) != len(names) + 1:
@@ -118,7 +141,7 @@ class RouteDocument(_Part, frozen=True):
         if (self.current in self.versions) == (self.unavailable is not None):
             raise ValueError("unavailable: must be given exactly where the current version has no weights")
         for version, served in self.versions.items():
-            if self.named.get(version) != served.features:
+            if self.features_by_version.get(version) != served.features:
                 raise ValueError("named: must give the features of every version with weights")
 
     def splitter(self) -> Splitter:
@@ -166,11 +189,22 @@ class Entry(msgspec.Struct, frozen=True):
         return canonical_bytes({"document": self.body, "revision": self.revision, "sequence": self.sequence})
 
 
+def format_of(document: RouteDocument) -> int:
+    """The format that a document needs for what it holds; one that no release reads, if it names a version in a field
+    that has no format yet.
+    """
+    no_format = max(FORMATS) + 1
+    formats = dict.fromkeys(paths_of(type(document), VERSION_PATTERN), no_format) | PATH_FORMATS
+    return format_needed(document, {path: number for path, number in formats.items() if number > 1})
+
+
 def make_entry(document: RouteDocument, sequence: int = 0, before: Entry | None = None) -> Entry:
     """The entry of a document. The fields of `before`, the entry in force, that this release does not know are copied
     as long as what they belong to is the same: those of the document itself always, those of a version while its
-    digest is unchanged, those of any other part while that part is unchanged.
+    digest is unchanged, those of any other part while that part is unchanged. Raises FormatNotSupportedError if the
+    document needs a format that this release does not write.
     """
+    document = msgspec.structs.replace(document, format=format_of(document))
     body = json_of(document)
     raw = None
     if before is not None and before.raw is not None:
@@ -209,7 +243,7 @@ def parse_entry(data: bytes | str) -> Entry:
     raw = body["document"]
     revision = digest_of(canonical_bytes(raw))
     if body["revision"] == revision:  # else it is damaged, whatever its format seems to be
-        supported(raw, FORMATS, "document")
+        check_format_of(raw, FORMATS, "document")
     document = convert(raw, RouteDocument, "document")
     sequence = convert(body["sequence"], int, "sequence")
     if body["revision"] != revision:

@@ -52,7 +52,7 @@ def document(route: str, versions: int) -> RouteDocument:
         split=(Candidate("v1", 1000),) if versions > 1 else (),
         split_key=SplitKey(route, "X-User-Id"),
         versions=weights,
-        named={name: version.features for name, version in weights.items()},
+        features_by_version={name: version.features for name, version in weights.items()},
         rate_limit=RateLimit(1e9, 1_000_000, "Client"),
     )
 

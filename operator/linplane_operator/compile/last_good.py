@@ -39,7 +39,7 @@ def document_of_status(route: Object) -> RouteDocument | None:
             ),
             split_key=SplitKey(name_of(route)),
             versions={},
-            named={},
+            features_by_version={},
             previous=status.previous_version,
             unavailable=Unavailable(Reason.VERSION_NOT_READY, f"the current version {status.version} is not Ready"),
         )

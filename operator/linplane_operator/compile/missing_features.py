@@ -34,7 +34,7 @@ def lacking_of(replicas: Iterable[Replica], route: str, document: RouteDocument)
     result = []
     for version, _ in document.traffic():
         counted = counts.get(version, Counter())
-        features = [name for name in document.named.get(version, ()) if name in counted]
+        features = [name for name in document.features_by_version.get(version, ()) if name in counted]
         if features:
             count = max(counted[name] for name in features)
             also = "" if version == document.current else "also "

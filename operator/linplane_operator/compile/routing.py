@@ -90,7 +90,7 @@ def compile_document(  # noqa: PLR0913 - all that a document is made from
         split=split,
         split_key=SplitKey((key and key.salt) or name, key.header if key else None),
         versions=weights,
-        named=_named([v for v in (current, previous, *candidates) if v], weights, versions, before),
+        features_by_version=_features([v for v in (current, previous, *candidates) if v], weights, versions, before),
         previous=previous,
         rate_limit=_rate_limit(spec, replicas),
         unavailable=_unavailable(current, weights, versions) if current else _nothing_yet(spec, versions, served),
@@ -132,7 +132,7 @@ def _weights(
     return result
 
 
-def _named(
+def _features(
     wanted: Iterable[str],
     served: Mapping[str, ServedVersion],
     versions: Mapping[str, Version],
@@ -145,8 +145,8 @@ def _named(
             result[name] = served[name].features
         elif version and version.verdict.file:
             result[name] = version.verdict.file.artifact.features
-        elif before and name in before.named:
-            result[name] = before.named[name]
+        elif before and name in before.features_by_version:
+            result[name] = before.features_by_version[name]
     return result
 
 

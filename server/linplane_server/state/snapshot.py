@@ -97,11 +97,12 @@ class Route:
         self.header = header.lower().encode() if header else None
         self.named = _named(document)
         self.accepted = frozenset(self.features)
-        orders = set(document.named.values())
+        orders = set(document.features_by_version.values())
         self.order = orders.pop() if len(orders) == 1 else None
         self.bucket = route_bucket(self.name, document.rate_limit)
         self._series = {
-            name: counters.series(self.name, name) for name in (*document.named, document.current or UNCHOSEN, UNCHOSEN)
+            name: counters.series(self.name, name)
+            for name in (*document.features_by_version, document.current or UNCHOSEN, UNCHOSEN)
         }
 
     @property
@@ -120,8 +121,10 @@ class Route:
 
 
 def _named(document: RouteDocument) -> dict[str, tuple[str, ...]]:
-    order = dict.fromkeys((*document.versions_named(), *document.named))
-    return {version: document.named[version] for version in order if version in document.named}
+    order = dict.fromkeys((*document.versions_named(), *document.features_by_version))
+    return {
+        version: document.features_by_version[version] for version in order if version in document.features_by_version
+    }
 
 
 def route_bucket(route: str, limit: RateLimit | None) -> Bucket | None:

@@ -56,7 +56,7 @@ def document() -> RouteDocument:
         split=(Candidate("v2", 1025), Candidate("v3", 0)),
         split_key=SplitKey(CANARY, "X-User-Id"),
         versions={"v1": served, "v2": served},
-        named={"v1": model.features, "v2": model.features, "v0": ("bill",)},
+        features_by_version={"v1": model.features, "v2": model.features, "v0": ("bill",)},
         previous="v0",
         rate_limit=RateLimit(50.0, 100, "Client", 2),
     )

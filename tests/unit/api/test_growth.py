@@ -58,7 +58,7 @@ def test_the_same_document_is_written_again_byte_for_byte() -> None:
 
 
 CHANGES: list[tuple[dict[str, Any], set[str]]] = [
-    ({"previous": "v3", "named": document().named | {"v3": ("bill",)}}, set()),
+    ({"previous": "v3", "features_by_version": document().features_by_version | {"v3": ("bill",)}}, set()),
     ({"split": ()}, {"since"}),
     ({"rate_limit": RateLimit(51.0, 100, "Client", 2)}, {"queue"}),
     ({"rate_limit": None}, {"queue"}),

@@ -35,7 +35,9 @@ def test_the_order_of_keys_does_not_matter() -> None:
 def test_equal_documents_give_equal_bytes_whatever_order_they_were_made_in() -> None:
     one = document()
     other = msgspec.structs.replace(
-        one, versions=dict(reversed(one.versions.items())), named=dict(reversed(one.named.items()))
+        one,
+        versions=dict(reversed(one.versions.items())),
+        features_by_version=dict(reversed(one.features_by_version.items())),
     )
     assert make_entry(one, 1).to_bytes() == make_entry(other, 1).to_bytes()  # fmt: skip
 
@@ -96,7 +98,8 @@ CHANGES: list[tuple[str, Any, str]] = [
     ("document.current", "v-1", "document.current: Expected `str` matching regex"),
     ("document.current", "v2", "document: split: a version stands twice"),
     ("document.current", "v9", "document: unavailable: must be given exactly where the current version has no weights"),
-    ("document.format", 2, "document.format: is not one of the allowed values"),
+    ("document.format", 2, "document: format 2 is not supported; this release reads 1"),
+    ("document.format", 0, "document.format: Expected `int` >= 1"),
     ("document.split", THREE, "document.split: Expected `array` of length <= 2"),
     ("document.split", OVER, "document: at most two shares"),
     ("document.split", [{"version": "v2", "share": 10.5}], "document.split[0].share: Expected `int`, got `float`"),

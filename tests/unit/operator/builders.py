@@ -99,7 +99,7 @@ def document(
         split=tuple(Candidate(v, s) for v, s in split),
         split_key=SplitKey(route),
         versions={v: served(s) for v, s in slopes.items()},
-        named=dict.fromkeys(slopes, ("area",)) | ({"pad": _long(padding)} if padding else {}),
+        features_by_version=dict.fromkeys(slopes, ("area",)) | ({"pad": _long(padding)} if padding else {}),
         previous=previous,
         unavailable=unavailable,
     )

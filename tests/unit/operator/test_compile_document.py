@@ -131,7 +131,7 @@ def test_a_frozen_current_version_answers_503_and_has_no_weights():
     assert compiled.entry.document.versions == {}
     assert compiled.entry.document.unavailable is not None
     assert compiled.entry.document.unavailable.reason == "CurrentFrozen"
-    assert compiled.entry.document.named == {"v1": ("area",)}
+    assert compiled.entry.document.features_by_version == {"v1": ("area",)}
 
 
 def test_a_current_version_that_was_frozen_and_then_deleted_says_that_it_is_not_there():
@@ -185,7 +185,7 @@ def test_a_version_made_anew_is_taken_once_it_is_ready():
     """Deleted and applied again with other weights: these are what the name means now."""
     compiled = compile_document("homes", route_spec(), versions(ready("v1", 9.0, "rooms")), SERVED_V1, 1)
     assert compiled.entry.document.versions["v1"].features == ("rooms",)
-    assert compiled.entry.document.named["v1"] == ("rooms",)
+    assert compiled.entry.document.features_by_version["v1"] == ("rooms",)
 
 
 def test_other_fields_apply_at_once_where_the_switch_does_not():
@@ -218,7 +218,7 @@ def test_previous_is_the_version_before_and_goes_on_naming_its_features():
     second = compile_document("homes", route_spec("v2"), versions(V1, V2), first, 1).entry.document
     third = compile_document("homes", route_spec("v1"), versions(V1, V2), second, 1).entry.document
     assert (first.previous, second.previous, third.previous) == (None, "v1", "v2")
-    assert set(second.named) == {"v1", "v2"}
+    assert set(second.features_by_version) == {"v1", "v2"}
     assert set(second.versions) == {"v2"}
 
 

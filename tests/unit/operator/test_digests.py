@@ -125,7 +125,7 @@ def _grown(kind: Any) -> Any:
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:
-    return msgspec.field(default=field.default, default_factory=field.default_factory)
+    return msgspec.field(default=field.default, default_factory=field.default_factory, name=field.encode_name)
 
 
 def _written_out(value: Any) -> Any:

@@ -19,7 +19,7 @@ def replica(*lacking: Lacking) -> Replica:
 DOCUMENT = msgspec.structs.replace(
     document(split=[("v2", 1000)]),
     versions={"v1": served(), "v2": served(feature="age")},
-    named={"v1": ("area",), "v2": ("age",)},
+    features_by_version={"v1": ("area",), "v2": ("age",)},
 )
 
 

@@ -66,7 +66,7 @@ def document(
         split=tuple(Candidate(version, share) for version, share in split),
         split_key=SplitKey(route, header),
         versions=weights,
-        named={name: version.features for name, version in weights.items()} | dict(named or {}),
+        features_by_version={name: version.features for name, version in weights.items()} | dict(named or {}),
         rate_limit=limit,
         unavailable=unavailable,
     )

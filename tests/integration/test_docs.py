@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,11 +23,13 @@ ROOT = Path(__file__).parents[2]
 BACKUP = ROOT / "docs" / "backup.md"  # needs two namespaces: tests/integration/operator/test_restore.py
 PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {BACKUP}), ROOT / "CONTRIBUTING.md"]
 RUN_ELSEWHERE = {
+    "make setup": "done before any test",
     "make demo": "test_demo",
     "make test": "this very run",
     "make lint": "the step before this one in .ci/run",
     "source .venv/bin/activate": "done by the fixture",
 }
+GET_SECONDS = 20
 OTHER_CLUSTER = """\
 apiVersion: v1
 kind: Config
@@ -40,6 +43,11 @@ current-context: other
 def commands(page: Path) -> list[Command]:
     """Those of all blocks but one that is for a shell on a cluster, which `make e2e` runs."""
     return [command for block in blocks(page) if block[0][0] != "make up" for command in block]
+
+
+def is_pasted_with_cluster(command: str) -> bool:
+    """Whether it is a block of several lines that starts `make cluster`."""
+    return "\n" in command and "make cluster" in command
 
 
 def ports() -> list[int]:
@@ -83,16 +91,27 @@ class Shell:
         self._background: list[subprocess.Popen[bytes]] = []
         self._before = ""  # what each command's shell does first
 
+    def run_as_said(self, command: str, expected: str) -> str:
+        """What the command prints. `linplane get` is repeated until that is `expected`, as a person would do who waits
+        for a training; so only the last output counts. Raises AssertionError if the command fails.
+        """
+        printed = self.run(command)
+        deadline = time.monotonic() + GET_SECONDS
+        while command.startswith("linplane get") and not is_as_said(expected, printed) and time.monotonic() < deadline:
+            time.sleep(0.2)
+            printed = self.run(command)
+        return printed
+
     def run(self, command: str) -> str:
-        """What the command prints. Raises AssertionError where it fails."""
+        """What the command prints. Raises AssertionError if it fails."""
         for written, real in self._ports.items():
             command = command.replace(written, real)
-        if "\n" in command:
+        if is_pasted_with_cluster(command):
             return self.paste(command)
         if command.endswith(" &"):
             self._start(command[:-2])
             return ""
-        if command.startswith("source "):
+        if command.startswith(("source ", "cd ")):
             self._before += f"{command}; "
             return ""
         done = subprocess.run(
@@ -131,12 +150,17 @@ class Shell:
         return printed.read_text()
 
     def _start(self, command: str) -> None:
-        process = subprocess.Popen(command.split(), cwd=self._folder, env=self._environment, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            ["bash", "-c", f"{self._before}exec {command}"],
+            cwd=self._folder,
+            env=self._environment,
+            stdout=subprocess.DEVNULL,
+        )
         self._background.append(process)
         eventually(self._local_serves, timeout=60)
 
     def _local_serves(self) -> bool:
-        return (self._folder / "models/.linplane/objects/modelroutes").is_dir() and self._serving()
+        return any(self._folder.glob("**/models/.linplane/objects/modelroutes")) and self._serving()
 
     def _serving(self) -> bool:
         """The route answers: a person would have waited for it too."""
@@ -171,14 +195,14 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     running.stop()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_pages_commands_do_what_it_says(page: Path, shell: Shell) -> None:
     for command, expected in commands(page):
         if command in RUN_ELSEWHERE:
             continue
-        printed = shell.run(command)
+        printed = shell.run_as_said(command, expected)
         assert is_as_said(expected, printed), f"$ {command}\n{printed}"
-        if "\n" in command:  # a block that is pasted ends by a prediction, and `make cluster` has said what to type
+        if is_pasted_with_cluster(command):  # a block that is pasted ends by a prediction, and `make cluster` has said what to type
             assert '"prediction":4206.616657797' in printed, printed
             assert "source .cluster/env" in printed
 

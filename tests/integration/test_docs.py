@@ -202,7 +202,7 @@ def test_a_pages_commands_do_what_it_says(page: Path, shell: Shell) -> None:
             continue
         printed = shell.run_as_said(command, expected)
         assert is_as_said(expected, printed), f"$ {command}\n{printed}"
-        if is_pasted_with_cluster(command):  # a block that is pasted ends by a prediction, and `make cluster` has said what to type
+        if is_pasted_with_cluster(command):  # it ends by a prediction, and `make cluster` has said what to type
             assert '"prediction":4206.616657797' in printed, printed
             assert "source .cluster/env" in printed
 

@@ -69,6 +69,11 @@ def generation_of(body: Mapping[str, Any]) -> int:
     return int(meta(body).get("generation") or 0)
 
 
+def created_of(body: Mapping[str, Any]) -> str:
+    """metadata.creationTimestamp, empty if it is not set."""
+    return str(meta(body).get("creationTimestamp", ""))
+
+
 def label_of(body: Mapping[str, Any], label: str) -> str:
     """A label's value, empty where there is none."""
     return str((meta(body).get("labels") or {}).get(label, ""))

@@ -1,6 +1,8 @@
-"""How a reconcile ends: the status to write, and when the next one is due."""
+"""How a reconcile ends: what came of applying its plan, the status to write, and when the next one is due."""
 
 from dataclasses import dataclass
+
+from linplane_api.conditions import Cause
 
 from .objects import Object
 
@@ -24,6 +26,19 @@ DONE = Result()
 def earliest(*results: Result) -> Result:
     """The result with the shortest time."""
     return min((r for r in results if r.requeue_after is not None), key=lambda r: r.requeue_after or 0.0, default=DONE)
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What came of applying objects. `taken`: others that have their names (`Service x`). `refused`: why the API server
+    does not take one. `deployment`: the Deployment as it is now, None if it was not applied. `result`: when to write
+    what could not be written yet.
+    """
+
+    taken: tuple[str, ...] = ()
+    refused: Cause | None = None
+    deployment: Object | None = None
+    result: Result = DONE
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from linplane_api.canonical import FormatError
 from linplane_api.routing import Entry, RoutingMap, routing_map
 
 from .formats import Unread, read_entry
-from .objects import Object, data_of, uid_of
+from .objects import Object, data_of, name_of, uid_of
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,21 @@ class Routing:
     state: RoutingMap
     entries: dict[str, Entry]
     unread: dict[str, Unread]
+
+    @property
+    def name(self) -> str:
+        """The ConfigMap's name."""
+        return name_of(self.body)
+
+    @property
+    def data(self) -> dict[str, str]:
+        """The ConfigMap's data."""
+        return data_of(self.body)
+
+    @property
+    def is_immutable(self) -> bool:
+        """It cannot be written, only deleted."""
+        return bool(self.body.get("immutable"))
 
     def found(self, route: str) -> Entry | Unread | None:
         """What was read of a route's key; None if it is damaged, or there is none."""

@@ -14,23 +14,10 @@ from .adoption import taken_text
 from .conditions import holds, settle
 from .objects import Object, Settings, generation_of, name_of, status_of
 from .observed import Deployment, Pod, observe
-from .outcome import COUNT_SECONDS, DONE, RETRY_SECONDS, Outcome, Result, earliest
+from .outcome import COUNT_SECONDS, DONE, RETRY_SECONDS, Applied, Outcome, Result, earliest
 from .rbac import make_server_access, make_server_network
 from .rollout import rollout_of
 from .server import make_deployment, server_conditions, server_status
-
-
-@dataclass(frozen=True)
-class Applied:
-    """What came of applying objects. `taken`: others that have their names (`Service x`). `refused`: why the API server
-    does not take one. `deployment`: the Deployment as it is now, None if it was not applied. `result`: when to write
-    what could not be written yet.
-    """
-
-    taken: tuple[str, ...] = ()
-    refused: Cause | None = None
-    deployment: Object | None = None
-    result: Result = DONE
 
 
 @dataclass(frozen=True)

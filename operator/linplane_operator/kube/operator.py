@@ -245,7 +245,7 @@ class Operator:
         while True:
             self._cluster.forget_unwatched()
             self._queue.add((MODEL_SERVER.kind, *key_of(server)) for server in self._cache.all(MODEL_SERVER))
-            await self._reconciler.patrol()
+            await self._reconciler.repair()
             await asyncio.sleep(PATROL_SECONDS)
 
     def _see(self, kind: Kind, body: Object) -> None:

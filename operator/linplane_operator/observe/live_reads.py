@@ -3,11 +3,11 @@ training begun anew, a route told that its version does not exist.
 """
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from linplane_api import names
 from linplane_api.canonical import FormatError
-from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_SERVER, POD, REPLICA_REPORT, Kind
+from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, POD, REPLICA_REPORT, Kind
 from linplane_api.resources import LinearModelSpec, ModelRouteSpec, parse_spec
 
 from ..cluster_client import ClusterClient
@@ -83,6 +83,13 @@ class LiveReader:
             if await self._see(POD, namespace, replica.name) is None and report is not None:
                 left.append(report)
         return left
+
+    async def unknown_routes(
+        self, namespace: str, server: str, routes: Mapping[str, Object]
+    ) -> dict[str, Object | None]:
+        """The routes that have an entry and are not among a server's `routes`, as they are now: None if one is gone."""
+        unknown = self._queries.unknown_routes(namespace, server, routes)
+        return {name: await self._cluster.read(MODEL_ROUTE, namespace, name) for name in unknown}
 
     async def _see(self, kind: Kind, namespace: str, name: str) -> Object | None:
         return self._cache.get(kind, namespace, name) or await self._cluster.read(kind, namespace, name)

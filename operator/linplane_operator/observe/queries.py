@@ -12,6 +12,7 @@ from linplane_api.kinds import (
     MODEL_ROUTE,
     MODEL_SERVER,
     POD,
+    SERVICE_ACCOUNT,
 )
 from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerSpec, parse_spec
 from linplane_api.routing import Entry, RouteDocument
@@ -19,13 +20,13 @@ from linplane_api.routing import Entry, RouteDocument
 from ..compile.acknowledgements import Replica, is_ready, make_replicas, unseen_replica
 from ..compile.adoption import is_orphan
 from ..compile.artifacts import OwnedObjects, Version, judge
-from ..compile.job_progress import has_ended
 from ..compile.last_good import digests_of_status, document_of_status, has_served, proven, without_weights
 from ..compile.model_plan import ModelInputs
 from ..compile.objects import (
     Object,
     Settings,
     controller_uid,
+    created_of,
     is_deleting,
     label_of,
     name_of,
@@ -36,18 +37,19 @@ from ..compile.objects import (
     uid_of,
 )
 from ..compile.observed import Deployment, Job, Pod, ReplicaReport
+from ..compile.outcome import Applied
 from ..compile.route_plan import RouteInputs
 from ..compile.route_status import refuse
-from ..compile.routing import Compiled, compile_document, named_versions
+from ..compile.routing import Compiled, Wanted, compile_document, named_versions
+from ..compile.routing_plan import RoutingInputs, RoutingMemory
 from ..compile.routing_view import Routing, read_routing
 from ..compile.server import make_routing
-from ..compile.server_plan import Applied, ServerInputs
+from ..compile.server_plan import ServerInputs
+from ..compile.trainer_plan import TrainerInputs, Training
+from ..compile.training import SERVICE_ACCOUNT as TRAINER
 from ..compile.withdrawal import Acknowledgements
 from .cache import Key, ObjectCache, key_of
 from .last_good import LastGood
-
-OWNERS = 32
-"""How many LinearModels are named as owners of what all trainers of a namespace share: enough to outlive most."""
 
 
 class Queries:
@@ -93,6 +95,46 @@ class Queries:
             refused=refused,
             url=url,
         )
+
+    def routing_inputs(
+        self,
+        server: Object,
+        routes: Mapping[str, Object],
+        live: Mapping[str, Object | None],
+        memory: RoutingMemory,
+        now: datetime,
+    ) -> RoutingInputs:
+        """All that decides about a server's routing ConfigMap. `live`: routes that are not cached, as they are now."""
+        namespace, name = key_of(server)
+        routing = self.routing(namespace, name)
+        return RoutingInputs(
+            server,
+            routing,
+            orphan=None if routing else self.orphan(namespace, name),
+            is_taken=bool(self.taken(namespace, name)),
+            wanted=self._wanted(namespace, routes, routing.entries if routing else {}),
+            routes=routes.keys(),
+            live=live,
+            replicas=self.replicas(namespace, name),
+            memory=memory,
+            now=now,
+        )
+
+    def _wanted(self, namespace: str, routes: Mapping[str, Object], entries: Mapping[str, Entry]) -> dict[str, Wanted]:
+        """The entries that routes compile to, without those that cannot be read: each reports that itself."""
+        wanted = {}
+        for name, route in routes.items():
+            try:
+                compiled = self.compile(namespace, name, self.route_spec(route), entries.get(name))
+            except ValueError:
+                continue
+            wanted[name] = Wanted(compiled.entry, created_of(route), bool(compiled.missing))
+        return wanted
+
+    def unknown_routes(self, namespace: str, server: str, routes: Mapping[str, Object]) -> list[str]:
+        """The routes that have an entry in a server's routing ConfigMap and are not among its `routes`."""
+        routing = self.routing(namespace, server)
+        return sorted(routing.state.routes.keys() - routes.keys()) if routing else []
 
     def server_inputs(
         self, server: Object, routes: Mapping[str, Object], left: Sequence[Object], written: Applied, now: datetime
@@ -198,20 +240,18 @@ class Queries:
             source=self._cache.get(CONFIG_MAP, namespace, ref.name) if ref else None,
         )
 
-    def trainings(self, namespace: str) -> tuple[list[Object], list[str]]:
-        """The LinearModels that are trained in a namespace, and the names of the results that are waited for: a Job
-        that runs waits for its own, also where that is not known.
-        """
-        models = [
+    def trainer_inputs(self, namespace: str) -> TrainerInputs:
+        """All that decides about the trainers of a namespace."""
+        models = (
             m for m in self._cache.all(LINEAR_MODEL, namespace) if "training" in spec_of(m) and not is_deleting(m)
-        ]
-        waited: set[str] = set()
-        for owner in (f"owner={uid_of(model)}" for model in models):
-            results = self._cache.find(CONFIG_MAP, namespace, owner)
-            running = {job.name for job in self._cache.find_typed(Job, namespace, owner) if not has_ended(job)}
-            waited |= running - {name_of(result) for result in results}
-            waited |= {name_of(result) for result in results if not result.get("immutable")}
-        return models[:OWNERS], sorted(waited)
+        )
+        trainings = [self._training(namespace, model) for model in models]
+        return TrainerInputs(namespace, trainings, self._cache.get(SERVICE_ACCOUNT, namespace, TRAINER) is not None)
+
+    def _training(self, namespace: str, model: Object) -> Training:
+        owner = f"owner={uid_of(model)}"
+        jobs = self._cache.find_typed(Job, namespace, owner)
+        return Training(model, jobs, self._cache.find(CONFIG_MAP, namespace, owner))
 
     def versions(self, namespace: str, model: str, wanted: Iterable[str]) -> dict[str, Version]:
         """Versions of a model, judged. One that cannot be read is as one that is not there."""

@@ -6,5 +6,5 @@
 4. status: a pure function of the plan and that cause; `statuses` writes it once.
 
 `reconciler` takes a key to its kind. A route's document is written with all others of its server, by `routing`;
-`trainers` gives Jobs their rights; `lacking` sends Events; `context` is what they all work with.
+`trainer_rbac` gives Jobs their rights, `missing_features` sends Events, and `context` holds what they all work with.
 """

@@ -72,8 +72,8 @@ class ModelReconciler:
         cluster, namespace = self._context.cluster, key_of(model)[0]
         for body in plan.create:
             if body["kind"] == JOB.kind:
-                await self._trainers.let(namespace)
+                await self._trainers.grant(namespace)
             await cluster.apply(body)
         if plan.seal is not None:
             await cluster.replace({**plan.seal, "immutable": True}, plan.seal)
-            await self._trainers.let(namespace)
+            await self._trainers.grant(namespace)

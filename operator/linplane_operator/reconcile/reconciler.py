@@ -73,11 +73,9 @@ class Reconciler:
             return DONE
         return await self._servers.reconcile(namespace, name)
 
-    async def patrol(self) -> None:
-        """Brings back what trainings need and nobody tells about, and takes away what none needs any more: a crash may
-        have come between. Call it at the start, and now and then.
-        """
-        await self._trainers.patrol()
+    async def repair(self) -> None:
+        """Repairs the trainers' RBAC, which is not watched. Call it at start-up and periodically."""
+        await self._trainers.repair()
 
     async def _tell_unreadable(self, kind: Kind, namespace: str, name: str, error: FormatError) -> None:
         """Of a spec that the API server took and this operator cannot read, as where one of them is older."""

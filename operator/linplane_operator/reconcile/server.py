@@ -6,11 +6,11 @@ from dataclasses import replace
 from linplane_api import names
 from linplane_api.kinds import DEPLOYMENT, MODEL_ROUTE, MODEL_SERVER, REPLICA_REPORT
 
-from ..cluster_client import ContestedError, NameTakenError, RefusedError
+from ..cluster_client import NameTakenError, RefusedError
 from ..compile.objects import Object, is_deleting, name_of
-from ..compile.outcome import DONE, Result
+from ..compile.outcome import DONE, Applied, Result
 from ..compile.server import make_default_server
-from ..compile.server_plan import Applied, ServerInputs, ServerPlan, plan_server, server_outcome
+from ..compile.server_plan import ServerInputs, ServerPlan, plan_server, server_outcome
 from ..runtime.enqueue import WorkKey
 from .context import Context, cause_of
 from .routing import RoutingWriter
@@ -39,7 +39,7 @@ class ServerReconciler:
             self._routing.forget(namespace, name)
         if server is None or is_deleting(server):
             return await context.end(MODEL_SERVER, namespace, name, server)
-        written = await self._write_documents(namespace, server, routes)
+        written = await self._routing.reconcile(server, routes)
         plan = plan_server(await self._observe(namespace, server, routes, written), context.settings)
         applied = await self._apply(namespace, plan)
         return await context.write(MODEL_SERVER, server, server_outcome(plan, applied, context.stamp()))
@@ -52,16 +52,6 @@ class ServerReconciler:
             server = await context.live.server(namespace, name)
             server = server or await context.cluster.create(make_default_server(namespace))
         return server
-
-    async def _write_documents(self, namespace: str, server: Object, routes: dict[str, Object]) -> Applied:
-        try:
-            return Applied(result=await self._routing.write(namespace, server, routes))
-        except ContestedError as error:
-            return Applied(result=Result(error.seconds))
-        except RefusedError as error:  # the replicas go on with what they have, and are looked after
-            return Applied(refused=cause_of(error))
-        except NameTakenError as error:
-            return Applied(taken=error.taken)
 
     async def _observe(
         self, namespace: str, server: Object, routes: Mapping[str, Object], written: Applied
@@ -76,7 +66,7 @@ class ServerReconciler:
 
     async def _apply(self, namespace: str, plan: ServerPlan) -> Applied:
         """If anything has the name of a child, all of that is named at once, and no pod is started."""
-        applied = Applied(taken=plan.inputs.written.taken)
+        applied = plan.inputs.written  # the routing ConfigMap is a child, too
         for body in plan.children:
             applied = await self._apply_child(body, applied)
         if plan.inputs.failed:

@@ -3,41 +3,45 @@
 import asyncio
 import logging
 
-from linplane_api.kinds import LINEAR_MODEL, SERVICE_ACCOUNT
+from linplane_api.kinds import LINEAR_MODEL
 
 from ..cluster_client import NamespaceTerminatingError
-from ..compile.rbac import make_trainer_access
-from ..compile.training import SERVICE_ACCOUNT as TRAINER
+from ..compile.trainer_plan import TrainerPlan, plan_trainers
 from .context import Context
 
 log = logging.getLogger(__name__)
 
 
 class TrainerRbac:
-    """Lets trainers write what they are to write."""
+    """Lets trainers patch exactly the results of pending trainings."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._lock = asyncio.Lock()
 
-    async def patrol(self) -> None:
-        """Brings back what trainings need and nobody tells about, and takes away what none needs any more: a crash may
-        have come between. Whatever fails in one namespace, the others are looked after all the same.
+    async def repair(self) -> None:
+        """Repairs the rights in every namespace: they are not watched, and a crash may have come between. A failure in
+        one namespace does not keep the others from being repaired.
         """
         for namespace in sorted(self._context.cache.namespaces((LINEAR_MODEL,))):
-            models, waited = self._context.queries.trainings(namespace)
-            if waited or (models and self._context.cache.get(SERVICE_ACCOUNT, namespace, TRAINER)):
-                try:
-                    await self.let(namespace)
-                except NamespaceTerminatingError:
-                    continue
-                except Exception as error:  # a name that is taken, a quota
-                    log.warning("the rights of trainers in %s: %s: %s", namespace, type(error).__name__, error)
+            try:
+                await self._reconcile(namespace, only_if_needed=True)
+            except NamespaceTerminatingError:
+                continue
+            except Exception as error:  # a name that is taken, a quota
+                log.warning("the rights of trainers in %s: %s: %s", namespace, type(error).__name__, error)
 
-    async def let(self, namespace: str) -> None:
-        """Gives trainers the right to the results that are waited for, and to no other; one after the other, so that
-        none takes away what another was just given.
-        """
+    async def grant(self, namespace: str) -> None:
+        """Grants the namespace's trainers what they need now, before a training starts, and revokes the rest."""
+        await self._reconcile(namespace)
+
+    async def _reconcile(self, namespace: str, *, only_if_needed: bool = False) -> None:
+        """Observes, plans and applies. Serialised, so that concurrent calls do not revoke each other's rights."""
         async with self._lock:
-            for body in make_trainer_access(namespace, *self._context.queries.trainings(namespace)):
-                await self._context.cluster.apply(body)
+            plan = plan_trainers(self._context.queries.trainer_inputs(namespace))
+            if plan.is_needed or not only_if_needed:
+                await self._apply(plan)
+
+    async def _apply(self, plan: TrainerPlan) -> None:
+        for body in plan.children:
+            await self._context.cluster.apply(body)

@@ -17,6 +17,7 @@ from linplane_api.kinds import (
     Kind,
 )
 from linplane_operator.cluster_client import ConflictError
+from linplane_operator.compile.trainer_plan import plan_trainers
 from linplane_operator.compile.withdrawal import withdrawn
 from linplane_operator.observe.queries import Queries
 from unit.operator.builders import (
@@ -192,7 +193,9 @@ def test_a_trainer_keeps_its_right_while_its_result_is_not_in_view(sim):
     everything(sim)
     (running,) = (job["metadata"]["name"] for job in sim.cache.all(JOB) if "homes-v4" in job["metadata"]["name"])
     lose(sim, CONFIG_MAP)
-    assert running in Queries(sim.cache, sim.settings).trainings("default")[1]
+    plan = plan_trainers(Queries(sim.cache, sim.settings).trainer_inputs("default"))
+    (role,) = (body for body in plan.children if body["kind"] == "Role")
+    assert running in role["rules"][0]["resourceNames"]
 
 
 def test_a_replica_that_only_the_view_has_lost_is_waited_for(sim):

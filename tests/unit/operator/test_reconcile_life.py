@@ -369,10 +369,10 @@ def test_a_right_to_a_result_that_is_sealed_is_taken_away_by_the_next_process(si
     sim.settle()
     sim.start()
     sim.cluster.before_write = lambda _, body: granted.append(body.get("rules")) if body["kind"] == "Role" else None
-    asyncio.run(sim.reconciler.patrol())
+    asyncio.run(sim.reconciler.repair())
     assert granted == []
     sim.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "linplane-trainer"}})
-    asyncio.run(sim.reconciler.patrol())
+    asyncio.run(sim.reconciler.repair())
     assert granted == [[]]
 
 

@@ -7,7 +7,7 @@ from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERV
 from linplane_api.routing import make_entry, parse_entry
 from linplane_operator.compile import routing
 from linplane_operator.compile.objects import uid_of
-from linplane_operator.reconcile.routing import CONFIRMED
+from linplane_operator.compile.routing_plan import CONFIRMED
 from unit.operator.builders import document, linear_model, model_route, status_condition, told
 from unit.operator.planning import error
 

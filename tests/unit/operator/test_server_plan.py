@@ -9,8 +9,8 @@ from linplane_api.conditions import Cause, Reason
 from linplane_api.routing import RoutingMap
 from linplane_operator.compile.objects import Settings
 from linplane_operator.compile.observed import Deployment, Pod, observe
-from linplane_operator.compile.outcome import COUNT_SECONDS, DONE, RETRY_SECONDS, Result
-from linplane_operator.compile.server_plan import Applied, ServerInputs, ServerPlan, plan_server, server_outcome
+from linplane_operator.compile.outcome import COUNT_SECONDS, DONE, RETRY_SECONDS, Applied, Result
+from linplane_operator.compile.server_plan import ServerInputs, ServerPlan, plan_server, server_outcome
 from unit.operator.builders import NOW, Object, model_route, observed, pod, replicas, report, told
 
 SERVER: Object = {

@@ -46,7 +46,7 @@ def test_what_fails_in_one_namespace_keeps_no_other_from_its_rights(error, caplo
         account = {"metadata": {"name": "linplane-trainer", "namespace": namespace}}
         cache.put(SERVICE_ACCOUNT, account)
     reconciler = Reconciler(cache, cluster, Settings(), now=lambda: NOW, ask=lambda _: None)
-    asyncio.run(reconciler.patrol())
+    asyncio.run(reconciler.repair())
     assert sorted(set(cluster.given)) == ["a", "c"]
     told = [f"in b: {type(error).__name__}: {error}" in record.getMessage() for record in caplog.records]
     assert told == ([] if isinstance(error, NamespaceTerminatingError) else [True])

@@ -4,7 +4,7 @@ UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test e2e up unit integration thorough coverage check lint format generate run cluster \
+.PHONY: help setup demo test e2e up unit programs integration thorough coverage check lint format generate run cluster \
   bench bench-operator bench-cluster clean
 # Arguments of pytest for `unit` and `integration`: options, or paths of tests that replace the whole folder
 ARGS ?=
@@ -35,8 +35,12 @@ up: setup ## Start a cluster with the chart installed, and a shell in it
 unit: setup ## Run the unit tests; ARGS="-k quota" or ARGS=tests/unit/api selects
 	$(BIN)/pytest $(call paths,tests/unit) $(or $(ARGS),-n auto)
 
+# What is there is used; the rest is built from Go modules. Tests of what can't be obtained are skipped, and fail if CI=true.
+programs: setup ## Obtain what those tests need (a control plane, Helm, promtool): about 10 minutes, once per machine
+	@PYTHONPATH=tests $(BIN)/python -m cluster >/dev/null || echo "the tests of these programs can't run"
+
 # Most of them wait most of the time, so two run at once; the faults run alone, as they need every core.
-integration: setup ## Run the tests with processes, sockets and a control plane; ARGS as for `unit`
+integration: programs ## Run the tests with processes, sockets and a control plane; ARGS as for `unit`
 ifneq ($(ARGS),)
 	$(BIN)/pytest $(call paths,tests/integration) $(ARGS)
 else
@@ -44,7 +48,7 @@ else
 	$(BIN)/pytest tests/integration/faults
 endif
 
-thorough: setup ## Run the tests that are too long for `make test`, at their full size
+thorough: programs ## Run the tests that are too long for `make test`, at their full size
 	$(BIN)/pytest tests -m thorough
 
 check: setup ## Check style, spelling, types, imports and generated files: seconds, once mypy has its cache

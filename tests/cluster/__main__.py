@@ -1,18 +1,20 @@
-"""Obtains the programs of a control plane and prints where they are."""
+"""Obtains the programs that the integration tests need and prints their paths."""
 
 import sys
 
-from .binaries import BinariesMissingError, find_binaries
+from . import judges
+from .binaries import TEST_PROGRAMS, find_binaries
+from .gobuild import BinariesMissingError
 
 
 def main() -> int:
-    """The exit code: 1 where one cannot be obtained."""
+    """The exit code: 1 if a program cannot be obtained."""
     try:
-        binaries = find_binaries(obtain=True)
+        programs = find_binaries(TEST_PROGRAMS, obtain=True) | judges.obtain()
     except BinariesMissingError as error:
         print(error, file=sys.stderr)
         return 1
-    print("\n".join(map(str, binaries.values())))
+    print("\n".join(map(str, programs.values())))
     return 0
 
 

@@ -9,7 +9,6 @@ import base64
 import json
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from linplane_api.kinds import POD, SERVICE_ACCOUNT
 
 from .audit import POLICY, AuditLog
 from .client import ApiError, Client, path
+from .signing_key import make_key
 
 CONTEXT = "linplane-cluster"
 _ACCOUNT_KEY = "pki/service-account.key"
@@ -253,15 +253,6 @@ def manager_flags() -> list[str]:
         *("--secure-port=0", f"--controllers={','.join(_CONTROLLERS)}"),
         *(f"--service-account-private-key-file={_ACCOUNT_KEY}", "--root-ca-file=pki/apiserver.crt"),
     ]
-
-
-def make_key(file: Path) -> None:
-    """A fresh key to sign tokens with; the public half is read from the same file."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        raise StartError("openssl is needed to make a key")
-    argv = [openssl, "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(file)]
-    subprocess.run(argv, check=True, capture_output=True, timeout=30)
 
 
 def _free_ports(count: int) -> list[int]:

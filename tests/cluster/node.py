@@ -18,9 +18,10 @@ from pathlib import Path
 import yaml
 
 from .audit import POLICY
-from .controlplane import StartError, apiserver_flags, make_key, manager_flags
+from .controlplane import StartError, apiserver_flags, manager_flags
 from .images import PAUSE
 from .nodekeeper import ADDRESS
+from .signing_key import make_key
 
 CONTEXT = "linplane-e2e"
 NODE = "node0"

@@ -12,8 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
-from cluster.binaries import BinariesMissingError
 from cluster.controlplane import StartError
+from cluster.gobuild import BinariesMissingError
 from cluster.images import TARGETS, ImageError
 
 from . import figures

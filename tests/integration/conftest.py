@@ -10,9 +10,10 @@ import pytest
 
 import cluster.judges
 from cluster import controlplane
-from cluster.binaries import BinariesMissingError, find_binaries
+from cluster.binaries import find_binaries
 from cluster.client import Client
 from cluster.controlplane import ControlPlane
+from cluster.gobuild import BinariesMissingError
 from cluster.install import install
 from integration.operator.forkery import Forkery
 
@@ -21,18 +22,6 @@ MakeNamespace = Callable[..., str]
 
 def _is_ci() -> bool:
     return os.environ.get("CI", "").lower() in ("true", "1")
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """In CI, what is missing is built before the first test starts, so that none waits for it beyond its timeout."""
-    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())} if _is_ci() else set()
-    try:
-        if "control_plane" in wanted:
-            find_binaries(obtain=True)
-        if "judges" in wanted:
-            cluster.judges.obtain()
-    except BinariesMissingError as error:
-        print(error)  # the fixture fails with it
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -45,12 +34,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(f"{report.nodeid.rpartition('/')[2]}: {line}")
 
 
-def control_plane_programs() -> dict[str, Path]:
-    """Skips without them, and fails where CI=true."""
-    return _needed(lambda: find_binaries(obtain=False))
-
-
-def _needed(find: Callable[[], dict[str, Path]]) -> dict[str, Path]:
+def needed_programs(find: Callable[[], dict[str, Path]]) -> dict[str, Path]:
+    """The programs that `find` returns. If one is missing the test is skipped, and fails if CI=true."""
     try:
         return find()
     except BinariesMissingError as error:
@@ -59,10 +44,15 @@ def _needed(find: Callable[[], dict[str, Path]]) -> dict[str, Path]:
         pytest.skip(str(error))
 
 
+def control_plane_programs() -> dict[str, Path]:
+    """The programs of a control plane."""
+    return needed_programs(lambda: find_binaries(obtain=False))
+
+
 @pytest.fixture(scope="session")
 def judges() -> ModuleType:
-    """The module cluster.judges, its programs built. Without Go the test is skipped, or fails if CI=true."""
-    _needed(cluster.judges.obtain)
+    """The module cluster.judges, its programs built."""
+    needed_programs(cluster.judges.obtain)
     return cluster.judges
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.binaries import cache_folder
+from cluster.gobuild import cache_folder
 from integration.conftest import control_plane_programs
 from pages import Command, blocks, is_as_said
 from support import eventually

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cluster.binaries import cache_folder, find_go, locked, run_go, say
+from cluster.gobuild import cache_folder, find_go, locked, run_go, say
 
 PROGRAMS = ("kstatus", "lua")
 _SOURCE = Path(__file__).parent

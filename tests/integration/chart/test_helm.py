@@ -11,11 +11,12 @@ import pytest
 
 from chart.render import CHART
 from cluster import controlplane
-from cluster.binaries import BinariesMissingError, find_binaries
+from cluster.binaries import find_binaries
 from cluster.client import ApiError
 from cluster.controlplane import ControlPlane
 from cluster.kinds import CRD, POLICY
 from integration.cluster.objects import route, version
+from integration.conftest import needed_programs
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE
 from support import eventually
 
@@ -50,14 +51,8 @@ class Helm:
 
 @pytest.fixture
 def helm(control_plane: ControlPlane, tmp_path: Path) -> Iterator[Helm]:
-    """In CI it is built where it is missing, elsewhere its tests are skipped."""
-    in_ci = os.environ.get("CI", "").lower() in ("true", "1")
-    try:
-        program = find_binaries(("helm",), obtain=in_ci)["helm"]
-    except BinariesMissingError as error:
-        if in_ci:
-            raise
-        pytest.skip(str(error))
+    """Helm with a control plane of its own."""
+    program = needed_programs(lambda: find_binaries(("helm",), obtain=False))["helm"]
     with controlplane.control_plane(control_plane.binaries) as plane:
         plane.start_controllers()
         yield Helm(program, plane, tmp_path)

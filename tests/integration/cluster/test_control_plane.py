@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from cluster import binaries
-from cluster.binaries import PROGRAMS, BinariesMissingError, find_binaries
+from cluster import binaries, gobuild
+from cluster.binaries import PROGRAMS, find_binaries
 from cluster.client import ApiError
 from cluster.controlplane import ControlPlane
+from cluster.gobuild import BinariesMissingError
 from cluster.kinds import ACCESS_REVIEW, NODE, SELF_REVIEW
 from integration.cluster.objects import pod
 from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, POD, SERVICE_ACCOUNT
@@ -188,7 +189,7 @@ def nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("shutil.which", lambda *_args, **_options: None)
-    return tmp_path / "cache" / "linplane" / binaries.KUBERNETES
+    return tmp_path / "cache" / "linplane" / gobuild.KUBERNETES
 
 
 def _put(folder: Path, *programs: str, version: str = "v1.34.0") -> Path:
@@ -200,7 +201,7 @@ def _put(folder: Path, *programs: str, version: str = "v1.34.0") -> Path:
 
 
 def test_what_is_missing_is_named_with_what_helps(nothing: Path) -> None:
-    with pytest.raises(BinariesMissingError, match=r"etcd, kube-apiserver, .* not found in .*make cluster"):
+    with pytest.raises(BinariesMissingError, match=r"etcd, kube-apiserver, .* not found in .*make programs"):
         find_binaries(obtain=False)
     _put(nothing, *PROGRAMS[:3])
     with pytest.raises(BinariesMissingError, match=r"^kubectl not found"):

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from cluster.binaries import BinariesMissingError, find_binaries
+from cluster.binaries import find_binaries
 from cluster.controlplane import ControlPlane, StartError, control_plane
+from cluster.gobuild import BinariesMissingError
 from cluster.install import install
 from integration.operator.programs import Executed
 from integration.operator.site import Site

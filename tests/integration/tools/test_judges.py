@@ -5,8 +5,8 @@ from types import ModuleType
 
 import pytest
 
-from cluster import binaries
-from cluster.binaries import BinariesMissingError
+from cluster import gobuild
+from cluster.gobuild import BinariesMissingError
 
 
 def _object(generation: int = 1, **status: object) -> dict[str, object]:
@@ -42,7 +42,7 @@ def test_lua_has_the_limits_of_argo_cd(judges: ModuleType, script: str) -> None:
 
 
 def test_judges_need_go_only_to_be_built(judges: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(binaries.shutil, "which", lambda *_args, **_options: None)
+    monkeypatch.setattr(gobuild.shutil, "which", lambda *_args, **_options: None)
     assert judges.kstatus([_object()])[0].status == "Current"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(BinariesMissingError, match="go is needed"):

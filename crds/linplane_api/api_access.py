@@ -19,6 +19,8 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 MAX_MESSAGE = 1024
+NOT_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What `msgspec.json.decode` raises for bytes that are not JSON of the expected form."""
 UNREACHABLE = "the API server cannot be reached: "
 """How the message of an ApiError begins if there was no answer at all; the cause follows."""
 
@@ -73,7 +75,7 @@ def answered(status: int, body: bytes, retry_after: str = "") -> ApiError:
     """The error for an answer that is not 2xx. A body that is no `Status` is not shown: it is not the API server's."""
     try:
         said = msgspec.json.decode(body, type=_Status)
-    except msgspec.MsgspecError:
+    except NOT_JSON:
         said = _Status()
     wait = int(retry_after) if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 6 else 0
     message = said.message[:MAX_MESSAGE] or f"the API server answered {status}"
@@ -86,7 +88,7 @@ def _causes(details: msgspec.Raw) -> tuple[str, ...]:
     """The reasons in a Status' details; none of details in another form, as an aggregated API may give them."""
     try:
         found = msgspec.json.decode(details, type=_Details | None)
-    except msgspec.MsgspecError:
+    except NOT_JSON:
         return ()
     return tuple(cause.reason for cause in (found and found.causes) or ())
 

@@ -48,7 +48,7 @@ def local(  # noqa: PLR0913, PLR0917 - one parameter an option
     import asyncio
     from datetime import datetime
 
-    from linplane_operator.local.app import Loop, Options
+    from linplane_operator.local.app import App, Options
     from linplane_operator.local.console_events import Line
     from linplane_operator.local.preflight import StartError
 
@@ -75,7 +75,7 @@ def local(  # noqa: PLR0913, PLR0917 - one parameter an option
         trainers=trainers,
     )
     try:
-        asyncio.run(Loop(options, tell).run(started))
+        asyncio.run(App(options, tell).run(started))
     except StartError as error:
         fail(str(error), 2)
     except OSError as error:

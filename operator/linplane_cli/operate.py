@@ -75,7 +75,7 @@ def operator(  # noqa: PLR0913, PLR0917 - one parameter an option
     import asyncio
 
     from linplane_operator.compile.objects import SERVER_RESOURCES, TRAINER_RESOURCES, Settings
-    from linplane_operator.kube.operator import Options
+    from linplane_operator.kube.options import Options
     from linplane_operator.kube.process import serve
 
     settings = Settings(

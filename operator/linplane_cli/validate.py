@@ -69,7 +69,7 @@ class _Checker:
     def check(self, path: Path) -> None:
         """One file, whatever it holds."""
         from linplane_api.manifests.manifest import ManifestError, read_documents
-        from linplane_operator.local.accepted_kinds import has_name
+        from linplane_operator.local.admission import has_name
 
         try:
             text = read_text(path)
@@ -92,8 +92,7 @@ class _Checker:
     def _judge(self, file: str, document: "Document") -> Iterator[tuple[str, str]]:
         from linplane_api.kinds import CONFIG_MAP, REPLICA_REPORT
         from linplane_api.manifests.validation import load_schemas
-        from linplane_operator.local.accepted_kinds import kind_of, not_understood
-        from linplane_operator.local.configmaps import judge_config_map
+        from linplane_operator.local.admission import judge_config_map, kind_of, not_understood
 
         body = document.body
         place, first = self._objects.get(document.key, ("", None))

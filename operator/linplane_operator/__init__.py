@@ -1,5 +1,6 @@
-"""The operator: reads what exists, compiles the whole desired state, applies what differs, writes each status once.
+"""The operator: observes objects, compiles the desired state, applies the differences, writes each status once.
 
-`compile/` decides and is pure; `reconcile/` knows the order; `cluster` is the interface to all I/O, which a
-Kubernetes API or, in `local/`, a folder of manifests stands behind.
+`kube` and `local` receive changes, from an API server or from a folder of manifests. `runtime` enqueues the keys to
+reconcile, `reconcile` runs one key, `observe` gives it a consistent view, `compile` decides, purely, and
+`cluster_client` is the interface through which the result is written, implemented again by `kube` and `local`.
 """

@@ -7,7 +7,7 @@ from typing import Any
 
 from linplane_api import names
 from linplane_api.api_access import APPLY_PATCH, MERGE_PATCH, ApiError, object_path
-from linplane_api.kinds import ROLE, ROLE_BINDING, Kind, kind_of
+from linplane_api.kinds import Kind, kind_of
 
 from ..cluster_client import ConflictError, ContestedError, NamespaceTerminatingError, NameTakenError, RefusedError
 from ..compile.adoption import APPLIED_OVER, is_orphan, owner_of
@@ -15,8 +15,9 @@ from ..compile.objects import Object, controller_uid, is_deleting, label_of, met
 from ..observe.cache import ObjectCache, key_of
 from .drift import difference, merge_patch, stamped
 from .event_recorder import refused_jobs
-from .http import Client
+from .http import HttpClient
 from .informer import Informer
+from .watched_kinds import UNWATCHED
 from .write_conflicts import WriteConflicts
 
 log = logging.getLogger(__name__)
@@ -29,10 +30,7 @@ OURS = {"fieldManager": names.FIELD_MANAGER, "force": "true"}
 LEFT_SECONDS = 300.0
 """How long a difference stays that no write could bring about, as where an admission webhook wants it otherwise."""
 
-UNWATCHED = (ROLE, ROLE_BINDING)
-"""Kinds that the operator may not list, so that it holds no more rights than it needs."""
-
-Tell = Callable[[Object, bool, str, str], None]
+RecordEvent = Callable[[Object, bool, str, str], None]
 """Writes an Event: about, warning, reason, message."""
 
 
@@ -48,30 +46,30 @@ class KubeClient:
 
     def __init__(  # noqa: PLR0913 - all that it works with
         self,
-        client: Client,
+        client: HttpClient,
         cache: ObjectCache,
-        tell: Tell,
+        record_event: RecordEvent,
         informer: Informer,
         clock: Callable[[], float] = time.monotonic,
         *,
-        contests: WriteConflicts | None = None,
-        later: Callable[[Object, float], None] = lambda *_: None,
+        conflicts: WriteConflicts | None = None,
+        requeue_after: Callable[[Object, float], None] = lambda *_: None,
     ) -> None:
         """`informer` takes an object as the server has it now into the cache; `clock` gives seconds that never go back;
         `later` is called with a child whose write waits, and for how many seconds.
         """
         self._client = client
         self._cache = cache
-        self._tell = tell
+        self._record_event = record_event
         self._informer = informer
         self._clock = clock
-        self._contests = contests or WriteConflicts(clock)
-        self._later = later
+        self._conflicts = conflicts or WriteConflicts(clock)
+        self._requeue_after = requeue_after
         self._left: dict[str, tuple[float, Object]] = {}  # when, and what no write could bring about; by UID
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """The object as it is now, which the cache then knows too."""
-        return await self._look(kind, namespace, name)
+        return await self._read_live(kind, namespace, name)
 
     async def refusals(self, namespace: str) -> dict[str, str]:
         """By the Events of Job controllers."""
@@ -89,12 +87,12 @@ class KubeClient:
         namespace, name = key_of(body)
         found = self._cache.get(kind, namespace, name)
         if found is None and kind in UNWATCHED:
-            found = await self._look(kind, namespace, name)
+            found = await self._read_live(kind, namespace, name)
         if found is None:
             try:
                 return await self._create(kind, asked)
             except ConflictError:
-                found = await self._look(kind, namespace, name)
+                found = await self._read_live(kind, namespace, name)
                 if found is None:
                     raise
         if not _is_ours(found, body):
@@ -111,22 +109,22 @@ class KubeClient:
             await self._wait_for_turn(kind, found, "", asked)
             return await self._repair(kind, asked, found)
         except ContestedError as error:  # what else there is to do is done meanwhile
-            self._later(found, error.seconds)
+            self._requeue_after(found, error.seconds)
             return found
         except ConflictError:  # it changed or was deleted meanwhile; some kinds have no watch
-            if await self._look(kind, *key_of(asked)) is None:
+            if await self._read_live(kind, *key_of(asked)) is None:
                 return await self._create(kind, asked)
             raise
 
     async def _wait_for_turn(self, kind: Kind, seen: Object, part: str, asked: Any) -> None:
         """Raises ContestedError; see `contests`."""
         what = uid_of(seen), part
-        if not self._contests.is_write_back(what, asked, seen):
+        if not self._conflicts.is_write_back(what, asked, seen):
             return
-        wait = self._contests.pending(what)
+        wait = self._conflicts.pending(what)
         if wait is None:
-            live = await self._look(kind, *key_of(seen))
-            wait = self._contests.judge(what, live) if live is not None and uid_of(live) == uid_of(seen) else 0.0
+            live = await self._read_live(kind, *key_of(seen))
+            wait = self._conflicts.judge(what, live) if live is not None and uid_of(live) == uid_of(seen) else 0.0
             if wait:
                 log.warning("%s", ContestedError(f"{kind.kind} {name_of(seen)}", wait))
         if wait:
@@ -135,7 +133,7 @@ class KubeClient:
     async def _claim(self, body: Object) -> Object:
         """What is known of that name is not ours; no watch tells when a foreign object goes, so it is read."""
         kind, asked = kind_of(body), stamped(body)
-        found = await self._look(kind, *key_of(body))
+        found = await self._read_live(kind, *key_of(body))
         if found is None:
             return await self._create(kind, asked)
         if _is_ours(found, body):
@@ -149,7 +147,7 @@ class KubeClient:
         kind = kind_of(body)
         found = self._cache.get(kind, *key_of(body))
         if found is None or not _is_ours(found, body):
-            found = await self._look(kind, *key_of(body))
+            found = await self._read_live(kind, *key_of(body))
         if found is not None and not _is_ours(found, body) and not await self._may_adopt(found, body):
             raise NameTakenError(owner_of(body), f"{kind.kind} {name_of(body)}")
 
@@ -174,7 +172,7 @@ class KubeClient:
             answer = await self._write(kind, path, patch, MERGE_PATCH)
             rest = difference(asked, answer)
         self._remember(uid, rest)
-        self._contests.wrote((uid, ""), asked, answer)
+        self._conflicts.wrote((uid, ""), asked, answer)
         return answer
 
     def _is_left(self, what: str, missing: Object) -> bool:
@@ -198,9 +196,9 @@ class KubeClient:
         try:
             answer = await self._write(kind, object_path(kind, *key_of(body)), patch, MERGE_PATCH)
         except ConflictError:
-            await self._look(kind, *key_of(body))  # so that the next try goes by what is
+            await self._read_live(kind, *key_of(body))  # so that the next try goes by what is
             raise
-        self._contests.wrote((uid_of(seen), ""), asked, answer)
+        self._conflicts.wrote((uid_of(seen), ""), asked, answer)
         return answer
 
     async def write_status(self, kind: Kind, seen: Object, status: Object) -> None:
@@ -223,7 +221,7 @@ class KubeClient:
                 same = {key: meta(answer)[key] for key in ("uid", "resourceVersion")}
                 answer = await self._write(kind, path, {**added, "metadata": same}, MERGE_PATCH)
                 self._remember(left, merge_patch(body, answer, ("status",)))
-            self._contests.wrote((uid_of(seen), "status"), status, answer)
+            self._conflicts.wrote((uid_of(seen), "status"), status, answer)
         except ApiError as error:
             if error.status != 404:
                 raise
@@ -245,7 +243,7 @@ class KubeClient:
 
     def event(self, about: Object, *, warning: bool, reason: str, message: str) -> None:
         """An Event, written when there is time for it."""
-        self._tell(about, warning, reason, message)
+        self._record_event(about, warning, reason, message)
 
     def url_of(self, route: Object) -> str:
         """The route's Service."""
@@ -258,7 +256,7 @@ class KubeClient:
             for body in self._cache.all(kind):
                 self._cache.drop(kind, *key_of(body))
 
-    async def _look(self, kind: Kind, namespace: str, name: str) -> Object | None:
+    async def _read_live(self, kind: Kind, namespace: str, name: str) -> Object | None:
         known = self._cache.get(kind, namespace, name)  # before: one that comes meanwhile is not what is gone
         found = await self._client.get(kind, namespace, name)
         if found is not None:
@@ -269,7 +267,7 @@ class KubeClient:
 
     async def _is_still(self, kind: Kind, seen: Object) -> bool:
         """It is there, and no other of that name."""
-        live = await self._look(kind, *key_of(seen))
+        live = await self._read_live(kind, *key_of(seen))
         return live is not None and uid_of(live) == uid_of(seen)
 
     async def _create(self, kind: Kind, body: Object) -> Object:
@@ -277,7 +275,7 @@ class KubeClient:
             raise ConflictError(f"{kind.kind} {name_of(body)} went with its owner")
         fresh = {**body, "metadata": {**meta(body), "resourceVersion": ABSENT}}
         answer = await self._write(kind, object_path(kind, *key_of(body)), fresh)
-        self._contests.wrote((uid_of(answer), ""), body, answer)
+        self._conflicts.wrote((uid_of(answer), ""), body, answer)
         return answer
 
     async def _has_owner(self, body: Object) -> bool:

@@ -1,4 +1,4 @@
-"""Events, written aside: a change is told, a storm is not."""
+"""EventRecorder, written aside: a change is told, a storm is not."""
 
 import asyncio
 import hashlib
@@ -13,7 +13,7 @@ from linplane_api.timing import Clock, TokenBuckets, rfc3339
 
 from ..compile.change_events import REASONS
 from ..compile.objects import Object, meta, name_of, namespace_of, uid_of
-from .http import Client
+from .http import HttpClient
 
 BURST = 25  # of one object, as many warnings, and as many of what somebody did
 EVERY_SECONDS = 10.0
@@ -24,11 +24,11 @@ EVENT = Kind("Event", "events", "events.k8s.io/v1", "ev")
 log = logging.getLogger(__name__)
 
 
-class Events:
+class EventRecorder:
     """Takes events at once and writes them one after the other; where too many wait, a new one is dropped."""
 
-    def __init__(self, client: Client, now: Callable[[], datetime], clock: Clock, reporter: str) -> None:
-        """`now` is for the times in Events, `clock` for their rate; `reporter` is the name of this process, for
+    def __init__(self, client: HttpClient, now: Callable[[], datetime], clock: Clock, reporter: str) -> None:
+        """`now` is for the times in EventRecorder, `clock` for their rate; `reporter` is the name of this process, for
         `reportingInstance`.
         """
         self._client = client
@@ -39,7 +39,7 @@ class Events:
         self.written = 0
         self.dropped = 0
 
-    def tell(self, about: Object, warning: bool, reason: str, message: str) -> None:
+    def record(self, about: Object, warning: bool, reason: str, message: str) -> None:
         """Asks for an Event; never waits, never fails."""
         if self._buckets.take((uid_of(about), "Done" if reason in REASONS else _type(warning))):
             self.dropped += 1
@@ -87,7 +87,7 @@ class Events:
                 log.debug("event not written: %s", error)
 
 
-async def refused_jobs(client: Client, namespace: str) -> dict[str, str]:
+async def refused_jobs(client: HttpClient, namespace: str) -> dict[str, str]:
     """By UID of each Job that the API server let make no pod: its last words about it."""
     found: dict[str, tuple[str, str]] = {}
     async for event in client.list(EVENT, namespace, fields="reason=FailedCreate,regarding.kind=Job"):

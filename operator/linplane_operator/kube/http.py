@@ -7,7 +7,15 @@ import aiohttp
 import msgspec
 from kubernetes.aio.client import ApiClient
 
-from linplane_api.api_access import ApiError, UnavailableError, answered, collection_path, object_path, unreachable
+from linplane_api.api_access import (
+    NOT_JSON,
+    ApiError,
+    UnavailableError,
+    answered,
+    collection_path,
+    object_path,
+    unreachable,
+)
 from linplane_api.kinds import Kind
 
 from ..compile.objects import Object
@@ -21,7 +29,7 @@ Counted = Callable[[str, str, int], None]
 """Told of each call: method, resource, status (0 where there was no answer)."""
 
 
-class Client:
+class HttpClient:
     """Calls of one API server. All of them belong to one event loop."""
 
     def __init__(self, api: ApiClient, counted: Counted = lambda *_: None) -> None:
@@ -57,7 +65,7 @@ class Client:
         if 200 <= answer.status < 300:
             try:
                 return msgspec.json.decode(text, type=dict[str, Any])
-            except msgspec.DecodeError as error:  # of a proxy in between
+            except NOT_JSON as error:  # from a proxy
                 message = f"the API server answered {answer.status} without an object"
                 raise UnavailableError(0, "Malformed", message) from error
         raise answered(answer.status, text, answer.headers.get("Retry-After", ""))

@@ -13,7 +13,7 @@ async def serving(
     host: str,
     port: int,
     *,
-    ailing: Callable[[], list[str]],
+    unhealthy: Callable[[], list[str]],
     unready: Callable[[], str],
     registry: CollectorRegistry,
 ) -> AsyncIterator[int]:
@@ -21,7 +21,7 @@ async def serving(
 
     async def healthz(_: web.Request) -> web.Response:
         """500 names each part that is wedged. It stays 200 while the API server is away: no restart cures that."""
-        problems = ailing()
+        problems = unhealthy()
         return web.Response(text="\n".join(problems or ["ok"]) + "\n", status=500 if problems else 200)
 
     async def readyz(_: web.Request) -> web.Response:

@@ -12,7 +12,7 @@ from linplane_api.kinds import CONFIG_MAP, POD, Kind
 from ..compile.change_events import MANAGED
 from ..compile.objects import Object, controller_uid, label_of, meta, uid_of
 from ..observe.cache import Key, ObjectCache, key_of
-from ..runtime.enqueue import WorkKey, affected
+from ..runtime.enqueue import WorkKey, keys_for_change
 
 SHORT = 64
 """Texts of so many letters may be worth sharing: names, UIDs, times, reasons."""
@@ -41,7 +41,7 @@ class Informer:
         body = slim(kind, body)
         before = self._cache.put(kind, body)
         if not self.silent:
-            self._add(affected(self._cache, kind, before, body))
+            self._add(keys_for_change(self._cache, kind, before, body))
 
     def deleted(self, kind: Kind, body: Object) -> None:
         """Forgets an object, if that very one is known."""
@@ -52,7 +52,7 @@ class Informer:
         known = self._cache.get(kind, namespace, name)
         if known is not None and uid_of(known) == uid_of(body):
             self._cache.drop(kind, namespace, name)
-            self._add(affected(self._cache, kind, known, None))
+            self._add(keys_for_change(self._cache, kind, known, None))
 
     def was_deleted(self, kind: Kind, key: Key) -> bool:
         """Somebody's child of that name was deleted lately."""

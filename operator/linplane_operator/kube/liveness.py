@@ -7,19 +7,19 @@ watch is judged only where lists came through and it did not tell of what they s
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .watch_lag import Behind
+from .watch_lag import Lag
 
 
 @dataclass(frozen=True)
-class Signs:
+class Activity:
     """In seconds: how long keys wait without one being taken, the longest that one is worked on, since when the
     resync has not even tried a call; and by kind, which watches owe something.
     """
 
     queue_stalled: float = 0.0
     longest_running: float = 0.0
-    resync_silent: float = 0.0
-    behind: Mapping[str, Behind] = field(default_factory=dict)
+    resync_idle: float = 0.0
+    lagging: Mapping[str, Lag] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,16 @@ class Limits:
     lists: int = 2
 
 
-def ailing(signs: Signs, limits: Limits) -> list[str]:
+def unhealthy(signs: Activity, limits: Limits) -> list[str]:
     """What shows no life, a line each; empty where all is well."""
     found = []
     if signs.queue_stalled > limits.queue:
         found.append(f"queue: keys wait, and none was taken for {signs.queue_stalled:.0f} s")
     if signs.longest_running > limits.queue:
         found.append(f"queue: a worker is at the same key for {signs.longest_running:.0f} s")
-    if signs.resync_silent > limits.resync:
-        found.append(f"resync: not even tried for {signs.resync_silent:.0f} s")
-    for kind, behind in sorted(signs.behind.items()):
+    if signs.resync_idle > limits.resync:
+        found.append(f"resync: not even tried for {signs.resync_idle:.0f} s")
+    for kind, behind in sorted(signs.lagging.items()):
         if behind.seconds > limits.watch and behind.lists >= limits.lists:
             found.append(f"watch of {kind}: has not told of what {behind.lists} lists show, for {behind.seconds:.0f} s")
     return found

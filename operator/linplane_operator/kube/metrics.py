@@ -38,7 +38,7 @@ def result_of(error: Exception | None) -> str:
     return AWAY if isinstance(error, OSError) else ERROR
 
 
-class Counts:
+class Counters:
     """What is counted when it happens."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -75,7 +75,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Figures:
+class Gauges:
     """What is read when it is asked for. Ages are in seconds."""
 
     synced: bool
@@ -90,10 +90,10 @@ class Figures:
     """Kind, objects told of, seconds since the last one, seconds that it is behind."""
 
 
-class FiguresCollector(Collector):
+class GaugesCollector(Collector):
     """The metrics that are gauges, made at each scrape."""
 
-    def __init__(self, read: Callable[[], Figures], cache: ObjectCache) -> None:
+    def __init__(self, read: Callable[[], Gauges], cache: ObjectCache) -> None:
         self._read = read
         self._cache = cache
 
@@ -126,7 +126,7 @@ class FiguresCollector(Collector):
         yield _objects(self._cache)
 
 
-def _watches(figures: Figures) -> Iterator[Metric]:
+def _watches(figures: Gauges) -> Iterator[Metric]:
     told = CounterMetricFamily("linplane_operator_watch_events", "Objects that a watch told of.", labels=("kind",))
     age = GaugeMetricFamily(
         "linplane_operator_watch_age_seconds",

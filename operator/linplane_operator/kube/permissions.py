@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from linplane_api.names import GROUP
 
-from .http import Client
+from .http import HttpClient
 
 ALL = ("get", "list", "watch")
 CHILD = (*ALL, "create", "patch")
@@ -67,7 +67,7 @@ def questions(namespaces: tuple[str, ...]) -> Iterator[dict[str, str]]:
                 yield {**asked, "namespace": namespace} if namespace else asked
 
 
-async def missing_rights(client: Client, namespaces: tuple[str, ...]) -> list[str]:
+async def missing_permissions(client: HttpClient, namespaces: tuple[str, ...]) -> list[str]:
     """What is not allowed, one line each; empty where nothing is missing."""
     missing = []
     for asked in questions(namespaces):

@@ -8,7 +8,9 @@ from prometheus_client import disable_created_metrics
 
 from linplane_api import logs
 
-from .operator import Options, RightsError, run
+from .operator import run
+from .options import Options
+from .startup import MissingPermissionsError
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ async def serve(options: Options) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
         await run(options, stop)
-    except RightsError as error:
+    except MissingPermissionsError as error:
         for line in str(error).splitlines():
             log.error("the operator may not %s", line)  # noqa: TRY400 - which rights, not where it was noticed
         return 2

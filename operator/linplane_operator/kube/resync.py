@@ -17,11 +17,10 @@ from linplane_api.kinds import OURS, Kind
 
 from ..compile.objects import Object, uid_of
 from ..observe.cache import ObjectCache, key_of
-from .cluster import UNWATCHED
-from .http import Client
+from .http import HttpClient
 from .informer import Informer, version_of
-from .kopf.handlers import WATCHED
-from .watch_lag import Watches
+from .watch_lag import WatchLag
+from .watched_kinds import UNWATCHED, WATCHED
 
 EVERY_SECONDS = 60.0
 OLDER_LISTS = 3
@@ -35,7 +34,7 @@ class WentBackError(Exception):
 
 
 @dataclass(frozen=True)
-class Look:
+class ListResult:
     """A complete list. `newest`: the highest resourceVersion in it, 0 where it is empty. `date`: its own."""
 
     newest: int
@@ -59,19 +58,25 @@ class Resync:
     """See the module. `clock` gives seconds that never go back."""
 
     def __init__(
-        self, client: Client, cache: ObjectCache, informer: Informer, watches: Watches, *, clock: Callable[[], float]
+        self,
+        client: HttpClient,
+        cache: ObjectCache,
+        informer: Informer,
+        watch_lag: WatchLag,
+        *,
+        clock: Callable[[], float],
     ) -> None:
         """Lists where `watches` watch."""
         self._client = client
         self._cache = cache
         self._informer = informer
-        self._watches = watches
+        self._watch_lag = watch_lag
         self._clock = clock
         self._tried = self._completed = clock()
-        self._ages = {(kind, scope): _Age() for kind in WATCHED for scope in watches.scopes}
+        self._ages = {(kind, scope): _Age() for kind in WATCHED for scope in watch_lag.scopes}
 
     @property
-    def silent(self) -> float:
+    def idle(self) -> float:
         """Seconds since anything was tried, with or without success."""
         return self._clock() - self._tried
 
@@ -80,7 +85,7 @@ class Resync:
         """Seconds since the last complete list of every kind."""
         return self._clock() - self._completed
 
-    async def look(self, kind: Kind, namespace: str | None = None) -> Look:
+    async def relist(self, kind: Kind, namespace: str | None = None) -> ListResult:
         """A complete list; what the cache has and the list has not is looked for once more before it is forgotten."""
         self._tried = self._clock()
         before = {key_of(body): body for body in self._cache.all(kind, namespace)}
@@ -97,7 +102,7 @@ class Resync:
         age.listed(older, max((int(date) for date in dates if date.isdigit()), default=0))
         missing = self._informer.missing(kind, namespace, present)
         await self.confirm(kind, [body for body in missing if key_of(body) in before])
-        return Look(newest, next(iter(dates), ""))
+        return ListResult(newest, next(iter(dates), ""))
 
     async def confirm(self, kind: Kind, bodies: Iterable[Object]) -> None:
         """Looks for each object, and forgets it where it is gone."""
@@ -107,13 +112,13 @@ class Resync:
             if live is None or uid_of(live) != uid_of(body):
                 self._informer.deleted(kind, body)
 
-    async def begin(self, kind: Kind, hand_over: Callable[[Kind, str | None, str], None]) -> None:
+    async def first_list(self, kind: Kind, hand_over: Callable[[Kind, str | None, str], None]) -> None:
         """The first list of a kind, in every namespace that is watched. `hand_over` is told the resourceVersion of
         each: its watch begins there.
         """
-        for namespace in self._watches.scopes:
-            seen = await self.look(kind, namespace)
-            self._watches.begins(kind, namespace, seen.newest)
+        for namespace in self._watch_lag.scopes:
+            seen = await self.relist(kind, namespace)
+            self._watch_lag.starts_after(kind, namespace, seen.newest)
             hand_over(kind, namespace, seen.date)
 
     async def run(self, reconcile_all: Callable[[], None]) -> None:
@@ -122,7 +127,7 @@ class Resync:
             self._tried = self._clock()
             reconcile_all()
             await asyncio.sleep(EVERY_SECONDS)
-            seen = [kind for kind in WATCHED if await self._look_and_tell(kind)]
+            seen = [kind for kind in WATCHED if await self._relist_everywhere(kind)]
             if back := [kind.plural for (kind, _), age in self._ages.items() if age.older >= OLDER_LISTS]:
                 raise WentBackError(f"the lists of {', '.join(back)} are older than what was seen, as after a restore")
             if set(OURS) <= set(seen):  # by what owns it: what went with its owner is not made anew
@@ -130,12 +135,12 @@ class Resync:
             if len(seen) == len(WATCHED):
                 self._completed = self._clock()
 
-    async def _look_and_tell(self, kind: Kind) -> bool:
+    async def _relist_everywhere(self, kind: Kind) -> bool:
         """Whether it could be listed everywhere; other kinds and namespaces are listed all the same."""
         everywhere = True
-        for namespace in self._watches.scopes:
+        for namespace in self._watch_lag.scopes:
             try:
-                self._watches.listed(kind, namespace, (await self.look(kind, namespace)).newest)
+                self._watch_lag.listed(kind, namespace, (await self.relist(kind, namespace)).newest)
             except ApiError as error:
                 log.warning("not every %s could be listed in %s: %s", kind.kind, namespace or "all namespaces", error)
                 everywhere = False

@@ -14,8 +14,8 @@ from .informer import version_of
 
 @dataclass
 class _Watch:
-    told: int = 0  # the highest resourceVersion
-    told_at: float = 0.0
+    received: int = 0  # the highest resourceVersion
+    received_at: float = 0.0
     count: int = 0
     owed: int = 0  # a resourceVersion that a list has shown; 0: nothing
     owed_at: float = 0.0
@@ -23,14 +23,14 @@ class _Watch:
 
 
 @dataclass(frozen=True)
-class Behind:
+class Lag:
     """What a watch owes: for how many seconds, and how many complete lists came since; 0 where it owes nothing."""
 
     seconds: float = 0.0
     lists: int = 0
 
 
-class Watches:
+class WatchLag:
     """What each watch told of, and what it owes. `clock` gives seconds that never go back."""
 
     def __init__(self, kinds: Iterable[Kind], namespaces: tuple[str, ...], clock: Callable[[], float]) -> None:
@@ -38,52 +38,52 @@ class Watches:
         self._clock = clock
         self._each = bool(namespaces)
         self.scopes: tuple[str | None, ...] = namespaces or (None,)
-        self._watches = {(kind, scope): _Watch(told_at=clock()) for kind in kinds for scope in self.scopes}
+        self._watches = {(kind, scope): _Watch(received_at=clock()) for kind in kinds for scope in self.scopes}
 
-    def told(self, kind: Kind, body: Object) -> None:
+    def received(self, kind: Kind, body: Object) -> None:
         """A watch told of an object, or of its end."""
         watch = self._watches[kind, key_of(body)[0] if self._each else None]
         watch.count += 1
-        watch.told_at = self._clock()
-        watch.told = max(watch.told, version_of(body))
-        if watch.told >= watch.owed:
+        watch.received_at = self._clock()
+        watch.received = max(watch.received, version_of(body))
+        if watch.received >= watch.owed:
             watch.owed = 0
 
-    def begins(self, kind: Kind, namespace: str | None, newest: int) -> None:
+    def starts_after(self, kind: Kind, namespace: str | None, newest: int) -> None:
         """A complete list came, and the watch begins after it: it owes nothing of what that has shown, of which that
         is the highest resourceVersion.
         """
         watch = self._watches[kind, namespace]
-        watch.told = max(watch.told, newest)
+        watch.received = max(watch.received, newest)
 
     def listed(self, kind: Kind, namespace: str | None, newest: int) -> None:
         """A complete list came, of which that is the highest resourceVersion (0: it was empty)."""
         watch = self._watches[kind, namespace]
-        if newest <= watch.told or newest < watch.owed:  # nothing is owed, or what was is gone
+        if newest <= watch.received or newest < watch.owed:  # nothing is owed, or what was is gone
             watch.owed = 0
-        if newest <= watch.told:
+        if newest <= watch.received:
             return
         if watch.owed:
             watch.lists += 1
         else:
             watch.owed, watch.owed_at, watch.lists = newest, self._clock(), 0
 
-    def behind(self, kind: Kind) -> Behind:
+    def lag(self, kind: Kind) -> Lag:
         """The kind's watch that owes something for longest."""
         owing = [watch for (of, _), watch in self._watches.items() if of is kind and watch.owed]
         if not owing:
-            return Behind()
+            return Lag()
         first = min(owing, key=lambda watch: watch.owed_at)
-        return Behind(self._clock() - first.owed_at, first.lists)
+        return Lag(self._clock() - first.owed_at, first.lists)
 
     def figures(self) -> Iterator[tuple[Kind, int, float, float]]:
         """Each kind: how much was told, seconds since the last time, seconds that it is behind."""
         for kind in dict.fromkeys(kind for kind, _ in self._watches):
             mine = [watch for (of, _), watch in self._watches.items() if of is kind]
-            since = self._clock() - max(watch.told_at for watch in mine)
-            yield kind, sum(watch.count for watch in mine), since, self.behind(kind).seconds
+            since = self._clock() - max(watch.received_at for watch in mine)
+            yield kind, sum(watch.count for watch in mine), since, self.lag(kind).seconds
 
-    def all_behind(self) -> dict[str, Behind]:
+    def lagging(self) -> dict[str, Lag]:
         """By kind, those that owe something."""
         kinds = dict.fromkeys(kind for kind, _ in self._watches)
-        return {kind.kind: behind for kind in kinds if (behind := self.behind(kind)) != Behind()}
+        return {kind.kind: lag for kind in kinds if (lag := self.lag(kind)) != Lag()}

@@ -1,15 +1,87 @@
-"""Objects of manifests judged as an API server judges them, and as they are stored then. Pure but for the schemas that
-are loaded once.
+"""Admission of local mode: which objects of a manifest are accepted, validated and defaulted as by an API server, and
+which of their fields have no effect here. Pure, except that the schemas are loaded once.
 """
 
+import base64
+import binascii
+from difflib import get_close_matches
+from typing import Any
+
 from linplane_api import names
-from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, Kind
+from linplane_api.kinds import BY_KIND, CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, OURS, REPLICA_REPORT, Kind
+from linplane_api.manifests.manifest import Document
+from linplane_api.manifests.schema import SUBDOMAIN, matches
 from linplane_api.manifests.validation import load_schemas
+from linplane_api.names import MAX_CONFIGMAP_BYTES
 
-from ..compile.objects import Object, meta, name_of
-from .configmaps import judge_config_map
+from ..compile.objects import Object, meta, name_of, namespace_of, spec_of
 
+TAKEN = (CONFIG_MAP, LINEAR_MODEL, MODEL_SERVER, MODEL_ROUTE)
+
+OBJECT_NEEDED = "an object with apiVersion, kind and metadata is needed"
+ITEMS_NEEDED = "a List needs `items`, a list of objects, none of them a List"
+SAME_KIND = 0.9
+"""The similarity (difflib's ratio) from which a kind is a misspelt one: ModelService and ModelServer have 0.87."""
+SAME_GROUP = 0.75
+_KINDS = {kind.kind: kind.api_version for kind in (*OURS, CONFIG_MAP)}
+_CORE = {
+    *("Binding", "ComponentStatus", "ConfigMap", "Config", "Endpoints", "Event", "LimitRange", "Namespace"),
+    *("Node", "PersistentVolume", "PersistentVolumeClaim", "Pod", "PodTemplate", "ReplicationController"),
+    *("ResourceQuota", "Secret", "Service", "ServiceAccount"),
+}
+"""The kinds of version v1 of the core group (`Config` is that of kubectl): any other is a typing error."""
 _STORED = {"name", "namespace", "labels", "annotations"}
+_CONFIG_MAP_FIELDS = {"apiVersion", "kind", "metadata", "data", "binaryData", "immutable"}
+_KEY = r"^[-._a-zA-Z0-9]+$"
+USED_OF_JOB = ("backoffLimit", "activeDeadlineSeconds")
+USED_OF_SERVER = ("trustedProxies",)
+DEFAULT_REPLICAS = 2
+
+
+def kind_of(document: Document) -> Kind | None:
+    """The kind that is taken, None for any other."""
+    kind = BY_KIND.get((str(document.body.get("apiVersion")), document.key[0]))
+    return kind if kind in TAKEN else None
+
+
+def not_understood(body: dict[str, Any]) -> list[tuple[str, str]]:
+    """For an object that is not taken: fields and what is wrong with them; empty for an object of another program.
+
+    A wrong letter in `kind` or `apiVersion` must not look like another program's object: the one that it was before
+    would count as deleted.
+    """
+    kind, version = body.get("kind"), body.get("apiVersion")
+    if not isinstance(kind, str) or not isinstance(version, str):
+        artifact = "coefficients" in body or "artifact" in body
+        hint = "; an artifact goes into a ConfigMap that spec.weights names" if artifact else ""
+        return [("", f"{OBJECT_NEEDED}{hint}")]
+    if (version, kind) == (REPLICA_REPORT.api_version, REPLICA_REPORT.kind):
+        problems = [(p.field, p.message) for p in load_schemas().judge(body)]
+        return problems or [("kind", f"a {kind} is not applied by people; servers write it")]
+    if kind == "List":  # one that holds objects was read as those
+        return [("items", ITEMS_NEEDED)]
+    problem = f'no matches for kind "{kind}" in version "{version}"'
+    if kind in _KINDS:
+        return [("apiVersion", f"{problem}: {_KINDS[kind]} is needed")]
+    if version.partition("/")[0] == names.GROUP or (version == "v1" and kind not in _CORE):
+        return [("kind", problem)]
+    meant = _resembled(kind, version.partition("/")[0])
+    return [("kind", f"{problem}: is {meant} meant?")] if meant else []
+
+
+def _resembled(kind: str, group: str) -> str:
+    """The kind or group of ours that another one is within about one typing error of, empty if there is none."""
+    kinds = {one.casefold(): one for one in _KINDS}
+    close = get_close_matches(kind.casefold(), kinds, n=1, cutoff=SAME_KIND)
+    if close:
+        return f"{kinds[close[0]]} in {_KINDS[kinds[close[0]]]}"
+    return next(iter(get_close_matches(group.casefold(), [names.GROUP], cutoff=SAME_GROUP)), "")
+
+
+def has_name(body: dict[str, Any]) -> bool:
+    """Whether the object can be distinguished from others of its kind."""
+    metadata = body.get("metadata")
+    return isinstance(metadata, dict) and isinstance(metadata.get("name"), str)
 
 
 def warm() -> None:
@@ -57,3 +129,78 @@ def content(body: Object) -> Object:
     labels, annotations = (dict(meta(body).get(part) or {}) for part in ("labels", "annotations"))
     annotations.pop(names.ANNOTATION_MANIFEST, None)
     return {**body, "metadata": {"labels": labels, "annotations": annotations}}
+
+
+def judge_config_map(body: Object) -> list[tuple[str, str]]:
+    """Fields and what is wrong with them; empty where it would be taken."""
+    problems = [(key, f'unknown field "{key}"') for key in sorted(set(body) - _CONFIG_MAP_FIELDS)]
+    problems += _judge_metadata(body.get("metadata"))
+    if body.get("immutable") is not None and not isinstance(body["immutable"], bool):
+        problems.append(("immutable", "true or false is needed"))
+    size = 0
+    keys: set[str] = set()
+    for part in ("data", "binaryData"):
+        values = body.get(part) or {}
+        if not isinstance(values, dict):
+            problems.append((part, "a mapping of text is needed"))
+            continue
+        for key, value in values.items():
+            place = f"{part}.{key}"
+            problem = _judge_value(key, value, binary=part == "binaryData", twice=key in keys)
+            keys.add(key)
+            if problem:
+                problems.append((place, problem))
+            else:
+                size += len(value.encode())
+    if size > MAX_CONFIGMAP_BYTES:
+        problems.append(("data", f"Too long: may not be more than {MAX_CONFIGMAP_BYTES} bytes"))
+    return problems
+
+
+def _judge_metadata(metadata: Any) -> list[tuple[str, str]]:
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    if not isinstance(name, str):
+        return [("metadata.name", "Required value")]
+    if not matches(SUBDOMAIN, name) or len(name) > 253:
+        return [("metadata.name", f'Invalid value: "{name}": a lowercase RFC 1123 subdomain is needed')]
+    if name.startswith("linplane-"):
+        return [("metadata.name", "names that start with linplane- are kept for what linplane makes")]
+    wrong = []
+    for part in ("labels", "annotations"):
+        texts = metadata.get(part) or {}
+        if not isinstance(texts, dict) or not all(isinstance(value, str) for value in texts.values()):
+            wrong.append((f"metadata.{part}", "a mapping of text is needed"))
+    return wrong
+
+
+def _judge_value(key: str, value: object, *, binary: bool, twice: bool) -> str:
+    if not matches(_KEY, key) or len(key) > 253 or key in (".", ".."):
+        return "a key is letters, digits, '-', '_' and '.'"
+    if twice:
+        return "stands in data as well"
+    if not isinstance(value, str):
+        return "text is needed: quote it"
+    if binary:
+        try:
+            base64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError):
+            return "base64 is needed"
+    return ""
+
+
+def unused_parts(kind: Kind, body: Object) -> list[str]:
+    """One text for each part of an accepted object that means nothing here."""
+    found = []
+    spec = spec_of(body)
+    if kind is MODEL_SERVER and name_of(body) != names.DEFAULT_SERVER:
+        return [f"the server {names.DEFAULT_SERVER} alone runs here"]
+    if kind is MODEL_SERVER:
+        found = [f"spec.{name}" for name in sorted(spec) if name not in USED_OF_SERVER]
+        if spec.get("replicas") in (1, DEFAULT_REPLICAS):
+            found.remove("spec.replicas")
+    if kind is LINEAR_MODEL:
+        job = (spec.get("training") or {}).get("job") or {}
+        found = [f"spec.training.job.{name}" for name in sorted(job) if name not in USED_OF_JOB]
+    if namespace_of(body) != "default":
+        found.append("metadata.namespace")
+    return [f"{place} means nothing in local mode" for place in found]

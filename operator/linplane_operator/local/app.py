@@ -20,20 +20,19 @@ from ..compile.objects import Mode, Object, Settings, label_of
 from ..compile.outcome import Result
 from ..observe.cache import ObjectCache
 from ..reconcile.reconciler import Reconciler
-from ..runtime.enqueue import WorkKey, affected, every_key
+from ..runtime.enqueue import WorkKey, every_key, keys_for_change
 from ..runtime.workqueue import WorkQueue
 from .admission import warm
 from .client import LocalClient
-from .console_events import Line, Story, Tell
-from .hints import curl_line
-from .job_runner import Jobs
+from .console_events import ConsoleEvents, Line, Notify, curl_line
+from .job_runner import JobRunner
 from .manifests import Manifests
 from .preflight import BIND_SECONDS, check_folder, check_token, listen, make_state, take_state, url_of
-from .retained_artifacts import Retained
-from .server_process import Access, Server
-from .state_dir import Layout
+from .retained_artifacts import RetainedArtifacts
+from .server_process import Access, ServerProcess
+from .state_dir import StateDir
 from .store import Store
-from .training_log import Record
+from .training_log import TrainingLog
 
 LOOK_SECONDS = 0.03
 TROUBLE_SECONDS = 1.0  # between two tries where the disk refuses
@@ -67,24 +66,24 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Loop:
+class App:
     """Everything of one `linplane local`."""
 
-    def __init__(self, options: Options, tell: Tell, now: Callable[[], datetime] = utc_now) -> None:
-        """`tell` gets what a person should read, a line at a time."""
+    def __init__(self, options: Options, notify: Notify, now: Callable[[], datetime] = utc_now) -> None:
+        """`notify` gets what a person should read, a line at a time."""
         self._options = options
-        self._tell = tell
+        self._notify = notify
         self._now = now
-        self._layout = Layout(
+        self._state_dir = StateDir(
             options.state.resolve()
         )  # once: the folder that it may lie in may be a link that is swapped
         self._cache = ObjectCache()
-        self._store = Store(self._layout, self._cache, now, self._changed)
-        self._story = Story(tell, lambda route: curl_line(route, self._store))
+        self._store = Store(self._state_dir, self._cache, now, self._changed)
+        self._console_events = ConsoleEvents(notify, lambda route: curl_line(route, self._store))
         self._queue = WorkQueue(self._work, self._failed, random.random)
-        self._retained = Retained(self._layout, self._store, now, tell)
-        self._manifests = Manifests(options.folder, self._store, self._retained, tell)
-        self._record = Record(self._layout.metadata)
+        self._retained = RetainedArtifacts(self._state_dir, self._store, now, notify)
+        self._manifests = Manifests(options.folder, self._store, self._retained, notify)
+        self._training_log = TrainingLog(self._state_dir.metadata)
         self._todo = {"jobs", "config", "problems"}
         self._troubles: dict[str, str] = {}
         self._failures: dict[WorkKey, str] = {}
@@ -96,7 +95,7 @@ class Loop:
         """
         check_folder(self._options.folder)
         check_token(self._options.token_file)
-        self._lock, unclean = take_state(self._layout, self._options.folder)
+        self._lock, unclean = take_state(self._state_dir, self._options.folder)
         with contextlib.ExitStack() as stack:
             stack.callback(self._unlock)
             patience = BIND_SECONDS if unclean else 0.0
@@ -126,23 +125,25 @@ class Loop:
             mode=Mode.LOCAL,
         )
         self._reconciler = Reconciler(
-            self._cache, LocalClient(self._store, url, self._tell), settings, now=self._now, ask=self._ask
+            self._cache, LocalClient(self._store, url, self._notify), settings, now=self._now, ask=self._ask
         )
         slots = self._options.trainers or cores()
-        self._jobs = Jobs(self._layout, self._store, settings, slots=slots, now=self._now, tell=self._tell)
-        self._server = Server(self._layout, self._store, access, self._now, self._tell)
-        self._layout.sweep()
+        self._job_runner = JobRunner(
+            self._state_dir, self._store, settings, slots=slots, now=self._now, notify=self._notify
+        )
+        self._server = ServerProcess(self._state_dir, self._store, access, self._now, self._notify)
+        self._state_dir.sweep()
         damaged = self._store.load()
         self._retained.load()
         for (kind, name), place in damaged.items():
-            self._tell(Line("damaged", f"the state of {kind} {name} could not be read: moved to {place}", "warning"))
+            self._notify(Line("damaged", f"the state of {kind} {name} could not be read: moved to {place}", "warning"))
         if (CONFIG_MAP.kind, names.routing_name(names.DEFAULT_SERVER)) in damaged:
             self._server.restore_routing()
         self._server.write_config()
         for body in self._cache.all(LINEAR_MODEL):
-            self._story.remember(LINEAR_MODEL, body)
+            self._console_events.remember(LINEAR_MODEL, body)
         for body in self._cache.all(CONFIG_MAP):
-            self._record.note(body)
+            self._training_log.note(body)
 
     async def _serve(self) -> None:
         tasks = [asyncio.create_task(self._server.run())]  # first: it needs no manifest to go on answering
@@ -161,7 +162,7 @@ class Loop:
             for task in (*tasks, stopping):
                 task.cancel()
             await asyncio.gather(*tasks, stopping, return_exceptions=True)
-            await self._jobs.stop()
+            await self._job_runner.stop()
             await self._server.stop(self._hurry)
 
     def _first_look(self) -> bool:
@@ -175,11 +176,11 @@ class Loop:
             self._look_at_manifests()
             self._attempt("state", self._keep_state)
             self._do("rewrite", self._rewrite_state)
-            self._do("jobs", self._jobs.look)
+            self._do("jobs", self._job_runner.look)
             self._do("config", self._server.write_config)
             self._do("problems", self._write_problems)
             self._attempt("server", self._server.look)
-            self._attempt("metadata", self._record.write)
+            self._attempt("metadata", self._training_log.write)
             self._attempt("retained", self._retained.expire)
             await asyncio.sleep(TROUBLE_SECONDS if self._troubles else LOOK_SECONDS)
 
@@ -191,7 +192,7 @@ class Loop:
         """Makes the state folder again if it was lost with an earlier folder of manifests. Raises OSError while that
         is gone as well: it may come back, with the state in it.
         """
-        root = self._layout.root
+        root = self._state_dir.root
         if root.is_dir():
             return
         if not self._manifests.believed:
@@ -200,7 +201,7 @@ class Loop:
             )
         make_state(root)
         before = self._lock
-        self._lock, _ = take_state(self._layout, self._options.folder)
+        self._lock, _ = take_state(self._state_dir, self._options.folder)
         before.close()
         self._todo.add("rewrite")
 
@@ -208,9 +209,11 @@ class Loop:
         self._store.write_all()
         self._server.rewrite_config()
         for body in self._cache.all(CONFIG_MAP):
-            self._record.note(body)
+            self._training_log.note(body)
         self._todo.add("problems")
-        self._tell(Line("warning", f"the state folder {self._layout.root} was gone, and is written again", "warning"))
+        self._notify(
+            Line("warning", f"the state folder {self._state_dir.root} was gone, and is written again", "warning")
+        )
 
     def _do(self, name: str, action: Callable[[], None]) -> None:
         """Does what is to be done; what fails stays to be done."""
@@ -227,11 +230,11 @@ class Loop:
         except Exception as error:  # whatever it was: the loop goes on
             text = f"{name}: {_shown(error)}; tried again"
             if self._troubles.get(name) != text:
-                self._tell(Line("warning", text, "warning"))
+                self._notify(Line("warning", text, "warning"))
             self._troubles[name] = text
             return False
         if self._troubles.pop(name, None):
-            self._tell(Line("recovered", name, "good"))
+            self._notify(Line("recovered", name, "good"))
         return bool(result)
 
     async def _resync(self) -> None:
@@ -246,9 +249,9 @@ class Loop:
         if kind is CONFIG_MAP and label_of(body, names.LABEL_SERVER):
             self._todo.add("config")
         if kind is CONFIG_MAP and after:
-            self._record.note(after)
-        self._story.changed(kind, before, after)
-        self._queue.add(affected(self._cache, kind, before, after))
+            self._training_log.note(after)
+        self._console_events.changed(kind, before, after)
+        self._queue.add(keys_for_change(self._cache, kind, before, after))
 
     def _ask(self, key: WorkKey) -> None:
         self._queue.add((key,))
@@ -261,14 +264,14 @@ class Loop:
     def _failed(self, key: WorkKey, error: Exception) -> None:
         text = f"{key[0]} {key[2]}: {_shown(error)}; tried again"
         if self._failures.get(key) != text:
-            self._tell(Line("warning", text, "warning"))
+            self._notify(Line("warning", text, "warning"))
         self._failures[key] = text
 
     def _write_problems(self) -> None:
         problems = [
             {"file": p.file, "line": p.line, "field": p.field, "message": p.message} for p in self._manifests.problems
         ]
-        write_atomically(self._layout.problems, json.dumps(problems, indent=1).encode())
+        write_atomically(self._state_dir.problems, json.dumps(problems, indent=1).encode())
 
 
 def _ignore_signals() -> None:

@@ -6,7 +6,7 @@ from ..cluster_client import ConflictError, NameTakenError
 from ..compile.adoption import APPLIED_OVER, is_orphan, owner_of
 from ..compile.missing_features import MISSING_FEATURES
 from ..compile.objects import Object, controller_uid, meta, name_of, uid_of
-from .console_events import Line, Tell
+from .console_events import Line, Notify
 from .store import Store
 
 KEPT = (CONFIG_MAP, JOB, DEPLOYMENT)
@@ -16,11 +16,11 @@ KEPT = (CONFIG_MAP, JOB, DEPLOYMENT)
 class LocalClient:
     """`ClusterClient` for local mode. Everything is at hand, so nothing here waits; there is one namespace."""
 
-    def __init__(self, store: Store, url: str, tell: Tell) -> None:
+    def __init__(self, store: Store, url: str, notify: Notify) -> None:
         """`url` is where the server answers."""
         self._store = store
         self._url = url
-        self._tell = tell
+        self._notify = notify
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:  # noqa: ARG002
         """The object as it is."""
@@ -82,7 +82,7 @@ class LocalClient:
     def event(self, about: Object, *, warning: bool, reason: str, message: str) -> None:  # noqa: ARG002
         """Of features that callers do not send; of all else `story` tells by the objects themselves."""
         if reason == MISSING_FEATURES:
-            self._tell(Line("warning", f"route {name_of(about)}: {message}", "warning"))
+            self._notify(Line("warning", f"route {name_of(about)}: {message}", "warning"))
 
     def url_of(self, route: Object) -> str:
         """The route by path, which needs no name resolution."""

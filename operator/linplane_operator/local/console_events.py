@@ -2,18 +2,24 @@
 what was told before.
 """
 
+import json
 from collections.abc import Callable
 from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 
+from linplane_api import names
+from linplane_api.canonical import FormatError
 from linplane_api.conditions import Condition, ConditionType, Reason
-from linplane_api.kinds import JOB, LINEAR_MODEL, MODEL_ROUTE, Kind
+from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, Kind
 from linplane_api.resources import LinearModelStatus, ModelRouteStatus
+from linplane_api.routing import parse_entry
 
-from ..compile.objects import Object, meta, name_of, spec_of, status_of
+from ..compile.objects import Object, data_of, meta, name_of, spec_of, status_of
+from .store import Store
 
-MAX_HINTS = 3  # of one run: who has more routes knows by then
+MAX_HINTS = 3  # per run
+MAX_FEATURES = 8  # of a hint, so that it fits a line
 
 Tone = Literal["plain", "good", "warning", "hint"]
 
@@ -26,7 +32,7 @@ class Line(NamedTuple):
     tone: Tone = "plain"
 
 
-Tell = Callable[[Line], None]
+Notify = Callable[[Line], None]
 
 _UNDER_WAY = {Reason.NOT_TRAINED, Reason.TRAINING, Reason.PENDING}
 _WAITS = {Reason.VERSION_NOT_READY, Reason.CANDIDATE_UNAVAILABLE}
@@ -34,12 +40,12 @@ _WAITS = {Reason.VERSION_NOT_READY, Reason.CANDIDATE_UNAVAILABLE}
 S = TypeVar("S", LinearModelStatus, ModelRouteStatus)
 
 
-class Story:
+class ConsoleEvents:
     """Turns changes of objects into lines."""
 
-    def __init__(self, tell: Tell, hint: Callable[[Object], str]) -> None:
+    def __init__(self, notify: Notify, hint: Callable[[Object], str]) -> None:
         """`hint` gives a command that asks a route for a prediction, empty where there is none."""
-        self._tell = tell
+        self._notify = notify
         self._hint = hint
         self._told: dict[tuple[str, str], Line] = {}
         self._warned: dict[str, list[str]] = {}  # of each version
@@ -77,7 +83,7 @@ class Story:
             return
         self._told[key] = line
         if kind is LINEAR_MODEL:
-            self._tell(_thawed(line, last))
+            self._notify(_thawed(line, last))
         else:
             self._of_route(line, last, after)
 
@@ -86,7 +92,7 @@ class Story:
         self._warned[name_of(model)] = _warnings(model)
         for text in _warnings(model):
             if text not in before:
-                self._tell(Line("warning", f"{name_of(model)}: {text}", "warning"))
+                self._notify(Line("warning", f"{name_of(model)}: {text}", "warning"))
 
     def _of_route(self, line: Line, last: Line | None, route: Object) -> None:
         name, version = name_of(route), _status(route, ModelRouteStatus).version or ""
@@ -97,17 +103,17 @@ class Story:
                 line = Line("switched", f"{line.text}, before {told}", "good")
             elif told and last and last.tone == "good":
                 line = Line("traffic", line.text, "good")
-        self._tell(line)
+        self._notify(line)
         if line.tone == "good" and told is None and self._hints_left and (hint := self._hint(route)):
             self._hints_left -= 1
-            self._tell(Line("try", hint, "hint"))
+            self._notify(Line("try", hint, "hint"))
 
     def _job(self, before: Object | None, after: Object) -> None:
         runs, ran = (status_of(body or {}).get("active") for body in (after, before))
         failed = int(status_of(after).get("failed") or 0)
         if runs and not ran:
             owners = meta(after).get("ownerReferences") or [{"name": name_of(after)}]
-            self._tell(Line("training", f"{owners[0]['name']}{', once more' if failed else ''}"))
+            self._notify(Line("training", f"{owners[0]['name']}{', once more' if failed else ''}"))
 
 
 def _thawed(line: Line, last: Line | None) -> Line:
@@ -184,3 +190,22 @@ def _route(body: Object) -> Line | None:
 
 def _counted(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def curl_line(route: Object, store: Store) -> str:
+    """A prediction with a row that the version's artifact checks itself by; empty where that would not fit a line."""
+    routing = store.get(CONFIG_MAP, names.routing_name(names.DEFAULT_SERVER)) or {}
+    text = data_of(routing).get(names.route_key(name_of(route)))
+    try:
+        document = parse_entry(text).document if text else None
+    except FormatError:
+        return ""
+    served = document.versions.get(document.current or "") if document else None
+    if served is None or len(served.features) > MAX_FEATURES or not status_of(route).get("url"):
+        return ""
+    row = served.checks[-1].features if served.checks else (1.0,) * len(served.features)
+    named = {name: float(f"{value:.3g}") for name, value in zip(served.features, row, strict=True)}
+    body = json.dumps({"features": named}, ensure_ascii=False)
+    if "'" in body:
+        return ""
+    return f"curl {status_of(route)['url']}/predict -H content-type:application/json -d '{body}'"

@@ -21,8 +21,8 @@ from ..compile.objects import Object, Settings, controller_uid, data_of, meta, n
 from ..compile.observed import Job, observe
 from ..compile.training import job_name, job_settings, make_task
 from .child_process import shown_exit, start_child
-from .console_events import Line, Tell
-from .state_dir import Layout
+from .console_events import Line, Notify
+from .state_dir import StateDir
 from .store import Store
 
 RETRY = Backoff(0.5, 360.0)  # seconds; the last is a Job controller's
@@ -39,25 +39,25 @@ class Training:
     spec: LinearModelSpec
 
 
-class Jobs:
+class JobRunner:
     """Runs every Job of the store that has not ended."""
 
     def __init__(  # noqa: PLR0913 - all that it works with
         self,
-        layout: Layout,
+        state_dir: StateDir,
         store: Store,
         settings: Settings,
         *,
         slots: int,
         now: Callable[[], datetime],
-        tell: Tell,
+        notify: Notify,
     ) -> None:
         """`slots` is how many trainers run at a time."""
-        self._layout = layout
+        self._state_dir = state_dir
         self._store = store
         self._settings = settings
         self._now = now
-        self._tell = tell
+        self._notify = notify
         self._slots = asyncio.Semaphore(slots)
         self._tasks: dict[str, asyncio.Task[None]] = {}  # by the Job's UID
 
@@ -69,7 +69,7 @@ class Jobs:
         for uid, job in jobs.items():
             if uid not in self._tasks and not has_ended(observe(Job, job)):
                 self._tasks[uid] = asyncio.create_task(self._run(uid, name_of(job)))
-        self._layout.drop_jobs({name_of(job) for job in jobs.values()})
+        self._state_dir.drop_jobs({name_of(job) for job in jobs.values()})
 
     async def stop(self) -> None:
         """Ends every trainer; what they had not finished starts again with the next loop."""
@@ -86,7 +86,7 @@ class Jobs:
             except (OSError, ConflictError, FormatError) as error:
                 wait, text = TROUBLE_SECONDS, f"{name}: {error}; tried again"
                 if text != told:
-                    self._tell(Line("warning", text, "warning"))
+                    self._notify(Line("warning", text, "warning"))
                 told = text
             await asyncio.sleep(wait)
         self._tasks.pop(uid, None)
@@ -104,7 +104,7 @@ class Jobs:
 
     async def _step(self, training: Training) -> float:
         """Takes a result that is there, or makes one attempt; returns how long to wait before the next."""
-        folder = self._layout.job(training.job)
+        folder = self._state_dir.job(training.job)
         if self._take_result(training, folder):
             return 0
         async with self._slots:
@@ -122,7 +122,7 @@ class Jobs:
             self._end(job, "Failed", "BackoffLimitExceeded", message, failed)
         else:
             wait = RETRY.delay(failed)
-            self._tell(Line("warning", f"{training.model}: {message}; tried again in {wait:g} s", "warning"))
+            self._notify(Line("warning", f"{training.model}: {message}; tried again in {wait:g} s", "warning"))
             self._set_status(job, {"failed": failed, "active": 0})
             return wait
         return 0
@@ -151,7 +151,7 @@ class Jobs:
     def _lay_out(self, spec: LinearModelSpec, folder: Path) -> None:
         """The data folder: the key of the user's ConfigMap as a file, and nothing of an earlier attempt."""
         shutil.rmtree(folder, ignore_errors=True)
-        self._layout.make(folder / "data")
+        self._state_dir.make(folder / "data")
         ref = spec.source_ref
         data = data_of(self._store.get(CONFIG_MAP, ref.name)) if ref else {}
         if ref and ref.key in data:

@@ -32,7 +32,7 @@ class Problem:
 
 
 @dataclass
-class File:
+class ManifestFile:
     """One manifest as it was read last. With a problem, the documents are those from before it."""
 
     signature: Signature
@@ -42,13 +42,13 @@ class File:
     """The text after the last line break, empty if the file ends with one."""
 
 
-class Files:
+class ManifestFiles:
     """Watches one folder (not those below it). `wall` is the clock that files are stamped by, in seconds."""
 
     def __init__(self, folder: Path, wall: Callable[[], float] = time.time) -> None:
         self._folder = folder
         self._wall = wall
-        self.read: dict[str, File] = {}
+        self.read: dict[str, ManifestFile] = {}
         """Every manifest by name, in no order."""
         self.unsettled: set[str] = set()
         """Those that are there and were not read yet as they are now."""
@@ -99,7 +99,9 @@ class Files:
 
     def _take_up(self, name: str, signature: Signature, problem: str) -> None:
         known = self.read.get(name)
-        file = File(signature, known.documents if known else [], Problem(name, 1, "", problem) if problem else None)
+        file = ManifestFile(
+            signature, known.documents if known else [], Problem(name, 1, "", problem) if problem else None
+        )
         if not problem:
             self._read_into(file, name)
         if known and not file.problem and [d.body for d in known.documents] == [d.body for d in file.documents]:
@@ -121,7 +123,7 @@ class Files:
             return signature, "is not a regular file"
         return signature, f"is larger than {MAX_BYTES >> 20} MiB" if found.st_size > MAX_BYTES else ""
 
-    def _read_into(self, file: File, name: str) -> None:
+    def _read_into(self, file: ManifestFile, name: str) -> None:
         try:
             text = (self._folder / name).read_bytes().decode("utf-8")
             file.documents = read_documents(text)

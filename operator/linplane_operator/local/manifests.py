@@ -20,13 +20,21 @@ from ..compile.conditions import holds
 from ..compile.job_progress import has_ended
 from ..compile.objects import Object, annotation_of, meta, name_of, status_of, uid_of
 from ..compile.observed import Job, observe
-from .accepted_kinds import TAKEN, has_name, kind_of, not_understood
-from .admission import as_stored, content, is_simple, judge
-from .console_events import Line, Tell
-from .manifest_files import File, Files, Problem
-from .retained_artifacts import Retained
+from .admission import (
+    TAKEN,
+    as_stored,
+    content,
+    has_name,
+    is_simple,
+    judge,
+    kind_of,
+    not_understood,
+    unused_parts,
+)
+from .console_events import Line, Notify
+from .manifest_files import ManifestFile, ManifestFiles, Problem
+from .retained_artifacts import RetainedArtifacts
 from .store import Store
-from .unused import unused_parts
 
 GONE_SECONDS = 0.5  # editors replace a file by deleting it first, and people move objects from file to file
 
@@ -40,14 +48,19 @@ class Manifests:
     """Keeps the store to what the files of a folder say. `clock` is monotonic, in seconds."""
 
     def __init__(
-        self, folder: Path, store: Store, retained: Retained, tell: Tell, clock: Callable[[], float] = time.monotonic
+        self,
+        folder: Path,
+        store: Store,
+        retained: RetainedArtifacts,
+        notify: Notify,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`tell` gets what was applied and refused, each once."""
+        """`notify` gets what was applied and refused, each once."""
         self._folder = folder.absolute()  # not resolved: a link may be swapped
-        self._files = Files(self._folder)
+        self._files = ManifestFiles(self._folder)
         self._store = store
         self._retained = retained
-        self._tell = tell
+        self._notify = notify
         self._clock = clock
         self._pending = True
         self._accepted: dict[ObjectKey, tuple[Document, str, int]] = {}  # with the UID and generation it became
@@ -81,10 +94,10 @@ class Manifests:
     def _report(self, before: list[Problem]) -> None:
         for problem in self.problems:
             if problem not in before:
-                self._tell(Line("refused", str(problem), "warning"))
+                self._notify(Line("refused", str(problem), "warning"))
         for file in sorted({p.file for p in before} - {p.file for p in self.problems}):
             if file in self._files.read or file == str(self._folder):
-                self._tell(Line("accepted", file, "good"))
+                self._notify(Line("accepted", file, "good"))
 
     def _apply(self, before: list[Problem]) -> list[Problem]:
         """Applies the files; returns what is wrong with them, and with the folder."""
@@ -149,11 +162,11 @@ class Manifests:
         if len(applied) > LISTED_FILES:
             applied = {f"{len(applied)} files": sum(applied.values(), Counter())}
         for name, counts in applied.items():
-            self._tell(Line("applied", f"{name}: {', '.join(f'{n} {what}' for what, n in counts.items())}"))
+            self._notify(Line("applied", f"{name}: {', '.join(f'{n} {what}' for what, n in counts.items())}"))
 
     def _places(self, homes: dict[ObjectKey, str]) -> dict[ObjectKey, tuple[str, int]]:
-        """File and line of the document that counts for each object: the one in the file that it came from before,
-        else the first.
+        """File and line of the document that counts for each object: the one in the file that the object came from,
+        otherwise the first.
         """
         found: dict[ObjectKey, tuple[str, int]] = {}
         for name, file in sorted(self._files.read.items()):
@@ -213,7 +226,7 @@ class Manifests:
     def _note(self, line: Line) -> None:
         if line not in self._noted:
             self._noted.add(line)
-            self._tell(line)
+            self._notify(line)
 
     # ---- what is in no file any more ----
 
@@ -277,7 +290,7 @@ class Manifests:
         else:
             self._retained.keep(kind, body)
             self._store.delete(kind, body)
-        self._tell(Line("deleted", f"{kind.kind} {name_of(body)}"))
+        self._notify(Line("deleted", f"{kind.kind} {name_of(body)}"))
 
     def _try_again(self, file: str) -> None:
         """A file that is saved without a change is a wish to try again what failed in it."""
@@ -295,7 +308,7 @@ def retry_failed(store: Store, model: Object | None) -> None:
             store.delete(JOB, job)
 
 
-def _is_cut_short(file: File, key: ObjectKey) -> bool:
+def _is_cut_short(file: ManifestFile, key: ObjectKey) -> bool:
     """Whether the file ends within the name of an object that it held."""
     kind, name = file.documents[-1].key
     return kind == key[0] and key[1].startswith(name) and file.last_line.split() == ["name:", name]

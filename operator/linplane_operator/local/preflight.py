@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from linplane_api.locks import lock
 
-from .state_dir import Layout
+from .state_dir import StateDir
 
 BIND_SECONDS = 3.0  # the server of a loop that was killed gives its ports back within this
 
@@ -41,46 +41,53 @@ def make_state(root: Path) -> None:
     (root / ".gitignore").write_text("*\n", encoding="utf-8")
 
 
-def take_state(layout: Layout, folder: Path) -> tuple[BinaryIO, bool]:
+def take_state(state_dir: StateDir, folder: Path) -> tuple[BinaryIO, bool]:
     """The state folder for this process alone and for this folder of manifests: the lock, and whether an earlier loop
     ended without giving it back. Raises StartError.
     """
-    if layout.root.resolve() == folder.resolve():
-        raise StartError(f"state folder {layout.root} is the folder of manifests; use --state for another")
+    if state_dir.root.resolve() == folder.resolve():
+        raise StartError(f"state folder {state_dir.root} is the folder of manifests; use --state for another")
     try:
-        if not layout.root.exists():
-            layout.root.parent.mkdir(parents=True, exist_ok=True)
-            make_state(layout.root)
-        file = lock(layout.lock, wait=False)
+        if not state_dir.root.exists():
+            state_dir.root.parent.mkdir(parents=True, exist_ok=True)
+            make_state(state_dir.root)
+        file = lock(state_dir.lock, wait=False)
     except BlockingIOError as error:
-        holder = layout.lock.read_text("utf-8").strip()
-        shown = f"another linplane local, process {holder}" if holder else "another linplane local"
-        raise StartError(f"state folder {layout.root} is in use by {shown}") from error
+        raise StartError(f"state folder {state_dir.root} is in use by {_holder(state_dir.lock)}") from error
     except OSError as error:
-        raise StartError(f"state folder {layout.root}: {error.strerror}; use --state for another") from error
+        raise StartError(f"state folder {state_dir.root}: {error.strerror}; use --state for another") from error
     try:
         unreturned = bool(file.read().strip())
-        _claim(layout, folder.absolute())
+        _claim(state_dir, folder.absolute())
         file.seek(0)
         file.truncate()
         file.write(f"{os.getpid()}\n".encode())
         file.flush()
     except OSError as error:
         file.close()
-        raise StartError(f"state folder {layout.root}: {error.strerror}; use --state for another") from error
+        raise StartError(f"state folder {state_dir.root}: {error.strerror}; use --state for another") from error
     except StartError:
         file.close()
         raise
     return file, unreturned
 
 
-def _claim(layout: Layout, folder: Path) -> None:
+def _holder(lock_file: Path) -> str:
+    """The process that holds the lock, as far as its file says so: it may be empty, or gone by now."""
+    try:
+        process_id = lock_file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        process_id = ""
+    return f"another linplane local, process {process_id}" if process_id else "another linplane local"
+
+
+def _claim(state_dir: StateDir, folder: Path) -> None:
     """A state belongs to one folder: with another one, all that was trained would count as deleted."""
-    before = Path(layout.owner.read_text(encoding="utf-8")) if layout.owner.exists() else folder
+    before = Path(state_dir.owner.read_text(encoding="utf-8")) if state_dir.owner.exists() else folder
     if before != folder and before.is_dir() and before.resolve() != folder.resolve():
-        raise StartError(f"state folder {layout.root} is that of {before}; use --state for another")
-    if not layout.owner.exists() or before != folder:
-        layout.owner.write_text(str(folder), encoding="utf-8")
+        raise StartError(f"state folder {state_dir.root} is that of {before}; use --state for another")
+    if not state_dir.owner.exists() or before != folder:
+        state_dir.owner.write_text(str(folder), encoding="utf-8")
 
 
 async def listen(host: str, port: int, patience: float) -> socket.socket:

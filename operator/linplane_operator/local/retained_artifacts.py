@@ -20,8 +20,8 @@ from linplane_api.timing import parse_rfc3339, rfc3339
 from ..cluster_client import ConflictError
 from ..compile.artifacts import judge, sealed_artifacts
 from ..compile.objects import Object, meta, name_of, status_of, uid_of
-from .console_events import Line, Tell
-from .state_dir import Layout
+from .console_events import Line, Notify
+from .state_dir import StateDir
 from .store import Store
 
 RETENTION = timedelta(minutes=10)
@@ -37,21 +37,21 @@ class _Entry:
     artifacts: list[Object]
 
 
-class Retained:
+class RetainedArtifacts:
     """Keeps and gives back. Raises OSError where the disk refuses: nothing is lost then, the next call goes on."""
 
-    def __init__(self, layout: Layout, store: Store, now: Callable[[], datetime], tell: Tell) -> None:
+    def __init__(self, state_dir: StateDir, store: Store, now: Callable[[], datetime], notify: Notify) -> None:
         """`now` is the clock, aware; the times in the files are compared with it over restarts."""
-        self._layout = layout
+        self._state_dir = state_dir
         self._store = store
         self._now = now
-        self._tell = tell
+        self._notify = notify
         self._entries: list[_Entry] = []
 
     def load(self) -> None:
         """Brings back what an earlier run kept; what is damaged, or came back before the crash, is removed."""
         self._entries = []
-        for path in sorted(self._layout.retained.glob("*.json")):
+        for path in sorted(self._state_dir.retained.glob("*.json")):
             entry = _read(path)
             alive = self._store.get(LINEAR_MODEL, name_of(entry.model)) if entry else None
             if entry is None or (alive and uid_of(alive) == uid_of(entry.model)):
@@ -66,9 +66,9 @@ class Retained:
         artifacts = sealed_artifacts(body, self._store.owned(CONFIG_MAP, body))
         if not artifacts:
             return
-        path = self._layout.retained / f"{name_of(body)}.{uid_of(body)}.json"
+        path = self._state_dir.retained / f"{name_of(body)}.{uid_of(body)}.json"
         entry = _Entry(path, self._now(), body, artifacts)
-        self._layout.make(path.parent)
+        self._state_dir.make(path.parent)
         content = {"deletedAt": rfc3339(entry.deleted_at, "microseconds"), "model": body, "artifacts": artifacts}
         write_atomically(path, json.dumps(content, indent=1).encode())
         self._entries = [*(e for e in self._entries if e.path != path), entry]
@@ -88,7 +88,7 @@ class Retained:
         self._drop(entry)
         since = entry.deleted_at.astimezone().strftime("%H:%M:%S")
         text = f"{name_of(body)}: was deleted at {since}, and has the artifact from before again; nothing is trained"
-        self._tell(Line("restored", text, "good"))
+        self._notify(Line("restored", text, "good"))
         return after
 
     def expire(self) -> None:

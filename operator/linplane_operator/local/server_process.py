@@ -23,8 +23,8 @@ from linplane_api.timing import Backoff, rfc3339
 from ..compile.objects import Object, generation_of, uid_of
 from ..compile.server import ServerArguments, make_routing, selector, server_arguments
 from .child_process import shown_exit, start_child, stop_child
-from .console_events import Line, Tell
-from .state_dir import Layout
+from .console_events import Line, Notify
+from .state_dir import StateDir
 from .store import Store
 
 GRACEFUL_SECONDS = 3  # for answers under way at the end
@@ -42,18 +42,20 @@ class Access:
     token_file: Path | None = None
 
 
-class Server:
+class ServerProcess:
     """Keeps the process of one ModelServer alive, its configuration folder current, and its pod and report in the
     store.
     """
 
-    def __init__(self, layout: Layout, store: Store, access: Access, now: Callable[[], datetime], tell: Tell) -> None:
-        self._layout = layout
-        self._folder = layout.server(names.DEFAULT_SERVER)
+    def __init__(
+        self, state_dir: StateDir, store: Store, access: Access, now: Callable[[], datetime], notify: Notify
+    ) -> None:
+        self._state_dir = state_dir
+        self._folder = state_dir.server(names.DEFAULT_SERVER)
         self._store = store
         self._access = access
         self._now = now
-        self._tell = tell
+        self._notify = notify
         self._process: asyncio.subprocess.Process | None = None
         self._pod = ""
         self._arguments: ServerArguments | None = None  # of the process; None while none is wanted
@@ -82,7 +84,7 @@ class Server:
         routing = routing_map(uid_of(body), body.get("data") or {})
         state = (routing.uid, json.dumps(routing.to_data()))
         if state != self._written:
-            self._layout.make(self._folder)
+            self._state_dir.make(self._folder)
             write_routing(self._folder / "config", routing)
             self._written = state
 
@@ -129,7 +131,7 @@ class Server:
             failures = 1 if lived > STEADY_SECONDS else failures + 1
             wait = RESTART.delay(failures)
             text = f"the server {why}; started again in {wait:g} s (its log is {self._folder / 'log'})"
-            self._tell(Line("warning", text, "warning"))
+            self._notify(Line("warning", text, "warning"))
             self._troubled = True
             await asyncio.sleep(wait)
 
@@ -158,7 +160,7 @@ class Server:
         self._reported = b""
         fds = (self._access.public.fileno(), self._access.admin.fileno())
         args = [
-            *("--config", str(self._folder / "config"), "--state", str(self._layout.root), "--single-route"),
+            *("--config", str(self._folder / "config"), "--state", str(self._state_dir.root), "--single-route"),
             *("--public-fd", str(fds[0]), "--admin-fd", str(fds[1])),
             *("--report", str(self._report_file()), "--pod-name", self._pod, "--pod-uid", uid),
             *("--graceful-seconds", str(GRACEFUL_SECONDS)),
@@ -167,7 +169,7 @@ class Server:
         ]
         if self._access.token_file:
             args += ["--admin-token-file", str(self._access.token_file)]
-        self._layout.make(self._folder / "config")
+        self._state_dir.make(self._folder / "config")
         self._process = await start_child("linplane_server", [*args, "--exit-with-stdin"], self._folder / "log", fds)
         return self._process
 
@@ -209,7 +211,7 @@ class Server:
         self._count_pod(running=1, ready=1)
         if self._troubled:
             self._troubled = False
-            self._tell(Line("server", "answers again", "good"))
+            self._notify(Line("server", "answers again", "good"))
 
     def _count_pod(self, *, running: int, ready: int) -> None:
         self._counted = (running, ready)

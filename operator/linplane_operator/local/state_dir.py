@@ -13,7 +13,7 @@ _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}")
 
 
 @dataclass(frozen=True)
-class Layout:
+class StateDir:
     """The state folder of one loop."""
 
     root: Path

@@ -26,7 +26,7 @@ from linplane_api.timing import rfc3339
 from ..cluster_client import ConflictError
 from ..compile.objects import Object, meta, name_of, owners_of, uid_of
 from ..observe.cache import ObjectCache, key_of
-from .state_dir import Layout
+from .state_dir import StateDir
 
 NAMESPACE = "default"
 PERSISTED = (LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, CONFIG_MAP, JOB, DEPLOYMENT)
@@ -45,9 +45,9 @@ Changed = Callable[[Kind, Object | None, Object | None], None]
 class Store:
     """Reads and writes objects; each write is one atomic file. Raises OSError where the disk refuses."""
 
-    def __init__(self, layout: Layout, cache: ObjectCache, now: Callable[[], datetime], changed: Changed) -> None:
+    def __init__(self, state_dir: StateDir, cache: ObjectCache, now: Callable[[], datetime], changed: Changed) -> None:
         """`changed(kind, before, after)` is called after each change, when the cache has it."""
-        self._layout = layout
+        self._state_dir = state_dir
         self._cache = cache
         self._now = now
         self._changed = changed
@@ -62,10 +62,10 @@ class Store:
         """
         damaged: dict[tuple[str, str], Path] = {}
         for kind in PERSISTED:
-            for path in sorted((self._layout.objects / kind.plural).glob("*.json")):
+            for path in sorted((self._state_dir.objects / kind.plural).glob("*.json")):
                 body = _read(kind, path)
                 if body is None:
-                    damaged[kind.kind, path.stem] = self._layout.set_aside(path)
+                    damaged[kind.kind, path.stem] = self._state_dir.set_aside(path)
                     continue
                 self._version = max(self._version, int(meta(body)["resourceVersion"]))
                 self._cache.put(kind, body)
@@ -125,7 +125,7 @@ class Store:
         if found is None or uid_of(found) != uid_of(body):
             return
         if kind in PERSISTED:
-            self._layout.object_file(kind, name_of(found)).unlink(missing_ok=True)
+            self._state_dir.object_file(kind, name_of(found)).unlink(missing_ok=True)
         self._cache.drop(kind, *key_of(found))
         self._changed(kind, found, None)
         for child_kind in (*PERSISTED, *(k for k in OURS if k not in PERSISTED)):
@@ -136,10 +136,10 @@ class Store:
         """Writes every object to a state folder that has lost them. Raises OSError."""
         for kind in PERSISTED:
             for body in self._cache.all(kind):
-                self._write(self._layout.object_file(kind, name_of(body)), body)
+                self._write(self._state_dir.object_file(kind, name_of(body)), body)
 
     def _write(self, path: Path, body: Object) -> None:
-        self._layout.make(path.parent)
+        self._state_dir.make(path.parent)
         write_atomically(path, json.dumps(body, indent=1).encode())
 
     def _collect_orphans(self) -> None:
@@ -154,7 +154,7 @@ class Store:
     def _put(self, kind: Kind, before: Object | None, after: Object) -> Object:
         after["metadata"]["resourceVersion"] = str(self._version + 1)
         if kind in PERSISTED:
-            path = self._layout.object_file(kind, name_of(after))
+            path = self._state_dir.object_file(kind, name_of(after))
             self._write(path, after)
         self._version += 1
         self._cache.put(kind, after)

@@ -10,7 +10,7 @@ from linplane_api.training_log import append_metadata, has_line
 from ..compile.objects import Object, data_of, label_of
 
 
-class Record:
+class TrainingLog:
     """Notes artifacts as they are sealed; `write` brings the file up to date."""
 
     def __init__(self, path: Path) -> None:

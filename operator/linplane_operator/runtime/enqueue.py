@@ -48,7 +48,7 @@ CHILDREN = (CONFIG_MAP, JOB, DEPLOYMENT, SERVICE, SERVICE_ACCOUNT, DISRUPTION_BU
 WorkKey = tuple[str, str, str]  # kind, namespace, name
 
 
-def affected(cache: ObjectCache, kind: Kind, before: Object | None, after: Object | None) -> set[WorkKey]:
+def keys_for_change(cache: ObjectCache, kind: Kind, before: Object | None, after: Object | None) -> set[WorkKey]:
     """The keys to reconcile after `before` became `after` (None: absent)."""
     one = after or before
     if one is None:

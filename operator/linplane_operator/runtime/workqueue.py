@@ -51,7 +51,7 @@ class WorkQueue:
                 self._ready[key] = None
         self._wake.set()
 
-    def add_behind(self, keys: Iterable[WorkKey]) -> None:
+    def add_low_priority(self, keys: Iterable[WorkKey]) -> None:
         """Asks for each key to be reconciled when there is nothing more urgent."""
         self._begin()
         for key in keys:

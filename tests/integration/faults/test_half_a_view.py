@@ -13,7 +13,7 @@ from integration.faults.proxy import Action, Answer, Delay, Empty, Rule
 from integration.faults.workloads import TRAINING, all_is_well, by_hand, jobs_end, one_replica
 from integration.faults.world import World, differences, world
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, POD, REPLICA_REPORT, Kind
-from linplane_operator.kube.kopf.handlers import WATCHED
+from linplane_operator.kube.watched_kinds import WATCHED
 from support import eventually
 
 KINDS = (LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, CONFIG_MAP, POD, REPLICA_REPORT)

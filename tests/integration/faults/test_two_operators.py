@@ -19,7 +19,7 @@ from integration.faults.proxy import Proxy
 from integration.faults.workloads import all_is_well, by_hand, two_versions
 from integration.operator.site import Operator
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, REPLICA_REPORT
-from linplane_operator.kube.kopf.handlers import WATCHED
+from linplane_operator.kube.watched_kinds import WATCHED
 from support import eventually
 
 ROUTING = "linplane-routing-default"

@@ -10,7 +10,7 @@ from integration.cluster.objects import config_map, route, version
 from integration.operator.site import Site
 from integration.server_cluster.forwarder import Forwarder
 from linplane_api.kinds import MODEL_ROUTE
-from linplane_operator.kube.kopf.handlers import WATCHED
+from linplane_operator.kube.watched_kinds import WATCHED
 from support import eventually
 
 AWAY_SECONDS = 10.0

@@ -32,8 +32,8 @@ from linplane_api.kinds import (
 )
 from linplane_api.names import API_VERSION
 from linplane_api.names import LABEL_SERVER as LABEL
-from linplane_operator.kube.kopf.handlers import WATCHED
 from linplane_operator.kube.permissions import HANDED_ON, rules
+from linplane_operator.kube.watched_kinds import WATCHED
 from support import eventually
 
 SYNTHETIC = {"data": {"synthetic": {"samples": 60, "featureCount": 2, "noise": "0.1"}}, "seed": 3}

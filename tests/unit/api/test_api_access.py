@@ -152,3 +152,10 @@ def test_unavailable_is_what_may_pass_by_itself() -> None:
 def test_details_in_another_form_take_nothing_of_the_message(details: str) -> None:
     error = answered(422, f'{{"message":"m","reason":"Invalid","details":{details}}}'.encode())
     assert (error.reason, error.message, error.causes) == ("Invalid", "m", ())
+
+
+@pytest.mark.parametrize("body", [b"<html>", b'{"message":"\xff"}', b'{"details":' + b"[" * 100_000, b"\xff\xfe"])
+def test_answered_body_that_is_not_json_is_not_shown(body: bytes) -> None:
+    error = answered(502, body)
+    assert isinstance(error, UnavailableError)
+    assert str(error) == "the API server answered 502"

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from chart import matrix
 from chart.render import CHART
-from linplane_operator.kube.metrics import Counts, FiguresCollector
+from linplane_operator.kube.metrics import Counters, GaugesCollector
 from linplane_operator.kube.metrics import metrics_registry as operator_metrics
 from linplane_operator.observe.cache import ObjectCache
 from linplane_server.http.metrics import ServerCollector
@@ -82,8 +82,8 @@ def registries() -> tuple[CollectorRegistry, CollectorRegistry]:
     """A server's and the operator's, with everything that they ever export."""
     server = server_metrics(ServerCollector(new_serving(lambda: 0), cast("Any", Hearing())))
     operator = operator_metrics()
-    Counts(operator).called("GET", "pods", 200)
-    operator.register(FiguresCollector(figures, ObjectCache()))
+    Counters(operator).called("GET", "pods", 200)
+    operator.register(GaugesCollector(figures, ObjectCache()))
     return server, operator
 
 

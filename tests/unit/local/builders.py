@@ -7,7 +7,7 @@ from typing import Any
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, Kind
 from linplane_operator.compile.objects import Object
 from linplane_operator.local.console_events import Line
-from linplane_operator.local.state_dir import Layout
+from linplane_operator.local.state_dir import StateDir
 from linplane_operator.local.store import Store
 from linplane_operator.observe.cache import ObjectCache
 
@@ -51,7 +51,7 @@ class Changes(list[tuple[str, str, str]]):
 def make_store(root: Path, changes: Changes | None = None) -> Store:
     """A store as a loop has it, loaded or not."""
     root.mkdir(exist_ok=True)
-    return Store(Layout(root), ObjectCache(), lambda: NOW, changes if changes is not None else Changes())
+    return Store(StateDir(root), ObjectCache(), lambda: NOW, changes if changes is not None else Changes())
 
 
 def body(kind: Kind, name: str, **parts: Any) -> Object:

@@ -1,4 +1,4 @@
-"""Training Jobs in local mode: what a trainer is given comes from the LinearModel, typed."""
+"""Training JobRunner in local mode: what a trainer is given comes from the LinearModel, typed."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from linplane_operator.compile.objects import Mode, Object, Settings
 from linplane_operator.compile.observed import Job, find_condition, observe
 from linplane_operator.compile.training import make_job, make_result
 from linplane_operator.local import job_runner as module
-from linplane_operator.local.job_runner import Jobs
-from linplane_operator.local.state_dir import Layout
+from linplane_operator.local.job_runner import JobRunner
+from linplane_operator.local.state_dir import StateDir
 from linplane_operator.local.store import Store
 from unit.local.builders import NOW, Told, config_map, make_store, model
 from unit.local.processes import Children, Process
@@ -47,13 +47,13 @@ def ended(store: Store) -> str:
 def run(
     root: Path, store: Store, begun: Callable[[Process], None], seconds: float = 60, told: Told | None = None
 ) -> Children:
-    """Runs the Jobs of the store for so many virtual seconds; returns the trainers that were started."""
+    """Runs the JobRunner of the store for so many virtual seconds; returns the trainers that were started."""
     children = Children(begun)
 
     async def work() -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(module, "start_child", children)
-            jobs = Jobs(Layout(root), store, SETTINGS, slots=1, now=lambda: NOW, tell=told or Told())
+            jobs = JobRunner(StateDir(root), store, SETTINGS, slots=1, now=lambda: NOW, notify=told or Told())
             jobs.look()
             await asyncio.sleep(seconds)
             await jobs.stop()

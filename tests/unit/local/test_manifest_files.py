@@ -1,11 +1,11 @@
-"""Files are taken up when they are whole, and each trouble stays a matter of its file."""
+"""ManifestFiles are taken up when they are whole, and each trouble stays a matter of its file."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from linplane_operator.local.manifest_files import SETTLE_SECONDS, Files
+from linplane_operator.local.manifest_files import SETTLE_SECONDS, ManifestFiles
 from unit.local.builders import Clock
 
 
@@ -16,17 +16,17 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def files(tmp_path: Path, clock: Clock) -> Files:
+def files(tmp_path: Path, clock: Clock) -> ManifestFiles:
     """A watched folder."""
-    return Files(tmp_path, clock)
+    return ManifestFiles(tmp_path, clock)
 
 
-def kinds(files: Files) -> dict[str, list[object]]:
+def kinds(files: ManifestFiles) -> dict[str, list[object]]:
     """The kinds of the objects in each file."""
     return {name: [d.body["kind"] for d in file.documents] for name, file in files.read.items()}
 
 
-def test_only_manifests_of_this_folder_are_read(tmp_path: Path, files: Files) -> None:
+def test_only_manifests_of_this_folder_are_read(tmp_path: Path, files: ManifestFiles) -> None:
     for name in ("a.yaml", "b.yml", "c.json", ".hidden.yaml", "d.yaml~", "#e.yaml#", "f.csv", ".g.yaml.swp"):
         (tmp_path / name).write_text("kind: A")
     (tmp_path / "below").mkdir()
@@ -36,7 +36,9 @@ def test_only_manifests_of_this_folder_are_read(tmp_path: Path, files: Files) ->
     assert not files.look()
 
 
-def test_a_file_is_read_when_it_has_not_changed_for_a_moment(tmp_path: Path, files: Files, clock: Clock) -> None:
+def test_a_file_is_read_when_it_has_not_changed_for_a_moment(
+    tmp_path: Path, files: ManifestFiles, clock: Clock
+) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("kind: A")
     written = path.stat().st_mtime
@@ -47,7 +49,7 @@ def test_a_file_is_read_when_it_has_not_changed_for_a_moment(tmp_path: Path, fil
 
 
 def test_a_file_that_is_written_again_keeps_what_it_held_until_it_is_whole(
-    tmp_path: Path, files: Files, clock: Clock
+    tmp_path: Path, files: ManifestFiles, clock: Clock
 ) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("kind: A")
@@ -63,7 +65,7 @@ def test_a_file_that_is_written_again_keeps_what_it_held_until_it_is_whole(
 
 @pytest.mark.parametrize("seconds", [-3600.0, 3600.0])
 def test_a_file_from_another_clock_is_read_all_the_same(
-    tmp_path: Path, files: Files, clock: Clock, seconds: float
+    tmp_path: Path, files: ManifestFiles, clock: Clock, seconds: float
 ) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("kind: A")
@@ -71,7 +73,7 @@ def test_a_file_from_another_clock_is_read_all_the_same(
     assert files.look()
 
 
-def test_each_trouble_names_its_file_and_keeps_what_that_held(tmp_path: Path, files: Files) -> None:
+def test_each_trouble_names_its_file_and_keeps_what_that_held(tmp_path: Path, files: ManifestFiles) -> None:
     for name in ("gone", "folder", "huge", "text", "yaml", "loop", "fine"):
         (tmp_path / f"{name}.yaml").write_text("kind: A")
     files.look()
@@ -97,7 +99,7 @@ def test_each_trouble_names_its_file_and_keeps_what_that_held(tmp_path: Path, fi
     assert not files.look()
 
 
-def test_a_pipe_does_not_stop_the_others(tmp_path: Path, files: Files) -> None:
+def test_a_pipe_does_not_stop_the_others(tmp_path: Path, files: ManifestFiles) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     (tmp_path / "a.yaml").write_text("kind: A")
     files.look()
@@ -108,7 +110,7 @@ def test_a_folder_that_vanishes_forgets_no_file(tmp_path: Path, clock: Clock) ->
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "a.yaml").write_text("kind: A")
-    files = Files(folder, clock)
+    files = ManifestFiles(folder, clock)
     files.look()
     folder.rename(tmp_path / "away")
     assert files.look()
@@ -120,7 +122,7 @@ def test_a_folder_that_vanishes_forgets_no_file(tmp_path: Path, clock: Clock) ->
     assert files.missing == ""
 
 
-def test_a_file_saved_with_the_same_objects_is_told_apart_from_a_change(tmp_path: Path, files: Files) -> None:
+def test_a_file_saved_with_the_same_objects_is_told_apart_from_a_change(tmp_path: Path, files: ManifestFiles) -> None:
     path = tmp_path / "a.yaml"
     for text, again in (("kind: A", False), ("kind: A # the same", True), ("kind: B", False), ("kind: [", False)):
         path.write_text(text)

@@ -10,12 +10,11 @@ from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_SERVER
 from linplane_api.routing import RouteDocument, ServedVersion, SplitKey, make_entry
 from linplane_api.task import SyntheticData, Task
 from linplane_operator.compile.objects import Object
+from linplane_operator.local.admission import judge_config_map, unused_parts
 from linplane_operator.local.child_process import shown_exit
-from linplane_operator.local.configmaps import judge_config_map
-from linplane_operator.local.hints import curl_line
-from linplane_operator.local.state_dir import Layout
-from linplane_operator.local.training_log import Record
-from linplane_operator.local.unused import unused_parts
+from linplane_operator.local.console_events import curl_line
+from linplane_operator.local.state_dir import StateDir
+from linplane_operator.local.training_log import TrainingLog
 from linplane_trainer.train import train
 from unit.local.builders import body, config_map, make_store, model, route
 
@@ -61,7 +60,7 @@ def sealed(version: str = "v1", **change: Any) -> Object:
 def test_each_training_is_recorded_once_over_restarts(tmp_path: Path) -> None:
     path = tmp_path / "metadata.jsonl"
     for _ in range(2):
-        record = Record(path)
+        record = TrainingLog(path)
         for version in ("v1", "v2", "v1"):
             record.note(sealed(version))
         record.write()
@@ -72,14 +71,14 @@ def test_each_training_is_recorded_once_over_restarts(tmp_path: Path) -> None:
     "change", [{"immutable": False}, {"metadata": {}}, {"data": {}}, {"data": {"model.json": "{"}}]
 )
 def test_what_is_no_sealed_training_is_not_recorded(tmp_path: Path, change: dict[str, Any]) -> None:
-    record = Record(tmp_path / "metadata.jsonl")
+    record = TrainingLog(tmp_path / "metadata.jsonl")
     record.note(sealed(**change))
     record.write()
     assert not (tmp_path / "metadata.jsonl").exists()
 
 
 def test_a_record_that_the_disk_refused_is_made_up_for(tmp_path: Path) -> None:
-    record = Record(tmp_path / "folder" / "metadata.jsonl")
+    record = TrainingLog(tmp_path / "folder" / "metadata.jsonl")
     (tmp_path / "folder").touch()
     record.note(sealed())
     with pytest.raises(OSError, match="Not a directory"):
@@ -91,8 +90,8 @@ def test_a_record_that_the_disk_refused_is_made_up_for(tmp_path: Path) -> None:
 
 
 def test_the_sweep_removes_what_a_kill_left_and_nothing_else(tmp_path: Path) -> None:
-    layout = Layout(tmp_path)
-    kept = [layout.object_file(LINEAR_MODEL, "a-v1"), tmp_path / ".gitignore", tmp_path / "servers/default/log"]
+    state_dir = StateDir(tmp_path)
+    kept = [state_dir.object_file(LINEAR_MODEL, "a-v1"), tmp_path / ".gitignore", tmp_path / "servers/default/log"]
     gone = [
         tmp_path / ".problems.json.abcd1234",
         tmp_path / "objects/linearmodels/.a-v1.json.x_y_z_00",
@@ -102,11 +101,11 @@ def test_the_sweep_removes_what_a_kill_left_and_nothing_else(tmp_path: Path) -> 
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     for name in ("old", "new"):
-        (layout.job(name) / "data").mkdir(parents=True)
-    layout.sweep()
-    layout.drop_jobs({"new"})
+        (state_dir.job(name) / "data").mkdir(parents=True)
+    state_dir.sweep()
+    state_dir.drop_jobs({"new"})
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
-    assert [path.name for path in layout.jobs.iterdir()] == ["new"]
+    assert [path.name for path in state_dir.jobs.iterdir()] == ["new"]
 
 
 def test_how_processes_end_in_words() -> None:

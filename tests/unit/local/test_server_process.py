@@ -14,8 +14,8 @@ from linplane_api.resources import ModelServerSpec, parse_spec
 from linplane_operator.compile.objects import Object, Settings
 from linplane_operator.compile.server import make_deployment
 from linplane_operator.local import server_process as module
-from linplane_operator.local.server_process import Access, Server
-from linplane_operator.local.state_dir import Layout
+from linplane_operator.local.server_process import Access, ServerProcess
+from linplane_operator.local.state_dir import StateDir
 from linplane_operator.local.store import Store
 from unit.local.builders import NOW, Told, body, make_store
 from unit.local.processes import Children
@@ -37,7 +37,7 @@ class Site:
         self.children = Children()
         self.store: Store = make_store(root / "state")
         self.store.create(MODEL_SERVER, body(MODEL_SERVER, "default", spec=spec))
-        self.server = Server(Layout(root / "state"), self.store, access, lambda: NOW, Told())
+        self.server = ServerProcess(StateDir(root / "state"), self.store, access, lambda: NOW, Told())
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -8,8 +8,8 @@ import yaml
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
 from linplane_operator.compile.objects import Object
 from linplane_operator.local.manifests import Manifests
-from linplane_operator.local.retained_artifacts import Retained
-from linplane_operator.local.state_dir import Layout
+from linplane_operator.local.retained_artifacts import RetainedArtifacts
+from linplane_operator.local.state_dir import StateDir
 from linplane_operator.local.store import Store
 from unit.local.builders import NOW, Changes, Clock, Told, make_store
 
@@ -25,7 +25,7 @@ class Folder:
         self.store: Store = make_store(root / "state", self.changes)
         self.store.load()
         self.now = now
-        self.retained = Retained(Layout(root / "state"), self.store, lambda: self.now, self.told)
+        self.retained = RetainedArtifacts(StateDir(root / "state"), self.store, lambda: self.now, self.told)
         self.retained.load()
         self.manifests = Manifests(self.path, self.store, self.retained, self.told, self.clock)
         self.manifests._files._wall = self.clock  # far from the files' own times: each is whole at once

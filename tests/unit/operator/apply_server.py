@@ -6,7 +6,7 @@ from linplane_api.api_access import APPLY_PATCH, MERGE_PATCH, ApiError, object_p
 from linplane_api.kinds import BY_KIND, Kind
 from linplane_operator.compile.objects import Object, child, meta
 from linplane_operator.kube.cluster import KubeClient
-from linplane_operator.kube.http import Client
+from linplane_operator.kube.http import HttpClient
 from linplane_operator.kube.informer import Informer
 from linplane_operator.observe.cache import ObjectCache
 
@@ -17,7 +17,7 @@ OWNER: Object = {
 }
 
 
-class Api(Client):
+class Api(HttpClient):
     """Objects by path; `calls` are those that were made."""
 
     def __init__(self) -> None:

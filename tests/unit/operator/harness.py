@@ -26,11 +26,11 @@ from linplane_operator.compile.objects import Mode, Settings, uid_of
 from linplane_operator.compile.observed import Job, Pod, observe
 from linplane_operator.local import store as store_module
 from linplane_operator.local.client import LocalClient
-from linplane_operator.local.state_dir import Layout
+from linplane_operator.local.state_dir import StateDir
 from linplane_operator.local.store import Store
 from linplane_operator.observe.cache import ObjectCache
 from linplane_operator.reconcile.reconciler import Reconciler
-from linplane_operator.runtime.enqueue import WorkKey, affected, every_key
+from linplane_operator.runtime.enqueue import WorkKey, every_key, keys_for_change
 from unit.operator.builders import NOW, Object, pod, report, text
 from unit.operator.recorder import Recorder
 
@@ -83,7 +83,7 @@ class Sim:
         one = after or before or {}
         verb = "create" if before is None else "delete" if after is None else "update"
         self.effective.append((verb, kind.kind, one["metadata"]["name"]))
-        self.ask(*affected(self.cache, kind, before, after))
+        self.ask(*keys_for_change(self.cache, kind, before, after))
 
     # ---- what users do ----
 
@@ -258,7 +258,7 @@ class _Store(Store):
 
     def __init__(self, sim: Sim) -> None:
         sim.folder.mkdir(parents=True, exist_ok=True)
-        super().__init__(Layout(sim.folder), sim.cache, lambda: sim.now, sim.changed)
+        super().__init__(StateDir(sim.folder), sim.cache, lambda: sim.now, sim.changed)
         self._sim = sim
 
     def create(self, kind: Kind, body: Object, *args: Any, **fields: Any) -> Object:

@@ -3,8 +3,8 @@
 from linplane_api.conditions import Reason
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
 from linplane_operator.compile.change_events import WARNINGS, manager_of, news
-from linplane_operator.kube.event_recorder import Events
-from linplane_operator.kube.http import Client
+from linplane_operator.kube.event_recorder import EventRecorder
+from linplane_operator.kube.http import HttpClient
 from linplane_operator.kube.informer import slim
 from unit.operator.builders import NOW, linear_model, model_route
 
@@ -80,12 +80,12 @@ def test_of_who_owns_what_only_that_one_field_is_kept():
 
 
 async def test_what_somebody_did_is_told_in_the_middle_of_a_storm():
-    """The limit of Events an object is for conditions that flap."""
-    events = Events(Client(None), lambda: NOW, lambda: 0.0, "test")
+    """The limit of EventRecorder an object is for conditions that flap."""
+    events = EventRecorder(HttpClient(None), lambda: NOW, lambda: 0.0, "test")
     route = managed(model_route(), "version")
     for _ in range(100):
-        events.tell(route, False, "Converged", "x")
+        events.record(route, False, "Converged", "x")
     dropped = events.dropped
     assert dropped > 50
-    events.tell(route, False, "Switched", "x")
+    events.record(route, False, "Switched", "x")
     assert events.dropped == dropped

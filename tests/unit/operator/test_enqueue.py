@@ -16,7 +16,7 @@ from linplane_api.kinds import (
 from linplane_api.routing import make_entry
 from linplane_operator.compile.objects import child
 from linplane_operator.observe.cache import ObjectCache
-from linplane_operator.runtime.enqueue import affected
+from linplane_operator.runtime.enqueue import keys_for_change
 from unit.operator.builders import (
     config_map,
     csv_training,
@@ -70,7 +70,7 @@ def event(cache: ObjectCache, kind, before, after):
         cache.drop(kind, "default", before["metadata"]["name"])
     else:
         cache.put(kind, after)
-    return {(k, n) for k, _, n in affected(cache, kind, before, after)}
+    return {(k, n) for k, _, n in keys_for_change(cache, kind, before, after)}
 
 
 HOMES_USERS = {("ModelRoute", "homes"), ("ModelRoute", "second"), ("ModelRoute", "far"), S, ("ModelServer", "gpu")}
@@ -226,4 +226,4 @@ def test_a_damaged_entry_concerns_its_route(cache):
 
 def test_nothing_is_about_nothing(cache):
     """An event without an object."""
-    assert affected(cache, POD, None, None) == set()
+    assert keys_for_change(cache, POD, None, None) == set()

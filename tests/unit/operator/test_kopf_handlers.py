@@ -15,8 +15,9 @@ from aiohttp.test_utils import RawTestServer
 from linplane_api.api_access import collection_path
 from linplane_api.kinds import CONFIG_MAP
 from linplane_operator.kube.informer import Informer
-from linplane_operator.kube.kopf.handlers import WATCHED, configure, group_version, register
-from linplane_operator.kube.watch_lag import Watches
+from linplane_operator.kube.kopf.handlers import configure, group_version, register
+from linplane_operator.kube.watch_lag import WatchLag
+from linplane_operator.kube.watched_kinds import WATCHED
 from linplane_operator.observe.cache import ObjectCache
 
 FASTER = 20
@@ -101,7 +102,7 @@ async def test_a_watch_that_was_cut_and_then_told_410_goes_on() -> None:
     end, once its time is over, whatever watches then.
     """
     api, registry, stop = ApiServer(), kopf.OperatorRegistry(), asyncio.Event()
-    register(registry, Informer(ObjectCache(), lambda _: None), Watches(WATCHED, (), asyncio.get_running_loop().time))
+    register(registry, Informer(ObjectCache(), lambda _: None), WatchLag(WATCHED, (), asyncio.get_running_loop().time))
     async with RawTestServer(api.answer) as server:
         info = kopf.ConnectionInfo(server=f"http://127.0.0.1:{server.port}")
         kopf.on.login(registry=registry)(lambda **_: info)

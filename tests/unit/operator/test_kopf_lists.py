@@ -59,33 +59,33 @@ class Listing:
 def test_what_a_list_does_not_tell_of_is_missing_once_it_is_over() -> None:
     listing = Listing()
     assert listing.missing() is None, "no list has begun"
-    listing.interceptor.asked(EVERYWHERE)
-    listing.interceptor.answered(EVERYWHERE, part("c", further="x"))
+    listing.interceptor.list_started(EVERYWHERE)
+    listing.interceptor.filter_page(EVERYWHERE, part("c", further="x"))
     assert listing.missing() is None, "its next part is slow"
-    listing.interceptor.answered(EVERYWHERE, part("a"))
+    listing.interceptor.filter_page(EVERYWHERE, part("a"))
     assert listing.missing() == ["b"]
 
 
 def test_what_a_list_tells_is_seen_and_kopf_is_told_from_where_to_watch() -> None:
     listing = Listing()
-    listing.interceptor.asked(EVERYWHERE)
-    assert listing.interceptor.answered(EVERYWHERE, part("a", further="x")) == part(further="x")
-    assert listing.interceptor.answered(EVERYWHERE, part("c")) == EMPTY
+    listing.interceptor.list_started(EVERYWHERE)
+    assert listing.interceptor.filter_page(EVERYWHERE, part("a", further="x")) == part(further="x")
+    assert listing.interceptor.filter_page(EVERYWHERE, part("c")) == EMPTY
     assert listing.seen == [(LINEAR_MODEL, model("a")), (LINEAR_MODEL, model("c"))]
 
 
 def test_a_list_that_tells_of_nothing_lacks_everything() -> None:
     listing = Listing()
-    listing.interceptor.asked(EVERYWHERE)
-    listing.interceptor.answered(EVERYWHERE, part())
+    listing.interceptor.list_started(EVERYWHERE)
+    listing.interceptor.filter_page(EVERYWHERE, part())
     assert listing.missing() == ["a", "b"]
 
 
 def test_what_came_or_went_since_is_not_missing() -> None:
     """A newcomer by its own event; what was deleted and made anew is not what was known."""
     listing = Listing()
-    listing.interceptor.asked(EVERYWHERE)
-    listing.interceptor.answered(EVERYWHERE, part())
+    listing.interceptor.list_started(EVERYWHERE)
+    listing.interceptor.filter_page(EVERYWHERE, part())
     listing.cache.drop(LINEAR_MODEL, "n", "a")
     listing.cache.put(LINEAR_MODEL, model("b", uid="u-new"))
     listing.cache.put(LINEAR_MODEL, model("c"))
@@ -95,16 +95,16 @@ def test_what_came_or_went_since_is_not_missing() -> None:
 def test_a_list_of_one_namespace_says_nothing_of_others() -> None:
     listing = Listing("n", "m")
     listing.cache.put(LINEAR_MODEL, model("a", "m"))
-    listing.interceptor.asked(collection_path(LINEAR_MODEL, "m"))
-    listing.interceptor.answered(collection_path(LINEAR_MODEL, "m"), part("a", namespace="m"))
+    listing.interceptor.list_started(collection_path(LINEAR_MODEL, "m"))
+    listing.interceptor.filter_page(collection_path(LINEAR_MODEL, "m"), part("a", namespace="m"))
     assert listing.missing() == []
 
 
 def test_what_is_no_list_of_ours_is_kopfs() -> None:
     listing = Listing()
     for path in ("/apis/apps/v1/deployments", "/api"):
-        listing.interceptor.asked(path)
-        assert listing.interceptor.answered(path, part("a")) == part("a")
+        listing.interceptor.list_started(path)
+        assert listing.interceptor.filter_page(path, part("a")) == part("a")
     assert listing.missing() is None
     assert not listing.seen
 
@@ -144,11 +144,11 @@ async def test_kopf_is_given_a_connection_that_reads_its_lists() -> None:
 
 def test_a_list_that_fails_half_way_and_begins_again_has_told_of_nothing() -> None:
     listing = Listing()
-    listing.interceptor.asked(EVERYWHERE)
-    listing.interceptor.answered(EVERYWHERE, part("a", further="x"))
-    listing.interceptor.asked(EVERYWHERE)
+    listing.interceptor.list_started(EVERYWHERE)
+    listing.interceptor.filter_page(EVERYWHERE, part("a", further="x"))
+    listing.interceptor.list_started(EVERYWHERE)
     assert listing.missing() is None
-    listing.interceptor.answered(EVERYWHERE, part("b"))
+    listing.interceptor.filter_page(EVERYWHERE, part("b"))
     assert listing.missing() == ["a"], "it went between the two"
 
 
@@ -156,11 +156,11 @@ def test_what_was_not_listed_since_kopf_began_is_named() -> None:
     listing = Listing()
     assert listing.interceptor.unlisted() == set(), "it has not begun"
     for _ in range(2):
-        listing.interceptor.begin()
-        listing.interceptor.asked(EVERYWHERE)
-        listing.interceptor.answered(EVERYWHERE, part("a", further="x"))
+        listing.interceptor.reset()
+        listing.interceptor.list_started(EVERYWHERE)
+        listing.interceptor.filter_page(EVERYWHERE, part("a", further="x"))
         assert listing.interceptor.unlisted() == {LINEAR_MODEL, CONFIG_MAP}, "half of it is none"
-        listing.interceptor.answered(EVERYWHERE, part("b"))
+        listing.interceptor.filter_page(EVERYWHERE, part("b"))
         assert listing.interceptor.unlisted() == {CONFIG_MAP}
 
 
@@ -168,13 +168,13 @@ def test_kopf_goes_on_from_a_list_that_was_handed_over_once() -> None:
     """It is told of nothing, and no more of that list is asked for."""
     listing = Listing()
     listing.interceptor.hand_over(LINEAR_MODEL, None, "5")
-    listing.interceptor.begin()
-    listing.interceptor.asked(EVERYWHERE)
+    listing.interceptor.reset()
+    listing.interceptor.list_started(EVERYWHERE)
     handed = {**EMPTY, "metadata": {"resourceVersion": "5"}}
-    assert listing.interceptor.answered(EVERYWHERE, part("c", further="x")) == handed
+    assert listing.interceptor.filter_page(EVERYWHERE, part("c", further="x")) == handed
     assert (listing.seen, listing.missing(), listing.interceptor.unlisted()) == ([], None, {CONFIG_MAP})
-    listing.interceptor.asked(EVERYWHERE)
-    assert listing.interceptor.answered(EVERYWHERE, part("a")) == EMPTY
+    listing.interceptor.list_started(EVERYWHERE)
+    assert listing.interceptor.filter_page(EVERYWHERE, part("a")) == EMPTY
     assert listing.missing() == ["b"]
 
 
@@ -182,9 +182,9 @@ def test_what_was_handed_over_long_ago_is_listed_anew() -> None:
     listing = Listing()
     listing.interceptor.hand_over(LINEAR_MODEL, None, "5")
     listing.now = HANDED_SECONDS + 1
-    listing.interceptor.begin()
-    listing.interceptor.asked(EVERYWHERE)
-    assert listing.interceptor.answered(EVERYWHERE, part("a")) == EMPTY
+    listing.interceptor.reset()
+    listing.interceptor.list_started(EVERYWHERE)
+    assert listing.interceptor.filter_page(EVERYWHERE, part("a")) == EMPTY
     assert listing.missing() == ["b"]
 
 
@@ -204,22 +204,22 @@ async def test_a_refusal_leaves_what_was_handed_over_for_the_next_try() -> None:
 def test_without_a_resource_version_nothing_is_handed_over(version: str) -> None:
     listing = Listing()
     listing.interceptor.hand_over(LINEAR_MODEL, None, version)
-    listing.interceptor.asked(EVERYWHERE)
-    assert listing.interceptor.answered(EVERYWHERE, part("a")) == EMPTY
+    listing.interceptor.list_started(EVERYWHERE)
+    assert listing.interceptor.filter_page(EVERYWHERE, part("a")) == EMPTY
     assert listing.missing() == ["b"]
 
 
 def test_a_list_of_one_namespace_is_handed_over_for_it_alone() -> None:
     listing = Listing("n", "m")
     listing.interceptor.hand_over(LINEAR_MODEL, "m", "5")
-    listing.interceptor.asked(collection_path(LINEAR_MODEL, "n"))
-    listing.interceptor.answered(collection_path(LINEAR_MODEL, "n"), part("a"))
+    listing.interceptor.list_started(collection_path(LINEAR_MODEL, "n"))
+    listing.interceptor.filter_page(collection_path(LINEAR_MODEL, "n"), part("a"))
     assert listing.missing() == ["b"]
 
 
 @asynccontextmanager
 async def running(listing: Listing, confirm: Confirm, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    monkeypatch.setattr(lists, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(lists, "CONFIRM_SECONDS", 0.01)
     task = asyncio.ensure_future(listing.interceptor.run(confirm))
     try:
         async with asyncio.timeout(10):
@@ -239,11 +239,11 @@ async def test_a_list_that_begins_while_the_last_ones_lack_is_looked_for_is_hear
         await go_on.wait()
 
     async with running(listing, confirm, monkeypatch):
-        listing.interceptor.asked(EVERYWHERE)
-        listing.interceptor.answered(EVERYWHERE, part("b"))
+        listing.interceptor.list_started(EVERYWHERE)
+        listing.interceptor.filter_page(EVERYWHERE, part("b"))
         assert await looked.get() == ["a"]
-        listing.interceptor.asked(EVERYWHERE)
-        listing.interceptor.answered(EVERYWHERE, part("a"))
+        listing.interceptor.list_started(EVERYWHERE)
+        listing.interceptor.filter_page(EVERYWHERE, part("a"))
         go_on.set()
         assert await looked.get() == ["b"]
     assert looked.empty(), "each list was settled once"
@@ -261,8 +261,8 @@ async def test_what_cannot_be_looked_for_is_tried_again_and_told_once(
         done.set()
 
     async with running(listing, confirm, monkeypatch):
-        listing.interceptor.asked(EVERYWHERE)
-        listing.interceptor.answered(EVERYWHERE, part())
+        listing.interceptor.list_started(EVERYWHERE)
+        listing.interceptor.filter_page(EVERYWHERE, part())
         await done.wait()
     assert [record.getMessage() for record in caplog.records] == [
         "not looked for what a list of linearmodels lacks: 503 x: x; tried again"

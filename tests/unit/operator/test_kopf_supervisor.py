@@ -17,9 +17,11 @@ from linplane_api.api_access import collection_path
 from linplane_api.kinds import CONFIG_MAP, OURS, Kind
 from linplane_api.timing import Backoff
 from linplane_operator.kube.kopf import supervisor
-from linplane_operator.kube.kopf.handlers import WATCHED
-from linplane_operator.kube.kopf.supervisor import STEADY_SECONDS, Watching
-from linplane_operator.kube.operator import Operator, Options
+from linplane_operator.kube.kopf.supervisor import STEADY_SECONDS, Supervisor
+from linplane_operator.kube.operator import Operator
+from linplane_operator.kube.options import Options
+from linplane_operator.kube.startup import Startup
+from linplane_operator.kube.watched_kinds import WATCHED
 
 
 class Kopf:
@@ -58,7 +60,7 @@ async def stop() -> AsyncIterator[asyncio.Event]:
 async def test_it_begins_anew_says_why_and_forgets_it_once_it_lasts(stop: asyncio.Event) -> None:
     now = [0.0]
     work = Kopf(RuntimeError("etcdserver: no leader"), kopf.TemporaryError("403"))
-    kopf_again = Watching(work, lambda: now[0], Backoff(0.0, 0.0))
+    kopf_again = Supervisor(work, lambda: now[0], Backoff(0.0, 0.0))
     assert kopf_again.problem == ""
     running = asyncio.ensure_future(kopf_again.run(stop))
     await until(lambda: work.runs == 3)
@@ -83,7 +85,7 @@ async def test_its_end_ends_what_it_began_and_nothing_else(
 
     monkeypatch.setattr(kopf, "run_tasks", run_tasks)
     work = Kopf()
-    running = asyncio.ensure_future(Watching(work, lambda: 0.0).run(stop))
+    running = asyncio.ensure_future(Supervisor(work, lambda: 0.0).run(stop))
     await until(lambda: work.child)
     others = asyncio.ensure_future(stop.wait())
     assert others in ignored[0]
@@ -111,7 +113,7 @@ async def test_a_task_that_swallows_its_end_holds_nothing_up(
         held = [asyncio.ensure_future(hold_on())] if work.runs == 0 else []
         return [*(await work(stop)), *held]
 
-    running = asyncio.ensure_future(Watching(spawn, lambda: 0.0, Backoff(0.0, 0.0)).run(stop))
+    running = asyncio.ensure_future(Supervisor(spawn, lambda: 0.0, Backoff(0.0, 0.0)).run(stop))
     await until(lambda: work.runs == 2)
     assert stubborn == [0]
     stop.set()
@@ -127,7 +129,7 @@ async def test_it_hears_sigterm_at_work_and_while_it_pauses(stop: asyncio.Event,
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: None)
         return await work(stop)
 
-    kopf_again = Watching(spawn, lambda: 0.0, Backoff(pause, pause))
+    kopf_again = Supervisor(spawn, lambda: 0.0, Backoff(pause, pause))
     running = asyncio.ensure_future(kopf_again.run(stop))
     await until(lambda: kopf_again.problem or (work.child and not pause))
     os.kill(os.getpid(), signal.SIGTERM)
@@ -139,7 +141,7 @@ async def test_it_hears_sigterm_at_work_and_while_it_pauses(stop: asyncio.Event,
 async def test_a_start_outlasts_refused_lists_and_says_what_it_waits_for(
     refusal: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("linplane_operator.kube.operator.PATIENCE", Backoff(0.0, 0.0))
+    monkeypatch.setattr("linplane_operator.kube.startup.BACKOFF", Backoff(0.0, 0.0))
     refused = asyncio.Event()
 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
@@ -181,8 +183,8 @@ async def test_an_error_of_one_first_list_ends_the_others_and_is_raised_as_itsel
         return []
 
     monkeypatch.setattr(Operator, "_list", look)
-    monkeypatch.setattr(Operator, "_wait_for_crds", nothing)
-    monkeypatch.setattr("linplane_operator.kube.operator.missing_rights", nothing)
+    monkeypatch.setattr(Startup, "wait_for_crds", nothing)
+    monkeypatch.setattr("linplane_operator.kube.startup.missing_permissions", nothing)
     async with ApiClient(Configuration(host="http://127.0.0.1:1")) as api:
         with pytest.raises(KeyError, match="unexpected"):
             await Operator(api, Options(), lambda: datetime.now(UTC)).prepare()
@@ -193,7 +195,7 @@ async def test_kopf_begins_once_the_crds_are_back_and_is_told_to_be_missing_what
     stop: asyncio.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It never looks again for what it does not find as it begins."""
-    monkeypatch.setattr("linplane_operator.kube.operator.CRD_SECONDS", 0.01)
+    monkeypatch.setattr("linplane_operator.kube.startup.CRD_SECONDS", 0.01)
     there, begun, work = [kind.plural for kind in OURS[1:]], [0], Kopf()
 
     async def answer(_: web.BaseRequest) -> web.StreamResponse:
@@ -210,7 +212,7 @@ async def test_kopf_begins_once_the_crds_are_back_and_is_told_to_be_missing_what
     ):
         operator = Operator(api, Options(), lambda: datetime.now(UTC))
         operator.synced = True
-        running = asyncio.ensure_future(operator._watching.run(stop))
+        running = asyncio.ensure_future(operator._supervisor.run(stop))
         await until(lambda: operator.unready() == f"waiting for the CRDs of {OURS[0].plural}")
         there.clear()
         await until(lambda: OURS[1].plural in operator.unready())
@@ -219,8 +221,8 @@ async def test_kopf_begins_once_the_crds_are_back_and_is_told_to_be_missing_what
         await until(lambda: begun[0])
         assert operator.unready().startswith("not watched yet: ")
         for path in [collection_path(kind, None) for kind in WATCHED]:
-            operator._interceptor.asked(path)
-            operator._interceptor.answered(path, {"items": []})
+            operator._interceptor.list_started(path)
+            operator._interceptor.filter_page(path, {"items": []})
         assert operator.unready() == ""
         stop.set()
         await asyncio.wait_for(running, 10)
@@ -230,7 +232,7 @@ async def test_it_ends_while_it_waits_for_the_crds(stop: asyncio.Event) -> None:
     async with ApiClient(Configuration(host="http://127.0.0.1:1")) as api:
         operator = Operator(api, Options(), lambda: datetime.now(UTC))
         operator.synced = True
-        running = asyncio.ensure_future(operator._watching.run(stop))
+        running = asyncio.ensure_future(operator._supervisor.run(stop))
         await until(operator.unready)
         stop.set()
         await asyncio.wait_for(running, 10)

@@ -11,8 +11,8 @@ from kubernetes.aio.client import ApiClient, Configuration
 from linplane_api.api_access import UnavailableError
 from linplane_api.kinds import SERVICE
 from linplane_operator.compile import artifacts
-from linplane_operator.kube.event_recorder import BURST, EVERY_SECONDS, WAITING, Events
-from linplane_operator.kube.http import Client
+from linplane_operator.kube.event_recorder import BURST, EVERY_SECONDS, WAITING, EventRecorder
+from linplane_operator.kube.http import HttpClient
 from unit.operator.builders import text
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -24,19 +24,19 @@ def about(uid: str) -> dict[str, Any]:
 
 def test_events_of_objects_long_gone_are_not_remembered_and_a_storm_still_is() -> None:
     clock = [0.0]
-    events = Events(Client(None), lambda: NOW, lambda: clock[0], "here")  # type: ignore[arg-type]
+    events = EventRecorder(HttpClient(None), lambda: NOW, lambda: clock[0], "here")  # type: ignore[arg-type]
     for number in range(5 * WAITING):
-        events.tell(about(f"u-{number}"), False, "Reason", "text")
+        events.record(about(f"u-{number}"), False, "Reason", "text")
         for _ in range(5):
-            events.tell(about("u-storm"), False, "Reason", "text")
+            events.record(about("u-storm"), False, "Reason", "text")
         clock[0] += EVERY_SECONDS
     assert len(events._buckets) <= WAITING + 1
     assert events.dropped >= 4 * 5 * WAITING - BURST, "the storm's, but for one each time"
 
 
-@pytest.mark.parametrize("answer", [b"<html>", b"", b"[]", b"null"])
-async def test_an_answer_that_is_no_object_is_none(answer: bytes) -> None:
-    """So it is tried again, and ends nobody."""
+@pytest.mark.parametrize("answer", [b"<html>", b"", b"[]", b"null", b'{"a":"\xff"}', b'{"a":' + b"[" * 100_000])
+async def test_answer_that_is_no_json_object_raises_unavailable(answer: bytes) -> None:
+    """The call is retried, and no part of the operator ends."""
 
     async def handle(_: web.BaseRequest) -> web.StreamResponse:
         return web.Response(body=answer)
@@ -46,7 +46,7 @@ async def test_an_answer_that_is_no_object_is_none(answer: bytes) -> None:
         ApiClient(Configuration(host=f"http://127.0.0.1:{server.port}")) as api,
     ):
         with pytest.raises(UnavailableError, match="answered 200 without an object"):
-            await Client(api).get(SERVICE, "n", "s")
+            await HttpClient(api).get(SERVICE, "n", "s")
 
 
 def test_each_of_many_artifacts_is_read_once() -> None:

@@ -15,15 +15,10 @@ from aiohttp.test_utils import RawTestServer
 from kubernetes.aio.client import ApiClient, Configuration
 
 from linplane_api.kinds import OURS
-from linplane_operator.kube.credentials import (
-    SOON_SECONDS,
-    AccountError,
-    Login,
-    connection_of,
-    read_kubeconfig,
-    renewed,
-)
-from linplane_operator.kube.operator import Operator, Options
+from linplane_operator.kube.credentials import KubeconfigError, read_kubeconfig, refresh
+from linplane_operator.kube.kopf.login import SOON_SECONDS, Login, connection_of
+from linplane_operator.kube.operator import Operator
+from linplane_operator.kube.options import Options
 
 
 def write(path: Path, user: dict[str, Any], server: str = "https://a:6443", **cluster: Any) -> Path:
@@ -76,7 +71,7 @@ async def test_kopf_says_who_it_is_in_the_same_words(
 
 
 async def test_what_kopf_cannot_follow_is_an_error_that_names_it(tmp_path: Path) -> None:
-    with pytest.raises(AccountError, match="tls-server-name"):
+    with pytest.raises(KubeconfigError, match="tls-server-name"):
         await read_kubeconfig(write(tmp_path / "config", {"token": "t"}, **{"tls-server-name": "b"}), None)
 
 
@@ -95,11 +90,11 @@ async def test_a_token_is_read_anew_for_kopf_and_for_our_own_calls(tmp_path: Pat
     assert connection_of(known).token == "first"
     give("second")
     path.write_text(path.read_text(encoding="utf-8").replace("current-context: c", "current-context: d"))
-    assert (await renewed(known, path, context)).token == "second"
+    assert connection_of(await refresh(known, path, context)).token == "second"
     assert known.api_key["BearerToken"] == "Bearer second"
     plugin.unlink()
-    with pytest.raises(AccountError, match="no token"):
-        await renewed(known, path, context)
+    with pytest.raises(KubeconfigError, match="no token"):
+        await refresh(known, path, context)
     assert known.api_key["BearerToken"] == "Bearer second"
 
 
@@ -107,8 +102,8 @@ async def test_a_kubeconfig_that_names_another_server_is_not_followed_there(tmp_
     path = write(tmp_path / "config", {"token": "t"})
     known, context = await read_kubeconfig(path, None)
     write(path, {"token": "stranger"}, "https://b:6443")
-    with pytest.raises(AccountError, match="https://b:6443"):
-        await renewed(known, path, context)
+    with pytest.raises(KubeconfigError, match="https://b:6443"):
+        await refresh(known, path, context)
     assert known.api_key["BearerToken"] == "Bearer t"
 
 
@@ -148,7 +143,7 @@ async def test_a_401_that_persists_ends_kopf_instead_of_a_storm_of_logins(tmp_pa
             async with ApiClient(Configuration(host=host)) as api:
                 operator = Operator(api, Options(kubeconfig=path), lambda: datetime.now(UTC))
                 operator.synced = True
-                watching = asyncio.ensure_future(operator._watching.run(stop))
+                watching = asyncio.ensure_future(operator._supervisor.run(stop))
                 async with asyncio.timeout(20):
                     while "LoginError" not in operator.unready():
                         await asyncio.sleep(0.01)

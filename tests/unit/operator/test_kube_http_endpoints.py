@@ -8,7 +8,7 @@ import aiohttp
 from prometheus_client import CollectorRegistry, Gauge
 
 from linplane_operator.kube.http_endpoints import serving
-from linplane_operator.kube.liveness import Limits, Signs, ailing
+from linplane_operator.kube.liveness import Activity, Limits, unhealthy
 from linplane_operator.runtime.workqueue import WorkQueue
 
 
@@ -28,10 +28,10 @@ async def test_a_wedged_queue_is_500_and_named() -> None:
     task = asyncio.ensure_future(queue.run())
 
     def problems() -> list[str]:
-        return ailing(Signs(queue.stalled, queue.longest_running), limits)
+        return unhealthy(Activity(queue.stalled, queue.longest_running), limits)
 
     registry = CollectorRegistry()
-    async with serving("127.0.0.1", 0, ailing=problems, unready=str, registry=registry) as port:
+    async with serving("127.0.0.1", 0, unhealthy=problems, unready=str, registry=registry) as port:
         assert await ask(port, "/healthz") == (200, "ok\n")
         queue.add([("LinearModel", "n", name) for name in "ab"])
         async with asyncio.timeout(10):
@@ -46,7 +46,7 @@ async def test_ready_once_everything_was_seen_and_metrics_from_the_start() -> No
     registry, synced = CollectorRegistry(), []
     Gauge("one", "One.", registry=registry).set(1)
     async with serving(
-        "127.0.0.1", 0, ailing=list, unready=lambda: "" if synced else "waits", registry=registry
+        "127.0.0.1", 0, unhealthy=list, unready=lambda: "" if synced else "waits", registry=registry
     ) as port:
         assert (await ask(port, "/readyz"))[0] == 503
         assert "one 1.0" in (await ask(port, "/metrics"))[1]

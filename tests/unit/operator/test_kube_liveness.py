@@ -9,10 +9,10 @@ import pytest
 from linplane_api.api_access import unreachable
 from linplane_api.kinds import LINEAR_MODEL
 from linplane_operator.kube.informer import Informer
-from linplane_operator.kube.kopf.handlers import WATCHED
-from linplane_operator.kube.liveness import Limits, Signs, ailing
+from linplane_operator.kube.liveness import Activity, Limits, unhealthy
 from linplane_operator.kube.resync import Resync
-from linplane_operator.kube.watch_lag import Behind, Watches
+from linplane_operator.kube.watch_lag import Lag, WatchLag
+from linplane_operator.kube.watched_kinds import WATCHED
 from linplane_operator.observe.cache import ObjectCache
 from linplane_operator.runtime.workqueue import WorkQueue
 from unit.operator.virtual_time import run_virtually
@@ -24,28 +24,28 @@ KEY = ("LinearModel", "n", "m-v1")
 @pytest.mark.parametrize(
     ("signs", "part"),
     [
-        (Signs(queue_stalled=601), "queue"),
-        (Signs(longest_running=601), "queue"),
-        (Signs(resync_silent=301), "resync"),
-        (Signs(behind={"LinearModel": Behind(151, 2)}), "watch of LinearModel"),
+        (Activity(queue_stalled=601), "queue"),
+        (Activity(longest_running=601), "queue"),
+        (Activity(resync_idle=301), "resync"),
+        (Activity(lagging={"LinearModel": Lag(151, 2)}), "watch of LinearModel"),
     ],
 )
-def test_each_part_is_named(signs: Signs, part: str) -> None:
-    (problem,) = ailing(signs, LIMITS)
+def test_each_part_is_named(signs: Activity, part: str) -> None:
+    (problem,) = unhealthy(signs, LIMITS)
     assert problem.startswith(part)
 
 
 @pytest.mark.parametrize(
     "signs",
     [
-        Signs(),
-        Signs(queue_stalled=599, longest_running=599, resync_silent=299),
-        Signs(behind={"LinearModel": Behind(7200, 1)}),  # lists do not come through either
-        Signs(behind={"LinearModel": Behind(60, 5)}),
+        Activity(),
+        Activity(queue_stalled=599, longest_running=599, resync_idle=299),
+        Activity(lagging={"LinearModel": Lag(7200, 1)}),  # lists do not come through either
+        Activity(lagging={"LinearModel": Lag(60, 5)}),
     ],
 )
-def test_what_is_no_reason_to_restart(signs: Signs) -> None:
-    assert ailing(signs, LIMITS) == []
+def test_what_is_no_reason_to_restart(signs: Activity) -> None:
+    assert unhealthy(signs, LIMITS) == []
 
 
 class Away:
@@ -68,15 +68,15 @@ def test_an_api_server_that_is_away_for_hours_is_no_reason_to_restart() -> None:
             raise unreachable(TimeoutError())
 
         queue = WorkQueue(fails, lambda *_: None, random.Random(1).random)
-        watches = Watches(WATCHED, (), loop.time)
-        resync = Resync(Away(), cache, Informer(cache, queue.add), watches, clock=loop.time)  # type: ignore[arg-type]
+        watch_lag = WatchLag(WATCHED, (), loop.time)
+        resync = Resync(Away(), cache, Informer(cache, queue.add), watch_lag, clock=loop.time)  # type: ignore[arg-type]
         parts = (queue.run(4), resync.run(lambda: queue.add(("LinearModel", "n", f"m-v{n}") for n in range(1000))))
         tasks = [asyncio.ensure_future(part) for part in parts]
         problems: set[str] = set()
         for _ in range(3 * 360):
             await asyncio.sleep(10)
-            signs = Signs(queue.stalled, queue.longest_running, resync.silent, watches.all_behind())
-            problems |= set(ailing(signs, LIMITS))
+            signs = Activity(queue.stalled, queue.longest_running, resync.idle, watch_lag.lagging())
+            problems |= set(unhealthy(signs, LIMITS))
         for task in tasks:
             task.cancel()
         return problems
@@ -96,7 +96,7 @@ def test_a_worker_that_never_comes_back_is_a_reason() -> None:
         task = asyncio.ensure_future(queue.run(4))
         queue.add([KEY])
         await asyncio.sleep(700)
-        found = ailing(Signs(queue.stalled, queue.longest_running), LIMITS)
+        found = unhealthy(Activity(queue.stalled, queue.longest_running), LIMITS)
         task.cancel()
         return found
 
@@ -115,11 +115,11 @@ def test_a_resync_that_is_stuck_is_a_reason() -> None:
     async def main() -> list[str]:
         loop, cache = asyncio.get_running_loop(), ObjectCache()
         informer = Informer(cache, lambda _: None)
-        watches = Watches([LINEAR_MODEL], (), loop.time)
-        resync = Resync(Stuck(), cache, informer, watches, clock=loop.time)  # type: ignore[arg-type]
+        watch_lag = WatchLag([LINEAR_MODEL], (), loop.time)
+        resync = Resync(Stuck(), cache, informer, watch_lag, clock=loop.time)  # type: ignore[arg-type]
         task = asyncio.ensure_future(resync.run(lambda: None))
         await asyncio.sleep(400)
-        found = ailing(Signs(resync_silent=resync.silent), LIMITS)
+        found = unhealthy(Activity(resync_idle=resync.idle), LIMITS)
         task.cancel()
         return found
 

@@ -10,12 +10,12 @@ from linplane_api.api_access import ApiError, unreachable
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE
 from linplane_operator.cluster_client import ConflictError
 from linplane_operator.kube.http import resource_of
-from linplane_operator.kube.metrics import Counts, Figures, FiguresCollector
+from linplane_operator.kube.metrics import Counters, Gauges, GaugesCollector
 from linplane_operator.observe.cache import ObjectCache
 
 
-def figures() -> Figures:
-    return Figures(
+def figures() -> Gauges:
+    return Gauges(
         synced=True, queue_depth=3, queue_failing=1, queue_stalled=0.5, longest_running=0.25, resync_age=12.0,
         events_written=4, events_dropped=2, watches=[(LINEAR_MODEL, 5, 1.5, 0.0)],
     )  # fmt: skip
@@ -26,8 +26,8 @@ class Scraped:
 
     def __init__(self) -> None:
         self.registry, self.cache = CollectorRegistry(), ObjectCache()
-        self.counts = Counts(self.registry)
-        self.registry.register(FiguresCollector(figures, self.cache))
+        self.counts = Counters(self.registry)
+        self.registry.register(GaugesCollector(figures, self.cache))
 
     def __call__(self, name: str, **labels: str) -> float | None:
         return self.registry.get_sample_value(f"linplane_operator_{name}", labels)

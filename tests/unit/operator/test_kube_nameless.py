@@ -7,7 +7,8 @@ from typing import NoReturn
 import pytest
 from kubernetes.aio.client import ApiClient, Configuration
 
-from linplane_operator.kube.operator import Operator, Options
+from linplane_operator.kube.operator import Operator
+from linplane_operator.kube.options import Options
 
 
 def _nameless() -> NoReturn:

@@ -10,11 +10,11 @@ from linplane_api.api_access import ApiError, UnavailableError
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, ROLE, SERVICE, Kind
 from linplane_operator.compile.objects import Object
 from linplane_operator.kube import resync as module
-from linplane_operator.kube.http import Client
+from linplane_operator.kube.http import HttpClient
 from linplane_operator.kube.informer import Informer
-from linplane_operator.kube.kopf.handlers import WATCHED
 from linplane_operator.kube.resync import OLDER_LISTS, Resync, WentBackError
-from linplane_operator.kube.watch_lag import Behind, Watches
+from linplane_operator.kube.watch_lag import Lag, WatchLag
+from linplane_operator.kube.watched_kinds import WATCHED
 from linplane_operator.observe.cache import ObjectCache
 
 OWNED = {"ownerReferences": [{"controller": True, "uid": "u-owner"}]}
@@ -25,7 +25,7 @@ def service(uid: str, version: int = 5) -> Object:
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata}
 
 
-class Api(Client):
+class Api(HttpClient):
     """One Service; these kinds cannot be listed."""
 
     def __init__(self, refused: dict[Kind, Exception]) -> None:
@@ -48,7 +48,7 @@ async def test_a_kind_that_cannot_be_listed_does_not_keep_the_others_from_it(
     monkeypatch.setattr(module, "EVERY_SECONDS", 0.01)
     cache, now = ObjectCache(), [0.0]
     informer, api = Informer(cache, lambda _: None), Api({refused: error})
-    resync = Resync(api, cache, informer, Watches(WATCHED, (), lambda: now[0]), clock=lambda: now[0])
+    resync = Resync(api, cache, informer, WatchLag(WATCHED, (), lambda: now[0]), clock=lambda: now[0])
     for kind in (SERVICE, CONFIG_MAP):
         informer.deleted(kind, {**service("u-0"), "kind": kind.kind})
     now[0] = 9.0
@@ -88,8 +88,8 @@ async def test_a_namespace_that_cannot_be_listed_does_not_keep_the_next_from_it(
 
     cache, now = ObjectCache(), [0.0]
     informer, api = Informer(cache, lambda _: None), Split({})
-    watches = Watches(WATCHED, ("refused", "n"), lambda: now[0])
-    resync = Resync(api, cache, informer, watches, clock=lambda: now[0])
+    watch_lag = WatchLag(WATCHED, ("refused", "n"), lambda: now[0])
+    resync = Resync(api, cache, informer, watch_lag, clock=lambda: now[0])
     informer.deleted(SERVICE, service("u-0"))
     now[0] = 9.0
     task = asyncio.ensure_future(resync.run(lambda: None))
@@ -109,7 +109,7 @@ async def test_the_end_of_what_is_never_listed_is_forgotten_once_its_owners_were
     monkeypatch.setattr(module, "EVERY_SECONDS", 0.01)
     cache = ObjectCache()
     informer = Informer(cache, lambda _: None)
-    resync = Resync(Api({}), cache, informer, Watches(WATCHED, (), lambda: 0.0), clock=lambda: 0.0)
+    resync = Resync(Api({}), cache, informer, WatchLag(WATCHED, (), lambda: 0.0), clock=lambda: 0.0)
     role = {"apiVersion": ROLE.api_version, "kind": "Role", "metadata": {**service("u-0")["metadata"], **OWNED}}
     informer.deleted(ROLE, role)
     assert informer.was_deleted(ROLE, ("n", "s"))
@@ -143,7 +143,7 @@ def listing(monkeypatch: pytest.MonkeyPatch, *rounds: tuple[str, int]) -> tuple[
     cache, api = ObjectCache(), Dated(*rounds)
     informer = Informer(cache, lambda _: None)
     informer.seen(SERVICE, service("u-1", max(version for _, version in rounds)))
-    resync = Resync(api, cache, informer, Watches(WATCHED, (), lambda: 0.0), clock=lambda: 0.0)
+    resync = Resync(api, cache, informer, WatchLag(WATCHED, (), lambda: 0.0), clock=lambda: 0.0)
     return cache, api, asyncio.ensure_future(resync.run(lambda: None))
 
 
@@ -165,8 +165,8 @@ async def test_an_etcd_that_was_restored_ends_the_operator_so_that_a_fresh_one_s
     api.rounds = 0
     cache = ObjectCache()
     informer = Informer(cache, lambda _: None)
-    fresh = Resync(api, cache, informer, Watches(WATCHED, (), lambda: 0.0), clock=lambda: 0.0)
-    await fresh.begin(SERVICE, lambda *_: None)
+    fresh = Resync(api, cache, informer, WatchLag(WATCHED, (), lambda: 0.0), clock=lambda: 0.0)
+    await fresh.first_list(SERVICE, lambda *_: None)
     assert cache.get(SERVICE, "n", "s") == service("u-1", after[1])
     again = asyncio.ensure_future(fresh.run(lambda: None))
     await rounds(api, 3 * OLDER_LISTS)
@@ -175,16 +175,16 @@ async def test_an_etcd_that_was_restored_ends_the_operator_so_that_a_fresh_one_s
 
 
 async def test_the_first_list_is_handed_over_and_its_watch_owes_nothing_of_it() -> None:
-    cache, api, watches = ObjectCache(), Dated(("1000", 400)), Watches(WATCHED, (), lambda: 0.0)
-    resync = Resync(api, cache, Informer(cache, lambda _: None), watches, clock=lambda: 0.0)
+    cache, api, watch_lag = ObjectCache(), Dated(("1000", 400)), WatchLag(WATCHED, (), lambda: 0.0)
+    resync = Resync(api, cache, Informer(cache, lambda _: None), watch_lag, clock=lambda: 0.0)
     handed = []
-    await resync.begin(SERVICE, lambda *of: handed.append(of))
+    await resync.first_list(SERVICE, lambda *of: handed.append(of))
     assert handed == [(SERVICE, None, "1000")]
-    watches.listed(SERVICE, None, 400)
-    assert watches.all_behind() == {}
+    watch_lag.listed(SERVICE, None, 400)
+    assert watch_lag.lagging() == {}
     for _ in range(2):
-        watches.listed(SERVICE, None, 401)
-    assert watches.all_behind() == {"Service": Behind(0.0, 1)}, "but what came since"
+        watch_lag.listed(SERVICE, None, 401)
+    assert watch_lag.lagging() == {"Service": Lag(0.0, 1)}, "but what came since"
 
 
 @pytest.mark.parametrize("date", ["500", "", "none"])

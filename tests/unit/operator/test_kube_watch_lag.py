@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL
-from linplane_operator.kube.watch_lag import Behind, Watches
+from linplane_operator.kube.watch_lag import Lag, WatchLag
 
 
 def model(version: int, namespace: str = "n") -> dict[str, Any]:
@@ -14,70 +14,70 @@ def model(version: int, namespace: str = "n") -> dict[str, Any]:
 
 
 class Told:
-    """Watches, on a clock that is set."""
+    """WatchLag, on a clock that is set."""
 
     def __init__(self, *namespaces: str) -> None:
         self.now = 100.0
-        self.watches = Watches((LINEAR_MODEL, CONFIG_MAP), namespaces, lambda: self.now)
+        self.watch_lag = WatchLag((LINEAR_MODEL, CONFIG_MAP), namespaces, lambda: self.now)
 
-    def later(self, seconds: float = 60.0) -> Watches:
+    def later(self, seconds: float = 60.0) -> WatchLag:
         self.now += seconds
-        return self.watches
+        return self.watch_lag
 
 
 def test_silence_is_no_sign() -> None:
     """Nothing changed, for an hour of lists."""
     told = Told()
-    told.watches.told(LINEAR_MODEL, model(7))
+    told.watch_lag.received(LINEAR_MODEL, model(7))
     for _ in range(60):
         told.later().listed(LINEAR_MODEL, None, 7)
-        told.watches.listed(CONFIG_MAP, None, 0)
-    assert told.watches.all_behind() == {}
-    figures = {kind.kind: rest for kind, *rest in told.watches.figures()}
+        told.watch_lag.listed(CONFIG_MAP, None, 0)
+    assert told.watch_lag.lagging() == {}
+    figures = {kind.kind: rest for kind, *rest in told.watch_lag.figures()}
     assert figures["LinearModel"] == [1, 3600.0, 0.0]
 
 
 def test_what_a_list_shows_is_owed_until_it_is_told() -> None:
     told = Told()
-    told.watches.told(LINEAR_MODEL, model(7))
-    told.watches.listed(LINEAR_MODEL, None, 9)
-    assert told.watches.behind(LINEAR_MODEL) == Behind(0.0, 0)
+    told.watch_lag.received(LINEAR_MODEL, model(7))
+    told.watch_lag.listed(LINEAR_MODEL, None, 9)
+    assert told.watch_lag.lag(LINEAR_MODEL) == Lag(0.0, 0)
     told.later().listed(LINEAR_MODEL, None, 11)
     told.later().listed(LINEAR_MODEL, None, 12)
-    assert told.watches.all_behind() == {"LinearModel": Behind(120.0, 2)}
-    told.watches.told(LINEAR_MODEL, model(8))
-    assert told.watches.behind(LINEAR_MODEL).lists == 2, "that is not it"
-    told.watches.told(LINEAR_MODEL, model(9))
-    assert told.watches.all_behind() == {}
+    assert told.watch_lag.lagging() == {"LinearModel": Lag(120.0, 2)}
+    told.watch_lag.received(LINEAR_MODEL, model(8))
+    assert told.watch_lag.lag(LINEAR_MODEL).lists == 2, "that is not it"
+    told.watch_lag.received(LINEAR_MODEL, model(9))
+    assert told.watch_lag.lagging() == {}
     told.later().listed(LINEAR_MODEL, None, 12)
-    assert told.watches.behind(LINEAR_MODEL) == Behind(0.0, 0), "a new debt"
+    assert told.watch_lag.lag(LINEAR_MODEL) == Lag(0.0, 0), "a new debt"
 
 
 def test_what_went_again_is_not_owed() -> None:
     """Deleted in a gap that the watch never told of."""
     told = Told()
-    told.watches.told(LINEAR_MODEL, model(7))
-    told.watches.listed(LINEAR_MODEL, None, 9)
+    told.watch_lag.received(LINEAR_MODEL, model(7))
+    told.watch_lag.listed(LINEAR_MODEL, None, 9)
     told.later().listed(LINEAR_MODEL, None, 7)
-    assert told.watches.all_behind() == {}
+    assert told.watch_lag.lagging() == {}
 
 
 def test_while_no_list_comes_through_nothing_is_counted() -> None:
     told = Told()
-    told.watches.listed(LINEAR_MODEL, None, 9)
+    told.watch_lag.listed(LINEAR_MODEL, None, 9)
     told.later(7200)
-    assert told.watches.behind(LINEAR_MODEL) == Behind(7200.0, 0)
+    assert told.watch_lag.lag(LINEAR_MODEL) == Lag(7200.0, 0)
 
 
 def test_each_namespace_has_a_watch() -> None:
     told = Told("a", "b")
-    told.watches.told(LINEAR_MODEL, model(9, "a"))
-    told.watches.listed(LINEAR_MODEL, "a", 9)
-    told.watches.listed(LINEAR_MODEL, "b", 8)
+    told.watch_lag.received(LINEAR_MODEL, model(9, "a"))
+    told.watch_lag.listed(LINEAR_MODEL, "a", 9)
+    told.watch_lag.listed(LINEAR_MODEL, "b", 8)
     told.later().listed(LINEAR_MODEL, "b", 8)
-    assert told.watches.behind(LINEAR_MODEL) == Behind(60.0, 1)
-    told.watches.told(LINEAR_MODEL, model(8, "b"))
-    assert told.watches.all_behind() == {}
+    assert told.watch_lag.lag(LINEAR_MODEL) == Lag(60.0, 1)
+    told.watch_lag.received(LINEAR_MODEL, model(8, "b"))
+    assert told.watch_lag.lagging() == {}
 
 
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=30))
@@ -87,5 +87,5 @@ def test_a_watch_that_tells_in_the_end_never_owes_for_two_lists(steps: list[int]
     for step in steps:
         version += step
         told.later().listed(LINEAR_MODEL, None, version)
-        assert told.watches.behind(LINEAR_MODEL).lists == 0
-        told.watches.told(LINEAR_MODEL, model(version))
+        assert told.watch_lag.lag(LINEAR_MODEL).lists == 0
+        told.watch_lag.received(LINEAR_MODEL, model(version))

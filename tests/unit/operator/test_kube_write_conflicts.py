@@ -213,7 +213,7 @@ def contested() -> tuple[Contested, KubeClient, ObjectCache, list[tuple[str, flo
         lambda *_: None,
         informer,
         lambda: 0.0,
-        later=lambda body, seconds: later.append((body["metadata"]["name"], seconds)),
+        requeue_after=lambda body, seconds: later.append((body["metadata"]["name"], seconds)),
     )
     return api, cluster, cache, later
 

@@ -8,7 +8,7 @@ import pytest
 from linplane_operator.compile.job_progress import POD_SECONDS, seconds_to_pod
 from linplane_operator.compile.observed import Job, Pod, observe
 from linplane_operator.kube.event_recorder import refused_jobs
-from linplane_operator.kube.http import Client
+from linplane_operator.kube.http import HttpClient
 from linplane_operator.local.client import LocalClient
 from linplane_operator.observe.pod_failures import EVERY_SECONDS, Refusals
 from unit.operator.builders import NOW, Object, observed, with_meta
@@ -65,7 +65,7 @@ def test_the_job_is_looked_at_again_until_it_has_a_pod() -> None:
     assert plan(model(), jobs=[late], pods=[{"metadata": {"name": "p"}}], **around).requeue_after is None
 
 
-class Api(Client):
+class Api(HttpClient):
     """Gives these Events."""
 
     def __init__(self, *items: Object) -> None:

@@ -273,9 +273,9 @@ def test_what_nobody_waits_for_stands_behind():
     """A look at everything keeps nobody waiting, and is not repeated for what was asked for meanwhile."""
 
     async def script(story: Story) -> None:
-        story.queue.add_behind((A, B, C))
+        story.queue.add_low_priority((A, B, C))
         story.queue.add((C,))
-        story.queue.add_behind((C,))
+        story.queue.add_low_priority((C,))
         assert story.queue.depth == 3
         await story.run(1)
 

@@ -1,4 +1,5 @@
-"""All that exists because Kopf is as it is: nothing outside this package imports it.
+"""Kopf as a source of watch events. No other package imports Kopf; what is here exists because of its behaviour.
 
-`handlers` registers one handler a kind, `lists` intercepts Kopf's LISTs, `supervisor` restarts Kopf if it stops.
+`supervisor` restarts Kopf if it stops, `tasks` starts one run of it, `login` gives it credentials, `lists` intercepts
+its LISTs, `handlers` passes each watch event to the informer.
 """

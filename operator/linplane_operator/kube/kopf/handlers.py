@@ -7,31 +7,12 @@ from typing import Any
 import kopf
 
 from linplane_api import names
-from linplane_api.kinds import (
-    CONFIG_MAP,
-    DEPLOYMENT,
-    DISRUPTION_BUDGET,
-    JOB,
-    OURS,
-    POD,
-    SERVICE,
-    SERVICE_ACCOUNT,
-    Kind,
-)
+from linplane_api.kinds import Kind
 
 from ...compile.objects import Object
 from ..informer import Informer
-from ..watch_lag import Watches
-
-WATCHED: dict[Kind, str] = {
-    **dict.fromkeys(OURS, ""),
-    CONFIG_MAP: "",  # whatever weights and data may come from
-    POD: f"{names.LABEL_NAME}={names.APP}",
-    **dict.fromkeys(
-        (DEPLOYMENT, JOB, SERVICE, SERVICE_ACCOUNT, DISRUPTION_BUDGET), f"{names.LABEL_MANAGED_BY}={names.APP}"
-    ),
-}
-"""Every kind that is listed and watched, with its label selector."""
+from ..watch_lag import WatchLag
+from ..watched_kinds import WATCHED
 
 
 def group_version(kind: Kind) -> tuple[str, str]:
@@ -40,23 +21,23 @@ def group_version(kind: Kind) -> tuple[str, str]:
     return group, version
 
 
-def register(registry: kopf.OperatorRegistry, informer: Informer, watches: Watches) -> None:
+def register(registry: kopf.OperatorRegistry, informer: Informer, watch_lag: WatchLag) -> None:
     """One handler a kind: it takes the object into the informer, which names what to reconcile."""
     for kind in WATCHED:
         group, version = group_version(kind)
         kopf.on.event(group, version, kind.plural, registry=registry, id=f"see-{kind.plural}")(
-            _handler(kind, informer, watches)
+            _handler(kind, informer, watch_lag)
         )
 
 
-def _handler(kind: Kind, informer: Informer, watches: Watches) -> Callable[..., Any]:
+def _handler(kind: Kind, informer: Informer, watch_lag: WatchLag) -> Callable[..., Any]:
     async def see(event: kopf.RawEvent, **_: Any) -> None:
         body: Object = {**event["object"], "apiVersion": kind.api_version, "kind": kind.kind}
         if event["type"] == "DELETED":
             informer.deleted(kind, body)
         else:
             informer.seen(kind, body)
-        watches.told(kind, body)
+        watch_lag.received(kind, body)
 
     return see
 

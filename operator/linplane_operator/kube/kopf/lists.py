@@ -27,13 +27,13 @@ from ...compile.objects import Object, uid_of
 from ...observe.cache import Key, ObjectCache, key_of
 from ..http import typed
 
-LOOK_SECONDS = 0.5
+CONFIRM_SECONDS = 0.5
 HANDED_SECONDS = 30.0
 
 Confirm = Callable[[Kind, Iterable[Object]], Awaitable[None]]
 """Looks whether objects are there, and forgets those that are not."""
 
-See = Callable[[Kind, Object], None]
+Received = Callable[[Kind, Object], None]
 """Takes an object that is there."""
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 class _Relist:
     known: dict[Key, str]  # with its UID
     whole: bool = False  # its last part has come: however slow, or often refused, the one before was
-    told: set[Key] = field(default_factory=set)
+    listed: set[Key] = field(default_factory=set)
     warned: bool = False
 
 
@@ -55,17 +55,17 @@ class ListInterceptor:
         cache: ObjectCache,
         kinds: Iterable[Kind],
         scopes: Iterable[str | None],
-        see: See,
+        received: Received,
         clock: Callable[[], float],
     ) -> None:
         """`scopes`: the namespaces that are listed one by one; None for all at once. `clock` gives seconds that never
         go back.
         """
         self._cache = cache
-        self._see = see
+        self._received = received
         self._clock = clock
         self._paths = {collection_path(kind, scope): (kind, scope) for kind in kinds for scope in scopes}
-        self._interceptor: dict[tuple[Kind, str | None], _Relist] = {}
+        self._relists: dict[tuple[Kind, str | None], _Relist] = {}
         self._unlisted: set[tuple[Kind, str | None]] = set()
         self._handed: dict[tuple[Kind, str | None], tuple[str, float]] = {}  # a resourceVersion, and since when
 
@@ -76,7 +76,7 @@ class ListInterceptor:
         if version.isdigit() and int(version):  # else there is nothing to watch from
             self._handed[kind, scope] = version, self._clock()
 
-    def begin(self) -> None:
+    def reset(self) -> None:
         """Kopf begins: it has to list everything."""
         self._unlisted = set(self._paths.values())
 
@@ -86,7 +86,7 @@ class ListInterceptor:
         """
         return {kind for kind, _ in self._unlisted}
 
-    def asked(self, path: str) -> None:
+    def list_started(self, path: str) -> None:
         """A list is begun."""
         if (of := self._paths.get(path)) is None:
             return
@@ -94,21 +94,21 @@ class ListInterceptor:
             return
         self._handed.pop(of, None)
         kind, scope = of
-        self._interceptor[of] = _Relist({key_of(body): uid_of(body) for body in self._cache.all(kind, scope)})
+        self._relists[of] = _Relist({key_of(body): uid_of(body) for body in self._cache.all(kind, scope)})
 
-    def answered(self, path: str, part: Object) -> Object:
+    def filter_page(self, path: str, part: Object) -> Object:
         """A part of a list came: what is left of it for Kopf."""
         if (of := self._paths.get(path)) is None:
             return part
         if handed := self._handed.pop(of, None):
             self._unlisted.discard(of)
             return {**part, "metadata": {"resourceVersion": handed[0]}, "items": []}
-        if (relist := self._interceptor.get(of)) is None:
+        if (relist := self._relists.get(of)) is None:
             return part
         for item in part.get("items") or ():
             body = typed(of[0], item)
-            relist.told.add(key_of(body))
-            self._see(of[0], body)
+            relist.listed.add(key_of(body))
+            self._received(of[0], body)
         relist.whole = not (part.get("metadata") or {}).get("continue")
         if relist.whole:
             self._unlisted.discard(of)
@@ -116,24 +116,24 @@ class ListInterceptor:
 
     def missing(self) -> dict[tuple[Kind, str | None], list[Object]]:
         """By list that is over: what was known when it began, is known still, and was not told of."""
-        return {of: self._missing(of[0], relist) for of, relist in self._interceptor.items() if relist.whole}
+        return {of: self._missing(of[0], relist) for of, relist in self._relists.items() if relist.whole}
 
     def _missing(self, kind: Kind, relist: _Relist) -> list[Object]:
         return [
             body
-            for key in relist.known.keys() - relist.told
+            for key in relist.known.keys() - relist.listed
             if (body := self._cache.get(kind, *key)) and uid_of(body) == relist.known[key]
         ]
 
     async def run(self, confirm: Confirm) -> None:
         """Until it is cancelled."""
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            for of, relist in list(self._interceptor.items()):
+            await asyncio.sleep(CONFIRM_SECONDS)
+            for of, relist in list(self._relists.items()):
                 if relist.whole:
-                    await self._look_for(of, relist, confirm)
+                    await self._confirm_missing(of, relist, confirm)
 
-    async def _look_for(self, of: tuple[Kind, str | None], relist: _Relist, confirm: Confirm) -> None:
+    async def _confirm_missing(self, of: tuple[Kind, str | None], relist: _Relist, confirm: Confirm) -> None:
         try:
             await confirm(of[0], self._missing(of[0], relist))
         except ApiError as error:
@@ -141,8 +141,8 @@ class ListInterceptor:
                 log.warning("not looked for what a list of %s lacks: %s; tried again", of[0].plural, error)
             relist.warned = True
         else:
-            if self._interceptor.get(of) is relist:  # else the next list has begun meanwhile
-                del self._interceptor[of]
+            if self._relists.get(of) is relist:  # else the next list has begun meanwhile
+                del self._relists[of]
 
     def session(self, info: kopf.ConnectionInfo) -> kopf.AiohttpSession:
         """The connection that Kopf would make itself, but for its lists."""
@@ -155,13 +155,13 @@ class ListInterceptor:
                 if self.method != "GET" or self.status != 200:
                     return await super().json(**options)
                 body = msgspec.json.decode(await self.read(), type=dict[str, Any])
-                return interceptor.answered(self.url.path.removeprefix(base), body)
+                return interceptor.filter_page(self.url.path.removeprefix(base), body)
 
         async def starts(
             _session: aiohttp.ClientSession, _context: SimpleNamespace, request: aiohttp.TraceRequestStartParams
         ) -> None:
             if request.method == "GET" and not {"watch", "continue"} & request.url.query.keys():
-                self.asked(request.url.path.removeprefix(base))
+                self.list_started(request.url.path.removeprefix(base))
 
         trace = aiohttp.TraceConfig()
         trace.on_request_start.append(starts)

@@ -47,7 +47,7 @@ class _Others(frozenset[Task]):
         return task
 
 
-class Watching:
+class Supervisor:
     """Runs it until it is told to stop. `clock` gives seconds that never go back."""
 
     def __init__(self, spawn: Spawn, clock: Callable[[], float], backoff: Backoff = BACKOFF) -> None:

@@ -11,5 +11,5 @@ def test_loopback_addresses(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1", "::ffff:10.0.0.1", "::", "0.0.0.0", "localhost", "", "127.0.0.1:80"])
-def test_other_addresses_and_names_are_not(address: str) -> None:
+def test_loopback_is_no_other_address_or_name(address: str) -> None:
     assert not is_loopback(address)

@@ -31,7 +31,7 @@ def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_pod_is_told_where_it_is(mounted: Path) -> None:
+def test_access_of_a_pod_is_found_in_its_environment(mounted: Path) -> None:
     access = api_access(POD)
     assert access == ApiAccess("10.0.0.1", 6443, "homes", True, mounted / "ca.crt", mounted / "token")
     assert access.authority == "10.0.0.1:6443"
@@ -39,7 +39,7 @@ def test_a_pod_is_told_where_it_is(mounted: Path) -> None:
     assert api_access(POD, namespace="other").namespace == "other"
 
 
-def test_a_token_is_read_anew_each_time(mounted: Path) -> None:
+def test_token_is_read_each_time(mounted: Path) -> None:
     access = api_access(POD)
     assert access.authorization() == "Bearer one"
     (mounted / "token").write_text("two")
@@ -53,7 +53,7 @@ def test_a_token_is_read_anew_each_time(mounted: Path) -> None:
         access.authorization()
 
 
-def test_another_api_server_gets_no_token_unless_one_is_given(mounted: Path) -> None:
+def test_token_is_not_sent_to_another_api_server(mounted: Path) -> None:
     access = api_access(POD, url="https://elsewhere")
     assert (access.host, access.port, access.token_file, access.ca_file) == ("elsewhere", 443, None, None)
     assert access.authorization() == ""
@@ -72,12 +72,14 @@ def test_another_api_server_gets_no_token_unless_one_is_given(mounted: Path) -> 
         (POD, "x"),
     ],
 )
-def test_what_is_not_enough_or_unsafe_is_refused(mounted: Path, environment: dict[str, str], url: str | None) -> None:
+def test_access_incomplete_or_unsafe_is_refused(
+    mounted: Path, environment: dict[str, str], url: str | None
+) -> None:
     with pytest.raises(ValueError, match=r"URL|http"):
         api_access(environment, url)
 
 
-def test_without_a_service_account_the_namespace_is_needed(mounted: Path) -> None:
+def test_namespace_is_needed_without_a_service_account(mounted: Path) -> None:
     (mounted / "namespace").unlink()
     with pytest.raises(ValueError, match="namespace"):
         api_access(POD)
@@ -97,7 +99,7 @@ def test_certificates_are_read_when_they_are_needed(mounted: Path) -> None:
     assert context.check_hostname
 
 
-def test_a_name_stays_one_segment_of_a_path() -> None:
+def test_name_stays_one_segment_of_a_path() -> None:
     assert collection_path(CONFIG_MAP, "homes") == "/api/v1/namespaces/homes/configmaps"
     assert object_path(MODEL_ROUTE, "homes", "a") == "/apis/linplane.dev/v1alpha1/namespaces/homes/modelroutes/a"
     assert object_path(CONFIG_MAP, "homes", "../a?b").endswith("/configmaps/..%2Fa%3Fb")
@@ -112,7 +114,7 @@ def test_paths_of_all_namespaces_and_of_a_subresource() -> None:
     assert object_path(CONFIG_MAP, "homes", "a", "status") == "/api/v1/namespaces/homes/configmaps/a/status"
 
 
-def test_an_error_says_what_the_api_server_said_and_nothing_else() -> None:
+def test_error_has_the_message_of_the_api_server_only() -> None:
     said = answered(403, b'{"kind":"Status","reason":"Forbidden","message":"you may not"}', "7")
     assert (said.status, said.reason, said.message, said.retry_after) == (403, "Forbidden", "you may not", 7)
     assert str(said) == "403 Forbidden: you may not"
@@ -122,7 +124,7 @@ def test_an_error_says_what_the_api_server_said_and_nothing_else() -> None:
     assert len(answered(500, b'{"message":"%s"}' % (b"x" * 5000)).message) == 1024
 
 
-def test_an_error_has_the_reasons_of_its_causes() -> None:
+def test_error_has_the_reasons_of_its_causes() -> None:
     """As the API server answers a create in a namespace that is being deleted."""
     cause = {"reason": "NamespaceTerminating", "message": "it is being terminated", "field": "metadata.namespace"}
     body = {"kind": "Status", "status": "Failure", "reason": "Forbidden", "code": 403, "message": "forbidden"}
@@ -133,7 +135,7 @@ def test_an_error_has_the_reasons_of_its_causes() -> None:
         assert (plain.reason, set(plain.causes) <= {""}) == ("Forbidden", True)
 
 
-def test_unavailable_is_what_may_pass_by_itself() -> None:
+def test_unavailable_errors_are_the_transient_ones() -> None:
     """As every OSError: the operator's queue then tries again soon."""
     for status in (429, 500, 503, 504):
         assert isinstance(answered(status, b""), UnavailableError)
@@ -149,7 +151,7 @@ def test_unavailable_is_what_may_pass_by_itself() -> None:
 @pytest.mark.parametrize(
     "details", ['{"causes":[{"reason":null}]}', '{"causes":[null]}', '"x"', '{"causes":{}}', "null", '{"causes":null}']
 )
-def test_details_in_another_form_take_nothing_of_the_message(details: str) -> None:
+def test_details_in_another_form_leave_the_message(details: str) -> None:
     error = answered(422, f'{{"message":"m","reason":"Invalid","details":{details}}}'.encode())
     assert (error.reason, error.message, error.causes) == ("Invalid", "m", ())
 

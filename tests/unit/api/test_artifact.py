@@ -30,7 +30,7 @@ TIME = "2026-01-01T00:00:00Z"
 
 
 @given(artifacts())
-def test_a_file_gives_the_same_artifact_back(model: Artifact) -> None:
+def test_file_gives_the_same_artifact_back(model: Artifact) -> None:
     file = parse_artifact(model.to_file(TIME))
     assert file.artifact == model
     assert (file.digest, file.trained_at) == (model.digest, TIME)
@@ -38,13 +38,13 @@ def test_a_file_gives_the_same_artifact_back(model: Artifact) -> None:
 
 
 @given(artifacts(), st.integers(0, 1 << 30))
-def test_neither_order_nor_spaces_nor_the_date_make_another_artifact(model: Artifact, seed: int) -> None:
+def test_artifact_does_not_depend_on_order_spaces_or_date(model: Artifact, seed: int) -> None:
     other = parse_artifact(shuffled(model.to_file(None), seed))
     assert other.artifact.to_file(None) == model.to_file(None)
     assert other.digest == parse_artifact(model.to_file(TIME)).digest
 
 
-def test_every_field_survives() -> None:
+def test_fields_all_survive() -> None:
     model = trained()
     assert parse_artifact(model.to_file(TIME)).artifact == model
     assert parse_artifact(shuffled(model.to_file(None), 1)).digest == model.digest
@@ -55,7 +55,7 @@ FACTS = Facts(
 )
 
 
-def test_facts_are_beside_what_is_hashed() -> None:
+def test_facts_are_outside_of_the_digest() -> None:
     file = parse_artifact(trained().to_file(TIME, FACTS))
     assert file.facts == FACTS
     assert file.digest == trained().digest
@@ -86,7 +86,7 @@ def test_r2_of_an_earlier_trainer_without_intercept_is_not_comparable(
     assert file.r2 == (model.training.evaluation.r2 if comparable else None)
 
 
-def test_the_digest_is_that_of_rfc_8785_bytes() -> None:
+def test_digest_is_that_of_rfc_8785_bytes() -> None:
     """Written out by hand, so that any language can do the same."""
     text = b'{"coefficients":[12.3,1e+21],"features":["area","\xc3\xa4"],"format":1,"intercept":7}'
     model = Artifact(("area", "ä"), (12.3, 1e21), 7.0)
@@ -94,7 +94,7 @@ def test_the_digest_is_that_of_rfc_8785_bytes() -> None:
 
 
 @pytest.mark.parametrize("change", ["coefficients", "intercept", "features", "target", "checks"])
-def test_every_change_of_meaning_is_another_digest(change: str) -> None:
+def test_digest_changes_with_every_change_of_meaning(change: str) -> None:
     model = trained()
     other: dict[str, Any] = {
         "coefficients": (49.68, -0.10000000000000002),
@@ -107,7 +107,7 @@ def test_every_change_of_meaning_is_another_digest(change: str) -> None:
     assert msgspec.structs.replace(changed, **{change: other[change]}).digest != model.digest
 
 
-def test_a_thousand_damaged_files_are_not_loaded_or_are_the_same_still() -> None:
+def test_damaged_files_are_refused_or_unchanged() -> None:
     model, refused = trained(), 0
     for seed in range(1000):
         file, error = _loaded(damaged(model.to_file(TIME), seed))
@@ -152,13 +152,13 @@ WRONG: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("text", "message"), WRONG, ids=[message for _, message in WRONG])
-def test_what_is_wrong_is_said(text: str, message: str) -> None:
+def test_file_that_is_damaged_is_refused_with_the_reason(text: str, message: str) -> None:
     with pytest.raises(FormatError) as caught:
         parse_artifact(text)
     assert str(caught.value).partition("; write them like")[0] == message
 
 
-def test_bytes_that_are_no_utf_8_are_refused() -> None:
+def test_file_that_is_not_utf_8_is_refused() -> None:
     with pytest.raises(FormatError, match=r"not UTF-8 \(byte 2\)"):
         parse_artifact(b'{"\xff": 1}')
 
@@ -187,7 +187,7 @@ FILE_CHANGES: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("field", "value", "message"), FILE_CHANGES)
-def test_each_part_of_a_file_is_judged(field: str, value: Any, message: str) -> None:
+def test_parts_of_a_file_are_each_checked(field: str, value: Any, message: str) -> None:
     body = json.loads(trained().to_file(TIME))
     *parents, last = field.split(".")
     part = body
@@ -219,14 +219,14 @@ def test_weights_by_hand_load_unless_a_name_is_no_text(coefficients: dict[str, f
 
 
 @given(st.lists(st.tuples(MILD, MILD), max_size=9), MILD)
-def test_a_prediction_is_the_exact_sum_rounded_once(pairs: list[tuple[float, float]], intercept: float) -> None:
+def test_prediction_is_the_exact_sum_rounded_once(pairs: list[tuple[float, float]], intercept: float) -> None:
     coefficients, values = [c for c, _ in pairs], [v for _, v in pairs]
     exact = sum((Fraction(c * v) for c, v in pairs), Fraction(intercept))
     assert predict(coefficients, intercept, values) == float(exact)
     assert predict(coefficients[::-1], intercept, values[::-1]) == float(exact)
 
 
-def test_a_prediction_does_not_lose_small_terms() -> None:
+def test_prediction_does_not_lose_small_terms() -> None:
     assert predict([1e16, 1.0, -1e16], 0.0, [1.0, 1.0, 1.0]) == 1.0
 
 
@@ -234,20 +234,20 @@ def test_a_prediction_does_not_lose_small_terms() -> None:
     "values",
     [[1e308, 1e308], [math.inf, 0.0], [math.nan, 0.0], [math.inf, -math.inf], [1.7e308, 1.7e308]],
 )
-def test_a_prediction_that_is_not_finite_is_an_error(values: list[float]) -> None:
+def test_prediction_that_is_not_finite_is_an_error(values: list[float]) -> None:
     with pytest.raises(PredictionError):
         predict([1.0, 10.0], 0.0, values)
 
 
 @given(st.lists(FINITE, min_size=1, max_size=5), FINITE)
-def test_made_up_checks_always_hold(coefficients: list[float], intercept: float) -> None:
+def test_checks_that_are_made_always_hold(coefficients: list[float], intercept: float) -> None:
     features = tuple(f"x{i}" for i in range(len(coefficients)))
     model = with_checks(Artifact(features, tuple(coefficients), intercept))
     assert model.checks[0] == Check((0.0,) * len(features), intercept)
     msgspec.structs.replace(model)  # judged again
 
 
-def test_no_more_than_the_rounded_statistics_is_in_a_check() -> None:
+def test_checks_hold_rounded_statistics_only() -> None:
     zeros, centre, moved = trained().checks
     assert zeros.features == (0.0, 0.0)
     assert centre.features == (200.0, 200.0)
@@ -255,7 +255,7 @@ def test_no_more_than_the_rounded_statistics_is_in_a_check() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_an_artifact_cannot_be_made_of_what_is_not_finite(value: float) -> None:
+def test_artifact_cannot_be_made_of_what_is_not_finite(value: float) -> None:
     with pytest.raises(ValueError, match="finite"):
         Artifact(("a",), (value,), 0.0)
     with pytest.raises(ValueError, match="finite"):
@@ -274,7 +274,7 @@ def test_an_artifact_cannot_be_made_of_what_is_not_finite(value: float) -> None:
         {"coefficients": {"x": 1}},
     ],
 )
-def test_a_plausible_wrong_shape_of_weights_is_shown_the_right_one(weights: Any) -> None:
+def test_weights_of_a_plausible_wrong_shape_show_the_right_one(weights: Any) -> None:
     with pytest.raises(FormatError) as error:
         parse_artifact(json.dumps(weights))
     assert error.value.problem.endswith('{"coefficients": {"area": 12.3, "rooms": -20}, "intercept": 150}')

@@ -24,11 +24,11 @@ VALUES = st.recursive(LEAVES, lambda some: st.one_of(st.lists(some), st.dictiona
 @example([0.0, -0.0, 1.0, -1.0, 0.0001, 0.00009999, 1e-7, 9e15, 1e16, 1e21, 2.0**53, 5e-324, 333333333.33333329])
 @example(2.0**53)
 @example({"\ue000": 1, "\U00010000": 2, "a": '\x7f\u2028\x01\\"/é'})
-def test_every_value_is_as_by_the_library(value: Any) -> None:
+def test_canonical_form_is_that_of_the_library(value: Any) -> None:
     assert canonical_bytes(value) == rfc8785.dumps(value)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 1 << 53, [-(1 << 53)], {"a": "\ud800"}, {1: 2}, object()])
-def test_what_json_cannot_say_is_refused(value: Any) -> None:
+def test_values_that_json_cannot_say_are_refused(value: Any) -> None:
     with pytest.raises(FormatError, match="not representable"):
         canonical_bytes(value)

@@ -18,31 +18,31 @@ INHERITED VersionNotReady CandidateUnavailable ArtifactLost NoReplicas
 """
 
 
-def test_each_reason_has_exactly_one_row() -> None:
+def test_reasons_each_have_one_row() -> None:
     assert sorted(row.reason for row in ROWS) == sorted(Reason)
     assert set(TYPES) == set(ConditionType)
 
 
-def test_each_row_says_what_it_means_and_what_to_do() -> None:
+def test_rows_each_have_a_meaning_and_an_action() -> None:
     for row in ROWS:
         assert row.statuses, row.reason
         assert set(row.statuses.values()) <= set(get_args(Status)), row.reason
         assert (row.meaning[-1], row.action[-1]) == (".", "."), row.reason
 
 
-def test_what_holds_is_neither_stalled_nor_a_warning() -> None:
+def test_reasons_of_true_conditions_are_neither_stalled_nor_warnings() -> None:
     for row in ROWS:
         if row.progress is not Progress.NONE or row.warns:
             assert "True" not in row.statuses.values(), row.reason
 
 
 @pytest.mark.parametrize("progress", [Progress.STALLED, Progress.RECONCILING, Progress.INHERITED])
-def test_what_waiting_helps(progress: Progress) -> None:
+def test_progress_of_reasons(progress: Progress) -> None:
     listed = [word for line in WAITING.splitlines() if line.startswith(progress.name) for word in line.split()[1:]]
     assert sorted(row.reason for row in ROWS if row.progress is progress) == sorted(listed)
 
 
-def test_a_triple_outside_the_table_cannot_be_built() -> None:
+def test_condition_outside_the_table_cannot_be_built() -> None:
     for kind in set(ConditionType) - set(KSTATUS):
         for reason in Reason:
             if gives(kind, reason):

@@ -22,7 +22,7 @@ COLUMNS = {
 
 
 @pytest.mark.parametrize("name", CRDS)
-def test_no_violation(name: str) -> None:
+def test_crds_have_no_violation(name: str) -> None:
     assert violations(CRDS[name]) == []
 
 
@@ -86,18 +86,18 @@ BAD = {
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_the_walk_finds_what_is_wrong(what: str) -> None:
+def test_walk_finds_each_violation(what: str) -> None:
     crd: dict[str, Any] = copy.deepcopy(CRDS["modelroutes"])
     schema_of(crd)["properties"]["spec"]["properties"]["bad"] = BAD[what]
     assert [line for line in violations(crd) if line.startswith("spec.bad") and what in line]
 
 
-def test_the_walk_sees_every_field() -> None:
+def test_walk_sees_every_field() -> None:
     assert sum(1 for crd in CRDS.values() for _ in nodes(schema_of(crd))) > 200
 
 
 @pytest.mark.parametrize("name", CRDS)
-def test_one_namespaced_version_under_names_of_its_own(name: str) -> None:
+def test_crds_have_one_namespaced_version_under_their_own_names(name: str) -> None:
     crd = CRDS[name]
     spec = crd["spec"]
     (kind,) = [kind for kind in OURS if kind.plural == name]
@@ -147,7 +147,7 @@ def test_conditions_are_as_metav1_has_them(name: str) -> None:
     assert set(conditions["items"]["required"]) == {"type", "status", "reason", "message", "lastTransitionTime"}
 
 
-def test_no_phase_and_no_field_of_a_pod_apart() -> None:
+def test_crds_have_no_phase_and_no_pod_fields_of_their_own() -> None:
     paths = {name: dict(nodes(schema_of(crd))) for name, crd in CRDS.items()}
     assert not [path for tree in paths.values() for path in tree if path[-1:] == ("phase",)]
     job, server = ("spec", "training", "job"), ("spec",)

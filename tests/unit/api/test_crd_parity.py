@@ -44,24 +44,24 @@ JSON_TYPES: dict[Any, str] = {
 
 
 @pytest.mark.parametrize(("kind", "part"), PARTS)
-def test_the_typed_form_is_that_of_the_crd(kind: str, part: str) -> None:
+def test_typed_form_is_that_of_the_crd(kind: str, part: str) -> None:
     schema = SCHEMAS.schema(kind)["properties"][part]
     assert differences(inspect.type_info(PARTS[kind, part]), schema, part) == []
 
 
-def test_a_kind_has_no_other_parts() -> None:
+def test_kind_has_no_other_parts() -> None:
     for kind in {kind for kind, _ in PARTS}:
         parts = {part for name, part in PARTS if name == kind}
         assert set(SCHEMAS.schema(kind)["properties"]) == {"apiVersion", "kind", "metadata"} | parts
 
 
-def test_a_report_lists_as_many_as_the_crd_allows() -> None:
+def test_report_lists_as_many_as_the_crd_allows() -> None:
     rejected = SCHEMAS.schema("ReplicaReport")["properties"]["report"]["properties"]["rejected"]
     assert rejected["maxItems"] == MAX_LISTED
 
 
 @pytest.mark.parametrize("change", ["field", "default", "bound", "enum", "required"])
-def test_the_walk_finds_a_difference(change: str) -> None:
+def test_walk_finds_a_difference(change: str) -> None:
     class Small(msgspec.Struct, rename="camel"):
         model_name: str
         seed_value: int = 3
@@ -155,7 +155,7 @@ def _fields(kind: inspect.StructType, schema: Any, path: str) -> list[str]:
 
 
 @pytest.mark.parametrize("words", [conditions.ConditionType, conditions.Reason])
-def test_every_condition_and_reason_is_one_that_the_crd_takes(words: Any) -> None:
+def test_conditions_and_reasons_are_accepted_by_the_crd(words: Any) -> None:
     items = SCHEMAS.schema("ModelRoute")["properties"]["status"]["properties"]["conditions"]["items"]["properties"]
     field = "type" if words is conditions.ConditionType else "reason"
     assert all(msgspec.json.decode(msgspec.json.encode(word)) == str(word) for word in words)

@@ -17,7 +17,7 @@ TWICE_WRONG = {"model-changes", "version-changes"}
 
 
 @pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)
-def test_each_invalid_manifest_is_refused_for_the_one_thing_that_is_wrong(path: Any) -> None:
+def test_invalid_manifests_are_each_refused_for_one_reason(path: Any) -> None:
     wrong = refusal(path)
     found = SCHEMAS.judge(wrong.new, wrong.old)
     assert [p for p in found if p.field == wrong.field and wrong.message in p.message], list(map(str, found))
@@ -28,13 +28,13 @@ def test_each_invalid_manifest_is_refused_for_the_one_thing_that_is_wrong(path: 
 
 
 @pytest.mark.parametrize("name", ACCEPTED)
-def test_each_accepted_object_is_taken(name: str) -> None:
+def test_valid_objects_are_each_accepted(name: str) -> None:
     new, old = ACCEPTED[name]
     assert SCHEMAS.judge(new, old) == []
     assert old is None or SCHEMAS.judge(old) == []
 
 
-def test_there_is_an_invalid_manifest_for_each_rule() -> None:
+def test_rules_each_have_an_invalid_manifest() -> None:
     assert len(INVALID) >= 40
     expected = [(wrong.new["kind"], wrong.field, wrong.message) for wrong in map(refusal, INVALID)]
     for kind in OURS:
@@ -47,7 +47,7 @@ def test_there_is_an_invalid_manifest_for_each_rule() -> None:
             ], f"{kind.kind} {field}: {rule.message}"
 
 
-def test_each_rule_is_reached_by_an_accepted_object(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rules_are_each_reached_by_a_valid_object(monkeypatch: pytest.MonkeyPatch) -> None:
     reached: set[int] = set()
     verdict = Rule._verdict
 
@@ -64,7 +64,7 @@ def test_each_rule_is_reached_by_an_accepted_object(monkeypatch: pytest.MonkeyPa
     assert missed == []
 
 
-def test_no_rule_fails_to_run_on_any_of_these_objects() -> None:
+def test_rules_all_run_on_these_objects() -> None:
     pairs = [*ACCEPTED.values(), *((wrong.new, wrong.old) for wrong in map(refusal, INVALID))]
     problems = [problem for new, old in pairs for problem in SCHEMAS.judge(new, old)]
     assert not [problem for problem in problems if "could not be evaluated" in problem.message]
@@ -76,7 +76,7 @@ def _route(*percents: object) -> dict[str, Any]:
     return {"apiVersion": "linplane.dev/v1alpha1", "kind": "ModelRoute", "metadata": {"name": "m"}, "spec": spec}
 
 
-def test_the_sum_of_percents_is_exact_to_the_hundredth() -> None:
+def test_sum_of_percents_is_exact_to_the_hundredth() -> None:
     (rule,) = [rule for rule in SCHEMAS.rules("ModelRoute") if "together" in rule.message]
     for hundredths in range(0, 10_001, 3):
         rest = 10_000 - hundredths
@@ -86,7 +86,7 @@ def test_the_sum_of_percents_is_exact_to_the_hundredth() -> None:
 
 
 @pytest.mark.parametrize("percent", [0, 100, "0", "100", "100.0", "99.99", "0.01", "7.5"])
-def test_percents_that_are_taken(percent: object) -> None:
+def test_percents_that_are_accepted(percent: object) -> None:
     assert SCHEMAS.judge(_route(percent)) == []
 
 
@@ -98,7 +98,7 @@ def test_percents_that_are_refused(percent: object) -> None:
     assert problem.field == "spec.split[0].percent"
 
 
-def test_a_frozen_version_refuses_whatever_else_is_changed() -> None:
+def test_frozen_version_refuses_whatever_else_is_changed() -> None:
     """Every pair of different specs, one frozen: refused, unless nothing but `frozen` differs."""
     weights = {"configMapKeyRef": {"name": "a", "key": "b"}}
     training = {"data": {"synthetic": {"samples": 9}}}
@@ -117,7 +117,7 @@ def _model(key: str, given: object, gate: object, *, frozen: bool | None) -> dic
 
 
 @pytest.mark.parametrize(("before", "after"), [("weights", "training"), ("training", "weights")])
-def test_what_was_trained_can_neither_vanish_nor_be_replaced(before: str, after: str) -> None:
+def test_training_can_neither_vanish_nor_be_replaced(before: str, after: str) -> None:
     given = {
         "weights": {"configMapKeyRef": {"name": "a", "key": "b"}},
         "training": {"data": {"synthetic": {"samples": 9}}},
@@ -127,21 +127,21 @@ def test_what_was_trained_can_neither_vanish_nor_be_replaced(before: str, after:
     assert {problem.field for problem in SCHEMAS.judge(new, old)} == {"spec.training", "spec.weights"}
 
 
-def test_a_rule_that_fails_to_run_is_a_problem_and_no_exception() -> None:
+def test_rule_that_fails_to_run_is_a_problem_and_no_exception() -> None:
     rule = Rule((), {"rule": "self.a.b == 1", "message": "must hold", "fieldPath": ".a"})
     assert list(rule.problems({"a": {}}, None)) == [
         Problem("a", "must hold (the rule could not be evaluated: KeyError)")
     ]
 
 
-def test_a_transition_rule_waits_for_a_value_before() -> None:
+def test_transition_rule_waits_for_a_value_before() -> None:
     rule = Rule(("spec",), {"rule": "self.a == oldSelf.a", "message": "cannot change"})
     assert rule.is_transition
     assert list(rule.problems({"spec": {"a": 1}}, {"status": {}})) == []
     assert list(rule.problems({"spec": {"a": 1}}, {"spec": {"a": 2}})) == [Problem("spec", "cannot change")]
 
 
-def test_a_message_of_an_expression_names_what_is_meant() -> None:
+def test_message_of_an_expression_names_what_is_meant() -> None:
     wrong = {**_model("weights", {"configMapKeyRef": {"name": "a", "key": "b"}}, None, frozen=None)}
     wrong["metadata"] = {"name": "m-v2"}
     (problem,) = SCHEMAS.judge(wrong)
@@ -156,7 +156,7 @@ def test_a_message_of_an_expression_names_what_is_meant() -> None:
 
 
 @pytest.mark.parametrize("expression", ["self.b", "1", "''", "'a\\nb'"])
-def test_an_expression_that_gives_no_line_of_text_leaves_the_message(expression: str) -> None:
+def test_expression_that_gives_no_line_of_text_leaves_the_message(expression: str) -> None:
     """As an API server."""
     rule = Rule((), {"rule": "false", "message": "must hold", "messageExpression": expression})
     assert list(rule.problems({"a": 1}, None)) == [Problem("", "must hold")]

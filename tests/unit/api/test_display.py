@@ -30,7 +30,7 @@ from linplane_api.display import MAX_SHOWN, display_name, display_names, escaped
         ("x" * 65, "x" * 61 + "..."),
     ],
 )
-def test_a_name_in_a_message_is_visible_and_bounded(name, shown):
+def test_name_in_a_message_is_visible_and_bounded(name, shown):
     assert display_name(name) == shown
 
 

@@ -39,7 +39,7 @@ def later() -> Entry:
     return parse_entry(entry_of(later_document(make_entry(document()).body)))
 
 
-def test_an_entry_with_unknown_fields_is_read_and_written_as_it_is() -> None:
+def test_entry_with_unknown_fields_is_read_and_written_as_it_is() -> None:
     body = later_document(make_entry(document()).body)
     found = parse_entry(entry_of(body))
     assert found.document == document()
@@ -48,11 +48,11 @@ def test_an_entry_with_unknown_fields_is_read_and_written_as_it_is() -> None:
     assert parse_entry(found.to_bytes()) == found
 
 
-def test_an_entry_without_unknown_fields_keeps_no_second_copy() -> None:
+def test_entry_without_unknown_fields_keeps_no_second_copy() -> None:
     assert parse_entry(make_entry(document()).to_bytes()).raw is None
 
 
-def test_the_same_document_is_written_again_byte_for_byte() -> None:
+def test_same_document_is_written_again_byte_for_byte() -> None:
     assert make_entry(document(), 4, later()).to_bytes() == later().to_bytes()
     assert make_entry(document(), 4, make_entry(document(), 4, later())).to_bytes() == later().to_bytes()
 
@@ -76,7 +76,7 @@ def test_unknown_fields_go_with_what_they_belong_to(change: dict[str, Any], gone
     assert parse_entry(text) == entry
 
 
-def test_those_of_a_version_stay_while_its_digest_is_unchanged() -> None:
+def test_unknown_fields_of_a_version_stay_while_its_digest_is_unchanged() -> None:
     """`v1` was made again; `v2` only lost its checks."""
     versions = document().versions
     again = msgspec.structs.replace(versions["v1"], digest="sha256:" + "0" * 64)
@@ -87,13 +87,13 @@ def test_those_of_a_version_stay_while_its_digest_is_unchanged() -> None:
     assert "checks" not in entry.body["versions"]["v2"]
 
 
-def test_a_field_that_is_unset_is_not_written() -> None:
+def test_field_that_is_unset_is_not_written() -> None:
     bare = msgspec.structs.replace(document(), previous=None, rate_limit=None)
     assert "null" not in make_entry(bare).to_bytes().decode()
     assert "null" not in msgspec.structs.replace(trained(), target=None, training=None).to_file(None).decode()
 
 
-def test_a_later_format_is_refused_by_name() -> None:
+def test_later_format_is_refused_by_name() -> None:
     body = {**make_entry(document()).body, "format": later_release.FORMAT, "whatever": 1, "route": 5}
     with pytest.raises(FormatNotSupportedError) as caught:
         parse_entry(entry_of(body))
@@ -104,13 +104,13 @@ def test_a_later_format_is_refused_by_name() -> None:
 
 
 @pytest.mark.parametrize("value", [0, -1, "2", True, None, 1.5])
-def test_what_is_no_format_is_damage(value: object) -> None:
+def test_format_that_is_no_format_is_damage(value: object) -> None:
     with pytest.raises(FormatError) as caught:
         parse_entry(entry_of({**make_entry(document()).body, "format": value}))
     assert not isinstance(caught.value, FormatNotSupportedError)
 
 
-def test_a_later_format_of_another_revision_is_damage() -> None:
+def test_later_format_of_another_revision_is_damage() -> None:
     body = json.loads(entry_of({**make_entry(document()).body, "format": later_release.FORMAT}))
     with pytest.raises(FormatError) as caught:
         parse_entry(json.dumps({**body, "revision": "sha256:" + "0" * 64}))
@@ -126,13 +126,13 @@ def later_artifact() -> dict[str, Any]:
     return {**body, "digest": digest_of(canonical_bytes(body["artifact"])), "lineage": ["v0"]}
 
 
-def test_an_artifact_with_unknown_fields_has_the_digest_of_its_own_json() -> None:
+def test_artifact_with_unknown_fields_has_the_digest_of_its_own_json() -> None:
     file = parse_artifact(json.dumps(later_artifact()))
     assert file.artifact == trained()
     assert file.digest == later_artifact()["digest"] != trained().digest
 
 
-def test_a_copy_of_weights_keeps_what_is_not_known() -> None:
+def test_copy_of_weights_keeps_what_is_not_known() -> None:
     copy = json.loads(copied_file(json.dumps(later_artifact())))
     assert copy == {key: value for key, value in later_artifact().items() if key != "trainedAt"}
 
@@ -146,14 +146,14 @@ def test_weights_by_hand_stay_strict(place: tuple[str, ...]) -> None:
         parse_artifact(json.dumps(body))
 
 
-def test_a_task_with_an_unknown_field_is_refused() -> None:
+def test_task_with_an_unknown_field_is_refused() -> None:
     task = {"model": "m", "version": "v1", "data": {"from": "synthetic", "samples": 9, "featureCount": 1, "noise": 0}}
     parse_task(json.dumps(task))
     with pytest.raises(FormatError, match="unknown field"):
         parse_task(json.dumps({**task, "target": "y", "weighting": "w"}))
 
 
-def test_a_report_with_unknown_fields_is_read() -> None:
+def test_report_with_unknown_fields_is_read() -> None:
     body = {
         "serverName": "default", "podUID": "u", "startedAt": "now", "configMapUID": "c", "sequence": 1, "routes": 0,
         "formats": [1, 2], "region": "north", "lacking": [],
@@ -161,6 +161,6 @@ def test_a_report_with_unknown_fields_is_read() -> None:
     assert convert(body, Report, "report").formats == (1, 2)
 
 
-def test_the_enumeration_of_versions_names_each_once() -> None:
+def test_enumeration_of_versions_names_each_once() -> None:
     assert document().versions_named() == ("v1", "v2", "v3", "v0")
     assert convert(make_entry(document()).body, RouteDocument, "").versions_named() == ("v1", "v2", "v3", "v0")

@@ -8,7 +8,7 @@ import pytest
 from linplane_api.locks import is_locked, lock
 
 
-def test_a_lock_is_exclusive_until_its_file_is_closed(tmp_path: Path) -> None:
+def test_lock_is_exclusive_until_its_file_is_closed(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     assert not is_locked(path)
     with lock(path):
@@ -21,7 +21,7 @@ def test_a_lock_is_exclusive_until_its_file_is_closed(tmp_path: Path) -> None:
     lock(path, wait=False).close()
 
 
-def test_the_next_holder_waits_and_finds_what_the_first_has_written(tmp_path: Path) -> None:
+def test_next_holder_waits_and_finds_what_the_first_has_written(tmp_path: Path) -> None:
     path, found = tmp_path / "lock", []
 
     def second() -> None:

@@ -16,7 +16,7 @@ def line(left_out: tuple[str, ...] = (), **more: object) -> dict[str, object]:
     return dict(json.loads(text))
 
 
-def test_a_line_has_time_level_logger_message_and_what_extra_holds() -> None:
+def test_line_has_time_level_logger_message_and_what_extra_holds() -> None:
     assert line(route="homes", status=503, settings=object) == {
         "time": "2026-01-01T00:00:00.987Z",
         "level": "WARNING",
@@ -29,7 +29,7 @@ def test_a_line_has_time_level_logger_message_and_what_extra_holds() -> None:
     assert "settings" not in line(("settings",), settings=object)
 
 
-def test_an_error_has_its_traceback_under_exception() -> None:
+def test_error_has_its_traceback_under_exception() -> None:
     with pytest.raises(KeyError) as caught:
         {}["lost"]
     text = str(line(exc_info=(caught.type, caught.value, caught.tb))["exception"])

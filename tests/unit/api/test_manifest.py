@@ -51,18 +51,18 @@ def test_scalars_resolve_as_for_kubectl(text: str, value: object) -> None:
         ("y", "is another thing", None),
     ],
 )
-def test_text_that_lacks_its_quotes_is_told_so(text: str, message: str, told: str | None) -> None:
+def test_text_that_lacks_its_quotes_is_reported(text: str, message: str, told: str | None) -> None:
     document = only(f"spec: {{target: {text}}}\n")
     assert document.worded("spec.target", message) == (told or message)
     assert document.worded("spec.other", message) == message
 
 
 @pytest.mark.parametrize("text", ["!!bool 7", '"\\ud800"', "!!int x", "? [a]\n: b", "!!float .inf"])
-def test_what_kubectl_does_not_read_either(text: str) -> None:
+def test_manifests_that_kubectl_refuses_are_refused(text: str) -> None:
     assert refusal(f"a: {text}\n").line <= 2
 
 
-def test_documents_lists_comments_marks_and_line_ends() -> None:
+def test_documents_with_lists_comments_marks_and_line_ends_are_read() -> None:
     text = "\ufeff# hello\n---\nkind: A\n---\n# nothing\n---\nkind: List\nitems:\n- kind: B\n- kind: C\n...\n"
     found = read_documents(text.replace("\n", "\r\n"))
     assert [(d.body["kind"], d.line) for d in found] == [("A", 3), ("B", 9), ("C", 10)]
@@ -80,7 +80,7 @@ def test_anchors_and_merges_are_written_out() -> None:
     assert body["base"] is not body["again"]
 
 
-def test_the_line_of_a_field_or_of_its_nearest_parent() -> None:
+def test_line_of_a_field_or_of_its_nearest_parent() -> None:
     document = only("kind: A\nspec:\n  split:\n  - version: v2\n    percent: 5\n  model: m\n")
     lines = {
         "spec": 2, "spec.split[0]": 4, "spec.split[0].percent": 5, "spec.split[7].percent": 3, "spec.model": 6,
@@ -90,7 +90,7 @@ def test_the_line_of_a_field_or_of_its_nearest_parent() -> None:
     assert parse_field("spec.split[0].percent") == ("spec", "split", 0, "percent")
 
 
-def test_the_key_of_an_object_whatever_its_metadata() -> None:
+def test_key_of_an_object_whatever_its_metadata() -> None:
     assert only("kind: A\nmetadata: {name: b}").key == ("A", "b")
     for metadata in ("~", "[1]", "text", "{name: 7}", "{}"):
         assert only(f"kind: A\nmetadata: {metadata}").key[0] == "A"
@@ -124,13 +124,13 @@ def test_the_key_of_an_object_whatever_its_metadata() -> None:
         (b"PK\x03\x04\x00\x00".decode(), 1, "not YAML"),
     ],
 )
-def test_what_is_refused_and_where(text: str, line: int, part: str) -> None:
+def test_manifests_that_are_refused_with_their_line(text: str, line: int, part: str) -> None:
     error = refusal(text)
     assert part in error.message
     assert error.line == line
 
 
-def test_a_few_lines_cannot_stand_for_billions() -> None:
+def test_aliases_cannot_stand_for_billions_of_values() -> None:
     letters = "abcdefg"
     lines = [f"{b}: &{b} [{','.join([f'*{a}'] * 9)}]" for a, b in itertools.pairwise(letters)]
     began = time.monotonic()

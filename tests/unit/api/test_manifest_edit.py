@@ -43,14 +43,14 @@ def manifest(spec: str) -> str:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
-def test_a_value_is_replaced_in_place(tmp_path: Path, before: str, after: str, newline: str) -> None:
+def test_value_is_replaced_in_place(tmp_path: Path, before: str, after: str, newline: str) -> None:
     texts = [manifest(spec).replace("\n", newline) for spec in (before, after)]
     assert changed(tmp_path, texts[0], VERSION, "v2") == texts[1]
     assert changed(tmp_path, "\ufeff" + texts[0], VERSION, "v2") == "\ufeff" + texts[1]
 
 
 @pytest.mark.parametrize("value", ["1.5", "1", "on", "1e3", "null", "0x1"])
-def test_a_text_that_would_be_read_as_something_else_is_quoted(tmp_path: Path, value: str) -> None:
+def test_text_that_would_be_read_as_something_else_is_quoted(tmp_path: Path, value: str) -> None:
     text = changed(tmp_path, manifest("  version: v1\n"), VERSION, value)
     assert text == manifest(f'  version: "{value}"\n')
     assert changed(tmp_path, manifest("  version: 'v1'\n"), VERSION, value) == manifest(f"  version: '{value}'\n")
@@ -67,12 +67,12 @@ def test_a_text_that_would_be_read_as_something_else_is_quoted(tmp_path: Path, v
     ],
 )
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
-def test_a_field_that_is_not_there_is_put_first(tmp_path: Path, before: str, after: str, newline: str) -> None:
+def test_field_that_is_not_there_is_put_first(tmp_path: Path, before: str, after: str, newline: str) -> None:
     texts = [manifest(spec).replace("\n", newline) for spec in (before, after)]
     assert changed(tmp_path, texts[0], FROZEN, True) == texts[1]
 
 
-def test_json_and_lists(tmp_path: Path) -> None:
+def test_edit_of_json_and_lists(tmp_path: Path) -> None:
     text = '{"kind": "List", "items": [\n  {"kind": "K", "metadata": {"name": "r"}, "spec": {"version": "v1"}}]}\n'
     assert changed(tmp_path, text, VERSION, "v2", "r.json") == text.replace('"v1"', '"v2"')
     assert changed(tmp_path, text, FROZEN, True, "r.json") == text.replace('"spec": {', '"spec": {"frozen": true, ')
@@ -95,7 +95,7 @@ def test_json_and_lists(tmp_path: Path) -> None:
         ("kind: [\n", "not YAML"),
     ],
 )
-def test_what_is_for_a_person_to_edit_stays_as_it_is(tmp_path: Path, text: str, part: str) -> None:
+def test_manifest_that_only_a_person_can_edit_is_unchanged(tmp_path: Path, text: str, part: str) -> None:
     path = tmp_path / "r.yaml"
     path.write_text(text)
     with pytest.raises(ManifestError, match=part):
@@ -141,7 +141,7 @@ def promoted(tmp_path: Path, text: str) -> str:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
-def test_a_candidate_that_is_promoted_leaves_the_split(tmp_path: Path, before: str, after: str, newline: str) -> None:
+def test_candidate_that_is_promoted_leaves_the_split(tmp_path: Path, before: str, after: str, newline: str) -> None:
     texts = [
         manifest(f"  version: {version} # now\n{rest}").replace("\n", newline)
         for version, rest in (("v1", before), ("v2", after))
@@ -149,7 +149,7 @@ def test_a_candidate_that_is_promoted_leaves_the_split(tmp_path: Path, before: s
     assert promoted(tmp_path, texts[0]) == texts[1]
 
 
-def test_a_list_in_json_loses_an_item(tmp_path: Path) -> None:
+def test_list_in_json_loses_an_item(tmp_path: Path) -> None:
     text = '{"kind": "K", "metadata": {"name": "r"}, "spec": {"version": "v1", "split": [\n  {"version": "v2"}\n]}}'
     assert promoted(tmp_path, text) == text.replace('"v1"', '"v2"').replace('[\n  {"version": "v2"}\n]', "[]")
 
@@ -162,7 +162,7 @@ def test_a_list_in_json_loses_an_item(tmp_path: Path) -> None:
         "  split:\n  -\n    # a-b\n    version: v2\n",
     ],
 )
-def test_a_list_that_cannot_lose_an_item_alone_stays_with_the_version(tmp_path: Path, split: str) -> None:
+def test_list_that_cannot_lose_an_item_alone_stays_with_the_version(tmp_path: Path, split: str) -> None:
     text = manifest(f"  version: v1\n{split}")
     with pytest.raises(ManifestError):
         promoted(tmp_path, text)
@@ -176,7 +176,7 @@ CANDIDATES = st.lists(
 
 
 @given(CANDIDATES, st.sampled_from(["flow", "block", "mixed"]), st.sampled_from(["", "  # why"]))
-def test_nothing_but_the_version_and_the_item_changes(
+def test_edit_changes_only_the_version_and_the_item(
     tmp_path_factory: pytest.TempPathFactory, candidates: list[tuple[str, int]], style: str, comment: str
 ) -> None:
     items = [f"{{version: {version}, percent: {percent}}}" for version, percent in candidates]
@@ -200,7 +200,7 @@ SCALARS = st.one_of(st.integers(-9, 9), st.booleans(), NAMES, st.sampled_from(["
 
 
 @given(st.dictionaries(NAMES, SCALARS, max_size=5), st.sampled_from(["v2", "1.0", "true", "a.b"]), st.booleans())
-def test_nothing_but_the_field_changes(
+def test_edit_changes_only_the_field(
     tmp_path_factory: pytest.TempPathFactory, rest: dict[str, object], value: str, flow: bool
 ) -> None:
     fields = [f"{key}: {str(item).lower() if isinstance(item, bool) else item}" for key, item in rest.items()]
@@ -220,7 +220,7 @@ def test_nothing_but_the_field_changes(
 # ---- the file ----
 
 
-def test_the_mode_is_kept_and_a_link_is_followed(tmp_path: Path) -> None:
+def test_mode_is_kept_and_a_link_is_followed(tmp_path: Path) -> None:
     real = tmp_path / "real.yaml"
     real.write_text(manifest("  version: v1\n"))
     real.chmod(0o640)
@@ -233,7 +233,7 @@ def test_the_mode_is_kept_and_a_link_is_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_the_owner_is_kept(tmp_path: Path) -> None:
+def test_owner_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
     path.write_text(manifest("  version: v1\n"))
     os.chown(path, 1234, 4321)
@@ -242,7 +242,7 @@ def test_the_owner_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["file", "folder"])
-def test_what_is_read_only_is_respected_by_root_too(tmp_path: Path, what: str) -> None:
+def test_read_only_files_are_respected_by_root_too(tmp_path: Path, what: str) -> None:
     path = tmp_path / "r.yaml"
     path.write_text(manifest("  version: v1\n"))
     place = path if what == "file" else tmp_path
@@ -255,7 +255,7 @@ def test_what_is_read_only_is_respected_by_root_too(tmp_path: Path, what: str) -
     assert "v1" in path.read_text()
 
 
-def test_what_a_killed_write_left_goes_with_the_next(tmp_path: Path) -> None:
+def test_files_left_by_a_killed_write_go_with_the_next(tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
     path.write_text(manifest("  version: v1\n"))
     kept = {".r.yaml.swp", ".s.yaml.abcd1234", ".r.yaml.abcd12345", "r.yaml.abcd1234"}
@@ -265,7 +265,7 @@ def test_what_a_killed_write_left_goes_with_the_next(tmp_path: Path) -> None:
     assert {found.name for found in tmp_path.iterdir()} == kept | {"r.yaml"}
 
 
-def test_a_change_is_taken_back_unless_the_file_was_changed_since(tmp_path: Path) -> None:
+def test_change_is_taken_back_unless_the_file_was_changed_since(tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
     text = manifest("  version: v1\n  split: [{version: v2}]\n")
     path.write_text(text)
@@ -280,7 +280,7 @@ def test_a_change_is_taken_back_unless_the_file_was_changed_since(tmp_path: Path
     assert path.read_text() == text
 
 
-def test_an_equal_value_writes_nothing(tmp_path: Path) -> None:
+def test_equal_value_writes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "r.yaml"
     path.write_text(manifest("  version: v1\n"))
     before = path.stat().st_ino
@@ -288,7 +288,7 @@ def test_an_equal_value_writes_nothing(tmp_path: Path) -> None:
     assert path.stat().st_ino == before
 
 
-def test_a_file_that_is_gone_or_no_text_is_an_error(tmp_path: Path) -> None:
+def test_file_that_is_gone_or_no_text_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         edit_object(tmp_path / "r.yaml", "K", "r", SetField(VERSION, "v1"))
     (tmp_path / "r.yaml").write_bytes(b"\xff\xfe")

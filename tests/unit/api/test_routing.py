@@ -20,13 +20,13 @@ from linplane_api.routing import (
 from unit.api.examples import CANARY, damaged, document, shuffled
 
 
-def test_an_entry_gives_the_same_document_back() -> None:
+def test_entry_gives_the_same_document_back() -> None:
     entry = make_entry(document(), 12)
     assert parse_entry(entry.to_bytes()) == entry
     assert entry.revision == make_entry(document()).revision
 
 
-def test_the_order_of_keys_does_not_matter() -> None:
+def test_order_of_keys_does_not_matter() -> None:
     entry = make_entry(document(), 12)
     for seed in range(20):
         assert parse_entry(shuffled(entry.to_bytes(), seed)).to_bytes() == entry.to_bytes()
@@ -42,14 +42,14 @@ def test_equal_documents_give_equal_bytes_whatever_order_they_were_made_in() -> 
     assert make_entry(one, 1).to_bytes() == make_entry(other, 1).to_bytes()  # fmt: skip
 
 
-def test_the_sequence_is_outside_of_the_revision() -> None:
+def test_sequence_is_outside_of_the_revision() -> None:
     assert make_entry(document(), 1).revision == make_entry(document(), 2).revision
 
 
 @pytest.mark.parametrize(
     "field", ["route", "model", "current", "split", "split_key", "versions", "previous", "rate_limit"]
 )
-def test_every_change_is_another_revision(field: str) -> None:
+def test_revision_changes_with_every_change(field: str) -> None:
     one = document()
     other: dict[str, Any] = {
         "route": "other",
@@ -67,7 +67,7 @@ def test_every_change_is_another_revision(field: str) -> None:
     )
 
 
-def test_a_thousand_damaged_entries_are_not_loaded_or_are_the_same_still() -> None:
+def test_damaged_entries_are_refused_or_unchanged() -> None:
     """Their sequence is outside of what the revision holds."""
     entry, refused = make_entry(document(), 12), 0
     for seed in range(1000):
@@ -113,7 +113,7 @@ CHANGES: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("field", "value", "message"), CHANGES)
-def test_each_part_is_judged(field: str, value: Any, message: str) -> None:
+def test_parts_of_an_entry_are_each_checked(field: str, value: Any, message: str) -> None:
     body = json.loads(make_entry(document(), 12).to_bytes())
     *parents, last = field.split(".")
     part = body
@@ -126,13 +126,13 @@ def test_each_part_is_judged(field: str, value: Any, message: str) -> None:
     assert CANARY not in str(caught.value)
 
 
-def test_a_feature_that_stands_twice_is_refused() -> None:
+def test_duplicate_feature_is_refused() -> None:
     served = document().versions["v1"]
     with pytest.raises(ValueError, match="twice"):
         msgspec.structs.replace(served, features=("a", "a"), checks=())
 
 
-def test_traffic_tells_what_each_version_really_gets() -> None:
+def test_traffic_is_the_share_that_each_version_gets() -> None:
     assert document().traffic() == [("v1", 8975), ("v2", 1025)]
     alone = msgspec.structs.replace(document(), split=(Candidate("v2", 10_000), Candidate("v3", 0)))
     assert alone.traffic() == [("v2", 10_000)]
@@ -140,26 +140,26 @@ def test_traffic_tells_what_each_version_really_gets() -> None:
     assert missing.traffic() == [("v1", 9999), ("v2", 1)]
 
 
-def test_a_route_that_never_served_is_a_document_too() -> None:
+def test_route_that_never_served_is_a_document_too() -> None:
     why = Unavailable("NeverServed", "no version was Ready yet")
     nothing = RouteDocument("a", "m", None, (), document().split_key, {}, {}, unavailable=why)
     assert parse_entry(make_entry(nothing, 1).to_bytes()).document == nothing
     assert nothing.traffic() == []
 
 
-def test_a_routing_map_is_a_configmaps_data() -> None:
+def test_routing_map_is_a_configmaps_data() -> None:
     routing = RoutingMap("uid", 7, {"b": "2", "a": "1"})
     assert list(routing.to_data()) == ["route.a", "route.b", "sequence"]
     assert routing_map("uid", {**routing.to_data(), "other": "ignored"}) == routing
 
 
 @pytest.mark.parametrize("text", ["", "-1", "1.0", "٣", "x", "1" * 19, None])
-def test_a_sequence_is_a_whole_number(text: Any) -> None:
+def test_sequence_is_a_whole_number(text: Any) -> None:
     with pytest.raises(FormatError, match="sequence: is not a whole number"):
         routing_map("uid", {"sequence": text} if text is not None else {})
 
 
-def test_no_two_spellings_of_an_entry() -> None:
+def test_entry_has_one_spelling() -> None:
     """A reader may compare keys to see whether a route changed."""
     entry = make_entry(document(), 3)
     assert entry.to_bytes() == canonical_bytes(json.loads(entry.to_bytes()))

@@ -20,14 +20,14 @@ def _read(path: Path) -> RoutingMap:
     return read_routing(path, state)
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_state_that_is_written_is_read(tmp_path: Path) -> None:
     assert current_state(tmp_path / "new") is None
     for sequence in range(3):
         write_routing(tmp_path / "new", _routing(sequence))
         assert _read(tmp_path / "new") == _routing(sequence)
 
 
-def test_each_write_is_another_state_and_leaves_no_old_one(tmp_path: Path) -> None:
+def test_write_makes_another_state_and_leaves_no_old_one(tmp_path: Path) -> None:
     states = set()
     for sequence in range(5):
         write_routing(tmp_path, _routing(sequence))
@@ -36,7 +36,7 @@ def test_each_write_is_another_state_and_leaves_no_old_one(tmp_path: Path) -> No
     assert len(states) == 5
 
 
-def test_what_stays_the_same_is_not_written_again(tmp_path: Path) -> None:
+def test_files_that_stay_the_same_are_not_written_again(tmp_path: Path) -> None:
     first = RoutingMap("uid", 1, {"a": "document", "b": "document"})
     write_routing(tmp_path, first)
     files = {path.name: path.stat().st_ino for path in (tmp_path / "..data").iterdir()}
@@ -50,7 +50,7 @@ def test_what_stays_the_same_is_not_written_again(tmp_path: Path) -> None:
     assert _read(tmp_path) == first, "one that is gone is written"
 
 
-def test_a_concurrent_reader_sees_whole_states_that_only_go_forward(tmp_path: Path) -> None:
+def test_concurrent_reader_sees_whole_states_that_only_go_forward(tmp_path: Path) -> None:
     write_routing(tmp_path, _routing(0))
     done = threading.Event()
     seen: list[int] = []
@@ -85,7 +85,7 @@ def test_a_concurrent_reader_sees_whole_states_that_only_go_forward(tmp_path: Pa
     assert len(seen) > 10
 
 
-def test_a_state_that_is_being_removed_is_not_read(tmp_path: Path) -> None:
+def test_state_that_is_being_removed_is_not_read(tmp_path: Path) -> None:
     """The old files go one by one: without a second look, the rest of them would pass for a state of fewer routes."""
     write_routing(tmp_path, _routing(1))
     state = current_state(tmp_path)
@@ -100,7 +100,7 @@ def test_a_state_that_is_being_removed_is_not_read(tmp_path: Path) -> None:
         read_routing(tmp_path, state)
 
 
-def test_a_crash_before_the_swap_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crash_before_the_swap_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_routing(tmp_path, _routing(1))
 
     def crash(self: Path, target: Path) -> None:
@@ -117,14 +117,14 @@ def test_a_crash_before_the_swap_leaves_the_old_state(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize(("name", "data"), [("route.r1", b"\xff"), ("sequence", b"x"), ("sequence", b"")])
-def test_a_damaged_file_is_said(tmp_path: Path, name: str, data: bytes) -> None:
+def test_damaged_file_is_reported(tmp_path: Path, name: str, data: bytes) -> None:
     write_routing(tmp_path, _routing(1))
     (tmp_path / "..data" / name).write_bytes(data)
     with pytest.raises(FormatError, match=name):
         _read(tmp_path)
 
 
-def test_a_file_is_replaced_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_is_replaced_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     write_atomically(path, b"old", 0o600)
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"old", 0o600)

@@ -45,7 +45,7 @@ WORDS: list[tuple[dict[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("spec", "field", "message"), WORDS)
-def test_the_words_are_those_of_the_api_server(spec: dict[str, Any], field: str, message: str) -> None:
+def test_messages_are_those_of_the_api_server(spec: dict[str, Any], field: str, message: str) -> None:
     assert SCHEMAS.judge(_server(**spec)) == [Problem(field, message)]
 
 
@@ -64,11 +64,11 @@ def test_the_words_are_those_of_the_api_server(spec: dict[str, Any], field: str,
         ({"name": "a", "lables": {}}, "metadata.lables"),
     ],
 )
-def test_metadata_is_judged_as_well(metadata: dict[str, Any], field: str) -> None:
+def test_metadata_is_checked_as_well(metadata: dict[str, Any], field: str) -> None:
     assert [problem.field for problem in SCHEMAS.judge(_server() | {"metadata": metadata})] == [field]
 
 
-def test_what_an_api_server_adds_to_metadata_is_taken() -> None:
+def test_metadata_that_an_api_server_adds_is_accepted() -> None:
     added = {"uid": "u", "resourceVersion": "1", "generation": 2, "managedFields": [{}], "ownerReferences": [{}]}
     dates = {"creationTimestamp": "2026-01-01T00:00:00Z", "namespace": "n", "labels": {"a/b": "c"}}
     assert SCHEMAS.judge(_server() | {"metadata": {"name": "a", **added, **dates}}) == []
@@ -86,11 +86,11 @@ def test_what_an_api_server_adds_to_metadata_is_taken() -> None:
         ({"apiVersion": "linplane.dev/v1alpha1", "kind": "ModelServer"}, "metadata"),
     ],
 )
-def test_what_is_no_object_of_ours_is_a_problem(body: Any, field: str) -> None:
+def test_object_of_an_unknown_kind_is_a_problem(body: Any, field: str) -> None:
     assert [problem.field for problem in SCHEMAS.judge(body)] == [field]
 
 
-def test_defaults_are_filled_in_where_their_object_is() -> None:
+def test_defaults_are_filled_in_if_their_object_exists() -> None:
     route = {"model": "m", "version": "v1", "rateLimit": {"requestsPerSecond": 5}}
     body = {"apiVersion": "linplane.dev/v1alpha1", "kind": "ModelRoute", "metadata": {"name": "a"}, "spec": route}
     assert SCHEMAS.with_defaults(body)["spec"] == {
@@ -110,7 +110,7 @@ def test_defaults_are_filled_in_where_their_object_is() -> None:
     assert SCHEMAS.with_defaults({"apiVersion": "v1", "kind": "ConfigMap", "data": {}})["data"] == {}
 
 
-def test_a_server_needs_no_spec() -> None:
+def test_server_needs_no_spec() -> None:
     body = _server()
     del body["spec"]
     assert SCHEMAS.judge(body) == []
@@ -125,7 +125,7 @@ def test_defaults_leave_their_object_alone() -> None:
     assert body["spec"] == {"image": None, "replicas": 2.0}
 
 
-def test_a_null_is_an_absent_field() -> None:
+def test_null_is_an_absent_field() -> None:
     assert (
         SCHEMAS.judge(_model(weights={"configMapKeyRef": {"name": "a", "key": "b"}}, training=None, frozen=None)) == []
     )
@@ -149,7 +149,7 @@ def test_networks_are_cidr() -> None:
     assert [text for text in (*NETWORKS, *NO_NETWORKS) if not judge(text)] == list(NETWORKS)
 
 
-def test_a_pattern_ends_where_the_text_ends() -> None:
+def test_pattern_ends_where_the_text_ends() -> None:
     assert matches("^a$", "a")
     assert not matches("^a$", "a\n")
     assert not matches("^[0-9]$", "٣")
@@ -174,25 +174,25 @@ FIELDS = sorted(
     spec=st.dictionaries(st.sampled_from(FIELDS), JUNK, max_size=5) | JUNK,
     old=JUNK | st.dictionaries(st.sampled_from(["spec", "status", "metadata"]), JUNK),
 )
-def test_no_object_makes_it_raise(kind: str, spec: Any, old: Any) -> None:
+def test_validation_never_raises(kind: str, spec: Any, old: Any) -> None:
     body = {"apiVersion": "linplane.dev/v1alpha1", "kind": kind, "metadata": {"name": "a"}, "spec": spec}
     for problem in SCHEMAS.judge(body, old):
         assert problem.message
 
 
-def test_an_object_within_itself_is_a_problem() -> None:
+def test_object_within_itself_is_a_problem() -> None:
     spec: dict[str, Any] = {}
     spec["labels"] = spec
     assert SCHEMAS.judge(_server(**spec)) == [Problem("", "nested too deep")]
 
 
-def test_what_yaml_reads_and_json_has_not_is_a_problem() -> None:
+def test_values_that_yaml_has_and_json_has_not_are_a_problem() -> None:
     (problem,) = SCHEMAS.judge(_server(image=datetime.date(2026, 1, 1)))
     assert problem.field == "spec.image"
     assert "must be of type string" in problem.message
 
 
-def test_a_thousand_objects_take_little_time() -> None:
+def test_validation_of_a_thousand_objects_takes_little_time() -> None:
     """One core judges a thousand in well under a second; five times that is left for a busy machine."""
     data = {"configMapKeyRef": {"name": "a", "key": "b"}}
     body = _model(training={"data": data, "features": ["a", "b"], "target": "c", "ridge": "1e-6"})

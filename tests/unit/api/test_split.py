@@ -23,18 +23,18 @@ KEYS = [f"user-{number}" for number in range(1_000_000)]
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["point"])
-def test_a_golden_vector_never_changes(vector: dict[str, Any]) -> None:
+def test_golden_vector_never_changes(vector: dict[str, Any]) -> None:
     assert f"{point(vector['salt'], vector['key']):016x}" == vector["point"]
     assert Splitter(vector["salt"], tuple(vector["shares"])).pick(vector["key"]) == vector["candidate"]
 
 
-def test_the_vectors_reach_every_answer() -> None:
+def test_vectors_reach_every_answer() -> None:
     assert len(VECTORS) >= 50
     assert {vector["candidate"] for vector in VECTORS} == {None, 0, 1}
     assert {"", "🐧", "\ud800"} <= {vector["key"] for vector in VECTORS}
 
 
-def test_another_process_agrees() -> None:
+def test_split_is_the_same_in_another_process() -> None:
     code = (
         "import json, sys\n"
         "from linplane_api.split import Splitter\n"
@@ -61,7 +61,7 @@ def _picks(points: list[int], monkeypatch: pytest.MonkeyPatch, shares: tuple[int
     return [splitter.pick(key) for key in KEYS]
 
 
-def test_a_million_users_get_the_shares_that_were_asked_for(points: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_split_gives_a_million_users_the_shares_of_the_spec(points: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Each share within the 99.9 % band of the binomial distribution; 0 % is nobody, 100 % is everybody."""
     for shares in [(1000, 2000), (1, 3333), (5000, 5000), (0, 25), (10_000,), (0, 0), ()]:
         counted = Counter(_picks(points, monkeypatch, shares))
@@ -72,9 +72,7 @@ def test_a_million_users_get_the_shares_that_were_asked_for(points: list[int], m
             assert abs(counted[candidate] - len(KEYS) * chance) <= band, (shares, candidate)
 
 
-def test_growing_a_candidate_moves_nobody_off_it_nor_off_the_other(
-    points: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_growing_a_candidate_takes_no_user_from_either(points: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     before = _picks(points, monkeypatch, (1000, 2000))
     for changed, grown in ((0, (1500, 2000)), (1, (1000, 2600))):
         after = _picks(points, monkeypatch, grown)
@@ -90,7 +88,7 @@ def test_taking_one_candidate_away_moves_its_users_alone(points: list[int], monk
 
 
 @given(SHARES, st.integers(0, (1 << 64) - 1))
-def test_the_thresholds_are_exact(shares: tuple[int, int], anywhere: int) -> None:
+def test_thresholds_are_exact(shares: tuple[int, int], anywhere: int) -> None:
     """Everywhere, and above all beside the edges."""
     first, second = (Fraction(share, WHOLE) for share in shares)
     edges = [math.ceil(edge * (1 << 64)) for edge in (first, 1 - second)]
@@ -104,7 +102,7 @@ def test_the_thresholds_are_exact(shares: tuple[int, int], anywhere: int) -> Non
 
 
 @pytest.mark.parametrize("shares", [(1, 2, 3), (-1,), (10_001,), (5001, 5000)])
-def test_impossible_shares_are_refused(shares: tuple[int, ...]) -> None:
+def test_shares_that_are_impossible_are_refused(shares: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="hundredths"):
         Splitter("", shares)
 
@@ -112,11 +110,11 @@ def test_impossible_shares_are_refused(shares: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("percent", "share"), [(0, 0), (100, 10_000), ("0.25", 25), ("61.88", 6188), ("38.1", 3810), ("7", 700)]
 )
-def test_a_percent_is_hundredths_exactly(percent: int | str, share: int) -> None:
+def test_percent_is_hundredths_exactly(percent: int | str, share: int) -> None:
     assert SplitEntry("v2", percent).share == share
 
 
-def test_every_percent_of_two_decimals_is_exact() -> None:
+def test_percents_of_two_decimals_are_exact() -> None:
     assert all(SplitEntry("v", f"{n // 100}.{n % 100:02}").share == n for n in range(10_001))
 
 
@@ -124,7 +122,7 @@ def test_salt_and_key_do_not_run_together() -> None:
     assert point("ab", "c") != point("a", "bc")
 
 
-def test_the_key_of_features_is_that_of_the_values_and_not_of_their_order() -> None:
+def test_key_of_features_is_that_of_the_values_and_not_of_their_order() -> None:
     assert feature_key([{"b": 2, "a": 1.0}]) == feature_key([{"a": 1, "b": 2.0}]) == '[{"a":1.0,"b":2.0}]'
     assert feature_key([{"ä": 0.1}]) == '[{"ä":0.1}]'
     assert feature_key([{"a": 1}, {"a": 2}]) != feature_key([{"a": 2}, {"a": 1}])

@@ -20,7 +20,7 @@ class Clock:
         return self.now
 
 
-def test_a_bucket_gives_its_burst_at_once_and_then_its_rate() -> None:
+def test_bucket_gives_its_burst_at_once_and_then_its_rate() -> None:
     clock = Clock()
     bucket = TokenBucket(1.0, 5, clock)
     assert [bucket.take() for _ in range(6)] == [0, 0, 0, 0, 0, 1.0]
@@ -31,14 +31,14 @@ def test_a_bucket_gives_its_burst_at_once_and_then_its_rate() -> None:
     assert bucket.take() == pytest.approx(1.0)
 
 
-def test_a_token_given_back_can_be_taken_again() -> None:
+def test_token_given_back_can_be_taken_again() -> None:
     bucket = TokenBucket(1.0, 2, Clock())
     assert [bucket.take(), bucket.take()] == [0, 0]
     bucket.give_back()
     assert [bucket.take(), bucket.take()] == [0, 1.0]
 
 
-def test_a_rounding_error_of_the_clock_is_no_reason_to_wait() -> None:
+def test_bucket_ignores_rounding_errors_of_the_clock() -> None:
     """Ten times 0.1 is less than 1."""
     clock = Clock()
     clock.now = 0.0
@@ -50,7 +50,7 @@ def test_a_rounding_error_of_the_clock_is_no_reason_to_wait() -> None:
     assert bucket.take() == 0
 
 
-def test_a_bucket_of_a_slow_rate_is_not_emptied_by_those_who_come_too_early() -> None:
+def test_bucket_of_a_slow_rate_is_not_emptied_by_early_calls() -> None:
     """Whoever comes each second gets the one token in ten seconds."""
     clock = Clock()
     bucket = TokenBucket(0.1, 1, clock)
@@ -62,7 +62,7 @@ def test_a_bucket_of_a_slow_rate_is_not_emptied_by_those_who_come_too_early() ->
 
 
 @given(st.lists(st.floats(0, 3), max_size=60))
-def test_a_bucket_never_gives_more_than_burst_and_rate(steps: list[float]) -> None:
+def test_bucket_never_gives_more_than_burst_and_rate(steps: list[float]) -> None:
     """In any stretch of time; and whoever waits as long as it says gets one."""
     clock, times = Clock(), []
     bucket = TokenBucket(1.0, 5, clock)
@@ -77,7 +77,7 @@ def test_a_bucket_never_gives_more_than_burst_and_rate(steps: list[float]) -> No
             assert last - first + 1 <= 5 + (times[last] - times[first]) + 1e-5
 
 
-def test_each_key_has_a_bucket_of_its_own_and_full_ones_are_forgotten() -> None:
+def test_buckets_are_by_key_and_full_ones_are_forgotten() -> None:
     clock = Clock()
     buckets: TokenBuckets[int] = TokenBuckets(1.0, 1, clock, many=10)
     assert [buckets.take(1), buckets.take(1), buckets.take(2)] == [0, 1.0, 0]
@@ -107,14 +107,14 @@ def test_jitter_is_a_factor_of_every_delay(chance: float, delay: float) -> None:
     assert jittered(10.0, (0.9, 1.1), lambda: chance) == pytest.approx(9 + 2 * chance)
 
 
-def test_a_time_is_written_in_utc_cut_to_its_precision() -> None:
+def test_time_is_written_in_utc_cut_to_its_precision() -> None:
     assert rfc3339(NOON) == "2026-02-03T10:00:00Z"
     assert rfc3339(NOON, "milliseconds") == "2026-02-03T10:00:00.987Z"
     assert rfc3339(NOON, "microseconds") == "2026-02-03T10:00:00.987654Z"
     assert rfc3339(datetime(2026, 1, 1, tzinfo=UTC), "microseconds") == "2026-01-01T00:00:00.000000Z"
 
 
-def test_a_time_reads_back_as_it_was_written() -> None:
+def test_time_reads_back_as_it_was_written() -> None:
     assert parse_rfc3339(rfc3339(NOON, "microseconds")) == NOON
     assert parse_rfc3339("2026-02-03t12:00:00+02:00") == NOON.replace(microsecond=0)
 
@@ -122,7 +122,7 @@ def test_a_time_reads_back_as_it_was_written() -> None:
 @pytest.mark.parametrize(
     "text", ["", "2026-02-03", "2026-02-03T10:00:00", "20260203T100000Z", "2026-02-30T10:00:00Z", "yesterday"]
 )
-def test_what_is_no_time_is_refused(text: str) -> None:
+def test_text_that_is_no_time_is_refused(text: str) -> None:
     assert not is_rfc3339(text)
     with pytest.raises(ValueError, match=r"."):
         parse_rfc3339(text)

@@ -78,12 +78,12 @@ def _cases() -> list[Any]:
     return [pytest.param(name, case, id=f"{name} {n}") for name in DIGESTS for n, case in enumerate(VECTORS[name])]
 
 
-def test_each_digest_has_vectors() -> None:
+def test_digests_each_have_vectors() -> None:
     assert {name for name in VECTORS if not name.endswith("with nulls")} == DIGESTS.keys()
 
 
 @pytest.mark.parametrize(("name", "case"), _cases())
-def test_those_of_the_first_release_never_change(name: str, case: dict[str, Any]) -> None:
+def test_digests_of_the_first_release_never_change(name: str, case: dict[str, Any]) -> None:
     kind, made = DIGESTS[name]
     assert made(convert(case["of"], kind, "")) == case["is"]
 
@@ -139,7 +139,7 @@ def _written_out(value: Any) -> Any:
 
 
 @pytest.mark.parametrize(("name", "case"), _cases())
-def test_a_later_field_at_its_default_changes_none(name: str, case: dict[str, Any]) -> None:
+def test_digests_ignore_a_later_field_at_its_default(name: str, case: dict[str, Any]) -> None:
     """At any depth, and also an object that is empty without such fields."""
     kind, made = DIGESTS[name]
     grown = convert(case["of"], _grown(kind), "")
@@ -148,14 +148,14 @@ def test_a_later_field_at_its_default_changes_none(name: str, case: dict[str, An
         assert made(_written_out(grown)) == case["is"]
 
 
-def test_a_later_field_at_another_value_is_in_what_it_decides() -> None:
+def test_digest_includes_a_later_field_at_another_value() -> None:
     grown = convert({"model": "homes", "version": "v1", "training": SYNTHETIC}, _grown(LinearModelSpec), "")
     other = msgspec.structs.replace(grown, training=msgspec.structs.replace(grown.training, sub=Sub(keep_sums=True)))
     assert recipe(other) != recipe(grown)
 
 
 @pytest.mark.parametrize("kind", AS_WRITTEN)
-def test_an_optional_part_is_left_out_whichever_object_its_default_is(kind: type[msgspec.Struct]) -> None:
+def test_optional_part_is_left_out_whichever_object_its_default_is(kind: type[msgspec.Struct]) -> None:
     """msgspec compares a value with its default by identity, which is equality for these."""
     fields = [field for one in structs_of(kind) for field in msgspec.structs.fields(one)]
     assert {repr(f.default) for f in fields if f.default is not msgspec.NODEFAULT} == {"None", "()", "1"}
@@ -165,7 +165,7 @@ def test_an_optional_part_is_left_out_whichever_object_its_default_is(kind: type
 @pytest.mark.parametrize(
     ("name", "read"), [("file of an artifact", parse_artifact), ("entry of a document", parse_entry)]
 )
-def test_what_was_written_is_read_with_its_digest(name: str, read: Callable[[str], Any]) -> None:
+def test_files_that_were_written_are_read_with_their_digest(name: str, read: Callable[[str], Any]) -> None:
     """Also the files and entries of the commits that wrote an unset field as null."""
     for case in [*VECTORS[name], *VECTORS[f"{name}, with nulls"]]:
         found, body = read(case["is"]), json.loads(case["is"])
@@ -179,11 +179,11 @@ class Described(msgspec.Struct):
     more: tuple[Annotated[Other, msgspec.Meta(description="others")], ...] = ()
 
 
-def test_a_struct_with_a_description_is_found() -> None:
+def test_struct_with_a_description_is_found() -> None:
     assert set(structs_of(Described)) == {Described, Other, Sub}
 
 
-def test_the_table_names_fields_that_there_are() -> None:
+def test_table_names_fields_that_there_are() -> None:
     """Each struct of a digest is in it, with all of its fields of the first release."""
     held = [one for kind, _ in DIGESTS.values() if kind not in AS_WRITTEN for one in structs_of(kind)]
     found = {base.__name__: base for one in held for base in one.__mro__ if issubclass(base, msgspec.Struct)}

@@ -24,7 +24,7 @@ MODEL: dict[str, Any] = {
 }
 
 
-def test_each_column_of_a_model() -> None:
+def test_columns_of_a_model() -> None:
     row = {column.name: column_value(MODEL, column.json_path) for column in SCHEMAS.columns("LinearModel")}
     assert row == {
         "Model": "m",
@@ -40,12 +40,12 @@ def test_each_column_of_a_model() -> None:
     }
 
 
-def test_an_object_without_a_status_has_empty_columns() -> None:
+def test_columns_without_a_status_are_empty() -> None:
     for kind in OURS:
         assert {column_value({}, column.json_path) for column in SCHEMAS.columns(kind.kind)} == {None}
 
 
-def test_a_column_knows_its_type() -> None:
+def test_column_knows_its_type() -> None:
     assert SCHEMAS.columns("ModelServer")[2] == Column("Replicas", ".status.replicas", "integer")
 
 
@@ -53,7 +53,7 @@ def test_warnings_are_a_column_of_wide_tables() -> None:
     assert [column.name for column in SCHEMAS.columns("LinearModel") if column.wide] == ["Warnings"]
 
 
-def test_no_column_of_a_kind_that_is_not_ours() -> None:
+def test_columns_of_an_unknown_kind_are_refused() -> None:
     with pytest.raises(KeyError):
         SCHEMAS.columns("ConfigMap")
 
@@ -71,12 +71,12 @@ def test_no_column_of_a_kind_that_is_not_ours() -> None:
         ("", {"spec": {"model": "m", "split": [{"version": "v2"}, {"version": "v3", "percent": 5}]}}),
     ],
 )
-def test_paths(path: str, value: Any) -> None:
+def test_column_paths_are_followed(path: str, value: Any) -> None:
     obj = {"spec": {"model": "m", "split": [{"version": "v2"}, {"version": "v3", "percent": 5}]}}
     assert column_value(obj, path) == value
 
 
 @pytest.mark.parametrize("path", ["spec.model", "..model", ".spec.*", ".spec.split[*]", ".spec.split[?(@.percent>1)]"])
-def test_a_path_that_is_not_known_is_refused(path: str) -> None:
+def test_column_path_that_is_unknown_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="not known"):
         column_value(MODEL, path)

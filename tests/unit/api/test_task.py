@@ -41,20 +41,20 @@ DATA = (
 
 
 @pytest.mark.parametrize("data", DATA)
-def test_a_task_survives_as_text(data: Any) -> None:
+def test_task_survives_as_text(data: Any) -> None:
     task = Task("penguin-mass", "v2", data, ("a", "b"), "c", False, 0.5, 0, 7)
     assert parse_task(task.to_text()) == task
     assert parse_task(json.dumps(json.loads(task.to_text()), indent=2)).to_text() == task.to_text()
 
 
 @pytest.mark.parametrize(("field", "value"), [("seed", -1), ("holdoutPercent", 91), ("ridge", -0.1), ("more", 1)])
-def test_a_task_that_is_out_of_bounds_is_refused(field: str, value: Any) -> None:
+def test_task_that_is_out_of_bounds_is_refused(field: str, value: Any) -> None:
     body = json.loads(Task("m", "v", DATA[0]).to_text())
     with pytest.raises(FormatError):
         parse_task(json.dumps(body | {field: value}))
 
 
-def test_a_failure_survives_and_is_bounded() -> None:
+def test_failure_survives_and_is_bounded() -> None:
     failure = TaskFailure("BadData", "column width: line 7 is not a number")
     assert parse_failure(msgspec.json.encode(failure)) == failure
     with pytest.raises(FormatError):
@@ -110,7 +110,7 @@ FIGURES = st.floats(-1e9, 1e9)
     value=FIGURES | st.floats(-1e-6, 1e-6),
     close=st.booleans(),
 )
-def test_a_figure_that_misses_a_gate_is_shown_on_the_missing_side(limit: float, value: float, close: bool) -> None:
+def test_figure_that_misses_a_gate_is_shown_on_the_missing_side(limit: float, value: float, close: bool) -> None:
     """Rounded to any number of digits, it must not read as one that passes. `close`: the value is relative."""
     judged = limit + value * max(abs(limit), 1) * 1e-6 if close else value
     for sign, missed in (
@@ -124,7 +124,7 @@ def test_a_figure_that_misses_a_gate_is_shown_on_the_missing_side(limit: float, 
             assert sign * float(shown) > sign * limit
 
 
-def test_a_report_survives_and_is_what_the_crd_takes() -> None:
+def test_report_survives_and_is_what_the_crd_takes() -> None:
     report = Report("default", "u", "2026-01-01T00:00:00Z", "c", 7, 2, 1, (Rejected("iris", "damaged"),))
     body = json.loads(msgspec.json.encode(report))
     assert msgspec.convert(body, Report) == report
@@ -133,7 +133,7 @@ def test_a_report_survives_and_is_what_the_crd_takes() -> None:
 
 
 @pytest.mark.parametrize("name", accepted())
-def test_each_accepted_object_can_be_read_as_its_typed_form(name: str) -> None:
+def test_valid_objects_can_be_read_as_their_typed_form(name: str) -> None:
     """Completed and not: who reads a manifest and who reads from an API server get the same."""
     new, _ = accepted()[name]
     if new["kind"] in SPECS:
@@ -141,7 +141,7 @@ def test_each_accepted_object_can_be_read_as_its_typed_form(name: str) -> None:
         assert typed == parse_spec(load_schemas().with_defaults(new), SPECS[new["kind"]])
 
 
-def test_a_status_without_what_is_unknown_can_be_read_back() -> None:
+def test_status_without_what_is_unknown_can_be_read_back() -> None:
     facts = trained().training
     assert facts
     evaluation = msgspec.structs.replace(facts.evaluation, r2=None)
@@ -167,7 +167,7 @@ def _with_ref(kind: type[msgspec.Struct], **given: Any) -> Iterator[Any]:
                 yield from (kind(**given, **{name: inner}) for inner in _with_ref(part))
 
 
-def test_a_version_reads_the_config_map_that_its_spec_refers_to_wherever_that_is() -> None:
+def test_source_ref_is_the_config_map_that_the_spec_refers_to() -> None:
     specs = list(_with_ref(LinearModelSpec, model="m", version="v1"))
     assert [spec.source_ref for spec in specs] == [REF] * 2
     other = LinearModelSpec("m", "v1", training=TrainingSpec(Data(uri="https://example.com/a.csv")))
@@ -175,7 +175,7 @@ def test_a_version_reads_the_config_map_that_its_spec_refers_to_wherever_that_is
 
 
 @pytest.mark.parametrize(("text", "value"), [(3, 3.0), ("0.1", 0.1), ("1e-6", 1e-6), ("1E+2", 100.0), ("-0.5", -0.5)])
-def test_a_decimal_is_the_nearest_float(text: int | str, value: float) -> None:
+def test_decimal_is_the_nearest_float(text: int | str, value: float) -> None:
     assert decimal(text) == value
 
 
@@ -184,7 +184,7 @@ VERSIONS = st.from_regex(r"\A[a-z0-9]{1,16}([.][a-z0-9]{1,7}){0,2}\Z")
 
 
 @given(LABELS, VERSIONS, st.text())
-def test_a_child_of_any_version_has_a_name_that_kubernetes_takes(model: str, version: str, text: str) -> None:
+def test_child_names_are_accepted_by_kubernetes(model: str, version: str, text: str) -> None:
     name = names.child_name(names.model_object_name(model, version), text)
     assert name.startswith("linplane-")
     assert len(name) <= 57
@@ -194,6 +194,6 @@ def test_a_child_of_any_version_has_a_name_that_kubernetes_takes(model: str, ver
 
 
 @given(LABELS, VERSIONS, LABELS, VERSIONS)
-def test_two_versions_never_share_a_name(model: str, version: str, other: str, another: str) -> None:
+def test_child_names_of_two_versions_differ(model: str, version: str, other: str, another: str) -> None:
     same = names.model_object_name(model, version) == names.model_object_name(other, another)
     assert same == ((model, version) == (other, another))

@@ -49,12 +49,12 @@ def train(store: Path, replace: bool, output: str, **options: Any) -> None:
     from linplane_api.canonical import FormatError
     from linplane_trainer.errors import TrainerError
     from linplane_trainer.model_store import train_to_store
-    from linplane_trainer.progress import shown_progress
+    from linplane_trainer.progress import progress_bar
 
     try:
         task = make_task(options)
         store.mkdir(parents=True, exist_ok=True)
-        with shown_progress(f"{task.model}-{task.version}", sys.stderr) as progress:
+        with progress_bar(f"{task.model}-{task.version}", sys.stderr) as progress:
             stored = train_to_store(task, store, Path(), lambda: datetime.now(UTC), replace=replace, progress=progress)
     except FormatError as error:
         raise click.UsageError(f"{_option(error.path)}: {error.problem.replace('`', '')}") from error

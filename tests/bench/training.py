@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from linplane_trainer.batch import Batch
 from linplane_trainer.fit.fitting import Fitting
-from linplane_trainer.fit.types import Batch, Options
+from linplane_trainer.fit.types import Options
 
 ROWS, FEATURES, ROUNDS, BATCH = 500_000, 50, 3, 8192
 

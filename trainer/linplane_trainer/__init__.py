@@ -1,7 +1,7 @@
-"""The trainer: data → fit (pure) → artifact → registry.
+"""The trainer, in the order in which data passes it.
 
-Data: `source` and `fetch` open what a task names, `uri_rules` (pure) says what may be opened, `table` turns CSV into
-batches of numbers, `locate` names the line of what is wrong, `synthetic` (pure) makes rows up. `fit/` (pure) learns.
-`train` runs these and `build` (pure) makes the artifact; `registry` keeps artifacts in a folder, `result` hands one
-back from a Job, `__main__` is that Job.
+`__main__` is the training Job: it parses the Task and calls `train`, which runs one training. `data` opens the rows and
+converts them to batches (`batch`), `fit` folds these in and solves, `artifact_builder` makes the artifact,
+`training_facts` reports what was left out and what looks wrong. `result` writes files, `configmap_result` a ConfigMap;
+`model_store` keeps versions in a folder for the command line. `progress` shows a bar, `errors` has every error.
 """

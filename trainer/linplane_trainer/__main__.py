@@ -1,6 +1,6 @@
 """The training Job: `python -m linplane_trainer --task JSON --data-dir DIR --result FILE|configmap:NAME`.
 
-Exit code 0 with the artifact in FILE, or under `model.json` of the ConfigMap; else `error.json` beside it says why,
+Exits with 0 and the artifact in FILE, or under `model.json` of the ConfigMap; else `error.json` next to it says why,
 and so does one line on stderr.
 """
 
@@ -20,7 +20,7 @@ from linplane_api.task import EXIT_BAD_DATA, EXIT_FAILED, EXIT_UNREACHABLE, EXIT
 from linplane_api.timing import rfc3339
 
 from .errors import BadData, MissingFileError, ResultLostError, TooLargeError, TrainerError, UnreachableError
-from .progress import shown_progress
+from .progress import progress_bar
 from .result import FileResult, ResultWriter
 from .train import train
 
@@ -37,20 +37,20 @@ def run(  # noqa: PLR0913 (what varies is a parameter)
     *,
     data_name: str = "",
 ) -> int:
-    """Trains, hands back the result or the failure, and gives the exit code. Where neither can be handed back, stderr
-    says so. `data_name` is what users call the data folder.
+    """Trains, writes the result or the failure, and returns the exit code. If neither can be written, stderr says
+    so. `data_name` is what users call the data folder.
     """
     try:
-        with shown_progress("training", stderr) as progress:
+        with progress_bar("training", stderr) as progress:
             trained = train(parse_task(task), data_folder, progress)
-        writer.succeeded(trained.to_file(rfc3339(clock())))
-    except Exception as error:  # the boundary: whatever happens, the one who waits is told
+        writer.write_artifact(trained.to_file(rfc3339(clock())))
+    except Exception as error:  # the boundary: every failure is reported
         if isinstance(error, MissingFileError) and data_name:
             error = MissingFileError(error.path, data_name)
         failure, code = failure_of(error)
         stderr.write(f"training failed: {error if isinstance(error, BadData) else failure.message}\n")
         try:
-            writer.failed(failure)
+            writer.write_failure(failure)
         except (ResultLostError, OSError) as lost:
             stderr.write(f"{_lost(lost)}\n")
             return EXIT_UNREACHABLE if isinstance(lost, UnreachableError) else EXIT_UNTOLD
@@ -67,9 +67,9 @@ def _lost(error: Exception) -> str:
 
 
 def failure_of(error: Exception) -> tuple[Failure, int]:
-    """What is handed back for an error, and the exit code.
+    """The Failure for an error, and the exit code.
 
-    An error that nobody foresaw is told by its type and place: its text may hold data.
+    An unexpected error is reported by its type and place only: its text may hold data.
     """
     if isinstance(error, FormatError):
         return Failure("BadData", f"the task is not understood: {error}"[:MAX_MESSAGE]), EXIT_BAD_DATA
@@ -84,10 +84,10 @@ def failure_of(error: Exception) -> tuple[Failure, int]:
     return Failure("TrainingFailed", f"unexpected {type(error).__name__}{place}"), EXIT_FAILED
 
 
-def exit_with(handle: int) -> None:
-    """Ends the process when a file descriptor ends, as a pipe does with its writer: a child dies with its parent.
+def exit_at_end_of(handle: int) -> None:
+    """Ends the process at the end of a file descriptor, as of a pipe whose writer ended: a child ends with its parent.
 
-    Writes are atomic, so any moment will do.
+    Writes are atomic, so it may happen at any time.
     """
 
     def wait() -> None:
@@ -99,30 +99,30 @@ def exit_with(handle: int) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Reads the command line and runs."""
+    """Parses the command line and runs."""
     parser = argparse.ArgumentParser(prog="linplane_trainer", description="Trains one model version.")
     parser.add_argument("--task", required=True, help="the task, as JSON")
     parser.add_argument("--data-dir", required=True, type=Path, help="the folder that data files are relative to")
     parser.add_argument(
-        "--data-name", metavar="NAME", default="", help="what messages call that folder, as `claim rows`"
+        "--data-name", metavar="NAME", default="", help="the name of that folder in messages, as `claim rows`"
     )
     parser.add_argument(
         "--result",
         required=True,
         metavar="FILE|configmap:NAME",
-        help="the artifact file to write, with error.json beside it; or the ConfigMap that takes either",
+        help="the artifact file to write, or error.json in its folder; or the ConfigMap to write either to",
     )
     group = parser.add_argument_group("for a ConfigMap")
-    group.add_argument("--namespace", metavar="NAME", help="where it is (default: the service account's)")
+    group.add_argument("--namespace", metavar="NAME", help="its namespace (default: the service account's)")
     group.add_argument("--api-url", metavar="URL", help="the API server (default: that of this pod's cluster)")
-    group.add_argument("--api-ca", type=Path, metavar="FILE", help="who vouches for it")
-    group.add_argument("--api-token-file", type=Path, metavar="FILE", help="the token for it")
+    group.add_argument("--api-ca", type=Path, metavar="FILE", help="the CA certificate to verify it with")
+    group.add_argument("--api-token-file", type=Path, metavar="FILE", help="the token to authenticate with")
     parser.add_argument("--exit-with-stdin", action="store_true", help="end when standard input ends")
     options = parser.parse_args(arguments)
     for number in (signal.SIGTERM, signal.SIGINT):  # process 1 of a container ignores SIGTERM otherwise
         signal.signal(number, lambda received, _: os._exit(128 + received))
     if options.exit_with_stdin:
-        exit_with(sys.stdin.fileno())
+        exit_at_end_of(sys.stdin.fileno())
     try:
         writer = _writer(options)
     except ValueError as error:
@@ -132,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _writer(options: argparse.Namespace) -> ResultWriter:
-    """Raises ValueError where what was given is not enough."""
+    """The writer for the arguments. Raises ValueError if they are incomplete."""
     kind, separator, name = options.result.partition(":")
     if not separator or kind != "configmap":
         return FileResult(Path(options.result))

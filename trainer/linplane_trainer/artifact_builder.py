@@ -1,6 +1,6 @@
-"""From a fit to an artifact. PURE: the software's versions are a parameter, the date is outside of the artifact."""
+"""Makes an artifact from a fit. PURE: the software's versions are a parameter, the date is outside of the artifact."""
 
-from linplane_api.artifact import Artifact, Evaluation, FeatureStatistics, Training, with_checks
+from linplane_api.artifact import Artifact, FeatureStatistics, Training, with_checks
 from linplane_api.task import Task
 
 from .fit.types import Fit
@@ -13,7 +13,7 @@ def build_artifact(task: Task, features: tuple[str, ...], target: str, fit: Fit,
         samples=fit.samples,
         dropped_rows=fit.dropped,
         noise=fit.noise,
-        evaluation=Evaluation(fit.judged.on, fit.judged.samples, fit.judged.mse, fit.judged.r2),
+        evaluation=fit.evaluation,
         fit_intercept=task.fit_intercept,
         ridge=task.ridge,
         holdout_percent=task.holdout_percent,

@@ -1,4 +1,4 @@
-"""Hands the result back in the Job's own ConfigMap, by merge patches: its Role allows nothing else."""
+"""Writes the result to the Job's own ConfigMap, by merge patches: its Role allows nothing else."""
 
 import http.client
 import time
@@ -20,14 +20,14 @@ from .result import failure_file
 
 BACKOFF = Backoff(0.5, 8.0, (1.0, 1.5))
 RETRIES = 6
-"""For all that is written together."""
+"""Of all writes together."""
 MAX_FILE = MAX_CONFIGMAP_BYTES - (4 << 10)
-"""Bytes of an artifact file: a ConfigMap holds a little beside it."""
+"""The most bytes of an artifact file: a ConfigMap has a little overhead."""
 SECONDS = 10.0
-"""For one try."""
+"""The timeout of one request."""
 MAX_ANSWER = 16 << 20
 
-_PASSING = {0, 401, 403, 409, 429}  # 403: rights that were just given take a moment
+_RETRYABLE = {0, 401, 403, 409, 429}  # 403: a Role that was just written takes a moment
 
 
 class _ConfigMap(msgspec.Struct):
@@ -36,7 +36,7 @@ class _ConfigMap(msgspec.Struct):
 
 
 class ConfigMapResult:
-    """See `ResultWriter`. The ConfigMap is there before the Job is; one that was sealed is not changed any more."""
+    """See `ResultWriter`. The ConfigMap exists before the Job; a sealed one (immutable) is not changed any more."""
 
     def __init__(self, access: ApiAccess, name: str, sleep: Callable[[float], None] = time.sleep) -> None:
         """Nothing is written yet."""
@@ -45,8 +45,9 @@ class ConfigMapResult:
         self._sleep = sleep
         self._failures = 0
 
-    def succeeded(self, artifact_file: bytes) -> None:
-        """Writes the artifact in place of whatever is there. One sealed with the same artifact is one handed back.
+    def write_artifact(self, artifact_file: bytes) -> None:
+        """Writes the artifact, replacing any earlier result. If the ConfigMap is sealed with the same artifact, that is
+        success.
 
         Raises TooLargeError, or ResultLostError.
         """
@@ -59,13 +60,13 @@ class ConfigMapResult:
         if sealed is not None and _digest(sealed) != parse_artifact(artifact_file).digest:
             raise ResultLostError("the result is sealed already, and holds another artifact")
 
-    def failed(self, failure: Failure) -> None:
-        """Writes the failure in place of whatever is there. Raises ResultLostError."""
+    def write_failure(self, failure: Failure) -> None:
+        """Writes the failure, replacing any earlier result. Raises ResultLostError."""
         if self._write({ERROR_KEY: failure_file(failure).decode(), ARTIFACT_KEY: None}) is not None:
             raise ResultLostError("the result is sealed already: an earlier run has handed back an artifact")
 
     def _write(self, data: dict[str, str | None]) -> _ConfigMap | None:
-        """None once it is written; else the ConfigMap that was sealed. Raises ResultLostError."""
+        """Returns None once it is written, else the sealed ConfigMap. Raises ResultLostError."""
         try:
             self._patch({"data": data})
         except ApiError as error:
@@ -78,25 +79,25 @@ class ConfigMapResult:
         return None
 
     def _read(self) -> _ConfigMap | None:
-        """By a patch that changes nothing, for reading is not allowed. None where it cannot be."""
+        """Reads by a patch that changes nothing, because the Role has no `get`. None if that fails."""
         try:
             return msgspec.json.decode(self._patch({}), type=_ConfigMap)
         except (ApiError, msgspec.MsgspecError):
             return None
 
     def _patch(self, body: dict[str, Any]) -> bytes:
-        """The ConfigMap after it. Tries again what may pass. Raises ApiError."""
+        """Patches, with retries, and returns the ConfigMap. Raises ApiError."""
         while True:
             try:
-                return self._ask(msgspec.json.encode(body))
+                return self._request(msgspec.json.encode(body))
             except ApiError as error:
-                is_passing = error.status in _PASSING or error.status >= 500
-                if not is_passing or self._failures == RETRIES:
+                is_retryable = error.status in _RETRYABLE or error.status >= 500
+                if not is_retryable or self._failures == RETRIES:
                     raise
                 self._failures += 1
                 self._sleep(max(BACKOFF.delay(self._failures), error.retry_after))
 
-    def _ask(self, body: bytes) -> bytes:
+    def _request(self, body: bytes) -> bytes:
         access = self._access
         headers = {"Content-Type": MERGE_PATCH, "Accept": "application/json", "User-Agent": "linplane-trainer"}
         authorization = access.authorization()
@@ -124,7 +125,7 @@ def _connection(access: ApiAccess) -> http.client.HTTPConnection:
 
 
 def _digest(found: _ConfigMap) -> str:
-    """Of the artifact in it; empty where there is none."""
+    """The digest of the artifact in it; empty if there is none."""
     try:
         return parse_artifact((found.data or {}).get(ARTIFACT_KEY, "")).digest
     except FormatError:

@@ -1,28 +1,28 @@
-"""Why a training fails, in one tree. Messages end in a resource's status: none holds a cell, a response or a URI.
+"""The errors of a training, in one tree. Messages reach a resource's status: none holds a cell, a response or a URI.
 
 They repeat names of columns, by `linplane_api.display`; those of a remote file only once the target was found in it.
 
 TrainerError
-├── BadData            trying again gives the same answer
-│   ├── MissingFileError   the file that the task names is not there
-│   └── RefusedError   the rules for untrusted sources forbid this one
-├── TrainingFailed     trying again may help: a connection, a disk, memory
-│   └── ResultLostError    what was made, or why nothing was, cannot be handed back
-│       └── UnreachableError   for the API server cannot be reached
-├── TooLargeError      the artifact has no room where it is to go; trying again gives the same answer
-├── VersionExistsError the store has this version already
-└── StoreDamagedError  what was read back is not what was written
+├── BadData                    permanent: a retry gives the same error
+│   ├── MissingFileError       the file that the task names does not exist
+│   └── RefusedError           the rules for untrusted sources forbid this one
+├── TrainingFailed             transient: a connection, a disk, memory
+│   └── ResultLostError        neither result nor failure can be written
+│       └── UnreachableError   because the API server cannot be reached
+├── TooLargeError              permanent: the artifact is too large for its destination
+├── VersionExistsError         the store has this version already
+└── StoreDamagedError          a stored artifact differs from the one that was written
 """
 
 from linplane_api.display import display_name
 
 
 class TrainerError(Exception):
-    """Anything that the trainer raises on purpose; its text is one line."""
+    """The base of the trainer's own errors; the text is one line."""
 
 
 class BadData(TrainerError):  # noqa: N818 (named as the reason in a Failure)
-    """The data, or the task, cannot give a model. Names columns and lines.
+    """The data, or the task, cannot give a model. The message names columns and lines.
 
     `brief` is the message for a status, which has room for 1024 characters; logs and commands have room for the whole.
     """
@@ -33,7 +33,7 @@ class BadData(TrainerError):  # noqa: N818 (named as the reason in a Failure)
 
 
 class MissingFileError(BadData):
-    """The file that the task names is not there. `path` is that in the data folder, None for a file named by a URI."""
+    """The file that the task names does not exist. `path` is that in the data folder, None for a file URI."""
 
     def __init__(self, path: str | None = None, folder: str = "") -> None:
         """`folder` is what users call the data folder; without it the message names no file."""
@@ -51,19 +51,19 @@ class TrainingFailed(TrainerError):  # noqa: N818 (named as the reason in a Fail
 
 
 class ResultLostError(TrainingFailed):
-    """What was made, or why nothing was, cannot be handed back."""
+    """Neither the result nor the failure can be written."""
 
 
 class UnreachableError(ResultLostError):
-    """The API server cannot be reached, so nothing can be handed back."""
+    """The API server cannot be reached, so nothing can be written."""
 
 
 class TooLargeError(TrainerError):
-    """The artifact has no room where it is to go."""
+    """The artifact is too large for its destination."""
 
 
 class VersionExistsError(TrainerError):
-    """A version never changes its meaning, so it is not trained over by accident."""
+    """The version exists: it is not replaced by accident, since a version never changes its meaning."""
 
 
 class StoreDamagedError(TrainerError):

@@ -24,8 +24,8 @@ LOCK = ".lock"
 
 
 @dataclass(frozen=True)
-class Stored:
-    """A version in the store: its file, and what was read back from it."""
+class StoredVersion:
+    """A version in the store: its file, and the artifact that was read back from it."""
 
     path: Path
     artifact_file: ArtifactFile
@@ -45,30 +45,30 @@ def train_to_store(  # noqa: PLR0913 (what varies is a parameter)
     replace: bool = False,
     progress: Progress | None = None,
     network: Network | None = None,
-) -> Stored:
-    """Trains and stores a version, then checks what was stored by reading it back. `clock` gives an aware datetime.
+) -> StoredVersion:
+    """Trains and stores a version, then verifies it by reading it back. `clock` gives an aware datetime.
 
     Raises VersionExistsError (before anything is read) unless `replace`, BadData, TrainingFailed, StoreDamagedError
     or OSError.
     """
     path = artifact_path(store, task.model, task.version)
     if not replace and path.exists():
-        _refuse(store, path, task)
+        _raise_exists(store, path, task)
     trained = train(task, data_folder, progress, network)
     return store_artifact(store, task, trained, rfc3339(clock()), replace=replace)
 
 
-def store_artifact(store: Path, task: Task, trained: Trained, trained_at: str, *, replace: bool) -> Stored:
+def store_artifact(store: Path, task: Task, trained: Trained, trained_at: str, *, replace: bool) -> StoredVersion:
     """Writes the artifact in one step, reads it back, then records it. Raises VersionExistsError, StoreDamagedError
     or OSError.
     """
     path = artifact_path(store, task.model, task.version)
     store.mkdir(parents=True, exist_ok=True)
-    with lock(store / LOCK):  # one writer at a time looks and writes
+    with lock(store / LOCK):  # one writer at a time checks and writes
         if not replace and path.exists():
-            _refuse(store, path, task)
+            _raise_exists(store, path, task)
         write_atomically(path, trained.to_file(trained_at))
-        stored = Stored(path, read_back(path))
+        stored = StoredVersion(path, read_back(path))
         if stored.artifact_file.digest != trained.artifact.digest:
             raise StoreDamagedError(f"{path.name} does not read back as it was written")
         append_metadata(store / METADATA, stored.artifact_file, task.model, task.version)
@@ -85,10 +85,8 @@ def read_back(path: Path) -> ArtifactFile:
         raise StoreDamagedError(f"{path.name} is damaged: {error}") from error
 
 
-def _refuse(store: Path, path: Path, task: Task) -> None:
-    """Says that the version exists, after making up for the line that a crash between file and line may have left
-    out.
-    """
+def _raise_exists(store: Path, path: Path, task: Task) -> None:
+    """Raises VersionExistsError, after adding the line to the log if a crash between file and line left it out."""
     existing = read_back(path)
     if not has_line(store / METADATA, task.model, task.version, existing.digest):
         append_metadata(store / METADATA, existing, task.model, task.version)

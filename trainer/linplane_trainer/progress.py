@@ -1,4 +1,4 @@
-"""How far a training is, for a person at a terminal; nothing at all elsewhere, so that logs stay clean."""
+"""A progress bar for a person at a terminal; nothing elsewhere, so that logs stay clean."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +10,9 @@ from .data.csv_table import Progress
 
 
 @contextmanager
-def shown_progress(label: str, stream: TextIO) -> Iterator[Progress | None]:
-    """A progress bar on `stream` while the block runs; gives the callback for `train`, None where `stream` is no
-    terminal.
+def progress_bar(label: str, stream: TextIO) -> Iterator[Progress | None]:
+    """A progress bar on `stream` while the block runs; gives the callback for `train`, None if `stream` is
+    not a terminal.
     """
     if not stream.isatty():
         yield None

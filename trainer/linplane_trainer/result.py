@@ -1,4 +1,4 @@
-"""How a Job hands back what it made: as files, or in a ConfigMap."""
+"""Writers of a Job's result. This one writes files; see `configmap_result` for a ConfigMap."""
 
 from pathlib import Path
 from typing import Protocol
@@ -12,47 +12,45 @@ from linplane_api.task import Failure
 
 
 class ResultWriter(Protocol):
-    """Exactly one of the two is there afterwards, whole. Both raise OSError where it cannot be written."""
+    """Afterwards there is exactly one of artifact and failure, complete. Both methods raise OSError."""
 
-    def succeeded(self, artifact_file: bytes) -> None:
-        """Hands back an artifact file. Raises TrainerError where this one cannot be handed back, however often it is
-        tried.
-        """
+    def write_artifact(self, artifact_file: bytes) -> None:
+        """Writes an artifact file. Raises TrainerError if this one can never be written."""
         ...
 
-    def failed(self, failure: Failure) -> None:
-        """Hands back why there is none."""
+    def write_failure(self, failure: Failure) -> None:
+        """Writes why there is no artifact."""
         ...
 
 
 def failure_file(failure: Failure) -> bytes:
-    """What stands under `error.json`: equal failures give equal bytes."""
+    """The content of `error.json`: equal failures give equal bytes."""
     return canonical_bytes(msgspec.to_builtins(failure))
 
 
 class FileResult:
-    """An artifact file, or `error.json` beside where it would be."""
+    """Writes an artifact file, or `error.json` in the same folder."""
 
     def __init__(self, path: Path) -> None:
-        """`path` is the artifact's, in a folder that exists and is never made here: where it is gone, it was moved
-        away, and an empty one in its place would look like a folder whose files were deleted. One Job has one path.
+        """`path` is the artifact's. Its folder must exist: if it is missing, it was moved away, and an empty new one
+        would look like a folder whose files were deleted. One Job has one path.
         """
         self._path, self._error = path, path.with_name(ERROR_KEY)
 
-    def succeeded(self, artifact_file: bytes) -> None:
+    def write_artifact(self, artifact_file: bytes) -> None:
         """Writes the artifact, then removes an earlier failure."""
         self._clean()
         write_atomically(self._path, artifact_file)
         self._error.unlink(missing_ok=True)
 
-    def failed(self, failure: Failure) -> None:
+    def write_failure(self, failure: Failure) -> None:
         """Removes an earlier artifact, then writes the failure."""
         self._clean()
         self._path.unlink(missing_ok=True)
         write_atomically(self._error, failure_file(failure))
 
     def _clean(self) -> None:
-        """Removes what a killed run left half-written, hidden beside the two files."""
+        """Removes the temporary files that a killed run left in the folder."""
         for name in (self._path.name, self._error.name):
             for left in self._path.parent.glob(f".{name}.*"):
                 left.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""One training: data → fit → artifact. The only module that knows the order."""
+"""One training: data → fit → artifact. Only this module knows the order."""
 
 import platform
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ from .data.csv_table import Progress, Table
 from .data.download import Network
 from .data.source import source_for
 from .errors import BadData, TrainingFailed
-from .facts import facts_of
 from .fit.fitting import Fitting
 from .fit.types import Options
+from .training_facts import facts_of
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training gives: the model, and what its digest does not cover."""
+    """The result of a training: the model, and the facts that its digest does not cover."""
 
     artifact: Artifact
     facts: Facts
@@ -37,10 +37,10 @@ class Trained:
 
 
 def train(task: Task, data_folder: Path, progress: Progress | None = None, network: Network | None = None) -> Trained:
-    """Reads what the task names, once, and fits it. Raises BadData, or TrainingFailed where trying again may help.
+    """Reads the task's data once and fits it. Raises BadData, or TrainingFailed if a retry may help.
 
     Equal data and settings give equal bytes: one BLAS thread, because sums split over threads round differently.
-    `progress` is called with the rows so far, the bytes done and the bytes in all (None where nobody knows); for
+    `progress` is called with the rows so far, the bytes done and the bytes in all (None if unknown); for
     synthetic data both count rows.
     """
     try:
@@ -55,7 +55,7 @@ def train(task: Task, data_folder: Path, progress: Progress | None = None, netwo
 
 
 def software_versions() -> dict[str, str]:
-    """What decides the last digits."""
+    """Versions of the software that decides the last digits."""
     return {"linplane": _version("linplane"), "numpy": _version("numpy"), "python": platform.python_version()}
 
 

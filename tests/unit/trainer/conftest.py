@@ -8,8 +8,9 @@ import pytest
 
 from linplane_api.artifact import Artifact
 from linplane_api.task import FileData, Task
+from linplane_trainer.batch import Batch
 from linplane_trainer.fit.fitting import Fitting
-from linplane_trainer.fit.types import Batch, Fit, Options
+from linplane_trainer.fit.types import Fit, Options
 from linplane_trainer.train import Trained, train
 
 FitRows = Callable[..., Fit]

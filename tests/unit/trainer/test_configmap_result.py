@@ -108,9 +108,9 @@ def writer(api: Api, slept: list[float], tmp_path: Path) -> ConfigMapResult:
     return ConfigMapResult(access, "linplane-x", slept.append)
 
 
-def test_an_artifact_is_patched_in_over_an_earlier_failure(api: Api, writer: ConfigMapResult) -> None:
+def test_artifact_is_patched_in_over_an_earlier_failure(api: Api, writer: ConfigMapResult) -> None:
     api.data = {"error.json": "{}"}
-    writer.succeeded(FILE)
+    writer.write_artifact(FILE)
     assert api.data == {"model.json": FILE.decode()}
     ((method, path, headers),) = api.asked
     assert (method, path) == ("PATCH", PATH)
@@ -118,67 +118,67 @@ def test_an_artifact_is_patched_in_over_an_earlier_failure(api: Api, writer: Con
     assert headers["Authorization"] == "Bearer t0ken"
 
 
-def test_a_failure_is_patched_in_over_an_earlier_artifact(api: Api, writer: ConfigMapResult) -> None:
+def test_failure_is_patched_in_over_an_earlier_artifact(api: Api, writer: ConfigMapResult) -> None:
     api.data = {"model.json": FILE.decode()}
-    writer.failed(FAILURE)
+    writer.write_failure(FAILURE)
     assert set(api.data) == {"error.json"}
     assert parse_failure(api.data["error.json"]) == FAILURE
 
 
 @pytest.mark.parametrize("status", [0, 401, 403, 409, 429, 500, 503])
-def test_what_may_pass_is_tried_again(api: Api, writer: ConfigMapResult, slept: list[float], status: int) -> None:
+def test_transient_errors_are_retried(api: Api, writer: ConfigMapResult, slept: list[float], status: int) -> None:
     api.answers = [status, status]
-    writer.succeeded(FILE)
+    writer.write_artifact(FILE)
     assert api.data == {"model.json": FILE.decode()}
     assert [a <= b <= 1.5 * a for a, b in zip((0.5, 1.0), slept, strict=True)] == [True, True]
 
 
 @pytest.mark.parametrize("status", [302, 400, 404, 413])
-def test_what_does_not_pass_is_not(api: Api, writer: ConfigMapResult, slept: list[float], status: int) -> None:
+def test_permanent_errors_are_not_retried(api: Api, writer: ConfigMapResult, slept: list[float], status: int) -> None:
     api.answers = [status]
     with pytest.raises(ResultLostError, match="cannot be handed back: because"):
-        writer.succeeded(FILE)
+        writer.write_artifact(FILE)
     assert (slept, api.data) == ([], {})
 
 
-def test_patience_ends_and_is_one_for_both(api: Api, writer: ConfigMapResult, slept: list[float]) -> None:
+def test_retries_are_bounded_for_both_writes_together(api: Api, writer: ConfigMapResult, slept: list[float]) -> None:
     api.answers = [503] * 100
     with pytest.raises(ResultLostError):
-        writer.succeeded(FILE)
+        writer.write_artifact(FILE)
     assert len(slept) == RETRIES
     with pytest.raises(ResultLostError):
-        writer.failed(FAILURE)
+        writer.write_failure(FAILURE)
     assert (len(slept), len(api.asked)) == (RETRIES, RETRIES + 2)
 
 
-def test_the_same_artifact_sealed_is_one_handed_back(api: Api, writer: ConfigMapResult) -> None:
+def test_artifact_sealed_already_and_equal_is_success(api: Api, writer: ConfigMapResult) -> None:
     """Its date may be another: that is outside of what is sealed by its digest."""
     api.data, api.immutable = {"model.json": FILE.decode()}, True
-    writer.succeeded(FILE)
-    writer.succeeded(LATER)
+    writer.write_artifact(FILE)
+    writer.write_artifact(LATER)
     assert api.data == {"model.json": FILE.decode()}
 
 
-def test_another_artifact_sealed_is_an_error(api: Api, writer: ConfigMapResult) -> None:
+def test_artifact_sealed_already_and_different_is_an_error(api: Api, writer: ConfigMapResult) -> None:
     api.immutable = True
     for sealed in (OTHER.decode(), "{"):
         api.data = {"model.json": sealed}
         with pytest.raises(ResultLostError, match="sealed already"):
-            writer.succeeded(FILE)
+            writer.write_artifact(FILE)
         with pytest.raises(ResultLostError, match="sealed already"):
-            writer.failed(FAILURE)
+            writer.write_failure(FAILURE)
         assert api.data == {"model.json": sealed}
 
 
-def test_an_artifact_that_is_too_large_is_not_even_sent(api: Api, writer: ConfigMapResult) -> None:
+def test_artifact_that_is_too_large_is_not_even_sent(api: Api, writer: ConfigMapResult) -> None:
     with pytest.raises(TooLargeError, match="too large for a ConfigMap"):
-        writer.succeeded(b" " * (MAX_FILE + 1))
+        writer.write_artifact(b" " * (MAX_FILE + 1))
     assert not api.asked
     api.data = {"error.json": "{}"}
     names = tuple(f"{number:0200}" for number in range(4000))
     large = with_checks(Artifact(names, (0.1,) * 4000, 0.0)).to_file("2026-01-01T00:00:00Z")
     assert len(large) > MAX_FILE / 2
-    writer.succeeded(large)
+    writer.write_artifact(large)
     assert set(api.data) == {"model.json"}
 
 
@@ -192,7 +192,7 @@ def job(task: Task, writer: ConfigMapResult, tmp_path: Path) -> tuple[int, str]:
     return run(task.to_text(), tmp_path, writer, lambda: NOON, said), said.getvalue()
 
 
-def test_the_job_hands_back_either(api: Api, writer: ConfigMapResult, tmp_path: Path) -> None:
+def test_job_writes_artifact_or_failure(api: Api, writer: ConfigMapResult, tmp_path: Path) -> None:
     code, said = job(GOOD, writer, tmp_path)
     file = parse_artifact(api.data["model.json"])
     assert (code, said) == (0, f"trained {file.digest}\n")
@@ -201,7 +201,7 @@ def test_the_job_hands_back_either(api: Api, writer: ConfigMapResult, tmp_path: 
     assert set(api.data) == {"error.json"}
 
 
-def test_a_result_that_is_too_large_is_told_and_not_tried_again(
+def test_result_too_large_is_reported_and_not_retried(
     api: Api, writer: ConfigMapResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("linplane_trainer.configmap_result.MAX_FILE", 100)
@@ -211,7 +211,7 @@ def test_a_result_that_is_too_large_is_told_and_not_tried_again(
     assert "too large for a ConfigMap" in failure.message
 
 
-def test_a_sealed_result_and_an_api_server_that_is_away_end_the_job(
+def test_job_ends_with_a_sealed_result_or_without_the_api_server(
     api: Api, writer: ConfigMapResult, tmp_path: Path
 ) -> None:
     api.data, api.immutable = {"model.json": OTHER.decode()}, True
@@ -224,7 +224,7 @@ def test_a_sealed_result_and_an_api_server_that_is_away_end_the_job(
     assert (code, "Traceback" in said) == (EXIT_UNTOLD, False)
 
 
-def test_an_api_server_that_cannot_be_reached_has_an_exit_code_of_its_own(
+def test_api_server_that_cannot_be_reached_has_an_exit_code_of_its_own(
     api: Api, writer: ConfigMapResult, tmp_path: Path
 ) -> None:
     """The operator then points at NetworkPolicies; the log's last line is the cause."""
@@ -234,7 +234,7 @@ def test_an_api_server_that_cannot_be_reached_has_an_exit_code_of_its_own(
     assert (code, said.splitlines()[-1]) == (EXIT_UNREACHABLE, "the API server cannot be reached: Connection refused")
 
 
-def test_the_command(api: Api, tmp_path: Path) -> None:
+def test_command_writes_to_a_configmap(api: Api, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("t0ken")
     command = [sys.executable, "-m", "linplane_trainer", "--task", GOOD.to_text(), "--data-dir", str(tmp_path)]
     where = ["--namespace", "homes", "--api-url", api.url, "--api-token-file", str(tmp_path / "token")]

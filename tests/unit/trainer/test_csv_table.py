@@ -27,7 +27,7 @@ def learned(artifact):
         PLAIN.replace("5,9,36", "5e0,.9e1,3.6E+1"),
     ],
 )
-def test_the_same_rows_in_other_clothes(train_csv, text):
+def test_rows_in_another_csv_dialect_are_the_same(train_csv, text):
     """Line ends, byte order mark, blank lines, quotes, blanks around values and ways to write a number change
     nothing.
     """
@@ -35,14 +35,14 @@ def test_the_same_rows_in_other_clothes(train_csv, text):
 
 
 @pytest.mark.parametrize("gap", ["", " ", "NA", "na", "n/a", "NaN", "nan", "null", "NULL", '""', '" NA "', "-nan"])
-def test_a_row_with_a_gap_is_dropped_and_counted(train_csv, gap):
+def test_row_with_a_gap_is_dropped_and_counted(train_csv, gap):
     """In a feature or in the target."""
     artifact = train_csv(PLAIN + f"{gap},7,1\n6,7,{gap}\n")
     assert artifact.training.dropped_rows == 2
     assert learned(artifact) == learned(train_csv(PLAIN))
 
 
-def test_a_gap_elsewhere_is_not_looked_at(train_csv):
+def test_gap_in_a_column_not_in_use_is_ignored(train_csv):
     """Nor is text, nor bytes that are no text, in a column that is not used."""
     text = PLAIN.replace("\n", ",\n").replace("y,\n", "y,note\n").encode().replace(b"8.5,", b"8.5,\xff\xfe")
     artifact = train_csv(text, features=("a", "b"))
@@ -50,14 +50,14 @@ def test_a_gap_elsewhere_is_not_looked_at(train_csv):
     assert artifact.training.dropped_rows == 0
 
 
-def test_features_keep_the_order_that_was_asked_for(train_csv):
+def test_features_keep_their_given_order(train_csv):
     """Coefficients go with their names."""
     one, other = train_csv(PLAIN, features=("a", "b")), train_csv(PLAIN, features=("b", "a"))
     assert other.features == ("b", "a")
     np.testing.assert_allclose(other.coefficients, one.coefficients[::-1], rtol=1e-12)
 
 
-def test_every_numeric_column_but_the_target_by_default(train_csv):
+def test_default_features_are_all_numeric_columns_but_the_target(train_csv):
     """In the header's order; not text, not a column of gaps alone, not one without a name."""
     lines = [
         "i,,y,b,name,empty,a",
@@ -72,7 +72,7 @@ def test_every_numeric_column_but_the_target_by_default(train_csv):
     assert artifact.target == "y"
 
 
-def test_quoted_commas_and_newlines(train_csv):
+def test_quoted_commas_and_newlines_are_read(train_csv):
     """Stay within their cell."""
     text = PLAIN.replace("a,b,y\n", '"the ""a""\ncolumn","b, too",y\n')
     assert train_csv(text).features == ('the "a"\ncolumn', "b, too")
@@ -114,7 +114,7 @@ def test_held_rows_count_raw_rows(train_csv):
     assert artifact.training.evaluation.samples == (has & held).sum()
 
 
-def test_progress_tells_rows_and_bytes(tmp_path):
+def test_progress_reports_rows_and_bytes(tmp_path):
     """It grows, and ends with all of both."""
     path = tmp_path / "rows.csv"
     path.write_text("a,y\n" + "".join(f"{i},{i % 7}\n" for i in range(200_000)))

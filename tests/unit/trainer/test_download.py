@@ -81,7 +81,7 @@ def refused(learn):
     return run
 
 
-def test_trains_on_what_a_host_answers(learn, server):
+def test_download_is_trained_on(learn, server):
     """No proxy, no compression, one request; the query goes along."""
     assert learn("/rows.csv?token=1").training.samples == 4
     ((path, head),) = server.seen
@@ -128,7 +128,7 @@ def never(*_):
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1", "169.254.169.254", "10.96.0.1", "0.0.0.0"])
-def test_a_name_that_resolves_to_a_forbidden_address(address):
+def test_host_that_resolves_to_a_forbidden_address_is_refused(address):
     """Is refused before anything is connected to."""
     rules = rules_for((), ("10.96.0.1",), allow_file=False)
     with pytest.raises(RefusedError):
@@ -136,7 +136,7 @@ def test_a_name_that_resolves_to_a_forbidden_address(address):
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.1", "0x7f000001", "2130706433", "0", "[::1]", "[::ffff:127.0.0.1]"])
-def test_loopback_in_other_spellings(host):
+def test_loopback_in_other_spellings_is_refused(host):
     """As the machine's own resolver understands them."""
     try:
         download_module.resolve(host.strip("[]"), 80)
@@ -146,7 +146,7 @@ def test_loopback_in_other_spellings(host):
         download(f"http://{host}/x", rules_for((), (), allow_file=False), Network(connect=never))
 
 
-def test_the_address_judged_is_the_address_connected_to(server):
+def test_address_that_was_checked_is_the_one_connected_to(server):
     """The name is resolved once: a second answer (DNS rebinding) is never asked for."""
     answers = iter([["93.184.215.14"], ["127.0.0.1"]])
     connected = []
@@ -163,7 +163,7 @@ def test_the_address_judged_is_the_address_connected_to(server):
     assert server.seen[0][1]["Host"] == "data.example"
 
 
-def test_the_next_address_is_tried(server):
+def test_addresses_are_tried_in_order(server):
     """Where the first does not answer."""
 
     def connect(address, port, timeout):
@@ -198,7 +198,7 @@ def test_redirects_that_are_not_followed(refused, server, location, why):
     assert len(server.seen) <= 6
 
 
-def test_a_redirect_to_the_metadata_service(server):
+def test_redirect_to_the_metadata_service_is_refused(server):
     """Judged again, address by address, where any host may be asked."""
     server.answers["/rows.csv"] = answer(b"", 302, Location="http://169.254.169.254/latest/")
     connected = []
@@ -214,14 +214,14 @@ def test_a_redirect_to_the_metadata_service(server):
 
 
 @pytest.mark.parametrize(("status", "kind"), [(404, BadData), (403, BadData), (204, BadData), (304, BadData)])
-def test_answers_that_stay_the_same(refused, server, status, kind):
+def test_responses_that_are_permanent_are_bad_data(refused, server, status, kind):
     """Trying again does not help."""
     server.answers["/rows.csv"] = answer(CANARY, status)
     assert refused(kind, "/rows.csv") == f"the URI's host answered with status {status}"
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
-def test_answers_that_may_change(refused, server, status):
+def test_responses_that_are_transient_are_failures(refused, server, status):
     """Trying again may help."""
     server.answers["/rows.csv"] = answer(CANARY, status)
     assert f"status {status}" in refused(TrainingFailed, "/rows.csv")
@@ -236,7 +236,7 @@ def test_answers_that_may_change(refused, server, status):
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
     ],
 )
-def test_what_is_no_http(refused, server, raw):
+def test_response_that_is_not_http_is_a_failure(refused, server, raw):
     """Is told by its kind, not by its words."""
     server.answers["/rows.csv"] = raw
     assert "no HTTP answer" in refused(TrainingFailed, "/rows.csv")
@@ -250,13 +250,13 @@ def test_what_is_no_http(refused, server, raw):
         answer(ROWS + b"1,2\n" * 500_000, Content_Length=9_000_000),
     ],
 )
-def test_a_body_that_breaks_off(refused, server, raw):
+def test_body_that_breaks_off_is_a_failure(refused, server, raw):
     """Half of the rows would be another model."""
     server.answers["/rows.csv"] = raw
     assert "broke off" in refused(TrainingFailed, "/rows.csv")
 
 
-def test_chunks_and_bodies_of_unknown_length(learn, server):
+def test_body_in_chunks_or_of_unknown_length_is_read(learn, server):
     """Are read to their end."""
     chunk = f"{len(ROWS):x}\r\n".encode() + ROWS + b"\r\n0\r\n\r\n"
     server.answers["/rows.csv"] = answer(chunk, Content_Length=None, Transfer_Encoding="chunked")
@@ -272,13 +272,13 @@ def test_compressed_content_is_refused(refused, server):
 
 
 @pytest.mark.parametrize("body", [b"<html>" + CANARY + b"</html>", CANARY + b"," + CANARY + b"\n1,2\n", CANARY])
-def test_a_response_that_is_no_data_is_not_repeated(refused, server, body):
+def test_response_that_is_no_data_is_not_repeated(refused, server, body):
     """Else a training would be a way to read what only the cluster can."""
     server.answers["/rows.csv"] = answer(body)
     assert re.search("no column y; there (is 1|are 2) column|HTML page", refused(BadData, "/rows.csv"))
 
 
-def test_a_wrong_cell_is_named_by_its_data_row(refused, server):
+def test_bad_cell_of_a_download_is_named_by_its_data_row(refused, server):
     """The lines of what came once cannot be counted again."""
     server.answers["/rows.csv"] = answer(ROWS + b"\n5," + CANARY + b"\n")
     assert refused(BadData, "/rows.csv") == "data row 5, column y: is not a number"
@@ -286,7 +286,7 @@ def test_a_wrong_cell_is_named_by_its_data_row(refused, server):
     assert refused(BadData, "/rows.csv") == "data row 5: 3 values, but the header has 2 names"
 
 
-def test_nobody_there(tmp_path):
+def test_host_without_a_listener_is_a_failure(tmp_path):
     """A name that does not resolve, and a port that nobody listens on."""
     with pytest.raises(TrainingFailed, match="resolve"):
         train(task("http://h.example/", allowed_hosts=()), tmp_path, network=Network(resolve=raising(socket.gaierror)))
@@ -301,7 +301,7 @@ def raising(kind):
     return fail
 
 
-def test_a_host_that_says_nothing(tmp_path):
+def test_host_that_does_not_answer_is_a_failure(tmp_path):
     """Ends by the timeout."""
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as silent:
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}/"
@@ -329,7 +329,7 @@ def test_tls_is_verified_by_the_name_of_the_uri(tmp_path):
     assert context.verify_mode is ssl.CERT_REQUIRED
 
 
-def test_file_uris_are_read_where_they_are_allowed(tmp_path):
+def test_file_uris_are_read_if_they_are_allowed(tmp_path):
     """With lines, as any file."""
     (tmp_path / "my rows.csv").write_bytes(ROWS + b"x,2\n")
     data = UriData((tmp_path / "my rows.csv").as_uri(), allow_file=True)

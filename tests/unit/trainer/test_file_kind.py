@@ -64,7 +64,7 @@ FILES = [
 
 
 @pytest.mark.parametrize(("kind", "advice", "data"), FILES)
-def test_a_file_is_called_what_it_is(train_csv, kind, advice, data):
+def test_file_of_another_kind_is_named(train_csv, kind, advice, data):
     """And what to do about it is said."""
     with pytest.raises(BadData) as caught:
         train_csv(data)
@@ -72,7 +72,7 @@ def test_a_file_is_called_what_it_is(train_csv, kind, advice, data):
 
 
 @pytest.mark.parametrize("name", ["PAR1", "ARROW1", "FEA1", "BZh1", "PK", "iris", "<html", "SQLite format 3"])
-def test_a_column_may_be_called_as_a_format_begins(train_csv, name):
+def test_column_may_be_called_as_a_format_begins(train_csv, name):
     text = f"{name},y\n1,2\n2,3.5\n3,6\n"
     assert train_csv(text).features == (name,)
 

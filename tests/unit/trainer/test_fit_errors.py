@@ -21,7 +21,7 @@ def refused(fit_rows, x, y, **options):
     return str(caught.value)
 
 
-def test_too_few_rows_say_where_the_others_went(fit_rows):
+def test_rows_too_few_are_counted_with_those_held_out_and_dropped(fit_rows):
     """Held out and dropped rows are named, since both are the reader's to change."""
     x, y = made(6, 4)
     assert refused(fit_rows, x[:4], y[:4]) == "4 rows to fit are fewer than the 5 that are needed"
@@ -30,21 +30,21 @@ def test_too_few_rows_say_where_the_others_went(fit_rows):
     assert "held out" in refused(fit_rows, x, y, kept=kept, holdout_percent=50, seed=1)
 
 
-def test_no_rows(fit_rows):
+def test_rows_that_are_none_are_an_error(fit_rows):
     """An empty table, and one where every row has a gap."""
     x, y = made(3)
     assert refused(fit_rows, x[:0], y[:0]) == "there are no data rows"
     assert "all 3 have a gap" in refused(fit_rows, x, y, kept=np.zeros(3, dtype=bool))
 
 
-def test_a_constant_target(fit_rows):
+def test_constant_target_is_refused(fit_rows):
     """There is nothing to explain."""
     x, y = made()
     assert "target is constant" in refused(fit_rows, x, y * 0 + 3.3)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, -7e8])
-def test_a_constant_feature_beside_the_intercept(fit_rows, value):
+def test_constant_feature_with_an_intercept_is_refused(fit_rows, value):
     """Is named, and alone."""
     x, y = made()
     x[:, 1] = value
@@ -52,7 +52,7 @@ def test_a_constant_feature_beside_the_intercept(fit_rows, value):
     assert message == "leave out x1, or set ridge: x1 is constant, which the intercept is already"
 
 
-def test_a_constant_feature_is_an_intercept_where_there_is_none(fit_rows):
+def test_constant_feature_without_an_intercept_acts_as_one(fit_rows):
     """So it is fitted."""
     x, y = made()
     x[:, 1] = 1.0
@@ -62,7 +62,7 @@ def test_a_constant_feature_is_an_intercept_where_there_is_none(fit_rows):
 
 @pytest.mark.parametrize("block", [None, 8])
 @pytest.mark.parametrize("scale", [1e-12, 1.0, 1e15])
-def test_a_sum_of_others_is_named_with_them(fit_rows, scale, block):
+def test_sum_of_others_is_named_with_them(fit_rows, scale, block):
     """Whatever its unit; a column that has no part in it is not named."""
     x, y = made(80, 4)
     x[:, 3] = (x[:, 0] + 2 * x[:, 2]) * scale
@@ -70,7 +70,7 @@ def test_a_sum_of_others_is_named_with_them(fit_rows, scale, block):
     assert message == "leave out x3, or set ridge: x0, x2 and x3 are linearly dependent"
 
 
-def test_dummies_of_all_categories_beside_an_intercept(fit_rows):
+def test_dummies_of_all_categories_with_an_intercept_are_dependent(fit_rows):
     """The classic: they add up to the column of ones. Without the intercept, or with a penalty, they are fine."""
     category = np.arange(60) % 3
     x = np.column_stack([category == 0, category == 1, category == 2, np.arange(60)])
@@ -104,7 +104,7 @@ def test_dependent_columns_are_left_out_in_one_step(fit_rows):
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(groups=st.lists(st.integers(2, 9), min_size=1, max_size=5), seed=st.integers(0, 1000), copies=st.integers(0, 3))
-def test_what_is_left_out_is_always_enough(fit_rows, groups, seed, copies):
+def test_columns_to_leave_out_are_always_enough(fit_rows, groups, seed, copies):
     """As many columns as the rank lacks, whatever depends on what."""
     x, y = complete_dummies(groups, seed=seed)
     generator = np.random.default_rng(seed + 1)
@@ -116,14 +116,14 @@ def test_what_is_left_out_is_always_enough(fit_rows, groups, seed, copies):
     assert np.isfinite(fit_rows(np.delete(x, surplus, axis=1), y).coefficients).all()
 
 
-def test_the_same_length_in_two_units(fit_rows):
+def test_length_in_two_units_is_dependent(fit_rows):
     """Rounded to doubles only: inches are centimetres."""
     x, y = made(200, 2)
     x[:, 1] = x[:, 0] / 2.54
     assert "x0 and x1 are linearly dependent" in refused(fit_rows, x, y)
 
 
-def test_the_same_place_in_two_units_far_from_zero(fit_rows):
+def test_position_in_two_units_far_from_zero_is_dependent(fit_rows):
     """Doubles round by the size of the numbers, not by that of their differences."""
     x, y = made(200, 2)
     x[:, 0] = 1e9 + x[:, 0] / 1e3
@@ -131,7 +131,7 @@ def test_the_same_place_in_two_units_far_from_zero(fit_rows):
     assert "x0 and x1 are linearly dependent" in refused(fit_rows, x, y)
 
 
-def test_nearly_dependent_is_not_dependent(fit_rows):
+def test_columns_nearly_dependent_are_fitted(fit_rows):
     """A millionth of noise is information."""
     x, y = made(100, 2)
     x[:, 1] = x[:, 0] * (1 + 1e-6 * np.random.default_rng(1).standard_normal(100))
@@ -139,7 +139,7 @@ def test_nearly_dependent_is_not_dependent(fit_rows):
 
 
 @pytest.mark.parametrize("size", [1e160, 1e308, 1.7e308])
-def test_what_overflows_is_refused(fit_rows, size):
+def test_values_that_overflow_are_refused(fit_rows, size):
     """The squared error of such a target is no double; nor is a coefficient, nor a row that outgrows the first ones."""
     x, y = made(30, 2)
     assert "too large" in refused(fit_rows, x, np.sign(y) * size)
@@ -150,7 +150,7 @@ def test_what_overflows_is_refused(fit_rows, size):
 
 
 @pytest.mark.parametrize("size", [1e-300, 1e-150, 1e100, 1e200, 1e300])
-def test_what_does_not_overflow_is_fitted(fit_rows, size):
+def test_values_just_below_overflow_are_fitted(fit_rows, size):
     """The size of numbers alone is no reason."""
     x, y = made(30, 2)
     x -= 5e4

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from linplane_trainer.batch import Batch
 from linplane_trainer.fit.fitting import Fitting
-from linplane_trainer.fit.types import Batch, Options
+from linplane_trainer.fit.types import Options
 
 SHARED = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
@@ -28,7 +29,7 @@ def rows(seed, n=60, d=4, noise=0.5):
 def numbers(fit):
     """All of a fit, to compare bit by bit."""
     return [np.asarray(getattr(fit, field.name)).tolist() for field in fields(fit) if field.name != "judged"] + [
-        fit.judged
+        fit.evaluation
     ]
 
 
@@ -44,7 +45,7 @@ def test_batches_change_no_bit(fit_rows, seed, batch, block):
 
 @SHARED
 @given(seed=SEEDS)
-def test_the_order_of_rows_does_not_matter(fit_rows, seed):
+def test_order_of_rows_does_not_matter(fit_rows, seed):
     """Without a holdout, shuffled rows give the same model but for rounding."""
     x, y, _ = rows(seed)
     order = np.random.default_rng(seed).permutation(len(y))
@@ -63,12 +64,12 @@ def test_units_do_not_matter(fit_rows, seed, power, factor):
     scaled = fit_rows(x * factor, y * 2.0**power)
     np.testing.assert_allclose(scaled.coefficients * factor, plain.coefficients * 2.0**power, rtol=1e-9)
     assert scaled.noise == pytest.approx(plain.noise * 2.0**power, rel=1e-9)
-    assert scaled.judged.r2 == pytest.approx(plain.judged.r2, abs=1e-9)
+    assert scaled.evaluation.r2 == pytest.approx(plain.evaluation.r2, abs=1e-9)
 
 
 @SHARED
 @given(seed=SEEDS, intercept=st.booleans())
-def test_agrees_with_the_textbook(fit_rows, seed, intercept):
+def test_fit_agrees_with_the_textbook(fit_rows, seed, intercept):
     """Coefficients, standard errors and noise are those of ordinary least squares."""
     x, y, _ = rows(seed)
     x = x / np.abs(x).max(axis=0)
@@ -103,7 +104,7 @@ def test_ridge_is_the_augmented_problem(fit_rows, seed, ridge, intercept, block)
     fit = fit_rows(x, y, fit_intercept=intercept, ridge=ridge, block_rows=block)
     np.testing.assert_allclose(fit.coefficients, expected[:4], rtol=1e-10, atol=1e-10 * np.abs(expected).max())
     residuals = y - a @ expected
-    assert fit.judged.mse == pytest.approx(np.square(residuals).mean(), rel=1e-9)
+    assert fit.evaluation.mse == pytest.approx(np.square(residuals).mean(), rel=1e-9)
     assert fit.standard_errors is None
     assert fit.noise == pytest.approx(np.sqrt(np.square(residuals).sum() / (len(y) - a.shape[1])), rel=1e-9)
 
@@ -120,7 +121,7 @@ def test_moments_are_those_of_the_rows(fit_rows, seed, block):
     np.testing.assert_allclose(fit.deviation, x.std(axis=0, ddof=1), rtol=1e-11)
 
 
-def test_a_mean_far_away_costs_no_digits(fit_rows):
+def test_mean_far_away_costs_no_digits(fit_rows):
     """Years, or seconds since 1970: the deviation is a millionth of the mean."""
     generator = np.random.default_rng(4)
     t = 1.7e9 + generator.integers(0, 1000, 200)
@@ -130,7 +131,7 @@ def test_a_mean_far_away_costs_no_digits(fit_rows):
     assert fit.deviation[0] == pytest.approx(np.std(t - 1.7e9, ddof=1), rel=1e-12)
 
 
-def test_the_first_rows_need_not_be_typical(fit_rows):
+def test_first_rows_need_not_be_typical(fit_rows):
     """A column that is constant, or tiny, in the first block is centred and scaled badly: the result is as good."""
     generator = np.random.default_rng(5)
     x = generator.standard_normal((400, 2)) * np.array([1e3, 1.0])
@@ -140,7 +141,7 @@ def test_the_first_rows_need_not_be_typical(fit_rows):
     assert fit.intercept == pytest.approx(2, rel=1e-11)
 
 
-def test_a_batch_may_be_used_again_by_its_owner():
+def test_batch_may_be_used_again_by_its_owner():
     """Rows that wait for a block are copies."""
     values, kept = np.array([[0.0, 1.0], [1.0, 3.0], [2.0, 4.0]]), np.ones(3, dtype=bool)
     fitting = Fitting(Options(("x",), holdout_percent=0))
@@ -149,14 +150,14 @@ def test_a_batch_may_be_used_again_by_its_owner():
     assert fitting.result().coefficients[0] == pytest.approx(1.5)
 
 
-def test_as_many_rows_as_coefficients_have_no_noise_to_tell(fit_rows):
+def test_rows_as_many_as_coefficients_give_no_noise(fit_rows):
     """Two points, a line through both: nothing is left to estimate a deviation from."""
     fit = fit_rows(np.array([[0.0], [2.0]]), np.array([1.0, 5.0]))
     assert (fit.intercept, fit.coefficients.tolist()) == (1.0, [2.0])
     assert (fit.noise, fit.standard_errors, fit.intercept_standard_error) == (None, None, None)
 
 
-def test_ridge_takes_fewer_rows_than_coefficients(fit_rows):
+def test_ridge_accepts_fewer_rows_than_coefficients(fit_rows):
     """The penalty makes one answer the best; without it the same rows are refused."""
     x, y, _ = rows(1, n=5, d=9)
     x = x / np.abs(x).max(axis=0)

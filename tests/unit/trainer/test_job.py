@@ -40,7 +40,7 @@ def job(tmp_path):
     return do
 
 
-def test_a_training_that_succeeds(job):
+def test_training_that_succeeds_leaves_an_artifact(job):
     """Leaves the artifact file, and says its digest."""
     code, said, files = job(GOOD)
     assert (code, set(files)) == (0, {"model.json"})
@@ -49,7 +49,7 @@ def test_a_training_that_succeeds(job):
     assert said == f"trained {file.digest}\n"
 
 
-def test_bad_data(job):
+def test_training_on_bad_data_leaves_a_failure(job):
     """Leaves why, canonically, and says the same in one line."""
     code, said, files = job(BAD)
     assert (code, set(files)) == (EXIT_BAD_DATA, {"error.json"})
@@ -73,7 +73,7 @@ def test_dependent_columns_are_all_in_the_log(job, tmp_path):
     assert more.endswith("set ridge: a-column-with-a-long-name-0 and 59 more are linearly dependent")
 
 
-def test_a_file_that_a_claim_has_not(job):
+def test_file_missing_from_a_claim_is_named(job):
     """Is missed by the names that the user gave to both."""
     task = Task("m", "v1", FileData("a\x1b.csv"), target="y")
     failure = parse_failure(job(task, data_name="claim nope")[2]["error.json"])
@@ -91,21 +91,21 @@ def test_warnings_are_in_the_log(job, tmp_path):
 
 
 @pytest.mark.parametrize("task", ["{", '{"model": 1}', BAD.to_text().replace('"ridge":0', '"ridge":-1')])
-def test_a_task_that_is_not_understood(job, task):
+def test_task_that_is_not_understood_is_bad_data(job, task):
     """Is not tried again: it would be read the same way."""
     code, _, files = job(task)
     assert code == EXIT_BAD_DATA
     assert "the task is not understood" in parse_failure(files["error.json"]).message
 
 
-def test_what_may_pass_is_tried_again(job):
+def test_transient_errors_are_retried(job):
     """A host that is away."""
     code, _, files = job(Task("m", "v1", UriData("http://127.0.0.1:1/x", allowed_hosts=("127.0.0.1",)), target="y"))
     assert code == EXIT_FAILED
     assert parse_failure(files["error.json"]).reason == "TrainingFailed"
 
 
-def test_there_is_only_ever_one_result(job):
+def test_result_is_either_an_artifact_or_a_failure(job):
     """A later run removes what an earlier one left, the pieces of a killed one included."""
     assert set(job(GOOD)[2]) == {"model.json"}
     assert set(job(BAD)[2]) == {"error.json"}
@@ -120,7 +120,7 @@ def test_pieces_of_a_killed_run_are_removed(job, tmp_path):
     assert set(job(GOOD)[2]) == {"model.json"}
 
 
-def test_what_nobody_foresaw_is_told_without_its_text():
+def test_unexpected_error_is_reported_without_its_text():
     """By its type and where it happened: the text may quote data."""
     try:
         int(CANARY)
@@ -131,19 +131,19 @@ def test_what_nobody_foresaw_is_told_without_its_text():
     assert "ValueError at test_job.py:" in failure.message
 
 
-def test_a_message_fits_a_failure():
+def test_message_fits_a_failure():
     """However long its cause."""
     failure, _ = failure_of(ValueError("x" * 5000))
     assert parse_failure(json.dumps({"reason": failure.reason, "message": failure.message})) == failure
 
 
-def test_a_folder_that_was_moved_away_is_not_made_again(tmp_path):
+def test_folder_that_was_moved_away_is_not_made_again(tmp_path):
     """An empty one in its place would look like one whose files were deleted."""
     path = tmp_path / "gone" / "jobs" / "model.json"
     with pytest.raises(FileNotFoundError):
-        FileResult(path).succeeded(b"{}")
+        FileResult(path).write_artifact(b"{}")
     with pytest.raises(FileNotFoundError):
-        FileResult(path).failed(failure_of(ValueError("x"))[0])
+        FileResult(path).write_failure(failure_of(ValueError("x"))[0])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -159,7 +159,7 @@ def start(tmp_path, task, *more):
     )
 
 
-def test_the_command(tmp_path):
+def test_command_writes_files(tmp_path):
     """`python -m linplane_trainer` with stdin held open: code 0, nothing on stdout, one line on stderr."""
     with start(tmp_path, GOOD, "--exit-with-stdin") as process:
         assert process.wait(30) == 0
@@ -169,7 +169,7 @@ def test_the_command(tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["model.json"]
 
 
-def test_the_command_tells_of_bad_data(tmp_path):
+def test_command_reports_bad_data(tmp_path):
     """By its exit code, which is that of the contract."""
     (tmp_path / "rows.csv").write_text(f"a,y\n{CANARY},3\n")
     with start(tmp_path, BAD) as process:
@@ -178,7 +178,7 @@ def test_the_command_tells_of_bad_data(tmp_path):
     assert said == b"training failed: line 2, column a: is not a number\n"
 
 
-def test_a_child_dies_with_its_parent(tmp_path):
+def test_child_ends_with_its_parent(tmp_path):
     """In the middle of a training; nothing is left behind."""
     with start(tmp_path, LONG, "--exit-with-stdin") as process:
         assert eventually(lambda: thread_count(process.pid) > 1)

@@ -31,7 +31,7 @@ def peak(task: Task, folder: Path) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("features", [("a", "b"), None])
-def test_a_file_five_times_as_long_takes_the_memory_of_the_short_one(tmp_path, features):
+def test_memory_does_not_grow_with_the_file(tmp_path, features):
     """200,000 rows against 1,000,000, 24 MB more of file: less than 8 MB more."""
     peaks = []
     for blocks in (20, 100):
@@ -46,7 +46,7 @@ def test_a_file_five_times_as_long_takes_the_memory_of_the_short_one(tmp_path, f
     assert peaks[1] - peaks[0] < 8 << 20
 
 
-def test_made_up_rows_are_not_kept(tmp_path):
+def test_synthetic_rows_are_not_kept(tmp_path):
     """Nor are they made all at once: 32 MB of them, less than 8 MB more."""
     peaks = [peak(Task("m", "v1", SyntheticData(rows, 3, 0.1)), tmp_path)[1] for rows in (200_000, 1_200_000)]
     assert peaks[1] - peaks[0] < 8 << 20

@@ -28,7 +28,7 @@ def lines(tmp_path):
     return [json.loads(line) for line in (tmp_path / "store" / "metadata.jsonl").read_bytes().splitlines()]
 
 
-def test_what_is_stored_predicts(tmp_path):
+def test_stored_artifact_predicts(tmp_path):
     """The file is named as the LinearModel would be, and its check rows hold."""
     stored = store(tmp_path)
     assert stored.path == tmp_path / "store" / "penguin-mass-v1.json"
@@ -40,7 +40,7 @@ def test_what_is_stored_predicts(tmp_path):
     assert len(model.checks) == 3
 
 
-def test_each_training_has_a_line(tmp_path):
+def test_log_has_a_line_for_each_training(tmp_path):
     """Version, model, date, coefficients by name, intercept, figures, digest."""
     first = store(tmp_path).artifact_file
     store(tmp_path, Task("penguin-mass", "v2", SyntheticData(60, 1, 0.0), seed=3))
@@ -61,7 +61,7 @@ def test_each_training_has_a_line(tmp_path):
 
 
 @pytest.mark.parametrize("facts", [Facts(), None])
-def test_a_line_has_no_r2_about_zero(facts):
+def test_line_has_no_r2_about_zero(facts):
     """That of an artifact without intercept of an earlier trainer, which wrote no facts."""
     artifact = train(msgspec.structs.replace(TASK, fit_intercept=False), Path()).artifact
     file = parse_artifact(artifact.to_file("2026-01-01T00:00:00Z", facts))
@@ -69,7 +69,7 @@ def test_a_line_has_no_r2_about_zero(facts):
     assert line["r2"] == (artifact.training.evaluation.r2 if facts is not None else None)
 
 
-def test_a_version_that_exists_is_refused_before_anything_is_read(tmp_path):
+def test_version_that_exists_is_refused_before_anything_is_read(tmp_path):
     """With the version and its digest in the message; nothing changes."""
     stored = store(tmp_path)
     before = stored.path.read_bytes()
@@ -81,7 +81,7 @@ def test_a_version_that_exists_is_refused_before_anything_is_read(tmp_path):
     assert len(lines(tmp_path)) == 1
 
 
-def test_a_version_can_be_replaced(tmp_path):
+def test_version_can_be_replaced(tmp_path):
     """The lines keep both."""
     store(tmp_path)
     other = store(tmp_path, Task("penguin-mass", "v1", SyntheticData(50, 2, 0.1), seed=9), replace=True)
@@ -90,14 +90,14 @@ def test_a_version_can_be_replaced(tmp_path):
     assert len({line["digest"] for line in lines(tmp_path)}) == 2
 
 
-def test_a_training_that_fails_leaves_no_trace(tmp_path):
+def test_training_that_fails_leaves_no_trace(tmp_path):
     """Neither file nor line."""
     with pytest.raises(BadData):
         store(tmp_path, Task("penguin-mass", "v1", SyntheticData(1, 1, 0.0)))
     assert not (tmp_path / "store").exists()
 
 
-def test_a_crash_between_file_and_line_is_made_up_for(tmp_path):
+def test_crash_between_file_and_line_is_repaired(tmp_path):
     """The next one who asks for the version finds the file, and writes its line."""
     store(tmp_path)
     path = tmp_path / "store" / "metadata.jsonl"
@@ -110,7 +110,7 @@ def test_a_crash_between_file_and_line_is_made_up_for(tmp_path):
 
 @pytest.mark.parametrize("kept", [1, 40, -1])
 @pytest.mark.parametrize("before", [0, 1])
-def test_a_torn_last_line_is_repaired(tmp_path, kept, before):
+def test_torn_last_line_is_repaired(tmp_path, kept, before):
     """What a crash left of a line goes; a line that lacks its newline alone stays."""
     file = store(tmp_path).artifact_file
     path = tmp_path / "store" / "metadata.jsonl"
@@ -120,7 +120,7 @@ def test_a_torn_last_line_is_repaired(tmp_path, kept, before):
     assert path.read_bytes() == line * (before + (kept == -1) + 1)
 
 
-def test_a_torn_line_longer_than_a_read(tmp_path):
+def test_torn_line_longer_than_a_read(tmp_path):
     """As many features may make it."""
     file = store(tmp_path).artifact_file
     path = tmp_path / "store" / "metadata.jsonl"
@@ -147,7 +147,7 @@ def test_writers_wait_for_each_other(tmp_path):
     assert path.read_bytes().splitlines(keepends=True) == [training_log.metadata_line(file, "m", "v1")] * 40
 
 
-def test_two_trainings_of_one_version_have_one_winner(tmp_path):
+def test_trainings_of_one_version_have_one_winner(tmp_path):
     """The other is refused, though both began before either was stored."""
     barrier = threading.Barrier(2)
     results = []
@@ -173,7 +173,7 @@ def test_two_trainings_of_one_version_have_one_winner(tmp_path):
 
 
 @pytest.mark.parametrize(("end", "old", "new"), [(-40, b"", b""), (0, b"", b""), (None, b'"x1"', b'"x9"')])
-def test_a_damaged_file_is_noticed(tmp_path, end, old, new):
+def test_damaged_file_is_noticed(tmp_path, end, old, new):
     """By its form, its digest, or the answers of its check rows."""
     path = store(tmp_path).path
     path.write_bytes(path.read_bytes()[:end].replace(old or b"\n", new))
@@ -181,6 +181,6 @@ def test_a_damaged_file_is_noticed(tmp_path, end, old, new):
         read_back(path)
 
 
-def test_the_file_is_named_as_the_resource(tmp_path):
+def test_file_is_named_as_the_resource(tmp_path):
     """MODEL-VERSION."""
     assert artifact_path(tmp_path, "a", "v1.2").name == "a-v1.2.json"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from linplane_trainer.fit.qr import Factor
-from linplane_trainer.fit.solve import least_squares_remainder, total_squares
+from linplane_trainer.fit.solve import rss_of_solution, tss_of
 
 DATA = Path(__file__).parents[2] / "data" / "nist"
 EXACT = json.loads((DATA / "exact30.json").read_text())
@@ -50,7 +50,7 @@ def design(name):
 
 @pytest.mark.parametrize("name", SETS)
 @pytest.mark.parametrize(("batch", "block"), [(1000, None), (8, None), (8, 8), (3, 16)])
-def test_keeps_the_digits_of_a_qr(fit_rows, name, batch, block):
+def test_nist_fits_keep_the_digits_of_a_qr(fit_rows, name, batch, block):
     """Also when rows come eight by eight, and when the factors of eight rows each are merged."""
     x, y = design(name)
     intercept = SETS[name]["intercept"]
@@ -62,7 +62,7 @@ def test_keeps_the_digits_of_a_qr(fit_rows, name, batch, block):
     assert min(map(digits, errors, EXACT[name]["sd"])) >= floor_sd
     assert digits(fit.noise, EXACT[name]["residual_sd"]) >= min(floor_sd, 7)
     if intercept:
-        assert digits(fit.judged.r2, EXACT[name]["r_squared"]) >= 9
+        assert digits(fit.evaluation.r2, EXACT[name]["r_squared"]) >= 9
 
 
 @pytest.mark.parametrize("name", ["NoInt1", "NoInt2"])
@@ -71,21 +71,21 @@ def test_sums_of_squares_about_zero_are_the_certified_ones(name):
     x, y = design(name)
     factor = Factor(x.shape[1] + 1)
     factor.add(np.column_stack([x, y]))
-    r2 = 1 - least_squares_remainder(factor.triangle) / total_squares(factor.triangle, intercept=False)
+    r2 = 1 - rss_of_solution(factor.triangle) / tss_of(factor.triangle, intercept=False)
     assert digits(r2, EXACT[name]["r_squared"]) >= 9
 
 
-def test_all_eleven_sets_are_there():
+def test_nist_has_all_eleven_sets():
     """No set is left out by a missing file."""
     assert set(SETS) == set(FLOORS) == set(EXACT)
 
 
 @pytest.mark.parametrize("name", ["NoInt1", "NoInt2"])
-def test_without_an_intercept_r2_is_about_the_mean_too(fit_rows, name):
+def test_r2_without_an_intercept_is_about_the_mean_too(fit_rows, name):
     """So it can be compared with that of a version with an intercept: -0.157 for NoInt1, not the certified 0.99937."""
     x, y = design(name)
     fit = fit_rows(x, y, fit_intercept=False)
     assert fit.intercept == 0
     assert fit.intercept_standard_error is None
     residuals = y - x @ fit.coefficients
-    assert fit.judged.r2 == pytest.approx(1 - np.square(residuals).sum() / np.square(y - y.mean()).sum(), rel=1e-12)
+    assert fit.evaluation.r2 == pytest.approx(1 - np.square(residuals).sum() / np.square(y - y.mean()).sum(), rel=1e-12)

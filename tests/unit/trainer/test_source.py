@@ -27,14 +27,14 @@ def folder(tmp_path):
     return data
 
 
-def test_a_relative_path_is_one_of_the_folder(folder, tmp_path):
+def test_relative_path_is_one_of_the_folder(folder, tmp_path):
     """Through links within the folder too; an absolute one stands for itself."""
     assert learn(folder, "rows.csv").training.samples == 4
     assert learn(folder, tmp_path / "token").training.samples == 4
 
 
 @pytest.mark.parametrize("path", ["../token", "..data/../../token", "link", "away/token"])
-def test_a_relative_path_stays_in_the_folder(folder, tmp_path, path):
+def test_relative_path_stays_in_the_folder(folder, tmp_path, path):
     """Neither dots nor links lead out of it."""
     (folder / "link").symlink_to(tmp_path / "token")
     (folder / "away").symlink_to(tmp_path)
@@ -43,14 +43,14 @@ def test_a_relative_path_stays_in_the_folder(folder, tmp_path, path):
 
 
 @pytest.mark.parametrize("path", ["none.csv", "rows.csv/x", "", "a\0b", "circle", "x" * 300])
-def test_what_is_not_there(folder, path):
+def test_file_that_does_not_exist_is_an_error(folder, path):
     """Trying again gives the same answer."""
     (folder / "circle").symlink_to("circle")
     with pytest.raises(BadData):
         learn(folder, path)
 
 
-def test_only_regular_files_are_read(folder):
+def test_file_that_is_not_regular_is_an_error(folder):
     """A pipe would wait for ever, a folder is no data."""
     os.mkfifo(folder / "pipe")
     for path in ("pipe", "..data", "/dev/zero"):
@@ -58,7 +58,7 @@ def test_only_regular_files_are_read(folder):
             learn(folder, path)
 
 
-def test_a_file_that_cannot_be_read(folder):
+def test_file_that_cannot_be_read_is_a_failure(folder):
     """Trying again can help: a disk, a right that somebody may grant."""
     with pytest.raises(TrainingFailed, match="cannot be read"):
         learn(folder, "/proc/self/mem")

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from linplane_api.artifact import parse_artifact
 from linplane_api.task import SyntheticData, Task
 from linplane_trainer import train
+from linplane_trainer.batch import Batch
 from linplane_trainer.data import synthetic
 from linplane_trainer.errors import BadData, TrainingFailed
-from linplane_trainer.fit.types import Batch
 
 
 def made(samples=200, columns=3, noise=0.2, **fields):
@@ -52,7 +52,7 @@ def test_batches_of_synthetic_data_are_one_stream(monkeypatch):
     assert parts.tolist() == whole.values.tolist()
 
 
-def test_the_holdout_is_not_drawn_from_the_data():
+def test_holdout_is_not_drawn_from_the_data():
     """The bare seed is the holdout's: the same stream for both would hold out rows by what is in them."""
     (batch,) = synthetic.batches(SyntheticData(10, 1, 1.0), 0)
     assert batch.values[0, 0] != np.random.Generator(np.random.PCG64(0)).standard_normal()
@@ -66,7 +66,7 @@ def test_equal_tasks_give_equal_bytes(tmp_path):
         assert learn(tmp_path, made(**({"seed": 1} | other))).digest not in digests
 
 
-def test_one_blas_thread_while_training(tmp_path):
+def test_training_uses_one_blas_thread(tmp_path):
     """Whatever was set around it, which is put back: sums that are split over threads round differently."""
 
     def blas():
@@ -79,7 +79,7 @@ def test_one_blas_thread_while_training(tmp_path):
     assert seen == [{1}]
 
 
-def test_the_artifact_says_how_it_was_made(tmp_path):
+def test_artifact_records_how_it_was_made(tmp_path):
     """Facts of the task and of the software, and it reads back as itself."""
     model = learn(tmp_path, made(ridge=0.25, holdout_percent=30, seed=8))
     training = model.training
@@ -90,7 +90,7 @@ def test_the_artifact_says_how_it_was_made(tmp_path):
     assert len(model.checks) == 3
 
 
-def test_no_row_of_the_data_is_in_the_artifact(train_csv):
+def test_artifact_contains_no_row_of_the_data(train_csv):
     """Check rows are made of rounded moments."""
     cells = [[3.14159 + i, 2.71828 * i * i] for i in range(12)]
     model = train_csv("a,y\n" + "".join(f"{a},{y}\n" for a, y in cells))
@@ -111,7 +111,7 @@ def test_noise_beyond_doubles_is_refused(tmp_path, noise):
         learn(tmp_path, made(noise=noise))
 
 
-def test_enormous_coefficients_read_back(train_csv):
+def test_coefficients_that_are_enormous_read_back(train_csv):
     """Beyond 2^53 and without a fraction, JSON's integers, and the smallest doubles."""
     text = "a,b,y\n" + "".join(f"{i}e-9,{i * i}e200,{i + i**3}e20\n" for i in range(1, 20))
     model = train_csv(text)
@@ -125,7 +125,7 @@ def test_synthetic_data_brings_its_own_columns(tmp_path, fields):
         learn(tmp_path, made(**fields))
 
 
-def test_a_single_synthetic_row(tmp_path):
+def test_synthetic_data_of_one_row_is_an_error(tmp_path):
     """Is refused as any row would be."""
     with pytest.raises(BadData, match="fewer than"):
         learn(tmp_path, made(1))
@@ -139,7 +139,7 @@ def test_progress_of_synthetic_data_counts_rows(tmp_path):
     assert len(seen) > 1
 
 
-def test_out_of_memory_is_worth_another_try(tmp_path, monkeypatch):
+def test_out_of_memory_may_be_retried(tmp_path, monkeypatch):
     """On another node, or with more of it."""
 
     def batches(*_):

@@ -30,14 +30,14 @@ def rows(count, *columns):
     return "\n".join([head, *(",".join([*row, f"{generator.random():.4f}"]) for row in cells)]) + "\n"
 
 
-def test_a_text_column_is_left_out_and_named():
+def test_text_column_is_left_out_and_named():
     trained = learn("text-column")
     assert trained.artifact.features == ("x",)
     assert trained.facts.left_out == (LeftOutColumn("smoker", "NotNumeric", 2),)
     assert warnings(trained) == {"ColumnsLeftOut": "1 column was left out: smoker (text, line 2)"}
 
 
-def test_listed_features_leave_nothing_out(learn_csv):
+def test_features_that_are_listed_leave_nothing_out(learn_csv):
     assert learn_csv(rows(40, ("note", lambda _: "x")), features=("a",)).facts.left_out == ()
 
 
@@ -52,7 +52,7 @@ def test_columns_left_out_are_counted_and_the_first_of_them_named(learn_csv):
     assert warning.message.endswith(" and 29 more")
 
 
-def test_a_column_without_a_name_is_left_out_by_its_number(learn_csv):
+def test_column_without_a_name_is_left_out_by_its_number(learn_csv):
     """Also if it is numeric."""
     facts = learn_csv(rows(40, ("", str), ("note", lambda _: "x"), (" ", lambda _: "x"))).facts
     assert [(one.column, one.reason) for one in facts.left_out] == [
@@ -73,14 +73,14 @@ def test_row_numbers_are_no_warning(learn_csv):
     assert facts.warnings == ()
 
 
-def test_a_column_of_gaps_is_left_out(learn_csv):
+def test_column_of_gaps_is_left_out(learn_csv):
     facts = learn_csv(rows(40, ("empty", lambda _: "NA"))).facts
     assert facts.left_out == (LeftOutColumn("empty", "Empty"),)
     assert facts.warnings[0].message == "1 column was left out: empty (no value in the first MiB)"
 
 
 @pytest.mark.parametrize(("numbers", "line"), [(19, 21), (0, 2)])
-def test_a_column_is_text_if_less_than_half_of_its_values_are_numbers(learn_csv, numbers, line):
+def test_column_is_text_if_less_than_half_of_its_values_are_numbers(learn_csv, numbers, line):
     """Gaps don't count; the line is that of the first value that is no number."""
     trained = learn_csv(rows(60, ("c", lambda i: "1.5" if i < numbers else "word" if i < 40 else "")))
     assert trained.facts.left_out == (LeftOutColumn("c", "NotNumeric", line),)
@@ -92,7 +92,7 @@ def test_lines_of_columns_left_out_count_blank_lines_and_quoted_newlines(learn_c
     assert [(one.column, one.line) for one in facts.left_out] == [("p\n\nq", 5), ("c", 11)]
 
 
-def test_a_line_is_known_for_the_first_bytes_only(learn_csv, monkeypatch):
+def test_line_is_known_for_the_first_bytes_only(learn_csv, monkeypatch):
     """The last row of the first block may be a header's length past them: the column is named without a line."""
     monkeypatch.setattr(csv_table, "BLOCK_BYTES", 64)
     facts = learn_csv("a,c,y\n0.00,,1\n" + "".join(f"{i},,{i % 3}\n" for i in range(10)) + "1,w,1\n" * 20).facts
@@ -100,7 +100,7 @@ def test_a_line_is_known_for_the_first_bytes_only(learn_csv, monkeypatch):
     assert facts.warnings[0].message == "1 column was left out: c (text)"
 
 
-def test_true_and_false_are_one_and_zero():
+def test_booleans_are_one_and_zero():
     """As with a 1 and a 0: the same coefficients."""
     trained = learn("true-false")
     text = (TABLES / "true-false.csv").read_text()
@@ -129,25 +129,25 @@ def test_rows_that_were_dropped_are_warned_of():
 
 
 @pytest.mark.parametrize(("gaps", "warned"), [(5, False), (6, True)])
-def test_five_percent_of_rows_may_be_dropped(learn_csv, gaps, warned):
+def test_rows_dropped_up_to_five_percent_give_no_warning(learn_csv, gaps, warned):
     """Of all rows, those held out among them."""
     text = rows(100 - gaps) + "NA,1\n" * gaps
     assert ("RowsDropped" in warnings(learn_csv(text, holdout_percent=20))) == warned
 
 
 @pytest.mark.parametrize(("count", "warned"), [(20, False), (19, True)])
-def test_ten_rows_for_each_coefficient_are_enough(learn_csv, count, warned):
+def test_rows_enough_are_ten_for_each_coefficient(learn_csv, count, warned):
     """The intercept is one of them."""
     assert ("FewRows" in warnings(learn_csv(rows(count)))) == warned
 
 
-def test_a_feature_that_is_the_target_is_warned_of(learn_csv):
+def test_feature_that_is_the_target_is_warned_of(learn_csv):
     text = rows(40).splitlines()
     text = "\n".join([text[0] + ",copy", *(f"{line},{line.split(',')[1]}0" for line in text[1:])])
     assert warnings(learn_csv(text)) == {"TargetRepeated": "copy equals the target y in every row"}
 
 
-def test_a_feature_that_is_the_target_in_most_rows_is_not(learn_csv):
+def test_feature_that_is_the_target_in_most_rows_is_not(learn_csv):
     text = rows(40).splitlines()
     text = "\n".join([text[0] + ",copy", *(f"{line},{line.split(',')[1]}0" for line in text[1:]), "1,2,3"])
     assert warnings(learn_csv(text)) == {}
@@ -160,7 +160,7 @@ def test_features_that_give_the_target_exactly_are_warned_of(tmp_path, noise, co
     assert ("TargetRepeated" in warnings(trained)) == warned
 
 
-def test_no_warning_without_cause():
+def test_warnings_are_none_without_cause():
     assert warnings(learn("r2-without-intercept")) == {}
 
 
@@ -178,7 +178,7 @@ def test_r2_of_versions_with_and_without_intercept_can_be_compared():
     assert [(round(one.mse), round(one.r2, 3)) for one in found] == [(1101, -66.31), (24, -0.454)]
 
 
-def test_the_hash_of_what_was_read_is_kept(learn_csv):
+def test_hash_of_the_data_is_in_the_facts(learn_csv):
     """So the operator can tell that data in a ConfigMap was edited before a pod mounted it, or after."""
     assert learn("text-column").facts.data == data_hash((TABLES / "text-column.csv").read_bytes())
     assert train(Task("m", "v1", SyntheticData(20, 1, 0.1)), TABLES).facts.data is None

@@ -3,11 +3,11 @@
 import pytest
 
 from linplane_trainer.data.uri_rules import (
-    Place,
+    Endpoint,
     address_problem,
+    check_addresses,
+    endpoint_of,
     file_path,
-    judge_addresses,
-    place_of,
     redirected,
     rules_for,
 )
@@ -20,10 +20,10 @@ ANY = rules_for((), (), allow_file=False)
     ("local", "setting"),
     [(False, "unless the chart's trainer.allowedHosts names"), (True, "unless --allowed-host names")],
 )
-def test_a_refused_address_names_the_setting_that_allows_it(local, setting):
+def test_refused_address_names_the_setting_that_allows_it(local, setting):
     """As it is called where the trainer runs."""
     with pytest.raises(RefusedError, match=f"the host's address is loopback: .* {setting} the host$"):
-        judge_addresses("localhost", ["127.0.0.1"], rules_for((), (), allow_file=local))
+        check_addresses("localhost", ["127.0.0.1"], rules_for((), (), allow_file=local))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_refused_address_names_the_setting_that_allows_it(local, setting):
         ("localhost", "not an address"),
     ],
 )
-def test_addresses_that_are_never_connected_to(address, kind):
+def test_addresses_that_are_forbidden(address, kind):
     """Each in every way that it can be written into an IPv6 address."""
     assert kind in address_problem(address)
 
@@ -64,7 +64,7 @@ def test_addresses_that_are_never_connected_to(address, kind):
 @pytest.mark.parametrize(
     "address", ["10.0.0.7", "192.168.1.1", "172.20.3.4", "93.184.215.14", "2606:2800:21f::1", "fd12::1"]
 )
-def test_addresses_that_are_fine(address):
+def test_addresses_that_are_allowed(address):
     """A data store in the cluster or beside it is what this is for."""
     assert address_problem(address) is None
 
@@ -79,34 +79,34 @@ def test_addresses_that_are_fine(address):
         ("fd00::1", "fd00:0:0::1"),
     ],
 )
-def test_the_api_server_is_denied(denied, address):
+def test_api_server_is_denied(denied, address):
     """However it is written, by the operator or by a resolver."""
     rules = rules_for((), (denied,), allow_file=False)
     assert address_problem(address, rules.denied)
     assert address_problem("10.97.0.1", rules.denied) is None
 
 
-def test_one_forbidden_address_among_several_refuses_the_host():
+def test_host_with_a_forbidden_address_among_several_is_refused():
     """A name that resolves to both is a trick."""
     with pytest.raises(RefusedError, match="loopback"):
-        judge_addresses("data.example", ["93.184.215.14", "127.0.0.1"], ANY)
+        check_addresses("data.example", ["93.184.215.14", "127.0.0.1"], ANY)
 
 
-def test_a_host_that_is_named_is_trusted_wherever_it_resolves():
+def test_host_that_is_named_is_trusted_wherever_it_resolves():
     """That is what naming it is for; its case and final dot do not matter."""
     rules = rules_for(["Data.Internal", "[::1]"], ["10.96.0.1"], allow_file=False)
-    judge_addresses("data.internal.", ["127.0.0.1", "10.96.0.1"], rules)
-    judge_addresses("::1", ["::1"], rules)
-    assert place_of("http://DATA.internal/x", rules).host == "data.internal"
+    check_addresses("data.internal.", ["127.0.0.1", "10.96.0.1"], rules)
+    check_addresses("::1", ["::1"], rules)
+    assert endpoint_of("http://DATA.internal/x", rules).host == "data.internal"
 
 
 @pytest.mark.parametrize(
     "uri", ["http://other.example/", "http://data.internal.evil.example/", "http://evil@data.internal/"]
 )
-def test_a_list_of_hosts_is_all_that_is_allowed(uri):
+def test_list_of_hosts_is_all_that_is_allowed(uri):
     """Nothing that looks like one of them is."""
     with pytest.raises(RefusedError):
-        place_of(uri, rules_for(["data.internal"], (), allow_file=False))
+        endpoint_of(uri, rules_for(["data.internal"], (), allow_file=False))
 
 
 @pytest.mark.parametrize(
@@ -129,14 +129,14 @@ def test_a_list_of_hosts_is_all_that_is_allowed(uri):
 def test_uris_that_are_refused(uri, why):
     """In words that do not repeat them: a URI may hold a token."""
     with pytest.raises(RefusedError, match=why) as caught:
-        file_path(uri, ANY) or place_of(uri, ANY)
+        file_path(uri, ANY) or endpoint_of(uri, ANY)
     assert "pass@" not in str(caught.value)
 
 
-def test_places():
+def test_endpoints_of_uris():
     """Port by scheme, path with its query, no fragment."""
-    assert place_of("HTTPS://H.example?q=1#x", ANY) == Place("https", "h.example", 443, "/?q=1")
-    assert place_of("http://[fd12::1]:81/a", ANY) == Place("http", "fd12::1", 81, "/a")
+    assert endpoint_of("HTTPS://H.example?q=1#x", ANY) == Endpoint("https", "h.example", 443, "/?q=1")
+    assert endpoint_of("http://[fd12::1]:81/a", ANY) == Endpoint("http", "fd12::1", 81, "/a")
 
 
 @pytest.mark.parametrize(
@@ -176,16 +176,16 @@ def test_redirects_that_are_refused(location, why):
     """Also file, where a file URI itself would be allowed; the location is not repeated."""
     rules = rules_for((), (), allow_file=True)
     with pytest.raises(RefusedError, match=why) as caught:
-        redirected(place_of("https://data.example/a/b", rules), location, rules)
+        redirected(endpoint_of("https://data.example/a/b", rules), location, rules)
     assert location not in str(caught.value)
 
 
-def test_a_redirect_may_be_relative():
+def test_redirect_may_be_relative():
     """To the place that answered."""
-    assert redirected(place_of("http://h:81/a/b?x", ANY), "../c", ANY) == Place("http", "h", 81, "/c")
+    assert redirected(endpoint_of("http://h:81/a/b?x", ANY), "../c", ANY) == Endpoint("http", "h", 81, "/c")
 
 
-def test_a_denied_address_must_be_one():
+def test_denied_address_must_be_one():
     """A typing error must not open what it was to close."""
     with pytest.raises(RefusedError, match="deniedAddresses"):
         rules_for((), ["kubernetes.default"], allow_file=False)

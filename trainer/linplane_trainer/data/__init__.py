@@ -1,6 +1,6 @@
-"""Training rows, from wherever they are, as batches of columns.
+"""Training rows as batches of columns, in the order in which data passes the modules.
 
-`source` opens a file or a URL (`uri_rules` decides which, `download` fetches it, `file_kind` names what is not CSV),
-`csv_table` reads it in blocks: `csv_header` decides the columns, `csv_cells` converts, `csv_location` finds the line of
-an error. `synthetic` makes rows up.
+`source` opens a file or a URI, which `uri_rules` allows and `download` fetches. `csv_table` reads it in blocks:
+`file_kind` names a file that is not CSV, `csv_header` chooses the columns, `csv_cells` converts, `left_out` lists the
+columns that are no features, `csv_location` finds the line of an error. `synthetic` makes rows from a seed.
 """

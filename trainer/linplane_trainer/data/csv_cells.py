@@ -1,4 +1,4 @@
-"""Cells of text become numbers. PURE: says which cell is wrong and how, never what it holds."""
+"""Converts cells of text to numbers. PURE: reports which cell is wrong and how, never its content."""
 
 from dataclasses import dataclass
 
@@ -6,20 +6,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..fit.scaling import Floats
-from ..fit.types import Batch
+from ..batch import Batch, Floats
 
 # in any case, blanks around them ignored
 GAP_WORDS = ("", "na", "n/a", "nan", "null")
 GAPS = pa.array(GAP_WORDS)
 TRUE, FALSE = "true", "false"
 NUMBER = r"^[-+]?(inf|infinity|nan|([0-9]+[.]?[0-9]*|[.][0-9]+)(e[-+]?[0-9]+)?)$"
-"""What `_numbers` takes in lower case, as a pattern: only for counting, if one cell of a column is no number."""
+"""The numbers that `_numbers` accepts, in lower case: only for counting, if one cell of a column is no number."""
 
 
 @dataclass(frozen=True)
-class Wrong:
-    """A cell that is neither a number nor a gap; `column` and `row` from 0, among those that were asked for."""
+class BadCell:
+    """A cell that is neither a number nor a gap; `column` and `row` from 0, among the columns in use."""
 
     row: int
     column: int
@@ -27,9 +26,9 @@ class Wrong:
 
 
 @dataclass(frozen=True)
-class Census:
-    """What a column holds: `values` are its cells without the gaps, `numbers` those of them that are numbers,
-    `first_other` the row (from 0) of the first that is none.
+class ColumnCounts:
+    """Counts of a column's cells: `values` without the gaps, `numbers` those of them that are numbers; `first_other` is
+    the row (from 0) of the first value that is no number.
     """
 
     values: int
@@ -42,30 +41,30 @@ class Census:
         return 0 < self.values <= 2 * self.numbers
 
 
-def batch_of(columns: list[pa.Array]) -> Batch | Wrong:
+def batch_of(columns: list[pa.Array]) -> Batch | BadCell:
     """Columns of bytes, equally long, as rows; those with a gap are left out."""
     rows = len(columns[0])
     flat = pa.concat_arrays(columns)  # one call of each kernel, however many columns there are
     numbers = _numbers(flat)
     if numbers is None or np.isinf(numbers).any():
-        return _first_wrong(columns)
+        return _first_bad(columns)
     values = np.ascontiguousarray(numbers.reshape(len(columns), rows).T)
     kept = np.asarray(~np.isnan(values).any(axis=1))
     return Batch(values[kept], kept)
 
 
-def census(column: pa.Array) -> Census:
+def count_column(column: pa.Array) -> ColumnCounts:
     """Counts the values and the numbers of a column of bytes."""
     numbers = _numbers(column)
     if numbers is not None:
         values = int(np.count_nonzero(~np.isnan(numbers)))
-        return Census(values, values, None)
+        return ColumnCounts(values, values, None)
     lower = pc.utf8_lower(pc.utf8_trim_whitespace(_as_text(column)))
     gaps = pc.is_in(lower, value_set=GAPS)
     numeric = pc.or_(pc.match_substring_regex(lower, NUMBER), pc.is_in(lower, value_set=pa.array([TRUE, FALSE])))
     first_other = pc.index(pc.or_(gaps, numeric), pa.scalar(False)).as_py()
     values = len(column) - pc.sum(gaps).as_py()
-    return Census(values, pc.sum(pc.and_not(numeric, gaps)).as_py(), first_other)
+    return ColumnCounts(values, pc.sum(pc.and_not(numeric, gaps)).as_py(), first_other)
 
 
 def _as_text(column: pa.Array) -> pa.Array:
@@ -81,7 +80,7 @@ def _numbers(cells: pa.Array) -> Floats | None:
         text = pc.utf8_trim_whitespace(cells.cast(pa.string()))
         lower = pc.utf8_lower(text)
         text = pc.if_else(pc.is_in(lower, value_set=GAPS), None, text)
-    except pa.ArrowInvalid:  # its message quotes the cell, so it goes no further
+    except pa.ArrowInvalid:  # its message quotes the cell, so it is dropped
         return None
     numbers = _as_doubles(text)
     if numbers is None:
@@ -99,27 +98,27 @@ def _as_doubles(text: pa.Array) -> pa.Array | None:
         return None
 
 
-def _first_wrong(columns: list[pa.Array]) -> Wrong:
+def _first_bad(columns: list[pa.Array]) -> BadCell:
     found = [
-        Wrong(row, number, _problem(column[row : row + 1]))
+        BadCell(row, number, _problem(column[row : row + 1]))
         for number, column in enumerate(columns)
-        if (row := _wrong_row(column)) is not None
+        if (row := _bad_row(column)) is not None
     ]
     return min(found, key=lambda wrong: (wrong.row, wrong.column))
 
 
-def _wrong_row(column: pa.Array) -> int | None:
-    """The first cell that is wrong: as many halvings as it takes."""
-    if _right(column):
+def _bad_row(column: pa.Array) -> int | None:
+    """The row of the first bad cell, by bisection; None if there is none."""
+    if _is_valid(column):
         return None
-    start, end = 0, len(column)  # the first wrong one is in [start, end)
+    start, end = 0, len(column)  # the first bad one is in [start, end)
     while end - start > 1:
         middle = (start + end) // 2
-        start, end = (middle, end) if _right(column[start:middle]) else (start, middle)
+        start, end = (middle, end) if _is_valid(column[start:middle]) else (start, middle)
     return start
 
 
-def _right(cells: pa.Array) -> bool:
+def _is_valid(cells: pa.Array) -> bool:
     numbers = _numbers(cells)
     return numbers is not None and not np.isinf(numbers).any()
 

@@ -25,7 +25,7 @@ def split_header(beginning: bytes, whole: bool) -> tuple[list[str], bytes]:
         raise BadData(problem)
     match = HEADER.match(beginning)
     if match is None:
-        raise BadData("the header is malformed: a quote stands where none belongs, or is never closed")
+        raise BadData("the header is malformed: a quote is misplaced, or is never closed")
     if not match[2] and not whole:
         raise BadData("the header is too long")
     try:
@@ -41,14 +41,14 @@ def split_header(beginning: bytes, whole: bool) -> tuple[list[str], bytes]:
 
 
 def check_names(names: list[str], features: tuple[str, ...] | None, target: str, remote: bool) -> None:
-    """Raises BadData if the header has not what the task asks for.
+    """Raises BadData if the header lacks columns of the task, or these are ambiguous.
 
-    The names of a remote file are repeated only if the target is one of them: else it may be no data of the user's at
+    The names of a remote file are repeated only if the target is one of them: else it may not be the user's data at
     all. A first line that looks like a row is never repeated.
     """
-    asked = [*(features or ()), target]
+    needed = [*(features or ()), target]
     known = set(names)
-    missing = [name for name in asked if name not in known]
+    missing = [name for name in needed if name not in known]
     if missing:
         raise BadData(_missing(names, missing, target, remote))
     twice = [name for name, count in Counter(names).items() if count > 1 and name]

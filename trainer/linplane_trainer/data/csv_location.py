@@ -1,5 +1,5 @@
-"""Where in a CSV something is wrong: only when it is, the source is read once more with the standard library's
-reader, which knows lines.
+"""Finds the line of an error in a CSV: reads the source a second time, with the standard library's reader, which
+counts lines.
 """
 
 import csv
@@ -31,8 +31,8 @@ def _records(file: BinaryIO) -> Iterator[tuple[int, list[str]]]:
 
 
 def line_of(source: Source, row: int, column: int) -> int | None:
-    """The line that the cell begins on; `row` from 0 counts data rows, `column` from 0. None where the source cannot
-    tell.
+    """The line that the cell begins on; `row` from 0 counts data rows, `column` from 0. None if the source
+    cannot be read twice.
     """
     record = _record(source, row)
     if record is None:
@@ -58,7 +58,7 @@ def lines_in(beginning: bytes, cells: Sequence[tuple[int, int]]) -> dict[tuple[i
 
 
 def _record(source: Source, row: int) -> tuple[int, list[str]] | None:
-    if source.remote:  # what comes the second time may be something else
+    if source.remote:  # a second answer may differ
         return None
     try:
         data = source.open()
@@ -66,11 +66,11 @@ def _record(source: Source, row: int) -> tuple[int, list[str]] | None:
             return next(itertools.islice(records(data), row + 1, None), None)
         finally:
             data.close()
-    except (TrainerError, csv.Error):  # a cell past the reader's limit: the row's number has to do
+    except (TrainerError, csv.Error):  # a cell past the reader's limit: the row's number is given instead
         return None
 
 
 def place(source: Source, row: int, column: int = 0) -> str:
-    """`line 7`, or `data row 6` where nobody knows the line; `row` from 0, the words count from 1."""
+    """`line 7`, or `data row 6` if the line is unknown; `row` counts from 0, the text from 1."""
     line = line_of(source, row, column)
     return f"data row {row + 1}" if line is None else f"line {line}"

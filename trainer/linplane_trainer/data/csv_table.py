@@ -1,8 +1,8 @@
 """A CSV as batches of numbers, in the memory of a few blocks of the file.
 
-The reader is pyarrow's: it streams, is fast, and reads Parquet with the same library once that is asked for. It hands
-over bytes, and they become numbers in `cells`, so that an error can name column and line and repeats nothing of what
-stands there: pyarrow's own messages quote whole rows.
+The reader is pyarrow's: it streams, is fast, and could read Parquet with the same library. It hands
+over bytes, which `csv_cells` converts, so that an error names column and line and repeats no value: pyarrow's own
+messages quote whole rows.
 """
 
 import io
@@ -16,17 +16,17 @@ from linplane_api.display import display_name
 from linplane_api.facts import LeftOutColumn, LeftOutReason
 from linplane_api.names import MAX_FEATURE_NAME
 
+from ..batch import Batch
 from ..errors import BadData
-from ..facts import left_out_text
-from ..fit.types import Batch
-from .csv_cells import Census, Wrong, batch_of, census
+from .csv_cells import BadCell, ColumnCounts, batch_of, count_column
 from .csv_header import check_names, default_features, split_header
 from .csv_location import lines_in, place
+from .left_out import format_left_out
 from .source import Readable, Source
 
 BLOCK_BYTES = 1 << 20
 
-Progress = Callable[[int, int, int | None], None]  # rows so far, bytes done, bytes in all where known
+Progress = Callable[[int, int, int | None], None]  # rows so far, bytes done, bytes in all if known
 
 
 class Table:
@@ -49,7 +49,7 @@ class Table:
             self._place = {name: number for number, name in enumerate(self._names)}  # unique where names are used
             self._ragged: Any = None
             self._rows = 0
-            self._blocks = self._arrow_blocks(_Joined(rest, stream), features, target)
+            self._blocks = self._arrow_blocks(_Concatenated(rest, stream), features, target)
             self._first = next(self._blocks, None)
             self.left_out: tuple[LeftOutColumn, ...] = ()
             self.features = features or self._default_features(target, beginning)
@@ -75,7 +75,7 @@ class Table:
         block = self._first
         while block is not None:
             batch = batch_of([block[key] for key in keys])
-            if isinstance(batch, Wrong):
+            if isinstance(batch, BadCell):
                 raise BadData(self._wrong(batch, used[batch.column]))
             yield batch
             self._rows += len(batch.kept)
@@ -87,12 +87,12 @@ class Table:
         if self._first is None:
             raise BadData("there are no data rows")
         columns = [name for name in self._names if name and name != target]
-        found = {name: census(self._first[str(self._place[name])]) for name in columns}
+        found = {name: count_column(self._first[str(self._place[name])]) for name in columns}
         self.left_out = self._without({name: one for name, one in found.items() if not one.is_numeric}, beginning)
         numeric = {name for name, one in found.items() if one.is_numeric}
-        return default_features(columns, numeric, left_out_text(self.left_out))
+        return default_features(columns, numeric, format_left_out(self.left_out))
 
-    def _without(self, columns: dict[str, Census], beginning: bytes) -> tuple[LeftOutColumn, ...]:
+    def _without(self, columns: dict[str, ColumnCounts], beginning: bytes) -> tuple[LeftOutColumn, ...]:
         places = {
             name: (one.first_other, self._place[name]) for name, one in columns.items() if one.first_other is not None
         }
@@ -145,14 +145,14 @@ class Table:
         where = "a row" if number is None else place(self._source, number - 1)
         return f"{where}: {self._ragged.actual_columns} values, but the header has {len(self._names)} names"
 
-    def _wrong(self, wrong: Wrong, name: str) -> str:
+    def _wrong(self, wrong: BadCell, name: str) -> str:
         where = place(self._source, self._rows + wrong.row, self._place[name])
         hint = "; list `features` to leave the column out" if self._guessed and name != self.target else ""
         return f"{where}, column {display_name(name)}: {wrong.problem}{hint}"
 
 
-class _Joined(io.RawIOBase):
-    """What was read ahead, then the rest; never a short read, which pyarrow would take for a block."""
+class _Concatenated(io.RawIOBase):
+    """The bytes that were read ahead, then the rest; without short reads, which pyarrow would take for blocks."""
 
     def __init__(self, ahead: bytes, rest: "io.BufferedReader[Readable]") -> None:
         super().__init__()

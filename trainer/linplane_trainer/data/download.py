@@ -1,8 +1,8 @@
-"""A URI's bytes over http and https: resolve, judge, connect to the very address that was judged, and so again at
-each redirect.
+"""Downloads a URI over http or https: resolves, checks the addresses, connects to an address that was checked, and
+does so again at each redirect.
 
-No proxy of the environment is used: it would connect where nobody judged. The resolver, the connector and TLS are
-parameters.
+Proxies of the environment are ignored: they would connect to addresses that were not checked. The resolver, the
+connector and TLS are parameters.
 """
 
 import http.client
@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..errors import BadData, RefusedError, TrainingFailed
-from .uri_rules import Place, Rules, judge_addresses, place_of, redirected
+from .uri_rules import Endpoint, Rules, check_addresses, endpoint_of, redirected
 
 MAX_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-WORTH_RETRYING = frozenset({408, 425, 429})
+RETRYABLE = frozenset({408, 425, 429})
 HEADERS = {
     "Accept": "text/csv, */*;q=0.5",
     "Accept-Encoding": "identity",
@@ -53,10 +53,10 @@ class Network:
 
 
 class Download:
-    """A response's body. Reading raises TrainingFailed where it breaks off: half of the rows are not the data."""
+    """A response's body. Reading raises TrainingFailed if it breaks off: half of the rows are not the data."""
 
     def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
-        """Owns both. `size` is in bytes, None where the host does not say it."""
+        """Owns both. `size` is in bytes, None if the host does not give it."""
         self._connection, self._response = connection, response
         self.size: int | None = response.length
         self._left = self.size
@@ -69,7 +69,7 @@ class Download:
             raise TrainingFailed(f"the download broke off ({type(error).__name__})") from error
         if self._left is not None:
             self._left -= len(data)
-            if not data and self._left > 0:  # http.client says nothing of it
+            if not data and self._left > 0:  # http.client does not report it
                 raise TrainingFailed(f"the download broke off, {self._left} bytes short")
         return data
 
@@ -81,11 +81,11 @@ class Download:
 
 def download(uri: str, rules: Rules, network: Network) -> Download:
     """Opens a URI, following at most five redirects. Raises RefusedError, BadData (4xx) or TrainingFailed."""
-    place = place_of(uri, rules)
+    place = endpoint_of(uri, rules)
     for _ in range(MAX_REDIRECTS + 1):
         connection = _connected(place, rules, network)
         try:
-            location = _ask(connection, place)
+            location = _request(connection, place)
             if isinstance(location, http.client.HTTPResponse):
                 return Download(connection, location)
         except BaseException:
@@ -96,19 +96,19 @@ def download(uri: str, rules: Rules, network: Network) -> Download:
     raise RefusedError(f"more than {MAX_REDIRECTS} redirects")
 
 
-def _connected(place: Place, rules: Rules, network: Network) -> http.client.HTTPConnection:
+def _connected(place: Endpoint, rules: Rules, network: Network) -> http.client.HTTPConnection:
     try:
         addresses = network.resolve(place.host, place.port)
     except OSError as error:
         raise TrainingFailed("the URI's host name does not resolve") from error
-    judge_addresses(place.host, addresses, rules)
+    check_addresses(place.host, addresses, rules)
     connection = http.client.HTTPConnection(place.host, place.port, timeout=network.timeout)
     connection.default_port = place.default_port  # so that Host names a port only where the URI must
-    connection.sock = _secured(_first(addresses, place, network), place, network)
+    connection.sock = _with_tls(_connect_first(addresses, place, network), place, network)
     return connection
 
 
-def _first(addresses: Sequence[str], place: Place, network: Network) -> socket.socket:
+def _connect_first(addresses: Sequence[str], place: Endpoint, network: Network) -> socket.socket:
     last: OSError | None = None
     for address in addresses:
         try:
@@ -118,8 +118,8 @@ def _first(addresses: Sequence[str], place: Place, network: Network) -> socket.s
     raise TrainingFailed(f"no connection to the URI's host ({type(last).__name__})") from last
 
 
-def _secured(plain: socket.socket, place: Place, network: Network) -> socket.socket:
-    """TLS by the name that the URI gives, though the connection is to an address."""
+def _with_tls(plain: socket.socket, place: Endpoint, network: Network) -> socket.socket:
+    """Adds TLS, with the name in the URI, though the connection is to an address."""
     if place.scheme != "https":
         return plain
     try:
@@ -132,9 +132,9 @@ def _secured(plain: socket.socket, place: Place, network: Network) -> socket.soc
         raise TrainingFailed(f"no TLS with the URI's host ({type(error).__name__})") from error
 
 
-def _ask(connection: http.client.HTTPConnection, place: Place) -> http.client.HTTPResponse | str:
-    """The response with the data, or where a redirect leads. The answer's words are not repeated: they are not the
-    user's to see.
+def _request(connection: http.client.HTTPConnection, place: Endpoint) -> http.client.HTTPResponse | str:
+    """The response with the data, or where a redirect leads. The response's text is not repeated: it may
+    not be meant for the user.
     """
     try:
         connection.request("GET", place.path, headers=HEADERS)
@@ -145,8 +145,8 @@ def _ask(connection: http.client.HTTPConnection, place: Place) -> http.client.HT
     if response.status in REDIRECTS and location:
         return location
     if response.status != 200:
-        kind = TrainingFailed if response.status >= 500 or response.status in WORTH_RETRYING else BadData
+        kind = TrainingFailed if response.status >= 500 or response.status in RETRYABLE else BadData
         raise kind(f"the URI's host answered with status {response.status}")
     if response.getheader("Content-Encoding", "identity").lower() != "identity":
-        raise BadData("the URI's host answered with compressed content, which was not asked for")
+        raise BadData("the URI's host answered with compressed content, which was not requested")
     return response

@@ -1,10 +1,10 @@
-"""What a file is that is no CSV in UTF-8, by its first bytes. PURE."""
+"""Recognises files that are not CSV in UTF-8 by their first bytes. PURE."""
 
 import re
 
 UNPACK, AS_CSV, AS_UTF8 = "unpack it first", "save it as CSV", "save it as UTF-8"
 
-# each as specific as it takes for no CSV to begin like that: a column may be called PAR1, or BZh
+# specific enough that no CSV begins like that: a column may be called PAR1, or BZh
 _KINDS = (
     (rb"\x1f\x8b", "a gzip file", UNPACK),
     (rb"BZh[1-9](1AY&SY|\x17rE8P\x90)", "a bzip2 file", UNPACK),
@@ -32,7 +32,7 @@ _PATTERNS = tuple((re.compile(pattern, re.IGNORECASE | re.DOTALL), what, advice)
 
 
 def file_problem(beginning: bytes) -> str | None:
-    """What the file is and what to do about it, None if it may be a CSV. `beginning` is at least its first 64 bytes,
+    """The file's kind and what to do about it, None if it may be a CSV. `beginning` is at least its first 64 bytes,
     if it has so many.
     """
     for pattern, what, advice in _PATTERNS:

@@ -1,4 +1,4 @@
-"""What a task's data is read from: a file that can be opened again, or a URI that cannot."""
+"""The sources of a task's data: a file, which can be opened again, or a URI, which cannot."""
 
 import errno
 import io
@@ -19,7 +19,7 @@ NO_SUCH_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMET
 
 
 class Bytes(Protocol):
-    """Bytes in order. `size` is their number, None where nobody says it."""
+    """Bytes in order. `size` is their number, None if unknown."""
 
     size: int | None
 
@@ -28,7 +28,7 @@ class Bytes(Protocol):
         ...
 
     def close(self) -> None:
-        """Ends it."""
+        """Releases the file or the connection."""
         ...
 
 
@@ -64,9 +64,7 @@ class Readable(io.RawIOBase):
 
 
 class Source(Protocol):
-    """`remote`: it can be opened once, and what it holds may not be repeated in messages before it is known to be the
-    user's data.
-    """
+    """`remote`: it can be opened once, and messages repeat nothing of it before it is known to be the user's data."""
 
     remote: bool
 
@@ -122,7 +120,7 @@ class FileSource:
 
 
 class UriSource:
-    """A URI that the rules are asked about at every step."""
+    """A URI; the rules are checked at every step."""
 
     remote = True
 
@@ -131,7 +129,7 @@ class UriSource:
         self._data, self._network = data, network
 
     def open(self) -> Bytes:
-        """Fetches."""
+        """Sends the request and opens the response's body."""
         return download(self._data.uri, _rules(self._data), self._network)
 
 
@@ -148,9 +146,7 @@ def _rules(data: UriData) -> Rules:
 
 
 def _inside(folder: Path, path: str) -> Path:
-    """An absolute path stands for itself. A relative one must stay inside of the folder, after its links are followed
-    too.
-    """
+    """An absolute path is used as is. A relative one must stay inside the folder, also once its links are followed."""
     if not path or "\0" in path:
         raise BadData("the data file's path is empty or malformed")
     if Path(path).is_absolute():

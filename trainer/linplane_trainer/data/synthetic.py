@@ -1,7 +1,7 @@
-"""Rows made up from a seed, for trying things out and for tests. PURE.
+"""Rows made up from a seed, for trials and tests. PURE.
 
-y = INTERCEPT + 1 x1 + 2 x2 + ... + N xN + noise e, with x1..xN and e independent standard normal. So what a training
-must find is known.
+y = INTERCEPT + 1 x1 + 2 x2 + ... + N xN + noise e, with x1..xN and e independent standard normal. So the
+correct result is known.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import numpy as np
 
 from linplane_api.task import SyntheticData
 
-from ..fit.types import Batch
+from ..batch import Batch
 
 INTERCEPT = 1.0
 TARGET = "y"
@@ -37,6 +37,6 @@ def batches(data: SyntheticData, seed: int) -> Iterator[Batch]:
     size = max(1, BATCH_CELLS // columns)
     for start in range(0, data.samples, size):
         rows = generator.standard_normal((min(size, data.samples - start), columns))
-        with np.errstate(over="ignore"):  # the reader of the batch refuses what is not finite
+        with np.errstate(over="ignore"):  # the fit refuses numbers that are not finite
             rows[:, -1] = INTERCEPT + (rows[:, :-1] * coefficients).sum(axis=1) + data.noise * rows[:, -1]
         yield Batch(rows, np.ones(len(rows), dtype=bool))

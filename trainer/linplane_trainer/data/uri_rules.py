@@ -1,7 +1,8 @@
-"""What training may fetch. PURE: decides on texts and addresses; `fetch` resolves, connects and asks here each time.
+"""The rules for what a training may fetch. PURE: checks texts and addresses; `download` resolves, connects and calls
+this module at each step.
 
-Whoever may create a training must not reach what only the cluster may: the node's metadata service, loopback, the API
-server.
+A user who may create trainings must not reach by them what only the cluster may: the node's metadata service,
+loopback, the API server.
 """
 
 import ipaddress
@@ -34,17 +35,17 @@ class Rules:
 
     @property
     def setting(self) -> str:
-        """Where a user allows a host: files are allowed in local mode only."""
+        """The setting by which a user allows a host: files are allowed in local mode only."""
         return "--allowed-host" if self.allow_file else "the chart's trainer.allowedHosts"
 
     def trusts(self, host: str) -> bool:
-        """Whether the host is named by `allowed_hosts`, so that its addresses are not judged."""
+        """Whether the host is named by `allowed_hosts`, so that its addresses are not checked."""
         return canonical_host(host) in self.allowed_hosts
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where an http or https URI leads. `host` is without brackets; `path` is what goes into the request line."""
+class Endpoint:
+    """The target of an http or https URI. `host` is without brackets; `path` is that of the request line."""
 
     scheme: str
     host: str
@@ -105,13 +106,13 @@ def file_path(uri: str, rules: Rules) -> str | None:
     return path
 
 
-def place_of(uri: str, rules: Rules) -> Place:
-    """Where an http or https URI leads, if its host may be asked at all. Raises RefusedError."""
+def endpoint_of(uri: str, rules: Rules) -> Endpoint:
+    """The endpoint of an http or https URI whose host is allowed. Raises RefusedError."""
     parts = _split(uri)
     if parts.scheme not in DEFAULT_PORTS:
         raise RefusedError("the URI's scheme must be http or https")
     if "@" in parts.netloc:
-        raise RefusedError("a user name or password in the URI is not taken: it would stand in manifests and logs")
+        raise RefusedError("a user name or password in the URI is not accepted: it would appear in manifests and logs")
     try:
         port = parts.port
     except ValueError as error:
@@ -124,13 +125,13 @@ def place_of(uri: str, rules: Rules) -> Place:
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not path.isascii():
         raise RefusedError("the URI must be percent-encoded")
-    return Place(parts.scheme, host, DEFAULT_PORTS[parts.scheme] if port is None else port, path)
+    return Endpoint(parts.scheme, host, DEFAULT_PORTS[parts.scheme] if port is None else port, path)
 
 
-def redirected(place: Place, location: str, rules: Rules) -> Place:
-    """Where a redirect leads. Raises RefusedError; the location is a response, so it is not named."""
+def redirected(place: Endpoint, location: str, rules: Rules) -> Endpoint:
+    """The endpoint that a redirect leads to. Raises RefusedError; the location is a response, so it is not repeated."""
     try:
-        target = place_of(urljoin(place.uri, location), rules)
+        target = endpoint_of(urljoin(place.uri, location), rules)
     except (RefusedError, ValueError) as error:
         raise RefusedError(f"a redirect leads where training may not go: {_reason(error)}") from error
     if place.scheme == "https" and target.scheme == "http":
@@ -142,9 +143,9 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, RefusedError) else "the URI is malformed"
 
 
-def judge_addresses(host: str, addresses: Iterable[str], rules: Rules) -> None:
-    """Raises RefusedError where one of a host's addresses may not be connected to: one among several is a trick, not
-    an accident.
+def check_addresses(host: str, addresses: Iterable[str], rules: Rules) -> None:
+    """Raises RefusedError if any of a host's addresses may not be connected to: one among several is an attack, not an
+    accident.
     """
     if rules.trusts(host):
         return
@@ -157,9 +158,7 @@ def judge_addresses(host: str, addresses: Iterable[str], rules: Rules) -> None:
 
 
 def address_problem(text: str, denied: Iterable[Network] = ()) -> str | None:
-    """Why an address may not be connected to, None where it may. An IPv4 address inside of an IPv6 one counts as
-    itself.
-    """
+    """Why an address may not be connected to, None if it may. An IPv4 address within an IPv6 one is checked too."""
     networks = tuple(denied)
     try:
         address = ipaddress.ip_address(text.partition("%")[0])

@@ -1,7 +1,7 @@
-"""The fit: rows in, one linear model out. PURE: no file, network, clock or environment; numpy and the standard
+"""The fit: batches of rows to one linear model. PURE: no file, network, clock or environment; numpy and the standard
 library alone.
 
-`model` types what goes in and out. `estimate.Fitting` takes the rows batch by batch; `scaling` shifts and scales
-them, `factor` folds them into a triangular factor, `moments` keeps ranges and deviations, `holdout` says which rows
-are kept apart, `solve` and `conclude` turn the factors into coefficients and what is said of them.
+`types` has the options and the result. `fitting` adds batches: `holdout` draws the rows to hold out, `scaling` centres
+and scales columns, `qr` folds rows into a triangular factor, `moments` keeps ranges and deviations. `result` turns
+these statistics into a Fit, with `solve` for coefficients, RSS, TSS and dependent columns.
 """

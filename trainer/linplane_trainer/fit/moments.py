@@ -7,11 +7,11 @@ T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for computing the sample var
 import numpy as np
 from numpy.typing import NDArray
 
-from .scaling import Floats
+from ..batch import Floats
 
 
 class Moments:
-    """Of all rows so far. Arrays have the shape (columns,)."""
+    """The moments of all rows so far. Arrays have the shape (columns,)."""
 
     def __init__(self, columns: int) -> None:
         """For rows of `columns` numbers."""
@@ -23,7 +23,7 @@ class Moments:
         self._squares = np.zeros(columns)
 
     def add(self, rows: Floats) -> None:
-        """Rows of shape (n, columns); two passes within them, one merge."""
+        """Adds rows of shape (n, columns): two passes within them, one merge."""
         count = len(rows)
         if not count:
             return
@@ -42,17 +42,17 @@ class Moments:
 
     @property
     def mean(self) -> Floats:
-        """Exactly the value where all rows are equal."""
+        """The mean; exactly the value if all rows are equal."""
         return np.where(self.constant, self.minimum, np.ldexp(self._mean, self._exponents))
 
     @property
     def deviation(self) -> Floats:
-        """The sample's standard deviation (n - 1); exactly 0 where all rows are equal."""
+        """The sample's standard deviation (n - 1); exactly 0 if all rows are equal."""
         deviation = np.ldexp(np.sqrt(self._squares / max(self.rows - 1, 1)), self._exponents)
         return np.where(self.constant, 0.0, deviation)
 
     @property
     def constant(self) -> NDArray[np.bool_]:
-        """Where every row has the same value, exactly."""
+        """True for each column with exactly the same value in every row."""
         constant: NDArray[np.bool_] = self.minimum == self.maximum
         return constant

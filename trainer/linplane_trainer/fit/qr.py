@@ -9,12 +9,12 @@ from typing import cast
 
 import numpy as np
 
-from .scaling import Floats
+from ..batch import Floats
 
 
 def triangle_of(rows: Floats) -> Floats:
     """R of the QR of `rows`, shape (min(n, columns), columns), by LAPACK's Householder reflections."""
-    return cast("Floats", np.linalg.qr(rows, mode="r"))  # the stubs do not know that this mode gives one array
+    return cast("Floats", np.linalg.qr(rows, mode="r"))  # the stubs don't know that it is one array
 
 
 class Factor:
@@ -26,7 +26,7 @@ class Factor:
         self.rows = 0
 
     def add(self, rows: Floats) -> None:
-        """Folds in rows of shape (n, columns); memory is that of the rows and of two factors."""
+        """Folds in rows of shape (n, columns), in the memory of these and of two factors."""
         self._r = triangle_of(np.vstack((self._r, rows)))
         self.rows += len(rows)
 

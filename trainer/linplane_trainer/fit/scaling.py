@@ -2,8 +2,8 @@
 their digits.
 
 Scales are powers of two and centres short multiples of them: then scaling is exact, and subtracting the centre mostly
-is, so neither costs the accuracy that they are there to save. They need not be good: the factor that follows is exact
-for any centre (Householder reflections take the rest of the mean out of the column of ones), and column scaling does
+is, so neither costs the accuracy that they are to keep. They need not be good: the factor that follows is exact for
+any centre (Householder reflections take the rest of the mean out of the column of ones), and column scaling does
 not change a QR.
 """
 
@@ -13,7 +13,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from ..batch import Floats
+
 GRID = 2.0**20  # centres are multiples of scale / GRID
 
 

@@ -4,18 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..batch import Floats
 from .qr import triangle_of
-from .scaling import Floats
 
 EPSILON = float(np.finfo(np.float64).eps)
-INVOLVED = 0.01  # of the largest share in a dependence: below, a column is not named
+INVOLVED = 0.01  # of the largest share in a dependence: a column below it is not named
 
 
 @dataclass(frozen=True)
 class Solution:
-    """`beta` solves the scaled problem, shape (p,), intercept first where there is one; `inverse` is that of the
-    factor, (p, p).
-    """
+    """`beta` solves the scaled problem, shape (p,), an intercept first; `inverse` is that of the factor, (p, p)."""
 
     beta: Floats
     inverse: Floats
@@ -33,26 +31,26 @@ def with_penalty(triangle: Floats, weights: Floats, intercept: bool) -> Floats:
 
 
 def solve(triangle: Floats) -> Solution:
-    """Back substitution. `triangle` is that of [A b], shape (p + 1, p + 1), and A has full rank (see `dependent`)."""
+    """Back substitution. `triangle` is that of [A b], (p + 1, p + 1); A has full rank, see `dependent_columns`."""
     size = len(triangle) - 1
     both = np.linalg.solve(triangle[:size, :size], np.hstack((triangle[:size, size:], np.eye(size)))).astype(np.float64)
     return Solution(both[:, 0], both[:, 1:])
 
 
-def residual_squares(triangle: Floats, beta: Floats) -> float:
-    """The sum of squared residuals of any coefficients, on the rows behind `triangle`."""
+def rss_of(triangle: Floats, beta: Floats) -> float:
+    """The residual sum of squares of any coefficients, on the rows behind `triangle`."""
     return float(np.square(triangle @ np.append(beta, -1.0)).sum())
 
 
-def least_squares_remainder(triangle: Floats) -> float:
-    """The same for the coefficients that solve that very triangle: its last diagonal element, squared; no digit is
-    lost.
+def rss_of_solution(triangle: Floats) -> float:
+    """The same for the coefficients that solve this triangle: the square of its last diagonal element, so that no
+    digit is lost.
     """
     return float(np.square(triangle[-1, -1]))
 
 
-def total_squares(triangle: Floats, intercept: bool) -> float:
-    """The target's sum of squares, around its mean with an intercept, around zero without."""
+def tss_of(triangle: Floats, intercept: bool) -> float:
+    """The target's total sum of squares, about its mean with an intercept, about zero without."""
     return float(np.square(triangle[int(intercept) :, -1]).sum())
 
 
@@ -67,12 +65,12 @@ class Dependence:
     surplus: list[int]
 
 
-def dependent(triangle: Floats, intercept: bool, rounding: Floats, blocks: int) -> Dependence | None:
-    """The features that are an exact linear combination of each other (or of the intercept), as far as doubles can
-    tell; None if there are none.
+def dependent_columns(triangle: Floats, intercept: bool, rounding: Floats, blocks: int) -> Dependence | None:
+    """The features that are an exact linear combination of each other (or of the intercept), as far as
+    doubles can show; None if there are none.
 
-    Judged on columns of length one after the mean is taken out, so neither units nor means matter. A singular value
-    is zero where the rounding of the data alone could have made it: `rounding` is that of each column (shape
+    Evaluation on columns of length one after the mean is taken out, so neither units nor means matter. A singular value
+    counts as zero if the rounding of the data alone could have made it: `rounding` is that of each column (shape
     (features,), the length of a column of half units in the last place, in scaled units), to which comes what the QR
     of `blocks` blocks leaves.
     """

@@ -1,19 +1,18 @@
-"""What goes into a fit and what comes out of it."""
+"""The options and the result of a fit."""
 
 from dataclasses import dataclass
-from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from linplane_api.artifact import Evaluation
 
-from .scaling import Floats
+from ..batch import Floats
 
 
 @dataclass(frozen=True)
 class Options:
-    """What is fitted, as in the Task.
+    """The settings of a Task that concern the fit.
 
-    `block_rows` is how many rows are folded in at once, which decides the last digits; None suits the columns.
+    `block_rows` is how many rows are folded in at once, which decides the last digits; None: as many as suit the
+    number of columns.
     """
 
     features: tuple[str, ...]
@@ -30,34 +29,13 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Some rows, in order. `kept` has one entry for each raw row, False where the row was dropped for a gap.
-
-    `values` holds the kept rows, shape (kept.sum(), features + 1), the target last; all finite.
-    """
-
-    values: Floats
-    kept: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Judged:
-    """How well the coefficients do on `samples` rows; `r2` None where their target is constant."""
-
-    on: Literal["Holdout", "Training"]
-    samples: int
-    mse: float
-    r2: float | None
-
-
-@dataclass(frozen=True)
 class Fit:
     """The result; every number is finite, arrays have one entry for each feature, in order.
 
     prediction = intercept + coefficients . x, in units of the data. `samples` are the rows fitted, without those held
-    out and dropped. `noise` is sqrt(RSS / (n - p)), p counting the intercept; None where n <= p. Standard errors are
-    those of ordinary least squares: None where noise is, and under ridge, where they would claim what a biased
-    estimate does not have. R2 is 1 - RSS / TSS with TSS about the mean of the rows that are judged, also without an
+    out and dropped. `noise` is sqrt(RSS / (n - p)), p counting the intercept; None if n <= p. Standard errors are
+    those of ordinary least squares; None if noise is, and with ridge, because they would ignore the bias of the
+    estimate. R2 is 1 - RSS / TSS with TSS about the mean of the rows it is computed on, also without an
     intercept, as scikit-learn's `r2_score`: so versions can be compared. `repeats` are the features, by number, that
     equal the target in every row. Minimum to deviation describe the fitted rows.
     """
@@ -67,7 +45,7 @@ class Fit:
     samples: int
     dropped: int
     noise: float | None
-    judged: Judged
+    evaluation: Evaluation
     standard_errors: Floats | None
     intercept_standard_error: float | None
     minimum: Floats
@@ -77,6 +55,6 @@ class Fit:
     repeats: tuple[int, ...]
 
     @property
-    def held(self) -> int:
+    def held_out(self) -> int:
         """How many rows were held out."""
-        return self.judged.samples if self.judged.on == "Holdout" else 0
+        return self.evaluation.samples if self.evaluation.on == "Holdout" else 0

@@ -228,6 +228,7 @@ def test_pages_have_commands() -> None:
     readme = [command for command, _ in commands(ROOT / "README.md")]
     assert readme[:2] == ["make demo", "make test"]
     assert sum(len(commands(page)) for page in PAGES) >= 15
+    assert not [page for page in (ROOT / "docs").glob("*/**/*.md") if blocks(page)]  # only those of PAGES are run
 
 
 def test_demo() -> None:

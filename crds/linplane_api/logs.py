@@ -11,6 +11,7 @@ from .timing import rfc3339
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 """The values of `--log-level`."""
+PACKAGES = ("linplane_api", "linplane_operator", "linplane_cli", "linplane_server", "linplane_trainer")
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -40,9 +41,11 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(left_out: Collection[str] = (), stream: TextIO = sys.stderr, level: int = logging.INFO) -> None:
-    """Makes the root logger write records of `level` and above as such lines; see `JsonFormatter`. Call it once in a
-    process.
+    """Makes the root logger write such lines, see `JsonFormatter`: of this project from `level` on, of libraries from
+    INFO on at the lowest. Call it once in a process.
     """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter(left_out))
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.basicConfig(level=max(level, logging.INFO), handlers=[handler], force=True)
+    for package in PACKAGES:
+        logging.getLogger(package).setLevel(level)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from .output import fail
+from .output import fail, log_level_option
 
 
 @click.command(
@@ -34,6 +34,7 @@ Saving a file again without a change tries again what failed in it. ^C ends it i
     "--allowed-host", multiple=True, help="A host that training data may come from; the only ones, when given."
 )
 @click.option("--trainers", type=click.IntRange(1), help="How many versions train at once  [default: one a core].")
+@log_level_option
 def local(  # noqa: PLR0913, PLR0917 - one parameter an option
     folder: Path,
     host: str,
@@ -43,11 +44,13 @@ def local(  # noqa: PLR0913, PLR0917 - one parameter an option
     admin_token_file: Path | None,
     allowed_host: tuple[str, ...],
     trainers: int | None,
+    log_level: str,
 ) -> None:
     """Serve the manifests in DIR on this machine: saving a file is kubectl apply, deleting it kubectl delete."""
     import asyncio
     from datetime import datetime
 
+    from linplane_api import logs
     from linplane_operator.local.app import App, Options
     from linplane_operator.local.console_events import Line
     from linplane_operator.local.preflight import StartError
@@ -56,6 +59,7 @@ def local(  # noqa: PLR0913, PLR0917 - one parameter an option
     from .extras import check_children
 
     check_children()
+    logs.configure(level=logs.LEVELS[log_level])
     console = Console(lambda: datetime.now().astimezone())
 
     def tell(line: Line) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from .output import log_level_option
+
 
 class Resources(click.ParamType[dict[str, Any]]):
     """A container's resources as JSON."""
@@ -57,6 +59,7 @@ Examples:
 @click.option(
     "--denied-address", multiple=True, help="An address that training data never comes from: the API server's."
 )
+@log_level_option
 def operator(  # noqa: PLR0913, PLR0917 - one parameter an option
     namespaces: tuple[str, ...],
     kubeconfig: Path | None,
@@ -70,6 +73,7 @@ def operator(  # noqa: PLR0913, PLR0917 - one parameter an option
     trainer_resources: dict[str, Any] | None,
     allowed_host: tuple[str, ...],
     denied_address: tuple[str, ...],
+    log_level: str,
 ) -> None:
     """Reconcile LinearModels, ModelRoutes and ModelServers of a cluster until it is told to stop."""
     import asyncio
@@ -93,6 +97,7 @@ def operator(  # noqa: PLR0913, PLR0917 - one parameter an option
         in_cluster=in_cluster,
         health_host=health_host,
         health_port=health_port,
+        log_level=log_level,
         settings=settings,
     )
     raise SystemExit(asyncio.run(serve(options)))

@@ -13,6 +13,14 @@ output_option = click.option(
     "-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print the answer."
 )
 
+log_level_option = click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    show_default=True,
+    help="The least severe messages to log to standard error; debug shows every write.",
+)
+
 
 def say(text: str = "", *, err: bool = False) -> None:
     """Prints lines. Whatever a user's data put into them, a terminal shows it and obeys none of it."""

@@ -13,10 +13,11 @@ from ..cluster_client import ConflictError, ContestedError, NamespaceTerminating
 from ..compile.adoption import APPLIED_OVER, is_orphan, owner_of
 from ..compile.objects import Object, controller_uid, is_deleting, label_of, meta, name_of, owners_of, uid_of
 from ..observe.cache import ObjectCache, key_of
+from ..runtime.write_log import log_write
 from .drift import difference, merge_patch, stamped
 from .event_recorder import refused_jobs
 from .http import HttpClient
-from .informer import Informer
+from .informer import Informer, slim
 from .watched_kinds import UNWATCHED
 from .write_conflicts import WriteConflicts
 
@@ -235,6 +236,7 @@ class KubeClient:
         options = {"propagationPolicy": "Background", "preconditions": {key: meta(seen)[key] for key in same}}
         try:
             await self._client.call("DELETE", object_path(kind, *key_of(seen)), body=options)
+            log_write("delete", kind, seen, seen)
         except ApiError as error:
             if error.status == 409 and await self._is_still(kind, seen):
                 raise ConflictError(f"{kind.kind} {name_of(seen)}: {error.message}") from error
@@ -301,6 +303,9 @@ class KubeClient:
             if error.status in (403, 422):
                 raise WriteRefusedError(error.status, error.reason, error.message) from error
             raise
+        is_new = meta(body).get("resourceVersion") == ABSENT
+        verb = "create" if is_new else "apply" if content_type == APPLY_PATCH else "patch"
+        log_write(verb, kind, self._cache.get(kind, *key_of(answer)), slim(kind, answer))
         self._informer.seen(kind, answer)
         return answer
 

@@ -19,9 +19,9 @@ KOPFS = ("settings", "k8s_skip")
 """What Kopf adds to its records for its own use; `k8s_ref`, the object that a record is about, is written."""
 
 
-def set_up_logs() -> None:
+def set_up_logs(level: str = "info") -> None:
     """Everything to standard error; Kopf's word on each event is not wanted."""
-    logs.configure(KOPFS)
+    logs.configure(KOPFS, level=logs.LEVELS[level])
     logging.captureWarnings(True)
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     for name in ("orchestration", "running"):  # by what Kopf ended is told once, by `watching`, without its inner life
@@ -38,7 +38,7 @@ async def serve(options: Options) -> int:
     """Runs until SIGTERM or SIGINT. The exit status: 0; 2 where rights are missing, 1 after any other error, and the
     log says which.
     """
-    set_up_logs()
+    set_up_logs(options.log_level)
     disable_created_metrics()  # type: ignore[no-untyped-call] # a time a counter, which nobody asks for
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 
 import pytest
 
@@ -35,3 +37,19 @@ def test_error_has_its_traceback_under_exception() -> None:
     text = str(line(exc_info=(caught.type, caught.value, caught.tb))["exception"])
     assert text.startswith("Traceback")
     assert text.endswith("KeyError: 'lost'")
+
+
+@pytest.mark.parametrize(
+    ("level", "written"),
+    [("debug", ["ours", "ours", "library"]), ("info", ["ours", "library"]), ("error", [])],
+)
+def test_log_level_of_libraries_is_info_or_above(level: str, written: list[str]) -> None:
+    """In a process of its own: it configures logging for good."""
+    script = (
+        "import logging, sys; from linplane_api import logs;"
+        "logs.configure(stream=sys.stdout, level=logs.LEVELS[sys.argv[1]]);"
+        "[getattr(logging.getLogger(name), method)(text) for name, text in"
+        " (('linplane_api.x', 'ours'), ('kopf', 'library')) for method in ('debug', 'info')]"
+    )
+    done = subprocess.run([sys.executable, "-c", script, level], capture_output=True, text=True, check=True, timeout=30)
+    assert [json.loads(one)["message"] for one in done.stdout.splitlines()] == written

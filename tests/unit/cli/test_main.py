@@ -7,6 +7,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from linplane_api.logs import LEVELS
 from linplane_cli.main import main
 
 COMMANDS = ["local", "operator", "train", "validate", "assign", "get", "status", "switch", "freeze", "unfreeze"]
@@ -30,6 +31,14 @@ def test_each_command_has_help_with_an_example_and_every_option_is_explained(nam
 def test_the_admin_commands_take_url_route_and_token_file(name: str) -> None:
     names = {word for parameter in main.commands[name].params for word in parameter.opts}
     assert {"--url", "--route", "--token-file", "-o"} <= names
+
+
+@pytest.mark.parametrize("name", ["local", "operator"])
+def test_log_level_is_one_of_those_of_the_logs_module(name: str) -> None:
+    (option,) = [parameter for parameter in main.commands[name].params if parameter.name == "log_level"]
+    assert isinstance(option.type, click.Choice)
+    assert list(option.type.choices) == list(LEVELS)
+    assert option.default == "info"
 
 
 def test_the_exit_codes_and_completion_are_documented() -> None:

@@ -1,6 +1,15 @@
-"""The server: config source -> registry -> router -> API, with a limiter, metrics and admin calls beside.
+"""The server: answers predictions by the routing documents that the operator writes.
 
-Data flow, file by file: `source` (interface) and `folder_source` hand over what `loading` decides to keep; `store`
-compiles it into one immutable Snapshot; `body` reads a request, `router` picks its version, `predictor` answers;
-`public_app` and `protocol` carry it over HTTP.
+The modules that a start passes first: `main` reads `options` into `settings`, makes an `environment` (local or
+cluster), and starts the listeners.
+
+The packages, in the order in which data passes them:
+
+1. `cluster` and `routing` bring in routing maps, compile them, and report what is loaded.
+2. `state` holds the compiled snapshot, the counters and the limits.
+3. `http` reads a request off the wire and passes it to 4 or 5.
+4. `predict` answers a prediction: pure, except for the counters.
+5. `admin` switches, freezes and unfreezes on behalf of a caller.
+
+`errors` is the tree of refusals, and `problems` maps each of them to an HTTP response.
 """

@@ -1,5 +1,5 @@
-"""What differs by where a server runs: where its routing comes from, who is told what is loaded, and what admin calls
-act on.
+"""The composition root for what depends on the place a server runs in: the source of its routing, the report, and the
+backend of admin calls.
 """
 
 import argparse
@@ -18,48 +18,48 @@ from .routing.file_report import FileReport, no_report
 from .routing.folder_source import FolderSource
 from .routing.missing_features import report_missing_features
 from .routing.source import ConfigSource
-from .routing.updater import Acknowledge, Keep, RoutingUpdater
+from .routing.updater import Acknowledge, RoutingUpdater, Save
 from .state.serving import Serving
 
 
 class Environment(Protocol):
-    """One of the kinds."""
+    """The parts that differ between local mode and a cluster."""
 
     source: ConfigSource
     acknowledge: Acknowledge
-    keep: Keep | None
+    save: Save | None
     access: Access
     connect: Connect | None
 
     def background(self, updater: RoutingUpdater) -> Sequence[Coroutine[Any, Any, None]]:
-        """What runs as long as the server does."""
+        """Returns the tasks that run as long as the server does."""
 
 
 def make_environment(args: argparse.Namespace, serving: Serving) -> Environment:
-    """As the command line says. Raises OSError where a file that it names is not there, ValueError where it lacks
-    something.
+    """Returns the environment that the command line selects. Raises OSError if a file that it names cannot be read,
+    ValueError if an argument is missing.
     """
     if not args.kubernetes:
         return LocalEnvironment(args, serving)
-    from .cluster.environment import ClusterEnvironment  # noqa: PLC0415 - local mode does without
+    from .cluster.environment import ClusterEnvironment  # noqa: PLC0415 - local mode does not load it
 
     return ClusterEnvironment(args, serving, os.environ)
 
 
 class LocalEnvironment:
-    """Local mode: all of it is files."""
+    """Local mode: routing, report and admin calls go through files."""
 
     def __init__(self, args: argparse.Namespace, serving: Serving) -> None:
-        """Reads the admin token."""
+        """Reads the admin token; raises OSError if that fails."""
         self.source: ConfigSource = FolderSource(args.config)
         self.acknowledge: Acknowledge = no_report
         self._missing_features: list[Coroutine[Any, Any, None]] = []
         if args.report:
-            look = serving.counters.missing_features
-            report = FileReport(args.report, look, args.server_name, args.pod_uid, rfc3339(datetime.now(UTC)))
+            read_missing = serving.counters.missing_features
+            report = FileReport(args.report, read_missing, args.server_name, args.pod_uid, rfc3339(datetime.now(UTC)))
             self.acknowledge = report
-            self._missing_features = [report_missing_features(look, report.write_again)]
-        self.keep: Keep | None = None
+            self._missing_features = [report_missing_features(read_missing, report.rewrite)]
+        self.save: Save | None = None
         self.access = Access(_token(args.admin_token_file), time.monotonic_ns)
         self.connect = _manifest_backend(args.state)
 
@@ -69,20 +69,22 @@ class LocalEnvironment:
 
 
 def _token(path: Path | None) -> bytes | None:
-    """The static admin token. Raises OSError where the file is not there, or empty: never open by mistake."""
+    """Returns the static admin token. Raises OSError if the file is missing or empty: an empty token must not open
+    access.
+    """
     if path is None:
         return None
     token = path.read_bytes().strip()
     if not token:
-        raise OSError(f"{path} is empty: an admin token is needed in it")
+        raise OSError(f"{path} is empty: it must contain the admin token")
     return token
 
 
 def _manifest_backend(state: Path | None) -> Connect | None:
-    """What admin calls act on; None: they are off."""
+    """Returns a function that gives every caller the same backend; None turns admin calls off."""
     if state is None:
         return None
-    from .admin.manifest_backend import ManifestBackend  # noqa: PLC0415 - local mode alone reads manifests
+    from .admin.manifest_backend import ManifestBackend  # noqa: PLC0415 - only local mode reads manifests
 
     backend = ManifestBackend(state)
-    return lambda authorization: backend  # noqa: ARG005 - whoever may call may change the files
+    return lambda authorization: backend  # noqa: ARG005 - a caller who is let in may change the files

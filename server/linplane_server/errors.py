@@ -1,29 +1,29 @@
-"""Every way in which a request is refused: one tree. No HTTP here: `problems.STATUSES` maps each type to a status.
+"""The tree of refusals. It knows nothing of HTTP: `problems.STATUSES` maps each type to a status.
 
     Refusal
     |-- PredictionRefusal
     |   |-- RouteNotFound        no such route is loaded
     |   |-- MethodNotAllowed     a method other than POST
-    |   |-- UnsupportedBody      not declared as JSON
-    |   |-- TooLarge             the body is over the limit
+    |   |-- UnsupportedBody      the body is not declared as JSON
+    |   |-- TooLarge             the body exceeds the limit
     |   |-- Malformed            the body is not JSON, or has a duplicate key
-    |   |-- Invalid              JSON, but not what a prediction needs
+    |   |-- Invalid              the body is JSON, but not a prediction request
     |   |   `-- MissingFeature   the version that answers needs a feature that is missing
-    |   |-- RateLimited          over the route's limit
-    |   |-- NothingToServe       the version whose share this request falls in has no weights here
-    |   `-- Internal             a defect of the server
+    |   |-- RateLimited          the route's limit is exceeded
+    |   |-- NothingToServe       the version assigned to this request has no weights on this server
+    |   `-- Internal             a bug of the server
     `-- AdminRefusal
         |-- Unauthenticated      the caller is unknown
         |-- Forbidden            the object may not be changed from here
-        |-- NotFound             there is no such object
+        |-- NotFound             the object does not exist
         |-- Conflict             the object's state does not allow the change
-        |-- PreconditionFailed   the object is not the one that `If-Match` names
-        |-- Refused              the change was judged and refused
+        |-- PreconditionFailed   the object is not at the version that `If-Match` names
+        |-- Refused              the change was validated and refused
         |-- Throttled            too many calls, or too many failures
-        `-- BackendUnavailable   whatever judges, or holds the objects, gives no answer
+        `-- BackendUnavailable   the API server does not answer
 
-A prediction's message may name a feature that the client sent and the route does not have, by `display_name`: escaped
-and cut. It never holds a value, a key, or anything else that the client sent.
+The message of a refused prediction may name a feature that the client sent and the route does not have, escaped and
+truncated by `display_name`. It never contains a value, a key, or anything else that the client sent.
 """
 
 from collections.abc import Sequence
@@ -43,10 +43,10 @@ Kind = Literal[
 ]
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is an outcome, not a fault of the server
-    """Base. `kind` makes the type of the problem, `detail` is for people. What is None is not in the answer: `version`
-    is the one that would have answered, `pointer` (RFC 6901) a place in the body, `reason` one word for machines.
-    `retry_after` is in whole seconds, 0 if trying again does not help.
+class Refusal(Exception):  # noqa: N818 - a refusal is an outcome, not an error of the server
+    """Base class. `kind` determines the problem's type, `detail` is text for people. Members that are None are left out
+    of the response: `version` is the one that would have answered, `pointer` (RFC 6901) a place in the body, `reason`
+    one word for programs. `retry_after` is in whole seconds, 0 if a retry does not help.
     """
 
     kind: ClassVar[str]
@@ -62,49 +62,49 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an outcome, not a fault o
 
 
 class PredictionRefusal(Refusal):
-    """Of a prediction. `kind` is also how it is counted."""
+    """A refused prediction. `kind` is also the label that it is counted under."""
 
     kind: ClassVar[Kind]
 
     def __init__(self, detail: str, version: str | None = None) -> None:
-        """`version`: once it was chosen."""
+        """`version` is None if none was chosen yet."""
         super().__init__(detail)
         self.version = version
 
 
 class RouteNotFound(PredictionRefusal):
-    """No such route is loaded."""
+    """The request names no route that is loaded."""
 
     kind = "not_found"
 
 
 class MethodNotAllowed(PredictionRefusal):
-    """Predictions are asked for by POST."""
+    """A prediction was requested by a method other than POST."""
 
     kind = "method"
 
 
 class UnsupportedBody(PredictionRefusal):
-    """The body is declared as something else than plain JSON."""
+    """The headers declare a body that is not JSON, or is compressed."""
 
     kind = "media_type"
 
 
 class TooLarge(PredictionRefusal):
-    """The body is over the limit of bytes."""
+    """The body has more bytes than the limit allows."""
 
     kind = "too_large"
 
 
 class Malformed(PredictionRefusal):
-    """The body is not JSON by RFC 8259, or an object has a key twice."""
+    """The body is not JSON by RFC 8259, or has a duplicate key."""
 
     kind = "malformed"
 
 
 class Invalid(PredictionRefusal):
-    """JSON, but not what a prediction needs. `pointer` (RFC 6901) is the place; it names features of the route only:
-    one that the route does not have is in the detail.
+    """The body is JSON, but not a prediction request. `pointer` (RFC 6901) is the place. It names only features of the
+    route; an unknown feature is named in the detail.
     """
 
     kind: ClassVar[Kind] = "invalid"
@@ -116,18 +116,18 @@ class Invalid(PredictionRefusal):
 
 
 class MissingFeature(Invalid):
-    """The version that answers needs a feature that is not there."""
+    """The row lacks a feature that the assigned version needs."""
 
     kind = "missing_feature"
 
     def __init__(self, pointer: str, detail: str, version: str, features: Sequence[str]) -> None:
-        """`features` are those that are missing; all of them, or the first few."""
+        """`features` are the missing ones, or the first of them if there are many."""
         super().__init__(pointer, detail, version)
         self.features = features
 
 
 class RateLimited(PredictionRefusal):
-    """Over the route's limit. `retry_after` is in whole seconds, at least 1."""
+    """The route's rate limit is exceeded. `retry_after` is at least 1."""
 
     kind = "rate_limited"
 
@@ -138,7 +138,7 @@ class RateLimited(PredictionRefusal):
 
 
 class NothingToServe(PredictionRefusal):
-    """The version whose share this is has no weights here. `reason` is a condition's reason."""
+    """The assigned version has no weights on this server. `reason` is a condition's reason."""
 
     kind = "unavailable"
 
@@ -149,13 +149,13 @@ class NothingToServe(PredictionRefusal):
 
 
 class Internal(PredictionRefusal):
-    """A defect of the server; the log has the cause."""
+    """A bug of the server; the log contains the cause."""
 
     kind = "internal"
 
 
 class AdminRefusal(Refusal):
-    """Of an admin call. It always has a `reason`."""
+    """A refused admin call. It always has a `reason`."""
 
     kind = "admin"
     reason: str
@@ -168,32 +168,32 @@ class AdminRefusal(Refusal):
 
 
 class Unauthenticated(AdminRefusal):
-    """The caller is unknown."""
+    """The call has no valid token."""
 
 
 class Forbidden(AdminRefusal):
-    """The object may not be changed from here."""
+    """The caller, or this process, may not change the object."""
 
 
 class NotFound(AdminRefusal):
-    """There is no such object."""
+    """The object does not exist, or admin calls are off."""
 
 
 class Conflict(AdminRefusal):
-    """The object is not in a state that allows it."""
+    """The state of the object does not allow the change, or changed in the meantime."""
 
 
 class PreconditionFailed(AdminRefusal):
-    """The object is not the one that the caller's `If-Match` names."""
+    """The object is not at a resourceVersion that `If-Match` names."""
 
 
 class Refused(AdminRefusal):
-    """The change was judged and refused, as the resource's own rules say."""
+    """A parameter is invalid, or the resource's validation rules refused the change."""
 
 
 class Throttled(AdminRefusal):
-    """Too many calls, or too many that failed, in the last moments."""
+    """Too many calls failed within a short time."""
 
 
 class BackendUnavailable(AdminRefusal):
-    """Whatever judges, or holds the objects, gives no answer."""
+    """The API server does not answer."""

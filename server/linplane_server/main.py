@@ -1,4 +1,4 @@
-"""`python -m linplane_server`: puts the parts together and runs them."""
+"""The program: connects the parts and runs them."""
 
 import argparse
 import asyncio
@@ -33,16 +33,16 @@ from .state.readiness import Readiness
 from .state.serving import new_serving
 
 ADMIN_GRACEFUL = 0.5
-"""Seconds for admin calls under way at the end; predictions have ended by then."""
+"""Seconds that pending admin calls get at shutdown; predictions have ended by then."""
 
 _log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs until it is told to stop. The exit status."""
+    """Runs until a signal stops it, and returns the exit status."""
     args = options.parse(arguments)
-    logs.configure()
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # below that it reports each bad request
+    logs.configure(level=logs.LEVELS[args.log_level])
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # at lower levels it logs every malformed request
     _raise_descriptor_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
@@ -59,7 +59,7 @@ async def _serve(args: argparse.Namespace) -> None:
     serving = new_serving(time.monotonic_ns)
     readiness = Readiness(serving.store)
     environment = make_environment(args, serving)
-    updater = RoutingUpdater(serving, environment.acknowledge, time.time, environment.keep)
+    updater = RoutingUpdater(serving, environment.acknowledge, time.time, environment.save)
     identity = ClientIdentity(args.trusted_proxy)
     predictor = Predictor(serving, identity, time.perf_counter, os.urandom(6).hex(), single_route=args.single_route)
     public_guard, admin_guard = Guard(limits), Guard(limits)
@@ -95,7 +95,7 @@ def _address(sock: socket.socket) -> str:
 
 
 def _raise_descriptor_limit() -> None:
-    """Connections are file descriptors: take as many as the system allows this process."""
+    """Raises the soft limit on file descriptors to the hard one: each connection takes one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         with contextlib.suppress(ValueError, OSError):

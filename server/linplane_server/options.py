@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from linplane_api import logs
 from linplane_api.names import ADMIN_PORT, DEFAULT_SERVER, PUBLIC_PORT
 
 from .predict.client_identity import parse_networks
@@ -15,9 +16,9 @@ Group = TypeVar("Group", Limits, Shutdown)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The arguments, or those of the process. Exits with status 2 and a message where they are wrong."""
+    """Parses `arguments`, or those of the process. Exits with status 2 and a message if they are invalid."""
     parser = argparse.ArgumentParser(
-        "linplane_server", description="Answers predictions by routing documents.", allow_abbrev=False
+        "linplane_server", description="Serves predictions according to routing documents.", allow_abbrev=False
     )
     add = parser.add_argument
     add(
@@ -25,29 +26,47 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=Path,
         required=True,
         metavar="DIR",
-        help="the routing documents; in a cluster, the copy of them",
+        help="folder of the routing documents; in a cluster, of the local copy of them",
     )
-    add("--server-name", default=DEFAULT_SERVER, metavar="NAME", help="the ModelServer that this is a replica of")
-    add("--host", default="127.0.0.1", help="where predictions are taken (default %(default)s; `::` is every address)")
-    add("--port", type=int, default=PUBLIC_PORT)
+    add(
+        "--server-name",
+        default=DEFAULT_SERVER,
+        metavar="NAME",
+        help="name of the ModelServer that this process is a replica of",
+    )
+    add(
+        "--host",
+        default="127.0.0.1",
+        help="address that predictions are served on (default %(default)s; `::` is every address)",
+    )
+    add("--port", type=int, default=PUBLIC_PORT, metavar="N", help="port of predictions (default %(default)s)")
     add(
         "--admin-host",
         default="127.0.0.1",
-        help="where probes, metrics and admin calls are taken (default %(default)s)",
+        help="address of probes, metrics and admin calls (default %(default)s)",
     )
-    add("--admin-port", type=int, default=ADMIN_PORT)
-    add("--public-fd", type=int, metavar="N", help="a listening socket that was handed over, instead of host and port")
-    add("--admin-fd", type=int, metavar="N", help="the same for the admin listener")
-    add("--report", type=Path, metavar="FILE", help="where to say what is loaded")
+    add("--admin-port", type=int, default=ADMIN_PORT, metavar="N", help="their port (default %(default)s)")
+    add("--public-fd", type=int, metavar="N", help="an inherited listening socket to use instead of host and port")
+    add("--admin-fd", type=int, metavar="N", help="the same for probes, metrics and admin calls")
+    add("--report", type=Path, metavar="FILE", help="file to write the report of what is loaded to")
     add("--pod-name", default="", metavar="NAME", help="this replica's name in the logs and in /status")
-    add("--pod-uid", default="", metavar="UID", help="this replica's identity in its report")
-    add("--state", type=Path, metavar="DIR", help="local mode's state folder: admin calls change manifests")
-    add("--single-route", action="store_true", help="the only route also answers a Host that names none")
+    add("--pod-uid", default="", metavar="UID", help="UID of this replica's pod, for its report")
+    add(
+        "--state",
+        type=Path,
+        metavar="DIR",
+        help="state folder of local mode; turns on admin calls, which change manifests",
+    )
+    add(
+        "--single-route",
+        action="store_true",
+        help="if there is just one route, it also answers requests whose Host names no route",
+    )
     add(
         "--admin-token-file",
         type=Path,
         metavar="FILE",
-        help="admin calls need this bearer token, and are taken from anywhere",
+        help="file of a bearer token; admin calls then require it, and are accepted from any address",
     )
     add(
         "--trusted-proxy",
@@ -55,10 +74,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="extend",
         default=[],
         metavar="CIDR",
-        help="whose X-Forwarded-For counts; repeatable",
+        help="network of proxies whose X-Forwarded-For is trusted; repeatable",
     )
     _add_cluster(parser)
     add("--exit-with-stdin", action="store_true", help="stop when standard input ends")
+    add("--log-level", choices=logs.LEVELS, default="info", help="lowest level that is logged (default %(default)s)")
     for group in (Limits, Shutdown):
         _add_group(parser, group)
     args = parser.parse_args(arguments)
@@ -69,21 +89,26 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _add_cluster(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("in a cluster")
     add = group.add_argument
-    add("--kubernetes", action="store_true", help="routing documents come from the API server, reports go there")
-    add("--namespace", metavar="NAME", help="where (default: the service account's)")
-    add("--api-url", metavar="URL", help="the API server (default: that of the cluster which this pod is in)")
-    add("--api-ca", type=Path, metavar="FILE", help="who vouches for it (default: the service account's)")
-    add("--api-token-file", type=Path, metavar="FILE", help="this server's token (default: the service account's)")
+    add("--kubernetes", action="store_true", help="read routing documents from the API server, and report to it")
+    add("--namespace", metavar="NAME", help="namespace of both (default: the service account's)")
+    add("--api-url", metavar="URL", help="URL of the API server (default: that of the pod's cluster)")
+    add("--api-ca", type=Path, metavar="FILE", help="certificates of its authorities (default: the service account's)")
+    add(
+        "--api-token-file",
+        type=Path,
+        metavar="FILE",
+        help="file of this server's token (default: the service account's)",
+    )
 
 
 def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     if not args.kubernetes:
         return
     if not (args.pod_name and args.pod_uid):
-        parser.error("--kubernetes needs --pod-name and --pod-uid, by which this replica's report is its own")
+        parser.error("--kubernetes requires --pod-name and --pod-uid, which identify the replica in its report")
     for name in ("report", "state", "admin_token_file"):
         if getattr(args, name):
-            parser.error(f"--kubernetes and --{name.replace('_', '-')} exclude each other")
+            parser.error(f"--kubernetes and --{name.replace('_', '-')} are mutually exclusive")
 
 
 def _add_group(parser: argparse.ArgumentParser, group: type[Limits] | type[Shutdown]) -> None:
@@ -99,7 +124,7 @@ def _add_group(parser: argparse.ArgumentParser, group: type[Limits] | type[Shutd
 
 
 def group_of(args: argparse.Namespace, group: type[Group]) -> Group:
-    """The values of one group of settings."""
+    """Returns one group of settings from the parsed arguments."""
     return group(**{field.name: getattr(args, field.name) for field in dataclasses.fields(group)})
 
 
@@ -122,4 +147,4 @@ def _networks(text: str) -> list[Any]:
     try:
         return list(parse_networks([text]))
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"is no CIDR: {error}") from error
+        raise argparse.ArgumentTypeError(f"is not a CIDR: {error}") from error

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 `application/problem+json`: the one map from refusals to statuses, predictions and admin calls."""
+"""Refusals as RFC 9457 `application/problem+json`, for predictions and admin calls alike."""
 
 from typing import Annotated
 
@@ -40,14 +40,14 @@ _HEADERS: dict[type[errors.Refusal], Headers] = {
 }
 
 
-_Detail = Annotated[str, Meta(description="For people; of what was sent it holds only names of unknown features.")]
-_Version = Annotated[str, Meta(description="The version that would have answered, once it was chosen.")]
+_Detail = Annotated[str, Meta(description="For people. Of the request it repeats only names of unknown features.")]
+_Version = Annotated[str, Meta(description="The version that would have answered, if one was chosen.")]
 _Pointer = Annotated[str, Meta(description="The place in the body (RFC 6901), with 422.")]
-_Reason = Annotated[str, Meta(description="One word: why nothing is served, or an admin call refused.")]
+_Reason = Annotated[str, Meta(description="One word: why nothing is served, or why an admin call was refused.")]
 
 
 class Problem(msgspec.Struct, frozen=True, rename="camel"):
-    """RFC 9457."""
+    """The body of a refusal (RFC 9457)."""
 
     type: str
     title: str
@@ -63,24 +63,24 @@ _encode = msgspec.json.Encoder().encode
 
 
 def problem(status: int, kind: str, title: str, detail: str, **members: str | None) -> bytes:
-    """The body of one problem. `kind` makes its type; members that are None are left out."""
-    given = {name: value for name, value in members.items() if value is not None}
-    return _encode(Problem(TYPE_PREFIX + kind.replace("_", "-"), title, status, detail, **given))
+    """Encodes a problem. `kind` determines its type; members that are None are left out."""
+    present = {name: value for name, value in members.items() if value is not None}
+    return _encode(Problem(TYPE_PREFIX + kind.replace("_", "-"), title, status, detail, **present))
 
 
 def problem_headers(body: bytes) -> Headers:
-    """The headers of a problem's answer."""
+    """Returns the headers that describe the body of a problem."""
     return [(b"content-type", CONTENT_TYPE.encode()), (b"content-length", b"%d" % len(body))]
 
 
 def refusal_response(refusal: errors.Refusal, request_id: str | None = None) -> tuple[int, Headers, bytes]:
-    """Status, headers and body of a refusal."""
+    """Returns status, headers and body of the response to a refused request."""
     status, more, body = refusal_problem(refusal, request_id)
     return status, problem_headers(body) + more, body
 
 
 def refusal_problem(refusal: errors.Refusal, request_id: str | None = None) -> tuple[int, Headers, bytes]:
-    """Status, further headers and body of a refusal."""
+    """Returns status, body and the headers that do not describe the body: Retry-After, Allow, WWW-Authenticate."""
     status, title = STATUSES[type(refusal)]
     body = problem(
         status,

@@ -1,6 +1,6 @@
 """Admin calls: switch, freeze, unfreeze.
 
-`access` decides who may call, `endpoint` reads the request, `calls` decides and waits for the effect on a `backend`
-(`manifest_backend`, or `cluster.admin_backend`). `object_view` decodes the part of an object that they look at, `names`
-checks the names that callers give.
+`endpoint` handles the request: `access` decides who may call, `names` checks its parameters, and `calls` changes an
+object through a `backend` (`manifest_backend`, or `cluster.admin_backend`) and waits for the effect. `object_view`
+decodes the part of an object that calls read.
 """

@@ -1,8 +1,7 @@
-"""What admin calls act on: the backend, behind an interface. Two-phase: read the version, change one field, look
-for the effect.
+"""The interface between admin calls and the objects that they read and change: ModelRoutes and LinearModels.
 
-The resources stay the only truth: a server changes none of its own state by an admin call, it learns of the change as
-of any other.
+The objects are the only source of truth: an admin call changes no state of the server itself, which receives the change
+by its routing documents like any other.
 """
 
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from linplane_api.conditions import ConditionType
 
 
 class Condition(msgspec.Struct, frozen=True, rename="camel"):
-    """The part of a `metav1.Condition` that is looked at; of any type and reason, as a newer operator may have more."""
+    """The part of a `metav1.Condition` that admin calls read. A newer operator may have further types and reasons."""
 
     type: str
     status: str
@@ -24,13 +23,13 @@ class Condition(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ObjectState(msgspec.Struct, frozen=True):
-    """What one object says of itself. `generation` grows with every change of its spec; `observed` is the one that
-    its status is about.
+    """One object, as read. `generation` grows with every change of its spec; `observed` is the generation that its
+    status describes.
 
-    `split` is a route's, as it is written, and `in_effect` the current version of its traffic, empty if none is known;
-    `features` are a version's, the first ones if there are many.
-    Not `readable`: the caller may not read it, and all but the names is unknown. `exact`: the caller wants a change
-    of this very `resource_version` or none.
+    `split` is that of a route's spec, and `in_effect` the current version in its status, empty if unknown; `features`
+    are those in a version's status, the first ones if there are many. Not `readable`: the caller may change the object
+    but not read it, and only the names are known. `exact`: the caller wants a change of this `resource_version` or
+    none.
     """
 
     name: str
@@ -50,51 +49,51 @@ class ObjectState(msgspec.Struct, frozen=True):
 
     @property
     def current(self) -> str:
-        """The version that a route's callers get now: `version` may wait, or not exist."""
+        """The version that a route serves now; `version` may not be in effect yet, or not exist."""
         return self.in_effect or self.version
 
     def condition(self, kind: ConditionType) -> Condition | None:
-        """That of the spec as it is now; None where the status is about an older one."""
+        """Returns the condition; None if it is missing or describes an older generation of the spec."""
         if self.observed != self.generation:
             return None
         return next((c for c in self.conditions if c.type == kind and c.observed_generation == self.generation), None)
 
     def holds(self, kind: ConditionType) -> bool:
-        """Whether that condition is True."""
+        """Returns True if that condition is True."""
         found = self.condition(kind)
         return found is not None and found.status == "True"
 
 
 class Change(Protocol):
-    """A field that was changed."""
+    """A change that was written."""
 
     @property
     def audit(self) -> Mapping[str, str]:
-        """What the audit log is to say of it."""
+        """Fields for the audit log."""
 
     async def refusal(self) -> str | None:
-        """Why the change was refused after it was written; None where it was not, as far as is known by now."""
+        """Returns why the change was refused after it was written; None if it was not, or not yet."""
 
 
 class AdminBackend(Protocol):
-    """One caller's access. Every method may raise an AdminRefusal."""
+    """One caller's access to the objects. Every method may raise an AdminRefusal."""
 
     interval: float
-    """Seconds between two looks for an effect."""
+    """Seconds between two reads while a call waits for its effect."""
 
     async def route(self, name: str) -> ObjectState:
-        """A ModelRoute; `version` is its current one. Raises NotFound."""
+        """Reads a ModelRoute. Raises NotFound."""
 
     async def version(self, model: str, version: str) -> ObjectState:
-        """A LinearModel. Raises NotFound."""
+        """Reads a LinearModel. Raises NotFound."""
 
     async def switch(self, route: ObjectState, version: str) -> Change:
-        """Changes the route's `version`, provided that it still is as it was read; a candidate leaves the split by the
-        same change. Raises Conflict if the route is not as it was read, PreconditionFailed if it was to be `exact`.
+        """Sets the route's `version`, and removes it from the split in the same write. Raises Conflict if the route
+        changed since it was read, PreconditionFailed if it was to be `exact`.
         """
 
     async def freeze(self, version: ObjectState, *, frozen: bool) -> Change:
-        """Changes the version's `frozen`, as `switch` does."""
+        """Sets the version's `frozen`. Raises as `switch` does."""
 
     async def close(self) -> None:
-        """The call has ended."""
+        """Releases the connection and the token at the end of the call."""

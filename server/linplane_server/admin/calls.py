@@ -1,5 +1,5 @@
-"""The admin calls: decide by what was read, change one object, wait for the effect. Independent of HTTP and of where
-the resources are.
+"""The admin calls: each reads the objects, decides, changes one of them, and waits for the effect. They know neither
+HTTP nor the kind of backend.
 """
 
 import asyncio
@@ -15,30 +15,30 @@ from linplane_api.display import display_names
 from ..errors import BackendUnavailable, Conflict, Forbidden, PreconditionFailed, Refused, Throttled, Unauthenticated
 from .backend import AdminBackend, Change, ObjectState
 
-PATIENCE = 2.0
+TIMEOUT = 2.0
 """Seconds that a call waits for its effect."""
 
 Read = Callable[[], Awaitable[ObjectState]]
 Match = frozenset[str] | None
-"""The resourceVersions of which one is to be changed; None: whatever it is."""
+"""The resourceVersions that may be changed; None: any."""
 Features = Callable[[str, str], Sequence[str]]
-"""The features of a route's version, as far as this server has loaded them; empty if it has not."""
+"""Returns the features of a route's version; empty if this server has not loaded it."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """What is asked for: a route and a version of its model. `patience` is in seconds."""
+    """The arguments of a call: a route and a version of its model. `timeout` is in seconds."""
 
     backend: AdminBackend
     route: str
     version: str
     features: Features
     match: Match = None
-    patience: float = PATIENCE
+    timeout: float = TIMEOUT
 
 
 class Switched(msgspec.Struct, frozen=True, omit_defaults=True, rename={"old": "from", "new": "to"}):
-    """A switch that was made. `converged`: every ready replica answers with it. `warnings` is left out if empty."""
+    """A completed switch. `converged`: every ready replica serves it. `warnings` is left out if empty."""
 
     route: str
     old: str
@@ -48,7 +48,7 @@ class Switched(msgspec.Struct, frozen=True, omit_defaults=True, rename={"old": "
 
 
 class Frozen(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A freeze that was made. `withdrawn`: no replica can answer with the version any more."""
+    """A completed freeze. `withdrawn`: no replica can serve the version any more."""
 
     model: str
     version: str
@@ -58,7 +58,7 @@ class Frozen(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Unfrozen(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A freeze that was taken back. `observed`: that is in effect."""
+    """A completed unfreeze. `observed`: it is in effect."""
 
     model: str
     version: str
@@ -69,8 +69,8 @@ class Unfrozen(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True)
 class Outcome:
-    """`done`: the effect was seen; otherwise it is under way. `body` is what the caller is told, `audit` what else the
-    audit log is.
+    """`done`: the effect was observed; otherwise it is pending. `body` is the response, `audit` has further fields for
+    the audit log.
     """
 
     done: bool
@@ -79,7 +79,9 @@ class Outcome:
 
 
 def _matching(found: ObjectState, match: Match) -> ObjectState:
-    """To be changed as it was found and in no other state, where that was asked for. Raises PreconditionFailed."""
+    """Applies If-Match: the object must be at one of these versions, and is changed only at that one. Raises
+    PreconditionFailed.
+    """
     if match is None:
         return found
     if not found.readable:
@@ -90,8 +92,8 @@ def _matching(found: ObjectState, match: Match) -> ObjectState:
 
 
 async def switch(call: Call) -> Outcome:
-    """Makes `version` the route's current one. `match` is about the route. Raises AdminRefusal; nothing is changed
-    then, save where a Refused says so.
+    """Makes `version` the route's current one. `match` applies to the route. Raises AdminRefusal; nothing was
+    changed then, unless its detail says otherwise.
     """
     backend, version = call.backend, call.version
     route = await backend.route(call.route)
@@ -109,13 +111,13 @@ async def switch(call: Call) -> Outcome:
 
     done = route.readable and await _wait(call, lambda: backend.route(call.route), switched, change)
     needed = call.features(call.route, version) or wanted.features
-    warnings = [*_also_needed(version, needed, sent), *_moved(route.split, version)]
+    warnings = [*_also_needed(version, needed, sent), *_moved_users(route.split, version)]
     body = Switched(call.route, route.version, version, done, tuple(warnings))
     return Outcome(done, body, change.audit if change else {})
 
 
 async def freeze(call: Call) -> Outcome:
-    """Freezes a version of the route's model; `match` is about the version. Raises AdminRefusal."""
+    """Freezes a version of the route's model. `match` applies to the version. Raises AdminRefusal."""
     backend, version = call.backend, call.version
     route = await backend.route(call.route)
     before = _matching(await backend.version(route.model, version), call.match)
@@ -133,16 +135,16 @@ async def freeze(call: Call) -> Outcome:
 
 
 async def unfreeze(call: Call) -> Outcome:
-    """Takes the freeze back; `match` is about the version. Raises AdminRefusal."""
+    """Unfreezes a version. `match` applies to the version. Raises AdminRefusal."""
     backend, version = call.backend, call.version
     route = await backend.route(call.route)
     before = _matching(await backend.version(route.model, version), call.match)
     change = await backend.freeze(before, frozen=False) if before.frozen else None
 
-    def thawed(now: ObjectState) -> bool:
+    def unfrozen(now: ObjectState) -> bool:
         return not now.frozen and now.observed == now.generation
 
-    done = await _wait(call, lambda: backend.version(route.model, version), thawed, change)
+    done = await _wait(call, lambda: backend.version(route.model, version), unfrozen, change)
     warnings: list[str] = []
     if any(candidate.get("version") == version and _has_share(candidate) for candidate in route.split):
         needed = call.features(call.route, version) or before.features
@@ -152,13 +154,15 @@ async def unfreeze(call: Call) -> Outcome:
 
 
 def _also_needed(version: str, needed: Sequence[str], sent: Sequence[str]) -> list[str]:
-    """Callers of the version before may not send what this one needs. Nothing is said if either is unknown."""
+    """Warns of features that callers of the previous version may not send. No warning if either list is unknown."""
     more = [name for name in needed if name not in sent] if sent else []
     return [f"{version} also needs {display_names(more)}"] if more else []
 
 
-def _moved(split: Sequence[Mapping[str, Any]], promoted: str) -> list[str]:
-    """The first candidate takes its users from one end, the second from the other: see `linplane_api.split`."""
+def _moved_users(split: Sequence[Mapping[str, Any]], promoted: str) -> list[str]:
+    """Warns if the second candidate becomes the first: the first gets its users from one end of the key range, the
+    second from the other; see `linplane_api.split`.
+    """
     first, second = (*split, {}, {})[:2]
     if first.get("version") != promoted or not _has_share(second):
         return []
@@ -183,10 +187,10 @@ def _check_servable(version: ObjectState) -> None:
 
 
 async def _wait(call: Call, read: Read, effect: Callable[[ObjectState], bool], change: Change | None) -> bool:
-    """Whether the effect was seen in time: what was changed is changed, also where it cannot be read any more. Raises
-    Refused where the change was refused, whatever `effect` raises.
+    """Returns True if the effect was observed in time. Once a change is written, a failed read does not fail the call.
+    Raises Refused if the change was refused, even when `effect` raises something else.
     """
-    deadline = asyncio.get_running_loop().time() + call.patience
+    deadline = asyncio.get_running_loop().time() + call.timeout
     while True:
         try:
             if effect(await read()):

@@ -1,4 +1,6 @@
-"""Admin calls over HTTP: access first, then the parameters, then the call; each makes one line of the audit log."""
+"""Admin calls over HTTP: checks access, then the parameters, then makes the call; each call is one line of the audit
+log.
+"""
 
 import logging
 import re
@@ -18,12 +20,12 @@ from .backend import AdminBackend
 from .names import is_route, is_version
 
 Connect = Callable[[str | None], AdminBackend]
-"""A caller's access to the backend, by its Authorization header. Raises AdminRefusal."""
+"""Returns a caller's backend, by its Authorization header. Raises AdminRefusal."""
 
 _CALLS = {"switch_model": calls.switch, "freeze": calls.freeze, "unfreeze": calls.unfreeze}
 
 LISTED = 20
-"""So many routes are in a message at most."""
+"""Maximum number of routes in a message."""
 
 _is_tags = re.compile(r'(W/)?"[!#-~]{1,64}"([ \t]*,[ \t]*(W/)?"[!#-~]{1,64}"){0,15}').fullmatch
 _strong = re.compile(r'(?<!W/)"([!#-~]+)"').findall
@@ -32,19 +34,19 @@ _audit = logging.getLogger("linplane_server.audit")
 
 
 class AdminEndpoint:
-    """See the module. `connect` None: this process has nothing that admin calls could act on."""
+    """Answers admin calls. `connect` None: admin calls are off."""
 
     def __init__(
-        self, access: Access, connect: Connect | None, store: SnapshotStore, patience: float = calls.PATIENCE
+        self, access: Access, connect: Connect | None, store: SnapshotStore, timeout: float = calls.TIMEOUT
     ) -> None:
-        """`store` knows what is loaded; a call waits for its effect for `patience` seconds."""
-        self._patience = patience
+        """`store` has the loaded routes; a call waits `timeout` seconds for its effect."""
+        self._timeout = timeout
         self._access = access
         self._connect = connect
         self._store = store
 
     async def __call__(self, name: str, request: Request) -> Response:
-        """The answer of one call."""
+        """Returns the response to one call."""
         peer = request.client.host if request.client else ""
         line: dict[str, object] = {"action": name, "peer": peer}
         try:
@@ -70,8 +72,8 @@ class AdminEndpoint:
         match = resource_versions(request.headers.getlist("if-match"))
         backend = self._connect(request.headers.get("authorization"))
         try:
-            features, patience = self._store.features, self._patience
-            outcome = await _CALLS[name](calls.Call(backend, route, version, features, match, patience))
+            features, timeout = self._store.features, self._timeout
+            outcome = await _CALLS[name](calls.Call(backend, route, version, features, match, timeout))
         finally:
             await backend.close()
         body = msgspec.to_builtins(outcome.body)
@@ -80,42 +82,42 @@ class AdminEndpoint:
         return Response(msgspec.json.encode(outcome.body), 200 if outcome.done else 202, media_type="application/json")
 
     def _parameters(self, query: bytes) -> tuple[str, str]:
-        """Route and version, checked as labels before anything is made of them."""
+        """Returns route and version, validated before any use."""
         pairs = (
             parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=10)
             if query.count(b"&") < 9
             else []
         )
-        given = dict(pairs)
-        if len(given) != len(pairs) or set(given) - {"route", "version"}:
+        values = dict(pairs)
+        if len(values) != len(pairs) or set(values) - {"route", "version"}:
             raise Refused("Parameter", "route and version are the parameters, each at most once")
-        if not is_version(given.get("version", "")):
+        if not is_version(values.get("version", "")):
             raise Refused("Parameter", "version is needed: lower-case letters, digits and dots, at most 32")
         single = self._store.snapshot.single
-        route = given.get("route") or (single.name if single else "")
+        route = values.get("route") or (single.name if single else "")
         if not route:
             raise Refused("Parameter", _which_route(sorted(self._store.snapshot.routes)))
         if not is_route(route):
             raise Refused("Parameter", "route must be a DNS label")
-        return route, given["version"]
+        return route, values["version"]
 
 
 def _which_route(routes: list[str]) -> str:
-    """Of many routes the first few are named."""
+    """Returns the detail for a call without a route; it names the first LISTED routes."""
     more = f" and {len(routes) - LISTED} more" if len(routes) > LISTED else ""
     return f"say which route: {', '.join(routes[:LISTED])}{more}" if routes else "no route is loaded"
 
 
 def resource_versions(fields: list[str]) -> frozenset[str] | None:
-    """What `If-Match` (RFC 9110) names, an entity tag being a resourceVersion; None: any. Weak tags match nothing.
-    Raises Refused.
+    """Parses `If-Match` (RFC 9110), whose entity tags are resourceVersions; None: any. Weak tags match nothing. Raises
+    Refused.
     """
-    given = ",".join(fields).strip()
-    if not fields or given == "*":
+    tags = ",".join(fields).strip()
+    if not fields or tags == "*":
         return None
-    if not _is_tags(given):
+    if not _is_tags(tags):
         raise Refused("Parameter", 'If-Match is a resourceVersion in quotes, as "12345", or *')
-    return frozenset(strong for strong in _strong(given) if strong)
+    return frozenset(strong for strong in _strong(tags) if strong)
 
 
 def _response(refusal: AdminRefusal) -> Response:

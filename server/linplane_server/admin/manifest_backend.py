@@ -1,9 +1,8 @@
-"""Local mode's backend: objects as the local loop writes them under its state folder, changed in the manifests that
-they come from.
+"""Local mode's backend: reads the objects that local mode writes to its state folder, and changes their manifests.
 
-`STATE/objects/linearmodels/NAME.json` and `STATE/objects/modelroutes/NAME.json` are objects as in Kubernetes,
-replaced atomically; an annotation says in which file each one stands. `STATE/problems.json` lists what the loop could
-not take from the manifests.
+`STATE/objects/linearmodels/NAME.json` and `STATE/objects/modelroutes/NAME.json` are objects as in Kubernetes, replaced
+atomically; an annotation names the manifest of each. `STATE/problems.json` lists the parts of manifests that were not
+accepted.
 """
 
 import asyncio
@@ -33,8 +32,8 @@ class _Problem(msgspec.Struct, frozen=True):
 
 
 class _FileChange:
-    """A change of a manifest; the problems that the file had before are not this change's. What is refused is taken
-    back: a file must not be left as the loop does not take it.
+    """A change of a manifest. A problem that the file did not have before refuses the change, which is then reverted:
+    the file must not be left in a state that local mode does not accept.
     """
 
     def __init__(
@@ -50,20 +49,20 @@ class _FileChange:
         """See `Change`."""
         new = self._folder.problems(self._manifest) - self._before
         if new:
-            with contextlib.suppress(OSError, ManifestError):  # a person may have it in hand by now
+            with contextlib.suppress(OSError, ManifestError):  # a person may have edited it since
                 await asyncio.to_thread(self._undo)
         return min((problem.message for problem in new), default=None)
 
 
 class ManifestBackend:
-    """See the module. One change at a time."""
+    """An `AdminBackend` over files. It makes one change at a time."""
 
     interval = 0.02
 
     def __init__(self, state: Path) -> None:
-        """`state` is the local loop's state folder."""
+        """`state` is the state folder of local mode."""
         self._state = state
-        self._one = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def route(self, name: str) -> ObjectState:
         """See `AdminBackend`."""
@@ -86,10 +85,10 @@ class ManifestBackend:
         return await self._change("linearmodels", "LinearModel", version, SetField(("spec", "frozen"), frozen))
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Does nothing: no connection is open."""
 
     def problems(self, manifest: Path) -> set[_Problem]:
-        """What the loop says of this file now."""
+        """Returns the current problems of this manifest."""
         try:
             listed = msgspec.json.decode((self._state / "problems.json").read_bytes(), type=list[_Problem])
         except (OSError, msgspec.MsgspecError):
@@ -97,7 +96,7 @@ class ManifestBackend:
         return {problem for problem in listed if _is_of(problem, manifest)}
 
     async def _change(self, folder: str, kind: str, read: ObjectState, *edits: Edit) -> _FileChange:
-        async with self._one:
+        async with self._lock:
             found = self._read(folder, read.name, f"{read.name} is gone")
             if read.exact and found.metadata.resource_version != read.resource_version:
                 raise PreconditionFailed("Changed", f"{read.name} was changed meanwhile")
@@ -127,7 +126,7 @@ class ManifestBackend:
 
 
 def _is_of(problem: _Problem, manifest: Path) -> bool:
-    """Files are named relative to the folder of manifests."""
+    """Matches a problem's file, which is relative to the folder of manifests."""
     parts = Path(problem.file).parts
     return bool(parts) and manifest.parts[-len(parts) :] == parts
 

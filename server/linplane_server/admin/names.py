@@ -1,4 +1,4 @@
-"""The names that a caller may give: checked before they become part of a path or a URL."""
+"""Validates names in admin calls, before they become part of a path or a URL."""
 
 import msgspec
 
@@ -6,17 +6,17 @@ from linplane_api.routing import Label, VersionName
 
 
 def is_route(text: str) -> bool:
-    """Whether this can be the name of a route."""
+    """Returns True if this is a valid name of a route."""
     return _is(text, Label)
 
 
 def is_model(text: str) -> bool:
-    """Whether this can be the name of a model."""
+    """Returns True if this is a valid name of a model."""
     return _is(text, Label)
 
 
 def is_version(text: str) -> bool:
-    """Whether this can be a version."""
+    """Returns True if this is a valid version."""
     return _is(text, VersionName)
 
 

@@ -1,4 +1,4 @@
-"""Objects as JSON, in the form that Kubernetes gives them: the little of one that admin calls look at."""
+"""Decodes the part of Kubernetes objects that admin calls read."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from .backend import Condition, ObjectState
 
 
 class Metadata(msgspec.Struct, rename="camel"):
-    """Of any object."""
+    """Metadata of an object."""
 
     name: str
     generation: int = 0
@@ -18,13 +18,13 @@ class Metadata(msgspec.Struct, rename="camel"):
 
 
 class Coefficient(msgspec.Struct):
-    """Of a version's status."""
+    """An entry of a version's status."""
 
     feature: str
 
 
 class Status(msgspec.Struct, rename="camel"):
-    """Of a route or a version."""
+    """Status of a route or a version."""
 
     conditions: tuple[Condition, ...] = ()
     observed_generation: int = 0
@@ -41,7 +41,7 @@ class Object(msgspec.Struct):
 
 
 def parse_object(data: bytes | bytearray) -> Object:
-    """Raises msgspec.MsgspecError."""
+    """Decodes an object. Raises msgspec.MsgspecError."""
     return msgspec.json.decode(data, type=Object)
 
 
@@ -50,7 +50,7 @@ def _split(listed: Any) -> tuple[dict[str, Any], ...]:
 
 
 def state_of(found: Object) -> ObjectState:
-    """What it says of itself."""
+    """Converts an object to the form that admin calls read."""
     return ObjectState(
         name=found.metadata.name,
         model=str(found.spec.get("model", "")),

@@ -1,7 +1,8 @@
-"""Admin calls in a cluster: `kubectl patch` for people with curl, with the caller's own token.
+"""The backend of admin calls in a cluster: patches objects on the API server with the caller's own token, as
+`kubectl patch` would.
 
-The API server judges, its audit log names the caller, and its answer is handed on. A token is held as long as the
-call lasts, goes to the API server alone, and is never shown.
+The API server authorises and validates, its audit log names the caller, and its response is passed on. A token is held
+only during the call, sent only to the API server, and never logged.
 """
 
 import re
@@ -30,36 +31,36 @@ from ..errors import (
     Unauthenticated,
 )
 from ..state.snapshot_store import SnapshotStore
-from .connection import Answer, Request, Session
+from .connection import Request, Response, Session
 
-ELSEWHERE = (
-    "admin calls are taken on loopback only, so that no token crosses the network in the clear: "
+NOT_LOCAL = (
+    "admin calls are accepted on loopback only, so that no token crosses the network in the clear: "
     "use kubectl port-forward, or kubectl patch"
 )
 FIELD_MANAGER = "linplane-admin"
 FAILURES = 5
-"""Tokens that the API server refused, or gave no answer about, in a second; with more it is not asked."""
-SECONDS = 5.0
-"""For one request."""
+"""Calls per second whose token the API server refused, or did not answer for; further calls are refused unsent."""
+REQUEST_SECONDS = 5.0
+"""Timeout of one request."""
 ATTEMPTS = 5
-"""Patches, where only somebody else's part of the object changed meanwhile."""
+"""Maximum number of patches, if others keep changing the object's status or metadata."""
 
 _is_bearer = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +[A-Za-z0-9._~+/-]{1,8192}=*").fullmatch
 
 
 class ClusterBackends:
-    """Makes each caller's access out of its Authorization header. `clock` gives seconds that never go back."""
+    """Makes the backend of each caller, from its Authorization header. `clock` is monotonic, in seconds."""
 
     def __init__(self, access: ApiAccess, store: SnapshotStore, clock: Callable[[], float]) -> None:
-        """`store` knows the model of a route that the caller may change but not read."""
+        """`store` gives the model of a route that the caller may change but not read."""
         self._access = access
         self._store = store
         self._bucket = TokenBucket(FAILURES, FAILURES, clock)
 
     def __call__(self, authorization: str | None) -> "ClusterBackend":
-        """Raises Unauthenticated or Throttled; the API server is not asked for either."""
+        """Raises Unauthenticated or Throttled, without a request to the API server."""
         if authorization is None or not _is_bearer(authorization):
-            raise Unauthenticated("NoToken", "a bearer token is needed, as `kubectl create token` makes one")
+            raise Unauthenticated("NoToken", "a bearer token is needed, as `kubectl create token` creates one")
         wait = self._bucket.take()
         if wait:
             raise Throttled("TooManyFailures", "too many calls failed; try again later", max(1, round(wait)))
@@ -67,27 +68,27 @@ class ClusterBackends:
 
 
 class _Written:
-    """A change that the API server has taken: it was judged before."""
+    """A change that the API server has validated and stored."""
 
-    def __init__(self, answer: Answer, resource_version: str) -> None:
+    def __init__(self, response: Response, resource_version: str) -> None:
         self.audit = {"fieldManager": FIELD_MANAGER, "resourceVersion": resource_version}
-        if "audit-id" in answer.headers:
-            self.audit["auditID"] = answer.headers["audit-id"]
+        if "audit-id" in response.headers:
+            self.audit["auditID"] = response.headers["audit-id"]
 
     async def refusal(self) -> None:
-        """See `Change`."""
+        """Returns None: see the class."""
         return
 
 
 class ClusterBackend:
-    """One call's access; see `AdminBackend`. `admitted` is called once, when the API server has let the token in."""
+    """The `AdminBackend` of one call. `admitted` is called once, when the API server has accepted the token."""
 
     interval = 0.05
 
     def __init__(
         self, access: ApiAccess, authorization: str, store: SnapshotStore, admitted: Callable[[], None]
     ) -> None:
-        """Connects with the first request."""
+        """Connects on the first request."""
         self._access = access
         self._authorization = authorization
         self._store = store
@@ -95,7 +96,7 @@ class ClusterBackend:
         self._session = Session(access)
 
     async def route(self, name: str) -> ObjectState:
-        """See `AdminBackend`. One that the caller may not read is known from what this server serves."""
+        """See `AdminBackend`. A route that the caller may not read is taken from the snapshot in force."""
         try:
             return await self._get(MODEL_ROUTE, name)
         except Forbidden:
@@ -111,7 +112,7 @@ class ClusterBackend:
         return await self._get(LINEAR_MODEL, model_object_name(model, version))
 
     async def switch(self, route: ObjectState, version: str) -> _Written:
-        """See `AdminBackend`. A merge patch replaces a list as a whole."""
+        """See `AdminBackend`. The patch contains the whole split, as a merge patch replaces a list."""
         spec: dict[str, Any] = {"version": version}
         rest = [candidate for candidate in route.split if candidate.get("version") != version]
         if len(rest) < len(route.split):
@@ -128,8 +129,8 @@ class ClusterBackend:
         self._session.close()
 
     async def _change(self, kind: Kind, read: ObjectState, spec: dict[str, Any]) -> _Written:
-        """Patches the object as it was read. Where its status alone has changed since, it is read and patched again,
-        unless it was to be exactly that.
+        """Patches the object as it was read. If only its status or metadata changed since, it is read and patched
+        again, unless it is to be `exact`.
         """
         now = read
         for _ in range(ATTEMPTS):
@@ -152,40 +153,40 @@ class ClusterBackend:
         target = f"{self._path(kind, read.name)}?fieldManager={FIELD_MANAGER}"
         request = Request("PATCH", target, self._authorization, msgspec.json.encode(body), MERGE_PATCH)
         try:
-            answer = await self._ask(request)
+            response = await self._send(request)
         except BackendUnavailable as error:
             raise BackendUnavailable(error.reason, f"{error.detail}; the change may have been made") from error
-        return _Written(answer, _parsed(answer).resource_version)
+        return _Written(response, _parsed(response).resource_version)
 
     async def _get(self, kind: Kind, name: str) -> ObjectState:
-        return _parsed(await self._ask(Request("GET", self._path(kind, name), self._authorization)))
+        return _parsed(await self._send(Request("GET", self._path(kind, name), self._authorization)))
 
     def _path(self, kind: Kind, name: str) -> str:
         if kind is MODEL_ROUTE and not is_route(name):
             raise NotFound("NotFound", "there is no such route")
         return object_path(kind, self._access.namespace, name)
 
-    async def _ask(self, request: Request) -> Answer:
+    async def _send(self, request: Request) -> Response:
         try:
-            answer = await self._session.send(request, SECONDS)
+            response = await self._session.send(request, REQUEST_SECONDS)
         except ApiError as error:
             if error.status not in {0, 401}:
-                self._let_in()
+                self._admit()
             raise _refusal_of(error) from error
-        self._let_in()
-        return answer
+        self._admit()
+        return response
 
-    def _let_in(self) -> None:
+    def _admit(self) -> None:
         if self._admitted is not None:
             self._admitted()
             self._admitted = None
 
 
-def _parsed(answer: Answer) -> ObjectState:
+def _parsed(response: Response) -> ObjectState:
     try:
-        return state_of(parse_object(answer.body))
+        return state_of(parse_object(response.body))
     except msgspec.MsgspecError as error:
-        raise BackendUnavailable("ApiServer", "the API server sent what is not understood") from error
+        raise BackendUnavailable("ApiServer", "the API server's response cannot be decoded") from error
 
 
 _REFUSALS: dict[int, type[AdminRefusal]] = {
@@ -199,7 +200,7 @@ _REFUSALS: dict[int, type[AdminRefusal]] = {
 
 
 def _refusal_of(error: ApiError) -> AdminRefusal:
-    """The API server's answer, as it is handed on."""
+    """Returns the refusal that passes on the API server's response."""
     if error.status == 429:
         return Throttled(error.reason, error.message, max(1, error.retry_after))
     return _REFUSALS.get(error.status, BackendUnavailable)(error.reason, error.message)

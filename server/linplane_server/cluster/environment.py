@@ -1,4 +1,4 @@
-"""Puts together what a server in a cluster runs on."""
+"""Connects the parts of a server in a cluster."""
 
 import argparse
 import time
@@ -14,19 +14,19 @@ from ..admin.access import Access
 from ..admin.endpoint import Connect
 from ..routing.missing_features import report_missing_features
 from ..routing.source import ConfigSource
-from ..routing.updater import Acknowledge, Keep, RoutingUpdater
+from ..routing.updater import Acknowledge, RoutingUpdater, Save
 from ..state.serving import Serving
-from .admin_backend import ELSEWHERE, ClusterBackends
+from .admin_backend import NOT_LOCAL, ClusterBackends
 from .local_copy import LocalCopy
 from .report import ClusterReport, Replica
 from .source import ClusterSource
 
 
 class ClusterEnvironment:
-    """See the module, and `Environment`."""
+    """The `Environment` of a cluster."""
 
     def __init__(self, args: argparse.Namespace, serving: Serving, environment: Mapping[str, str]) -> None:
-        """Raises ValueError where the command line and the environment do not say enough."""
+        """Raises ValueError if neither the command line nor the environment variables name the API server."""
         api = api_access(environment, args.api_url, args.api_ca, args.api_token_file, args.namespace)
         replica = Replica(args.server_name, args.pod_name, args.pod_uid, rfc3339(datetime.now(UTC)))
         self._copy = LocalCopy(args.config)
@@ -35,27 +35,27 @@ class ClusterEnvironment:
         self._source = ClusterSource(api, routing_name(args.server_name))
         self.source: ConfigSource = self._source
         self.acknowledge: Acknowledge = self._report
-        self.keep: Keep | None = self._copy.keep
-        self.access = Access(None, time.monotonic_ns, ELSEWHERE)
+        self.save: Save | None = self._copy.save
+        self.access = Access(None, time.monotonic_ns, NOT_LOCAL)
         self.connect: Connect | None = ClusterBackends(api, serving.store, time.monotonic)
 
     def background(self, updater: RoutingUpdater) -> Sequence[Coroutine[Any, Any, None]]:
         """See `Environment`."""
-        lacking = report_missing_features(self._missing_features, self._report.write_again)
+        lacking = report_missing_features(self._missing_features, self._report.rewrite)
         return [self._follow(updater), self._report.run(), lacking]
 
     async def _follow(self, updater: RoutingUpdater) -> None:
-        """The copy is what was last good; it is answered by only where the API server is away. Without one nothing is
-        read before the report says that nothing is loaded.
+        """Restores the local copy as the last good state; it is served only if the API server is unavailable. Without a
+        copy the report is reset before the first read: an earlier process of this pod may have reported more.
         """
-        kept = await self._copy.read()
-        if kept is None:
-            await self._report.begin_empty()
+        copy = await self._copy.load()
+        if copy is None:
+            await self._report.reset()
         else:
-            await updater.recall(kept)
+            await updater.restore(copy)
 
         async def fall_back() -> None:
-            if kept is not None:
-                await updater.resume(kept)
+            if copy is not None:
+                await updater.serve_restored(copy)
 
         await self._source.run(updater.apply, fall_back)

@@ -1,7 +1,7 @@
-"""The server's own copy of what it serves, in an emptyDir: a container that restarts while the API server is away
-serves on.
+"""The local copy of the routing in force, in an emptyDir: a container that restarts while the API server is unavailable
+serves from it.
 
-A route whose newest document was refused is kept with its last good one.
+A route whose newest document was refused is saved with its last good one.
 """
 
 import asyncio
@@ -17,39 +17,39 @@ _log = logging.getLogger(__name__)
 
 
 class LocalCopy:
-    """See the module. A disk that refuses is logged: serving goes on without a copy, for an old one may have a version
-    that is withdrawn since.
+    """The copy. If a write fails, the error is logged and the old copy is removed, as it may contain a version that has
+    been withdrawn since.
     """
 
     def __init__(self, folder: Path) -> None:
-        """The folder may be absent."""
+        """The folder may be missing."""
         self._folder = folder
-        self._kept: RoutingMap | None = None
+        self._saved: RoutingMap | None = None
 
-    async def read(self) -> RoutingMap | None:
-        """What was kept; None where nothing was, or it is damaged."""
+    async def load(self) -> RoutingMap | None:
+        """Returns the copy; None if there is none, or it is damaged."""
         state = current_state(self._folder)
         if state is None:
             return None
         try:
-            self._kept = await asyncio.to_thread(read_routing, self._folder, state)
+            self._saved = await asyncio.to_thread(read_routing, self._folder, state)
         except (OSError, FormatError) as error:
-            _log.error("own copy not readable, removed", extra={"reason": str(error)})
-            with contextlib.suppress(OSError):  # a later start must not begin with it
+            _log.error("local copy cannot be read, removed", extra={"reason": str(error)})
+            with contextlib.suppress(OSError):  # a later start must not use it
                 forget_routing(self._folder)
-        return self._kept
+        return self._saved
 
-    async def keep(self, routing: RoutingMap) -> None:
-        """Returns once it is written, or no copy is left; at once where it is as it was. Raises OSError where an old
-        one stays.
+    async def save(self, routing: RoutingMap) -> None:
+        """Returns once `routing` is on disk, or no copy is left; at once if it is unchanged. Raises OSError if an old
+        copy could not be removed.
         """
-        if routing == self._kept:
+        if routing == self._saved:
             return
         try:
-            await asyncio.to_thread(write_routing, self._folder, routing, self._kept)
+            await asyncio.to_thread(write_routing, self._folder, routing, self._saved)
         except OSError as error:
-            _log.error("own copy not written", extra={"reason": error.strerror})
-            self._kept = None
+            _log.error("local copy not written", extra={"reason": error.strerror})
+            self._saved = None
             await asyncio.to_thread(forget_routing, self._folder)
             return
-        self._kept = routing
+        self._saved = routing

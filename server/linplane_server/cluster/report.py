@@ -1,11 +1,11 @@
-"""Acknowledges by a ReplicaReport: this pod's own, owned by it, so gone with it.
+"""Acknowledges the routing in force in a ReplicaReport, which is owned by this pod and so deleted with it.
 
-The newest state is what is written; states in between may be left out. At once, then at most one a second after a
-burst of 5. A report that somebody deleted comes back, for it is written again now and then; where nothing changed the
-API server writes nothing.
+Only the newest state is written; intermediate states may be skipped. Writes are limited to a burst of 5, then one per
+second. The report is written again periodically, which restores one that was deleted; if it is unchanged, the API
+server stores nothing.
 
-An earlier process of the same pod may have left a report. A process that begins with what that one served (its copy is
-kept before it is reported) stands by it; one that begins with nothing says so first, and is not ready before.
+An earlier process of the same pod may have left a report. If this process starts from that one's local copy, which was
+saved before it was reported, the report still holds. Otherwise it is reset first, and the process is not ready before.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from linplane_api.kinds import POD, REPLICA_REPORT
 from linplane_api.timing import Backoff, TokenBucket, jittered
 
 from ..routing.compile import report_of
-from ..routing.missing_features import Look
+from ..routing.missing_features import ReadMissing
 from ..state.snapshot import EMPTY, Snapshot
 from .connection import Request, Session
 from .log_once import LogOnce
@@ -30,18 +30,18 @@ from .log_once import LogOnce
 FIELD_MANAGER = "linplane-server"
 BURST = 5
 PER_SECOND = 1.0
-BACKOFF = Backoff(0.2, 5.0, (0.5, 1.5))  # so that replicas that lost the API server do not return in step
+BACKOFF = Backoff(0.2, 5.0, (0.5, 1.5))  # jitter, so that replicas do not reconnect all at once after an outage
 REFRESH = 300.0
-"""Seconds after which a report is written again, by chance up to a tenth more."""
-SECONDS = 10.0
-"""For one write."""
+"""Seconds after which a report is written again, with up to a tenth of jitter."""
+WRITE_SECONDS = 10.0
+"""Timeout of one write."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Replica:
-    """Who we are. `started_at` is RFC 3339."""
+    """Identifies this replica. `started_at` is RFC 3339."""
 
     server: str
     pod_name: str
@@ -50,17 +50,21 @@ class Replica:
 
 
 class ClusterReport:
-    """See the module. `clock` gives seconds that never go back."""
+    """Writes the report of one pod. `clock` is monotonic, in seconds."""
 
     def __init__(
-        self, access: ApiAccess, replica: Replica, look: Look, clock: Callable[[], float] = time.monotonic
+        self,
+        access: ApiAccess,
+        replica: Replica,
+        read_missing: ReadMissing,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Nothing is written before it is called. `look` gives what requests lacked."""
+        """Writes nothing before the first call. `read_missing` returns the features that requests lacked."""
         path = object_path(REPLICA_REPORT, access.namespace, replica.pod_name)
         self._target = f"{path}?fieldManager={FIELD_MANAGER}&force=true"
         self._access = access
         self._replica = replica
-        self._look = look
+        self._read_missing = read_missing
         self._snapshot: Snapshot | None = None
         self._session = Session(access)
         self._bucket = TokenBucket(PER_SECOND, BURST, clock)
@@ -69,26 +73,26 @@ class ClusterReport:
         self._changed = asyncio.Event()
         self._written = asyncio.Event()
 
-    async def begin_empty(self) -> None:
-        """Reports sequence 0, in place of what an earlier process of this pod has reported. Returns once it is written,
-        however long that takes.
+    async def reset(self) -> None:
+        """Replaces the report of an earlier process of this pod by sequence 0. Returns once it is written, without a
+        timeout.
         """
         await self(EMPTY)
         await self._written.wait()
 
     async def __call__(self, snapshot: Snapshot) -> None:
-        """Returns at once: what is served does not wait for the API server."""
+        """Queues a report and returns at once: serving does not wait for the API server."""
         self._snapshot = snapshot
         self._wanted = self._body(snapshot)
         self._changed.set()
 
-    async def write_again(self) -> None:
-        """What was acknowledged last, with what requests have lacked by now."""
+    async def rewrite(self) -> None:
+        """Queues the last acknowledgement again, with the current counts of missing features."""
         if self._snapshot is not None:
             await self(self._snapshot)
 
     async def run(self) -> None:
-        """Writes until cancelled."""
+        """Writes queued reports until cancelled."""
         try:
             while True:
                 refresh = jittered(REFRESH, (1.0, 1.1)) if self._wanted else None
@@ -102,7 +106,7 @@ class ClusterReport:
             self._session.close()
 
     async def _write(self) -> None:
-        """Returns once the newest is written, however long that takes."""
+        """Returns once the newest report is written, retrying without end."""
         failures = 0
         while True:
             wait = self._bucket.take()
@@ -119,17 +123,18 @@ class ClusterReport:
                 continue
             self._log_once.recovered()
             self._written.set()
+            _log.debug("report written", extra={"kind": REPLICA_REPORT.kind, "object": self._replica.pod_name})
             return
 
     async def _put(self, body: bytes) -> None:
         authorization = self._access.authorization()
-        await self._session.send(Request("PATCH", self._target, authorization, body, APPLY_PATCH), SECONDS)
+        await self._session.send(Request("PATCH", self._target, authorization, body, APPLY_PATCH), WRITE_SECONDS)
 
     def _body(self, snapshot: Snapshot) -> bytes:
-        """The object, for server-side apply. JSON is YAML."""
+        """Encodes the object for server-side apply, which accepts JSON as YAML."""
         replica = self._replica
         owner = {"apiVersion": POD.api_version, "kind": POD.kind, "name": replica.pod_name, "uid": replica.pod_uid}
-        report = report_of(snapshot, self._look(), replica.server, replica.pod_uid, replica.started_at)
+        report = report_of(snapshot, self._read_missing(), replica.server, replica.pod_uid, replica.started_at)
         return msgspec.json.encode(
             {
                 "apiVersion": REPLICA_REPORT.api_version,

@@ -1,8 +1,8 @@
-"""Routing maps from the API server: reads the one ConfigMap by its name, then watches it, for ever.
+"""Routing maps from the API server: reads one ConfigMap by name, then watches it.
 
-What the API server delivers always wins, even with a lower sequence: etcd may have been restored. A stream that ends
-in order is continued; after everything else the ConfigMap is read again. A ConfigMap that is gone changes nothing:
-the last documents stay.
+The state that the API server delivers always takes effect, even with a lower sequence, as etcd may have been restored.
+A watch that ends in order is resumed; after any failure the ConfigMap is read again. A deleted ConfigMap changes
+nothing: the last documents stay in force.
 """
 
 import asyncio
@@ -34,17 +34,17 @@ class Timing:
     """In seconds."""
 
     read: float = 10.0
-    """A GET, and the head of a watch."""
-    patience: float = 1.5
-    """How long the first read may take before the server's own copy is served meanwhile."""
+    """Timeout of a GET, and of the head of a watch."""
+    fall_back: float = 1.5
+    """Time that the first read may take before the local copy is served."""
     watch: int = 300
-    """A watch, after which the API server ends it; by chance up to a tenth longer or shorter."""
+    """Duration of a watch, with up to a tenth of jitter; the API server then ends it."""
     silence: float = 70.0
-    """A watch without a word is dead after this: there is a bookmark each minute."""
+    """Time without an event after which a watch counts as dead: the API server sends a bookmark every minute."""
     first_pause: float = 0.1
     last_pause: float = 5.0
     steady: float = 10.0
-    """A watch that lasted this long was a good one."""
+    """A watch that lasted this long resets the backoff."""
 
 
 class _Metadata(msgspec.Struct, rename="camel"):
@@ -79,34 +79,36 @@ def _decode(decoder: "msgspec.json.Decoder[Form]", data: bytes | msgspec.Raw) ->
     try:
         return decoder.decode(data)
     except msgspec.MsgspecError as error:
-        raise ApiError(0, "Malformed", "the API server sent what is not understood") from error
+        raise ApiError(0, "Malformed", "the API server's response cannot be decoded") from error
 
 
 class ClusterSource:
-    """See the module."""
+    """A `ConfigSource` that watches."""
 
     def __init__(self, access: ApiAccess, name: str, timing: Timing | None = None) -> None:
-        """`name` is the ConfigMap's."""
+        """`name` is that of the ConfigMap."""
         self._access = access
         self._config_map = name
         self._timing = timing or Timing()
         self._applied: RoutingMap | None = None
         self._connection: Connection | None = None
-        self._log_once = LogOnce(_log, "routing ConfigMap not watched, serving what is loaded", "routing watched again")
+        self._log_once = LogOnce(
+            _log, "routing ConfigMap not watched, keeping the routing in force", "routing watched again"
+        )
         self.heard_at: float | None = None
-        """Unix time of the API server's last word about the ConfigMap; None before the first."""
+        """Unix time of the last response or event about the ConfigMap; None before the first."""
 
     @property
     def name(self) -> str:
-        """`api`, or `copy` as long as nothing came from there."""
+        """`api`, or `copy` before the first state from the API server."""
         return "copy" if self._applied is None else "api"
 
     async def run(self, apply: Apply, fall_back: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Watches until cancelled; see `ConfigSource`. `fall_back` is called once, where the first read fails, or does
-        not come at once.
+        """Watches until cancelled; see `ConfigSource`. `fall_back` is called once if the first read fails, takes long,
+        or finds no ConfigMap.
         """
         try:
-            version = await self._begin(apply, fall_back)
+            version = await self._first_read(apply, fall_back)
             await self._follow(version, apply)
         finally:
             self._close()
@@ -116,7 +118,7 @@ class ClusterSource:
         backoff = Backoff(timing.first_pause, timing.last_pause, (0.5, 1.5))
         failures = 0
         while True:
-            begun = time.monotonic()
+            started = time.monotonic()
             wait = 0.0
             try:
                 if version is None:
@@ -128,14 +130,14 @@ class ClusterSource:
                 self._close()
                 if error.status != 410:
                     self._log_once.failed(error)
-            failures = 1 if time.monotonic() - begun >= timing.steady else failures + 1
+            failures = 1 if time.monotonic() - started >= timing.steady else failures + 1
             await asyncio.sleep(max(backoff.delay(failures), wait))
 
-    async def _begin(self, apply: Apply, fall_back: Callable[[], Awaitable[None]] | None) -> str | None:
-        """The first read, and the copy where that takes long. The version to watch from; None where it failed."""
+    async def _first_read(self, apply: Apply, fall_back: Callable[[], Awaitable[None]] | None) -> str | None:
+        """Reads the ConfigMap; falls back if that takes long. Returns the version to watch from, None on failure."""
         reading = asyncio.ensure_future(self._get())
         try:
-            done, _ = await asyncio.wait([reading], timeout=self._timing.patience)
+            done, _ = await asyncio.wait([reading], timeout=self._timing.fall_back)
             if fall_back and (not done or reading.exception() or reading.result() is None):
                 await fall_back()
             found = await reading
@@ -148,10 +150,10 @@ class ClusterSource:
         return await self._apply(found, apply) if found else None
 
     async def _read(self, apply: Apply) -> str:
-        """Takes the ConfigMap up as it is. The version to watch from; empty where there is none, to watch for it."""
+        """Reads and applies the ConfigMap. Returns the version to watch from; empty if it does not exist yet."""
         found = await self._get()
         if found is None:
-            _log.warning("no routing ConfigMap, serving what is loaded", extra={"object": self._config_map})
+            _log.warning("no routing ConfigMap, keeping the routing in force", extra={"object": self._config_map})
             return ""
         return await self._apply(found, apply)
 
@@ -159,16 +161,16 @@ class ClusterSource:
         target = object_path(CONFIG_MAP, self._access.namespace, self._config_map)
         connection = await self._connected()
         try:
-            answer = await connection.send(Request("GET", target, self._access.authorization()), self._timing.read)
+            response = await connection.send(Request("GET", target, self._access.authorization()), self._timing.read)
         except ApiError as error:
             if error.status != 404:
                 raise
             self.heard_at = time.time()
             return None
-        return _decode(_object, bytes(answer.body))
+        return _decode(_object, bytes(response.body))
 
     async def _watch(self, version: str, apply: Apply) -> str:
-        """Takes up every event until the stream ends in order. The version to go on from."""
+        """Applies every event until the watch ends in order. Returns the version to resume from."""
         connection = await self._connected()
         try:
             async with aclosing(self._lines(connection, version)) as lines:
@@ -179,7 +181,7 @@ class ClusterSource:
         return version
 
     async def _connected(self) -> Connection:
-        """The read and the watch after it share a connection."""
+        """Returns the open connection, or a new one: a read and the watch after it share one."""
         if self._connection is None or not self._connection.usable:
             self._connection = await connect(self._access)
         return self._connection
@@ -200,9 +202,9 @@ class ClusterSource:
         target = f"{collection_path(CONFIG_MAP, self._access.namespace)}?{urlencode(query)}"
         request = Request("GET", target, self._access.authorization())
         rest = bytearray()
-        async for piece in connection.stream(request, timing.read, timing.silence):
+        async for chunk in connection.stream(request, timing.read, timing.silence):
             self._log_once.recovered()
-            rest += piece
+            rest += chunk
             *lines, last = rest.split(b"\n")
             rest = last
             for line in lines:
@@ -212,7 +214,7 @@ class ClusterSource:
                 raise ApiError(0, "TooLarge", "an event is too large")
 
     async def _apply_event(self, line: bytes, version: str, apply: Apply) -> str:
-        """The version after it."""
+        """Applies one event. Returns its version."""
         event = _decode(_event, line)
         if event.type == "ERROR":
             failure = _decode(_failure, event.object)
@@ -222,7 +224,7 @@ class ClusterSource:
             return await self._apply(found, apply)
         self.heard_at = time.time()
         if event.type == "DELETED":
-            _log.warning("routing ConfigMap deleted, serving what is loaded", extra={"object": self._config_map})
+            _log.warning("routing ConfigMap deleted, keeping the routing in force", extra={"object": self._config_map})
         return found.metadata.resource_version or version
 
     async def _apply(self, found: _ConfigMap, apply: Apply) -> str:
@@ -230,7 +232,7 @@ class ClusterSource:
         try:
             routing = routing_map(found.metadata.uid, found.data or {})
         except FormatError as error:
-            _log.error("routing ConfigMap damaged, keeping what is loaded", extra={"reason": str(error)})
+            _log.error("routing ConfigMap damaged, keeping the routing in force", extra={"reason": str(error)})
             return found.metadata.resource_version
         if routing != self._applied:
             self._applied = routing

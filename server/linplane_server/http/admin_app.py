@@ -1,5 +1,5 @@
-"""The admin listener's ASGI application: probes, metrics, this replica's status, and the admin calls. `/docs`
-describes them.
+"""The admin listener's ASGI application: probes, metrics, this replica's status and the admin calls, documented at
+`/docs`.
 """
 
 import asyncio
@@ -27,8 +27,8 @@ Responses = dict[int | str, dict[str, Any]]
 
 _SUMMARIES = {
     "switch_model": "Make a version the current one of a route; a candidate leaves the split.",
-    "freeze": "Freeze a version: it never answers again until it is unfrozen.",
-    "unfreeze": "Take a freeze back.",
+    "freeze": "Freeze a version: it serves nothing until it is unfrozen.",
+    "unfreeze": "Unfreeze a version.",
 }
 _BODIES: dict[str, type[msgspec.Struct]] = {"switch_model": Switched, "freeze": Frozen, "unfreeze": Unfrozen}
 _HOW = "This page cannot make the call, nor can any other web page: use curl, or the `linplane` command."
@@ -46,40 +46,42 @@ _PARAMETERS = {
     ]
 }  # fmt: skip
 _REFUSALS: dict[type[errors.AdminRefusal], str] = {
-    errors.Unauthenticated: "No token, or a wrong one",
-    errors.Forbidden: "Not taken from here; in a cluster, the caller may not; locally, the manifest is read-only",
+    errors.Unauthenticated: "No token, or an invalid one",
+    errors.Forbidden: "Not accepted from this address, the caller lacks the right, or the manifest is read-only",
     errors.NotFound: "No such route or version, or admin calls are off",
     errors.Conflict: "The version is frozen or not Ready, or changed meanwhile",
     errors.PreconditionFailed: "Not at the resourceVersion that If-Match names; nothing was changed",
-    errors.Refused: "A parameter is wrong, or the change was refused",
+    errors.Refused: "A parameter is invalid, or the change was refused",
     errors.Throttled: "Too many calls failed",
-    errors.BackendUnavailable: "The API server gives no answer",
+    errors.BackendUnavailable: "The API server does not answer",
 }
 
 
 def admin_app(
     readiness: Readiness, registry: CollectorRegistry, status: Callable[[], bytes], admin: AdminEndpoint
 ) -> FastAPI:
-    """See the module."""
+    """Returns the application."""
     app = FastAPI(title="Linplane admin", version=version("linplane"), docs_url=None, redoc_url=None)
-    add_page(app, ["get"])  # an admin call from a web page is refused, this one's too: see `access`
+    add_page(app, ["get"])  # `access` refuses admin calls from web pages, this one included
     app.add_exception_handler(HTTPException, problem_response)  # type: ignore[arg-type]
 
     @app.get("/livez", response_class=PlainTextResponse)
     @app.get("/healthz", response_class=PlainTextResponse)
     async def livez() -> str:
-        """The process answers; this never depends on anything."""
+        """The process responds; this depends on nothing else."""
         return "ok"
 
-    @app.get("/readyz", response_class=PlainTextResponse, responses={503: {"description": "Not ready; says why"}})
+    @app.get(
+        "/readyz", response_class=PlainTextResponse, responses={503: {"description": "Not ready, with the reason"}}
+    )
     async def readyz() -> Response:
-        """A configuration is loaded, and the process is not on its way out."""
+        """A configuration is loaded, and the process is not draining."""
         reason = readiness.unready()
         return PlainTextResponse(reason or "ok", 503 if reason else 200)
 
     @app.get("/metrics", response_class=PlainTextResponse)
     async def metrics(request: Request) -> Response:
-        """The Prometheus exposition."""
+        """Metrics in the Prometheus or OpenMetrics format."""
         encoder, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(
             await asyncio.to_thread(encoder, registry), media_type=None, headers={"content-type": content_type}
@@ -87,7 +89,7 @@ def admin_app(
 
     @app.get("/status", responses={200: _body(ReplicaStatus)})
     async def replica_status() -> Response:
-        """What this replica serves, and how often it did."""
+        """The routes that this replica serves, with their counts."""
         return Response(status(), media_type="application/json")
 
     for name, body in _BODIES.items():
@@ -109,11 +111,11 @@ def _call(admin: AdminEndpoint, name: str) -> Callable[[Request], object]:
 
 def _responses(body: type[msgspec.Struct]) -> Responses:
     problem = {"content": {CONTENT_TYPE: {"schema": ref(Problem)}}}
-    made: Responses = {
+    changed: Responses = {
         200: {"description": "Changed, and in effect", **_body(body)},
-        202: {"description": "Changed; the effect was not seen within 2 s", **_body(body)},
+        202: {"description": "Changed; the effect was not observed within 2 s", **_body(body)},
     }
-    return made | {STATUSES[kind][0]: {"description": text, **problem} for kind, text in _REFUSALS.items()}
+    return changed | {STATUSES[kind][0]: {"description": text, **problem} for kind, text in _REFUSALS.items()}
 
 
 def _body(kind: type[msgspec.Struct]) -> dict[str, Any]:
@@ -121,7 +123,7 @@ def _body(kind: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def _describe(app: FastAPI) -> None:
-    """Has the OpenAPI document hold the schemas that it refers to, made from the very types that are sent."""
+    """Adds the schemas of the response types to the OpenAPI document."""
     _, schemas = msgspec.json.schema_components((ReplicaStatus, *_BODIES.values(), Problem), ref_template=REF)
     plain = app.openapi
 

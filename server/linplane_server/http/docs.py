@@ -1,4 +1,4 @@
-"""What FastAPI serves on the public listener: `/docs`, `/openapi.json`, and 404 and 405 as problems for every other
+"""The FastAPI application of the public listener: `/docs`, `/openapi.json`, and problems (404, 405) for every other
 path.
 """
 
@@ -20,7 +20,7 @@ _KINDS = {STATUSES[refusal][0]: (refusal.kind, STATUSES[refusal][1]) for refusal
 
 
 def docs_app() -> FastAPI:
-    """The application behind `public_app`."""
+    """Returns the application behind `public_app`."""
     app = FastAPI(title="Linplane", docs_url=None, redoc_url=None)
     app.openapi = lambda: document(version("linplane"))  # type: ignore[method-assign]
     app.add_exception_handler(HTTPException, problem_response)  # type: ignore[arg-type]
@@ -28,9 +28,9 @@ def docs_app() -> FastAPI:
     return app
 
 
-def add_page(app: FastAPI, tries: Sequence[str]) -> None:
-    """Puts the page at `/docs`. Its own files come with a package, so that it works offline. `tries` are the methods
-    that it has a button for; every call is there to read.
+def add_page(app: FastAPI, methods: Sequence[str]) -> None:
+    """Adds Swagger UI at `/docs`, with the files of a package, so that it works offline. It documents every call, and
+    can send those of `methods`.
     """
 
     async def page() -> HTMLResponse:
@@ -40,7 +40,7 @@ def add_page(app: FastAPI, tries: Sequence[str]) -> None:
             swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
             swagger_css_url=f"{ASSETS}/swagger-ui.css",
             swagger_favicon_url=f"{ASSETS}/favicon-32x32.png",
-            swagger_ui_parameters={"tryItOutEnabled": True, "supportedSubmitMethods": list(tries)},
+            swagger_ui_parameters={"tryItOutEnabled": True, "supportedSubmitMethods": list(methods)},
         )
 
     app.add_api_route("/docs", page, include_in_schema=False)
@@ -48,7 +48,7 @@ def add_page(app: FastAPI, tries: Sequence[str]) -> None:
 
 
 async def problem_response(request: Request, error: HTTPException) -> Response:  # noqa: ARG001 - FastAPI's signature
-    """What FastAPI refuses by itself, as a problem that echoes nothing."""
+    """Converts a refusal by FastAPI itself to a problem that repeats nothing of the request."""
     kind, title = _KINDS.get(error.status_code, ("request", "Request refused"))
-    detail = "nothing is at this path" if error.status_code == 404 else "this path does not take this method"
+    detail = "nothing is at this path" if error.status_code == 404 else "this path does not accept this method"
     return Response(problem(error.status_code, kind, title, detail), error.status_code, error.headers, CONTENT_TYPE)

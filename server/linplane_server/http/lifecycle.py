@@ -1,7 +1,7 @@
-"""Runs the process: two listeners and the source in one loop, and an orderly end.
+"""Runs the two listeners and the background tasks in one loop, and shuts them down gracefully.
 
-SIGTERM: not ready any more, answers close their connections, and for `drain` seconds it still accepts; then it stops
-accepting and finishes what is under way. The admin listener ends last. A second signal skips the drain.
+On SIGTERM the process becomes unready, and responses close their connections, but it still accepts for `drain_seconds`;
+then it stops accepting and completes pending requests. The admin listener ends last. A second signal skips the drain.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ from ..state.readiness import Readiness
 from .listener import Listener
 from .protocol import Guard
 
-FIRST_LOOK = 2.0
-"""Seconds that the public listener waits for a first configuration."""
+FIRST_CONFIGURATION_SECONDS = 2.0
+"""Time that the public listener waits for a first configuration before it accepts."""
 
 _log = logging.getLogger(__name__)
 
 
 class Process:
-    """What runs. `background` is cancelled at the end."""
+    """The process: a public and an admin listener, each with its socket, and their guards."""
 
     def __init__(
         self,
@@ -36,46 +36,48 @@ class Process:
         readiness: Readiness,
         shutdown: Shutdown,
     ) -> None:
-        """Nothing runs yet."""
+        """Starts nothing; see `run`."""
         self._public = public
         self._admin = admin
         self._guards = guards
         self._readiness = readiness
         self._shutdown = shutdown
-        self._hurry = asyncio.Event()
+        self._skip_drain = asyncio.Event()
         self._stopping = asyncio.Event()
 
     async def run(self, *background: Coroutine[Any, Any, None]) -> None:
-        """Serves until a signal, or `stop`. A background task that fails ends the process with its error."""
+        """Serves until a signal, or `stop`; `background` is then cancelled. An exception of a background task is
+        raised.
+        """
         tasks = [asyncio.create_task(work) for work in (*background, *(guard.sweep() for guard in self._guards))]
         public, admin = self._public, self._admin
         servers = [asyncio.create_task(self._serve_public(*public)), asyncio.create_task(admin[0].serve([admin[1]]))]
-        asking = asyncio.create_task(self._asked_to_stop())
+        stopping = asyncio.create_task(self._stop_requested())
         try:
-            done, _ = await asyncio.wait([*tasks, *servers, asking], return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait([*tasks, *servers, stopping], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
             await self._end(servers)
         finally:
-            for task in (*tasks, asking):
+            for task in (*tasks, stopping):
                 task.cancel()
 
     def stop(self, *, drain: bool = True) -> None:
-        """Asks for the end; a second time, or without `drain`, without waiting for others to learn of it."""
+        """Starts the shutdown. A second call, or one without `drain`, skips the drain."""
         if self._readiness.draining or not drain:
-            self._hurry.set()
+            self._skip_drain.set()
         self._readiness.draining = True
         for guard in self._guards:
             guard.drain()
         self._stopping.set()
 
     async def _serve_public(self, listener: Listener, sock: socket.socket) -> None:
-        """Connections that wait in the socket are taken once there is something to answer by, or after a moment."""
+        """Accepts the connections queued in the socket once a configuration is loaded, or after a moment."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._readiness.loaded(), FIRST_LOOK)
+            await asyncio.wait_for(self._readiness.loaded(), FIRST_CONFIGURATION_SECONDS)
         await listener.serve([sock])
 
-    async def _asked_to_stop(self) -> None:
+    async def _stop_requested(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
@@ -83,25 +85,25 @@ class Process:
         _log.info("stopping", extra={"drainSeconds": self._shutdown.drain_seconds})
 
     async def _end(self, servers: list[asyncio.Task[None]]) -> None:
-        plan = self._shutdown
+        times = self._shutdown
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._hurry.wait(), plan.drain_seconds)
-        _last_resort(plan.graceful_seconds + plan.hard_seconds)
+            await asyncio.wait_for(self._skip_drain.wait(), times.drain_seconds)
+        _exit_after(times.graceful_seconds + times.hard_seconds)
         for (listener, _), task in zip((self._public, self._admin), servers, strict=True):
             listener.should_exit = True
             await task
         _log.info("stopped")
 
 
-def _last_resort(seconds: float) -> None:
-    """Ends the process from another thread, whatever holds the loop."""
+def _exit_after(seconds: float) -> None:
+    """Exits the process after this time from another thread, even if the loop is blocked."""
     timer = threading.Timer(seconds, os._exit, (0,))
     timer.daemon = True
     timer.start()
 
 
 def watch_stdin(process: Process) -> None:
-    """Stops the process when standard input ends: whoever started it and held the other end is gone."""
+    """Stops the process when standard input ends, which means that its parent has exited."""
     loop = asyncio.get_running_loop()
 
     def wait() -> None:

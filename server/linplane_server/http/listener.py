@@ -1,4 +1,4 @@
-"""One listener: a uvicorn server on a socket of ours, without signal handlers of its own."""
+"""A listener: a uvicorn server on a given socket, without signal handlers."""
 
 import contextlib
 import errno
@@ -16,12 +16,12 @@ _NO_IPV6 = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT}
 
 
 class Listener(uvicorn.Server):
-    """See the module. `should_exit` ends it: it stops accepting and waits for what is under way, at most `graceful`
-    seconds.
+    """A uvicorn server. Setting `should_exit` stops it: it closes its socket and waits for pending requests, at most
+    `graceful` seconds.
     """
 
     def __init__(self, app: ASGIApp, guard: Guard, graceful: float) -> None:
-        """Binds nothing yet; `serve` takes the socket."""
+        """Binds nothing; `serve` takes a socket."""
         config = uvicorn.Config(
             app,
             http=guard.protocol(),  # type: ignore[arg-type]
@@ -38,13 +38,13 @@ class Listener(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """None are: `lifecycle` has them."""
+        """Captures none: `lifecycle` handles signals."""
         yield
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening TCP socket. Raises OSError. A host of `::` takes IPv4 too, and is IPv4 alone on a machine without
-    IPv6.
+    """Returns a listening TCP socket. Raises OSError. `::` accepts IPv4 too, and falls back to IPv4 on a machine
+    without IPv6.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -52,9 +52,9 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         if host != "::" or error.errno not in _NO_IPV6:
             raise
-    return socket.create_server(("0.0.0.0", port), backlog=BACKLOG)  # noqa: S104 - every address was asked for
+    return socket.create_server(("0.0.0.0", port), backlog=BACKLOG)  # noqa: S104 - the host is every address
 
 
 def inherited(number: int) -> socket.socket:
-    """A listening socket that the parent process handed over as a file descriptor. Raises OSError where it is none."""
+    """Returns the listening socket inherited as this file descriptor. Raises OSError if it is not a socket."""
     return socket.socket(fileno=number)

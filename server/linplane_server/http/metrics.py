@@ -1,7 +1,7 @@
-"""`/metrics`: reads the plain counters when it is scraped. Nothing here runs while a prediction is answered.
+"""Metrics: a collector that reads the counters at each scrape, and adds no work to predictions.
 
-Labels are bounded: routes and versions that a loaded document names, kinds of refusal from a fixed list. A request
-cannot make a new one.
+Labels are bounded: routes and versions come from loaded documents, kinds of refusal from a fixed list. A request cannot
+create a series.
 """
 
 from collections.abc import Iterator
@@ -20,15 +20,15 @@ _LABELS = ("route", "version")
 
 
 class ServerCollector(Collector):
-    """See the module."""
+    """A collector for prometheus_client."""
 
     def __init__(self, serving: Serving, source: ConfigSource) -> None:
-        """Reads it at each scrape."""
+        """`serving` and `source` are read at each scrape."""
         self._serving = serving
         self._source = source
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric of this process; safe in another thread than that which counts."""
+        """Yields every metric of this server; safe to call from another thread."""
         yield from _requests([*self._serving.counters.items(), (UNCHOSEN, UNCHOSEN, self._serving.counters.unrouted)])
         yield from self._routing()
 
@@ -39,27 +39,29 @@ class ServerCollector(Collector):
             "linplane_routes_rejected", "Routes whose newest document was refused.", value=len(snapshot.rejected)
         )
         yield GaugeMetricFamily(
-            "linplane_routing_sequence", "Sequence of the routing map taken up last.", value=snapshot.sequence
+            "linplane_routing_sequence", "Sequence of the routing map in force.", value=snapshot.sequence
         )
         yield GaugeMetricFamily(
             "linplane_routing_loaded_timestamp_seconds",
-            "When that was; 0: never.",
+            "Unix time at which it was loaded; 0: never.",
             value=self._serving.store.loaded_at or 0,
         )
         yield CounterMetricFamily(
-            "linplane_snapshot_swaps", "How often a new state was taken up.", value=self._serving.store.swaps
+            "linplane_snapshot_swaps", "Number of snapshots put in force.", value=self._serving.store.swaps
         )
-        source = GaugeMetricFamily("linplane_routing_source_info", "Where routing maps come from.", labels=("source",))
+        source = GaugeMetricFamily("linplane_routing_source_info", "Source of the routing maps.", labels=("source",))
         source.add_metric((self._source.name,), 1)
         yield source
         if self._source.heard_at is not None:
             yield GaugeMetricFamily(
                 "linplane_routing_source_heard_timestamp_seconds",
-                "When the API server last said something of the routing: at least each minute, where all is well.",
+                "Unix time of the API server's last message about the routing; a healthy watch has one every minute.",
                 value=self._source.heard_at,
             )
         info = GaugeMetricFamily(
-            "linplane_route_info", "What each route is answered by.", labels=("route", "revision", "current")
+            "linplane_route_info",
+            "Revision and current version of each route.",
+            labels=("route", "revision", "current"),
         )
         for name, route in sorted(snapshot.routes.items()):
             info.add_metric((name, route.revision, route.current_name or ""), 1)
@@ -67,19 +69,23 @@ class ServerCollector(Collector):
 
 
 def _requests(items: list[tuple[str, str, Series]]) -> Iterator[Metric]:
-    """By route and version. Requests that were refused before a version was chosen have none, and no series as long as
-    there was no such request.
+    """Yields the metrics by route and version. Requests that were refused before a version was chosen have an empty
+    version, and a series only once there is such a request.
     """
     requests = CounterMetricFamily(
-        "linplane_predict_requests", "Requests, by the version chosen; none where refused before.", labels=_LABELS
+        "linplane_predict_requests", "Requests, by the version chosen; empty if refused before.", labels=_LABELS
     )
     errors = CounterMetricFamily(
         "linplane_predict_errors", "Requests that got no prediction.", labels=(*_LABELS, "kind")
     )
     durations = HistogramMetricFamily(
-        "linplane_predict_duration_seconds", "From a request read to its answer made.", labels=_LABELS
+        "linplane_predict_duration_seconds",
+        "Time from a request's last byte read to its response made.",
+        labels=_LABELS,
     )
-    limited = CounterMetricFamily("linplane_rate_limited", "Requests over a route's limit.", labels=("route",))
+    limited = CounterMetricFamily(
+        "linplane_rate_limited", "Requests refused by a route's rate limit.", labels=("route",)
+    )
     for route, version, series in items:
         kinds = sorted(dict(series.errors).items())
         if route and version == UNCHOSEN:
@@ -96,7 +102,7 @@ def _requests(items: list[tuple[str, str, Series]]) -> Iterator[Metric]:
 
 
 def metrics_registry(collector: Collector) -> CollectorRegistry:
-    """A registry with this collector and the process's own figures."""
+    """Returns a registry with this collector and the metrics of the process."""
     result = CollectorRegistry()
     result.register(collector)
     ProcessCollector(registry=result)

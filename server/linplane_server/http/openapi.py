@@ -1,4 +1,4 @@
-"""The OpenAPI document of the public API: every status that a prediction can have, with schemas and examples."""
+"""The OpenAPI document of the public API, with a schema and an example for every status of a prediction."""
 
 from typing import Any
 
@@ -15,26 +15,26 @@ from ..problems import CONTENT_TYPE, STATUSES, Problem, refusal_response
 Schema = dict[str, Any]
 
 REF = "#/components/schemas/{name}"
-"""Where the schema of a type is, in both documents."""
+"""Reference to the schema of a type, in the public and the admin document."""
 
 _REFUSED: tuple[errors.PredictionRefusal, ...] = (
     errors.Malformed("not JSON (line 1, column 14)"),
     errors.RouteNotFound("no such route is loaded here"),
-    errors.MethodNotAllowed("predictions are asked for by POST"),
-    errors.TooLarge("the body is over 65536 bytes; send fewer rows a request"),
+    errors.MethodNotAllowed("predictions are requested by POST"),
+    errors.TooLarge("the body is over 65536 bytes; send fewer rows per request"),
     errors.UnsupportedBody("the body must be JSON: Content-Type application/json"),
     errors.Invalid("/features/area", "a finite number is needed, not a text"),
     errors.MissingFeature("/features/area", "version v1 needs the feature area", "v1", ["area"]),
     errors.RateLimited(1),
     errors.NothingToServe(Reason.CURRENT_FROZEN, "v1 is frozen", "v1"),
 )
-"""An example of each refusal that a client can bring about."""
+"""An example of each refusal that a client can cause."""
 
 _MORE_STATUSES = {408: "Did not arrive in time", 414: "Target too long", 431: "Fields too large"}
 
 
 def ref(kind: type[msgspec.Struct]) -> Schema:
-    """A reference to the schema of this type."""
+    """Returns a reference to the schema of this type."""
     return {"$ref": REF.format(name=kind.__name__)}
 
 
@@ -45,12 +45,12 @@ def _header(text: str) -> Schema:
 def _responses() -> Schema:
     result: Schema = {
         "200": {
-            "description": "Predicted, all rows by one version",
+            "description": "Predictions of all rows, by one version",
             "headers": {
                 HEADER_VERSION: _header("The version that answered."),
                 HEADER_DIGEST: _header("The digest of its artifact."),
                 HEADER_REVISION: _header("The revision of the route's document."),
-                HEADER_REQUEST_ID: _header("Your own where it is a short token, else ours."),
+                HEADER_REQUEST_ID: _header("That of the request if it is a short token, else a generated one."),
             },
             "content": {
                 "application/json": {
@@ -92,7 +92,7 @@ def _operation(name: str, summary: str, parameters: list[Schema]) -> Schema:
 
 
 def document(version: str) -> Schema:
-    """The document; `version` is that of the software."""
+    """Returns the document; `version` is that of the software."""
     route = {"name": "route", "in": "path", "required": True, "schema": {"type": "string"}, "example": "penguin-mass"}
     return {
         "openapi": "3.1.0",

@@ -1,8 +1,11 @@
-"""HTTP/1.1 on the wire: uvicorn's httptools protocol with the bounds that it lacks.
+"""HTTP/1.1 on the wire: uvicorn's httptools protocol with additional limits.
 
-A request's head, target, number of fields and time are bounded, and so are the bytes of a body's framing. A refusal
-at this level is a problem+json too, and ends the connection; what the client still sends is thrown away for a moment,
-so that it can read the answer.
+The size of a request's head and target, the number of its fields, its duration and the framing overhead of its body are
+bounded. A refusal at this level is a problem+json too, and closes the connection; further input is read and discarded
+for a moment, so that the client can read the response.
+
+`GuardedProtocol` overrides internals of uvicorn, which an upgrade may change: `tests/unit/server/test_protocol.py`
+compares the names and the source that it relies on, and fails first.
 """
 
 import asyncio
@@ -20,8 +23,8 @@ from ..problems import problem, problem_headers
 from ..settings import Limits
 
 FRAMING = 8
-"""A chunked body may have so many times its own bytes on the wire (chunks of one byte have six), and a head's size
-beside.
+"""Maximum ratio of a chunked body's bytes on the wire to its content (chunks of one byte need six), with the size of a
+head on top.
 """
 
 _UPGRADE = frozenset({b"upgrade", b"http2-settings", b"connection"})
@@ -30,33 +33,31 @@ IDLE, HEAD, BODY, ANSWER = range(4)
 
 
 class Guard:
-    """What the connections of one listener share: limits, the peers' counts, whether the process is draining, and the
-    deadlines' sweep.
+    """State shared by the connections of one listener: limits, connections per peer, draining, and deadlines.
 
-    One sweep over all connections is cheaper than a timer for each: a deadline is then just a number that the hot
-    path sets.
+    One periodic sweep over all connections is cheaper than a timer for each: the hot path only assigns a number.
     """
 
     def __init__(self, limits: Limits) -> None:
-        """Not draining."""
+        """The listener is not draining yet."""
         self.limits = limits
         self.draining = False
         self.peers: Counter[str] = Counter()
         self.open: set[GuardedProtocol] = set()
 
     def protocol(self) -> Callable[..., asyncio.Protocol]:
-        """What uvicorn makes connections by."""
+        """Returns the factory of connections, for uvicorn."""
         return partial(GuardedProtocol, guard=self)
 
     def drain(self) -> None:
-        """From now on every answer ends its connection, those under way included."""
+        """Makes every response close its connection, those of pending requests included."""
         self.draining = True
         for connection in self.open:
             if connection.cycle is not None:
                 connection.cycle.keep_alive = False
 
     async def sweep(self) -> None:
-        """Ends connections whose deadline passed, at most a tenth of the shortest later. Runs until cancelled."""
+        """Closes connections past their deadline, late by a tenth of the shortest limit at most. Never returns."""
         limits = self.limits
         shortest = min(
             limits.first_byte_seconds,
@@ -76,7 +77,7 @@ class Guard:
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """One connection. `due` is the loop's time at which it ends unless it gets on."""
+    """One connection. `due` is its deadline in the loop's time; progress moves it on."""
 
     def __init__(
         self,
@@ -87,7 +88,7 @@ class GuardedProtocol(HttpToolsProtocol):
         *,
         guard: Guard,
     ) -> None:
-        """See uvicorn."""
+        """Takes uvicorn's arguments, and the listener's guard."""
         super().__init__(config, server_state, app_state, _loop)
         self.guard = guard
         self.limits = guard.limits
@@ -103,7 +104,7 @@ class GuardedProtocol(HttpToolsProtocol):
     # connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A peer connected."""
+        """Counts the connection, and refuses it if its peer has too many."""
         super().connection_made(transport)
         self.guard.open.add(self)
         peer = self.client[0] if self.client else ""
@@ -112,7 +113,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(429, "this address has too many connections open")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection ended."""
+        """Removes the connection from the counts."""
         self.guard.open.discard(self)
         peer = self.client[0] if self.client else ""
         self.guard.peers[peer] -= 1
@@ -121,7 +122,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came in."""
+        """Feeds the parser, and checks the number of bytes on the wire."""
         if self.discarding:
             return
         self.wire += len(data)
@@ -136,12 +137,12 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._check_wire()
 
     def _without_upgrade(self, rest: bytes) -> None:
-        """The parser stops at the end of a head that asks for an upgrade. None is offered, so it is parsed once more as
-        one that does not ask (RFC 9110, 7.8); Java's clients, for one, ask for h2c with their first request.
+        """Ignores a request to upgrade, as RFC 9110, 7.8 allows. The parser stops at the end of such a head, so the
+        head is parsed again without those fields. Java's HTTP client, for example, offers h2c with its first request.
         """
         method = self.parser.get_method()
         if method == b"CONNECT":
-            self._refuse(400, "this is no proxy")
+            self._refuse(400, "this is not a proxy")
             return
         fields = [(name, value) for name, value in self.headers if name not in _UPGRADE]
         if any(name == b"connection" and b"close" in value.lower() for name, value in self.headers):
@@ -161,20 +162,20 @@ class GuardedProtocol(HttpToolsProtocol):
     # parser
 
     def on_message_begin(self) -> None:
-        """The first byte of a request."""
+        """Starts the deadline of the head."""
         super().on_message_begin()
         self.phase = HEAD
         self.due = self.loop.time() + self.limits.head_seconds
         self.head = self.hosts = 0
 
     def on_url(self, url: bytes) -> None:
-        """A part of the target."""
+        """Adds a part of the target."""
         self.url += url
         if len(self.url) > self.limits.url_bytes:
             self._fail(414, f"the target is over {self.limits.url_bytes} bytes")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A field, or a trailer: those are bounded and ignored."""
+        """Adds a field; a trailer is counted and ignored."""
         self.head += len(name) + len(value) + 4
         if self.head > self.limits.head_bytes:
             self._fail(431, f"the fields are over {self.limits.head_bytes} bytes")
@@ -191,7 +192,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._fail(431, f"more than {self.limits.head_fields} fields")
 
     def on_headers_complete(self) -> None:
-        """The end of the head."""
+        """Checks Host, and starts the deadline of the body."""
         self.upgrade = self.parser.should_upgrade()
         if self.upgrade:
             return
@@ -205,7 +206,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
-        """The end of the request."""
+        """Starts the deadline of the response, or of the next request if it is already complete."""
         if self.upgrade:
             return
         super().on_message_complete()
@@ -218,14 +219,14 @@ class GuardedProtocol(HttpToolsProtocol):
             self.due = self.loop.time() + self.limits.answer_seconds
 
     def _fail(self, status: int, detail: str) -> None:
-        """Stops the parser: it hands every error of a callback on as its own."""
+        """Stops the parser, which turns any exception of a callback into its own error."""
         self.refused = (status, detail)
         raise ValueError(detail)
 
-    # answer
+    # response
 
     def on_response_complete(self) -> None:
-        """The answer was handed to the transport. Replaces uvicorn's keep-alive timer: that is one a request."""
+        """Starts the deadline of the next request. Replaces uvicorn's method, which starts a timer per request."""
         self.server_state.total_requests += 1
         if self.phase == ANSWER:
             self.phase = ANSWER if self.pipeline else IDLE
@@ -239,14 +240,14 @@ class GuardedProtocol(HttpToolsProtocol):
             self._start_asgi_task(cycle, app)
 
     def shutdown(self) -> None:
-        """The listener ends: at once where nothing is under way, else after the answer."""
+        """Closes the connection: at once if it is idle, else after the response."""
         if self.phase == IDLE and (self.cycle is None or self.cycle.response_complete):
             self.transport.close()
         elif self.cycle is not None:
             self.cycle.keep_alive = False
 
     def expire(self) -> None:
-        """The deadline passed."""
+        """Acts on a missed deadline: 408 for an incomplete request, else closes the connection."""
         if self.phase in (HEAD, BODY) and not self.discarding:
             self._refuse(408, "the request did not arrive in time")
         elif self.phase == IDLE and not self.discarding and not self.transport.is_closing():
@@ -256,13 +257,13 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     def _refuse(self, status: int, detail: str) -> None:
-        """Answers, unless another answer is under way, and ends the connection."""
+        """Sends a refusal, unless another response is pending, and closes the connection."""
         self.discarding = True
         self.due = self.loop.time() + self.limits.linger_seconds
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
             if cycle.response_started or self.phase != BODY or self.pipeline:
-                cycle.keep_alive = False  # an earlier request is being answered: that goes first, and then it ends
+                cycle.keep_alive = False  # an earlier response is pending: it is completed first
                 self.due = self.loop.time() + self.limits.answer_seconds
                 return
             cycle.disconnected = True

@@ -1,7 +1,6 @@
-"""The public listener's ASGI application: predictions are answered here, everything else (documentation, 404) by
-FastAPI behind it.
+"""The public listener's ASGI application: it answers predictions and leaves all else (documentation, 404) to FastAPI.
 
-FastAPI's stack costs several times what a prediction does, so a prediction does not pass through it.
+Predictions bypass FastAPI, whose stack costs several times as much as the prediction itself.
 """
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -15,7 +14,7 @@ ROUTES = "/routes/"
 
 
 def addressed_route(path: str) -> tuple[bool, str | None]:
-    """Whether a path asks for a prediction, and of which route; None where the Host says it."""
+    """Returns whether a path is that of a prediction, and the route in it; None if the route is given by Host."""
     if path == PREDICT:
         return True, None
     if path.startswith(ROUTES) and path.endswith(PREDICT):
@@ -25,16 +24,16 @@ def addressed_route(path: str) -> tuple[bool, str | None]:
 
 
 class PublicApp:
-    """See the module. `max_body` is in bytes."""
+    """An ASGI application. `max_body` is in bytes."""
 
     def __init__(self, predictor: Predictor, rest: ASGIApp, max_body: int) -> None:
-        """`rest` answers every other path."""
+        """`rest` is the application for all other paths."""
         self._respond = predictor.respond
         self._rest = rest
         self._max_body = max_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, by ASGI 3."""
+        """Answers one request (ASGI 3)."""
         if scope["type"] == "http":
             prediction, name = addressed_route(scope["path"])
             if prediction:
@@ -54,8 +53,8 @@ class PublicApp:
 
 
 async def read_body(fields: Headers, receive: Receive, limit: int) -> bytes | TooLarge | None:
-    """The body, or why it was not read: by its declared length before the first byte, else by count. None where the
-    client went away.
+    """Returns the body, or a refusal: by the declared length before the first byte, else by count. None if the client
+    disconnected.
     """
     for name, value in fields:
         if name == b"content-length" and (len(value) > 18 or int(value) > limit):
@@ -76,4 +75,4 @@ async def read_body(fields: Headers, receive: Receive, limit: int) -> bytes | To
 
 
 def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"the body is over {limit} bytes; send fewer rows a request")
+    return TooLarge(f"the body is over {limit} bytes; send fewer rows per request")

@@ -1,4 +1,4 @@
-"""`GET /status`: what this one replica serves and how often it did, as JSON."""
+"""`GET /status`: the routes that this replica serves, with their counts, as JSON."""
 
 import msgspec
 
@@ -12,15 +12,15 @@ from ..state.switch_log import Switch
 
 
 class Share(msgspec.Struct, frozen=True):
-    """A version's share of the traffic, in percent, as it is in effect."""
+    """A version's effective share of the traffic, in percent."""
 
     version: str
     percent: float
 
 
 class VersionFigures(msgspec.Struct, frozen=True, rename="camel"):
-    """Requests that a version was chosen for. `hits` are all of them, `errors` those without a prediction, among them
-    those that `lackedFeature` counts; null: there was none to take a mean of.
+    """Requests that a version was chosen for. `hits` counts all of them, `errors` those without a prediction, and
+    `lackedFeature` those of the errors that lacked a feature. `meanLatencyMs` is null if there was no request.
     """
 
     hits: int
@@ -30,8 +30,8 @@ class VersionFigures(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class RouteStatus(msgspec.Struct, frozen=True):
-    """A route as it is loaded. `unavailable` is why the current version's share is answered 503; `refused` counts by
-    kind the requests that were refused before a version was chosen.
+    """A loaded route. `unavailable` is the reason that the current version's share is answered 503; `refused` counts,
+    by kind, the requests that were refused before a version was chosen.
     """
 
     current: str | None
@@ -44,9 +44,9 @@ class RouteStatus(msgspec.Struct, frozen=True):
 
 
 class ReplicaStatus(msgspec.Struct, frozen=True, rename={"config_map_uid": "configMapUID"}):
-    """One replica. `replica` is its pod's name, `server` its ModelServer's; `source` is where its routing comes from;
-    `rejected` gives the reason of each route whose newest document was refused; `switches` are the last ones that it
-    saw, oldest first.
+    """One replica. `replica` is the name of its pod, `server` that of its ModelServer; `source` is the source of its
+    routing; `rejected` has the reason for each route whose newest document was refused; `switches` are the most recent
+    ones that it observed, oldest first.
     """
 
     replica: str
@@ -61,10 +61,10 @@ class ReplicaStatus(msgspec.Struct, frozen=True, rename={"config_map_uid": "conf
 
 
 class Status:
-    """See the module. `replica` is this pod's name, `server` its ModelServer's."""
+    """Makes the document. `replica` is the name of this pod, `server` that of its ModelServer."""
 
     def __init__(self, serving: Serving, readiness: Readiness, replica: str, server: str, source: ConfigSource) -> None:
-        """Reads them at each call."""
+        """`serving`, `readiness` and `source` are read at each call."""
         self._serving = serving
         self._readiness = readiness
         self._replica = replica
@@ -72,7 +72,7 @@ class Status:
         self._source = source
 
     def __call__(self) -> bytes:
-        """The JSON document."""
+        """Returns the document."""
         snapshot = self._serving.store.snapshot
         body = ReplicaStatus(
             replica=self._replica,

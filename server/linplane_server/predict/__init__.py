@@ -1,5 +1,5 @@
-"""One prediction request, from its bytes to its answer; pure but for the counters.
+"""One prediction request, from its bytes to its response; pure, except for the counters.
 
-`predictor` answers it: `client_identity` and the rate limit first, then `body` reads it, `router` picks the version,
-and `rows` computes.
+`predictor` runs the steps: `client_identity` and the rate limit, `body` decodes and validates, `router` picks the
+version, `rows` computes the numbers.
 """

@@ -1,5 +1,5 @@
-"""Reads the body of a prediction request, strictly. The fast path is one typed decode; only what that refuses is
-looked at again for the place.
+"""Decodes the body of a prediction request, strictly. The fast path is one typed decode; only a body that it refuses is
+parsed again, to name the place of the error.
 
 `{"features": F, "key": "..."}` or `{"rows": [F, ...], "key": "..."}`, where F is an object (numbers by feature name)
 or an array.
@@ -23,10 +23,10 @@ _InOrder = Annotated[
     list[float],
     Meta(description="Numbers in the order of the features, if all versions of the route agree on one."),
 ]
-_Key = Annotated[str, Meta(description="Who the user is, for the split of the traffic.")]
+_Key = Annotated[str, Meta(description="Identifies the user, for the split of the traffic.")]
 
 Row = _ByName | _InOrder
-Rows = Annotated[list[Row], Meta(extra_json_schema={"minItems": 1})]  # `read` checks it, and says it better
+Rows = Annotated[list[Row], Meta(extra_json_schema={"minItems": 1})]  # `parse_request` checks it, with a better message
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
@@ -40,8 +40,8 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
 _decode = msgspec.json.Decoder(Request).decode
 
 
-def read(data: bytes, accepted: frozenset[str]) -> tuple[Request, list[Row]]:
-    """The body and its rows. Raises Malformed or Invalid; `accepted` are the names that a pointer may hold."""
+def parse_request(data: bytes, accepted: frozenset[str]) -> tuple[Request, list[Row]]:
+    """Returns the body and its rows. Raises Malformed or Invalid, whose pointer contains names of `accepted` only."""
     try:
         body = _decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -56,8 +56,11 @@ def read(data: bytes, accepted: frozenset[str]) -> tuple[Request, list[Row]]:
             raise Invalid("", "either features or rows, not both")
         if not rows:
             raise Invalid("/rows", "at least one row is needed")
+    # The decoder accepts a duplicate key and keeps the last value. Each key in the JSON text is followed by a colon, so
+    # more colons than decoded keys mean a duplicate, or a colon inside a string. Only then is the body parsed again, by
+    # a parser that detects duplicates and takes several times as long.
     keys = (1 if body.key is UNSET else 2) + sum([len(row) for row in rows if type(row) is dict])
-    if data.count(b":") != keys:  # then a text holds a colon, or a key stood twice
+    if data.count(b":") != keys:
         _refuse_duplicates(data)
     return body, rows
 
@@ -70,7 +73,7 @@ def _refuse_duplicates(data: bytes) -> None:
 
 
 def diagnose(data: bytes, accepted: frozenset[str]) -> Malformed | Invalid:
-    """What is wrong with a body that the typed decoder refused, and where. No value of it is echoed."""
+    """Returns the error in a body that the typed decoder refused, with its place. It repeats no value of the body."""
     try:
         value = json.loads(data.decode("utf-8"), object_pairs_hook=unique, parse_int=float)
     except UnicodeDecodeError as error:
@@ -86,15 +89,15 @@ def diagnose(data: bytes, accepted: frozenset[str]) -> Malformed | Invalid:
 
 def _wrong_field(value: Any, accepted: frozenset[str]) -> Invalid | None:
     if not isinstance(value, dict):
-        return Invalid("", f"an object is needed, not {_kind(value)}")
+        return Invalid("", f"an object is needed, not {_json_type(value)}")
     if set(value) - set(Request.__struct_fields__):
         return Invalid("", "unknown field; features, rows and key are known")
     if "key" in value and not isinstance(value["key"], str):
-        return Invalid("/key", f"a text is needed, not {_kind(value['key'])}")
+        return Invalid("/key", f"a text is needed, not {_json_type(value['key'])}")
     places = [(value["features"], "/features")] if "features" in value else []
     if "rows" in value:
         if not isinstance(value["rows"], list):
-            return Invalid("/rows", f"an array is needed, not {_kind(value['rows'])}")
+            return Invalid("/rows", f"an array is needed, not {_json_type(value['rows'])}")
         places += [(row, f"/rows/{number}") for number, row in enumerate(value["rows"])]
     return next((wrong for row, place in places if (wrong := _wrong_row(row, place, accepted))), None)
 
@@ -107,23 +110,26 @@ def _wrong_row(row: Any, place: str, accepted: frozenset[str]) -> Invalid | None
     if isinstance(row, list):
         wrong = ((number, value) for number, value in enumerate(row) if not _is_number(value))
         return next(
-            (Invalid(f"{place}/{number}", f"a finite number is needed, not {_kind(value)}") for number, value in wrong),
+            (
+                Invalid(f"{place}/{number}", f"a finite number is needed, not {_json_type(value)}")
+                for number, value in wrong
+            ),
             None,
         )
-    return Invalid(place, f"an object or an array is needed, not {_kind(row)}")
+    return Invalid(place, f"an object or an array is needed, not {_json_type(row)}")
 
 
 def _wrong_value(value: Any, name: str, place: str, accepted: frozenset[str]) -> Invalid:
     if name in accepted:
-        return Invalid(f"{place}/{escape(name)}", f"a finite number is needed, not {_kind(value)}")
-    return Invalid(place, f"unknown feature {display_name(name)}, with {_kind(value)} instead of a finite number")
+        return Invalid(f"{place}/{escape(name)}", f"a finite number is needed, not {_json_type(value)}")
+    return Invalid(place, f"unknown feature {display_name(name)}, with {_json_type(value)} instead of a finite number")
 
 
 def _is_number(value: Any) -> bool:
     return type(value) is float and math.isfinite(value)
 
 
-def _kind(value: Any) -> str:
+def _json_type(value: Any) -> str:
     if isinstance(value, float):
         return "a number" if math.isfinite(value) else "NaN, an infinity or a number out of range"
     names: Mapping[type, str] = {
@@ -137,5 +143,5 @@ def _kind(value: Any) -> str:
 
 
 def escape(name: str) -> str:
-    """A name as a token of a JSON pointer (RFC 6901)."""
+    """Escapes a name as a token of a JSON pointer (RFC 6901)."""
     return name.replace("~", "~0").replace("/", "~1")

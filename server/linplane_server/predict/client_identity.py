@@ -1,7 +1,8 @@
-"""Who a client is, for the rate limit: its address, never anything that it can choose itself. Pure.
+"""Identifies a client for the rate limit, by its address: never by anything that it can choose. Pure.
 
-An IPv6 client is its /64, for a host has all of those addresses. X-Forwarded-For counts only where the peer is a
-trusted proxy: then the client is the rightmost hop that is not one, the last that somebody trusted has seen.
+An IPv6 client is identified by its /64, since one host owns all of those addresses. X-Forwarded-For is read only if the
+peer is a trusted proxy; the client is then the rightmost hop that is not itself a trusted proxy, because every hop to
+the left of it may be forged.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,27 +13,27 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 CACHED = 4096
-"""So many addresses are kept in parsed form."""
+"""Maximum number of parsed addresses to cache."""
 
 MAX_HOPS = 32
-"""So many proxies in a row are looked through at most."""
+"""Maximum number of hops to read, from the right."""
 
 
 def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
-    """CIDRs. Raises ValueError for one that is none."""
+    """Parses CIDRs. Raises ValueError for an invalid one."""
     return tuple(ip_network(text) for text in texts)
 
 
 class ClientIdentity:
-    """Maps a request to its client. `trusted` are the proxies whose X-Forwarded-For counts; none by default."""
+    """Maps a request to its client. `trusted` are the proxies whose X-Forwarded-For is read; none by default."""
 
     def __init__(self, trusted: Sequence[Network] = ()) -> None:
-        """See the class."""
+        """Caches the CACHED addresses parsed last."""
         self._trusted = tuple(trusted)
-        self._parse = lru_cache(CACHED)(self._judge)
+        self._parse = lru_cache(CACHED)(self._identify)
 
     def __call__(self, peer: str, fields: Iterable[tuple[bytes, bytes]]) -> str:
-        """The client's identity. `peer` is the connection's address; `fields` the request's headers, lower-case."""
+        """Returns the identity. `peer` is the connection's address; `fields` the request's headers, lower-case."""
         try:
             identity, trusted = self._parse(peer)
         except ValueError:
@@ -44,12 +45,12 @@ class ClientIdentity:
             try:
                 identity, trusted = self._parse(_without_port(hop.strip()[:64]))
             except ValueError:
-                return identity  # not an address: who wrote it is the last that is known
+                return identity  # not an address: the proxy that wrote it is the last known hop
             if not trusted:
                 return identity
         return identity
 
-    def _judge(self, text: str) -> tuple[str, bool]:
+    def _identify(self, text: str) -> tuple[str, bool]:
         address = _plain(ip_address(text))
         trusted = any(address in network for network in self._trusted)
         if isinstance(address, IPv6Address):

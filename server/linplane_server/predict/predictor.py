@@ -1,7 +1,7 @@
-"""Answers one prediction request: route, limit, body, version, sum. Nothing here waits, so a request is answered in
-one go.
+"""Answers one prediction request: finds the route, applies the limit, decodes the body, picks the version, computes.
+Nothing here awaits, so a request is answered without interruption.
 
-The work does not grow with the number of routes or versions: all look-ups are by key in what `store` compiled.
+The cost does not depend on the number of routes or versions: every lookup is by key in the compiled snapshot.
 """
 
 import itertools
@@ -30,7 +30,7 @@ from ..problems import Headers, refusal_response
 from ..state.counters import Series
 from ..state.serving import Serving
 from ..state.snapshot import Route, Snapshot
-from .body import read
+from .body import parse_request
 from .client_identity import ClientIdentity
 from .router import Source, choose
 from .rows import by_name, compute
@@ -50,14 +50,14 @@ _Version = Annotated[str, Meta(description="The version that answered.")]
 _AssignedBy = Annotated[
     Source,
     Meta(
-        description="What decided for this version: the request's key, the header, the feature values, or nothing, "
-        "for all traffic is the current version's."
+        description="The input that the version was chosen by: the request's key, the header, or the feature values; "
+        "`current` if all traffic goes to the current version."
     ),
 ]
 
 
 class Prediction(msgspec.Struct, rename="camel"):
-    """The answer to `features`."""
+    """The response to `features`."""
 
     prediction: float
     version: _Version
@@ -66,7 +66,7 @@ class Prediction(msgspec.Struct, rename="camel"):
 
 
 class Predictions(msgspec.Struct, rename="camel"):
-    """The answer to `rows`, in their order."""
+    """The response to `rows`, in their order."""
 
     predictions: list[float]
     version: _Version
@@ -75,7 +75,9 @@ class Predictions(msgspec.Struct, rename="camel"):
 
 
 class Predictor:
-    """The public API without its transport. `clock` is for durations, in seconds."""
+    """The public API without its transport. `clock` returns seconds and measures durations. Ids of requests that bring
+    none are `id_prefix` and a number.
+    """
 
     def __init__(
         self,
@@ -86,7 +88,7 @@ class Predictor:
         *,
         single_route: bool = False,
     ) -> None:
-        """`single_route`: where one route is loaded, it also answers a Host that names none."""
+        """`single_route`: if just one route is loaded, it also answers requests whose Host names no route."""
         self._store = serving.store
         self._unrouted = serving.counters.unrouted
         self._limiter = serving.limiter
@@ -97,10 +99,10 @@ class Predictor:
         self._numbers = itertools.count(1)
 
     def respond(self, method: str, name: str | None, fields: Headers, peer: str, data: bytes | TooLarge) -> Answer:
-        """Status, headers and body of the answer, whatever happens.
+        """Returns status, headers and body of the response. Raises nothing: an unexpected exception becomes a 500.
 
-        `name` is the route of the path, None to go by Host; `fields` the request's headers, lower-case; `peer` its
-        address; `data` the body, or why it was not read.
+        `name` is the route in the path, None to use Host; `fields` are the request's headers, lower-case; `peer` is the
+        connection's address; `data` the body, or the reason that it was not read.
         """
         begin = self._clock()
         headers = dict(fields)
@@ -117,7 +119,7 @@ class Predictor:
             status, out, content = refusal_response(refusal, request_id.decode())
         except Exception:
             _log.exception("a prediction failed")
-            failure = Internal("the server failed; its log says why")
+            failure = Internal("the server failed; the cause is in its log")
             series = self._count(route, failure)
             status, out, content = refusal_response(failure, request_id.decode())
         out.append((_REQUEST_ID, request_id))
@@ -133,13 +135,13 @@ class Predictor:
         route = snapshot.routes.get(name)
         if route is None:
             if self._store.loaded_at is None:
-                raise NothingToServe("NotLoaded", "no configuration was read yet", None)
+                raise NothingToServe("NotLoaded", "no configuration is loaded yet", None)
             raise RouteNotFound(HOW_TO_ADDRESS)
         return route
 
     def _admit(self, route: Route, method: str, peer: str, fields: Headers) -> None:
         if method != "POST":
-            raise MethodNotAllowed("predictions are asked for by POST")
+            raise MethodNotAllowed("predictions are requested by POST")
         bucket = route.bucket
         if bucket is not None:
             wait = self._limiter.acquire(bucket, self._identity(peer, fields) if bucket.per_client else "")
@@ -151,13 +153,13 @@ class Predictor:
         if route is not None:
             series = route.version_series(refusal.version)
             if isinstance(refusal, MissingFeature):
-                series.lack(refusal.features)
-        series.refuse(refusal.kind)
+                series.record_missing(refusal.features)
+        series.record_refusal(refusal.kind)
         return series
 
 
 CURL_DEFAULT = b"application/x-www-form-urlencoded"
-"""What `curl -d` says of whatever it sends; a real form is refused as malformed JSON."""
+"""The type that `curl -d` declares for any body; a real form is refused as malformed JSON."""
 
 
 def _check_type(headers: dict[bytes, bytes]) -> None:
@@ -172,7 +174,7 @@ def _predict(route: Route, headers: dict[bytes, bytes], data: bytes | TooLarge) 
     _check_type(headers)
     if isinstance(data, TooLarge):
         raise data
-    body, rows = read(data, route.accepted)
+    body, rows = parse_request(data, route.accepted)
     batch = body.rows is not msgspec.UNSET
     source: Source
     if route.splitter is None:

@@ -1,4 +1,6 @@
-"""Who gets which version: pure. The document and the request's key decide, so every replica decides alike."""
+"""Picks the version that answers a request: pure. It depends on the document and the request alone, so every replica
+picks the same one.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Literal
@@ -14,11 +16,12 @@ Rows = list[Mapping[str, float]]
 def choose(
     route: Route, key: str | None, header: str | None, rows: Callable[[], Rows]
 ) -> tuple[Version | None, Source]:
-    """The version that answers (None: the current one, which has no weights here) and what decided.
+    """Returns the version that answers, and the input that it was picked by. The version is None if the request falls
+    to the current version and that has no weights here.
 
-    The request's own key comes first, then the header of `splitKey`, then the feature values; they are asked for only
-    if nothing else is there. An empty key or header is none: all callers without a user would get one version.
-    `current`: no candidate has a share, so no key was needed.
+    The request's own key takes precedence over the header of `splitKey`, and that over the feature values; `rows` is
+    called only for the last. An empty key or header counts as absent: otherwise all callers without a user would get
+    the same version. `current`: no candidate has a share, so no key was needed.
     """
     if route.splitter is None:
         return route.current, "current"

@@ -1,5 +1,5 @@
-"""One row to one number: pure. Features go by name; an array is taken only where all named versions declare the same
-order.
+"""Computes the prediction of a row: pure. Features are matched by name; an array is accepted only if all named versions
+declare the same features in the same order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,11 @@ from ..state.snapshot import Route, Version
 from .body import Row, escape
 
 LISTED = 20
-"""So many feature names are in a message at most."""
+"""Maximum number of feature names in a message."""
 
 
 def compute(route: Route, version: Version, row: Row, place: str) -> float:
-    """The prediction of one row. `place` is its JSON pointer. Raises Invalid."""
+    """Returns the prediction of one row. `place` is its JSON pointer. Raises Invalid."""
     if type(row) is dict:
         try:
             values: Sequence[float] = version.values(row)
@@ -36,7 +36,9 @@ def compute(route: Route, version: Version, row: Row, place: str) -> float:
 
 
 def by_name(route: Route, rows: Sequence[Row], batch: bool) -> list[Mapping[str, float]]:
-    """The rows as the split's key needs them: an array and an object of the same values get the same version."""
+    """Returns the rows by feature name, for the split's key: an array and an object of the same values get the same
+    version.
+    """
     result: list[Mapping[str, float]] = []
     for number, row in enumerate(rows):
         place = f"/rows/{number}" if batch else "/features"
@@ -66,7 +68,7 @@ def _missing(route: Route, version: Version, row: Mapping[str, float], place: st
     detail = f"version {version.name} needs the feature {display_name(missing[0])}"
     if len(missing) > 1:
         detail = f"version {version.name} needs {len(missing)} features that are not given: {_list(missing)}"
-    if not row.keys() <= route.accepted:  # a misspelt name, or one that only looks the same
+    if not row.keys() <= route.accepted:  # a misspelt name, or one with look-alike characters
         detail += f"; {_unknown_names(route, row)}"
     return MissingFeature(f"{place}/{escape(missing[0])}", detail, version.name, missing[:MAX_LISTED])
 
@@ -81,6 +83,6 @@ def _unknown_names(route: Route, row: Mapping[str, float]) -> str:
 
 
 def _list(names: Sequence[str]) -> str:
-    """Names in the order given: an array may be filled by what a message says."""
+    """Formats names in the order given: the reader of a message may fill an array in that order."""
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(map(display_name, names[:LISTED])) + more

@@ -1,6 +1,6 @@
-"""Routing documents in, a snapshot out, a report back.
+"""Turns routing maps into the snapshot in force, and reports what is loaded.
 
-A `source` (`folder_source`, or `cluster.source`) delivers routing maps, `updater` applies them: `compile` decides
-what to keep and what to parse, and `file_report` acknowledges the result. `missing_features` adds to the report what
-requests did not bring.
+A `source` (`folder_source`, or `cluster.source`) delivers routing maps and `updater` applies them: `compile` decides
+which documents to parse and which to keep, and `file_report` (or `cluster.report`) acknowledges the result.
+`missing_features` adds the features that requests lacked to the report.
 """

@@ -1,7 +1,7 @@
-"""What a new routing map means for what is loaded: pure. Each route stands by itself.
+"""Compiles a routing map, given what is loaded: pure. Each route is independent of the others.
 
-Only a key whose text changed is parsed again. A key that is damaged, or of a format that this release does not read,
-keeps the route's last good entry and is listed with the reason; a key that is gone takes the route away.
+Only a key whose text changed is parsed again. A key that is damaged, or of a format that this release does not support,
+leaves the route's last good entry in force and is listed with the reason; a key that is gone removes the route.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,9 +21,9 @@ MAX_REASON = 256
 
 @dataclass(frozen=True)
 class Loaded:
-    """What was made of the last routing map: its keys' texts, good or not, the compiled routes with the texts that they
-    were compiled from, and the rejected ones with their reasons. `unread`: the rejected ones of a format that this
-    release does not read and that were never served.
+    """The result of the last routing map. `texts` are those of its keys, `routes` the compiled routes, `good` the texts
+    that these were compiled from, and `rejected` the reasons by route. `unread` are the rejected routes that were never
+    served and whose format this release does not support.
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -35,19 +35,19 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Damaged:
-    """Why a key was refused; names no value. `newer`: its format is one that this release does not read."""
+    """Why a key was rejected; it repeats no value. `newer`: this release does not support its format."""
 
     reason: str
     newer: bool = False
 
 
-def changed(loaded: Loaded, routing: RoutingMap) -> list[str]:
-    """The routes whose key has to be parsed."""
+def changed_routes(loaded: Loaded, routing: RoutingMap) -> list[str]:
+    """Returns the routes whose key must be parsed."""
     return [name for name, text in sorted(routing.routes.items()) if loaded.texts.get(name) != text]
 
 
 def load_route(name: str, text: str, counters: Counters) -> Route | Damaged:
-    """Parses and compiles one key. Whatever is wrong with it stays a matter of this route."""
+    """Parses and compiles one key. Every failure is returned, so that it affects this route alone."""
     try:
         entry: Entry = parse_entry(text)
         if entry.document.route != name:
@@ -60,7 +60,7 @@ def load_route(name: str, text: str, counters: Counters) -> Route | Damaged:
 
 
 def advance(loaded: Loaded, routing: RoutingMap, parsed: Mapping[str, Route | Damaged]) -> Loaded:
-    """The next state. `parsed` has every route that `changed` named."""
+    """Returns the next state. `parsed` has the results for all of `changed_routes`."""
     good = {name: route for name, route in parsed.items() if isinstance(route, Route)}
     bad = {name: result.reason for name, result in parsed.items() if isinstance(result, Damaged)}
     routes = {name: route for name, route in {**loaded.routes, **good}.items() if name in routing.routes}
@@ -71,19 +71,19 @@ def advance(loaded: Loaded, routing: RoutingMap, parsed: Mapping[str, Route | Da
     }
     texts = {name: routing.routes[name] if name in good else loaded.good[name] for name in routes}
     newer = {name for name, result in parsed.items() if isinstance(result, Damaged) and result.newer}
-    unread = (newer | loaded.unread) & (rejected.keys() - routes.keys())  # until it is served, or gone
+    unread = (newer | loaded.unread) & (rejected.keys() - routes.keys())  # until it is served, or removed
     return Loaded(routing.routes, routes, rejected, texts, frozenset(unread))
 
 
 def snapshot_of(loaded: Loaded, routing: RoutingMap) -> Snapshot:
-    """The state that requests are answered by."""
+    """Returns the snapshot for requests."""
     return Snapshot(routing.uid, routing.sequence, loaded.routes, loaded.rejected, loaded.unread)
 
 
 def report_of(
-    snapshot: Snapshot, lacking: Sequence[Lacking], server_name: str, pod_uid: str, started_at: str
+    snapshot: Snapshot, missing: Sequence[Lacking], server_name: str, pod_uid: str, started_at: str
 ) -> Report:
-    """The acknowledgement of a snapshot: what this replica has loaded, as its ReplicaReport says it."""
+    """Returns the report that acknowledges a snapshot, for the ReplicaReport or its file."""
     rejected = tuple(Rejected(name[:MAX_REASON], reason) for name, reason in sorted(snapshot.rejected.items()))
     return Report(
         server_name=server_name,
@@ -95,5 +95,5 @@ def report_of(
         rejected_count=len(rejected),
         rejected=rejected[:MAX_LISTED],
         formats=FORMATS,
-        lacking=tuple(lacking) or msgspec.UNSET,
+        lacking=tuple(missing) or msgspec.UNSET,
     )

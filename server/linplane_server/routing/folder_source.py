@@ -1,5 +1,5 @@
-"""Routing maps from a folder in the form of `linplane_api.routing_folder`, polled: one readlink a turn. Nothing is read
-while it does not change.
+"""Routing maps from a folder as `linplane_api.routing_folder` writes it. Each poll is one readlink; files are read only
+after a change.
 """
 
 import asyncio
@@ -12,13 +12,13 @@ from linplane_api.routing_folder import current_state, read_routing
 from .source import Apply
 
 INTERVAL = 0.05
-"""Seconds between two looks."""
+"""Seconds between polls."""
 
 _log = logging.getLogger(__name__)
 
 
 class FolderSource:
-    """See the module. The folder may be absent at first."""
+    """A `ConfigSource` that polls. The folder may be missing at first."""
 
     name = "folder"
     heard_at = None
@@ -29,7 +29,7 @@ class FolderSource:
         self._interval = interval
 
     async def run(self, apply: Apply) -> None:
-        """Watches until cancelled; see `ConfigSource`."""
+        """Polls until cancelled; see `ConfigSource`."""
         seen: str | None = None
         while True:
             state = current_state(self._folder)
@@ -38,16 +38,16 @@ class FolderSource:
             await asyncio.sleep(self._interval)
 
     async def _read(self, state: str, apply: Apply) -> bool:
-        """Whether this state is done with: taken, or damaged as a whole. False where it was swapped while being read:
-        look again.
+        """Returns True if this state needs no further read: it was applied, or is damaged as a whole. False means that
+        it was replaced during the read.
         """
         try:
             routing = await asyncio.to_thread(read_routing, self._folder, state)
         except OSError as error:
-            _log.warning("routing folder not readable", extra={"reason": error.strerror})
+            _log.warning("routing folder cannot be read", extra={"reason": error.strerror})
             return False
         except FormatError as error:
-            _log.error("routing folder damaged, keeping what is loaded", extra={"reason": str(error)})
+            _log.error("routing folder damaged, keeping the routing in force", extra={"reason": str(error)})
             return True
         await apply(routing)
         return True

@@ -1,8 +1,7 @@
-"""Where routing maps come from: the interface. A source runs until it is cancelled and hands every new state to
-`apply`.
+"""The interface of sources of routing maps. A source runs until it is cancelled and calls `apply` with every new state.
 
-`apply` returns when requests are answered by that state and the acknowledgement is written; a source hands over one
-state at a time.
+`apply` returns once the state is in force and its acknowledgement is written, or queued; a source waits for it before
+the next call.
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,15 +13,17 @@ Apply = Callable[[RoutingMap], Awaitable[None]]
 
 
 class ConfigSource(Protocol):
-    """A source of routing maps."""
+    """Delivers routing maps."""
 
     @property
     def name(self) -> str:
-        """What the metric `linplane_routing_source_info` says: one of a fixed set."""
+        """The value of the metric `linplane_routing_source_info`: one of a fixed set."""
 
     @property
     def heard_at(self) -> float | None:
-        """Unix time, in seconds, of the last word from there; None before the first, and where nobody would speak."""
+        """Unix time, in seconds, of the last message of a watch; None before the first, and for a source that polls."""
 
     async def run(self, apply: Apply) -> None:
-        """Watches until cancelled. A state that cannot be read as a whole is not handed over: what was good stays."""
+        """Runs until cancelled. A state that cannot be read as a whole is not applied: the last good one stays in
+        force.
+        """

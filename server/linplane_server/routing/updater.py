@@ -1,4 +1,4 @@
-"""Takes up routing maps: parse what changed, swap the snapshot, acknowledge. The thin actor beside `loading`."""
+"""Applies routing maps: parses changed documents, swaps the snapshot, acknowledges. The decisions are in `compile`."""
 
 import asyncio
 import gc
@@ -9,57 +9,57 @@ from linplane_api.routing import RoutingMap
 
 from ..state.serving import Serving
 from ..state.snapshot import Snapshot
-from .compile import Loaded, advance, changed, load_route, snapshot_of
+from .compile import Loaded, advance, changed_routes, load_route, snapshot_of
 
 Acknowledge = Callable[[Snapshot], Awaitable[None]]
-Keep = Callable[[RoutingMap], Awaitable[None]]
+Save = Callable[[RoutingMap], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
 
 
 class RoutingUpdater:
-    """Holds what is loaded. `clock` is Unix time, in seconds; `acknowledge` is called after each swap, never before.
+    """Owns the loaded state. `clock` is Unix time, in seconds; `acknowledge` is called after each swap, never before.
 
-    `keep`, where it is given, is handed what is served now (a rejected route by its last good text) before that is
-    acknowledged; where it raises OSError nothing is, for a restart could answer by what was before.
+    `save`, unless it is None, stores the routing in force, with the last good text of each rejected route, before it is
+    acknowledged. If it raises OSError nothing is acknowledged, since a restart could serve the older copy.
     """
 
     def __init__(
-        self, serving: Serving, acknowledge: Acknowledge, clock: Callable[[], float], keep: Keep | None = None
+        self, serving: Serving, acknowledge: Acknowledge, clock: Callable[[], float], save: Save | None = None
     ) -> None:
         """Nothing is loaded yet."""
         self._serving = serving
         self._acknowledge = acknowledge
         self._clock = clock
-        self._keep = keep
+        self._save = save
         self._loaded = Loaded()
 
-    async def recall(self, routing: RoutingMap) -> None:
-        """Loads what this server served before it was restarted, as what was last good. Nothing is answered by it
-        yet. Only a server that had joined keeps anything.
+    async def restore(self, routing: RoutingMap) -> None:
+        """Loads the local copy of an earlier process as the last good state, without putting it in force. A copy exists
+        only if that process had joined, so this one has too.
         """
         self._serving.store.joined = True
         await self._load(routing)
 
-    async def resume(self, routing: RoutingMap) -> None:
-        """Answers by what was recalled. That is no news to anybody, so it is neither kept nor acknowledged."""
+    async def serve_restored(self, routing: RoutingMap) -> None:
+        """Puts the restored state in force. It is neither saved nor acknowledged, since it is not new."""
         self._swap(routing, await self._load(routing))
 
     async def apply(self, routing: RoutingMap) -> None:
-        """Makes `routing` what requests are answered by. Between two routes it lets requests through."""
+        """Puts `routing` in force, saves and acknowledges it. It yields to requests between two routes."""
         snapshot = self._swap(routing, await self._load(routing))
-        if self._keep is not None and self._serving.store.joined:
+        if self._save is not None and self._serving.store.joined:
             try:
-                await self._keep(RoutingMap(routing.uid, routing.sequence, dict(self._loaded.good)))
+                await self._save(RoutingMap(routing.uid, routing.sequence, dict(self._loaded.good)))
             except OSError as error:
-                _log.error("old copy not removed, so nothing is acknowledged", extra={"reason": error.strerror})
+                _log.error("old local copy not removed, nothing is acknowledged", extra={"reason": error.strerror})
                 return
         await self._acknowledge(snapshot)
 
     async def _load(self, routing: RoutingMap) -> int:
-        """How many routes had to be parsed."""
+        """Parses the changed documents, and returns how many there were."""
         parsed = {}
-        for name in changed(self._loaded, routing):
+        for name in changed_routes(self._loaded, routing):
             parsed[name] = load_route(name, routing.routes[name], self._serving.counters)
             await asyncio.sleep(0)
         self._loaded = advance(self._loaded, routing, parsed)
@@ -75,9 +75,9 @@ class RoutingUpdater:
         serving.limiter.retain(route.bucket for route in snapshot.routes.values() if route.bucket)
         if first:
             gc.collect()
-            gc.freeze()  # what lives as long as the process is not looked at again
+            gc.freeze()  # later collections skip the objects that live as long as the process
         _log.info(
-            "routing taken up",
+            "routing applied",
             extra={
                 "sequence": snapshot.sequence,
                 "routes": len(snapshot.routes),

@@ -1,5 +1,6 @@
-"""What a request may touch, all of it in memory.
+"""The state that requests read and update, all of it in memory.
 
-`snapshot` is the compiled routing, swapped by one assignment; `counters` and `switch_log` record, `limiter` limits,
-`readiness` decides whether this process gets requests; `serving` holds them together.
+`snapshot` is the compiled routing and `snapshot_store` holds the one in force; `readiness` decides whether this process
+gets requests; `limiter` applies rate limits; `counters` counts requests and `switch_log` records switches. `serving`
+bundles them.
 """

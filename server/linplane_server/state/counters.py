@@ -1,8 +1,10 @@
-"""Plain counters of what was answered: incremented on the hot path, read when somebody asks, never shared with user
-input.
+"""Counters of requests, incremented on the hot path and read by `/metrics`, `/status` and the report.
 
-They are kept by route and version, so they survive the swap of a snapshot; those of a route or version that no
-document names are dropped.
+They are keyed by route and version, so they survive the swap of a snapshot; those of a route or version that no
+document names any more are dropped. No key comes from a request.
+
+They are plain integers instead of prometheus_client's Counter and Histogram, whose locks make one request's counts nine
+times as slow (10 us against 1.1 us, measured), and which cannot drop the series of a removed version by route.
 """
 
 from bisect import bisect_left
@@ -13,48 +15,48 @@ from linplane_api.report import MAX_LISTED, Lacking
 from ..errors import Kind
 
 BOUNDS = (0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25)
-"""Upper bounds of the latency histogram, in seconds; one more bucket takes the rest."""
+"""Upper bounds of the latency histogram, in seconds; one more bucket is unbounded."""
 
 UNCHOSEN = ""
-"""The version under which requests are counted that were refused before one was chosen."""
+"""The version label of requests that were refused before a version was chosen."""
 
 
 class Series:
     """Requests of one route and version: a latency histogram (its sum is the number of requests), refusals by kind, and
-    the features of the version that requests did not bring.
+    the features of the version that requests lacked.
     """
 
-    __slots__ = ("buckets", "errors", "lacked", "seconds")
+    __slots__ = ("buckets", "errors", "missing", "seconds")
 
     def __init__(self) -> None:
-        """Starts at zero."""
+        """All counts start at zero."""
         self.buckets = [0] * (len(BOUNDS) + 1)
         self.seconds = 0.0
         self.errors: dict[Kind, int] = {}
-        self.lacked: dict[str, int] = {}
+        self.missing: dict[str, int] = {}
 
     def observe(self, seconds: float) -> None:
-        """Counts one request that took this long from read to answered."""
+        """Counts one request, with the time from its last byte read to its response made."""
         self.buckets[bisect_left(BOUNDS, seconds)] += 1
         self.seconds += seconds
 
-    def refuse(self, kind: Kind) -> None:
+    def record_refusal(self, kind: Kind) -> None:
         """Counts one refusal; `observe` counts the request itself."""
         self.errors[kind] = self.errors.get(kind, 0) + 1
 
-    def lack(self, features: Iterable[str]) -> None:
-        """Counts one request that did not bring these."""
+    def record_missing(self, features: Iterable[str]) -> None:
+        """Counts one request that lacked these features."""
         for feature in features:
-            self.lacked[feature] = self.lacked.get(feature, 0) + 1
+            self.missing[feature] = self.missing.get(feature, 0) + 1
 
     @property
     def requests(self) -> int:
-        """All requests, refused ones included."""
+        """The number of requests, refused ones included."""
         return sum(self.buckets)
 
     @property
     def refused(self) -> int:
-        """The requests that got no prediction."""
+        """The number of requests that got no prediction."""
         return sum(self.errors.values())
 
 
@@ -62,19 +64,19 @@ class Counters:
     """Every Series of this process. `unrouted` counts requests for no loaded route."""
 
     def __init__(self) -> None:
-        """Starts empty."""
+        """Has no route yet."""
         self.unrouted = Series()
         self._routes: dict[str, dict[str, Series]] = {}
 
     def series(self, route: str, version: str) -> Series:
-        """That of a loaded route and version; the same object at every call."""
+        """Returns the series of a loaded route and version; the same object at every call."""
         versions = self._routes.setdefault(route, {})
         if version not in versions:
             versions[version] = Series()
         return versions[version]
 
     def retain(self, routes: Mapping[str, Iterable[str]]) -> None:
-        """Drops whatever is not of these routes and versions."""
+        """Drops the series of all other routes and versions."""
         kept = {}
         for route, versions in routes.items():
             old = self._routes.get(route, {})
@@ -82,7 +84,7 @@ class Counters:
         self._routes = kept
 
     def items(self) -> list[tuple[str, str, Series]]:
-        """(route, version, series), in a stable order; safe to call from another thread."""
+        """Returns (route, version, series) in a stable order; safe to call from another thread."""
         return [
             (route, version, versions[version])
             for route, versions in sorted(self._routes.items())
@@ -90,14 +92,14 @@ class Counters:
         ]
 
     def missing_features(self) -> list[Lacking]:
-        """The features that most requests did not bring, the most frequent first."""
+        """Returns the features that requests lacked, the most frequent first, at most MAX_LISTED."""
         found = [
             Lacking(route, version, feature, count)
             for route, version, series in self.items()
-            for feature, count in sorted(series.lacked.items())
+            for feature, count in sorted(series.missing.items())
         ]
         return sorted(found, key=lambda one: -one.count)[:MAX_LISTED]
 
     def versions(self, route: str) -> dict[str, Series]:
-        """The series of one route by version."""
+        """Returns the series of one route, by version."""
         return dict(self._routes.get(route, {}))

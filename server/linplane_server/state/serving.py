@@ -1,4 +1,4 @@
-"""What the parts of one server share: what is loaded, what was counted, who is limited, and the switches seen."""
+"""The state that the parts of one server share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +11,9 @@ from .switch_log import SwitchLog
 
 @dataclass(frozen=True)
 class Serving:
-    """One a process. The updater changes it, predictions read and count, the admin listener shows it."""
+    """One per process. The routing updater swaps the snapshot, predictions read it and count, the admin listener reads
+    all.
+    """
 
     limiter: Limiter
     store: SnapshotStore = field(default_factory=SnapshotStore)
@@ -20,5 +22,5 @@ class Serving:
 
 
 def new_serving(clock: Callable[[], int]) -> Serving:
-    """Nothing is loaded. `clock` is monotonic, in whole nanoseconds; it is for the limits."""
+    """Returns a state with nothing loaded. `clock` is monotonic, in whole nanoseconds, for the limits."""
     return Serving(Limiter(clock))

@@ -1,6 +1,6 @@
-"""Compiles routing documents for answering: everything that can be decided before a request comes in is decided here.
+"""Compiles routing documents for predictions: all that can be computed before a request arrives is computed here.
 
-A Snapshot is immutable and swapped by one reference assignment, so no answer mixes two states.
+A Snapshot is immutable and swapped by one reference assignment, so no response mixes two states.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,14 +18,14 @@ Values = tuple[float, ...]
 
 
 class Version:
-    """One version that can answer. `values` takes its features, in order, out of a row by name (KeyError where one is
-    missing).
+    """A version with its weights. `values` returns its features, in order, from a row by name; it raises KeyError if
+    one is missing.
     """
 
     __slots__ = ("coefficients", "features", "headers", "intercept", "name", "series", "values", "width")
 
     def __init__(self, document: RouteDocument, name: str, revision: str, series: Series) -> None:
-        """`revision` is the document's, and `series` counts what this version answers."""
+        """`revision` is that of the document, for a response header; `series` counts the requests of this version."""
         served = document.versions[name]
         self.name = name
         self.features = served.features
@@ -50,10 +50,10 @@ def _getter(features: tuple[str, ...]) -> Callable[[Mapping[str, float]], Values
 
 
 class Route:
-    """One route, compiled. `splitter` is None where no candidate has a share, so that no key is needed.
+    """A compiled route. `splitter` is None if no candidate has a share, so that no key is needed.
 
-    `named` is the features of each version that the route names, the current one first. `order` is the features in the
-    order that an array gives them; None where the named versions do not agree on one.
+    `named` has the features of each version that the route names, the current one first. `order` is the order of
+    features in an array; None if the named versions do not agree on one.
     """
 
     __slots__ = (
@@ -77,7 +77,7 @@ class Route:
     )  # fmt: skip
 
     def __init__(self, entry: Entry, counters: Counters) -> None:
-        """Raises ValueError for a document that cannot be answered by."""
+        """Raises ValueError for a document that cannot be compiled."""
         document = entry.document
         self.name = document.route
         self.model = document.model
@@ -107,16 +107,16 @@ class Route:
 
     @property
     def features(self) -> tuple[str, ...]:
-        """Every feature that a request may bring, in the order in which the versions declare them."""
+        """Every feature that a request may contain, in the order in which the versions declare them."""
         return tuple(dict.fromkeys(name for features in self.named.values() for name in features))
 
     @property
     def names(self) -> list[str]:
-        """Every version that the route names, so that has counters of its own."""
+        """The versions that have counters: those that the route names, and UNCHOSEN."""
         return list(self._series)
 
     def version_series(self, version: str | None) -> Series:
-        """The counters of a version, or those of requests refused before one was chosen."""
+        """Returns the counters of a version; for None, those of requests refused before one was chosen."""
         return self._series[version or UNCHOSEN]
 
 
@@ -128,8 +128,8 @@ def _named(document: RouteDocument) -> dict[str, tuple[str, ...]]:
 
 
 def route_bucket(route: str, limit: RateLimit | None) -> Bucket | None:
-    """The part of a limit that is this replica's: a Client's whole, a Route's divided by the replicas with a burst of
-    at least 1.
+    """Returns this replica's part of a limit: all of a Client limit; of a Route limit the rate and burst divided by the
+    replicas, with a burst of at least 1.
     """
     if limit is None:
         return None
@@ -140,7 +140,7 @@ def route_bucket(route: str, limit: RateLimit | None) -> Bucket | None:
 
 
 class Snapshot:
-    """What is served now. `uid` and `sequence` are those of the routing map that was last taken up."""
+    """All compiled routes. `uid` and `sequence` are those of the routing map that they were compiled from."""
 
     __slots__ = ("rejected", "routes", "sequence", "single", "uid", "unread")
 
@@ -152,8 +152,8 @@ class Snapshot:
         rejected: Mapping[str, str],
         unread: frozenset[str] = frozenset(),
     ) -> None:
-        """`rejected` gives the reason of each route whose newest document was refused; `unread` names those that are
-        not served at all, because of a format that this release does not read.
+        """`rejected` has the reason for each route whose newest document was refused; `unread` names those that are not
+        served at all, because this release does not support their format.
         """
         self.unread = unread
         self.uid = uid

@@ -1,4 +1,4 @@
-"""The snapshot in force, and whether this server may be ready with it."""
+"""Holds the snapshot in force."""
 
 import asyncio
 
@@ -6,25 +6,26 @@ from .snapshot import EMPTY, Snapshot
 
 
 class SnapshotStore:
-    """Holds the snapshot that requests are answered by. Reading `snapshot` once gives one consistent state."""
+    """The snapshot that requests are answered by. A request reads `snapshot` once, so it sees one consistent state."""
 
     def __init__(self) -> None:
-        """Nothing is loaded yet."""
+        """Starts with an empty snapshot, `loaded_at` None."""
         self.snapshot = EMPTY
         self.loaded = asyncio.Event()
         self.loaded_at: float | None = None
-        """Unix time, in seconds, of the last take-up; None before the first."""
+        """Unix time, in seconds, of the last swap; None before the first."""
         self.swaps = 0
         self.joined = False
-        """A snapshot without unread routes was taken up, by this process or by the one before it."""
+        """True once a snapshot without unread routes was in force, in this process or an earlier one of the same pod.
+        """
 
     def features(self, route: str, version: str) -> tuple[str, ...]:
-        """What a version of a route needs; empty if the route is not loaded, or does not name it."""
+        """Returns the features of a version; empty if the route is not loaded, or does not name the version."""
         loaded = self.snapshot.routes.get(route)
         return loaded.named.get(version, ()) if loaded else ()
 
     def swap(self, snapshot: Snapshot, now: float) -> None:
-        """One assignment: requests that began before are answered by the old state, those after by the new."""
+        """Puts a snapshot in force: requests that started earlier are answered by the old one. `now` is Unix time."""
         self.snapshot = snapshot
         self.loaded_at = now
         self.swaps += 1

@@ -1,4 +1,4 @@
-"""The switches of the current version that this replica saw, newest last: what `/status` shows."""
+"""The most recent switches of current versions that this replica observed, for `/status`."""
 
 from collections import deque
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ KEPT = 20
 
 
 class Switch(msgspec.Struct, frozen=True, rename={"old": "from", "new": "to"}):
-    """One change of a route's current version; `at` is RFC 3339, UTC."""
+    """A change of a route's current version; `at` is RFC 3339, UTC."""
 
     route: str
     old: str | None
@@ -22,14 +22,16 @@ class Switch(msgspec.Struct, frozen=True, rename={"old": "from", "new": "to"}):
 
 
 class SwitchLog:
-    """The last ones of all routes."""
+    """A bounded log over all routes."""
 
     def __init__(self, kept: int = KEPT) -> None:
-        """`kept` bounds them."""
+        """`kept` is the number of switches that are kept."""
         self._last: deque[Switch] = deque(maxlen=kept)
 
     def record(self, before: Snapshot, after: Snapshot, now: float) -> None:
-        """Compares two states. A route that comes in or goes is no switch. `now` is Unix time, in seconds."""
+        """Records the switches between two snapshots. A route that appears or disappears is not a switch. `now` is Unix
+        time, in seconds.
+        """
         at = rfc3339(datetime.fromtimestamp(now, UTC))
         for name, route in after.routes.items():
             old = before.routes.get(name)
@@ -37,5 +39,5 @@ class SwitchLog:
                 self._last.append(Switch(name, old.current_name, route.current_name, at))
 
     def last(self) -> list[Switch]:
-        """Oldest first."""
+        """Returns the switches, oldest first."""
         return list(self._last)

@@ -30,7 +30,7 @@ def test_not_ready_before_a_configuration_was_read_and_alive_all_the_time(start)
     server: Running = start(documents=(), ready=False)
     eventually(lambda: server.admin_call("GET", "/livez")[0] == 200, 20)
     status, _, body = server.admin_call("GET", "/readyz")
-    assert (status, body) == (503, b"no configuration was read yet")
+    assert (status, body) == (503, b"no configuration is loaded yet")
     assert server.predict()[0] == 503
     assert not server.report.exists()
     write_routing(server.config, routing(document(), sequence=5))

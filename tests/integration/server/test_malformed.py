@@ -64,4 +64,4 @@ def test_each_malformed_request_gets_its_code(
 
 
 def test_nothing_of_it_is_logged(server: Running) -> None:
-    assert {line["message"] for line in server.logged()} <= {"started", "routing taken up"}
+    assert {line["message"] for line in server.logged()} <= {"started", "routing applied"}

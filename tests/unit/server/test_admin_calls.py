@@ -72,21 +72,21 @@ FEATURES = {"v1": ("area",), "v2": ("area",)}
 """Of the versions that the server has loaded, all of one route."""
 
 
-async def switch(fake: "Fake", route: str, version: str, patience: float = 2, **features: tuple[str, ...]) -> Outcome:
-    return await calls.switch(_call(fake, route, version, patience, features))
+async def switch(fake: "Fake", route: str, version: str, timeout: float = 2, **features: tuple[str, ...]) -> Outcome:
+    return await calls.switch(_call(fake, route, version, timeout, features))
 
 
-async def freeze(fake: "Fake", route: str, version: str, patience: float = 2) -> Outcome:
-    return await calls.freeze(_call(fake, route, version, patience, {}))
+async def freeze(fake: "Fake", route: str, version: str, timeout: float = 2) -> Outcome:
+    return await calls.freeze(_call(fake, route, version, timeout, {}))
 
 
-async def unfreeze(fake: "Fake", route: str, version: str, patience: float = 2, **features: tuple[str, ...]) -> Outcome:
-    return await calls.unfreeze(_call(fake, route, version, patience, features))
+async def unfreeze(fake: "Fake", route: str, version: str, timeout: float = 2, **features: tuple[str, ...]) -> Outcome:
+    return await calls.unfreeze(_call(fake, route, version, timeout, features))
 
 
-def _call(fake: "Fake", route: str, version: str, patience: float, features: dict[str, tuple[str, ...]]) -> Call:
+def _call(fake: "Fake", route: str, version: str, timeout: float, features: dict[str, tuple[str, ...]]) -> Call:
     known = FEATURES | features
-    return Call(fake, route, version, lambda _, one: known.get(one, ()), patience=patience)
+    return Call(fake, route, version, lambda _, one: known.get(one, ()), timeout=timeout)
 
 
 ROUTE = state("r", "v1", Converged="True", Accepted="True")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from linplane_server.errors import Invalid, Malformed
 from linplane_server.http.openapi import document
-from linplane_server.predict.body import read
+from linplane_server.predict.body import parse_request
 
 ACCEPTED = frozenset({"area", "a/b"})
 SCHEMA = jsonschema.Draft202012Validator({"$ref": "#/components/schemas/Request", **document("0")})
@@ -28,7 +28,7 @@ GOOD = [
 
 @pytest.mark.parametrize(("data", "rows"), GOOD)
 def test_good_bodies_are_read(data: bytes, rows: list[object]) -> None:
-    assert read(data, ACCEPTED)[1] == rows
+    assert parse_request(data, ACCEPTED)[1] == rows
     assert SCHEMA.is_valid(json.loads(data))
 
 
@@ -67,7 +67,7 @@ MALFORMED = [
 @pytest.mark.parametrize("data", MALFORMED)
 def test_what_is_not_json_is_malformed(data: bytes) -> None:
     with pytest.raises(Malformed):
-        read(data, ACCEPTED)
+        parse_request(data, ACCEPTED)
 
 
 INVALID = [
@@ -106,14 +106,14 @@ INVALID = [
 @pytest.mark.parametrize(("data", "pointer"), INVALID)
 def test_the_place_of_what_is_wrong_is_named(data: bytes, pointer: str) -> None:
     with pytest.raises(Invalid) as caught:
-        read(data, ACCEPTED)
+        parse_request(data, ACCEPTED)
     assert caught.value.pointer == pointer
     assert "verySecret" not in caught.value.detail
 
 
 def test_an_unknown_feature_is_named_also_if_its_value_is_wrong() -> None:
     with pytest.raises(Invalid) as caught:
-        read(b'{"features":{"are\\u200ba":"secret"}}', ACCEPTED)
+        parse_request(b'{"features":{"are\\u200ba":"secret"}}', ACCEPTED)
     assert caught.value.detail == r"unknown feature are\u200ba, with a text instead of a finite number"
 
 
@@ -129,16 +129,16 @@ def test_a_key_that_stands_twice_is_never_overlooked(
     field = "" if key is None else f',"key":{json.dumps(key, ensure_ascii=ascii_only)}'
     data = f'{{"features":{{{members}}}{field}}}'.encode()
     if len(dict(row)) == len(row):
-        assert read(data, ACCEPTED)[1] == [dict(row)]
+        assert parse_request(data, ACCEPTED)[1] == [dict(row)]
     else:
         with pytest.raises(Malformed):
-            read(data, ACCEPTED)
+            parse_request(data, ACCEPTED)
 
 
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
 def test_no_bytes_at_all_are_more_than_refused(data: bytes) -> None:
     with pytest.raises((Malformed, Invalid)):
-        read(data, ACCEPTED)
+        parse_request(data, ACCEPTED)
 
 
 json_values = st.recursive(
@@ -154,7 +154,7 @@ json_values = st.recursive(
 @given(json_values)
 def test_any_json_is_read_or_refused(value: object) -> None:
     with contextlib.suppress(Malformed, Invalid):
-        read(json.dumps(value).encode(), ACCEPTED)
+        parse_request(json.dumps(value).encode(), ACCEPTED)
 
 
 @pytest.mark.parametrize("data", [data for data, _ in INVALID if not re.search(b"NaN|Infinity|1e400|9{999}", data)])
@@ -186,7 +186,7 @@ bodies = given_fields.flatmap(lambda names: st.fixed_dictionaries({name: fields[
 @given(bodies)
 def test_a_body_is_read_exactly_if_it_follows_the_schema(body: object) -> None:
     try:
-        read(json.dumps(body).encode(), ACCEPTED)
+        parse_request(json.dumps(body).encode(), ACCEPTED)
     except Invalid:
         accepted = False
     else:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from linplane_api.logs import JsonFormatter
 from linplane_server.admin.access import Access
 from linplane_server.admin.endpoint import AdminEndpoint
-from linplane_server.cluster.admin_backend import ELSEWHERE, ClusterBackends
+from linplane_server.cluster.admin_backend import NOT_LOCAL, ClusterBackends
 from unit.server.builders import Clock, document, serving
 from unit.server.fake_api import MODELS, ROUTES, Asked, FakeApi, Reply, failure, fake_api
 
@@ -77,8 +77,8 @@ async def world() -> AsyncIterator[World]:
         api.put(V2, spec={"model": "homes", "version": "v2"})
         store = (await serving(document())).store
         clock = Seconds()
-        access, callers = Access(None, Clock(), ELSEWHERE), ClusterBackends(api.access, store, clock)
-        endpoint = AdminEndpoint(access, callers, store, patience=0.3)
+        access, callers = Access(None, Clock(), NOT_LOCAL), ClusterBackends(api.access, store, clock)
+        endpoint = AdminEndpoint(access, callers, store, timeout=0.3)
         result = World(api, endpoint, clock)
         result.converge()
         yield result

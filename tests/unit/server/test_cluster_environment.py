@@ -38,7 +38,7 @@ async def process(api: FakeApi, folder: Path, token: Path) -> AsyncIterator[Serv
     )  # fmt: skip
     serving = new_serving(Clock())
     environment = ClusterEnvironment(args, serving, {})
-    updater = RoutingUpdater(serving, environment.acknowledge, Clock(), environment.keep)
+    updater = RoutingUpdater(serving, environment.acknowledge, Clock(), environment.save)
     tasks = [asyncio.ensure_future(part) for part in environment.background(updater)]
     try:
         yield serving
@@ -111,5 +111,5 @@ async def test_with_its_copy_it_serves_what_its_report_says(tmp_path: Path) -> N
 async def test_a_copy_that_cannot_be_read_is_removed(tmp_path: Path) -> None:
     """A server that is not to join keeps no copy, so a later start must not begin with an old one."""
     damaged(tmp_path / "copy")
-    assert await LocalCopy(tmp_path / "copy").read() is None
+    assert await LocalCopy(tmp_path / "copy").load() is None
     assert current_state(tmp_path / "copy") is None

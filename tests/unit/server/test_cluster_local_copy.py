@@ -26,7 +26,7 @@ class Server:
         self.copy = LocalCopy(folder)
         self.acknowledged: list[Snapshot] = []
         self.copied_before: list[RoutingMap] = []
-        self.updater = RoutingUpdater(self.serving, self.acknowledge, Clock(), self.copy.keep)
+        self.updater = RoutingUpdater(self.serving, self.acknowledge, Clock(), self.copy.save)
 
     async def acknowledge(self, snapshot: Snapshot) -> None:
         self.acknowledged.append(snapshot)
@@ -43,7 +43,7 @@ async def test_the_copy_is_written_before_the_acknowledgement(tmp_path: Path) ->
     server = Server(tmp_path / "copy")
     await server.updater.apply(routing(document(), sequence=3))
     assert server.copied_before == [routing(document(), sequence=3)]
-    kept = await LocalCopy(tmp_path / "copy").read()
+    kept = await LocalCopy(tmp_path / "copy").load()
     assert kept == routing(document(), sequence=3)
 
 
@@ -51,7 +51,7 @@ async def test_a_refused_document_is_copied_as_its_last_good_one(tmp_path: Path)
     server = Server(tmp_path)
     await server.updater.apply(routing(document(), document("other"), sequence=3))
     await server.updater.apply(routing(document("other", current="v2"), sequence=4, homes="{", new="{"))
-    kept = await LocalCopy(tmp_path).read()
+    kept = await LocalCopy(tmp_path).load()
     assert kept is not None
     assert kept.sequence == 4
     assert kept.routes["homes"] == routing(document(), sequence=3).routes["homes"]
@@ -61,12 +61,12 @@ async def test_a_refused_document_is_copied_as_its_last_good_one(tmp_path: Path)
 async def test_a_restart_without_the_api_server_serves_it_and_acknowledges_nothing(tmp_path: Path) -> None:
     await Server(tmp_path).updater.apply(routing(document(current="v2"), sequence=3))
     server = Server(tmp_path)
-    kept = await server.copy.read()
+    kept = await server.copy.load()
     assert kept is not None
-    await server.updater.recall(kept)
+    await server.updater.restore(kept)
     assert server.serving.store.loaded_at is None, "not ready by a copy alone"
     assert server.version() is None
-    await server.updater.resume(kept)
+    await server.updater.serve_restored(kept)
     assert server.version() == "v2"
     assert server.acknowledged == []
     await server.updater.apply(routing(document(current="v1"), sequence=1, uid="another"))
@@ -77,9 +77,9 @@ async def test_a_restart_without_the_api_server_serves_it_and_acknowledges_nothi
 async def test_a_restart_keeps_what_was_last_good_of_a_route_whose_document_is_broken(tmp_path: Path) -> None:
     await Server(tmp_path).updater.apply(routing(document(), document("gone"), sequence=3))
     server = Server(tmp_path)
-    kept = await server.copy.read()
+    kept = await server.copy.load()
     assert kept is not None
-    await server.updater.recall(kept)
+    await server.updater.restore(kept)
     await server.updater.apply(routing(sequence=4, homes="{"))
     assert server.version() == "v1"
     assert server.version("gone") is None
@@ -88,10 +88,10 @@ async def test_a_restart_keeps_what_was_last_good_of_a_route_whose_document_is_b
 
 
 async def test_no_copy_a_damaged_one_and_a_full_disk_are_no_harm(tmp_path: Path) -> None:
-    assert await LocalCopy(tmp_path / "none").read() is None
+    assert await LocalCopy(tmp_path / "none").load() is None
     write_routing(tmp_path / "bad", routing(document()))
     (tmp_path / "bad" / "..data" / "sequence").write_text("x")
-    assert await LocalCopy(tmp_path / "bad").read() is None
+    assert await LocalCopy(tmp_path / "bad").load() is None
     (tmp_path / "file").write_text("")
     server = Server(tmp_path / "file")
     await server.updater.apply(routing(document()))
@@ -107,10 +107,10 @@ async def test_a_copy_that_cannot_be_brought_up_to_date_goes(tmp_path: Path, mon
         patch.setattr(Path, "write_text", _full)
         await server.updater.apply(routing(document(current="v2"), sequence=4))
     assert [s.sequence for s in server.acknowledged] == [3, 4]
-    assert await LocalCopy(tmp_path).read() is None
+    assert await LocalCopy(tmp_path).load() is None
     assert server.version() == "v2"
     await server.updater.apply(routing(document(current="v1"), sequence=5))
-    kept = await LocalCopy(tmp_path).read()
+    kept = await LocalCopy(tmp_path).load()
     assert kept is not None
     assert kept.sequence == 5
     assert len(list(tmp_path.glob("..state-*"))) == 1, "what was half written has gone"
@@ -135,12 +135,12 @@ def _full(*_: object, **__: object) -> None:
 
 async def test_an_equal_state_is_not_written_again(tmp_path: Path) -> None:
     copy = LocalCopy(tmp_path)
-    await copy.keep(routing(document()))
+    await copy.save(routing(document()))
     first = current_state(tmp_path)
-    await copy.keep(routing(document()))
+    await copy.save(routing(document()))
     again = LocalCopy(tmp_path)
-    await asyncio.gather(again.read())
-    await again.keep(routing(document()))
+    await asyncio.gather(again.load())
+    await again.save(routing(document()))
     assert current_state(tmp_path) == first
-    await again.keep(routing(document(), sequence=2))
+    await again.save(routing(document(), sequence=2))
     assert current_state(tmp_path) != first

@@ -70,14 +70,14 @@ async def test_it_is_applied_as_the_pods_own() -> None:
 async def test_what_requests_lacked_is_in_it_and_is_written_again_when_it_grew() -> None:
     lacking: list[Lacking] = []
     async with fake_api() as api, writing(api, lacking) as report:
-        await report.write_again()
+        await report.rewrite()
         await asyncio.sleep(0.02)
         assert not api.asked, "nothing to acknowledge yet"
         await report(state(7))
         await until(lambda: written(api))
         assert "lacking" not in api.objects[REPORT]["report"], "an older CRD would refuse it"
         lacking.append(Lacking("r", "v2", "age", 3))
-        await report.write_again()
+        await report.rewrite()
         await until(lambda: api.objects[REPORT]["report"].get("lacking"))
         assert api.objects[REPORT]["report"]["lacking"] == [
             {"route": "r", "version": "v2", "feature": "age", "count": 3}

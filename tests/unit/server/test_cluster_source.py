@@ -12,7 +12,7 @@ from linplane_server.cluster.source import ClusterSource, Timing
 from unit.server.builders import document, routing
 from unit.server.fake_api import NAMESPACE, ROUTING, FakeApi, Reply, event, failure, fake_api
 
-QUICK = Timing(read=10.0, patience=0.05, silence=5.0, first_pause=0.001, last_pause=0.01)
+QUICK = Timing(read=10.0, fall_back=0.05, silence=5.0, first_pause=0.001, last_pause=0.01)
 GET = f"GET {ROUTING}"
 
 
@@ -235,7 +235,7 @@ async def test_a_read_that_never_ends_is_given_up() -> None:
     async with fake_api() as api:
         api.put_routing(routing(sequence=1))
         api.answers[GET] = [Reply(silent=True), Reply(silent=True)]
-        async with running(api, Timing(read=0.4, patience=0.01, first_pause=0.001)) as running_source:
+        async with running(api, Timing(read=0.4, fall_back=0.01, first_pause=0.001)) as running_source:
             await until(lambda: running_source.sequences == [1])
             assert running_source.fallen == 1
 

@@ -118,4 +118,4 @@ async def test_ready_is_loaded_and_not_draining() -> None:
     readiness.draining = True
     assert readiness.unready() == "draining"
     assert Readiness((await serving()).store).unready() is None, "without a route, but read"
-    assert Readiness(new_serving(Clock()).store).unready() == "no configuration was read yet"
+    assert Readiness(new_serving(Clock()).store).unready() == "no configuration is loaded yet"

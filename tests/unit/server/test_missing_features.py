@@ -40,9 +40,9 @@ def test_the_most_frequent_are_told_and_those_of_a_version_that_is_gone_are_not(
     counters = Counters()
     for number in range(12):
         for _ in range(number + 1):
-            counters.series("r", "v1").lack([f"f{number}"])
-    counters.series("r", "v2").lack(["old"] * 50)
-    counters.series("gone", "v1").lack(["old"] * 50)
+            counters.series("r", "v1").record_missing([f"f{number}"])
+    counters.series("r", "v2").record_missing(["old"] * 50)
+    counters.series("gone", "v1").record_missing(["old"] * 50)
     counters.retain({"r": ["v1"]})
     assert [(one.feature, one.count) for one in counters.missing_features()] == [
         (f"f{n}", n + 1) for n in range(11, 3, -1)
@@ -64,7 +64,7 @@ async def reporting(lacking: list[Lacking], writes: list[int]) -> AsyncIterator[
     async def write() -> None:
         writes.append(sum(one.count for one in lacking))
 
-    task = asyncio.create_task(report_missing_features(lambda: list(lacking), write, Timing(look=0.005, pause=0.2)))
+    task = asyncio.create_task(report_missing_features(lambda: list(lacking), write, Timing(poll=0.005, pause=0.2)))
     try:
         yield
     finally:
@@ -100,10 +100,10 @@ async def test_a_route_that_is_made_again_counts_from_zero() -> None:
 async def test_a_report_in_a_file_has_them_and_stays_the_newest(tmp_path: Path) -> None:
     path, lacking = tmp_path / "report.json", [Lacking("r", "v1", "a", 1)]
     report = FileReport(path, lambda: lacking, "default", "uid", "2026-01-01T00:00:00Z")
-    await report.write_again()
+    await report.rewrite()
     assert not path.exists(), "nothing was acknowledged"
     await report(Snapshot("cm", 1, {}, {}))
     lacking[:] = [Lacking("r", "v1", "a", 2)]
-    await asyncio.gather(report.write_again(), report(Snapshot("cm", 2, {}, {})), report.write_again())
+    await asyncio.gather(report.rewrite(), report(Snapshot("cm", 2, {}, {})), report.rewrite())
     body = json.loads(path.read_bytes())
     assert (body["sequence"], body["lacking"]) == (2, [{"route": "r", "version": "v1", "feature": "a", "count": 2}])

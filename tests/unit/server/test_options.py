@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from linplane_api.logs import LEVELS
 from linplane_server.options import group_of, parse
 from linplane_server.settings import Limits, Shutdown
 
@@ -16,6 +17,7 @@ WRONG = [
     ["--config", "x", "--trusted-proxy", "*"],
     ["--config", "x", "--body-bytes", "-1"],
     ["--config", "x", "--idle-seconds", "nan"],
+    ["--config", "x", "--log-level", "loud"],
     ["--config", "x", "more"],
 ]
 
@@ -34,6 +36,13 @@ def test_the_defaults_are_those_of_the_settings() -> None:
     assert group_of(options, Shutdown) == Shutdown()
     assert options.host == options.admin_host == "127.0.0.1"
     assert options.config == Path("x")
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
+def test_log_level_is_one_that_the_logs_know(level: str) -> None:
+    assert parse(["--config", "x", "--log-level", level]).log_level == level
+    assert level in LEVELS
+    assert parse(["--config", "x"]).log_level == "info"
 
 
 @pytest.mark.parametrize("group", [Limits, Shutdown])
@@ -55,8 +64,8 @@ IN_A_CLUSTER = ["--config", "c", "--kubernetes", "--pod-name", "p", "--pod-uid",
 
 
 def test_in_a_cluster_a_replica_has_a_name_and_nothing_of_local_mode(capsys: pytest.CaptureFixture[str]) -> None:
-    given = parse([*IN_A_CLUSTER, "--api-url", "https://x", "--namespace", "n"])
-    assert (given.kubernetes, given.api_url, given.namespace) == (True, "https://x", "n")
+    args = parse([*IN_A_CLUSTER, "--api-url", "https://x", "--namespace", "n"])
+    assert (args.kubernetes, args.api_url, args.namespace) == (True, "https://x", "n")
     for wrong in (
         ["--config", "c", "--kubernetes", "--pod-name", "p"],
         ["--config", "c", "--kubernetes", "--pod-uid", "u"],

@@ -7,7 +7,7 @@ import pytest
 import later
 from linplane_api.canonical import canonical_bytes, digest_of
 from linplane_api.routing import RoutingMap, make_entry
-from linplane_server.routing.compile import Loaded, advance, changed, load_route, report_of, snapshot_of
+from linplane_server.routing.compile import Loaded, advance, changed_routes, load_route, report_of, snapshot_of
 from linplane_server.state.counters import Counters
 from linplane_server.state.readiness import Readiness
 from linplane_server.state.snapshot import Route, Snapshot
@@ -17,7 +17,7 @@ from unit.server.builders import document, later_format, routing
 
 def apply(loaded: Loaded, new: RoutingMap) -> tuple[Loaded, list[str]]:
     """The next state, and what was parsed for it."""
-    names = changed(loaded, new)
+    names = changed_routes(loaded, new)
     return advance(loaded, new, {name: load_route(name, new.routes[name], Counters()) for name in names}), names
 
 

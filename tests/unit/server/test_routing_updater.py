@@ -159,6 +159,6 @@ async def test_only_a_server_that_has_joined_keeps_a_copy_and_one_that_has_a_cop
     assert [sorted(one.routes) for one in kept] == [["homes"], ["homes"]]
     restarted = new_serving(Clock())
     updater = RoutingUpdater(restarted, acknowledge, Clock(), keep)
-    await updater.recall(kept[-1])
+    await updater.restore(kept[-1])
     await updater.apply(routing(document(), new=later, sequence=2))
     assert restarted.store.joined

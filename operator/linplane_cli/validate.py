@@ -127,6 +127,7 @@ class _Checker:
         from linplane_api.manifests.validation import load_schemas
         from linplane_api.resources import LinearModelSpec, parse_spec
         from linplane_operator.compile.artifacts import read_source
+        from linplane_operator.compile.observed import ConfigMap
 
         wrong = {finding.file for finding in self.findings}
         for (kind, _), (file, document) in self._objects.items():
@@ -137,7 +138,7 @@ class _Checker:
             source_file, source = self._objects.get(("ConfigMap", name), ("", None))
             if source is None or source_file in wrong:
                 continue
-            verdict = read_source(spec, source.body, None)
+            verdict = read_source(spec, ConfigMap.of(source.body), None)
             if verdict.file is None or verdict.missed:
                 message = verdict.cause.message
                 self.findings.append(Finding(file, document.line_of("spec.weights"), "spec.weights", message))

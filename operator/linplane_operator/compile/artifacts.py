@@ -13,8 +13,8 @@ from linplane_api.conditions import Cause, Reason
 from linplane_api.resources import Acceptance, ConfigMapKeyRef, LinearModelSpec, decimal
 from linplane_api.task import missed_gates
 
-from .objects import Object, controller_uid, data_of, label_of, name_of, status_of, uid_of
-from .observed import Job, Pod
+from .objects import Object, name_of, status_of, uid_of
+from .observed import ConfigMap, Job, Pod
 from .training import recipe, result_name
 
 
@@ -46,19 +46,17 @@ class Version:
 class OwnedObjects:
     """What exists around one LinearModel: every list holds what is controlled by it, by UID."""
 
-    artifacts: Sequence[Object] = ()
+    artifacts: Sequence[ConfigMap] = ()
     jobs: Sequence[Job] = ()
     pods: Sequence[Pod] = ()
-    source: Object | None = None  # the user's ConfigMap that weights or data come from, where it exists
+    source: ConfigMap | None = None  # the user's ConfigMap that weights or data come from, where it exists
     refusal: str = ""  # in which words the API server lets the Job make no pod
 
 
-def sealed_artifacts(model: Object, artifacts: Sequence[Object]) -> list[Object]:
+def sealed_artifacts(model: Object, artifacts: Sequence[ConfigMap]) -> list[ConfigMap]:
     """Those of this very LinearModel that can never change again."""
     mine = uid_of(model)
-    return [
-        a for a in artifacts if a.get("immutable") and controller_uid(a) == mine and names.ARTIFACT_KEY in data_of(a)
-    ]
+    return [a for a in artifacts if a.is_immutable and a.controller_uid == mine and names.ARTIFACT_KEY in a.data]
 
 
 def artifact_name(model: Object, spec: LinearModelSpec, digest: str) -> str:
@@ -66,14 +64,14 @@ def artifact_name(model: Object, spec: LinearModelSpec, digest: str) -> str:
     return names.child_name(name_of(model), f"{uid_of(model)}/{recipe(spec)}/{digest}")
 
 
-def _made_by(model: Object, spec: LinearModelSpec, sealed: Sequence[Object]) -> Object | None:
+def _made_by(model: Object, spec: LinearModelSpec, sealed: Sequence[ConfigMap]) -> ConfigMap | None:
     """What is sealed of this very recipe. The name proves it, and cannot be edited as a label can."""
     if spec.training:
         name = result_name(model, spec)
-        return next((a for a in sealed if name_of(a) == name), None)
+        return next((a for a in sealed if a.name == name), None)
     for one in sealed:
         try:
-            if name_of(one) == artifact_name(model, spec, _parse(data_of(one)[names.ARTIFACT_KEY]).digest):
+            if one.name == artifact_name(model, spec, _parse(one.data[names.ARTIFACT_KEY]).digest):
                 return one
         except FormatNotSupportedError:  # a later release's digest is not known: `check` says so
             return one
@@ -82,7 +80,7 @@ def _made_by(model: Object, spec: LinearModelSpec, sealed: Sequence[Object]) -> 
     return None
 
 
-def judge(model: Object, spec: LinearModelSpec, artifacts: Sequence[Object]) -> Verdict:
+def judge(model: Object, spec: LinearModelSpec, artifacts: Sequence[ConfigMap]) -> Verdict:
     """The verdict on what is sealed. NOT_TRAINED where nothing is yet, ARTIFACT_LOST where the status knows of one."""
     sealed = sealed_artifacts(model, artifacts)
     digest = status_of(model).get("digest")
@@ -93,7 +91,7 @@ def judge(model: Object, spec: LinearModelSpec, artifacts: Sequence[Object]) -> 
         if digest:
             return Verdict(None, Cause(Reason.ARTIFACT_LOST, f"the artifact {digest} is gone"))
         return not_trained(spec)
-    return check(data_of(kept)[names.ARTIFACT_KEY], spec, digest, name_of(kept))
+    return check(kept.data[names.ARTIFACT_KEY], spec, digest, kept.name)
 
 
 def not_trained(spec: LinearModelSpec) -> Verdict:
@@ -111,10 +109,10 @@ _parse = lru_cache(maxsize=16384)(
 )  # asked for by every route, again and again: never fewer than there are
 
 
-def _changed(artifact: Object, spec: LinearModelSpec) -> str:
+def _changed(artifact: ConfigMap, spec: LinearModelSpec) -> str:
     """In words that the artifact was made by another recipe. Its label may have been edited since."""
     now = recipe(spec)
-    made_by = label_of(artifact, names.LABEL_RECIPE)
+    made_by = artifact.label(names.LABEL_RECIPE)
     by = f"recipe {made_by}" if made_by not in ("", now) else "another recipe"
     return (
         f"training or weights were changed: the artifact was made by {by}, and the spec is now recipe {now}; "
@@ -144,13 +142,14 @@ def check(text: str, spec: LinearModelSpec, digest: str | None, name: str) -> Ve
     return Verdict(file, Cause(Reason.VALIDATED, f"valid: {_features(file)}"), (), name)
 
 
-def read_source(spec: LinearModelSpec, source: Object | None, digest: str | None) -> Verdict:
+def read_source(spec: LinearModelSpec, source: ConfigMap | None, digest: str | None) -> Verdict:
     """The verdict on weights written by hand, read from the user's ConfigMap."""
     assert spec.weights is not None
     ref = spec.weights.config_map_key_ref
     if absent := find_key(ref, source):
         return Verdict(None, absent)
-    return check(data_of(source)[ref.key], spec, digest, source_name(spec))
+    assert source is not None
+    return check(source.data[ref.key], spec, digest, source_name(spec))
 
 
 def source_name(spec: LinearModelSpec) -> str:
@@ -158,20 +157,20 @@ def source_name(spec: LinearModelSpec) -> str:
     return f"ConfigMap {ref.name} key {ref.key}" if (ref := spec.source_ref) else ""
 
 
-def source_copy(spec: LinearModelSpec, source: Object | None) -> bytes:
+def source_copy(spec: LinearModelSpec, source: ConfigMap) -> bytes:
     """The file of the copy of weights that `read_source` found valid. Raises FormatError if a field that is not known
     has no canonical form.
     """
     assert spec.weights is not None
-    return copied_file(data_of(source)[spec.weights.config_map_key_ref.key])
+    return copied_file(source.data[spec.weights.config_map_key_ref.key])
 
 
-def find_key(ref: ConfigMapKeyRef, source: Object | None) -> Cause | None:
+def find_key(ref: ConfigMapKeyRef, source: ConfigMap | None) -> Cause | None:
     """Why a ConfigMap or its key cannot be read, None if both are there."""
     if source is None:
         return Cause(Reason.CONFIGMAP_NOT_FOUND, f"there is no ConfigMap {ref.name}")
-    if ref.key in (source.get("binaryData") or {}):
+    if source.has_binary(ref.key):
         return Cause(Reason.KEY_NOT_FOUND, f"ConfigMap {ref.name}: key {ref.key} is binary (not UTF-8 text)")
-    if ref.key not in data_of(source):
+    if ref.key not in source.data:
         return Cause(Reason.KEY_NOT_FOUND, f"ConfigMap {ref.name} has no key {ref.key}")
     return None

@@ -2,15 +2,17 @@
 of. Each is worth an Event.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from linplane_api.conditions import ConditionType, Reason
 from linplane_api.facts import WarningReason
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, Kind
+from linplane_api.resources import LinearModelStatus, ModelRouteStatus, Switch, TrafficShare
 
 from .conditions import condition_of
-from .objects import Object, meta, status_of
+from .objects import Object, items, meta, part, status_of
+from .statuses import readable_status
 
 MANAGED = {MODEL_ROUTE: "version", LINEAR_MODEL: "frozen"}
 """The field of a spec that users change while it is at work, by kind."""
@@ -23,8 +25,8 @@ WARNINGS = frozenset(map(str, WarningReason))
 
 def manager_of(body: Object, field: str) -> str | None:
     """The field manager that owns a field of the spec, as the API server records it."""
-    for entry in reversed(meta(body).get("managedFields") or ()):
-        if f"f:{field}" in ((entry.get("fieldsV1") or {}).get("f:spec") or {}):
+    for entry in reversed(items(meta(body), "managedFields")):
+        if f"f:{field}" in part(entry, "fieldsV1", "f:spec"):
             return str(entry.get("manager"))
     return None
 
@@ -32,38 +34,36 @@ def manager_of(body: Object, field: str) -> str | None:
 def news(kind: Kind, body: Object, status: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Reason and message of each Event that `status` is worth, given the object with the status it had."""
     if kind is MODEL_ROUTE:
-        before = status_of(body)
-        switched = _switched(before.get("switches") or (), status.get("switches") or ())
-        return switched + _made_again(before.get("traffic") or (), status.get("traffic") or ())
+        before, after = (readable_status(ModelRouteStatus, one) for one in (status_of(body), status))
+        return _switched(before.switches or (), after.switches or ()) + _made_again(
+            before.traffic or (), after.traffic or ()
+        )
     if kind is LINEAR_MODEL:
         frozen = _frozen(_freeze(status_of(body)), _freeze(status), _by(manager_of(body, MANAGED[kind])))
-        return [*frozen, *_warned(status_of(body).get("warnings") or (), status.get("warnings") or ())]
+        known, now = (readable_status(LinearModelStatus, one).warnings or () for one in (status_of(body), status))
+        return [*frozen, *((one.reason, one.message) for one in now if one not in known)]
     return []
 
 
-def _switched(before: Any, after: Any) -> list[tuple[str, str]]:
+def _switched(before: Sequence[Switch], after: Sequence[Switch]) -> list[tuple[str, str]]:
     if not after or (before and before[-1] == after[-1]):
         return []
     last = after[-1]
-    if last.get("from") == last["to"]:  # see `_made_again`
+    if last.from_version == last.to_version:  # see `_made_again`
         return []
-    came = f"from {last['from']} " if last.get("from") else ""
-    return [(SWITCHED, f"the current version went {came}to {last['to']}{_by(last.get('manager'))}")]
+    came = f"from {last.from_version} " if last.from_version else ""
+    return [(SWITCHED, f"the current version went {came}to {last.to_version}{_by(last.manager)}")]
 
 
-def _made_again(before: Any, after: Any) -> list[tuple[str, str]]:
-    texts = (made_again(share["version"], before, share.get("digest")) for share in after)
+def _made_again(before: Sequence[TrafficShare], after: Sequence[TrafficShare]) -> list[tuple[str, str]]:
+    texts = (made_again(share.version, before, share.digest) for share in after)
     return [(MADE_AGAIN, text) for text in texts if text]
 
 
-def made_again(version: str, before: Iterable[Mapping[str, Any]], digest: str | None) -> str | None:
-    """In words that a version means something else than in the traffic `before`, None if it does not."""
-    old = next((share.get("digest") for share in before if share.get("version") == version), None)
+def made_again(version: str, before: Iterable[TrafficShare], digest: str | None) -> str | None:
+    """The message that a version means something else than in the traffic `before`, None if it does not."""
+    old = next((share.digest for share in before if share.version == version), None)
     return f"{version} was made again: {old} -> {digest}" if old and digest and old != digest else None
-
-
-def _warned(before: Any, after: Any) -> list[tuple[str, str]]:
-    return [(one["reason"], one["message"]) for one in after if one not in before]
 
 
 def _freeze(status: Mapping[str, Any]) -> bool | None:

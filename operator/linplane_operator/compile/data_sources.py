@@ -13,7 +13,8 @@ from linplane_api.facts import data_hash
 from linplane_api.resources import ClaimRef, ConfigMapKeyRef, LinearModelSpec, Synthetic, decimal
 from linplane_api.task import FileData, SyntheticData, TaskData, UriData
 
-from .objects import Mode, Object, Settings, data_of
+from .objects import Mode, Object, Settings
+from .observed import ConfigMap
 
 DATA_DIR = "/var/lib/linplane/data"
 DATA_MOUNT: Object = {"name": "data", "mountPath": DATA_DIR, "readOnly": True}
@@ -44,7 +45,7 @@ class DataSource(ABC, Generic[T]):
 
     given: T
     settings: Settings
-    source: Object | None
+    source: ConfigMap | None
 
     @abstractmethod
     def plan(self) -> DataPlan:
@@ -67,7 +68,7 @@ class ConfigMapSource(DataSource[ConfigMapKeyRef]):
     def plan(self) -> DataPlan:
         """Only the key that is read is mounted."""
         name, key = self.given.name, self.given.key
-        text = data_of(self.source).get(key)
+        text = self.source.data.get(key) if self.source else None
         return DataPlan(
             FileData(key),
             volumes=({"name": "data", "configMap": {"name": name, "items": [{"key": key, "path": key}]}},),
@@ -116,7 +117,7 @@ SOURCES: Mapping[str, type[DataSource[Any]]] = {
 """By field of `Data`."""
 
 
-def plan_data(spec: LinearModelSpec, settings: Settings, source: Object | None) -> DataPlan:
+def plan_data(spec: LinearModelSpec, settings: Settings, source: ConfigMap | None) -> DataPlan:
     """The plan for the data of a version that is trained. `source`: the ConfigMap of `spec.source_ref`, if it exists.
     Raises FormatError for a kind of data that this operator does not know.
     """

@@ -184,4 +184,4 @@ def _ends_of(pod: Pod) -> Iterator[Cause]:
 
 
 def _text(reason: str, message: str) -> str:
-    return f"{reason}: {message}".rstrip(": ")
+    return ": ".join(filter(None, (reason, message))).rstrip(": ")

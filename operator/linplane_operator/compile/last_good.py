@@ -11,12 +11,13 @@ from linplane_api.routing import Candidate, RouteDocument, SplitKey, Unavailable
 
 from .artifacts import Version
 from .objects import Object, name_of, spec_of, status_of
+from .statuses import read_status, readable_status
 
 
 def has_served(route: Object) -> bool:
     """The status names a version that served once."""
-    status = status_of(route)
-    return bool(status.get("version") or status.get("switches"))
+    status = readable_status(ModelRouteStatus, status_of(route))
+    return bool(status.version or status.switches)
 
 
 def document_of_status(route: Object) -> RouteDocument | None:
@@ -27,7 +28,7 @@ def document_of_status(route: Object) -> RouteDocument | None:
     if not status_of(route).get("version"):
         return None
     try:
-        status = msgspec.convert(status_of(route), ModelRouteStatus)
+        status = read_status(ModelRouteStatus, status_of(route))
         document = RouteDocument(
             route=name_of(route),
             model=spec_of(route)["model"],
@@ -51,7 +52,7 @@ def document_of_status(route: Object) -> RouteDocument | None:
 def digests_of_status(route: Object) -> dict[str, str]:
     """The digests of the versions that had traffic. An earlier operator's status has none."""
     try:
-        shares = msgspec.convert(status_of(route), ModelRouteStatus).traffic or ()
+        shares = read_status(ModelRouteStatus, status_of(route)).traffic or ()
     except ValueError:
         return {}
     return {share.version: share.digest for share in shares if share.digest}

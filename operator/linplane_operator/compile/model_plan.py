@@ -22,14 +22,15 @@ from .artifacts import (
     judge,
     not_trained,
     read_source,
+    sealed_artifacts,
     source_copy,
     source_name,
 )
 from .conditions import condition
 from .data_sources import plan_data
 from .job_progress import failure_of, has_begun, has_completed, has_ended, job_progress, seconds_kept, seconds_to_pod
-from .objects import Mode, Object, Settings, annotation_of, child, data_of, name_of, status_of
-from .observed import Job
+from .objects import Mode, Object, Settings, child, status_of
+from .observed import ConfigMap, Job
 from .outcome import RETRY_SECONDS
 from .training import (
     ANNOTATION_DATA,
@@ -82,15 +83,15 @@ def unseen(model: Object, spec: LinearModelSpec, around: OwnedObjects) -> list[t
     """What would change the plan, were it there, and is not `around`: nothing is begun anew before it was looked for.
     A version with a sealed artifact lacks nothing.
     """
-    if judge(model, spec, around.artifacts).cause.reason not in (Reason.NOT_TRAINED, Reason.ARTIFACT_LOST):
+    if sealed_artifacts(model, around.artifacts):
         return []
     missing: list[tuple[Kind, str]] = []
     digest = status_of(model).get("digest")
     if spec.training:
         name = result_name(model, spec)
-        result = next((a for a in around.artifacts if name_of(a) == name), None)
+        result = next((a for a in around.artifacts if a.name == name), None)
         job = next((job for job in around.jobs if job.name == name), None)
-        if result is None or (job and has_ended(job) and not result.get("data")):
+        if result is None or (job and has_ended(job) and not result.data):
             missing.append((CONFIG_MAP, name))
         if result is not None and job is None:
             missing.append((JOB, name))
@@ -129,7 +130,7 @@ def _plan_artifact(
     return replace(plan, edited=_edited(spec, plan.verdict.file, around.source, settings))
 
 
-def _edited(spec: LinearModelSpec, file: ArtifactFile | None, source: Object | None, settings: Settings) -> str:
+def _edited(spec: LinearModelSpec, file: ArtifactFile | None, source: ConfigMap | None, settings: Settings) -> str:
     """In words that training data in a ConfigMap is not what was learned from, empty if it is or if that is unknown."""
     learned = file.facts.data if file and file.facts else None
     ref = spec.source_ref
@@ -180,7 +181,7 @@ def _trained(spec: LinearModelSpec, verdict: Verdict) -> Condition:
 
 def _from_weights(model: Object, spec: LinearModelSpec, around: OwnedObjects) -> ModelPlan:
     verdict = read_source(spec, around.source, status_of(model).get("digest"))
-    if verdict.file is None:
+    if verdict.file is None or around.source is None:
         return ModelPlan(verdict, _trained(spec, verdict))
     try:
         copy = source_copy(spec, around.source)
@@ -199,9 +200,9 @@ def _from_training(model: Object, spec: LinearModelSpec, around: OwnedObjects, s
     if data.unsupported:
         return _untrained(spec, Cause(Reason.DATA_UNSUPPORTED, data.unsupported))
     name = result_name(model, spec)
-    result = next((a for a in around.artifacts if name_of(a) == name), None)
+    result = next((a for a in around.artifacts if a.name == name), None)
     job = next((j for j in around.jobs if j.name == name), None)
-    if result is not None and names.ARTIFACT_KEY in data_of(result):
+    if result is not None and names.ARTIFACT_KEY in result.data:
         finished = _finished(model, spec, result, settings)
         if job or finished.seal or finished.verdict.cause.reason is Reason.FORMAT_NOT_SUPPORTED:
             return replace(finished, job=name if job else None)
@@ -213,12 +214,12 @@ def _from_training(model: Object, spec: LinearModelSpec, around: OwnedObjects, s
         return _under_way(model, spec, job, around, settings)
     # an error of an earlier try must not be taken for this one's
     old = [(JOB, job.reference())] if job else []
-    old += [(CONFIG_MAP, result)] if result and result.get("data") else []
+    old += [(CONFIG_MAP, result.body)] if result and result.data else []
     create = (make_result(model, spec), make_job(model, spec, data, settings))
     return _untrained(spec, Cause(Reason.TRAINING, f"Job {name} is being made"), create, tuple(old), name)
 
 
-def _is_spent(job: Job, result: Object | None, around: OwnedObjects, wanted: Mapping[str, str]) -> bool:
+def _is_spent(job: Job, result: ConfigMap | None, around: OwnedObjects, wanted: Mapping[str, str]) -> bool:
     """A Job with other settings or data that failed or has not begun, or one that ended well and whose result was
     deleted, even if that was before it ended.
     """
@@ -231,7 +232,7 @@ def _is_spent(job: Job, result: Object | None, around: OwnedObjects, wanted: Map
 
 def _under_way(model: Object, spec: LinearModelSpec, job: Job, around: OwnedObjects, settings: Settings) -> ModelPlan:
     """A Job without an artifact: what it waits for, or why it failed."""
-    result = next((a for a in around.artifacts if name_of(a) == result_name(model, spec)), None)
+    result = next((a for a in around.artifacts if a.name == result_name(model, spec)), None)
     create = (make_result(model, spec, job.uid),) if result is None else ()
     again = f"(Job {job.name}; {_redo('it', settings)}, or change training, its data or job, to try again)"
     if has_completed(job):
@@ -239,7 +240,7 @@ def _under_way(model: Object, spec: LinearModelSpec, job: Job, around: OwnedObje
     else:
         cause = job_progress(job, around.pods, around.refusal)
         if failure_of(job):
-            failure = _failure(data_of(result).get(names.ERROR_KEY))
+            failure = _failure(result.data.get(names.ERROR_KEY) if result else None)
             cause = Cause(Reason(failure.reason), failure.message) if failure else cause
             cause = Cause(cause.reason, f"{cause.message} {again}")
     return _untrained(spec, cause, create, job=job.name)
@@ -250,19 +251,19 @@ def _redo(job: str, settings: Settings) -> str:
     return f"delete {job}" if settings.mode is Mode.CLUSTER else "save its manifest once more"
 
 
-def _is_second(result: Object, job: Job) -> bool:
+def _is_second(result: ConfigMap, job: Job) -> bool:
     """The Job may have written to the result before this one."""
-    return annotation_of(result, ANNOTATION_SECOND_OF) == job.uid
+    return result.annotation(ANNOTATION_SECOND_OF) == job.uid
 
 
-def _finished(model: Object, spec: LinearModelSpec, result: Object, settings: Settings) -> ModelPlan:
-    verdict = check(result["data"][names.ARTIFACT_KEY], spec, status_of(model).get("digest"), name_of(result))
+def _finished(model: Object, spec: LinearModelSpec, result: ConfigMap, settings: Settings) -> ModelPlan:
+    verdict = check(result.data[names.ARTIFACT_KEY], spec, status_of(model).get("digest"), result.name)
     if verdict.file is None and verdict.cause.reason is not Reason.FORMAT_NOT_SUPPORTED:
         cause, is_other = verdict.cause, verdict.cause.reason is Reason.DIGEST_MISMATCH
         why = "trained again with another result (other CPU or software?): " if is_other else ""
-        advice = f"{_redo(f'Job {name_of(result)}', settings)} to try again, or make a new version"
+        advice = f"{_redo(f'Job {result.name}', settings)} to try again, or make a new version"
         verdict = replace(verdict, cause=Cause(cause.reason, f"{why}{cause.message}; {advice}"))
-    return ModelPlan(verdict, _trained(spec, verdict), seal=result if verdict.file else None)
+    return ModelPlan(verdict, _trained(spec, verdict), seal=result.body if verdict.file else None)
 
 
 def _untrained(
@@ -285,9 +286,9 @@ def _failure(text: str | None) -> Failure | None:
 
 def _stale(model: Object, spec: LinearModelSpec, around: OwnedObjects) -> tuple[tuple[Kind, Object], ...]:
     """Jobs and unsealed results of an earlier `training`, which nobody waits for any more."""
-    unsealed = [artifact for artifact in around.artifacts if not artifact.get("immutable")]
+    unsealed = [artifact for artifact in around.artifacts if not artifact.is_immutable]
     if not around.jobs and not unsealed:
         return ()
     jobs = [(JOB, job.reference()) for job in around.jobs if job.name != job_name(model, spec)]
-    results = [(CONFIG_MAP, result) for result in unsealed if name_of(result) != result_name(model, spec)]
+    results = [(CONFIG_MAP, result.body) for result in unsealed if result.name != result_name(model, spec)]
     return (*jobs, *results)

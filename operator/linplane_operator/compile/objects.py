@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 from linplane_api import names
 from linplane_api.kinds import Kind
@@ -43,10 +43,22 @@ class Settings:
         return asked if self.max_replicas is None else min(asked, self.max_replicas)
 
 
+def part(body: Mapping[str, Any], *path: str) -> dict[str, Any]:
+    """An object in an object, empty if it is absent or null."""
+    found: Any = body
+    for name in path:
+        found = found.get(name) or {}
+    return cast("dict[str, Any]", found)
+
+
+def items(body: Mapping[str, Any], name: str) -> Sequence[Object]:
+    """A list of objects in an object, empty if it is absent or null."""
+    return body.get(name) or ()
+
+
 def meta(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The metadata, empty where there is none."""
-    result: dict[str, Any] = body.get("metadata") or {}
-    return result
+    """The metadata, empty if there is none."""
+    return part(body, "metadata")
 
 
 def name_of(body: Mapping[str, Any]) -> str:
@@ -76,12 +88,12 @@ def created_of(body: Mapping[str, Any]) -> str:
 
 def label_of(body: Mapping[str, Any], label: str) -> str:
     """A label's value, empty where there is none."""
-    return str((meta(body).get("labels") or {}).get(label, ""))
+    return str(part(body, "metadata", "labels").get(label, ""))
 
 
 def annotation_of(body: Mapping[str, Any], annotation: str) -> str:
     """An annotation's value, empty if there is none."""
-    return str((meta(body).get("annotations") or {}).get(annotation, ""))
+    return str(part(body, "metadata", "annotations").get(annotation, ""))
 
 
 def is_deleting(body: Mapping[str, Any]) -> bool:
@@ -96,20 +108,17 @@ def controller_uid(body: Mapping[str, Any]) -> str:
 
 def owners_of(body: Mapping[str, Any]) -> Sequence[Object]:
     """metadata.ownerReferences."""
-    result: Sequence[Object] = meta(body).get("ownerReferences") or ()
-    return result
+    return items(meta(body), "ownerReferences")
 
 
 def spec_of(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The spec, empty where there is none."""
-    result: dict[str, Any] = body.get("spec") or {}
-    return result
+    """The spec, empty if there is none."""
+    return part(body, "spec")
 
 
 def data_of(body: Mapping[str, Any] | None) -> dict[str, str]:
     """The texts of a ConfigMap by key; empty if it has none or is not there."""
-    result: dict[str, str] = (body or {}).get("data") or {}
-    return result
+    return part(body or {}, "data")
 
 
 def server_of(route: Mapping[str, Any]) -> str:
@@ -118,9 +127,8 @@ def server_of(route: Mapping[str, Any]) -> str:
 
 
 def status_of(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The status, empty where there is none."""
-    result: dict[str, Any] = body.get("status") or {}
-    return result
+    """The status, empty if there is none."""
+    return part(body, "status")
 
 
 def child(kind: Kind, name: str, owner: Object, component: str, labels: Mapping[str, str] | None = None) -> Object:
@@ -159,5 +167,5 @@ def with_users(body: Object, labels: Mapping[str, str] | None, annotations: Mapp
     own = meta(body)
     added = {"labels": {**(labels or {}), **own["labels"]}}
     if annotations:
-        added["annotations"] = {**annotations, **(own.get("annotations") or {})}
+        added["annotations"] = {**annotations, **part(own, "annotations")}
     return {**body, "metadata": {**own, **added}}

@@ -5,15 +5,15 @@ counts as absent, for Go writes times that are not set so.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 import msgspec
 
 from linplane_api.canonical import FormatError, convert
-from linplane_api.kinds import DEPLOYMENT, JOB, POD, REPLICA_REPORT, Kind
+from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, REPLICA_REPORT, Kind
 from linplane_api.report import Report
 
-from .objects import Object, name_of, namespace_of, uid_of
+from .objects import Object, annotation_of, controller_uid, data_of, label_of, name_of, namespace_of, part, uid_of
 
 
 class _Part(msgspec.Struct, frozen=True, rename="camel"):
@@ -135,12 +135,29 @@ class DeploymentStatus(_Part, frozen=True):
     conditions: tuple[ObservedCondition, ...] = ()
 
 
+UNKNOWN = "unknown"
+"""A time that cannot be read."""
+
+
 class Observed(_Part, frozen=True):
     """An object. `KIND`: of which kind."""
 
     KIND: ClassVar[Kind]
 
     metadata: Meta = Meta()
+
+    @classmethod
+    def of(cls, body: Object) -> Self:
+        """The typed object."""
+        try:
+            return decode(cls, body)
+        except FormatError:
+            return cls.unreadable(body)
+
+    @classmethod
+    def unreadable(cls, body: Object) -> Self:
+        """An object that cannot be decoded, which no API server gives: only what identifies it is known."""
+        return cls(Meta(name_of(body), namespace_of(body), uid_of(body)))
 
     @property
     def name(self) -> str:
@@ -177,6 +194,12 @@ class Pod(Observed, frozen=True):
 
     status: PodStatus = PodStatus()
 
+    @classmethod
+    def unreadable(cls, body: Object) -> Self:
+        """One that is not ready and may still answer: it counts as terminating."""
+        meta = super().unreadable(body).metadata
+        return cls(msgspec.structs.replace(meta, deletion_timestamp=UNKNOWN))
+
 
 class Job(Observed, frozen=True):
     """A training."""
@@ -185,6 +208,11 @@ class Job(Observed, frozen=True):
 
     spec: JobSpec = JobSpec()
     status: JobStatus = JobStatus()
+
+    @classmethod
+    def unreadable(cls, body: Object) -> Self:
+        """One that is left alone: it counts as running."""
+        return cls(super().unreadable(body).metadata, status=JobStatus(active=1))
 
 
 class Deployment(Observed, frozen=True):
@@ -204,23 +232,56 @@ class ReplicaReport(Observed, frozen=True):
     report: Report | None = None
 
 
-OBSERVED: Mapping[Kind, type[Observed]] = {one.KIND: one for one in (Pod, Job, Deployment, ReplicaReport)}
+class ConfigMap(msgspec.Struct, frozen=True):
+    """A ConfigMap: an artifact, a result, a routing ConfigMap, or a user's. Nothing in it is a copy: there is one for
+    each version, and their texts are long.
+    """
 
-T = TypeVar("T", bound=Observed)
+    KIND: ClassVar[Kind] = CONFIG_MAP
+
+    name: str
+    uid: str
+    controller_uid: str
+    is_immutable: bool
+    data: Mapping[str, str]
+    body: Object
+
+    @classmethod
+    def of(cls, body: Object) -> Self:
+        """The typed ConfigMap."""
+        is_immutable = bool(body.get("immutable"))
+        return cls(name_of(body), uid_of(body), controller_uid(body), is_immutable, data_of(body), body)
+
+    def label(self, label: str) -> str:
+        """A label's value, empty if there is none."""
+        return label_of(self.body, label)
+
+    def annotation(self, annotation: str) -> str:
+        """An annotation's value, empty if there is none."""
+        return annotation_of(self.body, annotation)
+
+    def has_binary(self, key: str) -> bool:
+        """The key's value is not UTF-8 text."""
+        return key in part(self.body, "binaryData")
 
 
-def decode(kind: type[T], body: Mapping[str, Any]) -> T:
+OBSERVED: Mapping[Kind, type[Observed | ConfigMap]] = {
+    one.KIND: one for one in (Pod, Job, Deployment, ReplicaReport, ConfigMap)
+}
+
+D = TypeVar("D", bound=Observed)
+T = TypeVar("T", bound=Observed | ConfigMap)
+
+
+def decode(kind: type[D], body: Mapping[str, Any]) -> D:
     """The typed object. Raises FormatError if a field that is read has another type than in the API."""
     parts = {part: body[part] for part in kind.__struct_encode_fields__ if part in body}
     return convert(_without_null(parts), kind, kind.KIND.kind)
 
 
-def observe(kind: type[T], body: Mapping[str, Any]) -> T:
-    """The typed object; of one that cannot be decoded, which no API server gives, nothing but what identifies it."""
-    try:
-        return decode(kind, body)
-    except FormatError:
-        return kind(Meta(name_of(body), namespace_of(body), uid_of(body)))
+def observe(kind: type[T], body: Object) -> T:
+    """The typed object."""
+    return cast("T", kind.of(body))
 
 
 def find_condition(

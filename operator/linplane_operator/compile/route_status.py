@@ -165,7 +165,7 @@ def _switches(route: Object, document: RouteDocument, before: ModelRouteStatus, 
         return log
     if current != last:
         return (*log, Switch(current, now, last or document.previous, manager_of(route, "version")))[-KEPT_SWITCHES:]
-    if text := made_again(current, msgspec.to_builtins(before.traffic or ()), _digest(document, current)):
+    if text := made_again(current, before.traffic or (), _digest(document, current)):
         return (*log, Switch(current, now, current, reason=text))[-KEPT_SWITCHES:]
     return log
 

@@ -125,10 +125,10 @@ def plan_routing(inputs: RoutingInputs) -> RoutingPlan:
     held = by_format | by_loss
     wanted = _without(inputs.wanted, held)
     data = _compile(inputs, wanted, held)
-    if inputs.routing and data == inputs.routing.data:
+    if inputs.routing and data == inputs.routing.config_map.data:
         return plan
-    if known and known.is_immutable:  # deleting it is left to people
-        return replace(plan, refused=Cause(Reason.CHILD_REFUSED, f"ConfigMap {known.name} {IMMUTABLE}"))
+    if known and known.config_map.is_immutable:  # deleting it is left to people
+        return replace(plan, refused=Cause(Reason.CHILD_REFUSED, f"ConfigMap {known.config_map.name} {IMMUTABLE}"))
     changed = _changed(inputs, wanted)
     write = Write.REPLACE if inputs.routing else Write.ADOPT if inputs.orphan else Write.CREATE
     return replace(

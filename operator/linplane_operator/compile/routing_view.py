@@ -9,7 +9,7 @@ from linplane_api.canonical import FormatError
 from linplane_api.routing import Entry, RoutingMap, routing_map
 
 from .formats import Unread, read_entry
-from .objects import Object, data_of, name_of, uid_of
+from .observed import ConfigMap
 
 
 @dataclass(frozen=True)
@@ -18,25 +18,10 @@ class Routing:
     format that this operator does not read.
     """
 
-    body: Object
+    config_map: ConfigMap
     state: RoutingMap
     entries: dict[str, Entry]
     unread: dict[str, Unread]
-
-    @property
-    def name(self) -> str:
-        """The ConfigMap's name."""
-        return name_of(self.body)
-
-    @property
-    def data(self) -> dict[str, str]:
-        """The ConfigMap's data."""
-        return data_of(self.body)
-
-    @property
-    def is_immutable(self) -> bool:
-        """It cannot be written, only deleted."""
-        return bool(self.body.get("immutable"))
 
     def found(self, route: str) -> Entry | Unread | None:
         """What was read of a route's key; None if it is damaged, or there is none."""
@@ -73,12 +58,12 @@ class Routing:
         return result
 
 
-def read_routing(body: Object, known: Routing | None) -> Routing:
+def read_routing(body: ConfigMap, known: Routing | None) -> Routing:
     """A routing ConfigMap. `known`: as it was read before, from which entries are taken whose text is the same."""
-    data = data_of(body)
+    data = body.data
     entries: dict[str, Entry] = {}
     unread: dict[str, Unread] = {}
-    routes = routing_map(uid_of(body), {**data, names.SEQUENCE_KEY: "0"}).routes
+    routes = routing_map(body.uid, {**data, names.SEQUENCE_KEY: "0"}).routes
     for name, text in routes.items():
         is_same = known is not None and known.state.routes.get(name) == text
         found = known.found(name) if known and is_same else read_entry(text)
@@ -87,8 +72,8 @@ def read_routing(body: Object, known: Routing | None) -> Routing:
         elif found:
             unread[name] = found
     try:
-        state = routing_map(uid_of(body), data)
+        state = routing_map(body.uid, data)
     except FormatError:  # the sequence was edited: one that no entry is above
         sequences = [*(entry.sequence for entry in entries.values()), *(one.sequence for one in unread.values())]
-        state = RoutingMap(uid_of(body), max(sequences, default=0), routes)
+        state = RoutingMap(body.uid, max(sequences, default=0), routes)
     return Routing(body, state, entries, unread)

@@ -21,50 +21,46 @@ from .server import make_deployment, server_conditions, server_status
 
 
 @dataclass(frozen=True)
-class ServerInputs:
-    """All that decides about one ModelServer. `routing`: its routing ConfigMap, `written`: what came of writing it.
-    `left`: the reports whose pod is gone. `failed`: why that could not be found out; it is raised once the children are
-    applied.
+class ServerPlan:
+    """What to do for one ModelServer: apply the children in this order, or only check their names once one is taken.
+    `invalid`: why the spec cannot be read.
     """
 
     server: Object
-    routes: Mapping[str, Object]
-    routing: RoutingMap | None
-    written: Applied
-    deployment: Deployment | None
-    pods: Sequence[Pod]
-    replicas: Sequence[Replica]
-    left: Sequence[Object]
-    now: datetime
-    failed: Exception | None = None
+    children: tuple[Object, ...] = ()
+    invalid: Cause | None = None
 
 
 @dataclass(frozen=True)
-class ServerPlan:
-    """What to do for one ModelServer: apply the children in this order, or only check their names once one is taken;
-    delete the reports that are left; then write the status.
-
-    `invalid`: why the spec cannot be read. `recount`: a route that is to count its replicas again.
+class ServerInputs:
+    """All that decides about the status of one ModelServer, once its children are applied. `routing`: its routing
+    ConfigMap, `written`: what came of writing it. `applied`: what came of applying the children.
     """
 
-    inputs: ServerInputs
-    children: tuple[Object, ...]
-    invalid: Cause | None
-    acknowledged: Acknowledged
-    recount: str | None
+    routes: Mapping[str, Object]
+    routing: RoutingMap | None
+    written: Applied
+    applied: Applied
+    deployment: Deployment | None
+    pods: Sequence[Pod]
+    replicas: Sequence[Replica]
+    now: datetime
 
 
-def plan_server(inputs: ServerInputs, settings: Settings) -> ServerPlan:
+@dataclass(frozen=True)
+class ServerOutcome(Outcome):
+    """`recount`: a route that is to count its replicas again."""
+
+    recount: str | None = None
+
+
+def plan_server(server: Object, settings: Settings) -> ServerPlan:
     """The plan. If the spec cannot be read, the children stay as they are."""
-    server, routing, invalid = inputs.server, inputs.routing, None
-    children: tuple[Object, ...] = ()
     try:
         deployment = make_deployment(server, parse_spec(server, ModelServerSpec), settings)
-        children = (*make_server_access(server), *make_server_network(server), deployment)
     except FormatError as error:
-        invalid = Cause(Reason.INVALID_SPEC, str(error))
-    acknowledged = loaded_by(inputs.replicas, *((routing.uid, routing.sequence) if routing else ("", 0)))
-    return ServerPlan(inputs, children, invalid, acknowledged, _miscounted(inputs.routes, acknowledged))
+        return ServerPlan(server, invalid=Cause(Reason.INVALID_SPEC, str(error)))
+    return ServerPlan(server, (*make_server_access(server), *make_server_network(server), deployment))
 
 
 def _miscounted(routes: Mapping[str, Object], acknowledged: Acknowledged) -> str | None:
@@ -80,30 +76,32 @@ def _miscounted(routes: Mapping[str, Object], acknowledged: Acknowledged) -> str
     return None
 
 
-def server_outcome(plan: ServerPlan, applied: Applied, now: str) -> Outcome:
+def server_outcome(plan: ServerPlan, inputs: ServerInputs, now: str) -> ServerOutcome:
     """The outcome of a plan. `now`: RFC 3339."""
-    inputs, server, routes = plan.inputs, plan.inputs.server, len(plan.inputs.routes)
-    problem = _problem(plan, applied)
-    deployment = observe(Deployment, applied.deployment) if applied.deployment else inputs.deployment
+    server, routes, routing = plan.server, len(inputs.routes), inputs.routing
+    problem, applied = _problem(plan, inputs), inputs.applied.deployment
+    acknowledged = loaded_by(inputs.replicas, *((routing.uid, routing.sequence) if routing else ("", 0)))
+    deployment = observe(Deployment, applied) if applied else inputs.deployment
     rollout = rollout_of(deployment, inputs.pods, inputs.replicas, inputs.now)
-    wanted = server_conditions(routes, plan.acknowledged, rollout, problem)
+    wanted = server_conditions(routes, acknowledged, rollout, problem)
     status = server_status(
         server,
         settle(wanted, status_of(server), generation_of(server), now),
         pods=len(inputs.pods),
         routes=routes,
-        sequence=inputs.routing.sequence if inputs.routing else 0,
-        replicas=plan.acknowledged,
+        sequence=routing.sequence if routing else 0,
+        replicas=acknowledged,
     )
+    miscounted = _miscounted(inputs.routes, acknowledged)
     retry = Result(RETRY_SECONDS) if problem else DONE
-    recount = Result(COUNT_SECONDS) if plan.recount else DONE
-    return Outcome(plain(status), earliest(inputs.written.result, Result(rollout.requeue_after), retry, recount))
+    recount = Result(COUNT_SECONDS) if miscounted else DONE
+    due = earliest(inputs.written.result, Result(rollout.requeue_after), retry, recount)
+    return ServerOutcome(plain(status), due, miscounted)
 
 
-def _problem(plan: ServerPlan, applied: Applied) -> Cause | None:
+def _problem(plan: ServerPlan, inputs: ServerInputs) -> Cause | None:
     """What is in the way of the children: every name that is taken, else the routing ConfigMap first."""
-    written = plan.inputs.written
+    applied = inputs.applied
     if applied.taken and not plan.invalid:
-        owner = f"ModelServer {name_of(plan.inputs.server)}"
-        return Cause(Reason.NAME_TAKEN, taken_text(owner, applied.taken))
-    return written.refused or plan.invalid or applied.refused
+        return Cause(Reason.NAME_TAKEN, taken_text(f"ModelServer {name_of(plan.server)}", applied.taken))
+    return inputs.written.refused or plan.invalid or applied.refused

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .job_progress import has_ended
-from .objects import Object, name_of
-from .observed import Job
+from .objects import Object
+from .observed import ConfigMap, Job
 from .rbac import make_trainer_access
 
 OWNERS = 32
@@ -18,7 +18,7 @@ class Training:
 
     model: Object
     jobs: Sequence[Job]
-    results: Sequence[Object]
+    results: Sequence[ConfigMap]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,6 @@ def plan_trainers(inputs: TrainerInputs) -> TrainerPlan:
 
 def _waited(training: Training) -> Iterator[str]:
     """The results that are waited for: a Job that has not ended waits for its own, even if that is not known."""
-    results = {name_of(result) for result in training.results}
+    results = {result.name for result in training.results}
     yield from (job.name for job in training.jobs if not has_ended(job) and job.name not in results)
-    yield from (name_of(result) for result in training.results if not result.get("immutable"))
+    yield from (result.name for result in training.results if not result.is_immutable)

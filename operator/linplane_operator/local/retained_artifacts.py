@@ -20,6 +20,7 @@ from linplane_api.timing import parse_rfc3339, rfc3339
 from ..cluster_client import ConflictError
 from ..compile.artifacts import judge, sealed_artifacts
 from ..compile.objects import Object, meta, name_of, status_of, uid_of
+from ..compile.observed import ConfigMap
 from .console_events import Line, Notify
 from .state_dir import StateDir
 from .store import Store
@@ -63,7 +64,8 @@ class RetainedArtifacts:
         """Puts the artifacts of a LinearModel aside that is about to be deleted."""
         if kind is not LINEAR_MODEL:
             return
-        artifacts = sealed_artifacts(body, self._store.owned(CONFIG_MAP, body))
+        owned = [ConfigMap.of(one) for one in self._store.owned(CONFIG_MAP, body)]
+        artifacts = [one.body for one in sealed_artifacts(body, owned)]
         if not artifacts:
             return
         path = self._state_dir.retained / f"{name_of(body)}.{uid_of(body)}.json"
@@ -106,7 +108,7 @@ class RetainedArtifacts:
         for entry in sorted(self._entries, key=lambda e: e.deleted_at, reverse=True):
             if name_of(entry.model) == name_of(body):
                 again = {**body, "metadata": {**meta(body), "uid": uid_of(entry.model)}}
-                if judge(again, spec, entry.artifacts).file is not None:
+                if judge(again, spec, [ConfigMap.of(one) for one in entry.artifacts]).file is not None:
                     return entry
         return None
 
@@ -117,7 +119,7 @@ def _read(path: Path) -> _Entry | None:
         deleted_at = parse_rfc3339(content["deletedAt"])
         model, artifacts = content["model"], content["artifacts"]
         whole = bool(uid_of(model)) and all(map(uid_of, artifacts))
-        sealed_artifacts(model, artifacts)
+        sealed_artifacts(model, [ConfigMap.of(one) for one in artifacts])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return _Entry(path, deleted_at, model, artifacts) if whole else None

@@ -17,14 +17,15 @@ from ..compile.objects import (
     label_of,
     name_of,
     namespace_of,
+    part,
     server_of,
     spec_of,
     status_of,
 )
-from ..compile.observed import OBSERVED, Observed, observe
+from ..compile.observed import OBSERVED, ConfigMap, Observed
 
 Key = tuple[str, str]  # namespace, name
-T = TypeVar("T", bound=Observed)
+T = TypeVar("T", bound=Observed | ConfigMap)
 
 
 def key_of(body: Object) -> Key:
@@ -52,7 +53,7 @@ def index_terms(kind: Kind, body: Object) -> set[str]:
         if not (of_now and holds(status_of(body), ConditionType.CONVERGED)):
             terms.add(f"waiting={server}")
     if kind is REPLICA_REPORT:
-        terms.add(f"server={(body.get('report') or {}).get('serverName')}")
+        terms.add(f"server={part(body, 'report').get('serverName')}")
     if kind is POD:
         terms |= {f"server={server}", "serves"} if (server := label_of(body, names.LABEL_SERVER)) else set()
         terms |= {f"job={job}"} if (job := label_of(body, names.LABEL_JOB)) else set()
@@ -72,7 +73,9 @@ class ObjectCache:
 
     def __init__(self) -> None:
         self._objects: dict[str, dict[Key, Object]] = {}
-        self._observed: dict[tuple[str, Key], Observed] = {}  # by kind and key, of the kinds that have a type
+        self._observed: dict[
+            tuple[str, Key], Observed | ConfigMap
+        ] = {}  # by kind and key, of the kinds that have a type
         self._index: dict[tuple[str, str, str], set[str]] = {}  # kind, namespace, term -> names
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
@@ -104,7 +107,7 @@ class ObjectCache:
         before = self.drop(kind, namespace, name)
         self._objects.setdefault(kind.kind, {})[namespace, name] = body
         if kind in OBSERVED:
-            self._observed[kind.kind, (namespace, name)] = observe(OBSERVED[kind], body)
+            self._observed[kind.kind, (namespace, name)] = OBSERVED[kind].of(body)
         for slot in self._slots(kind, body):
             self._index.setdefault(slot, set()).add(name)
         return before

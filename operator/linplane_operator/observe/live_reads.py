@@ -16,6 +16,7 @@ from ..compile.artifacts import OwnedObjects
 from ..compile.model_plan import unseen
 from ..compile.objects import Object, namespace_of
 from ..compile.routing import named_versions
+from ..compile.routing_view import Routing
 from .cache import ObjectCache, key_of
 from .queries import Queries
 
@@ -44,9 +45,10 @@ class LiveReader:
         """A ModelServer."""
         return await self._see(MODEL_SERVER, namespace, name)
 
-    async def look_around(self, route: Object, spec: ModelRouteSpec) -> None:
-        """For all that decides about a route: its server and the ConfigMap of that, the versions and their artifacts,
-        those of what was last good too if no entry is in force, else the replicas that have not loaded it.
+    async def look_around(self, route: Object, spec: ModelRouteSpec) -> Routing | None:
+        """Reads all that decides about a route: its server and the ConfigMap of that, the versions and their artifacts,
+        those of what was last good too if no entry is in force, else the replicas that have not loaded it. Returns the
+        routing ConfigMap that this is about.
         """
         (namespace, name), server = key_of(route), spec.server_name
         if await self.server(namespace, server):
@@ -58,14 +60,16 @@ class LiveReader:
         else:
             before = self._queries.last_document(route, None)
             await self._versions(namespace, spec.model, named_versions(spec, before))
+        return routing
 
     async def _versions(self, namespace: str, model: str, wanted: Iterable[str]) -> None:
         """For versions of a model and their artifacts."""
         for version in sorted(wanted):
             body = await self._see(LINEAR_MODEL, namespace, names.model_object_name(model, version))
-            with contextlib.suppress(FormatError):  # told by its own reconcile
-                if body is not None:
-                    await self.around(body, parse_spec(body, LinearModelSpec))
+            if body is None or self._queries.has_sealed_artifact(body):
+                continue
+            with contextlib.suppress(FormatError):  # its own reconcile reports it
+                await self.around(body, parse_spec(body, LinearModelSpec))
 
     async def _replicas(self, namespace: str, server: str, uid: str, sequence: int) -> None:
         """For the pods of reports that are behind: a pod that the view lacks, or has not seen ready, may answer by now,

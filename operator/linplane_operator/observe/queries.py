@@ -1,6 +1,6 @@
 """What the reconcilers need to know, read from the cache and put together. No I/O, no clock, and nothing is decided."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from linplane_api import names
@@ -14,18 +14,17 @@ from linplane_api.kinds import (
     POD,
     SERVICE_ACCOUNT,
 )
-from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerSpec, parse_spec
+from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelRouteStatus, ModelServerSpec, parse_spec
 from linplane_api.routing import Entry, RouteDocument
 
 from ..compile.acknowledgements import Replica, is_ready, make_replicas, unseen_replica
 from ..compile.adoption import is_orphan
-from ..compile.artifacts import OwnedObjects, Version, judge
+from ..compile.artifacts import OwnedObjects, Version, judge, sealed_artifacts
 from ..compile.last_good import digests_of_status, document_of_status, has_served, proven, without_weights
 from ..compile.model_plan import ModelInputs
 from ..compile.objects import (
     Object,
     Settings,
-    controller_uid,
     created_of,
     is_deleting,
     label_of,
@@ -36,7 +35,7 @@ from ..compile.objects import (
     status_of,
     uid_of,
 )
-from ..compile.observed import Deployment, Job, Pod, ReplicaReport
+from ..compile.observed import ConfigMap, Deployment, Job, Pod, ReplicaReport
 from ..compile.outcome import Applied
 from ..compile.route_plan import RouteInputs
 from ..compile.route_status import refuse
@@ -45,6 +44,7 @@ from ..compile.routing_plan import RoutingInputs, RoutingMemory
 from ..compile.routing_view import Routing, read_routing
 from ..compile.server import make_routing
 from ..compile.server_plan import ServerInputs
+from ..compile.statuses import readable_status
 from ..compile.trainer_plan import TrainerInputs, Training
 from ..compile.training import SERVICE_ACCOUNT as TRAINER
 from ..compile.withdrawal import Acknowledgements
@@ -71,12 +71,15 @@ class Queries:
         servers = self.acknowledgements(namespace, spec) if spec.frozen else ()
         return ModelInputs(model, spec, around, servers, tuple(self._serving_in(namespace, spec)))
 
-    def route_inputs(self, route: Object, spec: ModelRouteSpec, refused: Cause | None, url: str) -> RouteInputs:
-        """All that decides about a ModelRoute. `refused`: why the routing ConfigMap could not be written last."""
+    def route_inputs(
+        self, route: Object, spec: ModelRouteSpec, routing: Routing | None, refused: Cause | None, url: str
+    ) -> RouteInputs:
+        """All that decides about a ModelRoute. `routing`: its server's ConfigMap; what was read live belongs to that
+        state of it. `refused`: why it could not be written last.
+        """
         (namespace, name), server = key_of(route), spec.server_name
-        routing = self.routing(namespace, server)
         entry = routing.entries.get(name) if routing else None
-        compiled = self.compile(namespace, name, spec, entry)
+        compiled = self.compile(route, spec, entry)
         waits_for = [names.model_object_name(spec.model, version) for version in compiled.waits_for]
         has_server = server == names.DEFAULT_SERVER or self._cache.get(MODEL_SERVER, namespace, server) is not None
         return RouteInputs(
@@ -112,7 +115,7 @@ class Queries:
             routing,
             orphan=None if routing else self.orphan(namespace, name),
             is_taken=bool(self.taken(namespace, name)),
-            wanted=self._wanted(namespace, routes, routing.entries if routing else {}),
+            wanted=self._wanted(routes, routing.entries if routing else {}),
             routes=routes.keys(),
             live=live,
             replicas=self.replicas(namespace, name),
@@ -120,12 +123,12 @@ class Queries:
             now=now,
         )
 
-    def _wanted(self, namespace: str, routes: Mapping[str, Object], entries: Mapping[str, Entry]) -> dict[str, Wanted]:
+    def _wanted(self, routes: Mapping[str, Object], entries: Mapping[str, Entry]) -> dict[str, Wanted]:
         """The entries that routes compile to, without those that cannot be read: each reports that itself."""
         wanted = {}
         for name, route in routes.items():
             try:
-                compiled = self.compile(namespace, name, self.route_spec(route), entries.get(name))
+                compiled = self.compile(route, self.route_spec(route), entries.get(name))
             except ValueError:
                 continue
             wanted[name] = Wanted(compiled.entry, created_of(route), bool(compiled.missing))
@@ -137,33 +140,32 @@ class Queries:
         return sorted(routing.state.routes.keys() - routes.keys()) if routing else []
 
     def server_inputs(
-        self, server: Object, routes: Mapping[str, Object], left: Sequence[Object], written: Applied, now: datetime
+        self, server: Object, routes: Mapping[str, Object], written: Applied, applied: Applied, now: datetime
     ) -> ServerInputs:
-        """All that decides about a ModelServer after its routing ConfigMap was written. `left`: reports without pod."""
+        """All that decides about the status of a ModelServer, once its children are applied."""
         namespace, name = key_of(server)
         routing = self.routing(namespace, name)
         return ServerInputs(
-            server,
             routes,
             routing=routing.state if routing else None,
             written=written,
+            applied=applied,
             deployment=self._cache.typed(Deployment, namespace, names.server_name(name)),
             pods=self._pods(namespace, name),
             replicas=self.replicas(namespace, name),
-            left=left,
             now=now,
         )
 
     def routing(self, namespace: str, server: str) -> Routing | None:
         """The routing ConfigMap of a server, None where there is none that is its own."""
         key = (namespace, server)
-        body = self._cache.get(CONFIG_MAP, namespace, names.routing_name(server))
+        body = self._cache.typed(ConfigMap, namespace, names.routing_name(server))
         owner = self._cache.get(MODEL_SERVER, namespace, server)
-        if body is None or owner is None or controller_uid(body) != uid_of(owner):
+        if body is None or owner is None or body.controller_uid != uid_of(owner):
             self._routings.pop(key, None)
             return None
         known = self._routings.get(key)
-        if known is None or known.body is not body:
+        if known is None or known.config_map is not body:
             known = self._routings[key] = read_routing(body, known)
             self._last_good.keep(namespace, known.entries)
             for route in known.unread:  # what serves is not known: the status was written with it
@@ -173,22 +175,22 @@ class Queries:
     def taken(self, namespace: str, server: str) -> str:
         """What has the name of a server's routing ConfigMap and is not its own: `ConfigMap x`; empty if nothing has."""
         owner = self._cache.get(MODEL_SERVER, namespace, server)
-        body = self._cache.get(CONFIG_MAP, namespace, names.routing_name(server))
-        if owner is None or body is None or controller_uid(body) == uid_of(owner):
+        body = self._cache.typed(ConfigMap, namespace, names.routing_name(server))
+        if owner is None or body is None or body.controller_uid == uid_of(owner):
             return ""
-        if is_orphan(body, make_routing(owner, {})):
+        if is_orphan(body.body, make_routing(owner, {})):
             return ""
-        return f"{CONFIG_MAP.kind} {name_of(body)}"
+        return f"{CONFIG_MAP.kind} {body.name}"
 
     def orphan(self, namespace: str, server: str) -> Routing | None:
         """A routing ConfigMap that has lost its owner and that the ModelServer of that name may adopt."""
-        body = self._cache.get(CONFIG_MAP, namespace, names.routing_name(server))
+        body = self._cache.typed(ConfigMap, namespace, names.routing_name(server))
         owner = self._cache.get(MODEL_SERVER, namespace, server)
-        if body is None or owner is None or not is_orphan(body, make_routing(owner, {})):
+        if body is None or owner is None or not is_orphan(body.body, make_routing(owner, {})):
             self._orphans.pop((namespace, server), None)
             return None
         known = self._orphans.get((namespace, server))
-        if known is None or known.body is not body:
+        if known is None or known.config_map is not body:
             known = self._orphans[namespace, server] = read_routing(body, known)
         return known
 
@@ -234,10 +236,10 @@ class Queries:
         ref = spec.source_ref
         pods = [(job, pod) for job in jobs for pod in self._cache.find_typed(Pod, namespace, f"job={job.name}")]
         return OwnedObjects(
-            artifacts=self._cache.find(CONFIG_MAP, namespace, owner),
+            artifacts=self._cache.find_typed(ConfigMap, namespace, owner),
             jobs=jobs,
             pods=[pod for job, pod in pods if pod.controller_uid == job.uid],
-            source=self._cache.get(CONFIG_MAP, namespace, ref.name) if ref else None,
+            source=self._cache.typed(ConfigMap, namespace, ref.name) if ref else None,
         )
 
     def trainer_inputs(self, namespace: str) -> TrainerInputs:
@@ -251,7 +253,7 @@ class Queries:
     def _training(self, namespace: str, model: Object) -> Training:
         owner = f"owner={uid_of(model)}"
         jobs = self._cache.find_typed(Job, namespace, owner)
-        return Training(model, jobs, self._cache.find(CONFIG_MAP, namespace, owner))
+        return Training(model, jobs, self._cache.find_typed(ConfigMap, namespace, owner))
 
     def versions(self, namespace: str, model: str, wanted: Iterable[str]) -> dict[str, Version]:
         """Versions of a model, judged. One that cannot be read is as one that is not there."""
@@ -269,8 +271,12 @@ class Queries:
             return None
         return Version(spec.version, spec.frozen, judge(body, spec, self._artifacts(namespace, body)))
 
-    def _artifacts(self, namespace: str, model: Object) -> list[Object]:
-        return self._cache.find(CONFIG_MAP, namespace, f"owner={uid_of(model)}")
+    def has_sealed_artifact(self, model: Object) -> bool:
+        """Nothing that the cache may lack could change what is known of the version."""
+        return bool(sealed_artifacts(model, self._artifacts(namespace_of(model), model)))
+
+    def _artifacts(self, namespace: str, model: Object) -> list[ConfigMap]:
+        return self._cache.find_typed(ConfigMap, namespace, f"owner={uid_of(model)}")
 
     def route_spec(self, route: Object) -> ModelRouteSpec:
         """What a route asks for. Raises FormatError."""
@@ -286,31 +292,31 @@ class Queries:
         """
         if last := entry or self._last_good.of(route):
             return last.document
-        return self._stored_document(route) if route else None
+        return self._stored_document(route)
 
     def _known_entry(self, route: Object, entry: Entry | None) -> Entry | None:
         """The entry from which fields of a later release are copied: the one in force, else the one seen last, else
         that of a ConfigMap that has lost its owner.
         """
-        if not route or entry:
+        if entry:
             return entry
         orphan = self.orphan(key_of(route)[0], server_of(route))
         return self._last_good.of(route) or (orphan.entries.get(name_of(route)) if orphan else None)
 
-    def compile(self, namespace: str, name: str, spec: ModelRouteSpec, entry: Entry | None) -> Compiled:
+    def compile(self, route: Object, spec: ModelRouteSpec, entry: Entry | None) -> Compiled:
         """The document that a route should have, given the entry in force and what was last good.
 
         Every change of one route asks this of all that share its server. So what was compiled is kept by what it was
         compiled from: equal objects are nearly always the very same ones, which is seen at once.
         """
-        route = self._cache.get(MODEL_ROUTE, namespace, name) or {}
+        namespace, name = key_of(route)
         before, last = self.last_document(route, entry), self._known_entry(route, entry)
         served = (before is None or before.current is None) and has_served(route)
-        server = self._cache.get(MODEL_SERVER, namespace, spec.server_name) or {}
+        server = self._cache.get(MODEL_SERVER, namespace, spec.server_name)
         named = sorted(named_versions(spec, before))
         models = [self._cache.get(LINEAR_MODEL, namespace, names.model_object_name(spec.model, v)) for v in named]
         artifacts = [self._artifacts(namespace, model) if model else None for model in models]
-        inputs = (spec, before, last, served, spec_of(server), models, artifacts)
+        inputs = (spec, before, last, served, server and spec_of(server), models, artifacts)
         known = self._compiled.get((namespace, name))
         if known is None or known[0] != inputs:
             replicas = self.wanted_replicas(namespace, spec.server_name)
@@ -321,7 +327,7 @@ class Queries:
 
     def wanted_replicas(self, namespace: str, server: str) -> int:
         """How many replicas a ModelServer is to have."""
-        return self._settings.replicas(_replicas(self._cache.get(MODEL_SERVER, namespace, server) or {}))
+        return self._settings.replicas(_replicas(self._cache.get(MODEL_SERVER, namespace, server)))
 
     def forget(self, namespace: str, route: str) -> None:
         """A route is gone."""
@@ -369,13 +375,14 @@ class Queries:
 
     def _had_traffic(self, namespace: str, route: str, version: str) -> bool:
         """The route's status says that the version has a share: it was written with the document in force."""
-        traffic = status_of(self._cache.get(MODEL_ROUTE, namespace, route) or {}).get("traffic") or ()
-        return any(share.get("version") == version for share in traffic)
+        body = self._cache.get(MODEL_ROUTE, namespace, route)
+        status = readable_status(ModelRouteStatus, status_of(body)) if body else ModelRouteStatus()
+        return any(share.version == version for share in status.traffic or ())
 
 
-def _replicas(server: Object) -> int:
-    """What a ModelServer asks for; one that is not there, or cannot be read, asks for the default."""
+def _replicas(server: Object | None) -> int:
+    """The replicas that a ModelServer asks for; the default if it is absent or cannot be read."""
     try:
-        return parse_spec(server, ModelServerSpec).replicas
+        return parse_spec(server or {}, ModelServerSpec).replicas
     except FormatError:
         return ModelServerSpec().replicas

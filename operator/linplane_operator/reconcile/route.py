@@ -35,9 +35,9 @@ class RouteReconciler:
     async def _observe(self, namespace: str, route: Object) -> RouteInputs:
         context = self._context
         spec = context.queries.route_spec(route)
-        await context.live.look_around(route, spec)
+        routing = await context.live.look_around(route, spec)
         refused = self._routing.refused(namespace, spec.server_name)
-        return context.queries.route_inputs(route, spec, refused, context.cluster.url_of(route))
+        return context.queries.route_inputs(route, spec, routing, refused, context.cluster.url_of(route))
 
     async def _apply(self, plan: RoutePlan) -> Cause | None:
         """What is in the way of the Service."""

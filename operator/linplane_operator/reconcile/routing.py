@@ -92,12 +92,12 @@ class RoutingWriter:
             return earliest(Result(wait), plan.result)
         body = make_routing(plan.inputs.server, dict(plan.data))
         if plan.inputs.routing:
-            seen, entries = plan.inputs.routing.body, plan.inputs.wanted
+            seen, entries = plan.inputs.routing.config_map.body, plan.inputs.wanted
             revisions = [entries[route].entry.revision for route in plan.changed]
             cause = repr((sorted(plan.data), revisions, made_of))
             await self._context.cluster.replace({**seen, "data": body["data"]}, seen, cause)
         elif plan.inputs.orphan:
-            await self._adopt(plan, plan.inputs.orphan.body, body)
+            await self._adopt(plan, plan.inputs.orphan.config_map.body, body)
         else:
             await self._create(body, plan.inputs.server)
         self._context.queries.routing(namespace, name)  # remembered at once: it may be deleted before it is read again

@@ -7,10 +7,10 @@ from linplane_api import names
 from linplane_api.kinds import DEPLOYMENT, MODEL_ROUTE, MODEL_SERVER, REPLICA_REPORT
 
 from ..cluster_client import NameTakenError, RefusedError
-from ..compile.objects import Object, is_deleting, name_of
+from ..compile.objects import Object, is_deleting
 from ..compile.outcome import DONE, Applied, Result
 from ..compile.server import make_default_server
-from ..compile.server_plan import ServerInputs, ServerPlan, plan_server, server_outcome
+from ..compile.server_plan import ServerPlan, plan_server, server_outcome
 from ..runtime.enqueue import WorkKey
 from .context import Context, cause_of
 from .routing import RoutingWriter
@@ -26,8 +26,8 @@ class ServerReconciler:
         self._ask = ask
 
     async def reconcile(self, namespace: str, name: str) -> Result:
-        """Writes the documents; then observes, plans, applies the plan and writes the status, which is judged by the
-        documents in force.
+        """Plans the children, writes the documents and applies the plan; then observes what came of it, and writes the
+        status.
         """
         context = self._context
         if context.settings.servers is not None and name not in context.settings.servers:
@@ -39,10 +39,15 @@ class ServerReconciler:
             self._routing.forget(namespace, name)
         if server is None or is_deleting(server):
             return await context.end(MODEL_SERVER, namespace, name, server)
+        plan = plan_server(server, context.settings)
         written = await self._routing.reconcile(server, routes)
-        plan = plan_server(await self._observe(namespace, server, routes, written), context.settings)
-        applied = await self._apply(namespace, plan)
-        return await context.write(MODEL_SERVER, server, server_outcome(plan, applied, context.stamp()))
+        applied = await self._apply(plan, written)
+        await self._delete_left_reports(namespace, name)
+        inputs = context.queries.server_inputs(server, routes, written, applied, context.now())
+        outcome = server_outcome(plan, inputs, context.stamp())
+        if outcome.recount:
+            self._ask((MODEL_ROUTE.kind, namespace, outcome.recount))
+        return await context.write(MODEL_SERVER, server, outcome)
 
     async def _find(self, namespace: str, name: str, routes: Mapping[str, Object]) -> Object | None:
         """The ModelServer. `default` is made as soon as a route names it."""
@@ -53,29 +58,19 @@ class ServerReconciler:
             server = server or await context.cluster.create(make_default_server(namespace))
         return server
 
-    async def _observe(
-        self, namespace: str, server: Object, routes: Mapping[str, Object], written: Applied
-    ) -> ServerInputs:
-        context = self._context
-        left, failed = list[Object](), None
-        try:
-            left = await context.live.left_reports(namespace, name_of(server))
-        except Exception as error:  # it must not keep the children from being applied
-            failed = error
-        return replace(context.queries.server_inputs(server, routes, left, written, context.now()), failed=failed)
-
-    async def _apply(self, namespace: str, plan: ServerPlan) -> Applied:
-        """If anything has the name of a child, all of that is named at once, and no pod is started."""
-        applied = plan.inputs.written  # the routing ConfigMap is a child, too
+    async def _apply(self, plan: ServerPlan, written: Applied) -> Applied:
+        """If anything has the name of a child, all of that is named at once, and no pod is started. The routing
+        ConfigMap counts as a child, too.
+        """
+        applied = written
         for body in plan.children:
             applied = await self._apply_child(body, applied)
-        if plan.inputs.failed:
-            raise plan.inputs.failed
-        for report in plan.inputs.left:
-            await self._context.cluster.delete(REPLICA_REPORT, report, unchanged=True)
-        if plan.recount:
-            self._ask((MODEL_ROUTE.kind, namespace, plan.recount))
         return applied
+
+    async def _delete_left_reports(self, namespace: str, server: str) -> None:
+        """Deletes the reports whose pod is gone. A pod that only the cache has lost is in it afterwards."""
+        for report in await self._context.live.left_reports(namespace, server):
+            await self._context.cluster.delete(REPLICA_REPORT, report, unchanged=True)
 
     async def _apply_child(self, body: Object, applied: Applied) -> Applied:
         """One that is refused keeps none of the others from being made."""

@@ -145,14 +145,20 @@ def _reported(cache: ObjectCache, namespace: str, before: Object, after: Object)
 
 
 def _pod(cache: ObjectCache, namespace: str, before: Object, after: Object) -> Iterator[WorkKey]:
-    pod, old, new = after or before, observe(Pod, before), observe(Pod, after)
+    pod = after or before
     if server := label_of(pod, names.LABEL_SERVER):
         yield from _waiting(cache, namespace, server)
         others = [one for one in cache.find_typed(Pod, namespace, f"server={server}") if one.uid != uid_of(pod)]
-        if is_serving(old) != is_serving(new) and not any(map(is_serving, others)):
+        serves = is_serving(cache.typed(Pod, namespace, name_of(pod)))
+        if not any(map(is_serving, others)) and serves != _served(before):
             yield from _routes(cache, namespace, f"server={server}")  # the first to serve, or the last
     if job := cache.get(JOB, namespace, label_of(pod, names.LABEL_JOB)):
         yield from owners(namespace, job)
+
+
+def _served(before: Object) -> bool:
+    """The pod got requests: the cache does not have it any more."""
+    return bool(before) and is_serving(Pod.of(before))
 
 
 def owners(namespace: str, body: Object) -> Iterator[WorkKey]:

@@ -35,7 +35,8 @@ class StatusWriter:
     async def write(self, kind: Kind, body: Object, status: Object) -> Result:
         """Writes a status that differs, with an Event for each condition, or says when, if it can wait."""
         before, now, key = status_of(body), self._now(), (kind.kind, *key_of(body))
-        status = with_unknown(kind, status, before)
+        if status != before:
+            status = with_unknown(kind, status, before)
         if key in self._held and _told_in_between(before, self._held[key][1], status):
             await self._put(kind, body, self._held[key][1])
             return AT_ONCE

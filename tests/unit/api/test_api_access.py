@@ -72,9 +72,7 @@ def test_token_is_not_sent_to_another_api_server(mounted: Path) -> None:
         (POD, "x"),
     ],
 )
-def test_access_incomplete_or_unsafe_is_refused(
-    mounted: Path, environment: dict[str, str], url: str | None
-) -> None:
+def test_access_incomplete_or_unsafe_is_refused(mounted: Path, environment: dict[str, str], url: str | None) -> None:
     with pytest.raises(ValueError, match=r"URL|http"):
         api_access(environment, url)
 

@@ -13,10 +13,10 @@ from linplane_api.resources import LinearModelSpec, ModelRouteSpec, parse_spec
 from linplane_api.routing import Candidate, RouteDocument, ServedVersion, SplitKey, Unavailable
 from linplane_operator.compile.acknowledgements import Replica, make_replicas
 from linplane_operator.compile.artifacts import Verdict, Version
-from linplane_operator.compile.observed import Observed, Pod, ReplicaReport, observe
+from linplane_operator.compile.observed import ConfigMap, Observed, Pod, ReplicaReport, observe
 
 Object = dict[str, Any]
-T = TypeVar("T", bound=Observed)
+T = TypeVar("T", bound=Observed | ConfigMap)
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 

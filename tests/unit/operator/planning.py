@@ -9,7 +9,7 @@ from linplane_operator.compile.artifacts import OwnedObjects
 from linplane_operator.compile.data_sources import plan_data
 from linplane_operator.compile.model_plan import ModelInputs, ModelPlan, plan_model
 from linplane_operator.compile.objects import Settings
-from linplane_operator.compile.observed import Job, Pod
+from linplane_operator.compile.observed import ConfigMap, Job, Pod
 from linplane_operator.compile.training import make_job, make_result
 from unit.operator.builders import NOW, Object, csv_training, linear_model, observed, text, typed, with_meta
 
@@ -33,7 +33,7 @@ def csv_model(**fields: Any) -> Object:
 def job(owner: Object, *conditions: Object, source: Object | None = None, **status: Any) -> Object:
     """The Job of a LinearModel."""
     spec = typed(owner)
-    body = make_job(owner, spec, plan_data(spec, SETTINGS, source), SETTINGS)
+    body = make_job(owner, spec, plan_data(spec, SETTINGS, config_map_of(source)), SETTINGS)
     return {**with_meta(body, uid="job"), "status": {"conditions": list(conditions), **status}}
 
 
@@ -58,9 +58,26 @@ def plan(owner: Object, settings: Settings = SETTINGS, **around: Any) -> ModelPl
     return plan_model(ModelInputs(owner, typed(owner), owned_objects(**around)), settings, NOW)
 
 
-def owned_objects(jobs: Iterable[Object] = (), pods: Iterable[Object] = (), **around: Any) -> OwnedObjects:
+def owned_objects(
+    jobs: Iterable[Object] = (),
+    pods: Iterable[Object] = (),
+    artifacts: Iterable[Object] = (),
+    source: Object | None = None,
+    **around: Any,
+) -> OwnedObjects:
     """What exists around a LinearModel."""
-    return OwnedObjects(jobs=observed(Job, *jobs), pods=observed(Pod, *pods), **around)
+    return OwnedObjects(
+        artifacts=observed(ConfigMap, *artifacts),
+        jobs=observed(Job, *jobs),
+        pods=observed(Pod, *pods),
+        source=config_map_of(source),
+        **around,
+    )
+
+
+def config_map_of(body: Object | None) -> ConfigMap | None:
+    """The ConfigMap as the decisions get it."""
+    return None if body is None else ConfigMap.of(body)
 
 
 def created(made: ModelPlan) -> list[str]:

@@ -125,3 +125,10 @@ def test_a_pod_serves_while_it_is_ready(body, serving):
     assert is_serving(observe(Pod, body)) == serving
     assert not is_serving(observe(Pod, _pod(meta=TERMINATING)))
     assert not is_serving(None)
+
+
+def test_pod_that_cannot_be_decoded_may_still_answer_and_is_not_ready():
+    (found,) = replicas([{**pod(), "status": "odd"}], [report()])
+    assert (found.ready, found.terminating) == (False, True)
+    assert loaded_by([found], "map", 9, terminating=True).problem == "p1 has not loaded sequence 9"
+    assert loaded_by([found], "map", 9).total == 0

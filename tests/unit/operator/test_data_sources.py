@@ -13,7 +13,7 @@ from linplane_api.resources import Data
 from linplane_operator.compile.data_sources import SOURCES, DataPlan, DataSource, plan_data
 from linplane_operator.compile.objects import Mode, Settings
 from unit.operator.builders import Object, typed
-from unit.operator.planning import ROWS, model, plan
+from unit.operator.planning import ROWS, config_map_of, model, plan
 
 SETTINGS = Settings(allowed_hosts=("data.example",), denied_addresses=("10.0.0.1",))
 FOLDER = "/var/lib/linplane/data"
@@ -100,7 +100,7 @@ def test_a_kind_of_data_of_a_newer_release_makes_no_job() -> None:
 
 def planned(data: Object, mode: Mode, source: Object | None = None) -> DataPlan:
     """The plan for data in an installation of that mode."""
-    return plan_data(typed(model(training={"data": data})), replace(SETTINGS, mode=mode), source)
+    return plan_data(typed(model(training={"data": data})), replace(SETTINGS, mode=mode), config_map_of(source))
 
 
 FILE = {"uri": "file:///rows.csv"}

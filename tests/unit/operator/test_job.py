@@ -22,7 +22,7 @@ from linplane_operator.compile.training import (
     result_name,
 )
 from unit.operator.builders import csv_training, linear_model, model_route, typed, with_meta
-from unit.operator.planning import ROWS, SETTINGS, csv_model, model
+from unit.operator.planning import ROWS, SETTINGS, config_map_of, csv_model, model
 
 ROWS_HASH = "81bf9fa83c6f7f15"
 LOCAL = Settings(mode=Mode.LOCAL, allowed_hosts=("data.example",), denied_addresses=("10.0.0.1",))
@@ -35,7 +35,7 @@ def task_of(owner, settings):
 
 def made(owner, source=None):
     """The Job of a LinearModel."""
-    return make_job(owner, typed(owner), plan_data(typed(owner), SETTINGS, source), SETTINGS)
+    return make_job(owner, typed(owner), plan_data(typed(owner), SETTINGS, config_map_of(source)), SETTINGS)
 
 
 @pytest.mark.parametrize(

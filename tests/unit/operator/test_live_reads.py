@@ -269,3 +269,28 @@ def test_a_look_at_a_pod_that_fails_keeps_no_child_from_being_applied(sim):
     with pytest.raises(OSError, match="no answer"):
         asyncio.run(sim.reconciler.reconcile(("ModelServer", "default", "default")))
     assert sim.get(DEPLOYMENT, "linplane-server-default")
+
+
+def test_route_is_judged_by_the_routing_state_whose_replicas_were_read(sim):
+    """A document that comes in meanwhile is judged by the next reconcile: its replicas were not read live."""
+    sim.apply(linear_model(), linear_model("v2"), model_route())
+    sim.settle()
+    live = sim.reconciler._context.live
+    queries = sim.reconciler._context.queries
+    route = sim.route()
+    before = asyncio.run(live.look_around(route, queries.route_spec(route)))
+    sim.edit(MODEL_ROUTE, "homes", version="v2")
+    sim.loads = False
+    sim.settle()
+    inputs = queries.route_inputs(route, queries.route_spec(route), before, None, "")
+    assert inputs.routing is before.state
+    assert inputs.entry is before.entries["homes"]
+    assert queries.routing("default", "default").state is not before.state
+
+
+def test_sealed_versions_are_not_judged_to_be_looked_at(sim, monkeypatch):
+    """A sealed artifact lacks nothing: a route's reconcile judges no version again."""
+    sim.apply(linear_model(), linear_model("v2"), model_route(split=[("v2", 10)]))
+    sim.settle()
+    monkeypatch.setattr("linplane_operator.observe.queries.judge", lambda *_: pytest.fail("judged again"))
+    asyncio.run(sim.reconciler.reconcile((MODEL_ROUTE.kind, "default", "homes")))

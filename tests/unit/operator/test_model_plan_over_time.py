@@ -240,3 +240,12 @@ def test_a_training_that_changed_names_both_recipes(label, by):
         f"training or weights were changed: the artifact was made by {by}, and the spec is now recipe {now}; "
         "a version never changes its meaning: undo the change, or make a new version"
     )
+
+
+@pytest.mark.parametrize("status", [{"active": "some"}, {"conditions": 3}, "odd"])
+def test_job_that_cannot_be_decoded_is_left_alone(status):
+    """Even if it seems to be of other data: it may be running."""
+    odd = {**job(C, source=ROWS), "status": status}
+    made = plan(C, artifacts=[result(C)], jobs=[odd], source={**ROWS, "data": {"rows.csv": "x,y\n3,4\n"}})
+    assert (created(made), deleted(made)) == ([], [])
+    assert made.trained.reason is Reason.TRAINING

@@ -11,8 +11,10 @@ from linplane_operator.compile.objects import Settings
 from linplane_operator.compile.routing import Compiled
 from linplane_operator.observe.cache import ObjectCache
 from linplane_operator.observe.queries import Queries
-from unit.operator.builders import document, route_spec
+from unit.operator.builders import document, model_route, route_spec
 from unit.operator.planning import artifact_in, model
+
+ROUTE = model_route()
 
 
 class Compiling:
@@ -33,7 +35,7 @@ class Compiling:
         self.cache.put(CONFIG_MAP, artifact_in(owner))
 
     def compile(self) -> Compiled:
-        return self.queries.compile("default", "homes", self.spec, self.entry)
+        return self.queries.compile(ROUTE, self.spec, self.entry)
 
 
 def _artifact(case: Compiling) -> None:
@@ -63,7 +65,7 @@ def test_what_is_compiled_is_kept_until_what_it_is_compiled_from_changes(change)
     CHANGES[change](case)
     after = case.compile()
     assert after.entry.document != before.entry.document
-    fresh = Queries(case.cache, Settings()).compile("default", "homes", case.spec, case.entry)
+    fresh = Queries(case.cache, Settings()).compile(ROUTE, case.spec, case.entry)
     assert after == fresh
     assert case.compile() is after
 

@@ -14,6 +14,7 @@ from linplane_api.canonical import canonical_bytes, digest_of
 from linplane_api.conditions import Cause, Reason
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE
 from linplane_api.routing import RoutingMap, make_entry
+from linplane_operator.compile.observed import ConfigMap
 from linplane_operator.compile.outcome import DONE, Applied, Result
 from linplane_operator.compile.routing import Wanted, placed
 from linplane_operator.compile.routing_plan import (
@@ -51,7 +52,7 @@ def routing(entries: Mapping[str, Any], sequence: int = 5, **fields: Any) -> Rou
     """A routing ConfigMap with entries, or texts that are none."""
     texts = {name: entry if isinstance(entry, str) else placed(entry, sequence) for name, entry in entries.items()}
     body = with_meta(make_routing(SERVER, RoutingMap("map", sequence, texts).to_data()), uid="map")
-    return read_routing({**body, **fields}, None)
+    return read_routing(ConfigMap.of({**body, **fields}), None)
 
 
 def wanted(**entries: Any) -> dict[str, Wanted]:
@@ -211,7 +212,7 @@ def placed_routes(plan: RoutingPlan) -> dict[str, int]:
     """The routes in the plan's data, each with its sequence."""
     if not plan.data:
         return {}
-    read = read_routing({"metadata": {"uid": "map"}, "data": dict(plan.data)}, None)
+    read = read_routing(ConfigMap.of({"metadata": {"uid": "map"}, "data": dict(plan.data)}), None)
     return {name: found.sequence for name in read.state.routes if (found := read.found(name)) is not None}
 
 

@@ -10,7 +10,7 @@ from linplane_api.routing import RoutingMap
 from linplane_operator.compile.objects import Settings
 from linplane_operator.compile.observed import Deployment, Pod, observe
 from linplane_operator.compile.outcome import COUNT_SECONDS, DONE, RETRY_SECONDS, Applied, Result
-from linplane_operator.compile.server_plan import ServerInputs, ServerPlan, plan_server, server_outcome
+from linplane_operator.compile.server_plan import ServerInputs, ServerOutcome, plan_server, server_outcome
 from unit.operator.builders import NOW, Object, model_route, observed, pod, replicas, report, told
 
 SERVER: Object = {
@@ -27,30 +27,29 @@ UPDATING: Object = {
 ROLLED_OUT: Object = {**UPDATING, "metadata": {"name": "d", "generation": 1}}
 
 
-def plan(
+def outcome(
     written: Applied = Applied(),  # noqa: B008
+    applied: Applied = Applied(),  # noqa: B008
     routes: Any = (),
     sequence: int = 5,
     **spec: Any,
-) -> ServerPlan:
-    """The plan of a server with one replica that has loaded `sequence`, and everything is 5."""
+) -> ServerOutcome:
+    """The outcome for a server with one replica that has loaded `sequence`, and everything is 5."""
     inputs = ServerInputs(
-        {**SERVER, "spec": spec},
         {route["metadata"]["name"]: route for route in routes},
         routing=RoutingMap("map", 5, {}),
         written=written,
+        applied=applied,
         deployment=observe(Deployment, ROLLED_OUT),
         pods=observed(Pod, pod()),
         replicas=replicas([pod()], [report(sequence=sequence)]),
-        left=[],
         now=NOW,
     )
-    return plan_server(inputs, Settings())
+    return server_outcome(plan_server({**SERVER, "spec": spec}, Settings()), inputs, "t1")
 
 
-def ready(plan: ServerPlan, applied: Applied) -> tuple[str, str, str]:
-    """Reason and message of Ready, and after how long it is looked at again."""
-    outcome = server_outcome(plan, applied, "t1")
+def ready(outcome: ServerOutcome) -> tuple[str, str, str]:
+    """Reason and message of Ready, and in how many seconds it is reconciled again."""
     (found,) = (c for c in outcome.status["conditions"] if c["type"] == "Ready")
     return found["reason"], found["message"], str(outcome.result.requeue_after)
 
@@ -69,28 +68,28 @@ def ready(plan: ServerPlan, applied: Applied) -> tuple[str, str, str]:
 )
 def test_the_cause_that_counts(written: Applied, applied: Applied, spec: Object, reason: Reason, message: str) -> None:
     """Names first, all at once; then the documents, a spec that cannot be read, and the other children."""
-    found = ready(plan(written, **spec), applied)
+    found = ready(outcome(written, applied, **spec))
     assert found[0] == reason
     assert message in found[1]
     assert found[2] == str(None if reason is Reason.READY else RETRY_SECONDS)
 
 
 def test_a_spec_that_cannot_be_read_leaves_the_children_as_they_are() -> None:
-    kinds = [body["kind"] for body in plan().children]
+    kinds = [body["kind"] for body in plan_server({**SERVER, "spec": {}}, Settings()).children]
     assert kinds == ["ServiceAccount", "Role", "RoleBinding", "Service", "PodDisruptionBudget", "Deployment"]
-    assert plan(replicas="many").children == ()
+    assert plan_server({**SERVER, "spec": {"replicas": "many"}}, Settings()).children == ()
 
 
 def test_ready_is_judged_by_the_deployment_that_was_just_applied() -> None:
     """Pods of an earlier spec are not those of this one."""
-    assert ready(plan(), Applied(deployment=UPDATING))[0] == Reason.REPLICAS_BEHIND
-    assert ready(plan(), Applied(deployment=ROLLED_OUT))[0] == ready(plan(), Applied())[0] == Reason.READY
+    assert ready(outcome(applied=Applied(deployment=UPDATING)))[0] == Reason.REPLICAS_BEHIND
+    assert ready(outcome(applied=Applied(deployment=ROLLED_OUT)))[0] == ready(outcome())[0] == Reason.READY
 
 
 def test_a_write_that_waits_is_tried_again_in_its_time() -> None:
     written = Applied(result=Result(0.5))
-    assert server_outcome(plan(written), Applied(), "t1").result == Result(0.5)
-    assert server_outcome(plan(), Applied(), "t1").result == DONE
+    assert outcome(written).result == Result(0.5)
+    assert outcome().result == DONE
 
 
 @pytest.mark.parametrize(
@@ -101,13 +100,13 @@ def test_a_converged_route_that_counts_other_replicas_is_to_count_again(
 ) -> None:
     conditions = [{"type": "Converged", "status": converged}]
     route = {**model_route(), "status": {"conditions": conditions, "loadedSummary": summary}}
-    made = plan(routes=[route])
+    made = outcome(routes=[route])
     assert made.recount == recount
-    assert server_outcome(made, Applied(), "t1").result == (Result(COUNT_SECONDS) if recount else DONE)
-    assert plan(routes=[route], sequence=4).recount is None
+    assert made.result == (Result(COUNT_SECONDS) if recount else DONE)
+    assert outcome(routes=[route], sequence=4).recount is None
 
 
 def test_the_status_is_settled() -> None:
-    body = {"status": server_outcome(plan(), Applied(), "t1").status}
+    body = {"status": outcome().status}
     assert told(body, "Available") == ("True", "ReplicasReady")
     assert body["status"]["observedGeneration"] == 3

@@ -2,15 +2,15 @@
 
 import pytest
 
-from linplane_operator.compile.observed import Job
+from linplane_operator.compile.observed import ConfigMap, Job
 from linplane_operator.compile.trainer_plan import OWNERS, TrainerInputs, Training, plan_trainers
 from unit.operator.builders import Object, observed, with_meta
 from unit.operator.planning import COMPLETE, FAILED, job, model, result
 
 MODEL = model()
 RUNNING, DONE, BROKEN = (observed(Job, job(MODEL, *conditions))[0] for conditions in ((), (COMPLETE,), (FAILED,)))
-OPEN, SEALED = result(MODEL), result(MODEL, sealed=True)
-NAME = OPEN["metadata"]["name"]
+OPEN, SEALED = observed(ConfigMap, result(MODEL), result(MODEL, sealed=True))
+NAME = OPEN.name
 
 
 def granted(children: tuple[Object, ...]) -> list[str]:

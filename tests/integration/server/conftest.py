@@ -15,7 +15,7 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts servers with the documents and flags given; ends them with the test."""
+    """Starts servers with the documents and flags given; stops them after the test."""
     started: list[Running] = []
 
     def begin(*flags: str, documents: tuple[RouteDocument, ...] = (document(),), **options: object) -> Running:
@@ -33,7 +33,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """One server for the tests of a module that leave it as it was."""
+    """One server for the tests of a module that do not change it."""
     folder = tmp_path_factory.mktemp("server")
     write_routing(folder / "config", routing(document()))
     running = Running(folder)

@@ -1,4 +1,4 @@
-"""The real process on sockets of our own, and the plainest HTTP client there is."""
+"""The real process on sockets of our own, and a minimal HTTP client."""
 
 import http.client
 import json
@@ -53,7 +53,7 @@ class Running:
                 raise
 
     def stop(self) -> None:
-        """Ends it, whatever it does."""
+        """Kills it."""
         self.process.kill()
         self.process.wait()
         if self.process.stdin:
@@ -62,7 +62,7 @@ class Running:
         self.admin.close()
 
     def terminate(self) -> float:
-        """Sends SIGTERM; the time of it."""
+        """Sends SIGTERM, and returns the time."""
         self.process.send_signal(signal.SIGTERM)
         return time.monotonic()
 
@@ -70,7 +70,7 @@ class Running:
         return ask(self.port, "POST", path, data, headers)
 
     def version(self, route: str = "homes") -> Any:
-        """The version that answers now; None for anything but an answer."""
+        """The version that answers now; None for any other response."""
         status, _, body = self.predict(path=f"/routes/{route}/predict")
         return json.loads(body)["version"] if status == 200 else None
 
@@ -81,7 +81,7 @@ class Running:
         return socket.create_connection(("127.0.0.1", self.port), timeout=10)
 
     def memory(self, field: str = "VmRSS") -> int:
-        """In KiB; VmHWM is the most there ever was."""
+        """In KiB; VmHWM is the peak."""
         found = re.search(rf"{field}:\s+(\d+)", Path(f"/proc/{self.process.pid}/status").read_text())
         assert found
         return int(found[1])
@@ -107,7 +107,7 @@ def ask(port: int, method: str, path: str, data: bytes | None, headers: dict[str
 
 
 def read_response(connection: socket.socket) -> Response | None:
-    """The next answer on a connection; None where it ends instead."""
+    """The next response on a connection; None if it ends instead."""
     try:
         response = http.client.HTTPResponse(connection)
         response.begin()
@@ -117,7 +117,7 @@ def read_response(connection: socket.socket) -> Response | None:
 
 
 def at_end(connection: socket.socket) -> bool:
-    """Whether the server has ended the connection, whatever it sent before."""
+    """Whether the server has ended the connection, even with data before that."""
     try:
         while connection.recv(65536):
             pass
@@ -133,7 +133,7 @@ def exited(running: Running) -> int | None:
 
 
 def parent_that_dies(folder: Path) -> int:
-    """Starts a server by a process that then kills itself; the server's id."""
+    """Starts a server from a process that then kills itself; returns the server's id."""
     code = (
         "import os,signal,subprocess,sys\n"
         "p = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)\n"
@@ -158,7 +158,7 @@ def parent_that_dies(folder: Path) -> int:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process has ended (a zombie that nobody waits for has)."""
+    """Whether a process has ended; a zombie has."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
     except FileNotFoundError:
@@ -166,6 +166,6 @@ def gone(pid: int) -> bool:
 
 
 def kill(pid: int) -> None:
-    """Ends a process that should have ended."""
+    """Kills a process that should have ended."""
     if not gone(pid):
         os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Admin calls of local mode, with a loop beside that does what the local loop does."""
+"""Admin calls of local mode, with a small substitute of its loop."""
 
 import json
 import threading
@@ -41,7 +41,7 @@ spec: {model: homes, version: v3}
 
 
 class Loop:
-    """The local loop, in small: takes up the manifest, writes objects and routing documents. v3 never becomes Ready."""
+    """A small local loop: applies the manifest, writes objects and routing documents. v3 never becomes Ready."""
 
     def __init__(self, folder: Path, config: Path) -> None:
         self.state, self.config, self.manifest = folder / "state", config, folder / "homes.yaml"
@@ -100,7 +100,7 @@ class Loop:
         write_atomically(path, json.dumps(value).encode())
 
     def reset(self) -> None:
-        """Waits until the manifest of the beginning is in effect."""
+        """Waits until the first manifest is in effect."""
         self.converges, self.refuses = True, None
         (self.state / "problems.json").unlink(missing_ok=True)
         write_atomically(self.manifest, MANIFEST.encode())
@@ -131,7 +131,7 @@ def running(running_loop: Loop) -> Iterator[Running]:
 
 @pytest.fixture
 def loop(running_loop: Loop) -> Loop:
-    """The loop, with everything as it was at first."""
+    """The loop, with the first manifest restored."""
     running_loop.reset()
     return running_loop
 
@@ -147,9 +147,7 @@ def call(server: Running, what: str, **headers: str) -> tuple[int, dict[str, Any
     return status, json.loads(body)
 
 
-def test_a_switch_changes_one_field_of_the_manifest_and_is_in_effect_when_it_returns(
-    local: Running, loop: Loop
-) -> None:
+def test_switch_changes_one_field_of_the_manifest_and_is_in_effect_when_it_returns(local: Running, loop: Loop) -> None:
     assert call(local, "switch_model?version=v2") == (
         200,
         {"route": "homes", "from": "v1", "to": "v2", "converged": True},
@@ -173,7 +171,7 @@ def test_freeze_and_unfreeze(local: Running, loop: Loop) -> None:
     assert call(local, "switch_model?version=v2")[0] == 200
 
 
-def test_what_cannot_be_is_said_and_changes_nothing(local: Running, loop: Loop) -> None:
+def test_call_that_is_refused_has_a_reason_and_changes_nothing(local: Running, loop: Loop) -> None:
     assert call(local, "switch_model?version=v9")[0] == 404
     assert call(local, "switch_model?version=v2&route=absent")[0] == 404
     status, body = call(local, "switch_model?version=v3")
@@ -186,19 +184,19 @@ def test_what_cannot_be_is_said_and_changes_nothing(local: Running, loop: Loop) 
     assert loop.manifest.read_text() == MANIFEST
 
 
-def test_without_its_effect_it_is_202(local: Running, loop: Loop) -> None:
+def test_switch_without_its_effect_is_202(local: Running, loop: Loop) -> None:
     loop.converges = False
     status, body = call(local, "switch_model?version=v2")
     assert (status, body["converged"]) == (202, False)
 
 
-def test_a_refused_change_is_422_with_the_message(local: Running, loop: Loop) -> None:
+def test_change_that_is_refused_is_422_with_the_message(local: Running, loop: Loop) -> None:
     loop.refuses = "spec.version: is not allowed on Sundays"
     status, body = call(local, "switch_model?version=v2")
     assert (status, body["detail"]) == (422, loop.refuses)
 
 
-def test_a_manifest_that_is_gone_says_so(local: Running, loop: Loop) -> None:
+def test_manifest_that_is_missing_is_reported(local: Running, loop: Loop) -> None:
     with loop.lock:
         loop.manifest.unlink()
         status, body = call(local, "switch_model?version=v2")
@@ -206,14 +204,14 @@ def test_a_manifest_that_is_gone_says_so(local: Running, loop: Loop) -> None:
     assert (status, body["detail"]) == (409, "homes.yaml cannot be changed: No such file or directory")
 
 
-def test_a_web_page_cannot_make_it(local: Running, loop: Loop) -> None:
+def test_web_page_cannot_make_an_admin_call(local: Running, loop: Loop) -> None:
     for headers in ({"Origin": "http://localhost"}, {"Host": "evil.example"}, {"Origin": "null"}):
         for what in ("switch_model?version=v2", "freeze?version=v2", "unfreeze?version=v2", "freeze?version=nonsense!"):
             assert call(local, what, **headers)[0] == 403
     assert loop.manifest.read_text() == MANIFEST
 
 
-def test_a_configured_token_is_required_and_never_logged(tmp_path: Path, loop: Loop) -> None:
+def test_token_is_required_and_never_logged(tmp_path: Path, loop: Loop) -> None:
     (tmp_path / "token").write_text("canary-Tm9zZWN1cmU\n")
     (tmp_path / "config").symlink_to(loop.config)
     server = Running(tmp_path, "--state", str(loop.state), "--admin-token-file", str(tmp_path / "token"))
@@ -229,6 +227,6 @@ def test_a_configured_token_is_required_and_never_logged(tmp_path: Path, loop: L
         server.stop()
 
 
-def test_other_admin_pages_need_no_token(local: Running) -> None:
+def test_admin_pages_other_than_calls_need_no_token(local: Running) -> None:
     for path in ("/livez", "/readyz", "/healthz", "/metrics", "/status"):
         assert ask(local.admin_port, "GET", path, None, {"Host": "pod-7"})[0] == 200

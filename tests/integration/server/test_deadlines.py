@@ -1,4 +1,4 @@
-"""Slow clients are ended in time (W6), and are no burden while they last (W7, W10)."""
+"""Slow clients are disconnected in time, and do not slow others until then."""
 
 import contextlib
 import socket
@@ -42,7 +42,7 @@ SLOW = [
 
 
 @pytest.mark.parametrize(("begin", "drip", "status"), [row[1:] for row in SLOW], ids=[row[0] for row in SLOW])
-def test_a_slow_client_is_ended_in_time(hasty: Running, begin: bytes, drip: bytes, status: int | None) -> None:
+def test_slow_client_is_disconnected_in_time(hasty: Running, begin: bytes, drip: bytes, status: int | None) -> None:
     started = time.monotonic()
     with hasty.connect() as connection:
         connection.sendall(begin)
@@ -79,7 +79,7 @@ def _keep_sending(connection: socket.socket, data: bytes) -> None:
             continue
 
 
-def test_an_idle_connection_is_ended_after_its_answer(hasty: Running) -> None:
+def test_idle_connection_is_closed_after_its_response(hasty: Running) -> None:
     with hasty.connect() as connection:
         for _ in range(3):
             connection.sendall(HEAD + PREDICT)
@@ -90,7 +90,7 @@ def test_an_idle_connection_is_ended_after_its_answer(hasty: Running) -> None:
         assert at_end(connection)
 
 
-def test_a_client_that_does_not_take_its_answers_is_ended(hasty: Running) -> None:
+def test_client_that_does_not_read_its_responses_is_disconnected(hasty: Running) -> None:
     rows = b'{"rows":[' + b",".join([b"[0.1,1e-9]"] * 5000) + b"]}"
     request = b"POST /routes/homes/predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(rows) + rows
     with hasty.connect() as connection:
@@ -101,7 +101,7 @@ def test_a_client_that_does_not_take_its_answers_is_ended(hasty: Running) -> Non
     assert hasty.predict()[0] == 200
 
 
-def test_a_thousand_slow_connections_do_not_slow_the_others(server: Running) -> None:
+def test_slow_connections_by_the_thousand_do_not_slow_the_others(server: Running) -> None:
     def median() -> float:
         times = []
         with server.connect() as connection:

@@ -1,4 +1,4 @@
-"""How the process starts, hands over and ends (W8, W9)."""
+"""Start, handover of sockets, and shutdown of the process."""
 
 import json
 import signal
@@ -26,7 +26,7 @@ from unit.server.builders import document, routing
 HEAD = b"POST /routes/homes/predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(PREDICT)
 
 
-def test_not_ready_before_a_configuration_was_read_and_alive_all_the_time(start) -> None:  # type: ignore[no-untyped-def]
+def test_server_is_unready_before_a_configuration_is_loaded_and_always_alive(start) -> None:  # type: ignore[no-untyped-def]
     server: Running = start(documents=(), ready=False)
     eventually(lambda: server.admin_call("GET", "/livez")[0] == 200, 20)
     status, _, body = server.admin_call("GET", "/readyz")
@@ -48,7 +48,7 @@ def test_sigterm_ends_an_idle_server_at_once(start) -> None:  # type: ignore[no-
     assert [line["message"] for line in server.logged()][-2:] == ["stopping", "stopped"]
 
 
-def test_a_stalled_client_holds_the_end_no_longer_than_it_may(start) -> None:  # type: ignore[no-untyped-def]
+def test_stalled_client_delays_the_shutdown_no_longer_than_allowed(start) -> None:  # type: ignore[no-untyped-def]
     server: Running = start("--graceful-seconds", "0.7", "--hard-seconds", "1")
     with server.connect() as body, server.connect() as head:
         body.sendall(HEAD + PREDICT[:5])
@@ -59,7 +59,7 @@ def test_a_stalled_client_holds_the_end_no_longer_than_it_may(start) -> None:  #
         assert 0.6 < time.monotonic() - begin < 1.7 + 0.5
 
 
-def test_a_request_under_way_is_finished(start) -> None:  # type: ignore[no-untyped-def]
+def test_request_that_is_pending_is_completed(start) -> None:  # type: ignore[no-untyped-def]
     server: Running = start()
     with server.connect() as body, server.connect() as head:
         body.sendall(HEAD + PREDICT[:5])
@@ -81,7 +81,7 @@ def _refused(server: Running) -> bool:
     return any(line["message"] == "stopping" for line in server.logged())
 
 
-def test_no_request_is_lost_in_a_drain(start) -> None:  # type: ignore[no-untyped-def]
+def test_drain_loses_no_request(start) -> None:  # type: ignore[no-untyped-def]
     server: Running = start("--drain-seconds", "1.0")
     ready, failed, answered = threading.Event(), [], [0]
     ready.set()
@@ -127,7 +127,7 @@ def test_no_request_is_lost_in_a_drain(start) -> None:  # type: ignore[no-untype
     assert answered[0] > 20
 
 
-def test_a_second_signal_skips_the_drain(start) -> None:  # type: ignore[no-untyped-def]
+def test_second_signal_skips_the_drain(start) -> None:  # type: ignore[no-untyped-def]
     server: Running = start("--drain-seconds", "30")
     server.terminate()
     eventually(lambda: server.admin_call("GET", "/readyz")[0] == 503)
@@ -135,7 +135,7 @@ def test_a_second_signal_skips_the_drain(start) -> None:  # type: ignore[no-unty
     assert server.process.wait(5) == 0
 
 
-def test_a_restart_on_sockets_handed_over_loses_no_waiting_connection(start) -> None:  # type: ignore[no-untyped-def]
+def test_restart_on_inherited_sockets_loses_no_waiting_connection(start) -> None:  # type: ignore[no-untyped-def]
     sockets = listening(), listening()
     first: Running = start(sockets=tuple(s.dup() for s in sockets))
     first.terminate()
@@ -148,7 +148,7 @@ def test_a_restart_on_sockets_handed_over_loses_no_waiting_connection(start) -> 
         assert answer[0] == 200
 
 
-def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
+def test_server_exits_with_its_parent(tmp_path: Path) -> None:
     write_routing(tmp_path, routing(document()))
     pid = parent_that_dies(tmp_path)
     try:
@@ -165,7 +165,7 @@ def test_standard_input_means_nothing_without_the_flag(start) -> None:  # type: 
     assert exited(server) is None
 
 
-def test_a_taken_port_and_an_empty_token_file_end_it_with_a_reason(tmp_path: Path) -> None:
+def test_start_with_a_port_in_use_or_an_empty_token_file_fails_with_a_reason(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("\n")
     taken = listening()
     for flags in (
@@ -179,7 +179,7 @@ def test_a_taken_port_and_an_empty_token_file_end_it_with_a_reason(tmp_path: Pat
     taken.close()
 
 
-def test_ports_are_bound_where_no_socket_is_handed_over(start, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_ports_are_bound_if_no_socket_is_inherited(start, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     log = tmp_path / "log"
     write_routing(tmp_path / "c", routing(document()))
     command = [

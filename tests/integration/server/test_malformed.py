@@ -1,4 +1,4 @@
-"""What is malformed gets its code, never a 500, and the server serves on (W1)."""
+"""Malformed requests get their code, never a 500, and the server keeps serving."""
 
 import json
 
@@ -52,9 +52,7 @@ TABLE: list[tuple[str, bytes, dict[str, str], int]] = [
 
 
 @pytest.mark.parametrize(("data", "headers", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
-def test_each_malformed_request_gets_its_code(
-    server: Running, data: bytes, headers: dict[str, str], expected: int
-) -> None:
+def test_malformed_request_gets_its_code(server: Running, data: bytes, headers: dict[str, str], expected: int) -> None:
     status, fields, body = server.predict(data, **headers)
     assert status == expected
     if status != 200:
@@ -63,5 +61,5 @@ def test_each_malformed_request_gets_its_code(
     assert server.predict()[0] == 200
 
 
-def test_nothing_of_it_is_logged(server: Running) -> None:
+def test_malformed_request_is_not_logged(server: Running) -> None:
     assert {line["message"] for line in server.logged()} <= {"started", "routing applied"}

@@ -1,4 +1,4 @@
-"""Two listeners: what belongs on one is not on the other (A1); limits and metrics over the wire (W11, W12)."""
+"""Two listeners: what belongs on one is not on the other; limits and metrics over the wire."""
 
 import json
 import re
@@ -26,7 +26,7 @@ def test_predictions_are_not_on_the_admin_port(server: Running, path: str) -> No
     assert ask(server.admin_port, "POST", path, PREDICT, {})[0] == 404
 
 
-def test_other_methods_are_405_and_say_which_is_right(server: Running) -> None:
+def test_methods_that_are_wrong_are_405_and_name_the_right_one(server: Running) -> None:
     for method in ("GET", "PUT", "DELETE", "PATCH", "OPTIONS"):
         status, headers, _ = ask(server.port, method, "/routes/homes/predict", None, {})
         assert (status, headers["allow"]) == (405, "POST")
@@ -35,7 +35,7 @@ def test_other_methods_are_405_and_say_which_is_right(server: Running) -> None:
     assert ask(server.admin_port, "GET", "/freeze", None, {})[0] == 405
 
 
-def test_the_documentation_is_there(server: Running) -> None:
+def test_documentation_is_served(server: Running) -> None:
     status, _, body = ask(server.port, "GET", "/openapi.json", None, {})
     assert status == 200
     assert set(json.loads(body)["paths"]) == {"/predict", "/routes/{route}/predict"}
@@ -47,7 +47,7 @@ def test_the_documentation_is_there(server: Running) -> None:
         assert json.loads(methods[1]) == tried, "what its button sends is answered, and no other call has one"
 
 
-def test_every_answer_of_the_admin_port_in_json_has_a_schema_that_it_follows(server: Running) -> None:
+def test_admin_responses_in_json_follow_their_schemas(server: Running) -> None:
     document = json.loads(ask(server.admin_port, "GET", "/openapi.json", None, {})[2])
     for path, operations in document["paths"].items():
         for operation in operations.values():
@@ -69,16 +69,16 @@ def test_every_answer_of_the_admin_port_in_json_has_a_schema_that_it_follows(ser
         assert list(validator.iter_errors({})), "the schema is not empty"
 
 
-def test_the_route_is_found_by_host(server: Running) -> None:
+def test_route_is_found_by_host(server: Running) -> None:
     assert server.predict(path="/predict", Host="homes.default.svc:80")[0] == 200
     assert server.predict(path="/predict", Host="localhost")[0] == 404
 
 
-def test_without_state_admin_calls_are_off(server: Running) -> None:
+def test_admin_calls_without_state_are_off(server: Running) -> None:
     assert server.admin_call("POST", "/switch_model?version=v2")[0] == 404
 
 
-def test_the_metrics_parse_and_attacks_make_no_new_series(server: Running) -> None:
+def test_metrics_parse_and_attacks_make_no_new_series(server: Running) -> None:
     def series() -> set[tuple[str, str]]:
         text = server.admin_call("GET", "/metrics")[2].decode()
         return {(s.name, str(s.labels)) for family in text_string_to_metric_families(text) for s in family.samples}
@@ -97,7 +97,7 @@ def test_the_metrics_parse_and_attacks_make_no_new_series(server: Running) -> No
     assert series() == before
 
 
-def test_a_forwarded_address_counts_behind_a_trusted_proxy_alone(start) -> None:  # type: ignore[no-untyped-def]
+def test_forwarded_address_counts_behind_a_trusted_proxy_alone(start) -> None:  # type: ignore[no-untyped-def]
     limited = (document(limit=RateLimit(0.01, 1, "Client")),)
     proxied: Running = start("--trusted-proxy", "127.0.0.0/8", "--trusted-proxy", "10.0.0.0/8", documents=limited)
     answers = [
@@ -113,8 +113,8 @@ def test_a_forwarded_address_counts_behind_a_trusted_proxy_alone(start) -> None:
 
 
 @pytest.mark.parametrize("which", ["port", "admin_port"])
-def test_the_page_asks_nobody_else_for_anything(server: Running, which: str) -> None:
-    """It works offline: every file that it names is here."""
+def test_documentation_page_loads_nothing_from_elsewhere(server: Running, which: str) -> None:
+    """It works offline: the server has every file that it names."""
     port = getattr(server, which)
     page = ask(port, "GET", "/docs", None, {})[2].decode()
     named = re.findall(r"""(?:src|href|url)\s*[=:]\s*["']([^"']+)["']""", page)

@@ -1,4 +1,4 @@
-"""A new document answers within 100 ms; a damaged one disturbs no other route."""
+"""A new document answers within 100 ms; a damaged one affects no other route."""
 
 import json
 import statistics
@@ -10,7 +10,7 @@ from support import eventually
 from unit.server.builders import document, routing
 
 
-def test_a_switch_answers_within_100_ms_and_is_acknowledged(start) -> None:  # type: ignore[no-untyped-def]
+def test_switch_is_served_within_100_ms_and_acknowledged(start) -> None:  # type: ignore[no-untyped-def]
     server: Running = start()
     times = []
     for number in range(12):
@@ -23,7 +23,7 @@ def test_a_switch_answers_within_100_ms_and_is_acknowledged(start) -> None:  # t
     assert statistics.median(times) < 0.1
 
 
-def test_no_answer_mixes_two_states(start) -> None:  # type: ignore[no-untyped-def]
+def test_responses_mix_no_two_states(start) -> None:  # type: ignore[no-untyped-def]
     server: Running = start()
     expected = {"v1": 35.0, "v2": 67.0}
     revisions: dict[str, set[str]] = {"v1": set(), "v2": set()}
@@ -40,7 +40,7 @@ def test_no_answer_mixes_two_states(start) -> None:  # type: ignore[no-untyped-d
     assert [len(found) for found in revisions.values()] == [1, 1]
 
 
-def test_a_damaged_entry_keeps_its_route_and_lets_the_others_go_on(start) -> None:  # type: ignore[no-untyped-def]
+def test_damaged_entry_keeps_its_route_and_does_not_affect_the_others(start) -> None:  # type: ignore[no-untyped-def]
     server: Running = start(documents=(document("homes"), document("pens")))
     write_routing(server.config, routing(document("pens", current="v2"), sequence=2, homes="{damaged"))
     eventually(lambda: server.version("pens") == "v2")
@@ -57,14 +57,14 @@ def test_a_damaged_entry_keeps_its_route_and_lets_the_others_go_on(start) -> Non
     assert server.predict()[0] == 404
 
 
-def test_a_folder_that_is_damaged_at_the_start_serves_what_is_good(start) -> None:  # type: ignore[no-untyped-def]
+def test_folder_that_is_damaged_at_the_start_serves_its_good_documents(start) -> None:  # type: ignore[no-untyped-def]
     server: Running = start(documents=(), ready=False)
     write_routing(server.config, routing(document("homes"), pens="x"))
     eventually(lambda: server.admin_call("GET", "/readyz")[0] == 200, 20)
     assert server.version("homes") == "v1"
 
 
-def test_a_vanished_folder_changes_nothing(start) -> None:  # type: ignore[no-untyped-def]
+def test_folder_that_vanishes_changes_nothing(start) -> None:  # type: ignore[no-untyped-def]
     server: Running = start()
     server.config.rename(server.folder / "away")
     time.sleep(0.15)

@@ -1,4 +1,4 @@
-"""HTTP itself: what is refused before any application sees it (W4, W5), and what is not."""
+"""HTTP itself: requests that are refused before an application sees them, and requests that are not."""
 
 import contextlib
 import json
@@ -64,13 +64,13 @@ def splitting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def send(connection: socket.socket, data: bytes) -> None:
-    """As much as the server takes."""
+    """Sends until the server stops reading."""
     with contextlib.suppress(ConnectionError):
         connection.sendall(data)
 
 
 @pytest.mark.parametrize(("data", "status"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
-def test_what_is_refused_gets_its_code_and_the_connection_ends(server: Running, data: bytes, status: int) -> None:
+def test_refused_request_gets_its_code_and_the_connection_closes(server: Running, data: bytes, status: int) -> None:
     with server.connect() as connection:
         send(connection, data)
         answer = read_response(connection)
@@ -106,7 +106,7 @@ TAKEN = [
 
 
 @pytest.mark.parametrize(("data", "count"), [row[1:] for row in TAKEN], ids=[row[0] for row in TAKEN])
-def test_what_is_allowed_is_answered(server: Running, data: bytes, count: int) -> None:
+def test_allowed_request_is_answered(server: Running, data: bytes, count: int) -> None:
     with server.connect() as connection:
         connection.sendall(data)
         reader = connection.makefile("rb")
@@ -140,7 +140,7 @@ def test_whitespace_around_a_field_is_not_part_of_its_value(splitting: Running, 
     assert assigned(around[0] + around[1])[1] == "features"
 
 
-def test_a_request_in_single_bytes_is_answered(server: Running) -> None:
+def test_request_in_single_bytes_is_answered(server: Running) -> None:
     with server.connect() as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in GOOD:
@@ -159,7 +159,7 @@ def test_garbage_after_a_request_does_not_touch_its_answer(server: Running) -> N
         assert at_end(connection)
 
 
-def test_a_connection_goes_on_after_a_refusal_of_the_application(server: Running) -> None:
+def test_connection_stays_open_after_a_refusal_of_the_application(server: Running) -> None:
     bad = HEAD + b"Host: x\r\nContent-Length: 1\r\n\r\n{"
     big = HEAD + b"Host: x\r\nContent-Length: 70000\r\n\r\n" + b" " * 70_000
     with server.connect() as connection:
@@ -170,7 +170,7 @@ def test_a_connection_goes_on_after_a_refusal_of_the_application(server: Running
             assert answer[0] == status
 
 
-def test_a_body_over_the_limit_is_refused_by_its_length_before_it_is_sent(server: Running) -> None:
+def test_body_over_the_limit_is_refused_by_its_length_before_it_is_sent(server: Running) -> None:
     with server.connect() as connection:
         connection.sendall(HEAD + b"Host: x\r\nExpect: 100-continue\r\nContent-Length: 65537\r\n\r\n")
         answer = read_response(connection)
@@ -178,7 +178,7 @@ def test_a_body_over_the_limit_is_refused_by_its_length_before_it_is_sent(server
         assert answer[0] == 413
 
 
-def test_a_body_within_it_is_asked_for(server: Running) -> None:
+def test_body_within_the_limit_is_continued(server: Running) -> None:
     with server.connect() as connection:
         connection.sendall(HEAD + b"Host: x\r\nExpect: 100-continue\r\n" + LENGTH + b"\r\n")
         assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -189,7 +189,7 @@ def test_a_body_within_it_is_asked_for(server: Running) -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_64_mb_are_refused_and_not_kept(server: Running, chunked: bool) -> None:
+def test_body_of_64_mb_is_refused_and_not_kept(server: Running, chunked: bool) -> None:
     server.predict()
     before = server.memory("VmHWM")
     field = b"Transfer-Encoding: chunked\r\n" if chunked else b"Content-Length: 67108864\r\n"

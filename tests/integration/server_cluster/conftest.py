@@ -21,7 +21,9 @@ ROUTING = routing_name(DEFAULT_SERVER)
 
 
 class Site:
-    """A namespace with what the operator makes for a ModelServer: account, rights, and its routing ConfigMap."""
+    """A namespace with the objects that the operator creates for a ModelServer: account, rights, and its routing
+    ConfigMap.
+    """
 
     def __init__(self, plane: ControlPlane, namespace: str, folder: Path, api: Forwarder) -> None:
         self.plane, self.admin, self.namespace, self.folder, self.api = plane, plane.admin, namespace, folder, api
@@ -63,7 +65,7 @@ class Site:
         return name
 
     def start(self, name: str, *, ready: bool = True) -> Running:
-        """A container of that pod: what it keeps is the pod's."""
+        """A container of that pod: its files are the pod's."""
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
         uid = self.admin.get(POD, name, self.namespace)["metadata"]["uid"]
@@ -77,7 +79,7 @@ class Site:
         return self.running[-1]
 
     def reported(self, name: str) -> dict[str, object]:
-        """A pod's report; empty where there is none."""
+        """A pod's report; empty if there is none."""
         found = self.admin.find(REPLICA_REPORT, name, self.namespace)
         return found["report"] if found else {}
 

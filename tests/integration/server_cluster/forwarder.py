@@ -1,4 +1,4 @@
-"""What stands between a server and the API server: passes bytes, or is away. TLS goes through untouched."""
+"""A TCP proxy between a server and the API server, which can be taken down. TLS passes through untouched."""
 
 import contextlib
 import selectors
@@ -7,7 +7,7 @@ import threading
 
 
 class Forwarder:
-    """A TCP port of loopback that leads to another. `connections` counts those that were passed on."""
+    """A TCP port of loopback that forwards to another. `connections` counts those that were passed on."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -24,7 +24,7 @@ class Forwarder:
         return f"https://127.0.0.1:{self.port}"
 
     def go_away(self) -> None:
-        """Cuts every connection, and every new one."""
+        """Closes every connection, and every new one."""
         self._away.set()
         for sock in list(self._open):
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What the operator does for admin calls, in small: says of each object that what its spec asks for is in effect."""
+"""A substitute for the operator: sets the status of each object as if its spec were in effect."""
 
 import threading
 from typing import Any
@@ -10,7 +10,7 @@ NOW = "2026-01-01T00:00:00Z"
 
 
 class Operating:
-    """Runs beside a test until it is stopped."""
+    """Runs in a thread until it is stopped."""
 
     def __init__(self, admin: Client, namespace: str) -> None:
         self._client = Client(admin.server, admin._authority, admin.token)

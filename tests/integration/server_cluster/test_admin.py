@@ -1,4 +1,4 @@
-"""Admin calls with the callers' own tokens, judged by a real API server (A2, A5 to A8)."""
+"""Admin calls with the callers' own tokens, authorised by a real API server."""
 
 import json
 import threading
@@ -93,13 +93,13 @@ STATUSES = {
 
 
 def _is_observed(admin: Client, namespace: str) -> bool:
-    """What was patched a moment ago is in the version's status: before, it is not Ready for what it asks now."""
+    """Waits for a status that describes the spec patched last: the version is not Ready for it before."""
     found = admin.get(LINEAR_MODEL, "iris-v2", namespace)
     return bool(found.get("status", {}).get("observedGeneration") == found["metadata"]["generation"])
 
 
-def test_who_may_do_what(caller: Caller) -> None:
-    """The matrix of A2: by the API server's own rights, as `kubectl patch` would be judged."""
+def test_callers_may_do_what_their_rights_allow(caller: Caller) -> None:
+    """By the API server's own rights, as for `kubectl patch`."""
     admin, namespace = caller.site.admin, caller.site.namespace
     for user, (switch, freeze, unfreeze) in STATUSES.items():
         admin.patch(LINEAR_MODEL, "iris-v2", {"spec": {"frozen": None}}, namespace)
@@ -116,7 +116,7 @@ def test_who_may_do_what(caller: Caller) -> None:
         assert found["spec"].get("frozen", False) is (unfreeze != 200)
 
 
-def test_what_cannot_be_is_said(caller: Caller) -> None:
+def test_call_that_is_refused_has_a_reason(caller: Caller) -> None:
     assert caller("editor", "switch_model", "v9")[0] == 404
     assert caller("editor", "switch_model", route="absent")[0] == 404
     assert caller("editor", "freeze", "v2")[0] == 200
@@ -126,8 +126,8 @@ def test_what_cannot_be_is_said(caller: Caller) -> None:
     assert caller("editor", "switch_model")[0] == 401
 
 
-def test_a_switch_to_a_candidate_is_one_change_that_the_api_server_takes(caller: Caller) -> None:
-    """The current version may not be a candidate too: the CRD's own rule."""
+def test_switch_to_a_candidate_is_one_change_that_the_api_server_accepts(caller: Caller) -> None:
+    """The CRD forbids a current version that is also a candidate."""
     site = caller.site
     site.admin.create(route("v1", "v3", name="split"), site.namespace)
     before = site.admin.get(MODEL_ROUTE, "split", site.namespace)["metadata"]["generation"]
@@ -137,7 +137,7 @@ def test_a_switch_to_a_candidate_is_one_change_that_the_api_server_takes(caller:
     assert found["metadata"]["generation"] == before + 1
 
 
-def test_the_audit_line_leads_to_the_api_servers(caller: Caller) -> None:
+def test_audit_line_leads_to_the_api_servers(caller: Caller) -> None:
     assert caller("editor", "switch_model")[0] == 200
     line = caller.audited()[-1]
     assert (line["action"], line["route"], line["from"], line["to"], line["status"]) == (
@@ -155,11 +155,11 @@ def test_the_audit_line_leads_to_the_api_servers(caller: Caller) -> None:
 
 
 def test_if_match_names_the_state_that_is_to_be_changed(caller: Caller) -> None:
-    """A8: 412 where the route (for a freeze, the version) is at another resourceVersion, and nothing is changed."""
+    """412 if the route (for a freeze, the version) is at another resourceVersion, and nothing is changed."""
     site = caller.site
 
     def call(name: str, kind: Kind, object_name: str, match: str = "") -> int:
-        """Once the object is at rest; at the version that it is at then, unless another is given."""
+        """Calls once the object stops changing; at its version then, unless another is given."""
         eventually(lambda: caller("editor", "switch_model", caller.current())[0] == 200)
         now = site.admin.get(kind, object_name, site.namespace)["metadata"]["resourceVersion"]
         headers = {"Authorization": f"Bearer {caller.tokens['editor']}", "If-Match": match or f'"{now}"'}
@@ -177,8 +177,8 @@ def test_if_match_names_the_state_that_is_to_be_changed(caller: Caller) -> None:
     assert statuses == [412, 200]
 
 
-def test_two_who_switch_at_once_never_overwrite_each_other(caller: Caller) -> None:
-    """Each switch that was made began where the one before it ended (A8)."""
+def test_concurrent_switches_never_overwrite_each_other(caller: Caller) -> None:
+    """Each switch that was made started from the result of the one before it."""
     begun = len(caller.audited())
 
     def switch(number: int) -> int:
@@ -195,8 +195,8 @@ def test_two_who_switch_at_once_never_overwrite_each_other(caller: Caller) -> No
     assert caller.current() == lines[-1]["to"]
 
 
-def test_bad_tokens_hardly_reach_the_api_server(caller: Caller) -> None:
-    """A7: however many come, at most ten a second are asked about."""
+def test_tokens_that_are_bad_hardly_reach_the_api_server(caller: Caller) -> None:
+    """At most ten per second reach it, however many calls come."""
     time.sleep(1)
     before = caller.site.api.connections
     begin = time.monotonic()

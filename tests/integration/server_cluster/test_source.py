@@ -1,4 +1,4 @@
-"""A server beside a real API server: follows its ConfigMap, reports, and goes on serving whatever becomes of either."""
+"""A server with a real API server: follows its ConfigMap, reports, and keeps serving if either is gone."""
 
 import json
 import threading
@@ -12,7 +12,7 @@ from unit.server.builders import document, routing
 IDLE_MB = 60
 
 
-def test_it_is_ready_after_one_read_and_its_report_is_the_pods(site: Site) -> None:
+def test_server_is_ready_after_one_read_and_its_report_is_the_pods(site: Site) -> None:
     site.route(routing(sequence=7))
     pod = site.make_pod()
     server = site.start(pod)
@@ -30,7 +30,7 @@ def test_it_is_ready_after_one_read_and_its_report_is_the_pods(site: Site) -> No
     eventually(lambda: site.admin.find(REPLICA_REPORT, pod, site.namespace) is None, 30)
 
 
-def test_not_ready_before_there_is_a_configuration(site: Site) -> None:
+def test_server_is_unready_before_there_is_a_configuration(site: Site) -> None:
     pod = site.make_pod()
     server = site.start(pod, ready=False)
     eventually(lambda: server.admin_call("GET", "/livez")[0] == 200, 20)
@@ -40,7 +40,7 @@ def test_not_ready_before_there_is_a_configuration(site: Site) -> None:
     eventually(lambda: server.admin_call("GET", "/readyz")[0] == 200)
 
 
-def test_a_deleted_configmap_changes_nothing_and_the_next_one_counts(site: Site) -> None:
+def test_config_map_that_is_deleted_changes_nothing_and_the_next_one_is_applied(site: Site) -> None:
     site.route(routing(document(), sequence=5))
     pod = site.make_pod()
     server = site.start(pod)
@@ -53,7 +53,7 @@ def test_a_deleted_configmap_changes_nothing_and_the_next_one_counts(site: Site)
     assert server.version() == "v2"
 
 
-def test_it_serves_on_without_the_api_server_and_follows_when_it_is_back(site: Site) -> None:
+def test_server_keeps_serving_without_the_api_server_and_follows_when_it_is_back(site: Site) -> None:
     site.route(routing(document(), sequence=1))
     pod = site.make_pod()
     server = site.start(pod)
@@ -82,7 +82,7 @@ def test_it_serves_on_without_the_api_server_and_follows_when_it_is_back(site: S
     assert not failed
 
 
-def test_a_restart_without_the_api_server_serves_from_its_copy(site: Site) -> None:
+def test_restart_without_the_api_server_serves_from_the_copy(site: Site) -> None:
     site.route(routing(document(), document("other"), sequence=3))
     pod = site.make_pod()
     first = site.start(pod)
@@ -103,7 +103,7 @@ def test_a_restart_without_the_api_server_serves_from_its_copy(site: Site) -> No
     assert json.loads(second.admin_call("GET", "/status")[2])["source"] == "api"
 
 
-def test_a_broken_document_never_takes_a_route_away_not_even_by_a_restart(site: Site) -> None:
+def test_damaged_document_never_removes_a_route_even_with_a_restart(site: Site) -> None:
     site.route(routing(document(), sequence=1))
     pod = site.make_pod()
     first = site.start(pod)
@@ -118,7 +118,7 @@ def test_a_broken_document_never_takes_a_route_away_not_even_by_a_restart(site: 
     assert site.wait_for_report(pod, 2)["rejectedCount"] == 1
 
 
-def test_a_token_that_is_rotated_late_is_waited_for(site: Site) -> None:
+def test_token_that_is_rotated_late_is_waited_for(site: Site) -> None:
     site.route(routing(document(), sequence=1))
     pod = site.make_pod()
     server = site.start(pod)
@@ -137,7 +137,7 @@ def test_a_token_that_is_rotated_late_is_waited_for(site: Site) -> None:
     assert good not in server.log.read_text()
 
 
-def test_replicas_come_to_the_same(site: Site) -> None:
+def test_replicas_agree(site: Site) -> None:
     site.route(routing(document(), sequence=1))
     pods = [site.make_pod() for _ in range(3)]
     servers = [site.start(pod) for pod in pods]

@@ -1,4 +1,4 @@
-"""The trainer's result in a ConfigMap of a real API server, by a Role that allows to patch that one and no more."""
+"""The trainer's result in a ConfigMap of a real API server, with a Role that allows patching that one only."""
 
 import subprocess
 import sys
@@ -62,7 +62,7 @@ def job(site: Site) -> Job:
     return Job(site)
 
 
-def test_a_result_replaces_what_is_there_until_it_is_sealed(job: Job) -> None:
+def test_result_replaces_the_former_one_until_it_is_sealed(job: Job) -> None:
     assert job.run(BAD)[0] == EXIT_BAD_DATA
     assert parse_failure(job.data()["error.json"]).reason == "BadData"
     code, said = job.run(GOOD)
@@ -78,7 +78,7 @@ def test_a_result_replaces_what_is_there_until_it_is_sealed(job: Job) -> None:
     assert job.data() == sealed
 
 
-def test_a_result_that_was_deleted_is_not_waited_for(job: Job) -> None:
+def test_result_that_was_deleted_is_not_waited_for(job: Job) -> None:
     job.site.admin.delete(CONFIG_MAP, RESULT, job.namespace)
     code, said = job.run(GOOD)
     assert code == EXIT_UNTOLD

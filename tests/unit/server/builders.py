@@ -1,4 +1,4 @@
-"""Documents, routes and servers for tests, in as few words as they need."""
+"""Documents, routes and servers for tests, with defaults for all that a test does not care about."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ from linplane_server.state.snapshot import Route
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that stands still until it is set."""
 
     def __init__(self, now: int = 1_000) -> None:
         self.now = now
@@ -73,14 +73,14 @@ def document(
 
 
 def later_format(route: str) -> str:
-    """An entry of a format that this release does not read."""
+    """An entry of a format that this release does not support."""
     body = json.loads(make_entry(document(route), 1).to_bytes())
     body["document"] |= {"format": later.FORMAT, "current": {"version": "v1"}}
     return json.dumps({**body, "revision": digest_of(canonical_bytes(body["document"]))})
 
 
 def compiled(doc: RouteDocument | None = None, counters: Counters | None = None) -> Route:
-    """A route that is ready to answer."""
+    """A compiled route."""
     return Route(make_entry(doc or document(), 1), counters or Counters())
 
 
@@ -91,7 +91,7 @@ def routing(*documents: RouteDocument, sequence: int = 1, uid: str = "uid-1", **
 
 
 async def serving(*documents: RouteDocument, clock: Clock | None = None) -> Serving:
-    """What a server has loaded."""
+    """The state of a server that has loaded these documents."""
     result = new_serving(clock or Clock())
     await RoutingUpdater(result, no_report, Clock()).apply(routing(*documents))
     return result
@@ -103,7 +103,7 @@ def refusal_types(base: type[Refusal]) -> set[type[Refusal]]:
 
 
 class Client:
-    """Asks a Predictor, without any network."""
+    """Sends requests to a Predictor, without a network."""
 
     def __init__(self, loaded: Serving, *, single_route: bool = True, trusted: Sequence[Any] = ()) -> None:
         self.predictor = Predictor(loaded, ClientIdentity(trusted), Clock(), "id", single_route=single_route)

@@ -1,4 +1,4 @@
-"""An API server that does what a test says: real sockets, plain HTTP, one namespace."""
+"""An API server that a test controls: real sockets, plain HTTP, one namespace."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ MODELS = f"/apis/linplane.dev/v1alpha1/namespaces/{NAMESPACE}/linearmodels"
 
 
 @dataclass(frozen=True)
-class Asked:
+class Received:
     """One request."""
 
     method: str
@@ -36,7 +36,7 @@ class Asked:
 
 @dataclass
 class Reply:
-    """One answer. `raw` is sent instead of HTTP; `wait` is in seconds; `silent`: never."""
+    """One response. `raw` is sent instead of HTTP; `wait` is in seconds; `silent`: never."""
 
     status: int = 200
     body: Any = None
@@ -47,21 +47,21 @@ class Reply:
 
 
 def failure(status: int, reason: str = "Why", message: str = "because", **headers: str) -> Reply:
-    """As the API server says no."""
+    """A failure, in the form of the API server."""
     body = {"kind": "Status", "code": status, "reason": reason, "message": message}
     return Reply(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
 def event(kind: str, found: dict[str, Any]) -> bytes:
-    """One line of a stream."""
+    """One event of a watch."""
     return json.dumps({"type": kind, "object": found}).encode() + b"\n"
 
 
 class Watch:
-    """An open stream. `asked` is the request."""
+    """An open watch, with its request."""
 
-    def __init__(self, asked: Asked, writer: asyncio.StreamWriter) -> None:
-        self.asked = asked
+    def __init__(self, request: Received, writer: asyncio.StreamWriter) -> None:
+        self.request = request
         self.writer = writer
 
     def send(self, kind: str, found: dict[str, Any]) -> None:
@@ -71,7 +71,7 @@ class Watch:
         self.writer.write(b"%x\r\n%b\r\n" % (len(data), data))
 
     def end(self) -> None:
-        """In order."""
+        """Ends the response in order."""
         self.writer.write(b"0\r\n\r\n")
 
     def cut(self) -> None:
@@ -79,15 +79,15 @@ class Watch:
 
 
 class FakeApi:
-    """See the module. `answers` come first, by `METHOD path` or `watch`; then what `objects` holds."""
+    """A server over `objects`. Responses in `answers`, by `METHOD path` or `watch`, take precedence."""
 
     def __init__(self) -> None:
-        self.asked: list[Asked] = []
+        self.received: list[Received] = []
         self.watches: list[Watch] = []
         self.objects: dict[str, dict[str, Any]] = {}
         self.answers: dict[str, list[Reply]] = {}
         self.tokens: set[str] | None = None
-        self.judge: Callable[[Asked], Reply | None] = lambda asked: None
+        self.override: Callable[[Received], Reply | None] = lambda request: None
         self.version = 100
         self.token_file: Path | None = None
         self._server: asyncio.Server | None = None
@@ -99,11 +99,11 @@ class FakeApi:
         return ApiAccess("127.0.0.1", self._port, NAMESPACE, tls=False, token_file=self.token_file)
 
     def count(self, what: str) -> int:
-        """How often it was asked for `METHOD path` or `watch`."""
-        return sum(what == _key(asked) for asked in self.asked)
+        """The number of requests of `METHOD path` or `watch`."""
+        return sum(what == _key(request) for request in self.received)
 
     def put(self, path: str, **parts: Any) -> dict[str, Any]:
-        """Stores an object under the next version; the object."""
+        """Stores an object under the next resourceVersion, and returns it."""
         self.version += 1
         old = self.objects.get(path, {})
         meta = {"name": path.rsplit("/", 1)[1], "uid": "uid-1", "generation": 1, **old.get("metadata", {})}
@@ -119,7 +119,7 @@ class FakeApi:
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Every connection is cut."""
+        """Closes every connection."""
         assert self._server
         for sock in self._server.sockets:
             asyncio.get_running_loop().remove_reader(sock.fileno())
@@ -138,12 +138,12 @@ class FakeApi:
         self._handlers.add(task)
         try:
             while True:
-                asked = await _read(reader)
-                self.asked.append(asked)
-                reply = self._reply(asked)
+                request = await _read(reader)
+                self.received.append(request)
+                reply = self._reply(request)
                 if reply is None:
                     writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-                    self.watches.append(Watch(asked, writer))
+                    self.watches.append(Watch(request, writer))
                     continue
                 await self._answer(reply, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -163,57 +163,57 @@ class FakeApi:
         if reply.raw is not None:
             writer.close()
 
-    def _reply(self, asked: Asked) -> Reply | None:
-        """None: a watch is opened."""
-        token = asked.headers.get("authorization", "").removeprefix("Bearer ")
+    def _reply(self, request: Received) -> Reply | None:
+        """The response; None if a watch was opened."""
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
         if self.tokens is not None and token not in self.tokens:
             return failure(401, "Unauthorized", "Unauthorized")
-        planned = self.answers.get(_key(asked))
+        planned = self.answers.get(_key(request))
         if planned:
             return planned.pop(0)
-        judged = self.judge(asked)
-        if judged is not None:
-            return judged
-        if asked.is_watch:
+        override = self.override(request)
+        if override is not None:
+            return override
+        if request.is_watch:
             return None
-        return self._patched(asked) if asked.method == "PATCH" else self._found(asked.path)
+        return self._patched(request) if request.method == "PATCH" else self._found(request.path)
 
     def _found(self, path: str) -> Reply:
         found = self.objects.get(path)
         return Reply(200, found) if found else failure(404, "NotFound", f"{path} not found")
 
-    def _patched(self, asked: Asked) -> Reply:
-        body = json.loads(asked.body)
-        if asked.headers["content-type"] == "application/apply-patch+yaml":
-            return Reply(200, self.put(asked.path, **body))
-        found = self.objects.get(asked.path)
+    def _patched(self, request: Received) -> Reply:
+        body = json.loads(request.body)
+        if request.headers["content-type"] == "application/apply-patch+yaml":
+            return Reply(200, self.put(request.path, **body))
+        found = self.objects.get(request.path)
         if found is None:
-            return self._found(asked.path)
+            return self._found(request.path)
         version = body.get("metadata", {}).pop("resourceVersion", None)
         if version not in (None, found["metadata"]["resourceVersion"]):
             return failure(409, "Conflict", "the object has been modified")
         spec = {**found.get("spec", {}), **body.get("spec", {})}
         generation = found["metadata"]["generation"] + (spec != found.get("spec"))
-        reply = self.put(asked.path, spec=spec, metadata={"generation": generation})
+        reply = self.put(request.path, spec=spec, metadata={"generation": generation})
         return Reply(200, reply, {"Audit-Id": f"audit-{self.version}"})
 
 
-def _key(asked: Asked) -> str:
-    return "watch" if asked.is_watch else f"{asked.method} {asked.path}"
+def _key(request: Received) -> str:
+    return "watch" if request.is_watch else f"{request.method} {request.path}"
 
 
-async def _read(reader: asyncio.StreamReader) -> Asked:
+async def _read(reader: asyncio.StreamReader) -> Received:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     method, target, _ = head[0].split(" ")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
     body = await reader.readexactly(int(headers.get("content-length", "0")))
     parts = urlsplit(target)
-    return Asked(method, parts.path, {k: v[0] for k, v in parse_qs(parts.query).items()}, headers, body)
+    return Received(method, parts.path, {k: v[0] for k, v in parse_qs(parts.query).items()}, headers, body)
 
 
 @asynccontextmanager
 async def fake_api() -> AsyncIterator[FakeApi]:
-    """One that runs."""
+    """A server that runs."""
     api = FakeApi()
     await api.start()
     try:

@@ -1,4 +1,4 @@
-"""Who may make admin calls."""
+"""Access to admin calls."""
 
 import pytest
 
@@ -37,7 +37,7 @@ MATRIX = [
 
 
 @pytest.mark.parametrize(("peer", "fields", "status"), MATRIX)
-def test_without_a_token_only_this_machine_and_no_web_page(
+def test_access_without_a_token_is_for_localhost_and_no_web_page(
     peer: str, fields: list[tuple[bytes, bytes]], status: int | None
 ) -> None:
     denied = Access(None, Clock()).check(peer, fields)
@@ -61,14 +61,14 @@ TOKENS = [
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "192.0.2.7"])
 @pytest.mark.parametrize(("fields", "status"), TOKENS)
-def test_a_configured_token_is_required_and_works_from_anywhere(
+def test_token_if_configured_is_required_and_works_from_anywhere(
     peer: str, fields: list[tuple[bytes, bytes]], status: int | None
 ) -> None:
     denied = Access(b"right", Clock()).check(peer, [*LOCAL, *fields])
     assert (denied and status_of(denied)) == status
 
 
-def test_wrong_tokens_are_limited_by_address_and_the_right_one_never_is() -> None:
+def test_tokens_that_are_wrong_are_limited_by_address_and_the_right_one_never_is() -> None:
     clock = Clock()
     access = Access(b"right", clock)
     wrong, right = [(b"authorization", b"Bearer wrong")], [(b"authorization", b"Bearer right")]

@@ -1,4 +1,4 @@
-"""What an admin call decides, and what it waits for, on resources that stand still or come along."""
+"""The decisions of admin calls, and their wait for an effect that occurs or does not."""
 
 from dataclasses import dataclass, field, replace
 
@@ -15,7 +15,7 @@ SHORT = 0.02
 
 
 def state(name: str, version: str, generation: int = 1, frozen: bool = False, **conditions: str) -> ObjectState:
-    """An object whose status is about its spec; conditions are STATUS or STATUS:REASON."""
+    """An object whose status describes its current spec; conditions are STATUS or STATUS:REASON."""
     parts = ((kind, *[*value.split(":"), ""][:2]) for kind, value in conditions.items())
     listed = tuple(Condition(kind, status, reason, "why", generation) for kind, status, reason in parts)
     return ObjectState(name, "homes", version, generation, generation, listed, frozen)
@@ -34,7 +34,7 @@ class Change:
 
 @dataclass
 class Fake:
-    """AdminBackend in memory; `after` is what each name looks like once something was changed."""
+    """AdminBackend in memory; `after` has the state of each name after a change."""
 
     objects: dict[str, ObjectState]
     after: dict[str, ObjectState] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class Fake:
 
 
 FEATURES = {"v1": ("area",), "v2": ("area",)}
-"""Of the versions that the server has loaded, all of one route."""
+"""Features of the versions that the server has loaded, all of one route."""
 
 
 async def switch(fake: "Fake", route: str, version: str, timeout: float = 2, **features: tuple[str, ...]) -> Outcome:
@@ -100,7 +100,7 @@ def world(**changed: object) -> Fake:
     return replace(fake, **changed)  # type: ignore[arg-type]
 
 
-async def test_a_switch_is_done_once_the_route_has_converged() -> None:
+async def test_switch_is_done_once_the_route_has_converged() -> None:
     fake = world()
     outcome = await switch(fake, "r", "v2")
     assert outcome.done
@@ -118,13 +118,13 @@ async def test_a_switch_is_done_once_the_route_has_converged() -> None:
         msgspec.structs.replace(SWITCHED, version="v1"),
     ],
 )
-async def test_a_switch_without_its_effect_is_under_way(slow: ObjectState) -> None:
+async def test_switch_without_its_effect_is_pending(slow: ObjectState) -> None:
     outcome = await switch(world(after={"r": slow}), "r", "v2", SHORT)
     assert not outcome.done
     assert outcome.body == Switched("r", "v1", "v2", converged=False)
 
 
-async def test_a_switch_to_the_current_version_changes_nothing() -> None:
+async def test_switch_to_the_current_version_changes_nothing() -> None:
     fake = world()
     assert (await switch(fake, "r", "v1", SHORT)).done
     assert fake.writes == []
@@ -139,7 +139,7 @@ async def test_a_switch_to_the_current_version_changes_nothing() -> None:
         (msgspec.structs.replace(V2, observed=0), "VersionNotReady"),
     ],
 )
-async def test_a_version_that_cannot_serve_is_a_conflict_and_nothing_is_changed(
+async def test_switch_to_a_version_that_cannot_serve_is_a_conflict_and_changes_nothing(
     target: ObjectState, reason: str
 ) -> None:
     fake = world(objects={"r": ROUTE, "homes-v2": target})
@@ -149,7 +149,7 @@ async def test_a_version_that_cannot_serve_is_a_conflict_and_nothing_is_changed(
     assert fake.writes == []
 
 
-async def test_what_is_not_there_is_not_found() -> None:
+async def test_call_for_an_absent_object_is_not_found() -> None:
     for call in (switch, freeze, unfreeze):
         with pytest.raises(NotFound):
             await call(world(), "absent", "v2", SHORT)
@@ -157,19 +157,19 @@ async def test_what_is_not_there_is_not_found() -> None:
             await call(world(), "r", "v9", SHORT)
 
 
-async def test_a_route_that_does_not_accept_the_switch_says_why() -> None:
+async def test_switch_that_the_route_does_not_accept_has_its_reason() -> None:
     kept = state("r", "v2", 2, Accepted="False:VersionNotReady", Converged="True")
     with pytest.raises(Conflict) as caught:
         await switch(world(after={"r": kept}), "r", "v2", SHORT)
     assert (caught.value.reason, caught.value.detail) == ("VersionNotReady", "why")
 
 
-async def test_a_refused_change_is_handed_on() -> None:
+async def test_change_that_is_refused_refuses_the_call() -> None:
     with pytest.raises(Refused, match=r"spec\.version: immutable"):
         await switch(world(after={}, refused="spec.version: immutable"), "r", "v2", SHORT)
 
 
-async def test_a_freeze_is_done_once_withdrawn() -> None:
+async def test_freeze_is_done_once_withdrawn() -> None:
     frozen = state("homes-v2", "v2", 2, frozen=True, Withdrawn="True")
     fake = world(after={"homes-v2": frozen})
     outcome = await freeze(fake, "r", "v2")
@@ -180,7 +180,7 @@ async def test_a_freeze_is_done_once_withdrawn() -> None:
     assert not (await freeze(world(after={"homes-v2": behind}), "r", "v2", SHORT)).done
 
 
-async def test_freezing_the_current_version_warns() -> None:
+async def test_freeze_of_the_current_version_warns() -> None:
     fake = world(after={"homes-v1": state("homes-v1", "v1", 2, frozen=True, Withdrawn="True")})
     assert (await freeze(fake, "r", "v1")).body.warnings == (
         "v1 is the current version of r: its share is answered 503 until a switch",
@@ -188,7 +188,7 @@ async def test_freezing_the_current_version_warns() -> None:
     assert (await freeze(world(), "r", "v2", SHORT)).body.warnings == ()
 
 
-async def test_freeze_and_unfreeze_of_what_already_is_so_change_nothing() -> None:
+async def test_freeze_and_unfreeze_of_a_version_already_in_that_state_change_nothing() -> None:
     frozen = state("homes-v2", "v2", frozen=True, Withdrawn="True")
     fake = world(objects={"r": ROUTE, "homes-v2": frozen, "homes-v1": V1})
     assert (await freeze(fake, "r", "v2", SHORT)).done
@@ -196,7 +196,7 @@ async def test_freeze_and_unfreeze_of_what_already_is_so_change_nothing() -> Non
     assert fake.writes == []
 
 
-async def test_an_unfreeze_is_done_once_it_was_seen() -> None:
+async def test_unfreeze_is_done_once_it_is_observed() -> None:
     frozen = state("homes-v2", "v2", frozen=True, Withdrawn="True")
     fake = world(objects={"r": ROUTE, "homes-v2": frozen}, after={"homes-v2": state("homes-v2", "v2", 2)})
     outcome = await unfreeze(fake, "r", "v2")
@@ -211,24 +211,24 @@ NEEDS = ("v2 also needs rooms and age",)
 
 
 @pytest.mark.parametrize("after", [SWITCHED, ROUTE])
-async def test_a_switch_warns_of_features_that_callers_do_not_send_yet(after: ObjectState) -> None:
-    """Also if it is only under way."""
+async def test_switch_warns_of_features_that_callers_do_not_send_yet(after: ObjectState) -> None:
+    """Even if it is pending."""
     assert (await switch(world(after={"r": after}), "r", "v2", SHORT, **MORE)).body.warnings == NEEDS
     assert (await switch(world(), "r", "v2", SHORT, v2=("rooms",), v1=("area", "rooms"))).body.warnings == ()
 
 
-async def test_a_version_that_the_server_has_not_loaded_is_known_by_its_status() -> None:
+async def test_version_that_is_not_loaded_has_the_features_of_its_status() -> None:
     fake = world(objects={"r": ROUTE, "homes-v2": msgspec.structs.replace(V2, features=MORE["v2"])})
     assert (await switch(fake, "r", "v2", SHORT, v2=())).body.warnings == NEEDS
     assert (await switch(world(), "r", "v2", SHORT, v2=(), v1=())).body.warnings == (), "nothing is known"
 
 
 PENDING = msgspec.structs.replace(ROUTE, version="v9", in_effect="v1")
-"""Traffic is on v1, and the route asks for a version that does not exist."""
+"""Traffic is on v1, and the route's spec has a version that does not exist."""
 
 
 async def test_warnings_are_about_the_version_in_effect() -> None:
-    """Not about the one that the route asks for."""
+    """Not about the one in the route's spec."""
     fake = world(objects={"r": PENDING, "homes-v1": V1, "homes-v2": V2})
     assert (await switch(fake, "r", "v2", SHORT, **MORE)).body.warnings == NEEDS
     fake = world(objects={"r": PENDING, "homes-v1": V1})
@@ -240,7 +240,7 @@ async def test_warnings_are_about_the_version_in_effect() -> None:
     assert (await unfreeze(fake, "r", "v2", SHORT, **MORE)).body.warnings == NEEDS
 
 
-def test_the_version_in_effect_is_read_from_the_status() -> None:
+def test_version_in_effect_is_read_from_the_status() -> None:
     body = {"metadata": {"name": "r"}, "spec": {"model": "homes", "version": "v9"}, "status": {"version": "v1"}}
     found = state_of(parse_object(msgspec.json.encode(body)))
     assert (found.version, found.current) == ("v9", "v1")
@@ -262,14 +262,14 @@ def candidates(*split: tuple[str, object]) -> ObjectState:
         ([("v2", 10)], ()),
     ],
 )
-async def test_a_promotion_says_whose_users_move(split: list[tuple[str, object]], warnings: tuple[str, ...]) -> None:
+async def test_promotion_warns_of_users_that_move(split: list[tuple[str, object]], warnings: tuple[str, ...]) -> None:
     """The first candidate takes its users from one end, the second from the other."""
     fake = world(objects={"r": candidates(*split), "homes-v2": V2})
     assert (await switch(fake, "r", "v2", SHORT)).body.warnings == warnings
 
 
 @pytest.mark.parametrize(("percent", "warnings"), [(10, NEEDS), ("0.01", NEEDS), (0, ()), ("0", ())])
-async def test_to_unfreeze_a_candidate_warns_as_a_switch_does(percent: object, warnings: tuple[str, ...]) -> None:
+async def test_unfreeze_of_a_candidate_warns_as_a_switch_does(percent: object, warnings: tuple[str, ...]) -> None:
     frozen = state("homes-v2", "v2", frozen=True)
     fake = world(objects={"r": candidates(("v2", percent)), "homes-v2": frozen})
     assert (await unfreeze(fake, "r", "v2", SHORT, **MORE)).body.warnings == warnings

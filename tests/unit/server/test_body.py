@@ -1,4 +1,4 @@
-"""What a body may be, and what is said of one that may not: the place, and never a value that was sent."""
+"""Valid bodies, and the errors of others, which name the place and never a value that was sent."""
 
 import contextlib
 import json
@@ -27,7 +27,7 @@ GOOD = [
 
 
 @pytest.mark.parametrize(("data", "rows"), GOOD)
-def test_good_bodies_are_read(data: bytes, rows: list[object]) -> None:
+def test_body_that_is_valid_is_read(data: bytes, rows: list[object]) -> None:
     assert parse_request(data, ACCEPTED)[1] == rows
     assert SCHEMA.is_valid(json.loads(data))
 
@@ -65,7 +65,7 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("data", MALFORMED)
-def test_what_is_not_json_is_malformed(data: bytes) -> None:
+def test_body_that_is_not_json_is_malformed(data: bytes) -> None:
     with pytest.raises(Malformed):
         parse_request(data, ACCEPTED)
 
@@ -104,14 +104,14 @@ INVALID = [
 
 
 @pytest.mark.parametrize(("data", "pointer"), INVALID)
-def test_the_place_of_what_is_wrong_is_named(data: bytes, pointer: str) -> None:
+def test_body_error_names_its_place(data: bytes, pointer: str) -> None:
     with pytest.raises(Invalid) as caught:
         parse_request(data, ACCEPTED)
     assert caught.value.pointer == pointer
     assert "verySecret" not in caught.value.detail
 
 
-def test_an_unknown_feature_is_named_also_if_its_value_is_wrong() -> None:
+def test_unknown_feature_is_named_even_if_its_value_is_invalid() -> None:
     with pytest.raises(Invalid) as caught:
         parse_request(b'{"features":{"are\\u200ba":"secret"}}', ACCEPTED)
     assert caught.value.detail == r"unknown feature are\u200ba, with a text instead of a finite number"
@@ -122,9 +122,7 @@ pairs = st.lists(st.tuples(names, st.integers(-9, 9)), min_size=1, max_size=4)
 
 
 @given(pairs, names | st.none(), st.booleans())
-def test_a_key_that_stands_twice_is_never_overlooked(
-    row: list[tuple[str, int]], key: str | None, ascii_only: bool
-) -> None:
+def test_duplicate_key_is_never_overlooked(row: list[tuple[str, int]], key: str | None, ascii_only: bool) -> None:
     members = ",".join(f"{json.dumps(name, ensure_ascii=ascii_only)}:{value}" for name, value in row)
     field = "" if key is None else f',"key":{json.dumps(key, ensure_ascii=ascii_only)}'
     data = f'{{"features":{{{members}}}{field}}}'.encode()
@@ -136,7 +134,7 @@ def test_a_key_that_stands_twice_is_never_overlooked(
 
 
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
-def test_no_bytes_at_all_are_more_than_refused(data: bytes) -> None:
+def test_body_of_random_bytes_is_refused(data: bytes) -> None:
     with pytest.raises((Malformed, Invalid)):
         parse_request(data, ACCEPTED)
 
@@ -152,14 +150,14 @@ json_values = st.recursive(
 
 
 @given(json_values)
-def test_any_json_is_read_or_refused(value: object) -> None:
+def test_body_of_any_json_is_read_or_refused(value: object) -> None:
     with contextlib.suppress(Malformed, Invalid):
         parse_request(json.dumps(value).encode(), ACCEPTED)
 
 
 @pytest.mark.parametrize("data", [data for data, _ in INVALID if not re.search(b"NaN|Infinity|1e400|9{999}", data)])
-def test_a_body_that_is_invalid_does_not_follow_the_schema(data: bytes) -> None:
-    """But for numbers that are not finite, which JSON Schema cannot exclude."""
+def test_body_that_is_invalid_does_not_follow_the_schema(data: bytes) -> None:
+    """Except for numbers that are not finite, which JSON Schema cannot exclude."""
     assert not SCHEMA.is_valid(json.loads(data))
 
 
@@ -184,7 +182,7 @@ bodies = given_fields.flatmap(lambda names: st.fixed_dictionaries({name: fields[
 
 
 @given(bodies)
-def test_a_body_is_read_exactly_if_it_follows_the_schema(body: object) -> None:
+def test_body_is_read_exactly_if_it_follows_the_schema(body: object) -> None:
     try:
         parse_request(json.dumps(body).encode(), ACCEPTED)
     except Invalid:

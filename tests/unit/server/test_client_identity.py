@@ -1,4 +1,4 @@
-"""Who a client is: the spoof table."""
+"""The identity of a client, which it cannot choose."""
 
 import pytest
 
@@ -35,23 +35,23 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("trusted", "peer", "forwarded", "client"), TABLE)
-def test_spoof_table(trusted: list[str], peer: str, forwarded: str | None, client: str) -> None:
+def test_client_identity_is_not_spoofed(trusted: list[str], peer: str, forwarded: str | None, client: str) -> None:
     fields = [] if forwarded is None else [(b"x-forwarded-for", forwarded.encode())]
     assert ClientIdentity(parse_networks(trusted))(peer, fields) == client
 
 
-def test_several_fields_are_one_list() -> None:
+def test_forwarded_fields_are_one_list() -> None:
     identity = ClientIdentity(parse_networks(CLUSTER))
     fields = [(b"x-forwarded-for", b"9.9.9.9"), (b"host", b"x"), (b"x-forwarded-for", b"1.1.1.1")]
     assert identity("10.0.0.1", fields) == "1.1.1.1"
 
 
-def test_an_ipv6_client_is_its_network_of_64_bits() -> None:
+def test_ipv6_client_is_its_network_of_64_bits() -> None:
     identity = ClientIdentity()
     assert identity("2001:db8:1:2:3:4:5:6", []) == identity("2001:db8:1:2::1", []) == "2001:db8:1:2::/64"
     assert identity("2001:db8:1:3::1", []) != identity("2001:db8:1:2::1", [])
     assert identity("fe80::1%eth0", []) == "fe80::/64"
 
 
-def test_what_is_no_address_stays_itself() -> None:
+def test_peer_that_is_not_an_address_is_its_own_identity() -> None:
     assert ClientIdentity()("", []) == ""

@@ -1,6 +1,4 @@
-"""Admin calls in a cluster: the API server's answers are handed on, by status, and nothing is done that it does not
-allow.
-"""
+"""Admin calls in a cluster: the API server's refusals are passed on, by status, and it alone decides."""
 
 import asyncio
 import json
@@ -17,14 +15,14 @@ from linplane_server.admin.access import Access
 from linplane_server.admin.endpoint import AdminEndpoint
 from linplane_server.cluster.admin_backend import NOT_LOCAL, ClusterBackends
 from unit.server.builders import Clock, document, serving
-from unit.server.fake_api import MODELS, ROUTES, Asked, FakeApi, Reply, failure, fake_api
+from unit.server.fake_api import MODELS, ROUTES, FakeApi, Received, Reply, failure, fake_api
 
 CANARY = "c4n4ry-t0ken"
 ROUTE, V1, V2 = f"{ROUTES}/homes", f"{MODELS}/homes-v1", f"{MODELS}/homes-v2"
 
 
 class Seconds:
-    """A clock in seconds that stands until it is moved."""
+    """A clock in seconds that stands still until it is set."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -34,7 +32,7 @@ class Seconds:
 
 
 class World:
-    """One replica's admin endpoint, beside an API server with a route and two versions that are Ready."""
+    """One replica's admin endpoint, with an API server with a route and two versions that are Ready."""
 
     def __init__(self, api: FakeApi, endpoint: AdminEndpoint, clock: Seconds) -> None:
         self.api = api
@@ -53,7 +51,7 @@ class World:
         return await self.endpoint(name, Request(scope))
 
     def converge(self) -> None:
-        """Whatever is asked for is in effect."""
+        """Puts the spec of every object into effect."""
         for path, kinds in ((ROUTE, ("Accepted", "Converged")), (V1, ("Ready",)), (V2, ("Ready",))):
             found = self.api.objects[path]
             generation = found["metadata"]["generation"]
@@ -90,7 +88,7 @@ def said(response: Response) -> Any:
 
 @pytest.fixture
 def audited(caplog: pytest.LogCaptureFixture) -> Any:
-    """The audit lines, as they are printed; the canary is in none of all the lines."""
+    """The audit lines, as they are printed. No line contains the canary."""
     caplog.set_level(logging.DEBUG)
 
     def lines() -> list[dict[str, Any]]:
@@ -101,7 +99,7 @@ def audited(caplog: pytest.LogCaptureFixture) -> Any:
     return lines
 
 
-async def test_a_switch_is_a_patch_with_the_callers_token_and_done_once_converged(world: World, audited: Any) -> None:
+async def test_switch_is_a_patch_with_the_callers_token_and_done_once_converged(world: World, audited: Any) -> None:
     version = world.api.objects[ROUTE]["metadata"]["resourceVersion"]
     calling = asyncio.create_task(world.call("switch_model"))
     while world.spec(ROUTE)["version"] != "v2":
@@ -113,11 +111,11 @@ async def test_a_switch_is_a_patch_with_the_callers_token_and_done_once_converge
     assert (response.status_code, said(response)) == (
         200, {"route": "homes", "from": "v1", "to": "v2", "converged": True},
     )  # fmt: skip
-    patch = next(asked for asked in world.api.asked if asked.method == "PATCH")
+    patch = next(request for request in world.api.received if request.method == "PATCH")
     assert json.loads(patch.body) == {"spec": {"version": "v2"}, "metadata": {"resourceVersion": version}}
     assert (patch.path, patch.headers["content-type"]) == (ROUTE, "application/merge-patch+json")
     assert patch.query == {"fieldManager": "linplane-admin"}
-    assert {asked.headers["authorization"] for asked in world.api.asked} == {f"Bearer {CANARY}"}
+    assert {request.headers["authorization"] for request in world.api.received} == {f"Bearer {CANARY}"}
     (line,) = audited()
     written = {key: line[key] for key in ("action", "peer", "route", "version", "from", "to", "status")}
     assert written == {
@@ -139,18 +137,18 @@ async def test_a_switch_is_a_patch_with_the_callers_token_and_done_once_converge
         ([{"version": "v3", "percent": 5}, {"version": "v2", "percent": 10}], [{"version": "v3", "percent": 5}]),
     ],
 )
-async def test_a_candidate_that_is_switched_to_leaves_the_split_by_the_same_patch(
+async def test_candidate_that_is_switched_to_leaves_the_split_by_the_same_patch(
     world: World, split: list[Any], rest: list[Any] | None
 ) -> None:
     world.api.put(ROUTE, spec={"model": "homes", "version": "v1", "split": split})
     assert (await world.call("switch_model")).status_code == 202
-    (patch,) = [asked for asked in world.api.asked if asked.method == "PATCH"]
+    (patch,) = [request for request in world.api.received if request.method == "PATCH"]
     assert json.loads(patch.body)["spec"] == {"version": "v2", "split": rest}
     assert world.spec(ROUTE).get("split") == rest
 
 
-async def test_what_the_new_version_also_needs_is_a_warning(world: World) -> None:
-    """By what the server has loaded, else by the version's own status."""
+async def test_switch_warns_of_features_that_the_new_version_also_needs(world: World) -> None:
+    """By the loaded versions, else by the version's own status."""
     assert "warnings" not in said(await world.call("switch_model"))
     v3 = f"{MODELS}/homes-v3"
     world.api.put(v3, spec={"model": "homes", "version": "v3"})
@@ -163,7 +161,7 @@ async def test_what_the_new_version_also_needs_is_a_warning(world: World) -> Non
     assert (response.status_code, said(response)["warnings"]) == (202, [r"v3 also needs floor\x1b and age"])
 
 
-async def test_which_route_is_asked_for_by_name(world: World) -> None:
+async def test_route_that_is_missing_is_requested_by_name(world: World) -> None:
     response = await world.call("switch_model", "version=v2")
     assert response.status_code == 202, "there is just one"
     store = (await serving(document("rent"), document("bad"), document("dev-rent"))).store
@@ -176,7 +174,7 @@ async def test_which_route_is_asked_for_by_name(world: World) -> None:
     assert said(await world.call("freeze", "version=v2"))["detail"] == "no route is loaded"
 
 
-async def test_a_switch_that_takes_longer_is_under_way(world: World) -> None:
+async def test_switch_that_takes_longer_is_pending(world: World) -> None:
     assert (await world.call("switch_model")).status_code == 202
     assert world.spec(ROUTE)["version"] == "v2"
 
@@ -194,7 +192,7 @@ async def test_freeze_and_unfreeze(world: World) -> None:
     assert (await calling).status_code == 200
 
 
-async def test_what_is_missing_or_cannot_serve_is_said_before_anything_is_changed(world: World) -> None:
+async def test_switch_to_a_missing_version_or_one_that_cannot_serve_changes_nothing(world: World) -> None:
     assert (await world.call("switch_model", "version=v9&route=homes")).status_code == 404
     assert (await world.call("switch_model", "version=v2&route=none")).status_code == 404
     world.api.put(V2, spec={"model": "homes", "version": "v2", "frozen": True})
@@ -203,7 +201,7 @@ async def test_what_is_missing_or_cannot_serve_is_said_before_anything_is_change
     world.api.put(V2, spec={"model": "homes", "version": "v2"}, status={})
     response = await world.call("switch_model")
     assert (response.status_code, said(response)["reason"]) == (409, "VersionNotReady")
-    assert not any(asked.method == "PATCH" for asked in world.api.asked)
+    assert not any(request.method == "PATCH" for request in world.api.received)
 
 
 HANDED_ON = [(401, 401), (403, 403), (404, 404), (422, 422), (400, 422), (429, 429), (500, 503), (302, 503)]
@@ -214,8 +212,8 @@ ASKED = [f"GET {ROUTE}", f"GET {V2}", f"PATCH {ROUTE}"]
     ("path", "status", "answer"),
     [(path, *pair) for path in ASKED for pair in HANDED_ON if (path, pair[0]) != (ASKED[0], 403)],
 )
-async def test_the_api_servers_answer_is_handed_on(world: World, path: str, status: int, answer: int) -> None:
-    """But for a route that may not be read: see below."""
+async def test_api_servers_refusal_is_passed_on(world: World, path: str, status: int, answer: int) -> None:
+    """Except for a route that the caller may not read: see below."""
     world.api.answers[path] = [failure(status, "Why", "because")]
     response = await world.call("switch_model")
     assert (response.status_code, said(response)["reason"]) == (answer, "Why")
@@ -225,7 +223,7 @@ async def test_the_api_servers_answer_is_handed_on(world: World, path: str, stat
     assert world.spec(ROUTE)["version"] == "v1"
 
 
-async def test_an_api_server_that_is_away_fails_the_call(world: World) -> None:
+async def test_api_server_that_is_unavailable_fails_the_call(world: World) -> None:
     world.api.answers[f"PATCH {ROUTE}"] = [Reply(raw=b"")]
     response = await world.call("switch_model")
     assert response.status_code == 503
@@ -236,42 +234,46 @@ async def test_an_api_server_that_is_away_fails_the_call(world: World) -> None:
     await world.api.start()
 
 
-async def test_one_that_goes_away_after_the_change_leaves_it_under_way(world: World) -> None:
+async def test_api_server_that_becomes_unavailable_after_the_change_leaves_it_pending(world: World) -> None:
     ended = failure(503)
-    world.api.judge = lambda asked: ended if asked.method == "GET" and world.spec(ROUTE)["version"] == "v2" else None
+    world.api.override = lambda request: (
+        ended if request.method == "GET" and world.spec(ROUTE)["version"] == "v2" else None
+    )
     assert (await world.call("switch_model")).status_code == 202
 
 
-async def test_who_may_change_a_route_but_not_read_it_changes_it(world: World) -> None:
-    world.api.judge = lambda asked: failure(403, "Forbidden") if asked.method == "GET" and asked.path == ROUTE else None
+async def test_caller_who_may_change_a_route_but_not_read_it_changes_it(world: World) -> None:
+    world.api.override = lambda request: (
+        failure(403, "Forbidden") if request.method == "GET" and request.path == ROUTE else None
+    )
     response = await world.call("switch_model")
     assert (response.status_code, said(response)["from"]) == (202, "v1")
     assert world.spec(ROUTE)["version"] == "v2"
     assert (await world.call("switch_model", "version=v2&route=unknown")).status_code in {403, 404}
 
 
-async def test_who_may_not_read_the_version_is_refused(world: World) -> None:
-    world.api.judge = lambda asked: failure(403, "Forbidden") if asked.path == V2 else None
+async def test_caller_who_may_not_read_the_version_is_refused(world: World) -> None:
+    world.api.override = lambda request: failure(403, "Forbidden") if request.path == V2 else None
     for call in ("switch_model", "freeze", "unfreeze"):
         assert (await world.call(call)).status_code == 403
-    assert not any(asked.method == "PATCH" for asked in world.api.asked)
+    assert not any(request.method == "PATCH" for request in world.api.received)
 
 
-async def test_a_status_written_meanwhile_is_no_conflict_and_a_spec_is(world: World) -> None:
-    def writes_status(asked: Asked) -> None:
-        if asked.method == "PATCH" and world.api.count(f"PATCH {ROUTE}") < 3:
+async def test_status_written_meanwhile_is_no_conflict_and_a_spec_is(world: World) -> None:
+    def writes_status(request: Received) -> None:
+        if request.method == "PATCH" and world.api.count(f"PATCH {ROUTE}") < 3:
             world.api.put(ROUTE, status={})
 
-    world.api.judge = writes_status
+    world.api.override = writes_status
     assert (await world.call("switch_model")).status_code == 202
     assert world.api.count(f"PATCH {ROUTE}") == 3
 
-    def writes_spec(asked: Asked) -> None:
-        if asked.method == "PATCH" and world.spec(ROUTE)["version"] != "v3":
+    def writes_spec(request: Received) -> None:
+        if request.method == "PATCH" and world.spec(ROUTE)["version"] != "v3":
             generation = world.api.objects[ROUTE]["metadata"]["generation"] + 1
             world.api.put(ROUTE, spec={"model": "homes", "version": "v3"}, metadata={"generation": generation})
 
-    world.api.judge = writes_spec
+    world.api.override = writes_spec
     response = await world.call("switch_model", "version=v1&route=homes")
     assert (response.status_code, said(response)["reason"]) == (409, "Conflict")
     assert world.spec(ROUTE)["version"] == "v3"
@@ -296,29 +298,31 @@ async def test_if_match_names_the_state_that_is_to_be_changed(world: World) -> N
     assert (await world.call("unfreeze", **{"if-match": "*"})).status_code == 202
 
 
-async def test_with_if_match_a_status_written_meanwhile_is_a_change_too(world: World) -> None:
+async def test_if_match_makes_a_status_written_meanwhile_a_conflict(world: World) -> None:
     now = version_of(world, ROUTE)
 
-    def writes_status(asked: Asked) -> None:
-        if asked.method == "PATCH":
+    def writes_status(request: Received) -> None:
+        if request.method == "PATCH":
             world.api.put(ROUTE, status={})
 
-    world.api.judge = writes_status
+    world.api.override = writes_status
     response = await world.call("switch_model", **{"if-match": f'"{now}"'})
     assert (response.status_code, world.spec(ROUTE)["version"]) == (412, "v1")
     assert world.api.count(f"PATCH {ROUTE}") == 1
 
 
-async def test_if_match_is_judged_last_and_by_who_may_read(world: World) -> None:
+async def test_if_match_is_checked_last_and_for_callers_who_may_read(world: World) -> None:
     for bad in ("17", '"', "'17'", '"a b"', ""):
         assert (await world.call("switch_model", **{"if-match": bad})).status_code == 422
     assert (await world.call("switch_model", "version=v9&route=homes", **{"if-match": '"1"'})).status_code == 404
-    world.api.judge = lambda asked: failure(403, "Forbidden") if asked.method == "GET" and asked.path == ROUTE else None
+    world.api.override = lambda request: (
+        failure(403, "Forbidden") if request.method == "GET" and request.path == ROUTE else None
+    )
     assert (await world.call("switch_model", **{"if-match": '"1"'})).status_code == 403
     assert world.spec(ROUTE)["version"] == "v1"
 
 
-async def test_a_freeze_tells_what_was(world: World, audited: Any) -> None:
+async def test_audit_line_of_a_freeze_has_the_previous_state(world: World, audited: Any) -> None:
     for call in ("freeze", "unfreeze"):
         await world.call(call)
     assert [(line["wasFrozen"], line["frozen"], bool(line["resourceVersion"])) for line in audited()] == [
@@ -326,29 +330,27 @@ async def test_a_freeze_tells_what_was(world: World, audited: Any) -> None:
     ]  # fmt: skip
 
 
-async def test_conflicts_without_end_are_given_up(world: World) -> None:
-    world.api.judge = lambda asked: failure(409, "Conflict") if asked.method == "PATCH" else None
+async def test_conflicts_without_end_end_the_call(world: World) -> None:
+    world.api.override = lambda request: failure(409, "Conflict") if request.method == "PATCH" else None
     assert (await world.call("switch_model")).status_code == 409
     assert world.api.count(f"PATCH {ROUTE}") == 5
 
 
-async def test_without_a_token_nobody_is_asked(world: World) -> None:
+async def test_call_without_a_token_sends_no_request(world: World) -> None:
     for headers in ({}, {"authorization": "Basic YTpi"}, {"authorization": "Bearer a b"}, {"authorization": "Bearer "}):
         response = await world.call("switch_model", token=None, **headers)
         assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")
-    assert not world.api.asked
+    assert not world.api.received
 
 
 @pytest.mark.parametrize(
     ("peer", "headers"),
     [("10.1.2.3", {}), ("::ffff:10.1.2.3", {}), ("127.0.0.1", {"origin": "http://x"}), ("127.0.0.1", {"host": "x"})],
 )
-async def test_only_loopback_and_no_web_page_gets_as_far_as_a_token(
-    world: World, peer: str, headers: dict[str, str]
-) -> None:
+async def test_access_is_checked_before_the_token(world: World, peer: str, headers: dict[str, str]) -> None:
     for token in (CANARY, None):
         assert (await world.call("switch_model", token=token, peer=peer, **headers)).status_code == 403
-    assert not world.api.asked
+    assert not world.api.received
     assert "port-forward" in said(await world.call("switch_model", peer="10.1.2.3"))["detail"]
 
 
@@ -358,33 +360,33 @@ async def test_names_are_checked_before_a_url_is_made_of_them(world: World, bad:
         if query in {"version=v2&route=", "version=v2&route=v-2"}:
             continue
         assert (await world.call("switch_model", query)).status_code == 422
-    assert not world.api.asked
+    assert not world.api.received
 
 
-async def test_a_model_that_is_no_label_is_not_made_a_url(world: World) -> None:
+async def test_model_that_is_not_a_label_is_not_made_a_url(world: World) -> None:
     world.api.put(ROUTE, spec={"model": "../../x", "version": "v1"})
     assert (await world.call("switch_model")).status_code == 404
-    assert [asked.path for asked in world.api.asked] == [ROUTE]
+    assert [request.path for request in world.api.received] == [ROUTE]
 
 
-async def test_refused_tokens_are_limited_before_the_api_server_is_asked(world: World) -> None:
-    """A7: in any second at most ten of them reach it, however many come at once; good ones are not counted."""
+async def test_tokens_that_are_refused_are_limited_before_a_request_is_sent(world: World) -> None:
+    """In any second at most ten of them reach it, however many come at once; good ones are not counted."""
     world.api.tokens = {"good"}
     answers = await asyncio.gather(*(world.call("switch_model", token=f"bad{n}") for n in range(200)))
     assert sorted({a.status_code for a in answers}) == [401, 429]
-    assert len(world.api.asked) == 5
+    assert len(world.api.received) == 5
     assert {a.headers.get("retry-after") for a in answers if a.status_code == 429} == {"1"}
     for _ in range(10):
         world.clock.now += 0.1
         await asyncio.gather(*(world.call("switch_model", token=f"bad{n}") for n in range(20)))
-    assert len(world.api.asked) == 10
+    assert len(world.api.received) == 10
     world.clock.now += 1
-    world.api.asked.clear()
+    world.api.received.clear()
     for _ in range(50):
         assert (await world.call("switch_model", "version=v9&route=homes", token="good")).status_code == 404
 
 
-async def test_a_token_that_the_api_server_judges_is_not_kept(world: World) -> None:
+async def test_token_is_not_kept_after_the_call(world: World) -> None:
     callers = world.endpoint._connect
     assert isinstance(callers, ClusterBackends)
     resources = callers(f"Bearer {CANARY}")

@@ -1,4 +1,4 @@
-"""A container that restarts in the same pod: whatever its old report says holds for the new process too.
+"""A container that restarts in the same pod: its old report also holds for the new process.
 
 With the copy of what it served the process serves at least that; without it, it takes the report back before it reads
 anything, so before it is ready. No clock is compared.
@@ -69,8 +69,8 @@ def damaged(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("lose", [lost, damaged])
-async def test_without_its_copy_it_takes_the_old_report_back_before_it_reads(tmp_path: Path, lose: Any) -> None:
-    """Also if that takes several tries: it is not ready before."""
+async def test_restart_without_a_copy_resets_the_old_report_before_it_reads(tmp_path: Path, lose: Any) -> None:
+    """Even if that takes several attempts: it is not ready before."""
     lose(tmp_path / "copy")
     async with fake_api() as api:
         api.put(REPORT, report={**OLD, "sequence": 7})
@@ -80,13 +80,13 @@ async def test_without_its_copy_it_takes_the_old_report_back_before_it_reads(tmp
             await until(lambda: api.count(PATCH) == 2)
             assert (ready(serving), report(api), api.count(GET)) == (False, ("cm", 7), 0)
             await until(lambda: ready(serving))
-            keys = [f"{asked.method} {asked.path}" for asked in api.asked]
+            keys = [f"{request.method} {request.path}" for request in api.received]
             assert keys.index(GET) > [place for place, key in enumerate(keys) if key == PATCH][2]
             await until(lambda: report(api)[1] == 8)
 
 
-async def test_without_its_copy_and_without_documents_its_report_is_of_nothing(tmp_path: Path) -> None:
-    """A replica that holds nothing confirms nothing."""
+async def test_restart_without_a_copy_or_documents_reports_nothing_loaded(tmp_path: Path) -> None:
+    """A replica with nothing loaded acknowledges nothing."""
     async with fake_api() as api:
         api.put(REPORT, report={**OLD, "sequence": 7})
         async with process(api, tmp_path / "copy", tmp_path / "token") as serving:
@@ -94,8 +94,8 @@ async def test_without_its_copy_and_without_documents_its_report_is_of_nothing(t
             assert not ready(serving)
 
 
-async def test_with_its_copy_it_serves_what_its_report_says(tmp_path: Path) -> None:
-    """The API server is away: nothing is written, and the old report is true."""
+async def test_restart_with_a_copy_serves_what_its_report_says(tmp_path: Path) -> None:
+    """The API server is unavailable: nothing is written, and the old report is true."""
     write_routing(tmp_path / "copy", routing(document(), sequence=7))
     async with fake_api() as api:
         api.put(REPORT, report={**OLD, "sequence": 7})
@@ -108,8 +108,8 @@ async def test_with_its_copy_it_serves_what_its_report_says(tmp_path: Path) -> N
             assert api.count(PATCH) == 0
 
 
-async def test_a_copy_that_cannot_be_read_is_removed(tmp_path: Path) -> None:
-    """A server that is not to join keeps no copy, so a later start must not begin with an old one."""
+async def test_local_copy_that_cannot_be_read_is_removed(tmp_path: Path) -> None:
+    """A server that is not to join keeps no copy, so a later start must not use an old one."""
     damaged(tmp_path / "copy")
     assert await LocalCopy(tmp_path / "copy").load() is None
     assert current_state(tmp_path / "copy") is None

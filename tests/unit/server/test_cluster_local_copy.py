@@ -1,4 +1,4 @@
-"""The server's own copy: what it served is what it serves again, and nobody takes that for news."""
+"""The local copy: a restarted server serves what it served before, and acknowledges nothing new."""
 
 import asyncio
 import errno
@@ -39,7 +39,7 @@ class Server:
         return headers.get("x-linplane-version") if status == 200 else None
 
 
-async def test_the_copy_is_written_before_the_acknowledgement(tmp_path: Path) -> None:
+async def test_local_copy_is_written_before_the_acknowledgement(tmp_path: Path) -> None:
     server = Server(tmp_path / "copy")
     await server.updater.apply(routing(document(), sequence=3))
     assert server.copied_before == [routing(document(), sequence=3)]
@@ -47,7 +47,7 @@ async def test_the_copy_is_written_before_the_acknowledgement(tmp_path: Path) ->
     assert kept == routing(document(), sequence=3)
 
 
-async def test_a_refused_document_is_copied_as_its_last_good_one(tmp_path: Path) -> None:
+async def test_local_copy_has_the_last_good_document_of_a_rejected_route(tmp_path: Path) -> None:
     server = Server(tmp_path)
     await server.updater.apply(routing(document(), document("other"), sequence=3))
     await server.updater.apply(routing(document("other", current="v2"), sequence=4, homes="{", new="{"))
@@ -58,7 +58,7 @@ async def test_a_refused_document_is_copied_as_its_last_good_one(tmp_path: Path)
     assert set(kept.routes) == {"homes", "other"}
 
 
-async def test_a_restart_without_the_api_server_serves_it_and_acknowledges_nothing(tmp_path: Path) -> None:
+async def test_restart_without_the_api_server_serves_the_copy_and_acknowledges_nothing(tmp_path: Path) -> None:
     await Server(tmp_path).updater.apply(routing(document(current="v2"), sequence=3))
     server = Server(tmp_path)
     kept = await server.copy.load()
@@ -74,7 +74,7 @@ async def test_a_restart_without_the_api_server_serves_it_and_acknowledges_nothi
     assert [(s.uid, s.sequence) for s in server.acknowledged] == [("another", 1)]
 
 
-async def test_a_restart_keeps_what_was_last_good_of_a_route_whose_document_is_broken(tmp_path: Path) -> None:
+async def test_restart_keeps_the_last_good_document_of_a_route_whose_newest_is_damaged(tmp_path: Path) -> None:
     await Server(tmp_path).updater.apply(routing(document(), document("gone"), sequence=3))
     server = Server(tmp_path)
     kept = await server.copy.load()
@@ -87,7 +87,7 @@ async def test_a_restart_keeps_what_was_last_good_of_a_route_whose_document_is_b
     assert (snapshot.sequence, set(snapshot.rejected)) == (4, {"homes"})
 
 
-async def test_no_copy_a_damaged_one_and_a_full_disk_are_no_harm(tmp_path: Path) -> None:
+async def test_local_copy_may_be_missing_or_damaged_and_the_disk_full(tmp_path: Path) -> None:
     assert await LocalCopy(tmp_path / "none").load() is None
     write_routing(tmp_path / "bad", routing(document()))
     (tmp_path / "bad" / "..data" / "sequence").write_text("x")
@@ -99,8 +99,8 @@ async def test_no_copy_a_damaged_one_and_a_full_disk_are_no_harm(tmp_path: Path)
     assert len(server.acknowledged) == 1
 
 
-async def test_a_copy_that_cannot_be_brought_up_to_date_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A restart must not serve what was confirmed to be withdrawn."""
+async def test_local_copy_that_cannot_be_updated_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restart must not serve a version that was reported as withdrawn."""
     server = Server(tmp_path)
     await server.updater.apply(routing(document(), sequence=3))
     with monkeypatch.context() as patch:
@@ -116,7 +116,7 @@ async def test_a_copy_that_cannot_be_brought_up_to_date_goes(tmp_path: Path, mon
     assert len(list(tmp_path.glob("..state-*"))) == 1, "what was half written has gone"
 
 
-async def test_nothing_is_acknowledged_while_an_old_copy_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_acknowledgement_waits_while_an_old_copy_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server(tmp_path)
     await server.updater.apply(routing(document(), sequence=3))
     with monkeypatch.context() as patch:
@@ -133,7 +133,7 @@ def _full(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-async def test_an_equal_state_is_not_written_again(tmp_path: Path) -> None:
+async def test_local_copy_of_an_equal_state_is_not_written_again(tmp_path: Path) -> None:
     copy = LocalCopy(tmp_path)
     await copy.save(routing(document()))
     first = current_state(tmp_path)

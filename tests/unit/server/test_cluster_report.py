@@ -1,4 +1,4 @@
-"""The ReplicaReport: this pod's own, the newest state, not more often than allowed, whatever the API server does."""
+"""The ReplicaReport: owned by this pod, with the newest state, within the rate limit, also when the API server fails."""
 
 import asyncio
 import contextlib
@@ -41,16 +41,16 @@ def written(api: FakeApi) -> Any:
     return api.objects.get(REPORT, {}).get("report", {}).get("sequence")
 
 
-async def test_it_is_applied_as_the_pods_own() -> None:
+async def test_report_is_applied_as_the_pods_own() -> None:
     async with fake_api() as api, writing(api) as report:
         await asyncio.sleep(0.02)
-        assert not api.asked, "nothing to acknowledge yet"
+        assert not api.received, "nothing to acknowledge yet"
         await report(state(7, a="why"))
         await until(lambda: written(api))
-        asked = api.asked[0]
-        assert asked.headers["content-type"] == "application/apply-patch+yaml"
-        assert asked.query == {"fieldManager": "linplane-server", "force": "true"}
-        assert json.loads(asked.body) == {
+        request = api.received[0]
+        assert request.headers["content-type"] == "application/apply-patch+yaml"
+        assert request.query == {"fieldManager": "linplane-server", "force": "true"}
+        assert json.loads(request.body) == {
             "apiVersion": "linplane.dev/v1alpha1",
             "kind": "ReplicaReport",
             "metadata": {
@@ -67,12 +67,12 @@ async def test_it_is_applied_as_the_pods_own() -> None:
         }  # fmt: skip
 
 
-async def test_what_requests_lacked_is_in_it_and_is_written_again_when_it_grew() -> None:
+async def test_report_has_the_missing_features_and_is_written_again_when_they_grow() -> None:
     lacking: list[Lacking] = []
     async with fake_api() as api, writing(api, lacking) as report:
         await report.rewrite()
         await asyncio.sleep(0.02)
-        assert not api.asked, "nothing to acknowledge yet"
+        assert not api.received, "nothing to acknowledge yet"
         await report(state(7))
         await until(lambda: written(api))
         assert "lacking" not in api.objects[REPORT]["report"], "an older CRD would refuse it"
@@ -85,7 +85,7 @@ async def test_what_requests_lacked_is_in_it_and_is_written_again_when_it_grew()
         assert written(api) == 7
 
 
-async def test_a_burst_is_written_at_once_and_then_the_newest_each_second() -> None:
+async def test_report_is_written_at_once_in_a_burst_and_then_each_second() -> None:
     async with fake_api() as api, writing(api) as report:
         for sequence in range(1, 6):
             await report(state(sequence))
@@ -100,7 +100,7 @@ async def test_a_burst_is_written_at_once_and_then_the_newest_each_second() -> N
         assert api.count(PATCH) == 6
 
 
-async def test_serving_does_not_wait_for_it_and_it_is_tried_until_it_is_written() -> None:
+async def test_report_is_retried_until_it_is_written_and_serving_does_not_wait() -> None:
     async with fake_api() as api, writing(api) as report:
         api.answers[PATCH] = [failure(403), failure(500), Reply(raw=b"")]
         async with asyncio.timeout(0.1):
@@ -114,16 +114,16 @@ async def test_serving_does_not_wait_for_it_and_it_is_tried_until_it_is_written(
         await until(lambda: written(api) == 2)
 
 
-async def test_what_changes_while_one_is_written_is_written_too() -> None:
+async def test_report_that_changes_during_a_write_is_written_too() -> None:
     async with fake_api() as api, writing(api) as report:
         api.answers[PATCH] = [Reply(200, {}, wait=0.1)]
         await report(state(1))
-        await until(lambda: api.asked)
+        await until(lambda: api.received)
         await report(state(2))
         await until(lambda: written(api) == 2)
 
 
-async def test_a_connection_is_kept_and_made_anew_when_the_api_server_ends_it() -> None:
+async def test_connection_is_reused_and_replaced_when_the_api_server_closes_it() -> None:
     async with fake_api() as api, writing(api) as report:
         await report(state(1))
         await until(lambda: written(api) == 1)
@@ -134,7 +134,7 @@ async def test_a_connection_is_kept_and_made_anew_when_the_api_server_ends_it() 
         assert api.count(PATCH) == 2
 
 
-async def test_a_deleted_report_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_report_that_was_deleted_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "REFRESH", 0.05)
     async with fake_api() as api, writing(api) as report:
         await report(state(1))

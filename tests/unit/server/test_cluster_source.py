@@ -1,4 +1,4 @@
-"""The watch of the routing ConfigMap: what comes from the API server is taken up, whatever becomes of the stream."""
+"""The watch of the routing ConfigMap: every state of the API server is applied, even if watches fail."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ async def until(check: object) -> None:
 
 
 class Applied:
-    """A source that runs; what it handed over, and how often it fell back."""
+    """A source that runs, the routing that it applied, and how often it fell back."""
 
     def __init__(self, api: FakeApi, timing: Timing) -> None:
         self.source = ClusterSource(api.access, "linplane-routing-default", timing)
@@ -55,15 +55,15 @@ async def running(api: FakeApi, timing: Timing = QUICK) -> AsyncIterator[Applied
             await task
 
 
-async def test_it_reads_by_name_and_then_watches_that_one_name() -> None:
+async def test_source_reads_by_name_and_then_watches_that_name() -> None:
     async with fake_api() as api:
         api.put_routing(routing(document(), sequence=3))
         async with running(api) as running_source:
             await until(lambda: api.watches)
             watch = api.watches[0]
-            assert watch.asked.path == f"/api/v1/namespaces/{NAMESPACE}/configmaps"
-            assert watch.asked.query.pop("timeoutSeconds") in {str(seconds) for seconds in range(270, 331)}
-            assert watch.asked.query == {
+            assert watch.request.path == f"/api/v1/namespaces/{NAMESPACE}/configmaps"
+            assert watch.request.query.pop("timeoutSeconds") in {str(seconds) for seconds in range(270, 331)}
+            assert watch.request.query == {
                 "watch": "true", "allowWatchBookmarks": "true", "resourceVersion": "101",
                 "fieldSelector": "metadata.name=linplane-routing-default",
             }  # fmt: skip
@@ -77,7 +77,7 @@ async def test_it_reads_by_name_and_then_watches_that_one_name() -> None:
         assert api.count(GET) == 1
 
 
-async def test_what_the_api_server_says_wins_over_a_higher_number() -> None:
+async def test_api_servers_state_takes_effect_even_with_a_lower_sequence() -> None:
     async with fake_api() as api:
         api.put_routing(routing(sequence=9))
         async with running(api) as running_source:
@@ -86,7 +86,7 @@ async def test_what_the_api_server_says_wins_over_a_higher_number() -> None:
             await until(lambda: running_source.sequences == [9, 2])
 
 
-async def test_a_stream_that_ends_in_order_is_continued_where_it_was() -> None:
+async def test_watch_that_ends_in_order_is_resumed() -> None:
     async with fake_api() as api:
         api.put_routing(routing(sequence=1))
         async with running(api) as running_source:
@@ -94,7 +94,7 @@ async def test_a_stream_that_ends_in_order_is_continued_where_it_was() -> None:
             api.watches[0].send("BOOKMARK", {"metadata": {"resourceVersion": "777"}})
             api.watches[0].end()
             await until(lambda: len(api.watches) == 2)
-            assert api.watches[1].asked.query["resourceVersion"] == "777"
+            assert api.watches[1].request.query["resourceVersion"] == "777"
             api.watches[1].send("MODIFIED", api.put_routing(routing(sequence=2)))
             await until(lambda: running_source.sequences == [1, 2])
             assert api.count(GET) == 1
@@ -136,21 +136,21 @@ async def failed_for_a_while(api: FakeApi) -> None:
 @pytest.mark.parametrize(
     "mishap", [broken_by_410, refused_with_410, cut, cut_in_a_line, not_json, not_http, failed_for_a_while]
 )
-async def test_after_anything_else_it_reads_again(mishap: object) -> None:
+async def test_watch_that_fails_is_followed_by_a_read(mishap: object) -> None:
     async with fake_api() as api:
         api.put_routing(routing(sequence=1))
         async with running(api) as running_source:
             await until(lambda: api.watches)
-            api.put_routing(routing(sequence=2))  # nobody told
+            api.put_routing(routing(sequence=2))  # without an event
             await mishap(api)  # type: ignore[operator]
             await until(lambda: len(api.watches) == 2)
             assert running_source.sequences == [1, 2]
             api.watches[1].send("MODIFIED", api.put_routing(routing(sequence=3)))
             await until(lambda: running_source.sequences == [1, 2, 3])
-            assert api.watches[1].asked.query["resourceVersion"] == "102"
+            assert api.watches[1].request.query["resourceVersion"] == "102"
 
 
-async def test_a_silent_stream_is_cut() -> None:
+async def test_watch_without_events_is_closed() -> None:
     async with fake_api() as api:
         api.put_routing(routing(sequence=1))
         async with running(api, Timing(first_pause=0.001, silence=0.15)) as running_source:
@@ -164,7 +164,7 @@ async def test_a_silent_stream_is_cut() -> None:
             assert running_source.sequences == [1, 2]
 
 
-async def test_a_rotated_token_is_taken_at_once(tmp_path: Path) -> None:
+async def test_token_that_was_rotated_is_used_at_once(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("old\n")
     async with fake_api() as api:
@@ -180,35 +180,35 @@ async def test_a_rotated_token_is_taken_at_once(tmp_path: Path) -> None:
             token.write_text("new\n")
             api.put_routing(routing(sequence=2))
             await until(lambda: running_source.sequences == [1, 2])
-            assert api.asked[-1].headers["authorization"] == "Bearer new"
+            assert api.received[-1].headers["authorization"] == "Bearer new"
 
 
-async def test_failures_are_not_hammered() -> None:
+async def test_failures_are_retried_with_backoff() -> None:
     async with fake_api() as api:
-        api.judge = lambda asked: failure(503)
+        api.override = lambda request: failure(503)
         async with running(api, Timing(first_pause=0.05, last_pause=0.1)):
             await asyncio.sleep(0.5)
             assert api.count(GET) <= 20
             await until(lambda: api.count(GET) >= 3)
-        api.asked.clear()
-        api.judge = lambda asked: failure(429, retry_after="60")
+        api.received.clear()
+        api.override = lambda request: failure(429, retry_after="60")
         async with running(api):
             await until(lambda: api.count(GET) == 2)
             await asyncio.sleep(0.1)
             assert api.count(GET) == 2, "the first read, and one try"
 
 
-async def test_a_stream_that_ends_at_once_is_not_hammered() -> None:
+async def test_watch_that_ends_at_once_is_retried_with_backoff() -> None:
     async with fake_api() as api:
         api.put_routing(routing(sequence=1))
-        api.judge = lambda asked: Reply(200, {}) if asked.is_watch else None
+        api.override = lambda request: Reply(200, {}) if request.is_watch else None
         async with running(api, Timing(first_pause=0.05, last_pause=0.1)):
             await asyncio.sleep(0.5)
             assert api.count("watch") <= 20
             await until(lambda: api.count("watch") >= 3)
 
 
-async def test_it_falls_back_once_where_the_api_server_is_away() -> None:
+async def test_source_falls_back_once_if_the_api_server_is_unavailable() -> None:
     async with fake_api() as api:
         await api.stop()
         async with running(api) as running_source:
@@ -220,7 +220,7 @@ async def test_it_falls_back_once_where_the_api_server_is_away() -> None:
             assert (running_source.fallen, running_source.source.name) == (1, "api")
 
 
-async def test_it_falls_back_meanwhile_where_the_first_read_takes_long() -> None:
+async def test_source_falls_back_while_the_first_read_takes_long() -> None:
     async with fake_api() as api:
         api.put_routing(routing(sequence=1))
         api.answers[GET] = [Reply(200, api.objects[ROUTING], wait=0.2)]
@@ -231,7 +231,7 @@ async def test_it_falls_back_meanwhile_where_the_first_read_takes_long() -> None
         assert api.count(GET) == 1
 
 
-async def test_a_read_that_never_ends_is_given_up() -> None:
+async def test_read_that_never_ends_times_out() -> None:
     async with fake_api() as api:
         api.put_routing(routing(sequence=1))
         api.answers[GET] = [Reply(silent=True), Reply(silent=True)]
@@ -240,16 +240,16 @@ async def test_a_read_that_never_ends_is_given_up() -> None:
             assert running_source.fallen == 1
 
 
-async def test_one_that_is_absent_is_waited_for() -> None:
+async def test_config_map_that_is_missing_is_waited_for() -> None:
     async with fake_api() as api, running(api) as running_source:
         await until(lambda: api.watches)
         assert running_source.fallen == 1
-        assert "resourceVersion" not in api.watches[0].asked.query, "whatever is there comes as an event"
+        assert "resourceVersion" not in api.watches[0].request.query, "whatever is there comes as an event"
         api.watches[0].send("ADDED", api.put_routing(routing(sequence=1)))
         await until(lambda: running_source.sequences == [1])
 
 
-async def test_a_deleted_one_changes_nothing_and_the_next_is_taken() -> None:
+async def test_config_map_that_is_deleted_changes_nothing_and_the_next_is_applied() -> None:
     async with fake_api() as api:
         first = api.put_routing(routing(sequence=5))
         async with running(api) as running_source:
@@ -260,7 +260,7 @@ async def test_a_deleted_one_changes_nothing_and_the_next_is_taken() -> None:
             assert running_source.applied[1].uid == "uid-2"
 
 
-async def test_a_damaged_one_changes_nothing() -> None:
+async def test_config_map_that_is_damaged_changes_nothing() -> None:
     async with fake_api() as api:
         api.put_routing(routing(sequence=1))
         async with running(api) as running_source:
@@ -272,7 +272,7 @@ async def test_a_damaged_one_changes_nothing() -> None:
             assert len(api.watches) == 1
 
 
-async def test_events_in_pieces_and_several_in_one() -> None:
+async def test_events_may_be_split_or_joined_in_chunks() -> None:
     async with fake_api() as api:
         api.put_routing(routing(sequence=1))
         async with running(api) as running_source:
@@ -288,7 +288,7 @@ async def test_events_in_pieces_and_several_in_one() -> None:
             await until(lambda: running_source.sequences == [1, 2, 3, 4])
 
 
-async def test_a_state_that_is_there_already_is_not_handed_over_again() -> None:
+async def test_state_that_is_in_force_is_not_applied_again() -> None:
     async with fake_api() as api:
         api.put_routing(routing(sequence=1))
         async with running(api) as running_source:
@@ -299,4 +299,4 @@ async def test_a_state_that_is_there_already_is_not_handed_over_again() -> None:
             api.watches[0].cut()
             await until(lambda: len(api.watches) == 2)
             assert running_source.sequences == [1]
-            assert api.watches[1].asked.query["resourceVersion"] == "102"
+            assert api.watches[1].request.query["resourceVersion"] == "102"

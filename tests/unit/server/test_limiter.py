@@ -1,4 +1,4 @@
-"""Rate limits, by a clock that stands still."""
+"""Rate limits, with a controlled clock."""
 
 import time
 from fractions import Fraction
@@ -34,7 +34,7 @@ steps = st.lists(st.tuples(st.integers(0, 4 * SECOND) | st.integers(0, 1000), st
 
 
 @given(rates, st.integers(1, 8), steps, st.booleans())
-def test_it_is_a_token_bucket(rate: Fraction, burst: int, steps: list[tuple[int, str]], per_client: bool) -> None:
+def test_limiter_is_a_token_bucket(rate: Fraction, burst: int, steps: list[tuple[int, str]], per_client: bool) -> None:
     clock = Clock(0)
     limiter = Limiter(clock)
     bucket = Bucket("r", float(rate), burst, per_client=per_client)
@@ -46,7 +46,7 @@ def test_it_is_a_token_bucket(rate: Fraction, burst: int, steps: list[tuple[int,
 
 
 @given(st.floats(0.01, 1000), st.integers(1, 50))
-def test_after_the_time_named_there_is_a_token_again(rate: float, burst: int) -> None:
+def test_limiter_has_a_token_after_the_time_it_names(rate: float, burst: int) -> None:
     clock = Clock(0)
     limiter = Limiter(clock)
     bucket = Bucket("r", rate, burst, per_client=True)
@@ -58,7 +58,7 @@ def test_after_the_time_named_there_is_a_token_again(rate: float, burst: int) ->
     assert limiter.acquire(bucket, "c") == 0
 
 
-def test_a_refused_request_costs_nothing() -> None:
+def test_limiter_charges_nothing_for_a_refused_request() -> None:
     clock = Clock(0)
     limiter = Limiter(clock)
     bucket = Bucket("r", 1.0, 1, per_client=True)
@@ -69,7 +69,7 @@ def test_a_refused_request_costs_nothing() -> None:
     assert limiter.acquire(bucket, "c") == 0
 
 
-def test_a_million_clients_leave_memory_bounded() -> None:
+def test_limiter_memory_is_bounded_with_a_million_clients() -> None:
     limiter = Limiter(time.monotonic_ns)
     bucket = Bucket("r", 1.0, 1, per_client=True)
     pages = Path("/proc/self/statm")
@@ -82,7 +82,7 @@ def test_a_million_clients_leave_memory_bounded() -> None:
     assert (int(pages.read_text().split()[1]) - before) * 4096 < 10 << 20
 
 
-def test_the_client_used_last_is_remembered() -> None:
+def test_limiter_keeps_the_client_seen_last() -> None:
     limiter = Limiter(Clock(), clients=2)
     bucket = Bucket("r", 0.001, 1, per_client=True)
     limiter.acquire(bucket, "a")
@@ -93,13 +93,13 @@ def test_the_client_used_last_is_remembered() -> None:
     assert limiter.acquire(bucket, "b") == 0
 
 
-def test_routes_do_not_share_clients() -> None:
+def test_limiter_counts_clients_by_route() -> None:
     limiter = Limiter(Clock())
     for route in ("x", "y"):
         assert limiter.acquire(Bucket(route, 1.0, 1, per_client=True), "c") == 0
 
 
-def test_an_unchanged_limit_keeps_its_state_across_a_reload_and_a_changed_one_starts_full() -> None:
+def test_limit_keeps_its_state_across_a_reload_unless_it_changes() -> None:
     limiter = Limiter(Clock())
     for per_client in (True, False):
         assert limiter.acquire(Bucket("r", 0.01, 1, per_client=per_client), "c") == 0
@@ -108,14 +108,14 @@ def test_an_unchanged_limit_keeps_its_state_across_a_reload_and_a_changed_one_st
         assert limiter.acquire(Bucket("r", 100.0, 1, per_client=per_client), "c") == 0
 
 
-def test_limits_of_routes_that_are_gone_are_forgotten() -> None:
+def test_limits_of_removed_routes_are_dropped() -> None:
     limiter = Limiter(Clock())
     limiter.acquire(Bucket("r", 1.0, 1, per_client=False), "")
     limiter.retain([])
     assert len(limiter) == 0
 
 
-def test_a_route_limit_is_divided_by_the_replicas_with_a_burst_of_at_least_one() -> None:
+def test_route_limit_is_divided_by_the_replicas_with_a_burst_of_at_least_one() -> None:
     divided = route_bucket("r", RateLimit(10, 20, "Route", 4))
     assert divided is not None
     assert (SECOND / divided.interval, divided.room / divided.interval) == (2.5, 5)

@@ -1,4 +1,4 @@
-"""The sockets: every address where that is asked for, with IPv6 or without."""
+"""Listening sockets on every address, with IPv6 or without."""
 
 import errno
 import socket
@@ -9,7 +9,7 @@ import pytest
 from linplane_server.http import listener
 
 
-def test_every_address_takes_ipv4_too() -> None:
+def test_listener_on_every_address_accepts_ipv4_too() -> None:
     with (
         listener.listen("::", 0) as sock,
         socket.create_connection(("127.0.0.1", sock.getsockname()[1]), timeout=5) as client,
@@ -17,7 +17,7 @@ def test_every_address_takes_ipv4_too() -> None:
         assert client.getpeername()
 
 
-def test_a_machine_without_ipv6_has_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_listener_without_ipv6_uses_ipv4(monkeypatch: pytest.MonkeyPatch) -> None:
     real = socket.create_server
 
     def without(address: tuple[str, int], **options: Any) -> socket.socket:
@@ -32,6 +32,6 @@ def test_a_machine_without_ipv6_has_ipv4(monkeypatch: pytest.MonkeyPatch) -> Non
         listener.listen("::1", 0)
 
 
-def test_a_taken_port_is_an_error() -> None:
+def test_listener_on_a_port_in_use_is_an_error() -> None:
     with listener.listen("::", 0) as sock, pytest.raises(OSError, match="in use"):
         listener.listen("::", sock.getsockname()[1])

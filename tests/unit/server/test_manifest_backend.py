@@ -1,4 +1,4 @@
-"""Local mode's resources: read from the state folder, changed in the manifest."""
+"""Local mode's backend: objects are read from the state folder, changed in the manifest."""
 
 import errno
 import json
@@ -84,18 +84,18 @@ async def test_objects_are_read_as_they_are(state: State) -> None:
 
 
 @pytest.mark.parametrize("name", ["absent", "../linearmodels/homes-v1", "", "R", "a\n"])
-async def test_a_route_that_is_none_is_not_found(state: State, name: str) -> None:
+async def test_route_with_an_invalid_or_unknown_name_is_not_found(state: State, name: str) -> None:
     with pytest.raises(NotFound):
         await state.resources().route(name)
 
 
 @pytest.mark.parametrize(("model", "version"), [("homes", "v9"), ("..", "v1"), ("homes", "../v1"), ("a/b", "v1")])
-async def test_a_version_that_is_none_is_not_found(state: State, model: str, version: str) -> None:
+async def test_version_with_an_invalid_or_unknown_name_is_not_found(state: State, model: str, version: str) -> None:
     with pytest.raises(NotFound):
         await state.resources().version(model, version)
 
 
-async def test_one_field_of_the_manifest_is_changed(state: State) -> None:
+async def test_manifest_is_changed_in_one_field(state: State) -> None:
     resources = state.resources()
     await resources.switch(await resources.route("r"), "v4")
     await resources.freeze(await resources.version("homes", "v1"), frozen=False)
@@ -103,20 +103,20 @@ async def test_one_field_of_the_manifest_is_changed(state: State) -> None:
     assert state.manifest.read_text() == expected
 
 
-async def test_a_candidate_that_is_switched_to_leaves_the_split_by_the_same_write(state: State) -> None:
+async def test_candidate_that_is_switched_to_leaves_the_split_by_the_same_write(state: State) -> None:
     await state.resources().switch(await state.resources().route("r"), "v2")
     promoted = MANIFEST.replace("  version: v1\n", "  version: v2\n").replace("  - {version: v2, percent: 10}\n", "")
     assert state.manifest.read_text() == promoted
 
 
-async def test_a_change_that_is_refused_is_taken_back_whole(state: State) -> None:
+async def test_change_that_is_refused_is_reverted_as_a_whole(state: State) -> None:
     change = await state.resources().switch(await state.resources().route("r"), "v2")
     state.problems("spec: is not allowed on Sundays")
     assert await change.refusal() == "spec: is not allowed on Sundays"
     assert state.unchanged()
 
 
-async def test_an_object_that_changed_meanwhile_is_a_conflict(state: State) -> None:
+async def test_object_that_changed_meanwhile_is_a_conflict(state: State) -> None:
     resources = state.resources()
     route = await resources.route("r")
     state.write("modelroutes", "r", {"model": "homes", "version": "v1"}, generation=4)
@@ -125,8 +125,8 @@ async def test_an_object_that_changed_meanwhile_is_a_conflict(state: State) -> N
     assert state.unchanged()
 
 
-async def test_exactly_the_state_that_was_read_or_none(state: State) -> None:
-    """Even a status that was written meanwhile is another."""
+async def test_if_match_changes_the_state_that_was_read_or_none(state: State) -> None:
+    """Even a status that was written meanwhile is another state."""
     resources = state.resources()
     found = await resources.route("r")
     route = msgspec.structs.replace(found, exact=True, resource_version="11")
@@ -150,7 +150,7 @@ async def test_exactly_the_state_that_was_read_or_none(state: State) -> None:
         (ManifestError("edit the file by hand", 3), Refused, "edit the file by hand"),
     ],
 )
-async def test_a_manifest_that_cannot_be_changed_says_why(
+async def test_manifest_that_cannot_be_changed_has_a_reason(
     state: State, error: Exception, kind: type[Exception], text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*edits: object) -> None:
@@ -162,14 +162,14 @@ async def test_a_manifest_that_cannot_be_changed_says_why(
         await resources.switch(await resources.route("r"), "v2")
 
 
-async def test_an_object_of_no_manifest_is_a_conflict(state: State) -> None:
+async def test_object_without_a_manifest_is_a_conflict(state: State) -> None:
     state.write("modelroutes", "r", {"model": "homes", "version": "v1"}, metadata={"name": "r", "generation": 1})
     resources = state.resources()
     with pytest.raises(Conflict, match="manifest"):
         await resources.switch(await resources.route("r"), "v2")
 
 
-async def test_only_a_new_problem_of_that_file_refuses_the_change(state: State) -> None:
+async def test_problem_refuses_a_change_only_if_it_is_new_and_of_that_file(state: State) -> None:
     state.problems("an old one")
     resources = state.resources()
     change = await resources.switch(await resources.route("r"), "v2")
@@ -182,7 +182,7 @@ async def test_only_a_new_problem_of_that_file_refuses_the_change(state: State) 
     assert await change.refusal() is None
 
 
-async def test_a_damaged_object_is_a_conflict(state: State) -> None:
+async def test_object_that_is_damaged_is_a_conflict(state: State) -> None:
     (state.folder / "objects/modelroutes/r.json").write_text("{")
     with pytest.raises(Conflict, match="cannot be read"):
         await state.resources().route("r")

@@ -1,8 +1,10 @@
-"""The exposition: well-formed, right, and bounded whatever is asked."""
+"""The metrics: well-formed, correct, and bounded for all requests."""
 
 import json
 from pathlib import Path
+from typing import Any
 
+import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -10,6 +12,7 @@ from linplane_api.routing import RateLimit
 from linplane_server.http.metrics import ServerCollector, metrics_registry
 from linplane_server.http.status import Status
 from linplane_server.routing.folder_source import FolderSource
+from linplane_server.state.counters import Series
 from linplane_server.state.readiness import Readiness
 from linplane_server.state.serving import Serving, new_serving
 from unit.server.builders import Client, Clock, document, serving
@@ -33,7 +36,7 @@ def labels(**values: str) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(values.items()))
 
 
-async def test_what_was_answered_is_counted() -> None:
+async def test_metrics_count_the_requests() -> None:
     loaded = await serving(document(limit=RateLimit(0.001, 3, "Client")))
     client = Client(loaded)
     for data in (BODY, b'{"features":{"area":1}}', b"{", BODY):
@@ -61,7 +64,7 @@ async def test_what_was_answered_is_counted() -> None:
     assert samples["linplane_routing_source_info"] == {labels(source="folder"): 1}
 
 
-async def test_requests_refused_before_a_version_was_chosen_have_a_series_once_there_is_one() -> None:
+async def test_metrics_of_requests_refused_before_a_version_was_chosen_exist_once_there_is_one() -> None:
     loaded = await serving(document())
     client = Client(loaded)
     named = {labels(route="homes", version="v1"): 0, labels(route="homes", version="v2"): 0}
@@ -73,7 +76,7 @@ async def test_requests_refused_before_a_version_was_chosen_have_a_series_once_t
     assert exposed(loaded)["linplane_predict_requests_total"] == named | {labels(route="homes", version=""): 1}
 
 
-async def test_no_request_can_make_a_new_series() -> None:
+async def test_metrics_get_no_new_series_from_a_request() -> None:
     loaded = await serving(document(split=[("v2", 5000)]))
     client = Client(loaded)
     for data in (BODY, b"", b'{"features":{}}', b'{"features":[]}'):
@@ -95,7 +98,7 @@ async def test_no_request_can_make_a_new_series() -> None:
     assert kinds <= {"malformed", "invalid", "missing_feature", "not_found", "media_type"}
 
 
-async def test_the_status_says_what_this_replica_serves() -> None:
+async def test_status_has_what_this_replica_serves() -> None:
     loaded = await serving(document(split=[("v2", 2500)]))
     client = Client(loaded)
     client.ask(b'{"features":[1,2],"key":"a"}', "homes")
@@ -111,7 +114,24 @@ async def test_the_status_says_what_this_replica_serves() -> None:
     assert route["refused"] == {"malformed": 1}
 
 
-async def test_ready_is_loaded_and_not_draining() -> None:
+SHOWN = {"buckets": [1] * 12, "seconds": 1.0, "errors": {"internal": 1}, "missing": {"area": 1}}
+"""For each count of a Series, a value that must be visible: in the metrics, the status, or the report."""
+
+
+@pytest.mark.parametrize("name", Series.__slots__)
+async def test_series_counts_are_all_shown(name: str) -> None:
+    loaded = await serving(document())
+
+    def shown() -> tuple[Any, ...]:
+        status = Status(loaded, Readiness(loaded.store), "pod-7", "default", FolderSource(Path()))()
+        return exposed(loaded), status, loaded.counters.missing_features()
+
+    before = shown()
+    setattr(loaded.counters.series("homes", "v1"), name, SHOWN[name])
+    assert shown() != before
+
+
+async def test_readiness_is_loaded_and_not_draining() -> None:
     loaded = await serving(document())
     readiness = Readiness(loaded.store)
     assert readiness.unready() is None

@@ -1,4 +1,4 @@
-"""Features that requests did not bring: counted on the way out of a refusal, bounded, written seldom."""
+"""Features that requests lacked: counted with the refusal, bounded, written rarely."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from unit.server.builders import Client, document, serving
 AREA_ONLY = b'{"features":{"area":1}}'
 
 
-async def test_a_request_without_a_feature_is_counted_by_route_version_and_feature() -> None:
+async def test_missing_feature_is_counted_by_route_version_and_feature() -> None:
     loaded = await serving(
         document(versions={"v1": {"area": 1.0}, "v2": {"area": 1.0, "age": 1.0}}, split=[("v2", 5000)])
     )
@@ -30,13 +30,13 @@ async def test_a_request_without_a_feature_is_counted_by_route_version_and_featu
     assert loaded.counters.missing_features() == [Lacking("homes", "v2", "age", answers.count(422))]
 
 
-async def test_a_batch_counts_once_and_no_request_makes_more_than_eight_counters() -> None:
+async def test_missing_features_of_a_batch_count_once_and_make_at_most_eight_counters() -> None:
     loaded = await serving(document(versions={"v1": {f"f{n:03}": 1.0 for n in range(100)}}))
     Client(loaded).ask(b'{"rows":[{},{},{}]}')
     assert loaded.counters.missing_features() == [Lacking("homes", "v1", f"f{n:03}", 1) for n in range(8)]
 
 
-def test_the_most_frequent_are_told_and_those_of_a_version_that_is_gone_are_not() -> None:
+def test_missing_features_reported_are_the_most_frequent_of_versions_in_use() -> None:
     counters = Counters()
     for number in range(12):
         for _ in range(number + 1):
@@ -49,7 +49,7 @@ def test_the_most_frequent_are_told_and_those_of_a_version_that_is_gone_are_not(
     ]
 
 
-def test_only_a_higher_count_is_news() -> None:
+def test_missing_features_have_grown_only_if_a_count_is_higher() -> None:
     few, more = Lacking("r", "v1", "a", 3), Lacking("r", "v1", "a", 4)
     assert has_grown([], [few])
     assert has_grown([few], [more])
@@ -71,7 +71,7 @@ async def reporting(lacking: list[Lacking], writes: list[int]) -> AsyncIterator[
         task.cancel()
 
 
-async def test_the_first_is_written_at_once_then_the_newest_after_a_pause_and_nothing_at_rest() -> None:
+async def test_missing_features_are_reported_at_once_then_after_a_pause_and_not_at_rest() -> None:
     lacking: list[Lacking] = []
     writes: list[int] = []
     async with reporting(lacking, writes):
@@ -87,7 +87,7 @@ async def test_the_first_is_written_at_once_then_the_newest_after_a_pause_and_no
         assert len(writes) == 2
 
 
-async def test_a_route_that_is_made_again_counts_from_zero() -> None:
+async def test_route_that_is_created_again_counts_from_zero() -> None:
     lacking = [Lacking("r", "v1", "a", 50)]
     writes: list[int] = []
     async with reporting(lacking, writes):
@@ -97,7 +97,7 @@ async def test_a_route_that_is_made_again_counts_from_zero() -> None:
     assert writes == [50, 2]
 
 
-async def test_a_report_in_a_file_has_them_and_stays_the_newest(tmp_path: Path) -> None:
+async def test_report_in_a_file_has_the_missing_features_and_stays_the_newest(tmp_path: Path) -> None:
     path, lacking = tmp_path / "report.json", [Lacking("r", "v1", "a", 1)]
     report = FileReport(path, lambda: lacking, "default", "uid", "2026-01-01T00:00:00Z")
     await report.rewrite()

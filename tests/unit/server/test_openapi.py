@@ -1,4 +1,4 @@
-"""The OpenAPI document tells what the code does."""
+"""The OpenAPI document agrees with the code."""
 
 import json
 
@@ -17,7 +17,7 @@ DOCUMENT = document("1.2.3")
 OPERATIONS = [path["post"] for path in DOCUMENT["paths"].values()]
 
 
-def test_every_status_of_a_prediction_is_documented_with_a_schema() -> None:
+def test_openapi_documents_every_status_of_a_prediction_with_a_schema() -> None:
     expected = {"200", "400", "404", "405", "408", "413", "414", "415", "422", "429", "431", "503"}
     for operation in OPERATIONS:
         assert set(operation["responses"]) == expected
@@ -27,7 +27,7 @@ def test_every_status_of_a_prediction_is_documented_with_a_schema() -> None:
             assert all("schema" in content for content in response["content"].values())
 
 
-def test_every_reference_resolves() -> None:
+def test_openapi_references_resolve() -> None:
     text = json.dumps(DOCUMENT)
     for name in DOCUMENT["components"]["schemas"]:
         text = text.replace(f'"#/components/schemas/{name}"', "")
@@ -39,7 +39,7 @@ def validator(name: str) -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(components["schemas"][name] | {"components": components})
 
 
-async def test_the_examples_are_accepted_and_the_answers_follow_the_schemas() -> None:
+async def test_openapi_examples_are_accepted_and_the_responses_follow_the_schemas() -> None:
     weights = {"flipper_length_mm": 1.1, "bill_length_mm": 2.3}
     versions = {"v1": weights, "v2": weights}
     one = Client(await serving(routing_document(versions=versions)))
@@ -61,7 +61,7 @@ async def test_the_examples_are_accepted_and_the_answers_follow_the_schemas() ->
     assert decided == set(DOCUMENT["components"]["schemas"]["Prediction"]["properties"]["assignedBy"]["enum"])
 
 
-def test_each_refusal_has_an_example_that_follows_the_schema() -> None:
+def test_openapi_has_an_example_of_each_refusal_that_follows_the_schema() -> None:
     responses = OPERATIONS[0]["responses"].values()
     contents = [response["content"].get("application/problem+json", {}) for response in responses]
     examples = {kind: example["value"] for content in contents for kind, example in content.get("examples", {}).items()}
@@ -72,7 +72,7 @@ def test_each_refusal_has_an_example_that_follows_the_schema() -> None:
         assert set(example) <= set(DOCUMENT["components"]["schemas"]["Problem"]["properties"])
 
 
-def test_the_application_serves_this_document() -> None:
+def test_openapi_document_is_served() -> None:
     assert docs_app().openapi()["paths"] == DOCUMENT["paths"]
 
 
@@ -89,7 +89,7 @@ PATHS = [
 
 
 @pytest.mark.parametrize(("path", "expected"), PATHS)
-def test_which_paths_ask_for_a_prediction(path: str, expected: tuple[bool, str | None]) -> None:
+def test_paths_of_predictions(path: str, expected: tuple[bool, str | None]) -> None:
     assert addressed_route(path)[0] is expected[0]
     if expected[0]:
         assert addressed_route(path) == expected

@@ -23,14 +23,16 @@ WRONG = [
 
 
 @pytest.mark.parametrize("arguments", WRONG)
-def test_wrong_arguments_end_it_with_a_message(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_arguments_that_are_invalid_exit_with_a_message(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as caught:
         parse(arguments)
     assert caught.value.code == 2
     assert "error:" in capsys.readouterr().err
 
 
-def test_the_defaults_are_those_of_the_settings() -> None:
+def test_defaults_are_those_of_the_settings() -> None:
     options = parse(["--config", "x"])
     assert group_of(options, Limits) == Limits()
     assert group_of(options, Shutdown) == Shutdown()
@@ -46,7 +48,7 @@ def test_log_level_is_one_that_the_logs_know(level: str) -> None:
 
 
 @pytest.mark.parametrize("group", [Limits, Shutdown])
-def test_each_setting_has_a_flag_and_is_described(group: type, capsys: pytest.CaptureFixture[str]) -> None:
+def test_settings_have_a_flag_and_a_description(group: type, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse(["--help"])
     text = capsys.readouterr().out
@@ -63,7 +65,7 @@ def test_trusted_proxies_add_up() -> None:
 IN_A_CLUSTER = ["--config", "c", "--kubernetes", "--pod-name", "p", "--pod-uid", "u"]
 
 
-def test_in_a_cluster_a_replica_has_a_name_and_nothing_of_local_mode(capsys: pytest.CaptureFixture[str]) -> None:
+def test_cluster_options_need_a_pod_name_and_exclude_those_of_local_mode(capsys: pytest.CaptureFixture[str]) -> None:
     args = parse([*IN_A_CLUSTER, "--api-url", "https://x", "--namespace", "n"])
     assert (args.kubernetes, args.api_url, args.namespace) == (True, "https://x", "n")
     for wrong in (

@@ -1,4 +1,4 @@
-"""One request from its fields and bytes to its answer, without a network."""
+"""One request from its fields and bytes to its response, without a network."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ def detail(content: bytes) -> dict[str, Any]:
     return body
 
 
-def test_an_answer_names_its_version_route_and_what_decided(loaded: Serving) -> None:
+def test_prediction_names_its_version_route_and_assignment(loaded: Serving) -> None:
     status, headers, content = Client(loaded).ask(BODY, "homes")
     route = loaded.store.snapshot.routes["homes"]
     assert (status, json.loads(content)) == (
@@ -43,7 +43,7 @@ def test_an_answer_names_its_version_route_and_what_decided(loaded: Serving) -> 
     assert headers["x-linplane-digest"].startswith("sha256:")
 
 
-def test_all_rows_are_answered_by_one_version(loaded: Serving) -> None:
+def test_rows_are_all_answered_by_one_version(loaded: Serving) -> None:
     rows = [{"rooms": 3, "area": 2}, [2, 3], [0, 0]]
     status, _, content = Client(loaded).ask(json.dumps({"rows": rows}).encode(), "homes")
     body = {"predictions": [35.0, 35.0, 1.0], "version": "v1", "route": "homes", "assignedBy": "current"}
@@ -51,7 +51,7 @@ def test_all_rows_are_answered_by_one_version(loaded: Serving) -> None:
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-async def test_a_prediction_reads_back_as_the_same_number(area: float) -> None:
+async def test_prediction_reads_back_as_the_same_number(area: float) -> None:
     loaded = await serving(document())
     route = loaded.store.snapshot.routes["homes"]
     assert route.current is not None
@@ -64,7 +64,7 @@ async def test_a_prediction_reads_back_as_the_same_number(area: float) -> None:
         assert (json.loads(content)["prediction"], json.loads(batch[2])["predictions"]) == (expected, [expected])
 
 
-async def test_what_decided_is_said() -> None:
+async def test_assigned_by_names_the_input_that_decided() -> None:
     client = Client(await serving(document(split=[("v2", 5000)], header="X-User-Id")))
     keyed = b'{"features":[2,3],"key":"u"}'
     assert json.loads(client.ask(keyed, x_user_id="h")[2])["assignedBy"] == "key"
@@ -90,19 +90,19 @@ HOSTS = [
 
 
 @pytest.mark.parametrize(("host", "route"), HOSTS)
-def test_the_route_is_the_first_label_of_host(loaded: Serving, host: str, route: str | None) -> None:
+def test_route_is_the_first_label_of_host(loaded: Serving, host: str, route: str | None) -> None:
     status, _, content = Client(loaded).ask(BODY, host=host)
     assert (status, json.loads(content).get("route")) == ((200, route) if route else (404, None))
 
 
-def test_an_unknown_route_is_told_how_to_address_one(loaded: Serving) -> None:
+def test_unknown_route_is_404_with_the_ways_to_address_one(loaded: Serving) -> None:
     status, _, content = Client(loaded).ask(BODY, "absent")
     assert status == 404
     assert "/routes/ROUTE/predict" in detail(content)["detail"]
     assert "absent" not in detail(content)["detail"]
 
 
-async def test_a_single_route_answers_any_host_where_that_is_asked_for() -> None:
+async def test_single_route_answers_any_host_if_configured() -> None:
     one = await serving(document("homes"))
     assert Client(one).ask(BODY, host="localhost")[0] == 200
     assert Client(one, single_route=False).ask(BODY, host="localhost")[0] == 404
@@ -127,35 +127,33 @@ TYPES = [
 
 
 @pytest.mark.parametrize(("headers", "expected"), TYPES)
-def test_the_body_must_be_declared_as_json_or_not_at_all(
-    loaded: Serving, headers: dict[str, str], expected: int
-) -> None:
+def test_content_type_must_be_json_or_absent(loaded: Serving, headers: dict[str, str], expected: int) -> None:
     assert Client(loaded).ask(BODY, "homes", **headers)[0] == expected
 
 
 @pytest.mark.parametrize("sane", ["a", "A.b_c-9", "x" * 64])
-def test_a_sane_request_id_is_echoed(loaded: Serving, sane: str) -> None:
+def test_request_id_that_is_a_short_token_is_echoed(loaded: Serving, sane: str) -> None:
     assert Client(loaded).ask(BODY, "homes", x_request_id=sane)[1]["x-request-id"] == sane
 
 
 @pytest.mark.parametrize("strange", ["", "x" * 65, "a b", "a\r\nset-cookie: x", "ä", "<b>", "a\n"])
-def test_any_other_request_id_is_replaced(loaded: Serving, strange: str) -> None:
+def test_request_id_of_any_other_form_is_replaced(loaded: Serving, strange: str) -> None:
     client = Client(loaded)
     made = [client.ask(BODY, "homes", x_request_id=strange)[1]["x-request-id"] for _ in range(2)]
     assert strange not in made
     assert len(set(made)) == 2
 
 
-def test_only_post_predicts(loaded: Serving) -> None:
+def test_methods_other_than_post_are_405(loaded: Serving) -> None:
     status, headers, _ = Client(loaded).ask(BODY, "homes", method="GET")
     assert (status, headers["allow"]) == (405, "POST")
 
 
-def test_a_body_that_was_not_read_is_refused_with_its_reason(loaded: Serving) -> None:
+def test_body_that_was_not_read_is_refused_with_its_reason(loaded: Serving) -> None:
     assert Client(loaded).ask(TooLarge("over"), "homes")[0] == 413
 
 
-def test_a_missing_feature_names_it_and_the_version(loaded: Serving) -> None:
+def test_missing_feature_is_named_with_the_version(loaded: Serving) -> None:
     status, _, content = Client(loaded).ask(b'{"rows":[[1,2],{"area":1}]}', "homes")
     body = detail(content)
     assert (status, body["pointer"], body["version"]) == (422, "/rows/1/rooms", "v1")
@@ -163,7 +161,7 @@ def test_a_missing_feature_names_it_and_the_version(loaded: Serving) -> None:
     assert loaded.counters.versions("homes")["v1"].errors == {"missing_feature": 1}
 
 
-async def test_a_frozen_current_version_is_503_with_the_reason_and_the_candidate_still_answers() -> None:
+async def test_frozen_current_version_is_503_with_the_reason_and_the_candidate_still_answers() -> None:
     frozen = document(
         versions={"v2": V1}, split=[("v2", 5000)], unavailable=Unavailable("CurrentFrozen", "v1 is frozen")
     )
@@ -176,13 +174,13 @@ async def test_a_frozen_current_version_is_503_with_the_reason_and_the_candidate
     assert counted["v1"].errors["unavailable"] + counted["v2"].requests == 60
 
 
-async def test_a_route_that_never_served_is_503() -> None:
+async def test_route_that_never_served_is_503() -> None:
     never = document(current=None, versions={}, unavailable=Unavailable("NeverServed", "no version is Ready yet"))
     loaded = await serving(never)
     assert Client(loaded).ask(b'{"features":{}}')[0] == 503
 
 
-async def test_over_the_limit_is_429_with_a_time_to_wait_by_address_and_not_by_key() -> None:
+async def test_rate_limit_is_429_with_a_time_to_wait_by_address_and_not_by_key() -> None:
     client = Client(await serving(document(limit=RateLimit(0.1, 2, "Client"))))
     answers = [client.ask(b'{"features":[1,2],"key":"%d"}' % i) for i in range(3)]
     assert [status for status, _, _ in answers] == [200, 200, 429]
@@ -191,12 +189,12 @@ async def test_over_the_limit_is_429_with_a_time_to_wait_by_address_and_not_by_k
     assert client.ask(BODY, peer="192.0.2.2")[0] == 200
 
 
-async def test_a_route_limit_counts_all_clients_together() -> None:
+async def test_route_limit_counts_all_clients_together() -> None:
     client = Client(await serving(document(limit=RateLimit(1, 4, "Route", replicas=2))))
     assert [client.ask(BODY, peer=f"192.0.2.{i}")[0] for i in range(3)] == [200, 200, 429]
 
 
-async def test_a_defect_is_500_and_logged_without_the_input(caplog: pytest.LogCaptureFixture) -> None:
+async def test_bug_is_500_and_logged_without_the_input(caplog: pytest.LogCaptureFixture) -> None:
     loaded = await serving(document())
     loaded.store.snapshot.routes["homes"].current.coefficients = None  # type: ignore[union-attr,assignment]
     with caplog.at_level(logging.ERROR):
@@ -219,7 +217,7 @@ json_values = st.recursive(
 
 
 @given(json_values, st.sampled_from(["homes", SECRET]), st.sampled_from(["application/json", SECRET]))
-async def test_no_refusal_echoes_a_value_a_key_or_a_control_character(value: object, route: str, kind: str) -> None:
+async def test_refusals_echo_no_value_key_or_control_character(value: object, route: str, kind: str) -> None:
     client = Client(await serving(document(split=[("v2", 5000)])))
     status, headers, content = client.ask(json.dumps(value).encode(), route, content_type=kind)
     assert status in {200, *(status for status, _ in STATUSES.values())} - {500}

@@ -48,7 +48,7 @@ ADMIN = [
 ]
 
 
-def test_each_type_is_in_the_table_once_and_in_these_tests() -> None:
+def test_refusal_types_are_in_the_table_once_and_in_these_tests() -> None:
     every = refusal_types(errors.Refusal) - {errors.Refusal, errors.PredictionRefusal, errors.AdminRefusal}
     assert set(STATUSES) == every
     assert {type(refusal) for refusal, *_ in [*PREDICTIONS, *ADMIN]} == every
@@ -73,7 +73,7 @@ def expected(kind: str, title: str, status: int, detail: str, **members: str | N
 
 @pytest.mark.parametrize(("refusal", "status", "kind", "title", "members", "more"), PREDICTIONS, ids=case)
 @pytest.mark.parametrize("request_id", [None, "r-1"])
-def test_a_refused_prediction(
+def test_prediction_that_is_refused_is_a_problem(
     refusal: errors.Refusal, status: int, kind: str, title: str, members: Any, more: Any, request_id: str | None
 ) -> None:
     detail = LIMITED if isinstance(refusal, errors.RateLimited) else "d"
@@ -83,7 +83,9 @@ def test_a_refused_prediction(
 
 
 @pytest.mark.parametrize(("refusal", "status", "title", "more"), ADMIN, ids=case)
-async def test_a_refused_admin_call(refusal: errors.AdminRefusal, status: int, title: str, more: Any) -> None:
+async def test_admin_call_that_is_refused_is_a_problem(
+    refusal: errors.AdminRefusal, status: int, title: str, more: Any
+) -> None:
     def refuse(authorization: str | None) -> AdminBackend:
         raise refusal
 
@@ -93,7 +95,7 @@ async def test_a_refused_admin_call(refusal: errors.AdminRefusal, status: int, t
     assert_problem(answer, expected("admin", title, status, "d", reason="Why"), status, more)
 
 
-async def test_an_admin_call_that_is_denied_before_anything_is_read() -> None:
+async def test_admin_call_that_is_denied_before_it_is_read_is_a_problem() -> None:
     local = AdminEndpoint(Access(None, Clock(), "only here"), None, SnapshotStore())
     body = expected("admin", "Not allowed", 403, "only here", reason="Denied")
     assert_problem(await called(local), body, 403, [])
@@ -124,6 +126,6 @@ BY_FASTAPI = [
 
 
 @pytest.mark.parametrize(("status", "kind", "title", "detail"), BY_FASTAPI)
-async def test_a_request_that_fastapi_refuses(status: int, kind: str, title: str, detail: str) -> None:
+async def test_request_that_fastapi_refuses_is_a_problem(status: int, kind: str, title: str, detail: str) -> None:
     answer = await problem_response(Request({"type": "http"}), HTTPException(status, "secret", {"allow": "GET"}))
     assert_problem(answer, expected(kind, title, status, detail), status, [(b"allow", b"GET")])

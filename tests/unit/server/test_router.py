@@ -1,4 +1,4 @@
-"""Who gets which version."""
+"""The assignment of requests to versions."""
 
 import pytest
 
@@ -13,14 +13,14 @@ def _never() -> list[dict[str, float]]:
     raise AssertionError("the rows are not needed here")
 
 
-def test_without_a_share_no_key_is_asked_for() -> None:
+def test_router_without_a_share_needs_no_key() -> None:
     for split in ((), [("v2", 0)]):
         version, source = choose(compiled(document(split=split)), "anybody", None, _never)
         assert version is not None
         assert (version.name, source) == ("v1", "current")
 
 
-def test_the_key_comes_before_the_header_before_the_features() -> None:
+def test_router_prefers_the_key_to_the_header_to_the_features() -> None:
     route = compiled(document(split=[("v2", 5000)]))
     rows = [{"area": 1.0, "rooms": 2.0}]
     picked = {}
@@ -39,7 +39,7 @@ def test_the_key_comes_before_the_header_before_the_features() -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, ""])
-def test_an_empty_key_or_header_is_none(nothing: str | None) -> None:
+def test_empty_key_or_header_counts_as_absent(nothing: str | None) -> None:
     route, rows = compiled(document(split=[("v2", 5000)])), [{"area": 1.0, "rooms": 2.0}]
     assert choose(route, nothing, "user-1", _never) == choose(route, None, "user-1", _never)
     assert choose(route, nothing, "user-1", _never)[1] == "header"
@@ -47,29 +47,29 @@ def test_an_empty_key_or_header_is_none(nothing: str | None) -> None:
     assert choose(route, nothing, nothing, lambda: rows)[1] == "features"
 
 
-def test_an_array_and_an_object_of_the_same_values_are_the_same_user() -> None:
+def test_array_and_object_of_the_same_values_are_the_same_user() -> None:
     route = compiled(document(split=[("v2", 5000)]))
     assert by_name(route, [[1.0, 2.0]], batch=False) == by_name(route, [{"rooms": 2.0, "area": 1.0}], batch=False)
 
 
 @pytest.mark.parametrize(("split", "expected"), [([("v2", 10_000)], {"v2"}), ([("v2", 0)], {"v1"}), ([], {"v1"})])
-def test_all_and_nothing_are_exact(split: list[tuple[str, int]], expected: set[str]) -> None:
+def test_shares_of_all_and_nothing_are_exact(split: list[tuple[str, int]], expected: set[str]) -> None:
     route = compiled(document(split=split))
     assert {choose(route, str(i), None, _never)[0].name for i in range(500)} == expected
 
 
-def test_a_share_is_kept_over_many_users() -> None:
+def test_share_is_kept_over_many_users() -> None:
     route = compiled(document(split=[("v2", 2500)]))
     hits = sum(choose(route, f"user-{i}", None, _never)[0].name == "v2" for i in range(4000))
     assert 0.22 < hits / 4000 < 0.28
 
 
-def test_a_candidate_without_weights_gives_its_share_to_the_current_version() -> None:
+def test_candidate_without_weights_gives_its_share_to_the_current_version() -> None:
     route = compiled(document(split=[("v2", 10_000)], versions={"v1": V1}, named={"v2": ("area", "rooms")}))
     assert choose(route, "a", None, _never)[0].name == "v1"
 
 
-def test_a_frozen_current_version_leaves_the_candidates_answering() -> None:
+def test_frozen_current_version_leaves_the_candidates_answering() -> None:
     unavailable = Unavailable("CurrentFrozen", "v1 is frozen")
     route = compiled(document(split=[("v2", 5000)], versions={"v2": V1}, unavailable=unavailable))
     answers = {choose(route, str(i), None, _never)[0] for i in range(100)}

@@ -1,11 +1,14 @@
-"""What a new routing map means for what is loaded."""
+"""The effect of a new routing map on the loaded routes."""
 
+import ast
+import inspect
 import json
 
 import pytest
 
 import later
 from linplane_api.canonical import canonical_bytes, digest_of
+from linplane_api.report import Report
 from linplane_api.routing import RoutingMap, make_entry
 from linplane_server.routing.compile import Loaded, advance, changed_routes, load_route, report_of, snapshot_of
 from linplane_server.state.counters import Counters
@@ -26,7 +29,7 @@ def good(route: str, **fields: object) -> str:
 
 
 def damaged(text: str, change: str) -> str:
-    """Ways in which a document can be spoiled."""
+    """Ways to damage a document."""
     body = json.loads(text)
     match change:
         case "cut":
@@ -53,7 +56,7 @@ def damaged(text: str, change: str) -> str:
 CHANGES = ["cut", "empty", "revision", "format", "weights", "field", "NaN", "deep", "other"]
 
 
-def test_only_what_changed_is_parsed() -> None:
+def test_keys_are_parsed_only_if_they_changed() -> None:
     loaded, names = apply(Loaded(), routing(document("a"), document("b")))
     assert names == ["a", "b"]
     again, names = apply(loaded, routing(document("a"), document("b"), sequence=1))
@@ -65,7 +68,7 @@ def test_only_what_changed_is_parsed() -> None:
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_damaged_key_keeps_the_last_good_document_of_its_route_alone(change: str) -> None:
+def test_key_that_is_damaged_keeps_the_last_good_document_of_its_route_alone(change: str) -> None:
     loaded, _ = apply(Loaded(), routing(document("a"), document("b")))
     bad = damaged(good("a"), change)
     after, names = apply(loaded, routing(document("b", current="v2"), sequence=2, a=bad))
@@ -79,7 +82,7 @@ def test_a_damaged_key_keeps_the_last_good_document_of_its_route_alone(change: s
     assert unchanged.rejected == after.rejected
 
 
-def test_a_repaired_key_is_taken_and_no_longer_rejected() -> None:
+def test_key_that_is_repaired_is_applied_and_no_longer_rejected() -> None:
     loaded, _ = apply(Loaded(), routing(document("a"), sequence=1))
     broken, _ = apply(loaded, routing(sequence=2, a="{"))
     repaired, _ = apply(broken, routing(document("a", current="v2"), sequence=3))
@@ -87,20 +90,20 @@ def test_a_repaired_key_is_taken_and_no_longer_rejected() -> None:
     assert not repaired.rejected
 
 
-def test_a_damaged_key_without_a_good_one_before_is_rejected_and_not_served() -> None:
+def test_key_that_was_never_good_is_rejected_and_not_served() -> None:
     loaded, _ = apply(Loaded(), routing(document("b"), a="{"))
     assert set(loaded.routes) == {"b"}
     assert set(loaded.rejected) == {"a"}
 
 
-def test_a_route_that_is_gone_is_removed_rejected_or_not() -> None:
+def test_route_without_a_key_is_removed_even_if_rejected() -> None:
     loaded, _ = apply(Loaded(), routing(document("a"), document("b"), c="{"))
     after, _ = apply(loaded, routing(document("b")))
     assert set(after.routes) == {"b"}
     assert not after.rejected
 
 
-def test_features_that_stand_twice_are_rejected() -> None:
+def test_features_that_are_duplicates_are_rejected() -> None:
     body = json.loads(good("a", versions={"v1": {"x": 1.0, "y": 2.0}}))
     features = ["x", "x"]
     body["document"]["versions"]["v1"]["features"] = body["document"]["named"]["v1"] = features
@@ -110,7 +113,7 @@ def test_features_that_stand_twice_are_rejected() -> None:
     assert not isinstance(load_route("a", json.dumps(body), Counters()), Route)
 
 
-def test_the_report_says_what_is_loaded_and_lists_the_first_rejected() -> None:
+def test_report_has_the_loaded_routes_and_the_first_rejected() -> None:
     broken = {f"r{i}": "{" for i in range(10)}
     new = routing(document("a"), sequence=7, uid="u7", **broken)
     loaded, _ = apply(Loaded(), new)
@@ -120,27 +123,33 @@ def test_the_report_says_what_is_loaded_and_lists_the_first_rejected() -> None:
     assert (report.server_name, report.pod_uid, report.started_at) == ("default", "pod-uid", "2026-01-01T00:00:00Z")
 
 
-def test_a_snapshot_does_not_change() -> None:
+def test_report_of_gives_every_field_of_the_report() -> None:
+    calls = [node for node in ast.walk(ast.parse(inspect.getsource(report_of))) if isinstance(node, ast.Call)]
+    (call,) = [node for node in calls if ast.unparse(node.func) == "Report"]
+    assert {keyword.arg for keyword in call.keywords} == set(Report.__struct_fields__)
+
+
+def test_snapshot_is_immutable() -> None:
     snapshot = Snapshot("u", 1, {}, {})
     with pytest.raises(TypeError):
         snapshot.routes["a"] = None  # type: ignore[index]
 
 
 def with_unknown_fields(route: str) -> str:
-    """An entry of a later release, of a format that this one reads."""
+    """An entry of a later release, of a format that this one supports."""
     body = json.loads(good(route))
     body["document"][later.FIELD] = "v2"
     body["document"]["versions"]["v1"]["units"] = "m"
     return json.dumps({**body, "revision": digest_of(canonical_bytes(body["document"]))})
 
 
-def test_unknown_fields_are_no_reason_to_refuse() -> None:
+def test_unknown_fields_are_accepted() -> None:
     loaded, _ = apply(Loaded(), routing(a=with_unknown_fields("a")))
     assert loaded.routes["a"].revision == json.loads(with_unknown_fields("a"))["revision"]
     assert (loaded.rejected, loaded.unread) == ({}, frozenset())
 
 
-def test_a_later_format_is_rejected_and_what_served_before_goes_on() -> None:
+def test_later_format_is_rejected_and_the_document_before_stays_in_force() -> None:
     loaded, _ = apply(Loaded(), routing(document("a"), document("b")))
     after, _ = apply(loaded, routing(a=later_format("a"), b=good("b"), c=later_format("c")))
     assert after.routes == {"a": loaded.routes["a"], "b": after.routes["b"]}
@@ -153,7 +162,7 @@ def test_a_later_format_is_rejected_and_what_served_before_goes_on() -> None:
     assert gone.unread == frozenset()
 
 
-def test_a_damaged_entry_does_not_keep_a_server_from_joining() -> None:
+def test_damaged_entry_does_not_keep_a_server_from_joining() -> None:
     loaded, _ = apply(Loaded(), routing(a="{"))
     assert (list(loaded.rejected), loaded.unread) == (["a"], frozenset())
 
@@ -166,8 +175,8 @@ def test_damage_in_between_does_not_let_a_server_join() -> None:
     assert loaded.unread == frozenset()
 
 
-def test_a_server_that_joins_is_ready_once_it_reads_every_format() -> None:
-    """One that was ready stays so: its other routes must not lose it."""
+def test_server_that_joins_is_ready_once_it_reads_every_format() -> None:
+    """One that was ready stays so, as its other routes still need it."""
     store = SnapshotStore()
     readiness = Readiness(store)
 

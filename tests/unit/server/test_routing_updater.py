@@ -1,4 +1,4 @@
-"""Taking up routing maps from a folder: swapped, then acknowledged; what was counted stays."""
+"""Routing maps from a folder: put in force, then acknowledged; counts are kept."""
 
 import asyncio
 import contextlib
@@ -42,7 +42,7 @@ async def watching(folder: Path, acknowledged: list[Snapshot]) -> AsyncIterator[
             await task
 
 
-async def test_each_state_is_swapped_in_and_acknowledged_once(tmp_path: Path) -> None:
+async def test_state_is_put_in_force_and_acknowledged_once(tmp_path: Path) -> None:
     seen: list[Snapshot] = []
     async with watching(tmp_path / "later", seen) as loaded:
         await asyncio.sleep(0.01)
@@ -56,7 +56,7 @@ async def test_each_state_is_swapped_in_and_acknowledged_once(tmp_path: Path) ->
         assert [(s.route, s.old, s.new) for s in loaded.switch_log.last()] == [("homes", "v1", "v2")]
 
 
-async def test_a_folder_damaged_as_a_whole_keeps_everything(tmp_path: Path) -> None:
+async def test_folder_damaged_as_a_whole_keeps_the_routing_in_force(tmp_path: Path) -> None:
     seen: list[Snapshot] = []
     async with watching(tmp_path, seen) as loaded:
         write_routing(tmp_path, routing(document()))
@@ -76,7 +76,7 @@ async def test_a_folder_damaged_as_a_whole_keeps_everything(tmp_path: Path) -> N
         await until(lambda: len(seen) == 2)
 
 
-async def test_a_lower_sequence_is_taken_too(tmp_path: Path) -> None:
+async def test_sequence_may_be_lower_than_before(tmp_path: Path) -> None:
     seen: list[Snapshot] = []
     async with watching(tmp_path, seen):
         write_routing(tmp_path, routing(document(), sequence=9))
@@ -111,7 +111,7 @@ async def test_limits_are_reloaded_with_the_document() -> None:
     loaded = new_serving(Clock())
 
     async def acknowledge(snapshot: Snapshot) -> None:
-        """Nobody asked."""
+        """Discards it."""
 
     updater = RoutingUpdater(loaded, acknowledge, Clock())
     client = Client(loaded)
@@ -123,7 +123,7 @@ async def test_limits_are_reloaded_with_the_document() -> None:
     assert client.ask(BODY)[0] == 200
 
 
-async def test_the_report_is_a_file_that_is_replaced(tmp_path: Path) -> None:
+async def test_report_is_a_file_that_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     report = FileReport(path, list, "default", "uid-of-pod", "2026-01-01T00:00:00Z")
     await report(Snapshot("cm", 4, {}, {"a": "why"}))
@@ -134,11 +134,11 @@ async def test_the_report_is_a_file_that_is_replaced(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["report.json"]
 
 
-async def test_a_report_that_cannot_be_written_does_not_stop_the_serving(tmp_path: Path) -> None:
+async def test_report_that_cannot_be_written_does_not_stop_serving(tmp_path: Path) -> None:
     await FileReport(tmp_path / "absent" / "report.json", list, "default", "", "")(Snapshot("cm", 4, {}, {}))
 
 
-async def test_only_a_server_that_has_joined_keeps_a_copy_and_one_that_has_a_copy_had_joined() -> None:
+async def test_local_copy_is_saved_only_by_a_server_that_has_joined() -> None:
     """So a container that restarts is neither ready sooner nor later than before."""
     kept: list[RoutingMap] = []
 

@@ -1,4 +1,4 @@
-"""One row to one number."""
+"""The prediction of one row."""
 
 from fractions import Fraction
 
@@ -20,7 +20,7 @@ def test_features_go_by_name_in_any_order() -> None:
     assert compute(route, route.versions["v1"], [5.0, 3.0], "") == 41
 
 
-def test_a_feature_of_another_named_version_is_taken_and_not_needed() -> None:
+def test_feature_of_another_named_version_is_accepted_and_not_needed() -> None:
     route = compiled(document(versions={"v1": {"area": 1.0}, "v2": {"area": 1.0, "age": 1.0}}))
     assert compute(route, route.versions["v1"], {"area": 1.0, "age": 9.0}, "") == 2
     with pytest.raises(MissingFeature) as caught:
@@ -28,7 +28,7 @@ def test_a_feature_of_another_named_version_is_taken_and_not_needed() -> None:
     assert (caught.value.pointer, caught.value.version) == ("/features/age", "v2")
 
 
-def test_an_array_needs_one_order_in_all_named_versions() -> None:
+def test_array_needs_one_order_in_all_named_versions() -> None:
     route = compiled(document(versions={"v1": {"a": 1.0, "b": 2.0}, "v2": {"b": 1.0, "a": 2.0}}))
     with pytest.raises(Invalid, match="an object is needed"):
         compute(route, route.versions["v1"], [1.0, 2.0], "/features")
@@ -37,13 +37,13 @@ def test_an_array_needs_one_order_in_all_named_versions() -> None:
         compute(frozen, frozen.versions["v1"], [1.0], "/features")
 
 
-def test_an_array_of_another_length_is_refused() -> None:
+def test_array_of_another_length_is_refused() -> None:
     route = compiled()
     with pytest.raises(Invalid, match="2 values are needed, in this order: area, rooms; 3 are given"):
         compute(route, route.versions["v1"], [1.0, 2.0, 3.0], "/features")
 
 
-def test_unknown_features_are_named_with_what_the_route_takes() -> None:
+def test_unknown_features_are_named_with_those_of_the_route() -> None:
     route = compiled()
     row = {"area": 1.0, "bathrooms": 2.0, "rooms": 3.0, "floor": 4.0}
     for refused in (
@@ -90,7 +90,7 @@ def test_names_that_look_alike_are_shown_to_differ(needed: str, sent: str, shown
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=300), st.just(1.0), min_size=1, max_size=60))
-def test_a_message_about_any_names_is_one_short_printable_line(row: dict[str, float]) -> None:
+def test_message_about_any_names_is_one_short_printable_line(row: dict[str, float]) -> None:
     route = compiled()
     assume(not row.keys() <= route.accepted)
     with pytest.raises(Invalid) as caught:
@@ -99,14 +99,14 @@ def test_a_message_about_any_names_is_one_short_printable_line(row: dict[str, fl
     assert len(caught.value.detail) < 80 + LISTED * (MAX_SHOWN + 4)
 
 
-def test_a_long_list_of_features_is_cut() -> None:
+def test_list_of_features_is_truncated() -> None:
     route = compiled(document(versions={"v1": {f"f{i:03}": 1.0 for i in range(100)}}))
     with pytest.raises(MissingFeature, match=f"and {100 - LISTED} more") as caught:
         compute(route, route.versions["v1"], {}, "/features")
     assert len(caught.value.detail) < 300
 
 
-def test_a_prediction_that_is_not_finite_is_refused_with_the_place() -> None:
+def test_prediction_that_is_not_finite_is_refused_with_the_place() -> None:
     route = compiled(document(versions={"v1": {"area": 10.0, "rooms": 10.0}}))
     for row in ([1e308, 1.0], [1.7e308, -1.7e308], [1e307, 1e308]):
         with pytest.raises(Invalid) as caught:
@@ -115,7 +115,7 @@ def test_a_prediction_that_is_not_finite_is_refused_with_the_place() -> None:
 
 
 @given(st.lists(st.tuples(finite, finite), min_size=1, max_size=6))
-def test_the_sum_is_exact(pairs: list[tuple[float, float]]) -> None:
+def test_sum_is_exact(pairs: list[tuple[float, float]]) -> None:
     products = [c * v for c, v in pairs]
     exact = sum(map(Fraction, products), Fraction(1)) if all(map(_finite, products)) else None
     assume(exact is None or abs(exact) < Fraction(10) ** 308)

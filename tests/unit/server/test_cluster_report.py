@@ -1,4 +1,4 @@
-"""The ReplicaReport: owned by this pod, with the newest state, within the rate limit, also when the API server fails."""
+"""The ReplicaReport: owned by this pod, current, within the rate limit, through failures of the API server."""
 
 import asyncio
 import contextlib

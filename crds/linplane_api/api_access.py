@@ -51,7 +51,7 @@ class UnavailableError(ApiError, OSError):
     """No answer, or one after which the same call may succeed later: 429 or 5xx."""
 
 
-def unreachable(error: BaseException) -> UnavailableError:
+def connection_error(error: BaseException) -> UnavailableError:
     """The error for a connection that failed."""
     said = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return UnavailableError(0, "Unreachable", f"{UNREACHABLE}{said}"[:MAX_MESSAGE])
@@ -71,7 +71,7 @@ class _Status(msgspec.Struct):
     details: msgspec.Raw = msgspec.Raw(b"null")
 
 
-def answered(status: int, body: bytes, retry_after: str = "") -> ApiError:
+def response_error(status: int, body: bytes, retry_after: str = "") -> ApiError:
     """The error for an answer that is not 2xx. A body that is no `Status` is not shown: it is not the API server's."""
     try:
         said = msgspec.json.decode(body, type=_Status)

@@ -15,7 +15,7 @@ from .names import MAX_FEATURES
 EXIT_BAD_DATA = 3  # trying again gives the same answer: the Job fails at once
 EXIT_FAILED = 1  # trying again may help
 EXIT_UNREACHABLE = 5  # the same, because the API server could not be reached
-EXIT_UNTOLD = 4  # neither result nor failure could be handed back: the last line of the log says why
+EXIT_UNREPORTED = 4  # neither result nor failure could be handed back: the last line of the log says why
 
 
 class _Part(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

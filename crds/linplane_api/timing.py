@@ -39,7 +39,7 @@ class TokenBucket:
         self._clock = clock
         self._full_at = clock()
 
-    def take(self) -> float:
+    def acquire(self) -> float:
         """Takes a token and returns 0; without a token, returns the seconds until there is one."""
         now = self._clock()
         wait = self._full_at - now - self._room
@@ -49,7 +49,7 @@ class TokenBucket:
         return 0.0
 
     def give_back(self) -> None:
-        """Undoes one `take`."""
+        """Undoes one `acquire`."""
         self._full_at -= self._interval
 
     @property
@@ -67,13 +67,13 @@ class TokenBuckets(Generic[Key]):
         self._buckets: dict[Key, TokenBucket] = {}
         self._least_many = self._many = many
 
-    def take(self, key: Key) -> float:
-        """See `TokenBucket.take`."""
+    def acquire(self, key: Key) -> float:
+        """See `TokenBucket.acquire`."""
         bucket = self._buckets.get(key)
         if bucket is None:
             self._forget_full()
             bucket = self._buckets[key] = TokenBucket(self._rate, self._burst, self._clock)
-        return bucket.take()
+        return bucket.acquire()
 
     def _forget_full(self) -> None:
         if len(self._buckets) >= self._many:

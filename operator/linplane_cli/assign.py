@@ -75,7 +75,7 @@ def _documents(paths: tuple[Path, ...]) -> "Iterator[Document]":
             fail(f"{path}:{error.line}: {error.message}")
         for document in documents:
             if is_ours(document):
-                problems = load_schemas().judge(document.body)
+                problems = load_schemas().validate(document.body)
                 if problems:
                     field, text = problems[0].field, document.worded(problems[0].field, problems[0].message)
                     fail(f"{path}:{document.line_of(field)}: {field + ': ' if field else ''}{text}")

@@ -101,7 +101,7 @@ class _Checker:
         if known is CONFIG_MAP:
             problems = judge_config_map(body)
         elif known or (body.get("apiVersion"), body.get("kind")) == (REPLICA_REPORT.api_version, REPLICA_REPORT.kind):
-            problems = [(p.field, p.message) for p in load_schemas().judge(body, before)]
+            problems = [(p.field, p.message) for p in load_schemas().validate(body, before)]
         else:
             problems = not_understood(body)
         if first and not problems:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from linplane_api.canonical import FormatError
-from linplane_api.task import EXIT_BAD_DATA, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_UNTOLD, Failure, parse_task
+from linplane_api.task import EXIT_BAD_DATA, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_UNREPORTED, Failure, parse_task
 from linplane_api.timing import rfc3339
 
 from .errors import BadData, MissingFileError, ResultLostError, TooLargeError, TrainerError, UnreachableError
@@ -53,7 +53,7 @@ def run(  # noqa: PLR0913 (what varies is a parameter)
             writer.write_failure(failure)
         except (ResultLostError, OSError) as lost:
             stderr.write(f"{_lost(lost)}\n")
-            return EXIT_UNREACHABLE if isinstance(lost, UnreachableError) else EXIT_UNTOLD
+            return EXIT_UNREACHABLE if isinstance(lost, UnreachableError) else EXIT_UNREPORTED
         return code
     stderr.writelines(f"warning: {warning.reason}: {warning.message}\n" for warning in trained.facts.warnings)
     stderr.write(f"trained {trained.artifact.digest}\n")

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from linplane_api.api_access import MERGE_PATCH, ApiAccess, ApiError, answered, object_path, unreachable
+from linplane_api.api_access import MERGE_PATCH, ApiAccess, ApiError, connection_error, object_path, response_error
 from linplane_api.artifact import parse_artifact
 from linplane_api.canonical import FormatError
 from linplane_api.kinds import CONFIG_MAP
@@ -109,11 +109,11 @@ class ConfigMapResult:
             response = connection.getresponse()
             data = response.read(MAX_ANSWER)
         except (OSError, http.client.HTTPException) as error:
-            raise unreachable(error) from error
+            raise connection_error(error) from error
         finally:
             connection.close()
         if response.status // 100 != 2:
-            raise answered(response.status, data, response.getheader("Retry-After", ""))
+            raise response_error(response.status, data, response.getheader("Retry-After", ""))
         return data
 
 

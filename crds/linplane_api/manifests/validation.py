@@ -1,6 +1,6 @@
 """The CRDs' own schemas and rules, run outside Kubernetes: the YAML beside this package is the one source of both.
 
-Where no API server judges (local mode, `linplane validate`), `judge` refuses what it would refuse, with its words. The
+Where no API server judges (local mode, `linplane validate`), `Schemas.validate` refuses what it would refuse, with its words. The
 structural half is in `schema`; here are the rules (CEL, as they stand in the YAML) and the columns of `kubectl get`.
 """
 
@@ -117,7 +117,7 @@ class Schemas:
             (f"{crd['spec']['group']}/{VERSION}", crd["spec"]["names"]["kind"]): _Definition(crd) for crd in crds
         }
 
-    def judge(self, new: Mapping[str, Any], old: Mapping[str, Any] | None = None) -> list[Problem]:
+    def validate(self, new: Mapping[str, Any], old: Mapping[str, Any] | None = None) -> list[Problem]:
         """What an API server would refuse `new` for, as a change of `old` where that is given; empty where it takes it.
 
         Defaults are filled in before, as an API server does. Rules run only where the structure is sound. Never raises.

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from linplane_api.api_access import UNREACHABLE
 from linplane_api.conditions import Cause, Reason
-from linplane_api.task import EXIT_UNREACHABLE, EXIT_UNTOLD
+from linplane_api.task import EXIT_UNREACHABLE, EXIT_UNREPORTED
 from linplane_api.timing import parse_rfc3339
 
 from .observed import Job, ObservedCondition, Pod, find_condition
@@ -175,8 +175,8 @@ def _ends_of(pod: Pod) -> Iterator[Cause]:
             cause = last.removeprefix(UNREACHABLE) or f"exit code {EXIT_UNREACHABLE}"
             text = f" could not reach the API server ({cause}): look at NetworkPolicies"
             yield Cause(Reason.RESULT_REFUSED, text)
-        elif ended.exit_code == EXIT_UNTOLD:
-            said = last or f"exit code {EXIT_UNTOLD}"
+        elif ended.exit_code == EXIT_UNREPORTED:
+            said = last or f"exit code {EXIT_UNREPORTED}"
             yield Cause(Reason.RESULT_REFUSED, f": {said}; let linplane-trainer patch that ConfigMap")
         elif ended.reason not in ("", "Error", "Completed"):
             reason = _ENDS.get(ended.reason, Reason.TRAINING_FAILED)

@@ -41,7 +41,7 @@ class EventRecorder:
 
     def record(self, about: Object, warning: bool, reason: str, message: str) -> None:
         """Asks for an Event; never waits, never fails."""
-        if self._buckets.take((uid_of(about), "Done" if reason in REASONS else _type(warning))):
+        if self._buckets.acquire((uid_of(about), "Done" if reason in REASONS else _type(warning))):
             self.dropped += 1
             return
         try:

@@ -11,10 +11,10 @@ from linplane_api.api_access import (
     NOT_JSON,
     ApiError,
     UnavailableError,
-    answered,
     collection_path,
+    connection_error,
     object_path,
-    unreachable,
+    response_error,
 )
 from linplane_api.kinds import Kind
 
@@ -60,7 +60,7 @@ class HttpClient:
             text: bytes = await answer.read()  # type: ignore[no-untyped-call]
         except (aiohttp.ClientError, TimeoutError) as error:
             self._counted(method, resource, 0)
-            raise unreachable(error) from error
+            raise connection_error(error) from error
         self._counted(method, resource, answer.status)
         if 200 <= answer.status < 300:
             try:
@@ -68,7 +68,7 @@ class HttpClient:
             except NOT_JSON as error:  # from a proxy
                 message = f"the API server answered {answer.status} without an object"
                 raise UnavailableError(0, "Malformed", message) from error
-        raise answered(answer.status, text, answer.headers.get("Retry-After", ""))
+        raise response_error(answer.status, text, answer.headers.get("Retry-After", ""))
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """The object, None where there is none."""

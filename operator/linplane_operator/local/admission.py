@@ -56,7 +56,7 @@ def not_understood(body: dict[str, Any]) -> list[tuple[str, str]]:
         hint = "; an artifact goes into a ConfigMap that spec.weights names" if artifact else ""
         return [("", f"{OBJECT_NEEDED}{hint}")]
     if (version, kind) == (REPLICA_REPORT.api_version, REPLICA_REPORT.kind):
-        problems = [(p.field, p.message) for p in load_schemas().judge(body)]
+        problems = [(p.field, p.message) for p in load_schemas().validate(body)]
         return problems or [("kind", f"a {kind} is not applied by people; servers write it")]
     if kind == "List":  # one that holds objects was read as those
         return [("items", ITEMS_NEEDED)]
@@ -87,7 +87,7 @@ def has_name(body: dict[str, Any]) -> bool:
 def warm() -> None:
     """Loads what judging needs, which takes a second: in a thread, while the server starts."""
     for kind in (LINEAR_MODEL, MODEL_ROUTE):
-        load_schemas().judge({"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": "a"}})
+        load_schemas().validate({"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": "a"}})
 
 
 def judge(kind: Kind, body: Object, stored: Object | None) -> list[tuple[str, str]]:
@@ -98,7 +98,7 @@ def judge(kind: Kind, body: Object, stored: Object | None) -> list[tuple[str, st
     if stored and "status" in stored:
         new["status"] = stored["status"]
     old = {**stored, "metadata": {"name": name_of(stored)}} if stored else None
-    return [(p.field, p.message) for p in load_schemas().judge(new, old)]
+    return [(p.field, p.message) for p in load_schemas().validate(new, old)]
 
 
 def as_stored(kind: Kind, body: Object, manifest: str, before: Object | None) -> Object:

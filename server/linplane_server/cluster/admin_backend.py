@@ -61,7 +61,7 @@ class ClusterBackends:
         """Raises Unauthenticated or Throttled, without a request to the API server."""
         if authorization is None or not _is_bearer(authorization):
             raise Unauthenticated("NoToken", "a bearer token is needed, as `kubectl create token` creates one")
-        wait = self._bucket.take()
+        wait = self._bucket.acquire()
         if wait:
             raise Throttled("TooManyFailures", "too many calls failed; try again later", max(1, round(wait)))
         return ClusterBackend(self._access, authorization, self._store, self._bucket.give_back)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import httptools
 
-from linplane_api.api_access import ApiAccess, ApiError, answered, unreachable
+from linplane_api.api_access import ApiAccess, ApiError, connection_error, response_error
 
 CONNECT_SECONDS = 5.0
 MAX_BODY = 16 << 20
@@ -137,7 +137,7 @@ class Connection:
 
 def _check_status(response: Response) -> Response:
     if response.status // 100 != 2:
-        raise answered(response.status, bytes(response.body), response.headers.get("retry-after", ""))
+        raise response_error(response.status, bytes(response.body), response.headers.get("retry-after", ""))
     return response
 
 
@@ -152,7 +152,7 @@ async def _limit(seconds: float) -> AsyncIterator[None]:
     except TimeoutError as error:
         raise ApiError(0, "Unreachable", f"the API server did not answer within {seconds:g} s") from error
     except OSError as error:
-        raise unreachable(error) from error
+        raise connection_error(error) from error
 
 
 class Session:

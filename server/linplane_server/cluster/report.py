@@ -109,7 +109,7 @@ class ClusterReport:
         """Returns once the newest report is written, retrying without end."""
         failures = 0
         while True:
-            wait = self._bucket.take()
+            wait = self._bucket.acquire()
             if wait:
                 await asyncio.sleep(wait)
                 continue

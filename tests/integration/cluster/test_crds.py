@@ -46,7 +46,7 @@ def _base(new: Object) -> Object:
     return base
 
 
-PATCHABLE = [path for path in INVALID if refusal(path).old or SCHEMAS.judge(_base(refusal(path).new)) == []]
+PATCHABLE = [path for path in INVALID if refusal(path).old or SCHEMAS.validate(_base(refusal(path).new)) == []]
 
 
 # ---- examples ----
@@ -65,7 +65,7 @@ def test_each_example_applies_and_applying_it_again_changes_nothing(
     assert again == [line.replace(" created", " unchanged") for line in lines]
     stored = [body for kind in OURS for body in control_plane.admin.list(kind, namespace)]
     assert stored
-    assert [SCHEMAS.judge(body) for body in stored] == [[] for _ in stored]
+    assert [SCHEMAS.validate(body) for body in stored] == [[] for _ in stored]
 
 
 # ---- what is refused ----
@@ -107,7 +107,7 @@ def test_every_rule_but_those_of_names_is_refused_by_such_a_patch() -> None:
     reached = {
         (wrong.new["kind"], problem.message)
         for wrong in map(refusal, PATCHABLE)
-        for problem in SCHEMAS.judge(wrong.new, wrong.old or _base(wrong.new))
+        for problem in SCHEMAS.validate(wrong.new, wrong.old or _base(wrong.new))
     }
     missed = [
         rule.message
@@ -265,7 +265,7 @@ def _same_refusal(wrong: Refusal, error: ApiError) -> None:
     matching = [text for field, text in error.causes if field == wrong.field and wrong.message in text]
     assert matching, error.causes
     rules = SCHEMAS.rules(wrong.new["kind"])
-    told = SCHEMAS.judge(wrong.new, wrong.old)
+    told = SCHEMAS.validate(wrong.new, wrong.old)
     causes = [Problem(field, text.partition(": ")[2].partition(": ")[2]) for field, text in error.causes]
     if all(
         any(is_said_by(rule, problem.message) for rule in rules) for problem in told

@@ -9,7 +9,7 @@ from integration.cluster.objects import binding, config_map, pod
 from integration.server_cluster.conftest import Site
 from linplane_api.artifact import parse_artifact
 from linplane_api.kinds import CONFIG_MAP
-from linplane_api.task import EXIT_BAD_DATA, EXIT_UNTOLD, FileData, SyntheticData, Task, parse_failure
+from linplane_api.task import EXIT_BAD_DATA, EXIT_UNREPORTED, FileData, SyntheticData, Task, parse_failure
 from support import eventually
 
 ACCOUNT = "linplane-trainer"
@@ -72,15 +72,15 @@ def test_result_replaces_the_former_one_until_it_is_sealed(job: Job) -> None:
     sealed = job.data()
     assert job.run(GOOD)[0] == 0, "the same once more"
     code, said = job.run(OTHER)
-    assert (code, job.data()) == (EXIT_UNTOLD, sealed)
+    assert (code, job.data()) == (EXIT_UNREPORTED, sealed)
     assert "sealed already" in said
-    assert job.run(BAD)[0] == EXIT_UNTOLD
+    assert job.run(BAD)[0] == EXIT_UNREPORTED
     assert job.data() == sealed
 
 
 def test_result_that_was_deleted_is_not_waited_for(job: Job) -> None:
     job.site.admin.delete(CONFIG_MAP, RESULT, job.namespace)
     code, said = job.run(GOOD)
-    assert code == EXIT_UNTOLD
+    assert code == EXIT_UNREPORTED
     assert "not found" in said
     assert "Traceback" not in said

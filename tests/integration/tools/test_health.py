@@ -114,7 +114,7 @@ def acted(judges: ModuleType, item: Object, action: str, **parameters: str) -> O
     (script,) = [entry["action.lua"] for entry in actions["definitions"] if entry["name"] == action]
     changed: Object = judges.run_lua(script, item, parameters)
     assert as_lua(changed) == as_lua({**item, "spec": changed["spec"]}), "nothing but the spec changes"
-    assert load_schemas().judge({**changed, "status": {}}, {**item, "status": {}}) == []
+    assert load_schemas().validate({**changed, "status": {}}, {**item, "status": {}}) == []
     return cast("Object", changed["spec"])
 
 

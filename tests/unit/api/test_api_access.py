@@ -11,11 +11,11 @@ from linplane_api.api_access import (
     ApiAccess,
     ApiError,
     UnavailableError,
-    answered,
     api_access,
     collection_path,
+    connection_error,
     object_path,
-    unreachable,
+    response_error,
 )
 from linplane_api.kinds import CONFIG_MAP, MODEL_ROUTE
 
@@ -113,13 +113,13 @@ def test_paths_of_all_namespaces_and_of_a_subresource() -> None:
 
 
 def test_error_has_the_message_of_the_api_server_only() -> None:
-    said = answered(403, b'{"kind":"Status","reason":"Forbidden","message":"you may not"}', "7")
+    said = response_error(403, b'{"kind":"Status","reason":"Forbidden","message":"you may not"}', "7")
     assert (said.status, said.reason, said.message, said.retry_after) == (403, "Forbidden", "you may not", 7)
     assert str(said) == "403 Forbidden: you may not"
     for body in (b"<html>secret", b"", b"[]", b'{"message":5}'):
-        said = answered(502, body, "soon")
+        said = response_error(502, body, "soon")
         assert (str(said), said.reason, said.retry_after) == ("the API server answered 502", "502", 0)
-    assert len(answered(500, b'{"message":"%s"}' % (b"x" * 5000)).message) == 1024
+    assert len(response_error(500, b'{"message":"%s"}' % (b"x" * 5000)).message) == 1024
 
 
 def test_error_has_the_reasons_of_its_causes() -> None:
@@ -127,35 +127,36 @@ def test_error_has_the_reasons_of_its_causes() -> None:
     cause = {"reason": "NamespaceTerminating", "message": "it is being terminated", "field": "metadata.namespace"}
     body = {"kind": "Status", "status": "Failure", "reason": "Forbidden", "code": 403, "message": "forbidden"}
     details = {"name": "a", "kind": "configmaps", "causes": [cause]}
-    assert answered(403, json.dumps({**body, "details": details}).encode()).causes == ("NamespaceTerminating",)
+    assert response_error(403, json.dumps({**body, "details": details}).encode()).causes == ("NamespaceTerminating",)
     for details in (None, {}, {"causes": None}, {"causes": [{}]}):
-        plain = answered(403, json.dumps({**body, "details": details}).encode())
+        plain = response_error(403, json.dumps({**body, "details": details}).encode())
         assert (plain.reason, set(plain.causes) <= {""}) == ("Forbidden", True)
 
 
 def test_unavailable_errors_are_the_transient_ones() -> None:
     """As every OSError: the operator's queue then tries again soon."""
     for status in (429, 500, 503, 504):
-        assert isinstance(answered(status, b""), UnavailableError)
+        assert isinstance(response_error(status, b""), UnavailableError)
     for status in (302, 400, 401, 403, 404, 409, 410, 422):
-        assert not isinstance(answered(status, b""), OSError)
+        assert not isinstance(response_error(status, b""), OSError)
     for error in (TimeoutError(), ConnectionRefusedError(111, "Connection refused"), ssl.SSLError("bad")):
-        assert isinstance(unreachable(error), UnavailableError)
-        assert isinstance(unreachable(error), OSError)
-    assert str(unreachable(ConnectionRefusedError(111, "Connection refused"))) == f"{UNREACHABLE}Connection refused"
-    assert str(unreachable(TimeoutError())) == f"{UNREACHABLE}TimeoutError"
+        assert isinstance(connection_error(error), UnavailableError)
+        assert isinstance(connection_error(error), OSError)
+    refused = ConnectionRefusedError(111, "Connection refused")
+    assert str(connection_error(refused)) == f"{UNREACHABLE}Connection refused"
+    assert str(connection_error(TimeoutError())) == f"{UNREACHABLE}TimeoutError"
 
 
 @pytest.mark.parametrize(
     "details", ['{"causes":[{"reason":null}]}', '{"causes":[null]}', '"x"', '{"causes":{}}', "null", '{"causes":null}']
 )
 def test_details_in_another_form_leave_the_message(details: str) -> None:
-    error = answered(422, f'{{"message":"m","reason":"Invalid","details":{details}}}'.encode())
+    error = response_error(422, f'{{"message":"m","reason":"Invalid","details":{details}}}'.encode())
     assert (error.reason, error.message, error.causes) == ("Invalid", "m", ())
 
 
 @pytest.mark.parametrize("body", [b"<html>", b'{"message":"\xff"}', b'{"details":' + b"[" * 100_000, b"\xff\xfe"])
 def test_answered_body_that_is_not_json_is_not_shown(body: bytes) -> None:
-    error = answered(502, body)
+    error = response_error(502, body)
     assert isinstance(error, UnavailableError)
     assert str(error) == "the API server answered 502"

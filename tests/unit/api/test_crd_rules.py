@@ -19,19 +19,19 @@ TWICE_WRONG = {"model-changes", "version-changes"}
 @pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)
 def test_invalid_manifests_are_each_refused_for_one_reason(path: Any) -> None:
     wrong = refusal(path)
-    found = SCHEMAS.judge(wrong.new, wrong.old)
+    found = SCHEMAS.validate(wrong.new, wrong.old)
     assert [p for p in found if p.field == wrong.field and wrong.message in p.message], list(map(str, found))
     assert len(found) == 1 + (path.stem in TWICE_WRONG), list(map(str, found))
     if wrong.old:
-        assert SCHEMAS.judge(wrong.old) == []
-        assert SCHEMAS.judge(wrong.old, wrong.old) == []
+        assert SCHEMAS.validate(wrong.old) == []
+        assert SCHEMAS.validate(wrong.old, wrong.old) == []
 
 
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_valid_objects_are_each_accepted(name: str) -> None:
     new, old = ACCEPTED[name]
-    assert SCHEMAS.judge(new, old) == []
-    assert old is None or SCHEMAS.judge(old) == []
+    assert SCHEMAS.validate(new, old) == []
+    assert old is None or SCHEMAS.validate(old) == []
 
 
 def test_rules_each_have_an_invalid_manifest() -> None:
@@ -57,7 +57,7 @@ def test_rules_are_each_reached_by_a_valid_object(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(Rule, "_verdict", noted)
     for new, old in ACCEPTED.values():
-        SCHEMAS.judge(new, old)
+        SCHEMAS.validate(new, old)
     missed = [
         f"{kind.kind}: {rule.text}" for kind in OURS for rule in SCHEMAS.rules(kind.kind) if id(rule) not in reached
     ]
@@ -66,7 +66,7 @@ def test_rules_are_each_reached_by_a_valid_object(monkeypatch: pytest.MonkeyPatc
 
 def test_rules_all_run_on_these_objects() -> None:
     pairs = [*ACCEPTED.values(), *((wrong.new, wrong.old) for wrong in map(refusal, INVALID))]
-    problems = [problem for new, old in pairs for problem in SCHEMAS.judge(new, old)]
+    problems = [problem for new, old in pairs for problem in SCHEMAS.validate(new, old)]
     assert not [problem for problem in problems if "could not be evaluated" in problem.message]
 
 
@@ -87,14 +87,14 @@ def test_sum_of_percents_is_exact_to_the_hundredth() -> None:
 
 @pytest.mark.parametrize("percent", [0, 100, "0", "100", "100.0", "99.99", "0.01", "7.5"])
 def test_percents_that_are_accepted(percent: object) -> None:
-    assert SCHEMAS.judge(_route(percent)) == []
+    assert SCHEMAS.validate(_route(percent)) == []
 
 
 @pytest.mark.parametrize(
     "percent", [101, -1, "100.01", "", " 1", "1 ", "1.", ".5", "1e1", "+1", "NaN", "1.234", "1\n", "٣"]
 )
 def test_percents_that_are_refused(percent: object) -> None:
-    (problem,) = SCHEMAS.judge(_route(percent))
+    (problem,) = SCHEMAS.validate(_route(percent))
     assert problem.field == "spec.split[0].percent"
 
 
@@ -106,9 +106,9 @@ def test_frozen_version_refuses_whatever_else_is_changed() -> None:
     rest = [(key, given, gate) for key, given in (("weights", weights), ("training", training)) for gate in gates]
     for before, after, frozen in itertools.product(rest, rest, (True, False, None)):
         old, new = _model(*before, frozen=True), _model(*after, frozen=frozen)
-        fields = [problem.field for problem in SCHEMAS.judge(new, old)]
+        fields = [problem.field for problem in SCHEMAS.validate(new, old)]
         assert fields == ([] if before == after else ["spec.frozen"]), (before, after)
-        assert SCHEMAS.judge(new, _model(*before, frozen=False)) == []
+        assert SCHEMAS.validate(new, _model(*before, frozen=False)) == []
 
 
 def _model(key: str, given: object, gate: object, *, frozen: bool | None) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def test_training_can_neither_vanish_nor_be_replaced(before: str, after: str) ->
     }
     old = _model(before, given[before], None, frozen=None) | {"status": {"digest": f"sha256:{'0' * 64}"}}
     new = _model(after, given[after], None, frozen=None)
-    assert {problem.field for problem in SCHEMAS.judge(new, old)} == {"spec.training", "spec.weights"}
+    assert {problem.field for problem in SCHEMAS.validate(new, old)} == {"spec.training", "spec.weights"}
 
 
 def test_rule_that_fails_to_run_is_a_problem_and_no_exception() -> None:
@@ -144,11 +144,11 @@ def test_transition_rule_waits_for_a_value_before() -> None:
 def test_message_of_an_expression_names_what_is_meant() -> None:
     wrong = {**_model("weights", {"configMapKeyRef": {"name": "a", "key": "b"}}, None, frozen=None)}
     wrong["metadata"] = {"name": "m-v2"}
-    (problem,) = SCHEMAS.judge(wrong)
+    (problem,) = SCHEMAS.validate(wrong)
     assert str(problem) == "metadata.name: must be m-v1 (spec.model, a hyphen, spec.version)"
     promoted = _route(10)
     promoted["spec"]["version"] = "v2"
-    (problem,) = SCHEMAS.judge(promoted)
+    (problem,) = SCHEMAS.validate(promoted)
     assert str(problem) == (
         "spec.split: names v2, which spec.version makes current: to promote it, set version and drop it from split in "
         "one change"

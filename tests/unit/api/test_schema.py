@@ -46,7 +46,7 @@ WORDS: list[tuple[dict[str, Any], str, str]] = [
 
 @pytest.mark.parametrize(("spec", "field", "message"), WORDS)
 def test_messages_are_those_of_the_api_server(spec: dict[str, Any], field: str, message: str) -> None:
-    assert SCHEMAS.judge(_server(**spec)) == [Problem(field, message)]
+    assert SCHEMAS.validate(_server(**spec)) == [Problem(field, message)]
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ def test_messages_are_those_of_the_api_server(spec: dict[str, Any], field: str, 
     ],
 )
 def test_metadata_is_checked_as_well(metadata: dict[str, Any], field: str) -> None:
-    assert [problem.field for problem in SCHEMAS.judge(_server() | {"metadata": metadata})] == [field]
+    assert [problem.field for problem in SCHEMAS.validate(_server() | {"metadata": metadata})] == [field]
 
 
 def test_metadata_that_an_api_server_adds_is_accepted() -> None:
     added = {"uid": "u", "resourceVersion": "1", "generation": 2, "managedFields": [{}], "ownerReferences": [{}]}
     dates = {"creationTimestamp": "2026-01-01T00:00:00Z", "namespace": "n", "labels": {"a/b": "c"}}
-    assert SCHEMAS.judge(_server() | {"metadata": {"name": "a", **added, **dates}}) == []
+    assert SCHEMAS.validate(_server() | {"metadata": {"name": "a", **added, **dates}}) == []
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_metadata_that_an_api_server_adds_is_accepted() -> None:
     ],
 )
 def test_object_of_an_unknown_kind_is_a_problem(body: Any, field: str) -> None:
-    assert [problem.field for problem in SCHEMAS.judge(body)] == [field]
+    assert [problem.field for problem in SCHEMAS.validate(body)] == [field]
 
 
 def test_defaults_are_filled_in_if_their_object_exists() -> None:
@@ -113,7 +113,7 @@ def test_defaults_are_filled_in_if_their_object_exists() -> None:
 def test_server_needs_no_spec() -> None:
     body = _server()
     del body["spec"]
-    assert SCHEMAS.judge(body) == []
+    assert SCHEMAS.validate(body) == []
     assert SCHEMAS.with_defaults(body)["spec"] == {"replicas": 2}
 
 
@@ -127,7 +127,8 @@ def test_defaults_leave_their_object_alone() -> None:
 
 def test_null_is_an_absent_field() -> None:
     assert (
-        SCHEMAS.judge(_model(weights={"configMapKeyRef": {"name": "a", "key": "b"}}, training=None, frozen=None)) == []
+        SCHEMAS.validate(_model(weights={"configMapKeyRef": {"name": "a", "key": "b"}}, training=None, frozen=None))
+        == []
     )
 
 
@@ -176,18 +177,18 @@ FIELDS = sorted(
 )
 def test_validation_never_raises(kind: str, spec: Any, old: Any) -> None:
     body = {"apiVersion": "linplane.dev/v1alpha1", "kind": kind, "metadata": {"name": "a"}, "spec": spec}
-    for problem in SCHEMAS.judge(body, old):
+    for problem in SCHEMAS.validate(body, old):
         assert problem.message
 
 
 def test_object_within_itself_is_a_problem() -> None:
     spec: dict[str, Any] = {}
     spec["labels"] = spec
-    assert SCHEMAS.judge(_server(**spec)) == [Problem("", "nested too deep")]
+    assert SCHEMAS.validate(_server(**spec)) == [Problem("", "nested too deep")]
 
 
 def test_values_that_yaml_has_and_json_has_not_are_a_problem() -> None:
-    (problem,) = SCHEMAS.judge(_server(image=datetime.date(2026, 1, 1)))
+    (problem,) = SCHEMAS.validate(_server(image=datetime.date(2026, 1, 1)))
     assert problem.field == "spec.image"
     assert "must be of type string" in problem.message
 
@@ -196,8 +197,8 @@ def test_validation_of_a_thousand_objects_takes_little_time() -> None:
     """One core judges a thousand in well under a second; five times that is left for a busy machine."""
     data = {"configMapKeyRef": {"name": "a", "key": "b"}}
     body = _model(training={"data": data, "features": ["a", "b"], "target": "c", "ridge": "1e-6"})
-    assert SCHEMAS.judge(body, body) == []
+    assert SCHEMAS.validate(body, body) == []
     start = time.process_time()
     for _ in range(1000):
-        SCHEMAS.judge(body, body)
+        SCHEMAS.validate(body, body)
     assert time.process_time() - start < 5

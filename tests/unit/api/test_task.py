@@ -129,7 +129,7 @@ def test_report_survives_and_is_what_the_crd_takes() -> None:
     body = json.loads(msgspec.json.encode(report))
     assert msgspec.convert(body, Report) == report
     head = {"apiVersion": names.API_VERSION, "kind": "ReplicaReport", "metadata": {"name": "p"}}
-    assert load_schemas().judge({**head, "report": body}) == []
+    assert load_schemas().validate({**head, "report": body}) == []
 
 
 @pytest.mark.parametrize("name", accepted())
@@ -151,7 +151,7 @@ def test_status_without_what_is_unknown_can_be_read_back() -> None:
     assert msgspec.convert(body, LinearModelStatus) == status
     head = {"apiVersion": names.API_VERSION, "kind": "LinearModel", "metadata": {"name": "m-v1"}}
     spec = {"model": "m", "version": "v1", "weights": {"configMapKeyRef": {"name": "a", "key": "b"}}}
-    assert load_schemas().judge({**head, "spec": spec, "status": body}) == []
+    assert load_schemas().validate({**head, "spec": spec, "status": body}) == []
 
 
 REF = ConfigMapKeyRef("rows", "rows.csv")
@@ -190,7 +190,7 @@ def test_child_names_are_accepted_by_kubernetes(model: str, version: str, text: 
     assert len(name) <= 57
     schemas = load_schemas()
     body = {"apiVersion": names.API_VERSION, "kind": "ReplicaReport", "metadata": {"name": name}}
-    assert "metadata.name" not in {problem.field for problem in schemas.judge(body)}
+    assert "metadata.name" not in {problem.field for problem in schemas.validate(body)}
 
 
 @given(LABELS, VERSIONS, LABELS, VERSIONS)

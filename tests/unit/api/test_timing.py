@@ -23,19 +23,19 @@ class Clock:
 def test_bucket_gives_its_burst_at_once_and_then_its_rate() -> None:
     clock = Clock()
     bucket = TokenBucket(1.0, 5, clock)
-    assert [bucket.take() for _ in range(6)] == [0, 0, 0, 0, 0, 1.0]
+    assert [bucket.acquire() for _ in range(6)] == [0, 0, 0, 0, 0, 1.0]
     clock.now += 0.4
-    assert bucket.take() == pytest.approx(0.6)
+    assert bucket.acquire() == pytest.approx(0.6)
     clock.now += 0.6
-    assert bucket.take() == 0
-    assert bucket.take() == pytest.approx(1.0)
+    assert bucket.acquire() == 0
+    assert bucket.acquire() == pytest.approx(1.0)
 
 
 def test_token_given_back_can_be_taken_again() -> None:
     bucket = TokenBucket(1.0, 2, Clock())
-    assert [bucket.take(), bucket.take()] == [0, 0]
+    assert [bucket.acquire(), bucket.acquire()] == [0, 0]
     bucket.give_back()
-    assert [bucket.take(), bucket.take()] == [0, 1.0]
+    assert [bucket.acquire(), bucket.acquire()] == [0, 1.0]
 
 
 def test_bucket_ignores_rounding_errors_of_the_clock() -> None:
@@ -43,11 +43,11 @@ def test_bucket_ignores_rounding_errors_of_the_clock() -> None:
     clock = Clock()
     clock.now = 0.0
     bucket = TokenBucket(1.0, 1, clock)
-    assert bucket.take() == 0
+    assert bucket.acquire() == 0
     for _ in range(10):
         clock.now += 0.1
     assert clock.now < 1
-    assert bucket.take() == 0
+    assert bucket.acquire() == 0
 
 
 def test_bucket_of_a_slow_rate_is_not_emptied_by_early_calls() -> None:
@@ -56,7 +56,7 @@ def test_bucket_of_a_slow_rate_is_not_emptied_by_early_calls() -> None:
     bucket = TokenBucket(0.1, 1, clock)
     given = 0
     for _ in range(31):
-        given += bucket.take() == 0
+        given += bucket.acquire() == 0
         clock.now += 1
     assert given == 4
 
@@ -68,9 +68,9 @@ def test_bucket_never_gives_more_than_burst_and_rate(steps: list[float]) -> None
     bucket = TokenBucket(1.0, 5, clock)
     for step in steps:
         clock.now += step
-        if (wait := bucket.take()) > 0:
+        if (wait := bucket.acquire()) > 0:
             clock.now += wait
-            assert bucket.take() == 0
+            assert bucket.acquire() == 0
         times.append(clock.now)
     for first in range(len(times)):
         for last in range(first, len(times)):
@@ -80,18 +80,18 @@ def test_bucket_never_gives_more_than_burst_and_rate(steps: list[float]) -> None
 def test_buckets_are_by_key_and_full_ones_are_forgotten() -> None:
     clock = Clock()
     buckets: TokenBuckets[int] = TokenBuckets(1.0, 1, clock, many=10)
-    assert [buckets.take(1), buckets.take(1), buckets.take(2)] == [0, 1.0, 0]
+    assert [buckets.acquire(1), buckets.acquire(1), buckets.acquire(2)] == [0, 1.0, 0]
     for key in range(3, 1000):
         clock.now += 0.5
-        assert buckets.take(key) == 0
-        assert buckets.take(key) == 1.0
+        assert buckets.acquire(key) == 0
+        assert buckets.acquire(key) == 1.0
         assert len(buckets) <= 10
 
 
 def test_buckets_in_use_are_never_forgotten() -> None:
     buckets: TokenBuckets[int] = TokenBuckets(1.0, 1, Clock(), many=10)
-    assert [buckets.take(key) for key in range(50)] == [0] * 50
-    assert [buckets.take(key) for key in range(50)] == [1.0] * 50
+    assert [buckets.acquire(key) for key in range(50)] == [0] * 50
+    assert [buckets.acquire(key) for key in range(50)] == [1.0] * 50
 
 
 def test_delays_double_up_to_the_last() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from linplane_api.api_access import unreachable
+from linplane_api.api_access import connection_error
 from linplane_api.kinds import LINEAR_MODEL
 from linplane_operator.kube.informer import Informer
 from linplane_operator.kube.liveness import Activity, Limits, unhealthy
@@ -53,7 +53,7 @@ class Away:
 
     async def list(self, *_: Any, **__: Any) -> Any:
         await asyncio.sleep(15)
-        raise unreachable(TimeoutError())
+        raise connection_error(TimeoutError())
         yield
 
 
@@ -65,7 +65,7 @@ def test_an_api_server_that_is_away_for_hours_is_no_reason_to_restart() -> None:
 
         async def fails(_key: Any) -> None:
             await asyncio.sleep(15)
-            raise unreachable(TimeoutError())
+            raise connection_error(TimeoutError())
 
         queue = WorkQueue(fails, lambda *_: None, random.Random(1).random)
         watch_lag = WatchLag(WATCHED, (), loop.time)

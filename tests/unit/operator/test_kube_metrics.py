@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from linplane_api.api_access import ApiError, unreachable
+from linplane_api.api_access import ApiError, connection_error
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE
 from linplane_operator.cluster_client import ConflictError
 from linplane_operator.kube.http import resource_of
@@ -42,7 +42,7 @@ def put(cache: ObjectCache, kind: Any, name: str, *conditions: dict[str, str]) -
     [
         (None, "success"),
         (ConflictError("x"), "conflict"),
-        (unreachable(TimeoutError()), "away"),
+        (connection_error(TimeoutError()), "away"),
         (ApiError(403, "Forbidden", "x"), "error"),
         (KeyError("x"), "error"),
     ],

@@ -5,7 +5,7 @@ import pytest
 from linplane_api import names
 from linplane_api.artifact import parse_artifact
 from linplane_api.conditions import Reason
-from linplane_api.task import EXIT_UNREACHABLE, EXIT_UNTOLD
+from linplane_api.task import EXIT_UNREACHABLE, EXIT_UNREPORTED
 from unit.operator.builders import text
 from unit.operator.planning import (
     COMPLETE,
@@ -236,7 +236,7 @@ CASES = {
     ),
     "the result could not be handed back": (
         M,
-        {"artifacts": [result(M)], "jobs": [job(M, FAILED)], "pods": [ended("Error", EXIT_UNTOLD, REFUSED)]},
+        {"artifacts": [result(M)], "jobs": [job(M, FAILED)], "pods": [ended("Error", EXIT_UNREPORTED, REFUSED)]},
         Reason.RESULT_REFUSED,
         [],
         [],
@@ -244,7 +244,7 @@ CASES = {
     ),
     "the result could not be handed back by any of three pods": (
         M,
-        {"artifacts": [result(M)], "jobs": [job(M, FAILED)], "pods": [ended("Error", EXIT_UNTOLD, REFUSED)] * 3},
+        {"artifacts": [result(M)], "jobs": [job(M, FAILED)], "pods": [ended("Error", EXIT_UNREPORTED, REFUSED)] * 3},
         Reason.RESULT_REFUSED,
         [],
         [],

@@ -91,7 +91,7 @@ def test_what_a_training_left_out_and_warns_of_is_in_the_status():
     assert (status.left_out, status.left_out_count, status.warnings) == (LEFT_OUT, 40, WARNINGS)
     assert (status.mse_summary, status.r2_summary) == ("1", "0.9")
     assert status.warning_summary == "ColumnsLeftOut, FewRows"
-    assert load_schemas().judge({**M, "status": plain(status)}) == []
+    assert load_schemas().validate({**M, "status": plain(status)}) == []
 
 
 def test_a_training_without_warnings_leaves_no_empty_list():

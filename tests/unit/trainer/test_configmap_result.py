@@ -20,7 +20,7 @@ from linplane_api.names import MAX_CONFIGMAP_BYTES
 from linplane_api.task import (
     EXIT_BAD_DATA,
     EXIT_UNREACHABLE,
-    EXIT_UNTOLD,
+    EXIT_UNREPORTED,
     Failure,
     FileData,
     SyntheticData,
@@ -216,12 +216,12 @@ def test_job_ends_with_a_sealed_result_or_without_the_api_server(
 ) -> None:
     api.data, api.immutable = {"model.json": OTHER.decode()}, True
     code, said = job(GOOD, writer, tmp_path)
-    assert (code, api.data) == (EXIT_UNTOLD, {"model.json": OTHER.decode()})
+    assert (code, api.data) == (EXIT_UNREPORTED, {"model.json": OTHER.decode()})
     assert said.splitlines()[0] == "training failed: the result is sealed already, and holds another artifact"
     assert said.splitlines()[1].startswith("the result is sealed already: ")
     api.immutable, api.absent = False, True
     code, said = job(GOOD, writer, tmp_path)
-    assert (code, "Traceback" in said) == (EXIT_UNTOLD, False)
+    assert (code, "Traceback" in said) == (EXIT_UNREPORTED, False)
 
 
 def test_api_server_that_cannot_be_reached_has_an_exit_code_of_its_own(

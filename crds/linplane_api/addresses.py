@@ -4,7 +4,7 @@ from ipaddress import IPv6Address, ip_address
 
 
 def is_loopback(text: str) -> bool:
-    """Whether the text is a loopback address, also one of IPv4 mapped into IPv6. A name is none."""
+    """True for a loopback address, also one of IPv4 mapped into IPv6; False for a name."""
     try:
         address = ip_address(text)
     except ValueError:

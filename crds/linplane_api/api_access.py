@@ -1,7 +1,7 @@
 """Access to the API server: its address, the token, URL paths, and its errors.
 
-The operator, the server and the trainer share it; each has its own HTTP client. Tokens and certificates are files that
-change while a program runs, so they are read when they are needed and never kept.
+The operator, the server and the trainer share it; each has its own HTTP client. The files of tokens and certificates
+change while a program runs, so they are read for each use and never cached.
 """
 
 import ssl
@@ -22,18 +22,18 @@ MAX_MESSAGE = 1024
 NOT_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What `msgspec.json.decode` raises for bytes that are not JSON of the expected form."""
 UNREACHABLE = "the API server cannot be reached: "
-"""How the message of an ApiError begins if there was no answer at all; the cause follows."""
+"""The beginning of an ApiError's message if there was no response; the cause follows."""
 
 
 class ApiError(Exception):
-    """A call of the API server failed. `status` is that of HTTP, 0 without an answer; `reason` is one word, as
-    `NotFound`; `retry_after` is in seconds, 0 if the answer has none; `causes` are the reasons in its details.
+    """A call of the API server failed. `status` is that of HTTP, 0 without a response; `reason` is one word, as
+    `NotFound`; `retry_after` is in seconds, 0 if the response has none; `causes` are the reasons in its details.
     """
 
     def __init__(
         self, status: int, reason: str, message: str, retry_after: int = 0, causes: tuple[str, ...] = ()
     ) -> None:
-        """`message` is for people; it is the API server's own if it gave one."""
+        """`message` is for people: that of the API server if it sent one."""
         super().__init__(message)
         self.status = status
         self.reason = reason
@@ -43,12 +43,12 @@ class ApiError(Exception):
 
     def __str__(self) -> str:
         """The message, after status and reason if the API server gave one."""
-        is_said = self.status and self.reason != str(self.status)
-        return f"{self.status} {self.reason}: {self.message}" if is_said else self.message
+        has_reason = self.status and self.reason != str(self.status)
+        return f"{self.status} {self.reason}: {self.message}" if has_reason else self.message
 
 
 class UnavailableError(ApiError, OSError):
-    """No answer, or one after which the same call may succeed later: 429 or 5xx."""
+    """No response, or one after which the same call may succeed later: 429 or 5xx."""
 
 
 def connection_error(error: BaseException) -> UnavailableError:
@@ -72,7 +72,7 @@ class _Status(msgspec.Struct):
 
 
 def response_error(status: int, body: bytes, retry_after: str = "") -> ApiError:
-    """The error for an answer that is not 2xx. A body that is no `Status` is not shown: it is not the API server's."""
+    """The error for a response that is not 2xx. A body that is no `Status` is not shown: a proxy may have sent it."""
     try:
         said = msgspec.json.decode(body, type=_Status)
     except NOT_JSON:
@@ -85,7 +85,7 @@ def response_error(status: int, body: bytes, retry_after: str = "") -> ApiError:
 
 
 def _causes(details: msgspec.Raw) -> tuple[str, ...]:
-    """The reasons in a Status' details; none of details in another form, as an aggregated API may give them."""
+    """The reasons in a Status' details; none if the details have another form, as those of an aggregated API may."""
     try:
         found = msgspec.json.decode(details, type=_Details | None)
     except NOT_JSON:
@@ -95,7 +95,7 @@ def _causes(details: msgspec.Raw) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class ApiAccess:
-    """Where the API server is and who we are. `token_file` None: no token of our own."""
+    """The API server's address and our credentials. `token_file` None: no token of our own."""
 
     host: str
     port: int
@@ -110,7 +110,7 @@ class ApiAccess:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def authorization(self) -> str:
-        """The value of Authorization as the token's file is now; empty without one. Raises ApiError."""
+        """The value of Authorization, from the token's file as it is now; empty without one. Raises ApiError."""
         if self.token_file is None:
             return ""
         try:
@@ -118,11 +118,11 @@ class ApiAccess:
         except (OSError, ValueError) as error:
             raise ApiError(0, "NoToken", f"{self.token_file} cannot be read: {type(error).__name__}") from error
         if not (token and token.isprintable() and " " not in token):
-            raise ApiError(0, "NoToken", f"{self.token_file} holds no token")
+            raise ApiError(0, "NoToken", f"{self.token_file} contains no token")
         return f"Bearer {token}"
 
     def tls_context(self) -> ssl.SSLContext | None:
-        """By the CA file as it is now, or by the system's where there is none; None without TLS. Raises ApiError."""
+        """TLS with the CA file as it is now, else with the system's CAs; None without TLS. Raises ApiError."""
         if not self.tls:
             return None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -143,13 +143,13 @@ def api_access(
     token_file: Path | None = None,
     namespace: str | None = None,
 ) -> ApiAccess:
-    """As Kubernetes tells every pod, by its environment and the service account's files; what is given goes first.
+    """The access that arguments give, else that of every pod: its environment and the service account's files.
 
-    Raises ValueError where that is not enough.
+    Raises ValueError if that is incomplete.
     """
     host, port, tls = _endpoint(url) if url else _in_cluster(environment)
     if not tls and host != "localhost" and not is_loopback(host):
-        raise ValueError("http is taken on loopback only: a token must not cross the network in the clear")
+        raise ValueError("http is accepted on loopback only: a token must not be sent in plain text")
     mounted = url is None
     return ApiAccess(
         host,
@@ -181,7 +181,7 @@ def _namespace() -> str:
     try:
         return (SERVICE_ACCOUNT / "namespace").read_text("ascii").strip()
     except (OSError, ValueError) as error:
-        raise ValueError("the namespace is not known: there is no service account here, so it must be given") from error
+        raise ValueError("the namespace is unknown: there is no service account here, so it must be given") from error
 
 
 def collection_path(kind: Kind, namespace: str | None) -> str:
@@ -192,7 +192,7 @@ def collection_path(kind: Kind, namespace: str | None) -> str:
 
 
 def object_path(kind: Kind, namespace: str, name: str, subresource: str = "") -> str:
-    """The URL path of one object. Whatever a name holds, it stays one segment; raises ValueError for `.` and `..`."""
+    """The URL path of one object. A name of any characters stays one segment; raises ValueError for `.` and `..`."""
     if name in {"", ".", ".."}:
         raise ValueError("an object has a name")
     return f"{collection_path(kind, namespace)}/{quote(name, safe='')}" + (f"/{subresource}" if subresource else "")

@@ -1,9 +1,9 @@
 """A model that was trained or written by hand: one canonical JSON document with its own digest.
 
 The file is `{"artifact": {...}, "digest": "sha256:...", "trainedAt": "...", "facts": {...}}`; the digest is that of the
-canonical bytes (RFC 8785) of `artifact` as it is written, so date and facts are outside of it. Fields that a reader
-does not know are accepted and kept; an optional field that is unset is not written. By hand, `{"coefficients": {"area":
-12.3}, "intercept": 7}` is enough, and unknown fields are refused.
+canonical bytes (RFC 8785) of `artifact` as it is written, so date and facts are outside of it. Readers accept and
+keep unknown fields; an optional field that is unset is not written. By hand, `{"coefficients": {"area": 12.3},
+"intercept": 7}` is enough, and unknown fields are refused.
 """
 
 import math
@@ -32,7 +32,7 @@ CHECK_TOLERANCE = 1e-12  # relative; the sum is exact, so only a foreign libm or
 MAX_CHECKS = 16
 
 Feature = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_FEATURE_NAME)]
-Count = Annotated[int, msgspec.Meta(ge=0, le=(1 << 53) - 1)]  # what every JSON reader keeps exact
+Count = Annotated[int, msgspec.Meta(ge=0, le=(1 << 53) - 1)]  # exact in every JSON reader
 
 
 class PredictionError(ArithmeticError):
@@ -48,7 +48,7 @@ class _Part(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class Evaluation(_Part, frozen=True):
-    """How well the model does on rows: `mse` in squared units of the target; `r2` is 1 - RSS / TSS with TSS about the
+    """The model's error on rows: `mse` in squared units of the target; `r2` is 1 - RSS / TSS with TSS about the
     mean of these rows, None if their target is constant. See `ArtifactFile.r2` for artifacts of earlier trainers.
     """
 
@@ -68,10 +68,10 @@ class FeatureStatistics(_Part, frozen=True):
 
 
 class Training(_Part, frozen=True):
-    """What the training says of itself. Lists follow the features' order.
+    """The record of a training. Lists follow the features' order.
 
-    `noise` is the residual standard deviation, sqrt(RSS / (n - p)), in units of the target; None where n = p. So
-    are standard errors.
+    `noise` is the residual standard deviation, sqrt(RSS / (n - p)), in units of the target. It and the standard
+    errors are None if n = p.
     """
 
     samples: Count
@@ -89,7 +89,7 @@ class Training(_Part, frozen=True):
 
 
 class Check(_Part, frozen=True):
-    """A made-up row, in the features' order, and the answer that every server must recompute."""
+    """A made-up row, in the features' order, and the prediction that every server must reproduce."""
 
     features: tuple[float, ...]
     prediction: float
@@ -112,14 +112,14 @@ class Artifact(_Part, frozen=True):
         if len(self.coefficients) != len(self.features):
             raise ValueError("as many coefficients as features are needed")
         if len(set(self.features)) != len(self.features):
-            raise ValueError("features: a name stands twice")
+            raise ValueError("features: duplicate name")
         if not all(map(math.isfinite, (*self.coefficients, self.intercept))):
             raise ValueError("coefficients and intercept must be finite")
         verify_checks(self.coefficients, self.intercept, self.checks)
 
     @property
     def digest(self) -> str:
-        """The digest of the artifact as this release writes it. One that was read has that of its own JSON: see
+        """The digest of the artifact as this release writes it. For one that was read, see
         `ArtifactFile`.
         """
         return digest_of(canonical_bytes(json_of(self)))
@@ -154,10 +154,10 @@ class ArtifactFile(msgspec.Struct, frozen=True):
 
 
 def predict(coefficients: Sequence[float], intercept: float, values: Iterable[float]) -> float:
-    """`intercept + coefficients . values`, the products rounded once each, their sum exactly (Shewchuk's algorithm).
+    """`intercept + coefficients . values`, each product rounded once, their sum exact (Shewchuk's algorithm).
 
-    So the answer depends on neither the order of the features, the machine nor the release. Raises PredictionError
-    where it is not finite.
+    So it depends on neither the order of the features, the machine nor the release. Raises PredictionError if it is not
+    finite.
     """
     try:
         result = math.fsum((intercept, *map(mul, coefficients, values)))
@@ -169,7 +169,7 @@ def predict(coefficients: Sequence[float], intercept: float, values: Iterable[fl
 
 
 def verify_checks(coefficients: Sequence[float], intercept: float, checks: Iterable[Check]) -> None:
-    """Raises ValueError where a check row does not give the answer that it was stored with."""
+    """Raises ValueError if a check row does not give its stored prediction."""
     for number, check in enumerate(checks):
         if len(check.features) != len(coefficients):
             raise ValueError(f"checks[{number}]: has not one value for each feature")
@@ -187,10 +187,10 @@ def verify_checks(coefficients: Sequence[float], intercept: float, checks: Itera
 
 
 def with_checks(artifact: Artifact) -> Artifact:
-    """The same model with check rows made up from its statistics where there are any, from nothing but numbers else.
+    """The same model with check rows made from its statistics, if it has any, else from fixed numbers.
 
-    No row of the training data is in them: they are zeros, the rounded means, and those moved by a deviation up and
-    down in turn.
+    They contain no row of the training data: they are zeros, the rounded means, and the means moved by a deviation up
+    and down in turn.
     """
     statistics = artifact.training.feature_statistics if artifact.training else None
     centre = [_rounded(s.mean) for s in statistics] if statistics else [1.0] * len(artifact.features)
@@ -202,7 +202,7 @@ def with_checks(artifact: Artifact) -> Artifact:
         try:
             checks.append(Check(tuple(row), predict(artifact.coefficients, artifact.intercept, row)))
         except PredictionError:
-            continue  # a model of enormous coefficients: zeros still answer
+            continue  # a model of enormous coefficients: zeros still give a prediction
     return msgspec.structs.replace(artifact, checks=tuple(checks))
 
 
@@ -211,8 +211,8 @@ def _rounded(value: float) -> float:
 
 
 def parse_artifact(data: bytes | str) -> ArtifactFile:
-    """Reads an artifact file, or weights written by hand. Raises FormatError, which says where and what and echoes
-    no value; FormatNotSupportedError: of a format that this release does not read.
+    """Reads an artifact file, or weights written by hand. Raises FormatError, with place and problem and no
+    value; FormatNotSupportedError: of a format that this release does not read.
     """
     body = parse_json(data)
     if not isinstance(body, dict):

@@ -20,7 +20,7 @@ MAX_DEPTH = 64
 
 
 class FormatError(ValueError):
-    """A document that is not what it should be: `path` says where, `problem` what. Neither echoes a value."""
+    """A malformed document: `path` is the place, `problem` the reason. Neither repeats a value."""
 
     def __init__(self, path: str, problem: str) -> None:
         """`path` is like `spec.split[0].percent`; empty for the document itself."""
@@ -30,12 +30,12 @@ class FormatError(ValueError):
 
 
 class FormatNotSupportedError(FormatError):
-    """A document of a format that this release does not read: a later release wrote it."""
+    """A document of a format that this release does not read: written by a later release."""
 
 
 def canonical_bytes(value: object) -> bytes:
-    """The RFC 8785 form of a JSON value. Raises FormatError for what JSON cannot say (NaN, an integer past 2^53, half
-    of a surrogate pair) and for more than 64 levels: the stack of the caller must not decide about it.
+    """The RFC 8785 form of a JSON value. Raises FormatError for values that JSON does not have (NaN, an integer past
+    2^53, half of a surrogate pair) and for more than 64 levels, which the caller's stack must not decide.
     """
     if not _is_shallow(value, MAX_DEPTH):
         raise FormatError("", f"nested deeper than {MAX_DEPTH} levels")
@@ -61,13 +61,13 @@ _CONTAINERS = (dict, list, tuple)
 
 
 class _RareError(Exception):
-    """A value that Python's own encoder would write otherwise than RFC 8785."""
+    """A value that Python's own encoder writes differently from RFC 8785."""
 
 
 def _common(value: object) -> object:
-    """The same value, for Python's own encoder: it is in C, and the library is not.
+    """The same value, for Python's own encoder, which is in C and several times faster than the library.
 
-    It writes what nearly all documents hold byte for byte as RFC 8785 says. Raises _RareError for the rest.
+    Nearly all documents are written by it byte for byte as by RFC 8785. Raises _RareError for the rest.
     """
     kind = type(value)
     if kind is float:
@@ -85,7 +85,7 @@ _EXACT = 1 << 53
 
 
 def _number(value: float) -> float | int:
-    """Python writes whole numbers with `.0`, and a small one with an exponent sooner than RFC 8785 (below 1e-4)."""
+    """The number for Python's encoder, which, unlike RFC 8785, writes `2.0`, and an exponent from 1e-05 down."""
     if value.is_integer() and abs(value) < _EXACT:
         return int(value)
     if 1e-4 <= abs(value) < _EXACT:
@@ -99,10 +99,10 @@ def digest_of(data: bytes) -> str:
 
 
 def parse_json(data: bytes | str) -> Any:
-    """JSON by RFC 8259 and no more: UTF-8, no NaN, no infinity, no number that overflows, no key twice, no byte
-    order mark.
+    """JSON by RFC 8259 and no more: UTF-8, no NaN, no infinity, no number that overflows, no duplicate key, no
+    byte order mark.
 
-    Raises FormatError, whose text never echoes the input.
+    Raises FormatError, whose text never repeats the input.
     """
     try:
         text = data.decode("utf-8") if isinstance(data, bytes) else data
@@ -125,7 +125,7 @@ def unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """The members of a JSON object, for `json`'s `object_pairs_hook`. Raises FormatError for a duplicate key."""
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise FormatError("", "an object has the same key twice")
+        raise FormatError("", "an object has a duplicate key")
     return result
 
 
@@ -178,7 +178,7 @@ def _listed(formats: Collection[int]) -> str:
 
 
 def convert(value: Any, target: type[T], path: str) -> T:
-    """A value of plain JSON as the typed thing. Raises FormatError with the full path; no value is echoed."""
+    """Converts plain JSON to a type. Raises FormatError with the full path and no value."""
     try:
         return msgspec.convert(value, target)
     except (msgspec.ValidationError, OverflowError) as error:

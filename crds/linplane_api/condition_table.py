@@ -13,7 +13,7 @@ from .conditions import ConditionType, Reason, Status
 
 
 class Progress(Enum):
-    """What waiting helps while an object is not Ready for a reason."""
+    """Whether waiting helps while an object is not Ready for a reason."""
 
     STALLED = "Stalled"
     """Waiting does not help: a person has to change something."""
@@ -60,7 +60,7 @@ TYPES: Mapping[ConditionType, str] = {
     TRAINED: "LinearModel: there is an artifact. True for hand-written weights as soon as they were read.",
     VALIDATED: "LinearModel: the artifact is valid (finite, of its digest, its check rows agree) and passes its gates.",
     WITHDRAWN: "LinearModel: it is frozen, and no replica can answer with it any more.",
-    ACCEPTED: "ModelRoute: what the spec asks for is in effect. If False, the last good traffic goes on.",
+    ACCEPTED: "ModelRoute: the spec is in effect. If False, the last good traffic goes on.",
     SERVABLE: "ModelRoute: every share of the traffic has a version that answers it.",
     CONVERGED: "ModelRoute, ModelServer: there is a ready replica, and each has loaded the current documents.",
     AVAILABLE: "ModelServer: at least one replica is ready.",
@@ -105,7 +105,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         Reason.DELETING, _false(ACCEPTED, SERVABLE, CONVERGED, AVAILABLE, READY),
-        "Its deletion has begun and waits for the finalizers that the message names.",
+        "It is being deleted, once the controllers of the finalizers that the message names have removed them.",
         "Wait, or fix the controller that sets them.",
     ),
     Row(
@@ -132,7 +132,7 @@ ROWS: tuple[Row, ...] = (
         "Wait until the quota has room, raise it, or request less.", RECONCILING, warns=True,
     ),
     Row(
-        Reason.POD_REFUSED, NOT_TRAINED, "The API server refuses the pod for another cause; the message has its words.",
+        Reason.POD_REFUSED, NOT_TRAINED, "The API server refuses the pod for another cause; the message quotes it.",
         "Change what the message names; it goes on once the pod is allowed.", RECONCILING, warns=True,
     ),
     Row(
@@ -254,7 +254,8 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         Reason.ROUTING_LOST, {SERVABLE: "Unknown", READY: "False"},
-        "The routing ConfigMap is gone, and a version that served is not Ready: the servers go on with what they hold.",
+        "The routing ConfigMap is gone, and a version that served is not Ready: the servers go on with the documents "
+        "that they have.",
         "Nothing: it is made again once that version is Ready, or after a minute.", RECONCILING, warns=True,
     ),
     Row(Reason.SERVING, _true(SERVABLE), "Every share of the traffic has a version that answers.", NOTHING),
@@ -297,7 +298,7 @@ def status_of(kind: ConditionType, reason: Reason) -> Status:
 
 
 def gives(kind: ConditionType, reason: Reason) -> bool:
-    """A condition of this type may give this reason."""
+    """True if a condition of this type may have this reason."""
     row = TABLE[reason]
     if kind in (ConditionType.STALLED, ConditionType.RECONCILING):
         return row.progress in (Progress(kind.value), Progress.INHERITED)

@@ -13,7 +13,7 @@ Status = Literal["True", "False", "Unknown"]
 
 
 class ConditionType(StrEnum):
-    """What a condition is about; `condition_table` says it in words."""
+    """The types of conditions; `condition_table` explains each."""
 
     TRAINED = "Trained"
     VALIDATED = "Validated"
@@ -28,7 +28,7 @@ class ConditionType(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a condition is as it is. `condition_table` says what each means."""
+    """The reasons of conditions; `condition_table` explains each."""
 
     INVALID_SPEC = "InvalidSpec"
     DELETING = "Deleting"
@@ -92,7 +92,7 @@ class Reason(StrEnum):
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """Why something is as it is: the reason is for programs, the message for people."""
+    """A reason for programs with a message for people."""
 
     reason: Reason
     message: str

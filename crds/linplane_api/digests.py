@@ -4,8 +4,8 @@ it has its default.
 Otherwise an upgrade would change the recipe of every trained version. `RELEASED` are the fields of the first release,
 by struct; nothing is ever added to it. These digests and names are made from structs, and each has golden vectors in
 tests/unit/operator/digest_vectors.json: a version's recipe, and with it the names of its result, Job and copied
-weights; the settings of a Job; what users ask of a pod; a Job's task. Artifacts and routing documents are not among
-them: these are hashed as they are written, without optional fields that are unset (`canonical.json_of`).
+weights; the settings of a Job; the users' settings of a pod; a Job's task. Artifacts and routing documents are not
+among them: they are hashed as they are written, without optional fields that are unset (`canonical.json_of`).
 """
 
 from collections.abc import Iterator

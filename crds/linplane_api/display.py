@@ -1,7 +1,7 @@
-"""How messages and tables show text that a user's data brought along, such as the name of a column. PURE.
+"""Formats text from a user's data, such as the name of a column, for messages and tables. PURE.
 
-A name may hold anything: line breaks, sequences that a terminal obeys, invisible characters. A value of the
-data is never shown at all.
+A name may contain anything: line breaks, escape sequences of a terminal, invisible characters. Values of the data are
+never shown.
 """
 
 import re
@@ -17,7 +17,7 @@ _BARE = re.compile(r"""[^\s,;'"`]+""")
 def escaped(text: str) -> str:
     r"""The text with every character that is not visible as an escape of Python's: `\x1b`, `\xa0`, `\u200b`.
 
-    So no terminal obeys it, and two texts that look alike and differ are seen to differ: in text that is not NFC the
+    So a terminal interprets nothing of it, and two different texts look different: in text that is not NFC the
     combining characters are escaped too. Escaping twice changes nothing.
     """
     if text.isascii() and text.isprintable():

@@ -1,6 +1,6 @@
-"""What a training reports about its data, beside the artifact and outside of its digest.
+"""Facts about the data of a training, stored with the artifact and outside of its digest.
 
-The facts are in the result's file (`"facts": {...}`), so a status that was lost gets them back. They decide nothing.
+The facts are in the result's file (`"facts": {...}`), so a lost status can be restored. They decide nothing.
 Readers ignore fields and reasons that they don't know, and accept a file without facts: weights written by hand, or the
 artifact of an earlier trainer.
 """

@@ -1,4 +1,4 @@
-"""Which format a document needs, from what it holds.
+"""The format that a document needs for its content.
 
 A reader ignores fields that it does not know. So a field that names a version, and any other whose stale value could
 make an answer wrong, belongs to a format, and a document that uses it is of that format at least. Fields that name a

@@ -1,4 +1,4 @@
-"""The kinds of the API and what users call them."""
+"""The kinds of the API with their names in URLs and command lines."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple

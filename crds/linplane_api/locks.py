@@ -21,7 +21,7 @@ def lock(path: Path, *, wait: bool = True) -> BinaryIO:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether another process holds the file's lock; true as well if that cannot be found out."""
+    """True if another process holds the file's lock, or if that is unknown."""
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Every name that two programs must agree on: the API group, labels, ports, keys, and how children are called."""
+"""Every name that two programs must agree on: the API group, labels, ports, keys, and names of children."""
 
 import hashlib
 
@@ -14,7 +14,7 @@ ADMIN_PORT = 8081
 SERVICE_PORT = 80
 
 SERVER_CONTAINER = "server"
-"""The one that answers; a server's pod may have others, which may start later."""
+"""The container that serves; a server's pod may have others, which may start later."""
 TRAINER_CONTAINER = "trainer"
 
 DEFAULT_SERVER = "default"
@@ -57,7 +57,7 @@ def model_object_name(model: str, version: str) -> str:
 def child_name(owner: str, distinguishing: str) -> str:
     """`linplane-OWNER-HASH`, at most 57 characters: a Job's pods add six and stay a DNS label.
 
-    `distinguishing` is hashed (ten hexadecimal digits); the owner's name is cut where it is long.
+    `distinguishing` is hashed (ten hexadecimal digits); a long owner's name is cut.
     """
     suffix = hashlib.sha256(distinguishing.encode()).hexdigest()[:10]
     return f"linplane-{owner[:37].rstrip('-.')}-{suffix}"

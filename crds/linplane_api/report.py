@@ -1,4 +1,4 @@
-"""What one replica says it has loaded: the acknowledgement that conditions are made from."""
+"""The acknowledgement of one replica: the documents that it has loaded. Conditions are made from these."""
 
 import msgspec
 
@@ -13,7 +13,7 @@ class Rejected(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Lacking(msgspec.Struct, frozen=True, rename="camel"):
-    """So many requests for `version` of `route` did not bring `feature`, which it needs, since this process started."""
+    """The number of requests since the process started that lacked `feature`, which `version` of `route` needs."""
 
     route: str
     version: str
@@ -32,7 +32,7 @@ class Report(
         "rejected_count": "rejectedCount",
     },
 ):
-    """`report` of a ReplicaReport. `sequence` is that of the routing ConfigMap (of `config_map_uid`) last taken up."""
+    """`report` of a ReplicaReport. `sequence` is that of the routing ConfigMap (of `config_map_uid`) last applied."""
 
     server_name: str
     pod_uid: str

@@ -1,7 +1,7 @@
-"""The typed form of the four kinds: what the CRDs beside this package say, as frozen values.
+"""The typed form of the four kinds: the CRDs next to this package, as frozen values.
 
-The YAML is the public truth and carries descriptions, defaults and bounds; a test walks both and fails where they
-differ. What comes here was already judged by the CRD's schema and rules (by the API server, or by `validation` in
+The YAML is the source and has descriptions, defaults and bounds; a test walks both and fails if they differ. Objects
+that come here were validated by the CRD's schema and rules (by the API server, or by `validation` in
 local mode), so reading it is only a conversion.
 """
 
@@ -34,7 +34,7 @@ Network = Annotated[str, msgspec.Meta(min_length=1, max_length=43)]
 
 
 class Part(msgspec.Struct, frozen=True, rename="camel"):
-    """What all parts share: camelCase outside, unknown fields pruned as an API server does."""
+    """The base of all parts: camelCase in JSON, unknown fields pruned as by an API server."""
 
 
 def decimal(value: Number) -> float:
@@ -75,7 +75,7 @@ class ClaimRef(Part, frozen=True):
 
 
 class Data(Part, frozen=True):
-    """Where the rows are: exactly one."""
+    """The source of the rows: exactly one."""
 
     synthetic: Synthetic | None = None
     config_map_key_ref: ConfigMapKeyRef | None = None
@@ -111,7 +111,7 @@ class ResourceRequirements(Part, frozen=True):
 
 
 class PodSettings(Part, frozen=True):
-    """What a user may say of pods that the operator makes."""
+    """A user's settings for pods that the operator makes."""
 
     resources: ResourceRequirements | None = None
     node_selector: LabelValues | None = None
@@ -175,7 +175,7 @@ class Coefficient(Part, frozen=True):
 
 
 class LinearModelStatus(Part, frozen=True):
-    """What was learned and validated. `coefficients` and `left_out` are the first 32."""
+    """The result of training and validation. `coefficients` and `left_out` are the first 32."""
 
     observed_generation: int | None = None
     conditions: tuple[Condition, ...] | None = None
@@ -230,7 +230,7 @@ class RateLimitSpec(Part, frozen=True):
 
 
 class ServiceSettings(Part, frozen=True):
-    """What is added to the route's Service."""
+    """Labels and annotations for the route's Service."""
 
     labels: LabelValues | None = None
     annotations: Annotations | None = None
@@ -260,13 +260,13 @@ class Share(Part, frozen=True):
 
 
 class TrafficShare(Share, frozen=True):
-    """What a version really gets, and the digest of the weights that answer, or answered last."""
+    """The share that a version actually gets, and the digest of the weights in use, or last in use."""
 
     digest: str | None = None
 
 
 class Switch(Part, frozen=True, rename={"from_version": "from", "to_version": "to"}):
-    """One change of the current version, and the field manager that asked for it; or a version that was made again
+    """One change of the current version, and the field manager that made it; or a version that was recreated
     under its name, with the `reason`.
     """
 
@@ -278,7 +278,7 @@ class Switch(Part, frozen=True, rename={"from_version": "from", "to_version": "t
 
 
 class Undo(Part, frozen=True):
-    """What `spec.version` and `spec.split` were before the last change of either took effect, `at` that time."""
+    """The `spec.version` and `spec.split` before the last change of either took effect, `at` that time."""
 
     version: str
     at: str
@@ -286,7 +286,7 @@ class Undo(Part, frozen=True):
 
 
 class ModelRouteStatus(Part, frozen=True):
-    """What is really in effect."""
+    """The state in effect, which may differ from the spec."""
 
     observed_generation: int | None = None
     conditions: tuple[Condition, ...] | None = None
@@ -315,7 +315,7 @@ class ModelServerSpec(PodSettings, frozen=True):
 
 
 class ModelServerStatus(Part, frozen=True):
-    """How the pods are."""
+    """The state of the pods."""
 
     observed_generation: int | None = None
     conditions: tuple[Condition, ...] | None = None
@@ -338,7 +338,7 @@ def plain(value: msgspec.Struct) -> dict[str, Any]:
 
 
 def stable(value: msgspec.Struct) -> dict[str, Any]:
-    """A part of a spec as it is hashed or asked for in a child: `plain`, without what `stable_form` leaves out."""
+    """A part of a spec for a hash or a child: `plain`, without the fields that `stable_form` leaves out."""
     result: dict[str, Any] = _without_none(stable_form(value))
     return result
 
@@ -347,7 +347,7 @@ _NESTED = (dict, list, tuple)
 
 
 def _without_none(value: Any) -> Any:
-    """Of one of these: a status is mostly text and numbers, which cost no call."""
+    """Called for containers only: a status is mostly text and numbers."""
     if isinstance(value, dict):
         found = value.items()
         return {k: _without_none(item) if isinstance(item, _NESTED) else item for k, item in found if item is not None}

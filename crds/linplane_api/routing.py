@@ -1,15 +1,15 @@
-"""The routing documents: what the operator writes into a ModelServer's routing ConfigMap and its servers answer by.
+"""The routing documents: the operator writes them to a ModelServer's routing ConfigMap, its servers serve by them.
 
-The ConfigMap holds one key a route, `route.NAME`, and `sequence`. A key's value is an Entry: the document, its
-revision and, outside of what is hashed, the sequence at which this revision came in. A document holds only what
-answering needs, and is the memory of what was last good.
+The ConfigMap has one key a route, `route.NAME`, and `sequence`. A key's value is an Entry: the document, its
+revision and, outside of what is hashed, the sequence at which this revision was added. A document has only what
+serving needs, and records the last good state.
 
 Documents grow. The revision is that of the JSON as it is written (RFC 8785), not of the struct that a reader makes of
 it, so a reader accepts fields that it does not know, and a writer copies them from the document in force. A field that
 an older reader may ignore is optional, and is not written if it is unset; a field whose stale value could make an
 answer wrong, or that names a version, raises the format (see `format_of`), which the operator writes only if every
-ready replica reports that it reads it. The revision is computed in the same way in every format, so a reader can tell
-a document of a later format from a damaged one.
+ready replica reports that it reads it. The revision is computed in the same way in every format, so a reader can
+distinguish a later format from damage.
 """
 
 from collections.abc import Mapping
@@ -72,13 +72,13 @@ class ServedVersion(_Part, frozen=True):
         if len(self.coefficients) != len(self.features):
             raise ValueError("as many coefficients as features are needed")
         if len(set(self.features)) != len(self.features):
-            raise ValueError("features: a name stands twice")
+            raise ValueError("features: duplicate name")
         verify_checks(self.coefficients, self.intercept, self.checks)
 
 
 class Candidate(_Part, frozen=True):
-    """One slot of the split. `share`, in hundredths of a percent, is what was asked for: a candidate without
-    weights in the document (frozen, say) keeps its slot and its number, and the current version answers for it.
+    """One slot of the split. `share`, in hundredths of a percent, is that of the spec: a candidate without
+    weights in the document (frozen, say) keeps its slot and its share, and the current version answers for it.
     """
 
     version: VersionName
@@ -86,7 +86,7 @@ class Candidate(_Part, frozen=True):
 
 
 class SplitKey(_Part, frozen=True):
-    """Who a user is, beside the request's own `key`."""
+    """How a user is identified if a request has no `key`."""
 
     salt: Annotated[str, msgspec.Meta(max_length=253)]
     header: Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")] | None = None
@@ -113,7 +113,7 @@ class Unavailable(_Part, frozen=True):
 class RouteDocument(_Part, frozen=True):
     """Everything a server needs to answer for one route.
 
-    `current` is None where the route never had a version to serve. `versions` holds the weights of those that may
+    `current` is None if the route never had a version to serve. `versions` holds the weights of those that may
     answer, and of no other: a frozen version is not in it. `features_by_version` (`named` in JSON) gives the features
     of every version that the route names (current, previous, split), for those are the features that a request may
     bring. `unavailable` is set exactly if `current` has no weights here. `format` is set by `make_entry`.
@@ -137,9 +137,9 @@ class RouteDocument(_Part, frozen=True):
         Splitter(self.split_key.salt, tuple(candidate.share for candidate in self.split))
         names = [candidate.version for candidate in self.split]
         if len({*names, self.current}) != len(names) + 1:
-            raise ValueError("split: a version stands twice")
+            raise ValueError("split: duplicate version")
         if (self.current in self.versions) == (self.unavailable is not None):
-            raise ValueError("unavailable: must be given exactly where the current version has no weights")
+            raise ValueError("unavailable: must be set exactly if the current version has no weights")
         for version, served in self.versions.items():
             if self.features_by_version.get(version) != served.features:
                 raise ValueError("named: must give the features of every version with weights")
@@ -149,12 +149,12 @@ class RouteDocument(_Part, frozen=True):
         return Splitter(self.split_key.salt, self.shares())
 
     def shares(self) -> tuple[int, ...]:
-        """What each candidate really gets, in hundredths of a percent: 0 without weights."""
+        """The share that each candidate gets, in hundredths of a percent: 0 without weights."""
         return tuple(candidate.share if candidate.version in self.versions else 0 for candidate in self.split)
 
     def traffic(self) -> list[tuple[str, int]]:
-        """Every version with its share in hundredths of a percent, the current one first; those with no share left
-        out.
+        """Every version with its share in hundredths of a percent, the current one first, without those that
+        have no share.
         """
         candidates = [(c.version, share) for c, share in zip(self.split, self.shares(), strict=True)]
         rest = WHOLE - sum(self.shares())
@@ -199,8 +199,8 @@ def format_of(document: RouteDocument) -> int:
 
 
 def make_entry(document: RouteDocument, sequence: int = 0, before: Entry | None = None) -> Entry:
-    """The entry of a document. The fields of `before`, the entry in force, that this release does not know are copied
-    as long as what they belong to is the same: those of the document itself always, those of a version while its
+    """The entry of a document. Unknown fields of `before`, the entry in force, are copied while the part that they
+    belong to is unchanged: those of the document itself always, those of a version while its
     digest is unchanged, those of any other part while that part is unchanged. Raises FormatNotSupportedError if the
     document needs a format that this release does not write.
     """
@@ -213,7 +213,7 @@ def make_entry(document: RouteDocument, sequence: int = 0, before: Entry | None 
 
 
 def _with_unknown(new: dict[str, Any], known: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
-    """The document `new` with what `raw` has beyond `known`, which was read from it."""
+    """The document `new` with the unknown fields of `raw`; `known` are the known ones."""
     result = new | _carried(RouteDocument, new, known, raw)
     before, read = known["versions"], raw["versions"]
     result["versions"] = {
@@ -228,14 +228,14 @@ def _with_unknown(new: dict[str, Any], known: dict[str, Any], raw: dict[str, Any
 def _carried(
     kind: type[msgspec.Struct], new: dict[str, Any], known: dict[str, Any], raw: dict[str, Any]
 ) -> dict[str, Any]:
-    """The fields of `raw` that go on: unknown ones, and those whose known part is the same in `new`."""
+    """The fields of `raw` to copy: unknown ones, and those whose known part is the same in `new`."""
     ours = {field.encode_name for field in msgspec.structs.fields(kind)}
     return {key: value for key, value in raw.items() if key not in ours or new.get(key) == known.get(key)}
 
 
 def parse_entry(data: bytes | str) -> Entry:
     """Reads one route's key; fields that are not known are kept. Raises FormatError: damaged, or not of its revision;
-    FormatNotSupportedError: of a format that this release does not read. No value is echoed.
+    FormatNotSupportedError: of a format that this release does not read. No value is repeated.
     """
     body = parse_json(data)
     if not isinstance(body, dict) or not {"document", "revision", "sequence"} <= set(body):
@@ -265,7 +265,7 @@ class RoutingMap(msgspec.Struct, frozen=True):
 
 
 def routing_map(uid: str, data: Mapping[str, Any]) -> RoutingMap:
-    """A ConfigMap's `data` as a RoutingMap. Raises FormatError where the sequence is not a whole number."""
+    """A ConfigMap's `data` as a RoutingMap. Raises FormatError if the sequence is not a whole number."""
     text = str(data.get(SEQUENCE_KEY, ""))
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise FormatError(SEQUENCE_KEY, "is not a whole number")

@@ -51,7 +51,7 @@ def write_routing(folder: Path, routing: RoutingMap, before: RoutingMap | None =
         new.chmod(0o755)
         link.symlink_to(new.name)
         link.replace(folder / CURRENT)
-    except OSError:  # as of a full disk: what is half of it would take the room of the next
+    except OSError:  # as of a full disk: an incomplete state would take the space of the next
         shutil.rmtree(new, ignore_errors=True)
         link.unlink(missing_ok=True)
         raise
@@ -69,7 +69,7 @@ def _files(routing: RoutingMap) -> dict[str, str]:
 
 
 def _linked(old: Path, new: Path) -> bool:
-    """Whether that could be done: no state's file is ever written to again."""
+    """True if the file could be linked: a file of a state is never written to again."""
     try:
         new.hardlink_to(old)
     except OSError:  # of a file system without links, or it is gone
@@ -78,13 +78,13 @@ def _linked(old: Path, new: Path) -> bool:
 
 
 def forget_routing(folder: Path) -> None:
-    """Leaves no current state. Raises OSError where one may be left."""
+    """Removes the current state. Raises OSError if it may remain."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         (folder / CURRENT).unlink()
 
 
 def current_state(folder: Path) -> str | None:
-    """The name of the current state, which differs after every write; None where there is none. One system call."""
+    """The name of the current state, which differs after every write; None if there is none. One system call."""
     try:
         return str((folder / CURRENT).readlink())
     except OSError:
@@ -92,8 +92,8 @@ def current_state(folder: Path) -> str | None:
 
 
 def read_routing(folder: Path, state: str) -> RoutingMap:
-    """Reads the state that `current_state` named. Raises OSError (also where it was swapped meanwhile: look again)
-    or FormatError.
+    """Reads the state that `current_state` named. Raises OSError (also if it was swapped meanwhile: try again) or
+    FormatError.
     """
     files = {}
     for path in (folder / state).iterdir():
@@ -101,6 +101,6 @@ def read_routing(folder: Path, state: str) -> RoutingMap:
             files[path.name] = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise FormatError(path.name, "not UTF-8") from error
-    if current_state(folder) != state:  # an old state is removed file by file: what was read may be half of it
+    if current_state(folder) != state:  # an old state is removed file by file, so this may be incomplete
         raise FileNotFoundError(f"{state} was swapped meanwhile")
     return routing_map(files.pop(UID_FILE, ""), files)

@@ -1,9 +1,9 @@
-"""Who gets which version: pure, deterministic, the same in every process, replica and release.
+"""The split of users between versions: pure, deterministic, the same in every process, replica and release.
 
 The point of a key is the first 8 bytes, big-endian, of SHA-256(salt, 0x00, key). Shares are hundredths of a
 percent; the first candidate takes the points in [0, p), the second those in [1-q, 1), everything between belongs to
-the current version. So to grow or to shrink one candidate moves nobody of the other. The vectors in
-tests/unit/api/split_vectors.json hold it.
+the current version. So growing or shrinking one candidate moves no user of the other. The vectors in
+tests/unit/api/split_vectors.json fix this.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ def point(salt: str, key: str) -> int:
 
 
 def feature_key(rows: Iterable[Mapping[str, float]]) -> str:
-    """The key of a request that brings none: its values, whatever their order, so that a retry gets the same version.
+    """The key of a request without one: its values in any order, so that a retry gets the same version.
 
     JSON of the rows, each an object with its names sorted by code point, numbers as Python writes a float.
     """

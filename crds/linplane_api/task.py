@@ -1,4 +1,4 @@
-"""What a training Job is told, and what it hands back: the operator writes a Task, the trainer a result.
+"""The input and output of a training Job: the operator writes a Task, the trainer a result.
 
 A result is either an artifact file (key `model.json`) or a Failure (key `error.json`).
 """
@@ -12,10 +12,10 @@ from .canonical import canonical_bytes, convert, parse_json
 from .digests import stable_form
 from .names import MAX_FEATURES
 
-EXIT_BAD_DATA = 3  # trying again gives the same answer: the Job fails at once
-EXIT_FAILED = 1  # trying again may help
-EXIT_UNREACHABLE = 5  # the same, because the API server could not be reached
-EXIT_UNREPORTED = 4  # neither result nor failure could be handed back: the last line of the log says why
+EXIT_BAD_DATA = 3  # permanent: the Job fails at once
+EXIT_FAILED = 1  # transient
+EXIT_UNREACHABLE = 5  # transient: the API server could not be reached
+EXIT_UNREPORTED = 4  # neither result nor failure could be written: the last line of the log says why
 
 
 class _Part(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -39,7 +39,7 @@ class FileData(_Part, frozen=True, tag="file", tag_field="from"):
 
 
 class UriData(_Part, frozen=True, tag="uri", tag_field="from"):
-    """A CSV behind http or https (or file, where `allow_file`). `allowed_hosts`, when not empty, is all that is
+    """A CSV behind http or https (or file, if `allow_file`). If `allowed_hosts` is not empty, no other host is
     allowed.
     """
 
@@ -88,7 +88,7 @@ def parse_failure(data: bytes | str) -> Failure:
 
 
 def missed_gates(artifact: Artifact, max_mse: float | None, min_r2: float | None) -> list[str]:
-    """One sentence for each gate that the artifact's evaluation misses; a gate that cannot be judged is missed."""
+    """One sentence for each gate that the artifact's evaluation misses; a gate without a figure is missed."""
     evaluation = artifact.training.evaluation if artifact.training else None
     gates = [
         ("maxMSE", max_mse, evaluation.mse if evaluation else None, 1),
@@ -99,18 +99,18 @@ def missed_gates(artifact: Artifact, max_mse: float | None, min_r2: float | None
         if limit is None:
             continue
         if value is None or evaluation is None:
-            missed.append(f"{name} {_shortest(limit)}: there is no such figure to judge by")
+            missed.append(f"{name} {_shortest(limit)}: the training has no such figure")
         elif sign * value > sign * limit:
-            shown = _beyond(value, limit, sign)
-            missed.append(f"{name} {_shortest(limit)}: the {evaluation.on.lower()} rows give {shown}")
+            figure = _beyond(value, limit, sign)
+            missed.append(f"{name} {_shortest(limit)}: the {evaluation.on.lower()} rows give {figure}")
     return missed
 
 
 def _shortest(number: float) -> str:
-    """Six digits, or as many as it takes to give the number back."""
+    """Six digits, or as many as the number needs to be read back exactly."""
     return next(text for digits in range(6, 18) if float(text := f"{number:.{digits}g}") == number)
 
 
 def _beyond(value: float, limit: float, sign: int) -> str:
-    """Six digits, or as many as it takes for the number shown to miss the limit too. `sign`: 1 if more is missed."""
+    """Six digits, or as many as the text needs to miss the limit too. `sign`: 1 if the limit is a maximum."""
     return next(text for digits in range(6, 18) if sign * float(text := f"{value:.{digits}g}") > sign * limit)

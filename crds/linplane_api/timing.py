@@ -1,6 +1,6 @@
-"""How often something may be done, how long to wait after failures, and how times are written: RFC 3339.
+"""Rate limits, backoff, and times in RFC 3339.
 
-Clocks and randomness are parameters. A clock gives seconds and never goes back.
+Clocks and randomness are parameters. A clock returns seconds and is monotonic.
 """
 
 import random
@@ -40,7 +40,7 @@ class TokenBucket:
         self._full_at = clock()
 
     def acquire(self) -> float:
-        """Takes a token and returns 0; without a token, returns the seconds until there is one."""
+        """Takes a token and returns 0; if there is none, returns the seconds until the next."""
         now = self._clock()
         wait = self._full_at - now - self._room
         if wait > _ROUNDING:
@@ -54,7 +54,7 @@ class TokenBucket:
 
     @property
     def is_full(self) -> bool:
-        """A full bucket is like a new one."""
+        """True if the bucket is full, as a new one is."""
         return self._full_at <= self._clock()
 
 
@@ -68,7 +68,7 @@ class TokenBuckets(Generic[Key]):
         self._least_many = self._many = many
 
     def acquire(self, key: Key) -> float:
-        """See `TokenBucket.acquire`."""
+        """As `TokenBucket.acquire`, from the bucket of the key."""
         bucket = self._buckets.get(key)
         if bucket is None:
             self._forget_full()
@@ -81,7 +81,7 @@ class TokenBuckets(Generic[Key]):
             self._many = max(self._least_many, 2 * len(self._buckets))
 
     def __len__(self) -> int:
-        """How many buckets are kept."""
+        """The number of buckets."""
         return len(self._buckets)
 
 
@@ -118,7 +118,7 @@ def parse_rfc3339(text: str) -> datetime:
 
 
 def is_rfc3339(text: str) -> bool:
-    """Whether `parse_rfc3339` takes the text."""
+    """True if `parse_rfc3339` accepts the text."""
     try:
         parse_rfc3339(text)
     except ValueError:

@@ -13,7 +13,7 @@ TAIL_BYTES = 1 << 16
 
 
 def metadata_line(artifact_file: ArtifactFile, model: str, version: str) -> bytes:
-    """One canonical JSON object and a newline. Figures of the training are null where weights were written by hand."""
+    """One canonical JSON object and a newline. Figures of the training are null for weights written by hand."""
     artifact = artifact_file.artifact
     training = artifact.training
     line = {
@@ -32,9 +32,9 @@ def metadata_line(artifact_file: ArtifactFile, model: str, version: str) -> byte
 
 
 def append_metadata(path: Path, artifact_file: ArtifactFile, model: str, version: str) -> None:
-    """Appends a version's line and puts it on the disk before it returns. Raises OSError.
+    """Appends a version's line and syncs it to disk. Raises OSError.
 
-    Writers wait for each other. A crash can tear nothing but the last line, and the next append removes what it tore.
+    Writers wait for each other. A crash can truncate only the last line, and the next append removes that.
     """
     line = metadata_line(artifact_file, model, version)
     with lock(path) as file:
@@ -46,7 +46,7 @@ def append_metadata(path: Path, artifact_file: ArtifactFile, model: str, version
 
 
 def has_line(path: Path, model: str, version: str, digest: str) -> bool:
-    """Whether that artifact of the version has its line. Raises OSError."""
+    """True if the log has the line of that artifact of the version. Raises OSError."""
     if not path.exists():
         return False
     with path.open("rb") as file:
@@ -66,7 +66,7 @@ def _is(line: bytes, model: str, version: str, digest: str) -> bool:
 
 
 def _repair(file: BinaryIO) -> None:
-    """Cuts off what follows the last newline, unless it is a whole line that lacks nothing else."""
+    """Removes an incomplete last line; one that lacks only its newline gets it."""
     end = file.seek(0, os.SEEK_END)
     start, tail = end, b""
     while start > 0 and b"\n" not in tail:
@@ -74,13 +74,13 @@ def _repair(file: BinaryIO) -> None:
         start -= step
         file.seek(start)
         tail = file.read(step) + tail
-    torn = tail[tail.rfind(b"\n") + 1 :]
-    if not torn:
+    partial = tail[tail.rfind(b"\n") + 1 :]
+    if not partial:
         return
     try:
-        json.loads(torn)
+        json.loads(partial)
     except ValueError:
-        file.truncate(end - len(torn))
+        file.truncate(end - len(partial))
     else:
         file.seek(0, os.SEEK_END)
         file.write(b"\n")

@@ -77,7 +77,7 @@ def _documents(paths: tuple[Path, ...]) -> "Iterator[Document]":
             if is_ours(document):
                 problems = load_schemas().validate(document.body)
                 if problems:
-                    field, text = problems[0].field, document.worded(problems[0].field, problems[0].message)
+                    field, text = problems[0].field, document.message_for(problems[0].field, problems[0].message)
                     fail(f"{path}:{document.line_of(field)}: {field + ': ' if field else ''}{text}")
                 yield replace(document, body=load_schemas().with_defaults(document.body))
 

@@ -83,7 +83,7 @@ class _Checker:
             return
         for document in documents:
             for field, message in self._judge(str(path), document):
-                text = document.worded(field, message)
+                text = document.message_for(field, message)
                 self.findings.append(Finding(str(path), document.line_of(field), field, text))
             if has_name(document.body):
                 self._objects.setdefault(document.key, (str(path), document))

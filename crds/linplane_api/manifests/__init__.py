@@ -1,5 +1,5 @@
-"""Manifests that people write: read, judged as an API server judges them, and edited without touching other bytes.
+"""Manifests that people write: read, validated as by an API server, and edited without changing any other byte.
 
-`yaml_text` reads YAML with places, `manifest` finds and edits objects in it, `schema` and `validation` judge them by
-the CRDs. No program that runs in a pod needs this package.
+`yaml_text` reads YAML with line numbers, `manifest` finds and edits objects in it, `schema` and `validation` validate
+them by the CRDs. No program that runs in a pod needs this package.
 """

@@ -38,12 +38,12 @@ class Document:
 
     @property
     def line(self) -> int:
-        """Where the object starts, from 1."""
+        """The object's first line, from 1."""
         return line_of_node(self.node)
 
     @property
     def key(self) -> tuple[str, str]:
-        """Kind and name as they are written, whatever they are."""
+        """Kind and name as they are written, valid or not."""
         metadata = self.body.get("metadata")
         name = metadata.get("name") if isinstance(metadata, dict) else None
         return str(self.body.get("kind")), str(name)
@@ -52,7 +52,7 @@ class Document:
         """The line of a field path such as `spec.split[0].percent`, or of the nearest parent that is there."""
         return line_of_node(self._find(field)[0])
 
-    def worded(self, field: str, message: str) -> str:
+    def message_for(self, field: str, message: str) -> str:
         """The message, or a better one if the field is text that lacks its quotes."""
         node = self._find(field)[1]
         kind = kind_of_scalar(node) if node is not None else ""
@@ -116,13 +116,13 @@ def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node, yaml.Node] | No
 
 @dataclass(frozen=True)
 class SetField:
-    """A scalar gets a value; it is put in if it is not there."""
+    """Sets a scalar; inserts it if it is missing."""
 
     field: tuple[str, ...]
     value: str | bool
 
     def apply(self, text: str, document: Document) -> str:
-        """The text with it; the document's body is changed alike. Raises ManifestError."""
+        """Returns the changed text, and changes the document's body alike. Raises ManifestError."""
         changed = _with_field(text, document.node, self.field, self.value)
         _parent(document.body, self.field)[self.field[-1]] = self.value
         return changed
@@ -130,14 +130,14 @@ class SetField:
 
 @dataclass(frozen=True)
 class RemoveItem:
-    """The item of a list of mappings goes whose `key` is `value`; nothing changes if there is none."""
+    """Removes the item of a list of mappings whose `key` is `value`; changes nothing if there is none."""
 
     field: tuple[str, ...]
     key: str
     value: str
 
     def apply(self, text: str, document: Document) -> str:
-        """See `SetField`."""
+        """As `SetField.apply`."""
         items = _parent(document.body, self.field).get(self.field[-1])
         if not isinstance(items, list):
             return text
@@ -157,9 +157,8 @@ Edit = SetField | RemoveItem
 def edit_object(path: Path, kind: str, name: str, *edits: Edit) -> Callable[[], None]:
     """Changes one object in a manifest file by one write; every other byte stays as it was.
 
-    Returns what takes the change back, unless the file was changed by someone else since. A symbolic link is followed.
-    Raises ManifestError if the object or a place for a field is not found, OSError if the file or its folder is not to
-    be written.
+    Returns a function that undoes the change, unless the file has changed since. A symbolic link is followed. Raises
+    ManifestError if the object or a place for a field is not found, OSError if the file or its folder is read-only.
     """
     path = path.resolve()
     try:
@@ -173,7 +172,7 @@ def edit_object(path: Path, kind: str, name: str, *edits: Edit) -> Callable[[], 
         if document is None:
             raise ManifestError(f"{path.name} has no {kind} {name}")
         changed = edit.apply(changed, document)
-        # anchors, aliases and merges can make one place stand for several: then the file is for a person to edit
+        # with anchors, aliases and merges one place may define several: such a file is left to a person
         if _bodies(changed) != [d.body for d in documents]:
             where = ".".join(edit.field)
             raise ManifestError(f"{path.name}: {where} cannot be changed alone; edit the file by hand", document.line)
@@ -202,9 +201,7 @@ def _bodies(text: str) -> list[dict[str, Any]] | None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Replaces the file in one step, with the owner and the mode that it had; removes what a crash in such a step
-    left.
-    """
+    """Replaces the file in one step and keeps its owner and mode; removes temporary files that a crash left."""
     before = path.stat()
     for place, mode in ((path, before.st_mode), (path.parent, path.parent.stat().st_mode)):
         if not mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH) or not os.access(place, os.W_OK):
@@ -226,7 +223,7 @@ def _walk(node: yaml.Node, field: tuple[str, ...]) -> tuple[yaml.Node, yaml.Node
     for step in field:
         found = _child(node, step)
         if found is None:
-            raise ManifestError(f"{step} is not there to be changed", line_of_node(node))
+            raise ManifestError(f"{step} does not exist, so it cannot be changed", line_of_node(node))
         key, node = found
     return key, node
 
@@ -253,7 +250,7 @@ def _replaced(text: str, scalar: yaml.Node, value: str, *, quoted: bool) -> str:
 
 
 def _plain(value: str, *, quoted: bool) -> str:
-    """A text that YAML would read as something else (`1.5`, `on`) is quoted."""
+    """The value, quoted if YAML would not read it as text (`1.5`, `on`)."""
     if not quoted:
         return value
     return value if is_plain_text(value) else f'"{value}"'

@@ -1,8 +1,8 @@
-"""The structural half of a CRD, judged outside Kubernetes: its OpenAPI schema, with the messages of the API server.
+"""The structural half of a CRD outside Kubernetes: validates by its OpenAPI schema, with the API server's messages.
 
 `Structure` turns the schema into JSON Schema (draft 2020-12) once: `x-kubernetes-int-or-string` becomes two types, as
-in the API server itself, and fields that are not declared are refused, as by kubectl's strict decoding. Each error is
-then worded as the API server words it.
+in the API server itself, and fields that are not declared are refused, as by kubectl's strict decoding. Each error has
+the message of the API server.
 """
 
 import ipaddress
@@ -40,7 +40,7 @@ _METADATA: Schema = {
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with an object: `field` is a path such as `spec.split[0].percent`, empty for the object itself."""
+    """An error in an object: `field` is a path such as `spec.split[0].percent`, empty for the object itself."""
 
     field: str
     message: str
@@ -50,19 +50,19 @@ class Problem:
 
 
 class Structure:
-    """One schema, compiled. Judging raises nothing but RecursionError, for an object that contains itself."""
+    """One schema, compiled. Validation raises only RecursionError, for an object that contains itself."""
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
         self._validator = _validator_class()(_json_schema(schema))
 
     def problems(self, value: Any) -> list[Problem]:
-        """What the schema finds wrong, in the fields' order; empty where nothing."""
+        """The problems, ordered by field; empty if the value is valid."""
         found = [problem for error in self._validator.iter_errors(value) for problem in _worded(error)]
         return sorted(set(found), key=lambda problem: (problem.field, problem.message))
 
     def completed(self, value: Any) -> Any:
-        """A copy as the API server stores it: nulls dropped, defaults filled in, 2.0 as 2 where an integer is due."""
+        """A copy as the API server stores it: nulls dropped, defaults filled in, 2.0 as 2 for an integer."""
         return _completed(value, self._schema)
 
 
@@ -121,7 +121,7 @@ def _completed(value: Any, schema: Schema) -> Any:
 
 
 def _validator_class() -> Any:
-    from jsonschema import Draft202012Validator, ValidationError, validators  # noqa: PLC0415 - only where objects are judged
+    from jsonschema import Draft202012Validator, ValidationError, validators  # noqa: PLC0415 - only needed for validation
 
     def keyword(check: Callable[[Any, Any, Schema], Iterable[list[int]]]) -> Any:
         def run(_: Any, expected: Any, value: Any, schema: Schema) -> Iterator[Any]:
@@ -135,7 +135,7 @@ def _validator_class() -> Any:
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether the pattern is found, read as RE2 reads it: `$` is the end of the text alone, classes are ASCII."""
+    """True if the pattern matches by the rules of RE2: `$` is the end of the text only, classes are ASCII."""
     python = pattern[:-1] + r"\Z" if pattern.endswith("$") else pattern
     return re.search(python, text, re.ASCII) is not None
 
@@ -150,7 +150,7 @@ def _malformed(name: Any, value: Any, _: Schema) -> list[list[int]]:
 
 
 def _is_cidr(text: str) -> bool:
-    """As the API server's parser, which takes leading zeros; a network's own pattern refuses them."""
+    """As the API server's parser, which accepts leading zeros; a network's own pattern refuses them."""
     if not matches("^[0-9a-fA-F:.]+/[0-9]+$", text):
         return False
     try:

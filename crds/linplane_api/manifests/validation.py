@@ -1,7 +1,7 @@
-"""The CRDs' own schemas and rules, run outside Kubernetes: the YAML beside this package is the one source of both.
+"""The CRDs' own schemas and rules, run outside Kubernetes: the YAML next to this package is the one source of both.
 
-Where no API server judges (local mode, `linplane validate`), `Schemas.validate` refuses what it would refuse, with its words. The
-structural half is in `schema`; here are the rules (CEL, as they stand in the YAML) and the columns of `kubectl get`.
+Without an API server (local mode, `linplane validate`), `Schemas.validate` refuses the same objects with the same
+messages. The structural half is in `schema`; here are the rules (CEL, from the YAML) and the columns of `kubectl get`.
 """
 
 import re
@@ -32,10 +32,10 @@ class Column:
 
 
 class Rule:
-    """One `x-kubernetes-validations` entry, compiled when first judged by."""
+    """One `x-kubernetes-validations` entry, compiled at its first use."""
 
     def __init__(self, place: tuple[str | None, ...], entry: Mapping[str, str]) -> None:
-        """`place` is where the rule's `self` is, None in it stands for every item; `entry` is as in the YAML."""
+        """`place` is the path of the rule's `self`, with None for every item; `entry` is as in the YAML."""
         self.place = place
         self.text = entry["rule"]
         self.message = entry["message"]
@@ -48,11 +48,11 @@ class Rule:
         return _compile(self.text)
 
     @cached_property
-    def _words(self) -> Any:
+    def _message_program(self) -> Any:
         return _compile(self.message_expression)
 
     def problems(self, new: Any, old: Any) -> Iterator[Problem]:
-        """Where the rule does not hold. A transition rule is judged only where there is a value before and after."""
+        """The places that violate the rule. A transition rule applies only if there is a value before and after."""
         for path, value in _values(new, self.place):
             before = _at(old, path) if self.is_transition else _MISSING
             if self.is_transition and before is _MISSING:
@@ -69,14 +69,14 @@ class Rule:
             raise
         except BaseException as error:  # the library's panics derive from it
             return f"{self.message} (the rule could not be evaluated: {type(error).__name__})"
-        return None if holds is True else self._worded(variables)
+        return None if holds is True else self._message(variables)
 
-    def _worded(self, variables: Mapping[str, Any]) -> str:
-        """The message; as in an API server, the fixed one if the expression gives no line of text."""
+    def _message(self, variables: Mapping[str, Any]) -> str:
+        """The message; as in an API server, the fixed one if the expression does not return one line of text."""
         if not self.message_expression:
             return self.message
         try:
-            text = self._words.execute(variables)
+            text = self._message_program.execute(variables)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException:  # as above
@@ -109,7 +109,7 @@ class _Definition:
 
 
 class Schemas:
-    """The four kinds. Made once, by `load_schemas`; compiled when first judged by; safe to share between threads."""
+    """The four kinds. Made once, by `load_schemas`; compiled at first use; safe to share between threads."""
 
     def __init__(self, crds: Sequence[Mapping[str, Any]]) -> None:
         """`crds` are CustomResourceDefinitions, as objects."""
@@ -118,9 +118,9 @@ class Schemas:
         }
 
     def validate(self, new: Mapping[str, Any], old: Mapping[str, Any] | None = None) -> list[Problem]:
-        """What an API server would refuse `new` for, as a change of `old` where that is given; empty where it takes it.
+        """The problems for which an API server would refuse `new`, or a change from `old` to it; empty if it is valid.
 
-        Defaults are filled in before, as an API server does. Rules run only where the structure is sound. Never raises.
+        Defaults are filled in before, as by an API server. Rules run only if the structure is valid. Never raises.
         """
         definition = self._find(new)
         if isinstance(definition, Problem):
@@ -175,11 +175,11 @@ def _unknown(kind: str) -> _Definition:
 @cache
 def load_schemas() -> Schemas:
     """The CRDs of this package, read once. Needs the packages of the `operator` extra."""
-    import yaml  # noqa: PLC0415 - only where objects are judged
+    import yaml  # noqa: PLC0415 - only needed for validation
 
     here = Path(__file__).parents[1]
     folder = here / "crds" if (here / "crds").is_dir() else here.parent
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML was built with it
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, if PyYAML has it
     texts = [(folder / f"{kind.plural}.yaml").read_text("utf-8") for kind in OURS]
     return Schemas([yaml.load(text, loader) for text in texts])  # noqa: S506 - both are the safe ones
 
@@ -225,16 +225,16 @@ _PATH_STEP = re.compile(r"\.([A-Za-z0-9_-]+)|\[\?\(@\.([A-Za-z0-9_]+)==['\"]([^'
 
 
 def column_value(obj: Mapping[str, Any], json_path: str) -> Any:
-    """The value that a column's path leads to, None where there is none.
+    """The value at a column's path, None if there is none.
 
-    Fields, indices and filters by equality are known; raises ValueError for any other path.
+    Fields, indices and filters by equality are supported; raises ValueError for any other path.
     """
     value: Any = obj
     position = 0
     while position < len(json_path):
         step = _PATH_STEP.match(json_path, position)
         if step is None:
-            raise ValueError(f"a path that is not known: {json_path}")
+            raise ValueError(f"unsupported path: {json_path}")
         value = _step(value, step)
         position = step.end()
     return value

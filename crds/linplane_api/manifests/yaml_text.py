@@ -2,7 +2,7 @@
 
 Scalars resolve as they do for kubectl (YAML 1.1 words for booleans, of which y and n are two, no dates, no base-60
 numbers, `1e-6` is a float).
-A key that stands twice in a mapping is an error, and so is whatever JSON cannot say.
+A duplicate key in a mapping is an error, and so is any value that JSON does not have.
 """
 
 import json
@@ -13,11 +13,11 @@ from typing import Any
 
 import yaml
 
-MAX_VALUES = 1_000_000  # of one document with its aliases written out: nine lines can stand for billions
+MAX_VALUES = 1_000_000  # of one document with its aliases expanded: nine lines can expand to billions
 
 
 class ManifestError(ValueError):
-    """A manifest that cannot be read: `line` counts from 1, `field` is empty where the file itself is broken."""
+    """A manifest that cannot be read: `line` counts from 1, `field` is empty if the file itself is malformed."""
 
     def __init__(self, message: str, line: int = 1, field: str = "") -> None:
         super().__init__(message)
@@ -27,7 +27,7 @@ class ManifestError(ValueError):
 
 
 def line_of_node(node: yaml.Node) -> int:
-    """Where a node starts, from 1."""
+    """The node's first line, from 1."""
     return int(node.start_mark.line) + 1
 
 
@@ -36,18 +36,18 @@ _FALSE = {"n", "no", "false", "off"}
 
 
 class Loader(yaml.SafeLoader):
-    """See the module."""
+    """PyYAML's loader with the rules of kubectl."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own form
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Refuses a key that stands twice."""
+        """Refuses a duplicate key."""
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
                 raise ManifestError("a key must be text", line_of_node(key))
             if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
-                raise ManifestError(f"key {json.dumps(key.value[:60])} stands twice", line_of_node(key))
+                raise ManifestError(f"duplicate key {json.dumps(key.value[:60])}", line_of_node(key))
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
@@ -59,7 +59,7 @@ class Loader(yaml.SafeLoader):
         return word in _TRUE
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float:
-        """Refuses what is no number of JSON."""
+        """Refuses numbers that JSON does not have."""
         integer = node.tag.endswith(":int")
         try:
             value = self.construct_yaml_int(node) if integer else self.construct_yaml_float(node)
@@ -71,7 +71,7 @@ class Loader(yaml.SafeLoader):
         return value
 
     def refuse_tag(self, node: yaml.Node) -> Any:
-        """Sets, dates, bytes: nothing of JSON."""
+        """Refuses sets, dates and bytes, which JSON does not have."""
         raise ManifestError(f"{node.tag.removeprefix('tag:yaml.org,2002:')} is not a type of JSON", line_of_node(node))
 
 
@@ -111,7 +111,7 @@ def read_nodes(text: str) -> Iterator[tuple[yaml.Node, Any]]:
             node = loader.get_node()
             if node is not None:
                 _check_size(node)
-                # through JSON: nothing is shared between two places
+                # through JSON, so that no two places share an object
                 text = json.dumps(loader.construct_document(node), allow_nan=False, ensure_ascii=False)
                 yield node, json.loads(text.encode())  # bytes: half of a surrogate pair is no text
     except yaml.MarkedYAMLError as error:
@@ -135,13 +135,13 @@ def _check_size(root: yaml.Node) -> None:
         known = sizes.get(id(node))
         if known is not None:
             if known < 0:
-                raise ManifestError("an alias to what it stands in", line_of_node(node))
+                raise ManifestError("an alias that contains itself", line_of_node(node))
             return known
         sizes[id(node)] = -1
         children = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
         total = 1 + (0 if isinstance(node, yaml.ScalarNode) else sum(map(size, children)))
         if total > MAX_VALUES:
-            raise ManifestError(f"more than {MAX_VALUES} values, with aliases written out", line_of_node(node))
+            raise ManifestError(f"more than {MAX_VALUES} values, with aliases expanded", line_of_node(node))
         sizes[id(node)] = total
         return total
 
@@ -171,7 +171,7 @@ def without_item(text: str, key: yaml.Node, items: yaml.SequenceNode, index: int
 
 
 def _end(node: yaml.Node) -> int:
-    """Where the last scalar of a node ends; a mark of a block style is past the comments after it."""
+    """The end of a node's last scalar; a mark of a block style is past the comments after it."""
     while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
         node = last[1] if isinstance(node, yaml.MappingNode) else last
@@ -179,7 +179,7 @@ def _end(node: yaml.Node) -> int:
 
 
 def kind_of_scalar(node: yaml.Node) -> str:
-    """What YAML takes an unquoted scalar for that is not text: `a boolean` or `a number`; empty for anything else."""
+    """`a boolean` or `a number` for an unquoted scalar that YAML reads as one; empty for anything else."""
     if not isinstance(node, yaml.ScalarNode) or node.style is not None:
         return ""
     kind = node.tag.removeprefix("tag:yaml.org,2002:")
@@ -187,7 +187,7 @@ def kind_of_scalar(node: yaml.Node) -> str:
 
 
 def is_plain_text(value: str) -> bool:
-    """Whether YAML reads these characters, without quotes, as the text that they are."""
+    """True if YAML reads these characters, without quotes, as text."""
     loader = Loader("")
     tag: str = loader.resolve(yaml.ScalarNode, value, (True, False))  # type: ignore[no-untyped-call]
     loader.dispose()

@@ -22,7 +22,7 @@ KEPT_SWITCHES = 20
 def refuse(name: str, server: str, *, server_exists: bool, servers: tuple[str, ...] | None) -> Cause | None:
     """Why a route as a whole is not accepted: it names what it must not, or a server that does not exist."""
     if name == "kubernetes" or name.startswith("linplane-"):
-        return Cause(Reason.NAME_RESERVED, f"a route cannot be called {name}: that Service is not a route's to have")
+        return Cause(Reason.NAME_RESERVED, f"a route cannot be called {name}: this name is reserved")
     if servers is not None and server not in servers:
         return Cause(Reason.SERVER_UNSUPPORTED, f"there is no ModelServer {server} here, only {', '.join(servers)}")
     if not server_exists:

@@ -131,7 +131,7 @@ class Manifests:
             is_ours = name in homes or any(map(kind_of, file.documents))
             for document in file.documents:
                 for field, message in self._apply_one(name, document, places, counts, is_ours=is_ours):
-                    yield Problem(name, document.line_of(field), field, document.worded(field, message))
+                    yield Problem(name, document.line_of(field), field, document.message_for(field, message))
             if counts:
                 applied[name] = counts
         self._report_applied(applied)

@@ -53,8 +53,8 @@ def test_scalars_resolve_as_for_kubectl(text: str, value: object) -> None:
 )
 def test_text_that_lacks_its_quotes_is_reported(text: str, message: str, told: str | None) -> None:
     document = only(f"spec: {{target: {text}}}\n")
-    assert document.worded("spec.target", message) == (told or message)
-    assert document.worded("spec.other", message) == message
+    assert document.message_for("spec.target", message) == (told or message)
+    assert document.message_for("spec.other", message) == message
 
 
 @pytest.mark.parametrize("text", ["!!bool 7", '"\\ud800"', "!!int x", "? [a]\n: b", "!!float .inf"])
@@ -100,8 +100,8 @@ def test_key_of_an_object_whatever_its_metadata() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "part"),
     [
-        ("a: 1\na: 2\n", 2, 'key "a" stands twice'),
-        ("a:\n  b: 1\n  c: 1\n  b: 2\n", 4, 'key "b" stands twice'),
+        ("a: 1\na: 2\n", 2, 'duplicate key "a"'),
+        ("a:\n  b: 1\n  c: 1\n  b: 2\n", 4, 'duplicate key "b"'),
         ("kind: A\nb: [1, 2\n", 3, "not YAML"),
         ("kind: A\n\tb: 1\n", 2, "not YAML"),
         ("kind: A\nb: *c\n", 2, "undefined alias"),
@@ -117,7 +117,7 @@ def test_key_of_an_object_whatever_its_metadata() -> None:
         ("kind: A\nb: !!set {c}\n", 2, "set is not a type of JSON"),
         ("kind: A\nb: !!timestamp 2020-01-01\n", 2, "timestamp is not a type of JSON"),
         ("kind: A\nb: !!python/object:os.system {}\n", 2, "could not determine a constructor"),
-        ("kind: A\nb: &b [*b]\n", 2, "an alias to what it stands in"),
+        ("kind: A\nb: &b [*b]\n", 2, "an alias that contains itself"),
         ("kind: A\nb: \x01\n", 2, "a character that YAML does not allow"),
         ("kind: A\nb: " + "[" * 5000, 1, "nested too deep"),
         ("%YAML 9.9\n---\nkind: A\n", 1, "not YAML"),
@@ -134,7 +134,7 @@ def test_aliases_cannot_stand_for_billions_of_values() -> None:
     letters = "abcdefg"
     lines = [f"{b}: &{b} [{','.join([f'*{a}'] * 9)}]" for a, b in itertools.pairwise(letters)]
     began = time.monotonic()
-    assert "values, with aliases written out" in refusal("\n".join(["a: &a [x,x,x,x,x,x,x,x,x]", *lines])).message
+    assert "values, with aliases expanded" in refusal("\n".join(["a: &a [x,x,x,x,x,x,x,x,x]", *lines])).message
     assert time.monotonic() - began < 1
 
 

@@ -85,7 +85,7 @@ def test_edit_of_json_and_lists(tmp_path: Path) -> None:
     [
         ("kind: K\nmetadata: {name: s}\nspec: {version: v1}\n", "has no K r"),
         ("kind: K\nmetadata: ~\n", "has no K r"),
-        ("kind: K\nmetadata: {name: r}\n", "spec is not there to be changed"),
+        ("kind: K\nmetadata: {name: r}\n", "spec does not exist, so it cannot be changed"),
         ("kind: K\nmetadata: {name: r}\nspec: {}\n", "spec is not a mapping with fields"),
         ("kind: K\nmetadata: {name: r}\nspec: text\n", "spec is not a mapping with fields"),
         (manifest("  version: |\n    v1\n"), "is not a plain value"),

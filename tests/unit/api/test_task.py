@@ -86,7 +86,7 @@ def test_gates_say_what_was_missed() -> None:
         (None, 0.94999996, 1.0, 0.94999995, "minR2 0.94999996: the holdout rows give 0.94999995"),
         (1.0000004, None, 1.00000044, 0.5, "maxMSE 1.0000004: the holdout rows give 1.00000044"),
         (1e30, None, 2e30, 0.5, "maxMSE 1e+30: the holdout rows give 2e+30"),
-        (None, 0.9999999, 1.0, None, "minR2 0.9999999: there is no such figure to judge by"),
+        (None, 0.9999999, 1.0, None, "minR2 0.9999999: the training has no such figure"),
     ],
 )
 def test_gates_show_enough_digits_to_see_the_difference(

@@ -78,7 +78,7 @@ def operator(  # noqa: PLR0913, PLR0917 - one parameter an option
     """Reconcile LinearModels, ModelRoutes and ModelServers of a cluster until it is told to stop."""
     import asyncio
 
-    from linplane_operator.compile.objects import SERVER_RESOURCES, TRAINER_RESOURCES, Settings
+    from linplane_operator.compile.settings import SERVER_RESOURCES, TRAINER_RESOURCES, Settings
     from linplane_operator.kube.options import Options
     from linplane_operator.kube.process import serve
 

@@ -13,8 +13,9 @@ from linplane_api.facts import data_hash
 from linplane_api.resources import ClaimRef, ConfigMapKeyRef, LinearModelSpec, Synthetic, decimal
 from linplane_api.task import FileData, SyntheticData, TaskData, UriData
 
-from .objects import Mode, Object, Settings
+from .objects import Object
 from .observed import ConfigMap
+from .settings import Mode, Settings
 
 DATA_DIR = "/var/lib/linplane/data"
 DATA_MOUNT: Object = {"name": "data", "mountPath": DATA_DIR, "readOnly": True}

@@ -10,9 +10,7 @@ from linplane_api.task import EXIT_UNREACHABLE, EXIT_UNREPORTED
 from linplane_api.timing import parse_rfc3339
 
 from .observed import Job, ObservedCondition, Pod, find_condition
-
-KEPT_SECONDS = 3600.0  # how long a Job stays whose artifact is sealed
-POD_SECONDS = 3.0  # what a Job controller may take to make a pod
+from .settings import KEPT_SECONDS, POD_SECONDS
 
 PULLING = {
     "ErrImagePull",

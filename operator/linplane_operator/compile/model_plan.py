@@ -29,9 +29,9 @@ from .artifacts import (
 from .conditions import condition
 from .data_sources import plan_data
 from .job_progress import failure_of, has_begun, has_completed, has_ended, job_progress, seconds_kept, seconds_to_pod
-from .objects import Mode, Object, Settings, child, status_of
+from .objects import Object, child, status_of
 from .observed import ConfigMap, Job
-from .outcome import RETRY_SECONDS
+from .settings import RETRY_SECONDS, Mode, Settings
 from .training import (
     ANNOTATION_DATA,
     ANNOTATION_SECOND_OF,

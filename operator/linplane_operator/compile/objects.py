@@ -1,46 +1,12 @@
-"""Small questions about objects of the API, and the skeleton of a child."""
+"""Accessors for raw API objects, and the skeleton of a child."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any, cast
 
 from linplane_api import names
 from linplane_api.kinds import Kind
 
 Object = dict[str, Any]
-
-SERVER_RESOURCES: Mapping[str, Any] = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}
-TRAINER_RESOURCES: Mapping[str, Any] = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}}
-
-
-class Mode(Enum):
-    """Where this operator runs: it decides which data can be read, and what messages advise."""
-
-    CLUSTER = "cluster"
-    LOCAL = "local"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What an installation decides. `max_replicas` 1: there is one server process, whatever a ModelServer asks for
-    (local mode). Resources are a pod's that asks for none itself; an empty pull policy is the cluster's default.
-    """
-
-    server_image: str = "linplane-server"
-    trainer_image: str = "linplane-trainer"
-    image_pull_policy: str = ""
-    server_resources: Mapping[str, Any] = field(default_factory=lambda: SERVER_RESOURCES)
-    trainer_resources: Mapping[str, Any] = field(default_factory=lambda: TRAINER_RESOURCES)
-    allowed_hosts: tuple[str, ...] = ()
-    denied_addresses: tuple[str, ...] = ()
-    max_replicas: int | None = None
-    servers: tuple[str, ...] | None = None  # the ModelServers there can be; None: any
-    mode: Mode = Mode.CLUSTER
-
-    def replicas(self, asked: int) -> int:
-        """How many replicas there will be."""
-        return asked if self.max_replicas is None else min(asked, self.max_replicas)
 
 
 def part(body: Mapping[str, Any], *path: str) -> dict[str, Any]:

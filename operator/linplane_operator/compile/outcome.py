@@ -6,12 +6,6 @@ from linplane_api.conditions import Cause
 
 from .objects import Object
 
-RETRY_SECONDS = 10.0
-"""After how long to try again what another object prevents: no event says that it is gone."""
-
-COUNT_SECONDS = 1.0
-"""How often statuses are written in which nothing but counts and words has changed."""
-
 
 @dataclass(frozen=True)
 class Result:

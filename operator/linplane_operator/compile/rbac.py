@@ -1,15 +1,11 @@
-"""What pods may do and how they are reached: accounts, roles, Services and disruption budgets. Every right is
-narrow.
-"""
+"""The rights of pods: ServiceAccounts, Roles and RoleBindings, each as narrow as possible."""
 
 from collections.abc import Iterable
 
 from linplane_api import names
-from linplane_api.kinds import DISRUPTION_BUDGET, ROLE, ROLE_BINDING, SERVICE, SERVICE_ACCOUNT
-from linplane_api.resources import ServiceSettings
+from linplane_api.kinds import ROLE, ROLE_BINDING, SERVICE_ACCOUNT
 
-from .objects import Object, child, meta, name_of, server_of, with_users
-from .server import selector
+from .objects import Object, child, meta, name_of
 from .training import SERVICE_ACCOUNT as TRAINER
 
 RBAC_GROUP = "rbac.authorization.k8s.io"
@@ -35,39 +31,12 @@ def make_server_access(server: Object) -> tuple[Object, ...]:
     return account, role, _binding(child(ROLE_BINDING, name, server, "server"), name)
 
 
-def make_server_network(server: Object) -> tuple[Object, ...]:
-    """The admin port's Service, and the budget that lets one replica go at a time and never keeps a broken one."""
-    name = name_of(server)
-    service = child(SERVICE, f"linplane-{name}-admin", server, "server", {names.LABEL_SERVER: name})
-    service["spec"] = {
-        "selector": selector(name),
-        "ports": [{"name": "admin", "port": names.ADMIN_PORT, "targetPort": "admin", "protocol": "TCP"}],
-    }
-    budget = child(DISRUPTION_BUDGET, names.server_name(name), server, "server")
-    budget["spec"] = {
-        "maxUnavailable": 1,
-        "unhealthyPodEvictionPolicy": "AlwaysAllow",
-        "selector": {"matchLabels": selector(name)},
-    }
-    return service, budget
-
-
-def make_route_service(route: Object, settings: ServiceSettings | None) -> Object:
-    """The Service of the route's own name, in front of its ModelServer's pods, with what its spec adds to it."""
-    service = child(SERVICE, name_of(route), route, "route", {names.LABEL_ROUTE: name_of(route)})
-    service["spec"] = {
-        "selector": selector(server_of(route)),
-        "ports": [{"name": "http", "port": names.SERVICE_PORT, "targetPort": "http", "protocol": "TCP"}],
-    }
-    return with_users(service, settings.labels, settings.annotations) if settings else service
-
-
 def make_trainer_access(namespace: str, owners: Iterable[Object], results: Iterable[str]) -> tuple[Object, ...]:
     """The account that trainers of a namespace share, and its right to the results that are waited for, by name:
     a patch that changes nothing reads.
 
-    Nobody controls them: they belong to every LinearModel that trains, and go with the last one. A policy narrows each
-    trainer to the result of its own Job.
+    They have no controller: every LinearModel that trains owns them, and they go with the last one. A policy narrows
+    each trainer to the result of its own Job.
     """
     parts: list[Object] = []
     for kind in (SERVICE_ACCOUNT, ROLE, ROLE_BINDING):

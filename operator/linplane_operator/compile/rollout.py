@@ -10,9 +10,7 @@ from linplane_api.conditions import Cause, Reason
 from .acknowledgements import Replica
 from .job_progress import PULLING, age_of, pod_refused, waits_for
 from .observed import Deployment, ObservedCondition, Pod, find_condition
-
-SILENT_SECONDS = 10.0
-"""How long a server may run before it has reported: it does so as soon as it reaches the API server."""
+from .settings import SILENT_SECONDS
 
 GAVE_UP = "ProgressDeadlineExceeded"
 

@@ -14,11 +14,12 @@ from .conditions import condition, settle
 from .formats import Unread, unsupported
 from .kstatus import joint_progress, progress_of, with_progress
 from .missing_features import Lack, lacking_of, with_lacking
-from .objects import Object, Settings, generation_of, name_of, status_of
-from .outcome import DONE, RETRY_SECONDS, Outcome, Result
-from .rbac import make_route_service
+from .objects import Object, generation_of, name_of, status_of
+from .outcome import DONE, Outcome, Result
 from .route_status import refuse, route_conditions, route_status, servable_of, servable_without_document
 from .routing import Compiled, has_room
+from .services import make_route_service
+from .settings import RETRY_SECONDS, Settings
 
 FULL = "the routing ConfigMap has no room for it (1 MiB); use another ModelServer"
 NONE_LOADED = Acknowledged(0, 0, "")

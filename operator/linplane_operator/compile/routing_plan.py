@@ -17,6 +17,7 @@ from .objects import Object, is_deleting, name_of, server_of
 from .outcome import DONE, Applied, Result
 from .routing import MAX_SEQUENCE, Wanted, compile_map
 from .routing_view import Routing
+from .settings import GRACE_SECONDS
 
 CONFIRMED = 20
 """Up to this many changed documents, their routes are confirmed live before the write, too; their versions always are.
@@ -27,11 +28,6 @@ IMMUTABLE = (
     "was made immutable, which cannot be undone: routes keep the traffic that they have, and no change takes effect. "
     "Delete it: the operator makes it again with that traffic"
 )
-
-GRACE_SECONDS = 60.0
-"""How long at most a deleted routing ConfigMap is not created again while the weights that a route served are unknown:
-the servers go on with what they hold.
-"""
 
 
 @dataclass(frozen=True)

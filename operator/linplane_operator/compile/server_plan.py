@@ -12,12 +12,15 @@ from linplane_api.routing import RoutingMap
 from .acknowledgements import Acknowledged, Replica, loaded_by
 from .adoption import taken_text
 from .conditions import holds, settle
-from .objects import Object, Settings, generation_of, name_of, status_of
+from .objects import Object, generation_of, name_of, status_of
 from .observed import Deployment, Pod, observe
-from .outcome import COUNT_SECONDS, DONE, RETRY_SECONDS, Applied, Outcome, Result, earliest
-from .rbac import make_server_access, make_server_network
+from .outcome import DONE, Applied, Outcome, Result, earliest
+from .rbac import make_server_access
 from .rollout import rollout_of
-from .server import make_deployment, server_conditions, server_status
+from .server import make_deployment
+from .server_status import server_conditions, server_status
+from .services import make_server_network
+from .settings import COUNT_SECONDS, RETRY_SECONDS, Settings
 
 
 @dataclass(frozen=True)

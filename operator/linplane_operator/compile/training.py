@@ -1,18 +1,19 @@
 """A training: the Task that decides the artifact, the ConfigMap for its result, and the Job that runs it."""
 
 import hashlib
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from linplane_api import names
 from linplane_api.kinds import CONFIG_MAP, JOB
-from linplane_api.resources import JobSettings, LinearModelSpec, PodSettings, decimal, stable
+from linplane_api.resources import JobSettings, LinearModelSpec, decimal, stable
 from linplane_api.task import EXIT_BAD_DATA, Task
 
 from .data_sources import DATA_DIR, DataPlan
-from .objects import Object, Settings, child, name_of, uid_of, with_users
+from .objects import Object, child, name_of, uid_of, with_users
+from .pods import container_security, pod_placement, pod_resources, pod_security, pull_policy
+from .settings import Settings
 
 SERVICE_ACCOUNT = "linplane-trainer"
 ANNOTATION_DATA = f"{names.GROUP}/data"
@@ -127,46 +128,6 @@ def _container(name: str, task: Task, data: DataPlan, job: JobSettings, settings
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *data.mounts],  # noqa: S108 - the pod's own emptyDir
         "terminationMessagePolicy": "FallbackToLogsOnError",  # its last line, where it could hand back none
     }
-
-
-def pod_security() -> Object:
-    """A pod's part of the restricted profile."""
-    return {
-        "runAsNonRoot": True,
-        "runAsUser": 65532,
-        "runAsGroup": 65532,
-        "fsGroup": 65532,
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
-
-
-def container_security() -> Object:
-    """A container's part of the restricted profile."""
-    return {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "runAsNonRoot": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-
-
-def pull_policy(settings: Settings) -> Object:
-    """When the image is pulled, where the installation says so."""
-    return {"imagePullPolicy": settings.image_pull_policy} if settings.image_pull_policy else {}
-
-
-def pod_resources(settings: PodSettings, default: Mapping[str, Any]) -> Object:
-    """The container's resources: the user's as they are, or else the installation's."""
-    return stable(settings.resources) if settings.resources else dict(default)
-
-
-PLACEMENT = ("nodeSelector", "tolerations", "imagePullSecrets", "priorityClassName")
-
-
-def pod_placement(settings: PodSettings) -> Object:
-    """Where pods go, as the user said it."""
-    given = stable(settings)
-    return {key: given[key] for key in PLACEMENT if key in given}
 
 
 def job_annotations(spec: LinearModelSpec, data: str) -> dict[str, str]:

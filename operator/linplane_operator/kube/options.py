@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..compile.objects import Settings
+from ..compile.settings import Settings
 from .liveness import Limits
 
 

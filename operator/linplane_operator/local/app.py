@@ -16,8 +16,9 @@ from linplane_api import names
 from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, Kind
 from linplane_api.routing_folder import write_atomically
 
-from ..compile.objects import Mode, Object, Settings, label_of
+from ..compile.objects import Object, label_of
 from ..compile.outcome import Result
+from ..compile.settings import Mode, Settings
 from ..observe.cache import ObjectCache
 from ..reconcile.reconciler import Reconciler
 from ..runtime.enqueue import WorkKey, every_key, keys_for_change

@@ -17,8 +17,9 @@ from linplane_api.timing import Backoff, rfc3339
 from ..cluster_client import ConflictError
 from ..compile.data_sources import plan_data
 from ..compile.job_progress import has_ended
-from ..compile.objects import Object, Settings, controller_uid, data_of, meta, name_of, status_of, uid_of
+from ..compile.objects import Object, controller_uid, data_of, meta, name_of, status_of, uid_of
 from ..compile.observed import Job, observe
+from ..compile.settings import Settings
 from ..compile.training import job_name, job_settings, make_task
 from .child_process import shown_exit, start_child
 from .console_events import Line, Notify

@@ -21,7 +21,8 @@ from linplane_api.routing_folder import current_state, read_routing, write_routi
 from linplane_api.timing import Backoff, rfc3339
 
 from ..compile.objects import Object, generation_of, uid_of
-from ..compile.server import ServerArguments, make_routing, selector, server_arguments
+from ..compile.server import ServerArguments, make_routing, server_arguments
+from ..compile.services import selector
 from .child_process import shown_exit, start_child, stop_child
 from .console_events import Line, Notify
 from .state_dir import StateDir

@@ -24,7 +24,6 @@ from ..compile.last_good import digests_of_status, document_of_status, has_serve
 from ..compile.model_plan import ModelInputs
 from ..compile.objects import (
     Object,
-    Settings,
     created_of,
     is_deleting,
     label_of,
@@ -44,6 +43,7 @@ from ..compile.routing_plan import RoutingInputs, RoutingMemory
 from ..compile.routing_view import Routing, read_routing
 from ..compile.server import make_routing
 from ..compile.server_plan import ServerInputs
+from ..compile.settings import Settings
 from ..compile.statuses import readable_status
 from ..compile.trainer_plan import TrainerInputs, Training
 from ..compile.training import SERVICE_ACCOUNT as TRAINER

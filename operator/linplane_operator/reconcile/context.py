@@ -9,8 +9,9 @@ from linplane_api.kinds import Kind
 from linplane_api.timing import rfc3339
 
 from ..cluster_client import ClusterClient, NameTakenError, RefusedError
-from ..compile.objects import Object, Settings
+from ..compile.objects import Object
 from ..compile.outcome import Outcome, Result, earliest
+from ..compile.settings import Settings
 from ..observe.cache import ObjectCache
 from ..observe.live_reads import LiveReader
 from ..observe.queries import Queries
@@ -22,7 +23,7 @@ class Context:
     """One of each, for all of them. `now` is the clock, in UTC."""
 
     cache: ObjectCache
-    cluster: ClusterClient
+    client: ClusterClient
     settings: Settings
     now: Callable[[], datetime]
     queries: Queries

@@ -17,8 +17,8 @@ EVERY = timedelta(hours=1)
 class LackingEvents:
     """See the module. `now` is the clock."""
 
-    def __init__(self, cluster: ClusterClient, now: Callable[[], datetime]) -> None:
-        self._cluster = cluster
+    def __init__(self, client: ClusterClient, now: Callable[[], datetime]) -> None:
+        self._client = client
         self._now = now
         self._reported: dict[Key, dict[str, tuple[datetime, int]]] = {}  # by route and version: when, how many
 
@@ -38,7 +38,7 @@ class LackingEvents:
             if when and lack.count < count:  # a replica started again, and counts from zero
                 reported[lack.version] = (when, lack.count)
             elif lack.count > count and (when is None or self._now() >= when + EVERY):
-                self._cluster.event(route, warning=True, reason=MISSING_FEATURES, message=lack.message)
+                self._client.event(route, warning=True, reason=MISSING_FEATURES, message=lack.message)
                 reported[lack.version] = (self._now(), lack.count)
 
     def forget(self, namespace: str, route: str) -> None:

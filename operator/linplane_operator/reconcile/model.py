@@ -24,7 +24,7 @@ class ModelReconciler:
 
     def __init__(self, context: Context, trainers: TrainerRbac) -> None:
         self._context = context
-        self._refusals = Refusals(context.cluster, context.now)
+        self._refusals = Refusals(context.client, context.now)
         self._trainers = trainers
 
     async def reconcile(self, namespace: str, name: str) -> Result:
@@ -60,20 +60,20 @@ class ModelReconciler:
         return None
 
     async def _delete(self, model: Object, plan: ModelPlan) -> None:
-        cluster = self._context.cluster
+        client = self._context.client
         if plan.delete:  # only by what is asked for now: the view may be behind
-            live = await cluster.read(LINEAR_MODEL, *key_of(model))
+            live = await client.read(LINEAR_MODEL, *key_of(model))
             if live is None or uid_of(live) != uid_of(model) or generation_of(live) != generation_of(model):
                 raise ConflictError(f"LinearModel {name_of(model)} has changed meanwhile")
         for kind, body in plan.delete:
-            await cluster.delete(kind, body)
+            await client.delete(kind, body)
 
     async def _create(self, model: Object, plan: ModelPlan) -> None:
-        cluster, namespace = self._context.cluster, key_of(model)[0]
+        client, namespace = self._context.client, key_of(model)[0]
         for body in plan.create:
             if body["kind"] == JOB.kind:
                 await self._trainers.grant(namespace)
-            await cluster.apply(body)
+            await client.apply(body)
         if plan.seal is not None:
-            await cluster.replace({**plan.seal, "immutable": True}, plan.seal)
+            await client.replace({**plan.seal, "immutable": True}, plan.seal)
             await self._trainers.grant(namespace)

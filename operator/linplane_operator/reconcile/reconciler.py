@@ -8,8 +8,8 @@ from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, Kind
 
 from ..cluster_client import ClusterClient, ContestedError, NamespaceTerminatingError
 from ..compile.conditions import unreadable
-from ..compile.objects import Settings
 from ..compile.outcome import DONE, Result
+from ..compile.settings import Settings
 from ..observe.cache import ObjectCache
 from ..observe.live_reads import LiveReader
 from ..observe.queries import Queries

@@ -18,7 +18,7 @@ class RouteReconciler:
     def __init__(self, context: Context, routing: RoutingWriter) -> None:
         self._context = context
         self._routing = routing
-        self._lacking = LackingEvents(context.cluster, context.now)
+        self._lacking = LackingEvents(context.client, context.now)
 
     async def reconcile(self, namespace: str, name: str) -> Result:
         """Observes, plans, applies the plan and writes the status."""
@@ -37,16 +37,16 @@ class RouteReconciler:
         spec = context.queries.route_spec(route)
         routing = await context.live.look_around(route, spec)
         refused = self._routing.refused(namespace, spec.server_name)
-        return context.queries.route_inputs(route, spec, routing, refused, context.cluster.url_of(route))
+        return context.queries.route_inputs(route, spec, routing, refused, context.client.url_of(route))
 
     async def _apply(self, plan: RoutePlan) -> Cause | None:
         """What is in the way of the Service."""
         self._lacking.tell(plan.inputs.route, plan.lacking)
         if plan.service is None:
             return None
-        cluster = self._context.cluster
+        client = self._context.client
         try:
-            await (cluster.check(plan.service) if plan.only_check else cluster.apply(plan.service))
+            await (client.check(plan.service) if plan.only_check else client.apply(plan.service))
         except (NameTakenError, RefusedError) as error:
             return cause_of(error)
         return None

@@ -95,7 +95,7 @@ class RoutingWriter:
             seen, entries = plan.inputs.routing.config_map.body, plan.inputs.wanted
             revisions = [entries[route].entry.revision for route in plan.changed]
             cause = repr((sorted(plan.data), revisions, made_of))
-            await self._context.cluster.replace({**seen, "data": body["data"]}, seen, cause)
+            await self._context.client.replace({**seen, "data": body["data"]}, seen, cause)
         elif plan.inputs.orphan:
             await self._adopt(plan, plan.inputs.orphan.config_map.body, body)
         else:
@@ -107,11 +107,11 @@ class RoutingWriter:
         """The editions of what changed documents are made of. Raises ConflictError if the cache is behind one: a write
         would take back what another operator, or the one before this, has brought about and confirmed.
         """
-        cluster, cache = self._context.cluster, self._context.cache
+        client, cache = self._context.client, self._context.cache
         seen = [_edition(cache.get(kind, namespace, name)) for kind, name in objects]
         for start in range(0, len(objects), CONFIRMED):
             part = objects[start : start + CONFIRMED]
-            live = await asyncio.gather(*(cluster.read(kind, namespace, name) for kind, name in part))
+            live = await asyncio.gather(*(client.read(kind, namespace, name) for kind, name in part))
             for (kind, name), before, now in zip(part, seen[start:], live, strict=False):
                 if before != _edition(now):
                     raise ConflictError(f"{kind.kind} {name} has changed meanwhile")
@@ -119,25 +119,25 @@ class RoutingWriter:
 
     async def _adopt(self, plan: RoutingPlan, orphan: Object, body: Object) -> None:
         """Sets owner and documents in one write. Raises ConflictError if the server goes or a route was not cached."""
-        server, cluster = plan.inputs.server, self._context.cluster
+        server, client = plan.inputs.server, self._context.client
         namespace, name = key_of(server)
-        live = await cluster.read(MODEL_SERVER, namespace, name)
+        live = await client.read(MODEL_SERVER, namespace, name)
         if live is None or uid_of(live) != uid_of(server) or is_deleting(live):
             raise ConflictError(f"ModelServer {name} has changed meanwhile")
         for route in plan.absent:
             if self._context.cache.get(MODEL_ROUTE, namespace, route):
                 continue
-            if await cluster.read(MODEL_ROUTE, namespace, route):
+            if await client.read(MODEL_ROUTE, namespace, route):
                 raise ConflictError(f"ModelRoute {route} was not in view")
         metadata = {**meta(orphan), "ownerReferences": meta(body)["ownerReferences"]}
-        await cluster.replace({**orphan, "metadata": metadata, "data": body["data"]}, orphan)
+        await client.replace({**orphan, "metadata": metadata, "data": body["data"]}, orphan)
 
     async def _create(self, body: Object, server: Object) -> None:
-        cluster = self._context.cluster
+        client = self._context.client
         try:
-            await cluster.create(body)
+            await client.create(body)
         except ConflictError as error:  # another owner's, or the cache is behind
-            live = await cluster.read(CONFIG_MAP, *key_of(body))
+            live = await client.read(CONFIG_MAP, *key_of(body))
             if live is None or controller_uid(live) == uid_of(server):
                 raise
             raise NameTakenError(f"ModelServer {name_of(server)}", f"ConfigMap {name_of(body)}") from error

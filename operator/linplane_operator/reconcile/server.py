@@ -55,7 +55,7 @@ class ServerReconciler:
         server = context.cache.get(MODEL_SERVER, namespace, name)
         if server is None and routes and name == names.DEFAULT_SERVER:
             server = await context.live.server(namespace, name)
-            server = server or await context.cluster.create(make_default_server(namespace))
+            server = server or await context.client.create(make_default_server(namespace))
         return server
 
     async def _apply(self, plan: ServerPlan, written: Applied) -> Applied:
@@ -70,16 +70,16 @@ class ServerReconciler:
     async def _delete_left_reports(self, namespace: str, server: str) -> None:
         """Deletes the reports whose pod is gone. A pod that only the cache has lost is in it afterwards."""
         for report in await self._context.live.left_reports(namespace, server):
-            await self._context.cluster.delete(REPLICA_REPORT, report, unchanged=True)
+            await self._context.client.delete(REPLICA_REPORT, report, unchanged=True)
 
     async def _apply_child(self, body: Object, applied: Applied) -> Applied:
         """One that is refused keeps none of the others from being made."""
-        cluster = self._context.cluster
+        client = self._context.client
         try:
             if applied.taken:
-                await cluster.check(body)
+                await client.check(body)
                 return applied
-            made = await cluster.apply(body)
+            made = await client.apply(body)
         except NameTakenError as error:
             return replace(applied, taken=(*applied.taken, *error.taken))
         except RefusedError as error:

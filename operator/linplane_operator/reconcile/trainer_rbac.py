@@ -44,4 +44,4 @@ class TrainerRbac:
 
     async def _apply(self, plan: TrainerPlan) -> None:
         for body in plan.children:
-            await self._context.cluster.apply(body)
+            await self._context.client.apply(body)

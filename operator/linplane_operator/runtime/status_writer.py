@@ -9,7 +9,8 @@ from ..cluster_client import ClusterClient
 from ..compile.change_events import WARNINGS, news
 from ..compile.conditions import changed, deleting, essence, is_on_its_way, warns
 from ..compile.objects import Object, status_of
-from ..compile.outcome import COUNT_SECONDS, DONE, Result
+from ..compile.outcome import DONE, Result
+from ..compile.settings import COUNT_SECONDS
 from ..compile.unknown_fields import with_unknown
 from ..observe.cache import key_of
 

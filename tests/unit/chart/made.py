@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from linplane_api.resources import ModelServerSpec, parse_spec
 from linplane_operator.compile.data_sources import plan_data
-from linplane_operator.compile.objects import Settings
-from linplane_operator.compile.rbac import make_route_service, make_server_access, make_server_network
+from linplane_operator.compile.rbac import make_server_access
 from linplane_operator.compile.server import make_deployment
+from linplane_operator.compile.services import make_route_service, make_server_network
+from linplane_operator.compile.settings import Settings
 from linplane_operator.compile.training import make_job
 from unit.operator.builders import Object, typed
 from unit.operator.planning import model

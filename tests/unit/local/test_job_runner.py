@@ -11,8 +11,9 @@ from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL
 from linplane_api.resources import LinearModelSpec, parse_spec
 from linplane_api.task import EXIT_BAD_DATA, FileData, UriData, parse_task
 from linplane_operator.compile.data_sources import plan_data
-from linplane_operator.compile.objects import Mode, Object, Settings
+from linplane_operator.compile.objects import Object
 from linplane_operator.compile.observed import Job, find_condition, observe
+from linplane_operator.compile.settings import Mode, Settings
 from linplane_operator.compile.training import make_job, make_result
 from linplane_operator.local import job_runner as module
 from linplane_operator.local.job_runner import JobRunner

@@ -11,8 +11,9 @@ import pytest
 
 from linplane_api.kinds import DEPLOYMENT, MODEL_SERVER
 from linplane_api.resources import ModelServerSpec, parse_spec
-from linplane_operator.compile.objects import Object, Settings
+from linplane_operator.compile.objects import Object
 from linplane_operator.compile.server import make_deployment
+from linplane_operator.compile.settings import Settings
 from linplane_operator.local import server_process as module
 from linplane_operator.local.server_process import Access, ServerProcess
 from linplane_operator.local.state_dir import StateDir

@@ -22,8 +22,9 @@ from linplane_api.routing import RouteDocument, parse_entry, routing_map
 from linplane_operator.cluster_client import ConflictError
 from linplane_operator.compile.acknowledgements import is_serving
 from linplane_operator.compile.job_progress import has_ended
-from linplane_operator.compile.objects import Mode, Settings, uid_of
+from linplane_operator.compile.objects import uid_of
 from linplane_operator.compile.observed import Job, Pod, observe
+from linplane_operator.compile.settings import Mode, Settings
 from linplane_operator.local import store as store_module
 from linplane_operator.local.client import LocalClient
 from linplane_operator.local.state_dir import StateDir

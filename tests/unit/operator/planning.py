@@ -8,8 +8,8 @@ from linplane_api.canonical import canonical_bytes
 from linplane_operator.compile.artifacts import OwnedObjects
 from linplane_operator.compile.data_sources import plan_data
 from linplane_operator.compile.model_plan import ModelInputs, ModelPlan, plan_model
-from linplane_operator.compile.objects import Settings
 from linplane_operator.compile.observed import ConfigMap, Job, Pod
+from linplane_operator.compile.settings import Settings
 from linplane_operator.compile.training import make_job, make_result
 from unit.operator.builders import NOW, Object, csv_training, linear_model, observed, text, typed, with_meta
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from linplane_api.canonical import FormatError
 from linplane_api.resources import Data
 from linplane_operator.compile.data_sources import SOURCES, DataPlan, DataSource, plan_data
-from linplane_operator.compile.objects import Mode, Settings
+from linplane_operator.compile.settings import Mode, Settings
 from unit.operator.builders import Object, typed
 from unit.operator.planning import ROWS, config_map_of, model, plan
 

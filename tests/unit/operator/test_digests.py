@@ -22,8 +22,8 @@ from linplane_api.routing import RouteDocument, make_entry, parse_entry
 from linplane_api.task import Task
 from linplane_operator.compile.artifacts import artifact_name
 from linplane_operator.compile.data_sources import plan_data
-from linplane_operator.compile.objects import Settings
 from linplane_operator.compile.server import make_deployment
+from linplane_operator.compile.settings import Settings
 from linplane_operator.compile.training import job_annotations, make_job, recipe, result_name
 from linplane_operator.kube.drift import stamped
 

@@ -10,8 +10,8 @@ from linplane_api import names
 from linplane_api.resources import ModelRouteSpec, ServiceSettings, parse_spec
 from linplane_api.task import EXIT_BAD_DATA, FileData, SyntheticData, UriData, parse_task
 from linplane_operator.compile.data_sources import plan_data
-from linplane_operator.compile.objects import Mode, Settings
-from linplane_operator.compile.rbac import make_route_service
+from linplane_operator.compile.services import make_route_service
+from linplane_operator.compile.settings import Mode, Settings
 from linplane_operator.compile.training import (
     job_annotations,
     job_name,

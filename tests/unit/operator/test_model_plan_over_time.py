@@ -7,7 +7,7 @@ from linplane_api.artifact import parse_artifact
 from linplane_api.conditions import Reason
 from linplane_api.kinds import CONFIG_MAP
 from linplane_operator.compile.model_plan import unseen
-from linplane_operator.compile.objects import Mode, Settings
+from linplane_operator.compile.settings import Mode, Settings
 from linplane_operator.compile.training import recipe
 from unit.operator.builders import text, typed, with_meta
 from unit.operator.planning import (

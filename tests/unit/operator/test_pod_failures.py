@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from linplane_operator.compile.job_progress import POD_SECONDS, seconds_to_pod
+from linplane_operator.compile.job_progress import seconds_to_pod
 from linplane_operator.compile.observed import Job, Pod, observe
+from linplane_operator.compile.settings import POD_SECONDS
 from linplane_operator.kube.event_recorder import refused_jobs
 from linplane_operator.kube.http import HttpClient
 from linplane_operator.local.client import LocalClient

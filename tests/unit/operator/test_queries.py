@@ -7,8 +7,8 @@ import pytest
 
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_SERVER
 from linplane_api.routing import Entry, make_entry
-from linplane_operator.compile.objects import Settings
 from linplane_operator.compile.routing import Compiled
+from linplane_operator.compile.settings import Settings
 from linplane_operator.observe.cache import ObjectCache
 from linplane_operator.observe.queries import Queries
 from unit.operator.builders import document, model_route, route_spec

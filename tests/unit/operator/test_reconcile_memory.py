@@ -8,7 +8,7 @@ from linplane_api import names
 from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
 from linplane_api.routing import parse_entry
 from linplane_operator.compile import routing
-from linplane_operator.compile.objects import Settings
+from linplane_operator.compile.settings import Settings
 from unit.operator.builders import linear_model, model_route, status_condition, text, told
 
 ROUTING = "linplane-routing-default"

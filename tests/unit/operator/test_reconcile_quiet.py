@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, POD
 from linplane_api.timing import TokenBuckets
-from linplane_operator.compile.objects import Settings, uid_of
+from linplane_operator.compile.objects import uid_of
+from linplane_operator.compile.settings import Settings
 from unit.operator.builders import linear_model, model_route, pod, status_condition, told, with_meta
 from unit.operator.planning import error
 

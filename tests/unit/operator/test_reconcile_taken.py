@@ -5,7 +5,8 @@ import pytest
 from linplane_api import names
 from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, JOB, MODEL_ROUTE, MODEL_SERVER
 from linplane_operator.cluster_client import ConflictError, NamespaceTerminatingError, NameTakenError, RefusedError
-from linplane_operator.compile.objects import Settings, uid_of
+from linplane_operator.compile.objects import uid_of
+from linplane_operator.compile.settings import Settings
 from linplane_operator.compile.training import result_name
 from unit.operator.builders import (
     config_map,

@@ -7,10 +7,10 @@ import pytest
 from linplane_api.conditions import Cause, Reason
 from linplane_api.routing import Entry, RoutingMap, make_entry
 from linplane_operator.compile.formats import Unread
-from linplane_operator.compile.objects import Settings
-from linplane_operator.compile.outcome import DONE, RETRY_SECONDS, Result
+from linplane_operator.compile.outcome import DONE, Result
 from linplane_operator.compile.route_plan import RouteInputs, plan_route, route_outcome
 from linplane_operator.compile.routing import ROOM, compile_document
+from linplane_operator.compile.settings import RETRY_SECONDS, Settings
 from unit.operator.builders import (
     Object,
     document,

@@ -19,7 +19,6 @@ from linplane_operator.compile.outcome import DONE, Applied, Result
 from linplane_operator.compile.routing import Wanted, placed
 from linplane_operator.compile.routing_plan import (
     CONFIRMED,
-    GRACE_SECONDS,
     RoutingInputs,
     RoutingMemory,
     RoutingPlan,
@@ -30,6 +29,7 @@ from linplane_operator.compile.routing_plan import (
 )
 from linplane_operator.compile.routing_view import Routing, read_routing
 from linplane_operator.compile.server import make_default_server, make_routing
+from linplane_operator.compile.settings import GRACE_SECONDS
 from unit.operator.builders import NOW, document, model_route, pod, replicas, report, with_meta
 
 

@@ -6,16 +6,11 @@ from linplane_api import names
 from linplane_api.conditions import Cause, Reason
 from linplane_api.resources import ModelServerSpec, parse_spec
 from linplane_operator.compile.acknowledgements import Acknowledged
-from linplane_operator.compile.objects import Settings
 from linplane_operator.compile.rollout import Rollout
-from linplane_operator.compile.server import (
-    make_default_server,
-    make_deployment,
-    make_routing,
-    selector,
-    server_conditions,
-    server_status,
-)
+from linplane_operator.compile.server import make_default_server, make_deployment, make_routing
+from linplane_operator.compile.server_status import server_conditions, server_status
+from linplane_operator.compile.services import selector
+from linplane_operator.compile.settings import Settings
 
 TAKEN = Cause(Reason.NAME_TAKEN, "x exists")
 SERVER = {

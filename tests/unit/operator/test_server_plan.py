@@ -7,10 +7,10 @@ import pytest
 from linplane_api import names
 from linplane_api.conditions import Cause, Reason
 from linplane_api.routing import RoutingMap
-from linplane_operator.compile.objects import Settings
 from linplane_operator.compile.observed import Deployment, Pod, observe
-from linplane_operator.compile.outcome import COUNT_SECONDS, DONE, RETRY_SECONDS, Applied, Result
+from linplane_operator.compile.outcome import DONE, Applied, Result
 from linplane_operator.compile.server_plan import ServerInputs, ServerOutcome, plan_server, server_outcome
+from linplane_operator.compile.settings import COUNT_SECONDS, RETRY_SECONDS, Settings
 from unit.operator.builders import NOW, Object, model_route, observed, pod, replicas, report, told
 
 SERVER: Object = {

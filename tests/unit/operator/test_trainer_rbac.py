@@ -6,7 +6,7 @@ import pytest
 
 from linplane_api.kinds import LINEAR_MODEL, SERVICE_ACCOUNT
 from linplane_operator.cluster_client import ConflictError, NamespaceTerminatingError, NameTakenError, RefusedError
-from linplane_operator.compile.objects import Settings
+from linplane_operator.compile.settings import Settings
 from linplane_operator.observe.cache import ObjectCache
 from linplane_operator.reconcile.reconciler import Reconciler
 from unit.operator.builders import NOW, linear_model, with_meta

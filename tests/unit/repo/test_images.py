@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from linplane_operator.compile.training import pod_security
+from linplane_operator.compile.pods import pod_security
 
 ROOT = Path(__file__).parents[3]
 TARGETS = [

@@ -10,7 +10,7 @@ import yaml
 
 from linplane_api import names
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
-from linplane_operator.compile.rbac import make_route_service, make_server_network
+from linplane_operator.compile.services import make_route_service, make_server_network
 from unit.api.crd_walk import CRDS
 from unit.chart.test_alerts import exported, metrics_named, registries
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
+from linplane_api import logs
 from linplane_api.canonical import FormatError
 from linplane_api.task import EXIT_BAD_DATA, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_UNREPORTED, Failure, parse_task
 from linplane_api.timing import rfc3339
@@ -98,8 +99,7 @@ def exit_at_end_of(handle: int) -> None:
     threading.Thread(target=wait, daemon=True, name="exit-with-stdin").start()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Parses the command line and runs."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="linplane_trainer", description="Trains one model version.")
     parser.add_argument("--task", required=True, help="the task, as JSON")
     parser.add_argument("--data-dir", required=True, type=Path, help="the folder that data files are relative to")
@@ -118,7 +118,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     group.add_argument("--api-ca", type=Path, metavar="FILE", help="the CA certificate to verify it with")
     group.add_argument("--api-token-file", type=Path, metavar="FILE", help="the token to authenticate with")
     parser.add_argument("--exit-with-stdin", action="store_true", help="end when standard input ends")
+    parser.add_argument(
+        "--log-level", choices=logs.LEVELS, default="info", help="lowest level that is logged (default %(default)s)"
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parses the command line and runs."""
+    parser = _parser()
     options = parser.parse_args(arguments)
+    logs.configure(level=logs.LEVELS[options.log_level])
     for number in (signal.SIGTERM, signal.SIGINT):  # process 1 of a container ignores SIGTERM otherwise
         signal.signal(number, lambda received, _: os._exit(128 + received))
     if options.exit_with_stdin:

@@ -1,6 +1,7 @@
 """Writes the result to the Job's own ConfigMap, by merge patches: its Role allows nothing else."""
 
 import http.client
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -25,9 +26,11 @@ MAX_FILE = MAX_CONFIGMAP_BYTES - (4 << 10)
 """The most bytes of an artifact file: a ConfigMap has a little overhead."""
 SECONDS = 10.0
 """The timeout of one request."""
-MAX_ANSWER = 16 << 20
+MAX_RESPONSE = 16 << 20
 
 _RETRYABLE = {0, 401, 403, 409, 429}  # 403: a Role that was just written takes a moment
+
+log = logging.getLogger(__name__)
 
 
 class _ConfigMap(msgspec.Struct):
@@ -41,6 +44,7 @@ class ConfigMapResult:
     def __init__(self, access: ApiAccess, name: str, sleep: Callable[[float], None] = time.sleep) -> None:
         """Nothing is written yet."""
         self._access = access
+        self._name = name
         self._path = object_path(CONFIG_MAP, access.namespace, name)
         self._sleep = sleep
         self._failures = 0
@@ -76,6 +80,8 @@ class ConfigMapResult:
             if not error.status:
                 raise UnreachableError(error.message) from error
             raise ResultLostError(f"the result cannot be handed back: {error.message}") from error
+        written = [key for key, text in data.items() if text is not None]
+        log.debug("patched ConfigMap", extra={"object": self._name, "keys": written})
         return None
 
     def _read(self) -> _ConfigMap | None:
@@ -95,6 +101,7 @@ class ConfigMapResult:
                 if not is_retryable or self._failures == RETRIES:
                     raise
                 self._failures += 1
+                log.debug("retrying", extra={"status": error.status, "failures": self._failures})
                 self._sleep(max(BACKOFF.delay(self._failures), error.retry_after))
 
     def _request(self, body: bytes) -> bytes:
@@ -107,7 +114,7 @@ class ConfigMapResult:
         try:
             connection.request("PATCH", f"{self._path}?fieldManager=linplane-trainer", body, headers)
             response = connection.getresponse()
-            data = response.read(MAX_ANSWER)
+            data = response.read(MAX_RESPONSE)
         except (OSError, http.client.HTTPException) as error:
             raise connection_error(error) from error
         finally:

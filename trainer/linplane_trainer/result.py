@@ -1,5 +1,6 @@
 """Writers of a Job's result. This one writes files; see `configmap_result` for a ConfigMap."""
 
+import logging
 from pathlib import Path
 from typing import Protocol
 
@@ -9,6 +10,8 @@ from linplane_api.canonical import canonical_bytes
 from linplane_api.names import ERROR_KEY
 from linplane_api.routing_folder import write_atomically
 from linplane_api.task import Failure
+
+log = logging.getLogger(__name__)
 
 
 class ResultWriter(Protocol):
@@ -42,12 +45,14 @@ class FileResult:
         self._clean()
         write_atomically(self._path, artifact_file)
         self._error.unlink(missing_ok=True)
+        log.debug("wrote file", extra={"file": self._path.name})
 
     def write_failure(self, failure: Failure) -> None:
         """Removes an earlier artifact, then writes the failure."""
         self._clean()
         self._path.unlink(missing_ok=True)
         write_atomically(self._error, failure_file(failure))
+        log.debug("wrote file", extra={"file": self._error.name})
 
     def _clean(self) -> None:
         """Removes the temporary files that a killed run left in the folder."""

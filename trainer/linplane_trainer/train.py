@@ -1,5 +1,6 @@
 """One training: data → fit → artifact. Only this module knows the order."""
 
+import logging
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,8 @@ from .errors import BadData, TrainingFailed
 from .fit.fitting import Fitting
 from .fit.types import Options
 from .training_facts import facts_of
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ def _from_table(
     if task.target is None:
         raise BadData("a target column must be named")
     table = Table(source_for(data, data_folder, network), task.features, task.target)
+    log.debug("reading rows", extra={"source": type(data).__name__, "features": len(table.features)})
     try:
         fitting = Fitting(_options(task, table.features))
         for batch in table.batches(progress):
@@ -102,5 +106,7 @@ def _from_table(
 
 def _trained(task: Task, target: str, fitting: Fitting, left_out: Sequence[LeftOutColumn] = ()) -> Trained:
     fit, options = fitting.result(), fitting.options
+    facts = {"features": len(options.features), "rows": fit.samples, "held_out": fit.held_out, "dropped": fit.dropped}
+    log.debug("fitted", extra=facts)
     artifact = build_artifact(task, options.features, target, fit, software_versions())
     return Trained(artifact, facts_of(options, target, fit, left_out))

@@ -169,6 +169,22 @@ def test_command_writes_files(tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["model.json"]
 
 
+def test_command_logs_steps_at_debug_level_before_its_last_line(tmp_path):
+    """As JSON without values of the data, and no step at the level of the default."""
+    (tmp_path / "rows.csv").write_text("a,y\n" + "".join(f"{i}.0625,{i * i % 7}\n" for i in range(50)))
+    task = Task("m", "v1", FileData("rows.csv"), target="y", holdout_percent=20)
+    with start(tmp_path, task, "--log-level", "debug") as process:
+        _, said = process.communicate(timeout=30)
+    *steps, last = said.decode().splitlines()
+    found = {line["message"]: line for line in map(json.loads, steps)}
+    assert list(found) == ["reading rows", "fitted", "wrote file"]
+    assert found["reading rows"]["source"] == "FileData"
+    assert found["fitted"]["rows"] + found["fitted"]["held_out"] == 50
+    assert {line["level"] for line in found.values()} == {"DEBUG"}
+    assert last.startswith("trained sha256:")
+    assert ".0625" not in said.decode()
+
+
 def test_command_reports_bad_data(tmp_path):
     """By its exit code, which is that of the contract."""
     (tmp_path / "rows.csv").write_text(f"a,y\n{CANARY},3\n")

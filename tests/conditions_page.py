@@ -6,26 +6,26 @@ HEAD = """# Conditions
 
 Generated from `crds/linplane_api/condition_table.py` by `make generate`.
 
-Each object says in `status.conditions` how it is. A condition has a type, a status, one of the reasons below and a
+Each object reports its state in `status.conditions`. A condition has a type, a status, one of the reasons below and a
 message for people. `Ready` sums up the others and gives the reason of the first that keeps the object from being Ready.
 
 `Stalled=True` and `Reconciling=True` say whether waiting helps while an object is not Ready, for tools that use
 kstatus, such as Helm and Flux. `Stalled`: only a person can end it, so those tools fail at once. `Reconciling`: it may
-end by itself, so they wait. Neither is there otherwise, and never next to `Ready=True`. A change that every replica
+end by itself, so they wait. Otherwise both are absent, as they are next to `Ready=True`. A change that every replica
 confirms within a second does not show `Reconciling`; until then `status.observedGeneration` is lower than
 `metadata.generation`.
 
-| type | what it is about |
+| type | meaning |
 | --- | --- |
 """
 BETWEEN = """
 ## Reasons
 
-*Inherited*: as what the reason waits for. A route is Stalled if the version that it waits for is frozen or Stalled, and
-Reconciling if that version is; a version whose artifact is lost is as its new training; without a replica an object is
+*Inherited*: that of the object that the reason waits for. A route is Stalled if the version that it waits for is frozen or Stalled, and
+Reconciling if that version is; a version whose artifact is lost has that of its new training; without a replica an object is
 Reconciling unless the ModelServer has `replicas: 0`.
 
-| reason | conditions | waiting | meaning | what to do |
+| reason | conditions | waiting | meaning | action |
 | --- | --- | --- | --- | --- |
 """
 WAITING = {Progress.NONE: "", Progress.INHERITED: "*Inherited*"}

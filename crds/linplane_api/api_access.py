@@ -53,8 +53,8 @@ class UnavailableError(ApiError, OSError):
 
 def connection_error(error: BaseException) -> UnavailableError:
     """The error for a connection that failed."""
-    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return UnavailableError(0, "Unreachable", f"{UNREACHABLE}{said}"[:MAX_MESSAGE])
+    cause = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return UnavailableError(0, "Unreachable", f"{UNREACHABLE}{cause}"[:MAX_MESSAGE])
 
 
 class _Cause(msgspec.Struct):
@@ -74,14 +74,14 @@ class _Status(msgspec.Struct):
 def response_error(status: int, body: bytes, retry_after: str = "") -> ApiError:
     """The error for a response that is not 2xx. A body that is no `Status` is not shown: a proxy may have sent it."""
     try:
-        said = msgspec.json.decode(body, type=_Status)
+        found = msgspec.json.decode(body, type=_Status)
     except NOT_JSON:
-        said = _Status()
+        found = _Status()
     wait = int(retry_after) if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 6 else 0
-    message = said.message[:MAX_MESSAGE] or f"the API server answered {status}"
-    causes = _causes(said.details)
+    message = found.message[:MAX_MESSAGE] or f"the API server answered {status}"
+    causes = _causes(found.details)
     error = UnavailableError if status == 429 or status >= 500 else ApiError
-    return error(status, said.reason or str(status), message, wait, causes)
+    return error(status, found.reason or str(status), message, wait, causes)
 
 
 def _causes(details: msgspec.Raw) -> tuple[str, ...]:

@@ -167,10 +167,10 @@ def _duplicates(kind: Any, value: Any, schema: Schema) -> Iterator[list[int]]:
     seen = set()
     for index, item in enumerate(value):
         identity = {key: item.get(key) for key in keys} if kind == "map" and isinstance(item, dict) else item
-        shown = json.dumps(identity, sort_keys=True, default=str)
-        if shown in seen:
+        text = json.dumps(identity, sort_keys=True, default=str)
+        if text in seen:
             yield [index]
-        seen.add(shown)
+        seen.add(text)
 
 
 # ---- the API server's words ----
@@ -188,20 +188,25 @@ def _worded(error: Any) -> Iterator[Problem]:
     elif keyword == "x-kubernetes-list-type":
         item = value[path[-1]]
         keys = error.schema.get("x-kubernetes-list-map-keys")
-        yield Problem(join(path), f"Duplicate value: {shown({key: item[key] for key in keys} if keys else item)}")
+        yield Problem(
+            join(path), f"Duplicate value: {format_value({key: item[key] for key in keys} if keys else item)}"
+        )
     elif keyword in _LIMITS:
         yield Problem(join(path), _LIMITS[keyword].format(expected, len(value)))
     elif keyword == "enum":
         yield Problem(
-            join(path), f"Unsupported value: {shown(value)}: supported values: {', '.join(map(shown, expected))}"
+            join(path),
+            f"Unsupported value: {format_value(value)}: supported values: {', '.join(map(format_value, expected))}",
         )
     else:
         bad = _type_name(value) if keyword == "type" else value
         if keyword == "pattern" and path == ("metadata", "name"):
-            yield Problem("metadata.name", f"Invalid value: {shown(value)}: {_NAME_RULE}")
+            yield Problem("metadata.name", f"Invalid value: {format_value(value)}: {_NAME_RULE}")
             return
-        told = _BODY[keyword].format(",".join(expected) if isinstance(expected, list) else expected, shown(bad))
-        yield Problem(join(path), f"Invalid value: {shown(bad)}: {join(path) or '<nil>'} in body {told}")
+        detail = _BODY[keyword].format(
+            ",".join(expected) if isinstance(expected, list) else expected, format_value(bad)
+        )
+        yield Problem(join(path), f"Invalid value: {format_value(bad)}: {join(path) or '<nil>'} in body {detail}")
 
 
 _NAME_RULE = (
@@ -225,7 +230,7 @@ _BODY = {
 }
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as the API server shows it in a message."""
     if isinstance(value, str | bool | int | float):
         return json.dumps(value, ensure_ascii=False)

@@ -23,7 +23,7 @@ PATIENCE = 60.0  # seconds; far more than a step takes
 
 
 def free_ports() -> tuple[int, int]:
-    """Two ports that nobody listens on."""
+    """Two free ports."""
     with socket.socket() as one, socket.socket() as two:
         one.bind(("127.0.0.1", 0))
         two.bind(("127.0.0.1", 0))
@@ -31,7 +31,7 @@ def free_ports() -> tuple[int, int]:
 
 
 def wait_for(what: str, check: Callable[[], Any]) -> Any:
-    """The first true answer of `check`; an AssertionError where none comes."""
+    """The first true answer of `check`; raises AssertionError if there is none."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         if answer := check():
@@ -157,7 +157,7 @@ def tell(demo: Demo) -> None:
     print(f"   POST /predict: {answer['prediction']:.1f} g from {answer['version']}")
     assert answer["version"] == "v2", answer
 
-    demo.say("Freeze v1: it answers nothing more, and nobody can switch to it")
+    demo.say("Freeze v1: it gives no more answers, and a switch to it is refused")
     demo.linplane("freeze", "v1", *url)
     wait_for("v1 is withdrawn", lambda: demo.is_true("models", "penguin-mass-v1", "Withdrawn"))
     refusal = demo.linplane("switch", "v1", *url, code=1)

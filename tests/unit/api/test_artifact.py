@@ -1,4 +1,4 @@
-"""Artifact files: canonical, whole or refused, and never telling what was in a broken one."""
+"""Artifact files: canonical, complete or refused, and errors never repeat the content."""
 
 import hashlib
 import json

@@ -12,7 +12,7 @@ BUILT_IN_SHORT_NAMES = {
     *("cm", "cs", "ep", "ev", "limits", "ns", "no", "pvc", "pv", "po", "rc", "quota", "sa", "svc", "crd", "ds"),
     *("deploy", "rs", "sts", "hpa", "cj", "csr", "ing", "netpol", "pdb", "sc", "pc", "job", "all"),
 }
-# what tells the story without -o yaml
+# enough to follow an object without -o yaml
 COLUMNS = {
     "linearmodels": "MODEL VERSION READY REASON FROZEN MSE R2 SAMPLES WARNINGS AGE",
     "modelroutes": "VERSION TRAFFIC READY REASON LOADED AGE",

@@ -122,7 +122,7 @@ def _without_none(kind: Any) -> Any:
 
 
 def _bounds(kind: Any, schema: Any, path: str) -> list[str]:
-    """A spec's bounds agree both ways; those of a status are the schema's alone, where the type gives none."""
+    """A spec's bounds agree both ways; those of a status are only in the schema, if the type has none."""
     found = []
     for own, theirs in LENGTHS.get(type(kind), {}).items():
         bound = getattr(kind, own)

@@ -1,4 +1,4 @@
-"""What the CRDs refuse, and what they take: each rule, in the words that users read."""
+"""The CRDs' rules: which objects each refuses and accepts, with the messages that users read."""
 
 import itertools
 import re

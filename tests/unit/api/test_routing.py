@@ -1,4 +1,4 @@
-"""Routing documents: equal in, equal bytes; whole or refused; nothing of a broken one is told."""
+"""Routing documents: equal values give equal bytes; complete or refused; errors repeat no content."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""A routing folder is swapped atomically: whoever reads it meanwhile sees one state or is told to look again."""
+"""A routing folder is swapped atomically: a concurrent reader gets one state or an error to try again."""
 
 import threading
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The split: the same for the same user for ever, as large as asked for, and moving nobody without need."""
+"""The split: stable for a user, of the size that was set, and moving no user without need."""
 
 import json
 import math
@@ -54,7 +54,7 @@ def points() -> list[int]:
 
 
 def _picks(points: list[int], monkeypatch: pytest.MonkeyPatch, shares: tuple[int, ...]) -> list[int | None]:
-    """What a Splitter picks for each key; the points are the same for all of them, so they are taken as they are."""
+    """The picks of a Splitter for each key; all Splitters have the same points, so these are computed once."""
     found = iter(points)
     monkeypatch.setattr("linplane_api.split.point", lambda salt, key: next(found))
     splitter = Splitter("penguin-mass", shares)
@@ -62,7 +62,7 @@ def _picks(points: list[int], monkeypatch: pytest.MonkeyPatch, shares: tuple[int
 
 
 def test_split_gives_a_million_users_the_shares_of_the_spec(points: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each share within the 99.9 % band of the binomial distribution; 0 % is nobody, 100 % is everybody."""
+    """Each share within the 99.9 % band of the binomial distribution; 0 % is no user, 100 % is every user."""
     for shares in [(1000, 2000), (1, 3333), (5000, 5000), (0, 25), (10_000,), (0, 0), ()]:
         counted = Counter(_picks(points, monkeypatch, shares))
         rest = WHOLE - sum(shares)
@@ -89,7 +89,7 @@ def test_taking_one_candidate_away_moves_its_users_alone(points: list[int], monk
 
 @given(SHARES, st.integers(0, (1 << 64) - 1))
 def test_thresholds_are_exact(shares: tuple[int, int], anywhere: int) -> None:
-    """Everywhere, and above all beside the edges."""
+    """Everywhere, and above all next to the thresholds."""
     first, second = (Fraction(share, WHOLE) for share in shares)
     edges = [math.ceil(edge * (1 << 64)) for edge in (first, 1 - second)]
     for place in {anywhere, *edges, *(edge - 1 for edge in edges)}:

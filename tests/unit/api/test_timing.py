@@ -51,7 +51,7 @@ def test_bucket_ignores_rounding_errors_of_the_clock() -> None:
 
 
 def test_bucket_of_a_slow_rate_is_not_emptied_by_early_calls() -> None:
-    """Whoever comes each second gets the one token in ten seconds."""
+    """A call each second gets the one token in ten seconds."""
     clock = Clock()
     bucket = TokenBucket(0.1, 1, clock)
     given = 0
@@ -63,7 +63,7 @@ def test_bucket_of_a_slow_rate_is_not_emptied_by_early_calls() -> None:
 
 @given(st.lists(st.floats(0, 3), max_size=60))
 def test_bucket_never_gives_more_than_burst_and_rate(steps: list[float]) -> None:
-    """In any stretch of time; and whoever waits as long as it says gets one."""
+    """In any period; and a call after the wait that was returned gets a token."""
     clock, times = Clock(), []
     bucket = TokenBucket(1.0, 5, clock)
     for step in steps:

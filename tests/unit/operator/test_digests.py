@@ -44,7 +44,7 @@ def _job(spec: LinearModelSpec) -> dict[str, Any]:
 
 
 def _pod(body: dict[str, Any]) -> dict[str, Any]:
-    """What users can say of a pod: the rest is the operator's own, and may change with a release."""
+    """The users' settings of a pod: the rest is the operator's own, and may change with a release."""
     spec = body["spec"]["template"]["spec"]
     placed = {
         key: spec[key] for key in sorted(spec) if key not in ("containers", "volumes", "topologySpreadConstraints")

@@ -1,4 +1,4 @@
-"""The result in a ConfigMap: patches alone, tried again where that may help, and never anything over a sealed one."""
+"""The result in a ConfigMap: patches only, retried if transient, and never over a sealed result."""
 
 import io
 import json

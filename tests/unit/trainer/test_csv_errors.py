@@ -1,4 +1,4 @@
-"""Every complaint names the column and the true line, and none repeats what stands there."""
+"""Every error of a CSV names the column and the true line, and none repeats a value."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def refused(train_csv, text, **fields):
         train_csv(text, **fields)
     error, message = caught.value, str(caught.value)
     assert "\n" not in message
-    while error is not None:  # the causes too: whoever prints a traceback
+    while error is not None:  # the causes too, as a traceback prints them
         assert CANARY not in str(error)
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return message
@@ -130,7 +130,7 @@ def test_row_of_another_length_in_a_later_block_is_named(train_csv, monkeypatch)
 
 
 def test_cell_that_is_not_utf8_is_named(train_csv):
-    """Is told apart from text."""
+    """Is distinguished from text."""
     text = f"a,b,y\n{GOOD}".encode() + b"1,\xff" + CANARY.encode() + b",3\n"
     assert refused(train_csv, text, features=("a", "b")) == "line 31, column b: is not UTF-8 text"
 
@@ -272,7 +272,7 @@ def test_duplicate_name_in_the_header_is_an_error(train_csv):
     ],
 )
 def test_task_with_contradictory_columns_is_an_error(train_csv, fields, message):
-    """Where the API server did not look."""
+    """Which the API server does not check."""
     assert refused(train_csv, f"a,b,y\n{GOOD}", **fields) == message
 
 

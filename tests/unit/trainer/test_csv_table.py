@@ -1,4 +1,4 @@
-"""What a CSV may look like, and which rows and columns of it are used."""
+"""CSV dialects that are read, and the rows and columns that are used."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ PLAIN = "a,b,y\n1,2,8.5\n2,1,8\n3,5,21\n4,4,21.5\n5,9,36\n"
 
 
 def learned(artifact):
-    """What depends on the rows alone."""
+    """The parts of an artifact that depend on the rows only."""
     return artifact.features, artifact.coefficients, artifact.intercept, artifact.training.samples
 
 

@@ -1,4 +1,4 @@
-"""What is connected to is what was judged, at every step; a body that breaks off is not data."""
+"""Downloads: only addresses that were checked are connected to, at every step; a body that breaks off is not data."""
 
 import contextlib
 import http.server
@@ -110,14 +110,14 @@ def test_hash_of_rows_is_left_out_for_more_bytes_than_a_configmap_holds(server, 
 
 
 def test_proxies_of_the_environment_are_not_used(learn, monkeypatch):
-    """They would connect where nobody judged."""
+    """They would connect to addresses that were not checked."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     assert learn("/rows.csv").training.samples == 4
 
 
 def test_loopback_is_refused_unless_named(refused, server):
-    """By its address; the server is never asked."""
+    """By its address; no request is sent."""
     assert "loopback" in refused(RefusedError, "/rows.csv", allowed_hosts=())
     assert "not one of the allowed hosts" in refused(RefusedError, "/rows.csv", allowed_hosts=("data.example",))
     assert server.seen == []
@@ -147,7 +147,7 @@ def test_loopback_in_other_spellings_is_refused(host):
 
 
 def test_address_that_was_checked_is_the_one_connected_to(server):
-    """The name is resolved once: a second answer (DNS rebinding) is never asked for."""
+    """The name is resolved once: a second answer (DNS rebinding) is never requested."""
     answers = iter([["93.184.215.14"], ["127.0.0.1"]])
     connected = []
 
@@ -164,7 +164,7 @@ def test_address_that_was_checked_is_the_one_connected_to(server):
 
 
 def test_addresses_are_tried_in_order(server):
-    """Where the first does not answer."""
+    """If the first does not answer."""
 
     def connect(address, port, timeout):
         if address == "93.184.215.1":
@@ -199,7 +199,7 @@ def test_redirects_that_are_not_followed(refused, server, location, why):
 
 
 def test_redirect_to_the_metadata_service_is_refused(server):
-    """Judged again, address by address, where any host may be asked."""
+    """Checked again, address by address, if every host is allowed."""
     server.answers["/rows.csv"] = answer(b"", 302, Location="http://169.254.169.254/latest/")
     connected = []
 
@@ -237,7 +237,7 @@ def test_responses_that_are_transient_are_failures(refused, server, status):
     ],
 )
 def test_response_that_is_not_http_is_a_failure(refused, server, raw):
-    """Is told by its kind, not by its words."""
+    """Is reported by its kind, not by its text."""
     server.answers["/rows.csv"] = raw
     assert "no HTTP answer" in refused(TrainingFailed, "/rows.csv")
 
@@ -266,7 +266,7 @@ def test_body_in_chunks_or_of_unknown_length_is_read(learn, server):
 
 
 def test_compressed_content_is_refused(refused, server):
-    """It was not asked for, and would be read as garbage."""
+    """It was not requested, and would be read as garbage."""
     server.answers["/rows.csv"] = answer(Content_Encoding="gzip")
     assert "compressed" in refused(BadData, "/rows.csv")
 
@@ -287,7 +287,7 @@ def test_bad_cell_of_a_download_is_named_by_its_data_row(refused, server):
 
 
 def test_host_without_a_listener_is_a_failure(tmp_path):
-    """A name that does not resolve, and a port that nobody listens on."""
+    """A name that does not resolve, and a port without a listener."""
     with pytest.raises(TrainingFailed, match="resolve"):
         train(task("http://h.example/", allowed_hosts=()), tmp_path, network=Network(resolve=raising(socket.gaierror)))
     with pytest.raises(TrainingFailed, match="no connection"):

@@ -31,7 +31,7 @@ def test_rows_too_few_are_counted_with_those_held_out_and_dropped(fit_rows):
 
 
 def test_rows_that_are_none_are_an_error(fit_rows):
-    """An empty table, and one where every row has a gap."""
+    """An empty table, and one with a gap in every row."""
     x, y = made(3)
     assert refused(fit_rows, x[:0], y[:0]) == "there are no data rows"
     assert "all 3 have a gap" in refused(fit_rows, x, y, kept=np.zeros(3, dtype=bool))

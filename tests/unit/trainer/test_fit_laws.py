@@ -1,4 +1,4 @@
-"""What must hold for every fit, whatever the data."""
+"""Laws that hold for every fit, with any data."""
 
 from dataclasses import fields
 

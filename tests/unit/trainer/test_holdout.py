@@ -55,7 +55,7 @@ def test_evaluation_is_that_of_the_held_rows(fit_rows, intercept, block):
 
 
 def test_evaluation_without_a_holdout_is_that_of_the_training_rows(fit_rows):
-    """Few rows and a small percentage: nobody was drawn, and the evaluation says so."""
+    """Few rows and a small percentage: no row was drawn, and the evaluation says so."""
     x, y = made(8, 2)
     seed = next(seed for seed in range(100) if not holdout_mask(seed, 5, 8).any())
     fit = fit_rows(x, y, holdout_percent=5, seed=seed)

@@ -1,4 +1,4 @@
-"""The Job as it is run: exit codes, what it leaves behind, and when it ends."""
+"""The Job: exit codes, the files that it leaves, and when it ends."""
 
 import io
 import json
@@ -208,7 +208,7 @@ def thread_count(pid):
 
 
 def test_sigterm_ends_it_at_once(tmp_path):
-    """As process 1 of a container too, where the default would be to ignore it."""
+    """As process 1 of a container too, which ignores it by default."""
     with start(tmp_path, LONG, "--exit-with-stdin") as process:
         assert eventually(lambda: thread_count(process.pid) > 1)
         process.send_signal(signal.SIGTERM)

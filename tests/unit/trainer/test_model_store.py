@@ -98,7 +98,7 @@ def test_training_that_fails_leaves_no_trace(tmp_path):
 
 
 def test_crash_between_file_and_line_is_repaired(tmp_path):
-    """The next one who asks for the version finds the file, and writes its line."""
+    """The next training of the version finds the file, and writes its line."""
     store(tmp_path)
     path = tmp_path / "store" / "metadata.jsonl"
     complete = path.read_bytes()
@@ -111,7 +111,7 @@ def test_crash_between_file_and_line_is_repaired(tmp_path):
 @pytest.mark.parametrize("kept", [1, 40, -1])
 @pytest.mark.parametrize("before", [0, 1])
 def test_torn_last_line_is_repaired(tmp_path, kept, before):
-    """What a crash left of a line goes; a line that lacks its newline alone stays."""
+    """A partial line of a crash is removed; a line that lacks only its newline stays."""
     file = store(tmp_path).artifact_file
     path = tmp_path / "store" / "metadata.jsonl"
     line = path.read_bytes()

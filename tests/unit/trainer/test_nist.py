@@ -32,7 +32,7 @@ FLOORS = {
 
 
 def digits(value, exact):
-    """The log relative error, at most 15; absolute where the exact value is 0."""
+    """The log relative error, at most 15; absolute if the exact value is 0."""
     exact = float(exact)
     error = abs(value - exact) / (abs(exact) or 1)
     return 15.0 if error == 0 else min(15.0, -math.log10(error))

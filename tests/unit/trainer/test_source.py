@@ -17,7 +17,7 @@ def learn(folder, path):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A data folder as kubelet mounts a ConfigMap, with a file beside it that is none of it."""
+    """A data folder as kubelet mounts a ConfigMap, and a file outside of it."""
     data = tmp_path / "data"
     (data / "..2026").mkdir(parents=True)
     (data / "..2026" / "rows.csv").write_text(ROWS)
@@ -59,6 +59,6 @@ def test_file_that_is_not_regular_is_an_error(folder):
 
 
 def test_file_that_cannot_be_read_is_a_failure(folder):
-    """Trying again can help: a disk, a right that somebody may grant."""
+    """Transient: a disk, or a permission that may be granted."""
     with pytest.raises(TrainingFailed, match="cannot be read"):
         learn(folder, "/proc/self/mem")

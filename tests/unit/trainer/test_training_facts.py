@@ -1,4 +1,4 @@
-"""What a training left out or doubts is in its result, outside of the digest."""
+"""Columns left out and warnings are in the result, outside of the digest."""
 
 from pathlib import Path
 
@@ -179,7 +179,7 @@ def test_r2_of_versions_with_and_without_intercept_can_be_compared():
 
 
 def test_hash_of_the_data_is_in_the_facts(learn_csv):
-    """So the operator can tell that data in a ConfigMap was edited before a pod mounted it, or after."""
+    """So the operator can see that data in a ConfigMap was edited before a pod mounted it, or after."""
     assert learn("text-column").facts.data == data_hash((TABLES / "text-column.csv").read_bytes())
     assert train(Task("m", "v1", SyntheticData(20, 1, 0.1)), TABLES).facts.data is None
     large = "a,y\n" + "1.00000000001,2.0000000001\n2.0000001,3\n" * 40_000

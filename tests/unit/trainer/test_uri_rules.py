@@ -1,4 +1,4 @@
-"""Where training may connect to: decided on texts alone."""
+"""The rules for URIs and addresses, checked on texts only."""
 
 import pytest
 
@@ -21,7 +21,7 @@ ANY = rules_for((), (), allow_file=False)
     [(False, "unless the chart's trainer.allowedHosts names"), (True, "unless --allowed-host names")],
 )
 def test_refused_address_names_the_setting_that_allows_it(local, setting):
-    """As it is called where the trainer runs."""
+    """By the name that the setting has in each mode."""
     with pytest.raises(RefusedError, match=f"the host's address is loopback: .* {setting} the host$"):
         check_addresses("localhost", ["127.0.0.1"], rules_for((), (), allow_file=local))
 
@@ -65,7 +65,7 @@ def test_addresses_that_are_forbidden(address, kind):
     "address", ["10.0.0.7", "192.168.1.1", "172.20.3.4", "93.184.215.14", "2606:2800:21f::1", "fd12::1"]
 )
 def test_addresses_that_are_allowed(address):
-    """A data store in the cluster or beside it is what this is for."""
+    """For a data store in the cluster or near it."""
     assert address_problem(address) is None
 
 
@@ -149,7 +149,7 @@ def test_endpoints_of_uris():
     ],
 )
 def test_file_uris(uri, path):
-    """An absolute path, percent-decoded; only where they are allowed at all."""
+    """An absolute path, percent-decoded; only if they are allowed at all."""
     assert file_path(uri, rules_for((), (), allow_file=True)) == path
     with pytest.raises(RefusedError, match="not allowed"):
         file_path(uri, ANY)

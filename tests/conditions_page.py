@@ -21,9 +21,9 @@ confirms within a second does not show `Reconciling`; until then `status.observe
 BETWEEN = """
 ## Reasons
 
-*Inherited*: that of the object that the reason waits for. A route is Stalled if the version that it waits for is frozen or Stalled, and
-Reconciling if that version is; a version whose artifact is lost has that of its new training; without a replica an object is
-Reconciling unless the ModelServer has `replicas: 0`.
+*Inherited*: that of the object that the reason waits for. A route is Stalled if the version that it waits for is frozen
+or Stalled, and Reconciling if that version is; a version whose artifact is lost has that of its new training; without a
+replica an object is Reconciling unless the ModelServer has `replicas: 0`.
 
 | reason | conditions | waiting | meaning | action |
 | --- | --- | --- | --- | --- |

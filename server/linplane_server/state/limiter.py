@@ -3,9 +3,8 @@
 Memory is bounded: only the buckets of the CLIENTS clients seen last are kept, over all routes. A client that is evicted
 starts with a full bucket; that happens only after CLIENTS other clients sent requests and it sent none.
 
-Neither `linplane_api.timing.TokenBuckets` nor a library such as `limits` or `aiolimiter` fits the hot path of a server:
-they keep every bucket in use, so memory grows with the number of clients, and one object per bucket takes more of it
-(`TokenBuckets` 250 bytes per client, 170 here, measured).
+A library does not fit: neither `limits` nor `aiolimiter` bounds the number of clients that it keeps in memory, nor does
+`linplane_api.timing.TokenBuckets`, which also takes more of it (250 bytes per client, 170 here, measured).
 """
 
 from collections import OrderedDict

@@ -1,1 +1,1 @@
-"""The `linplane` command: thin, each program imported only when it is asked for."""
+"""The `linplane` command: a thin layer, which imports each program only when its command is called."""

@@ -1,4 +1,4 @@
-"""`linplane status | switch | freeze | unfreeze`: the admin port of a server, for people without curl."""
+"""`linplane status | switch | freeze | unfreeze`: calls of a server's admin port."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ TIMEOUT_SECONDS = 10.0
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--url", default="http://127.0.0.1:8081", show_default=True, help="The server's admin address."),
-        click.option("--route", help="The route; needed where there is more than one."),
+        click.option("--route", help="The route; needed if there is more than one."),
         click.option(
             "--token-file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A bearer token."
         ),
@@ -28,7 +28,7 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command(epilog="\b\nExample:\n  linplane status --route penguin-mass")
 @_options
 def status(url: str, route: str | None, token_file: Path | None, output: str) -> None:
-    """Print what this server answers with: versions, hits, errors, mean latency, and the switches that it saw."""
+    """Print what this server serves: versions, hits, errors, mean latency, and the switches that it saw."""
     body = _call("GET", url, "/status", token_file)
     if not isinstance(body.get("routes"), dict):
         fail(f"{url} is not a server's admin port")
@@ -85,23 +85,23 @@ def _command(name: str, path: str, text: str, example: str) -> click.Command:
 
 
 def _outcome(body: dict[str, Any]) -> str:
-    """What an admin call did, in one line."""
+    """The effect of an admin call in one line."""
     if "to" in body:
         pending = "" if body.get("converged") else "; not every replica has loaded it yet"
         return f"{body.get('route')}: {body['to']} is the current version, before {body.get('from')}{pending}"
     which = f"{body.get('model')} {body.get('version')}"
     if body.get("frozen"):
-        return f"{which} is frozen" + ("" if body.get("withdrawn") else "; a replica may still answer with it")
+        return f"{which} is frozen" + ("" if body.get("withdrawn") else "; a replica may still serve it")
     return f"{which} is not frozen" + ("" if body.get("observed") else "; not in effect yet")
 
 
 switch = _command(
     "switch",
     "/switch_model",
-    "Make VERSION the current version of a route: refused, with the reason, where it could not serve.",
+    "Make VERSION the current version of a route: refused, with the reason, if it could not serve.",
     "linplane switch v2 --route penguin-mass",
 )
-freeze = _command("freeze", "/freeze", "Freeze VERSION: it answers nothing until it is unfrozen.", "linplane freeze v1")
+freeze = _command("freeze", "/freeze", "Freeze VERSION: it serves nothing until it is unfrozen.", "linplane freeze v1")
 unfreeze = _command("unfreeze", "/unfreeze", "Unfreeze VERSION.", "linplane unfreeze v1")
 
 

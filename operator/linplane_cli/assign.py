@@ -31,12 +31,12 @@ Example:
     help="A manifest, or a folder of them; repeatable.",
 )
 @click.option("--route", required=True, help="The ModelRoute's name.")
-@click.option("--key", "keys", multiple=True, required=True, help="A key as a request would bring it; repeatable.")
+@click.option("--key", "keys", multiple=True, required=True, help="A split key, as in a request; repeatable.")
 @output_option
 def assign(paths: tuple[Path, ...], route: str, keys: tuple[str, ...], output: str) -> None:
-    """Say which version answers a key, from the manifests alone: the same that every server computes.
+    """Print which version serves a key, computed from the manifests alone as every server does.
 
-    A candidate that is frozen there counts as such. Whether a version is Ready is not in manifests.
+    Candidates that are frozen there get no share. Manifests do not say whether a version is Ready.
     """
     from linplane_api.resources import ModelRouteSpec, parse_spec
     from linplane_api.split import Splitter

@@ -1,4 +1,4 @@
-"""What `linplane local` prints: a time, a word for what happened, and to what. Colour on a terminal alone."""
+"""The output of `linplane local`: time, event and object per line, coloured on a terminal."""
 
 import os
 import sys
@@ -12,14 +12,14 @@ COLORS = {"good": "green", "warning": "yellow", "hint": "cyan"}
 
 
 class Console:
-    """Prints lines; whoever reads them may go away at any moment."""
+    """Prints lines; the reading end of a pipe may close at any time."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
-        """`now` is the clock, in the local zone."""
+        """`now` returns the local time."""
         self._now = now
 
     def line(self, word: str, text: str, tone: Literal["plain", "good", "warning", "hint"] = "plain") -> None:
-        """Prints one line. A text of several is shown as one."""
+        """Prints one line; line breaks in the text become spaces."""
         from linplane_api.display import escaped
 
         shown = escaped(" ".join(text.split("\n")))
@@ -28,5 +28,5 @@ class Console:
             click.echo(
                 f"{time}  {click.style(f'{word:<9}', fg=COLORS.get(tone), bold=tone == 'warning' or None)} {shown}"
             )
-        except OSError:  # a pipe that was closed: go on without
+        except OSError:  # a closed pipe: continue without output
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for the rest of the process

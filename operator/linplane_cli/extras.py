@@ -1,4 +1,4 @@
-"""What a plain installation lacks, in one line: each command imports its libraries when it is called."""
+"""One-line errors for missing optional libraries, which each command imports when it is called."""
 
 import sys
 from importlib.util import find_spec
@@ -15,17 +15,17 @@ _EXTRAS = {
     **dict.fromkeys(("kopf", "kubernetes", "aiohttp"), "operator"),
     "prometheus_client": "operator",
 }
-"""The extra of pyproject.toml that brings a module, for people: `local` contains `server` and `trainer`."""
+"""The extra of pyproject.toml that installs each module; `local` contains `server` and `trainer`."""
 
 CHILDREN = ("fastapi", "uvicorn", "numpy", "pyarrow", "threadpoolctl")
-"""What the child processes of `linplane local` import."""
+"""The modules that child processes of `linplane local` import."""
 
 
 class Group(click.Group):
-    """A group whose commands may lack their libraries."""
+    """A command group that reports missing libraries of its commands."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs the command; a module that is not installed is one line that says what to install."""
+        """Runs the command; for a missing module prints one line with what to install."""
         try:
             return super().invoke(ctx)
         except ModuleNotFoundError as error:
@@ -39,11 +39,11 @@ class Group(click.Group):
 
 
 def check_children() -> None:
-    """Raises ModuleNotFoundError if a child process of `linplane local` would, whose error only its log would show."""
+    """Raises ModuleNotFoundError if a child process of `linplane local` would, as only its log would show that."""
     for module in CHILDREN:
         try:
             found = find_spec(module) is not None
-        except ValueError:  # of a module that is blocked
+        except ValueError:  # the module is blocked
             found = False
         if not found:
             raise ModuleNotFoundError(f"No module named {module!r}", name=module)

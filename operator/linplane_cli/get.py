@@ -1,4 +1,4 @@
-"""`linplane get`: the objects of local mode with kubectl's columns."""
+"""`linplane get`: prints the objects of local mode with kubectl's columns."""
 
 import json
 from pathlib import Path
@@ -48,11 +48,9 @@ Examples:
     help="The folder of manifests.",
 )
 @click.option("--state", type=click.Path(path_type=Path), help="Its state folder  [default: DIR/.linplane].")
-@click.option(
-    "-o", "--output", type=click.Choice(["table", "wide", "json"]), default="table", help="How to print the answer."
-)
+@click.option("-o", "--output", type=click.Choice(["table", "wide", "json"]), default="table", help="Output format.")
 def get(kind: str | None, name: str | None, folder: Path, state: Path | None, output: str) -> None:
-    """Print models, routes or servers (all of them without KIND) of local mode, and what is wrong with manifests."""
+    """Print models, routes or servers (without KIND: all) of local mode, and the problems of its manifests."""
     if kind is not None and kind not in ALIASES:
         raise click.UsageError(f"{kind} is not a kind; there are {', '.join(KINDS)}")
     root = state or folder / ".linplane"
@@ -72,11 +70,11 @@ def get(kind: str | None, name: str | None, folder: Path, state: Path | None, ou
         _print(KINDS[plural], bodies, wide=output == "wide")
     _print_problems(root)
     if not _is_running(root):
-        say("linplane local does not run here: this is how it was last", err=True)
+        say("linplane local is not running here: this is its last state", err=True)
 
 
 def _is_running(root: Path) -> bool:
-    """Whether a loop holds the state folder."""
+    """True if `linplane local` runs with this state folder."""
     from linplane_api.locks import is_locked
 
     return is_locked(root / "lock")
@@ -91,7 +89,7 @@ def _read(root: Path, kind: str, name: str | None) -> list[dict[str, Any]]:
         try:
             body = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            continue  # deleted this very moment
+            continue  # deleted meanwhile
         if isinstance(body, dict) and isinstance(body.get("metadata"), dict) and name in (None, path.stem):
             bodies.append(body)
     return bodies

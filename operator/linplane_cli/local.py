@@ -13,29 +13,35 @@ Example:
   linplane local manifests/examples/penguins
   curl localhost:8080/predict -H content-type:application/json -d '{"features": {"flipper_length_mm": 200}}'
 \b
-Saving a file again without a change tries again what failed in it. ^C ends it in order, a second ^C at once.
+Saving a file again without a change retries what failed in it. ^C stops in order, a second ^C at once.
 """
 )
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="Predictions.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="Port of predictions.")
 @click.option(
-    "--admin-port", default=8081, show_default=True, type=click.IntRange(0, 65535), help="Status, metrics, admin calls."
+    "--admin-port",
+    default=8081,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port of status, metrics and admin calls.",
 )
 @click.option(
-    "--state", type=click.Path(path_type=Path), help="Where to keep what was trained  [default: DIR/.linplane]."
+    "--state",
+    type=click.Path(path_type=Path),
+    help="Folder of trained models and state  [default: DIR/.linplane].",
 )
 @click.option(
     "--admin-token-file",
     type=click.Path(path_type=Path),
-    help="Admin calls need this bearer token, and are then taken from anywhere.",
+    help="Require this bearer token for admin calls, and accept them from any address.",
 )
 @click.option(
-    "--allowed-host", multiple=True, help="A host that training data may come from; the only ones, when given."
+    "--allowed-host", multiple=True, help="Allow training data from this host only; repeatable  [default: any]."
 )
-@click.option("--trainers", type=click.IntRange(1), help="How many versions train at once  [default: one a core].")
+@click.option("--trainers", type=click.IntRange(1), help="Number of concurrent trainings  [default: one per core].")
 @log_level_option
-def local(  # noqa: PLR0913, PLR0917 - one parameter an option
+def local(  # noqa: PLR0913, PLR0917 - one parameter per option
     folder: Path,
     host: str,
     port: int,
@@ -66,7 +72,7 @@ def local(  # noqa: PLR0913, PLR0917 - one parameter an option
         console.line(line.word, line.text, line.tone)
 
     def started(public: str, admin: str) -> None:
-        tell(Line("serving", f"{folder} at {public}, admin and metrics at {admin}; ^C ends it", "good"))
+        tell(Line("serving", f"{folder} at {public}, admin and metrics at {admin}; ^C stops it", "good"))
 
     options = Options(
         folder=folder,

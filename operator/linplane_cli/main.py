@@ -1,4 +1,4 @@
-"""The command group. Importing it must stay cheap: `linplane --help` answers in a fraction of a second."""
+"""The command group. Importing it must stay cheap, so that `linplane --help` is fast."""
 
 import click
 
@@ -15,7 +15,7 @@ EPILOG = """\b
 Exit codes:
   0  done
   1  refused or failed; the reason is on standard error
-  2  it could not start: wrong words, a port in use, a folder that is not there
+  2  could not start: invalid arguments, a port in use, a missing folder
 \b
 Every option has an environment variable: LINPLANE_LOCAL_PORT, LINPLANE_STATUS_URL and so on.
 \b

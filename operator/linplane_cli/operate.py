@@ -15,7 +15,7 @@ class Resources(click.ParamType[dict[str, Any]]):
     name = "json"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The parsed value; fails where it is none."""
+        """The parsed value; fails if it is not valid."""
         try:
             given = json.loads(value) if isinstance(value, str) else value
         except ValueError:
@@ -33,34 +33,40 @@ Examples:
   linplane operator --namespace pricing --kubeconfig ~/.kube/config
 """,
 )
-@click.option(
-    "--namespace", "namespaces", multiple=True, help="Watch this namespace alone; repeatable  [default: all]."
-)
+@click.option("--namespace", "namespaces", multiple=True, help="Watch only this namespace; repeatable  [default: all].")
 @click.option(
     "--kubeconfig",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="How to reach the cluster  [default: as kubectl finds it].",
+    help="The kubeconfig  [default: as kubectl finds it].",
 )
-@click.option("--in-cluster", is_flag=True, help="Use the pod's own account.")
-@click.option("--health-host", default="0.0.0.0", show_default=True, help="Where /healthz, /readyz, /metrics answer.")  # noqa: S104
-@click.option("--health-port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="And its port.")
+@click.option("--in-cluster", is_flag=True, help="Use the pod's service account.")
+@click.option("--health-host", default="0.0.0.0", show_default=True, help="Address of /healthz, /readyz and /metrics.")  # noqa: S104
+@click.option(
+    "--health-port",
+    default=8080,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port of /healthz, /readyz and /metrics.",
+)
 @click.option("--server-image", default="linplane-server", show_default=True, help="The image of server pods.")
 @click.option("--trainer-image", default="linplane-trainer", show_default=True, help="The image of training pods.")
 @click.option(
     "--image-pull-policy",
     type=click.Choice(["Always", "IfNotPresent", "Never"]),
-    help="Of both  [default: the cluster's].",
+    help="The pull policy of both images  [default: the cluster's].",
 )
-@click.option("--server-resources", type=Resources(), help="Of servers whose ModelServer asks for none, as JSON.")
-@click.option("--trainer-resources", type=Resources(), help="Of trainings that ask for none, as JSON.")
+@click.option("--server-resources", type=Resources(), help="Default resources of servers, as JSON.")
+@click.option("--trainer-resources", type=Resources(), help="Default resources of training Jobs, as JSON.")
 @click.option(
-    "--allowed-host", multiple=True, help="A host that training data may come from; the only ones, when given."
+    "--allowed-host", multiple=True, help="Allow training data from this host only; repeatable  [default: any]."
 )
 @click.option(
-    "--denied-address", multiple=True, help="An address that training data never comes from: the API server's."
+    "--denied-address",
+    multiple=True,
+    help="Never load training data from this address; repeatable.",
 )
 @log_level_option
-def operator(  # noqa: PLR0913, PLR0917 - one parameter an option
+def operator(  # noqa: PLR0913, PLR0917 - one parameter per option
     namespaces: tuple[str, ...],
     kubeconfig: Path | None,
     in_cluster: bool,
@@ -75,7 +81,7 @@ def operator(  # noqa: PLR0913, PLR0917 - one parameter an option
     denied_address: tuple[str, ...],
     log_level: str,
 ) -> None:
-    """Reconcile LinearModels, ModelRoutes and ModelServers of a cluster until it is told to stop."""
+    """Reconcile LinearModels, ModelRoutes and ModelServers of a cluster until stopped."""
     import asyncio
 
     from linplane_operator.compile.settings import SERVER_RESOURCES, TRAINER_RESOURCES, Settings

@@ -1,4 +1,4 @@
-"""How answers look: kubectl's tables and ages, JSON, and one-line errors."""
+"""Output formats: tables and ages like kubectl's, JSON, and one-line errors."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 output_option = click.option(
-    "-o", "--output", type=click.Choice(["table", "json"]), default="table", help="How to print the answer."
+    "-o", "--output", type=click.Choice(["table", "json"]), default="table", help="Output format."
 )
 
 log_level_option = click.option(
@@ -23,14 +23,14 @@ log_level_option = click.option(
 
 
 def say(text: str = "", *, err: bool = False) -> None:
-    """Prints lines. Whatever a user's data put into them, a terminal shows it and obeys none of it."""
+    """Prints lines, with control characters from users' data escaped."""
     from linplane_api.display import escaped
 
     click.echo("\n".join(map(escaped, text.split("\n"))), err=err)
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Columns as kubectl has them: upper case, left aligned, three spaces between."""
+    """Prints columns like kubectl: upper-case headers, left aligned, three spaces between."""
     from linplane_api.display import escaped
 
     cells = [
@@ -43,18 +43,18 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
 
 
 def print_json(value: object) -> None:
-    """Indented JSON."""
+    """Prints indented JSON."""
     click.echo(json.dumps(value, indent=2))
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
-    """One line on standard error, and the exit code."""
+    """Prints one line to standard error and exits with `code`."""
     say(f"linplane: {message}", err=True)
     sys.exit(code)
 
 
 def age(seconds: float) -> str:
-    """Ages as in kubectl: `45s`, `5m10s`, `3h`, `12d`."""
+    """An age as in kubectl: `45s`, `5m10s`, `3h`, `12d`."""
     whole = max(0, int(seconds))
     minutes, hours, days = whole // 60, whole // 3600, whole // 86400
     if whole < 120:

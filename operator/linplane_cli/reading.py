@@ -1,4 +1,4 @@
-"""Manifests from the command line: files, and folders for the manifests in them."""
+"""Reads the manifests that a command line names: files, and folders of them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def expand(paths: tuple[Path, ...]) -> Iterator[Path]:
-    """Each file; for a folder the manifests in it, as `linplane local` takes them."""
+    """Each file; for a folder the manifests in it, as `linplane local` selects them."""
     from linplane_api.manifests.manifest import SUFFIXES
 
     for path in paths:
@@ -20,7 +20,7 @@ def expand(paths: tuple[Path, ...]) -> Iterator[Path]:
 
 
 def read_text(path: Path) -> str:
-    """Raises ManifestError where it is no readable text."""
+    """The text of a file. Raises ManifestError if it cannot be read."""
     from linplane_api.manifests.manifest import MAX_BYTES, ManifestError
 
     try:
@@ -34,7 +34,7 @@ def read_text(path: Path) -> str:
 
 
 def is_ours(document: "Document") -> bool:
-    """Whether it is of the API group."""
+    """True if the object is of the project's API group."""
     from linplane_api.names import GROUP
 
     return str(document.body.get("apiVersion")).partition("/")[0] == GROUP

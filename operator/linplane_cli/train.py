@@ -19,30 +19,34 @@ Examples:
 )
 @click.option("--version", "version", required=True, help="Lower-case letters, digits and dots.")
 @click.option("--model", default="model", show_default=True, help="The model's name, a DNS label.")
-@click.option("--samples", type=click.IntRange(2), help="Make up this many rows instead of reading any.")
-@click.option("--noise", default=0.1, show_default=True, help="Deviation of the noise of made-up rows.")
-@click.option("--feature-count", default=3, show_default=True, help="Features of made-up rows.")
-@click.option("--data", help="A CSV file with a header, or a http(s) address of one.")
-@click.option("--target", help="The column to learn.")
-@click.option("--features", help="Columns to learn from, with commas  [default: every numeric one].")
-@click.option("--fit-intercept/--no-fit-intercept", default=True, show_default=True, help="Learn an intercept.")
+@click.option("--samples", type=click.IntRange(2), help="Generate this many rows instead of reading data.")
+@click.option("--noise", default=0.1, show_default=True, help="Standard deviation of the noise of generated rows.")
+@click.option("--feature-count", default=3, show_default=True, help="Number of features of generated rows.")
+@click.option("--data", help="A CSV file with a header, or its http(s) URL.")
+@click.option("--target", help="The target column.")
+@click.option("--features", help="Feature columns, comma-separated  [default: every numeric one].")
+@click.option("--fit-intercept/--no-fit-intercept", default=True, show_default=True, help="Fit an intercept.")
 @click.option("--ridge", default=0.0, show_default=True, type=click.FloatRange(0), help="L2 penalty.")
 @click.option(
-    "--holdout-percent", default=20, show_default=True, type=click.IntRange(0, 90), help="Rows kept for judging."
+    "--holdout-percent",
+    default=20,
+    show_default=True,
+    type=click.IntRange(0, 90),
+    help="Percentage of rows held out.",
 )
 @click.option(
     "--seed",
     default=0,
     show_default=True,
     type=click.IntRange(0, 2**31 - 1),
-    help="Of made-up rows and of the holdout.",
+    help="Seed of generated rows and of the holdout.",
 )
-@click.option("--allowed-host", multiple=True, help="A host that data may come from; the only ones, when given.")
-@click.option("--store", default=".", show_default=True, type=click.Path(path_type=Path), help="Where artifacts go.")
-@click.option("--replace", is_flag=True, help="Train a version anew that exists.")
+@click.option("--allowed-host", multiple=True, help="Allow data from this host only; repeatable  [default: any].")
+@click.option("--store", default=".", show_default=True, type=click.Path(path_type=Path), help="Folder for artifacts.")
+@click.option("--replace", is_flag=True, help="Replace a version that exists.")
 @output_option
 def train(store: Path, replace: bool, output: str, **options: Any) -> None:
-    """Train one version, store and record its artifact, and check what was stored as a server would."""
+    """Train one version, store its artifact, and verify it as a server would."""
     import sys
     from datetime import UTC, datetime
 
@@ -109,7 +113,7 @@ def make_task(options: dict[str, Any]) -> Any:
         raise click.UsageError("exactly one of --samples and --data is needed")
     if data is None:
         if options["target"] or options["features"]:
-            raise click.UsageError("made-up rows bring their own columns: leave --target and --features out")
+            raise click.UsageError("generated rows have their own columns: leave out --target and --features")
         source = {
             "from": "synthetic",
             "samples": samples,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Finding(NamedTuple):
-    """What is wrong, and where."""
+    """A problem and its place."""
 
     file: str
     line: int
@@ -33,10 +33,10 @@ Examples:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path, exists=True))
 @output_option
 def validate(files: tuple[Path, ...], output: str) -> None:
-    """Check manifests and artifacts by the cluster's own rules, without one. A folder stands for its manifests.
+    """Check manifests and artifacts by the rules of the CRDs, without a cluster. A folder stands for its manifests.
 
-    An object that stands twice in a file is judged as a change of the first one. With -o json: a list of {file, line,
-    field, message}.
+    A second object of the same name in a file is validated as an update of the first one. With -o json: a list of
+    {file, line, field, message}.
     """
     checker = _Checker()
     paths = list(expand(files))
@@ -59,7 +59,7 @@ def validate(files: tuple[Path, ...], output: str) -> None:
 
 
 class _Checker:
-    """Judges files one by one, then what they say of each other."""
+    """Validates files one by one, then references between them."""
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
@@ -67,7 +67,7 @@ class _Checker:
         self._objects: dict[tuple[str, str], tuple[str, Document]] = {}
 
     def check(self, path: Path) -> None:
-        """One file, whatever it holds."""
+        """Validates one file of any content."""
         from linplane_api.manifests.manifest import ManifestError, read_documents
         from linplane_operator.local.admission import has_name
 
@@ -92,7 +92,7 @@ class _Checker:
     def _judge(self, file: str, document: "Document") -> Iterator[tuple[str, str]]:
         from linplane_api.kinds import CONFIG_MAP, REPLICA_REPORT
         from linplane_api.manifests.validation import load_schemas
-        from linplane_operator.local.admission import judge_config_map, kind_of, not_understood
+        from linplane_operator.local.admission import judge_config_map, kind_of, problems_of_unaccepted
 
         body = document.body
         place, first = self._objects.get(document.key, ("", None))
@@ -103,10 +103,10 @@ class _Checker:
         elif known or (body.get("apiVersion"), body.get("kind")) == (REPLICA_REPORT.api_version, REPLICA_REPORT.kind):
             problems = [(p.field, p.message) for p in load_schemas().validate(body, before)]
         else:
-            problems = not_understood(body)
+            problems = problems_of_unaccepted(body)
         if first and not problems:
             kind, name = document.key
-            problems = [("metadata.name", f"{kind} {name} stands in {place}:{first.line} as well")]
+            problems = [("metadata.name", f"{kind} {name} is also defined in {place}:{first.line}")]
         yield from problems
 
     def _artifact(self, path: Path, text: str) -> None:
@@ -123,7 +123,7 @@ class _Checker:
             self.seen.append((str(path), f"artifact of {count} feature{'' if count == 1 else 's'}, {file.digest}"))
 
     def check_weights(self) -> None:
-        """Weights whose ConfigMap is among the files: read as the operator reads them."""
+        """Validates weights whose ConfigMap is among the files, as the operator does."""
         from linplane_api.manifests.validation import load_schemas
         from linplane_api.resources import LinearModelSpec, parse_spec
         from linplane_operator.compile.artifacts import read_source

@@ -1,5 +1,5 @@
-"""The interface to all I/O: what the reconcilers ask of the cache. A Kubernetes API or a folder of manifests stands
-behind it.
+"""The interface to all I/O of the reconcilers, and its errors. `kube.cluster` implements it for an API server,
+`local.client` for a folder of manifests.
 """
 
 from collections.abc import Mapping
@@ -12,78 +12,75 @@ from .compile.objects import Object
 
 
 class ConflictError(Exception):
-    """A write met something else than it expected: a newer state, or an object where none was."""
+    """The object was newer than expected, or existed already."""
 
 
 class NameTakenError(Exception):
-    """Objects that are not ours have the names of children: they were not touched, and waiting may not help."""
+    """Foreign objects have the names of children. They were not changed; a retry alone may not help."""
 
     def __init__(self, owner: str, *taken: str) -> None:
-        """`owner`: whose children (`ModelRoute homes`), empty if nothing controls them. `taken`: `Service homes`."""
+        """`owner` of the children, such as `ModelRoute homes`, empty without one. `taken`, such as `Service homes`."""
         super().__init__(taken_text(owner, taken))
         self.owner = owner
         self.taken = taken
 
 
 class RefusedError(Exception):
-    """The API server does not take an object as it is asked for (a rule, a quota, a right): in its words. Waiting may
-    not help.
-    """
+    """The API server refused an object (validation, quota, permission). A retry alone may not help."""
 
 
 class ContestedError(Exception):
-    """Another process of this operator has written back what this one wrote: the write waits for some `seconds`."""
+    """Another operator process reverted the same write: the next one has to wait `seconds`."""
 
     def __init__(self, what: str, seconds: float) -> None:
-        super().__init__(f"{what} is written by another operator, too; the next write waits {seconds:g} s")
+        super().__init__(f"{what} is written by another operator as well; the next write waits {seconds:g} s")
         self.seconds = seconds
 
 
 class NamespaceTerminatingError(Exception):
-    """The namespace is being deleted: nothing can be made in it any more, and what is in it goes by itself."""
+    """The namespace is being deleted: nothing can be created in it, and its objects are deleted by Kubernetes."""
 
 
 class ClusterClient(Protocol):
-    """All writes, and the one read that decides (a live GET before something is taken away).
+    """All writes, and live reads before something is deleted.
 
-    Every write that succeeds is in the ObjectCache when it returns or soon after, and what is there already costs
-    nothing; each raises OSError where the other side is away.
+    A successful write is in the ObjectCache when the call returns or soon after; one that would change nothing makes no
+    call. Each method raises OSError if the API server cannot be reached or the disk fails.
     """
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        """The object as it is now, not as it was last seen."""
+        """The live object, None if it does not exist."""
 
     async def refusals(self, namespace: str) -> Mapping[str, str]:
-        """By UID of each Job that was refused a pod: in which words, the last time."""
+        """By UID of each Job whose pod creation failed: the last message."""
 
     async def create(self, body: Object) -> Object:
-        """Makes an object. Raises ConflictError where one of that name exists, RefusedError as `apply`."""
+        """Creates an object. Raises ConflictError if the name exists, RefusedError as `apply`."""
 
     async def apply(self, body: Object) -> Object:
-        """Makes the object, or sets these fields if its controller is the same, by UID, or if it has lost its owner
-        (see `compile.adoption`). Raises NameTakenError if it belongs to another, RefusedError if it is not taken.
+        """Creates the object, or sets these fields if its controller has the same UID or it is an orphan (see
+        `compile.adoption`). Raises NameTakenError if it has another owner, RefusedError if the API server refuses it.
         """
 
     async def check(self, body: Object) -> None:
-        """Raises NameTakenError as `apply` would; changes nothing."""
+        """Raises NameTakenError if `apply` would; changes nothing."""
 
     async def replace(self, body: Object, seen: Object, cause: str = "") -> Object:
-        """Sets the object if it is still `seen`, by UID and resourceVersion. `cause`: what it was made of; of the same
-        cause it is not written again and again. Raises ConflictError else, RefusedError as `apply`, ContestedError.
+        """Sets the object if UID and resourceVersion are still those of `seen`, else raises ConflictError. `cause`
+        identifies the input of the write: a repeated write with the same cause may raise ContestedError. Raises
+        RefusedError as `apply`.
         """
 
     async def write_status(self, kind: Kind, seen: Object, status: Object) -> None:
-        """Sets the whole status of an object, if it is still the same one by UID; one that is gone is no error. Raises
-        ContestedError.
-        """
+        """Sets the whole status of the object with the UID of `seen`, if it still exists. Raises ContestedError."""
 
     async def delete(self, kind: Kind, seen: Object, *, unchanged: bool = False) -> None:
-        """Deletes that very object, by UID, and with `unchanged` only if it still has the resourceVersion of `seen`;
-        one that is gone already is no error. Raises ConflictError if it has changed.
+        """Deletes the object with the UID of `seen`, if it still exists; with `unchanged`, raises ConflictError if its
+        resourceVersion differs.
         """
 
     def event(self, about: Object, *, warning: bool, reason: str, message: str) -> None:
-        """Tells people of a change. Never fails."""
+        """Records an Event for users. Never fails."""
 
     def url_of(self, route: Object) -> str:
-        """Where a route answers, empty where that is not known."""
+        """The URL of a route, empty if it is not known."""

@@ -1,4 +1,4 @@
-"""ClusterClient I/O over a Kubernetes API: the module in which the operator differs from local mode."""
+"""KubeClient: the ClusterClient over a Kubernetes API server."""
 
 import logging
 import time
@@ -24,28 +24,30 @@ from .write_conflicts import WriteConflicts
 log = logging.getLogger(__name__)
 
 ABSENT = "1"
-"""The resourceVersion that no object has any more: an apply that carries it makes an absent object and nothing else."""
+"""A resourceVersion that no object has any more: an apply with it can only create."""
 
 OURS = {"fieldManager": names.FIELD_MANAGER, "force": "true"}
 
 LEFT_SECONDS = 300.0
-"""How long a difference stays that no write could bring about, as where an admission webhook wants it otherwise."""
+"""How long a difference is left alone that a write did not remove, for example because an admission webhook sets the
+field.
+"""
 
 RecordEvent = Callable[[Object, bool, str, str], None]
-"""Writes an Event: about, warning, reason, message."""
+"""Records an Event: about, warning, reason, message."""
 
 
 class WriteRefusedError(ApiError, RefusedError):
-    """A write that is not taken as it is: 403 or 422."""
+    """The API server refused a write: 403 or 422."""
 
     def __str__(self) -> str:
         return self.message or self.reason
 
 
 class KubeClient:
-    """`ClusterClient` for Kubernetes. What a write answers is in the cache at once, so the next pass sees it."""
+    """`ClusterClient` for Kubernetes. The answer to a write is in the cache at once, so the next reconcile sees it."""
 
-    def __init__(  # noqa: PLR0913 - all that it works with
+    def __init__(  # noqa: PLR0913 - its collaborators
         self,
         client: HttpClient,
         cache: ObjectCache,
@@ -56,8 +58,8 @@ class KubeClient:
         conflicts: WriteConflicts | None = None,
         requeue_after: Callable[[Object, float], None] = lambda *_: None,
     ) -> None:
-        """`informer` takes an object as the server has it now into the cache; `clock` gives seconds that never go back;
-        `later` is called with a child whose write waits, and for how many seconds.
+        """`informer` puts the answers into the cache; `clock` is monotonic, in seconds; `requeue_after` is called with
+        a child whose write has to wait, and the seconds.
         """
         self._client = client
         self._cache = cache
@@ -66,32 +68,32 @@ class KubeClient:
         self._clock = clock
         self._conflicts = conflicts or WriteConflicts(clock)
         self._requeue_after = requeue_after
-        self._left: dict[str, tuple[float, Object]] = {}  # when, and what no write could bring about; by UID
+        self._left: dict[str, tuple[float, Object]] = {}  # by UID: since when, and the patch that had no effect
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        """The object as it is now, which the cache then knows too."""
+        """A live GET; the result is put into the cache."""
         return await self._read_live(kind, namespace, name)
 
     async def refusals(self, namespace: str) -> dict[str, str]:
-        """By the Events of Job controllers."""
+        """From the FailedCreate Events of the Job controller."""
         return await refused_jobs(self._client, namespace)
 
     async def create(self, body: Object) -> Object:
-        """Raises ConflictError where it exists."""
+        """Raises ConflictError if it exists."""
         return await self._create(kind_of(body), body)
 
     async def apply(self, body: Object) -> Object:
-        """Server-side apply of what differs. Raises NameTakenError where the object's controller is somebody else,
-        RefusedError where the API server does not take it.
+        """Server-side apply, if the object differs. Raises NameTakenError if the object has another controller, and
+        RefusedError if the API server refuses it.
         """
-        kind, asked = kind_of(body), stamped(body)
+        kind, desired = kind_of(body), stamped(body)
         namespace, name = key_of(body)
         found = self._cache.get(kind, namespace, name)
         if found is None and kind in UNWATCHED:
             found = await self._read_live(kind, namespace, name)
         if found is None:
             try:
-                return await self._create(kind, asked)
+                return await self._create(kind, desired)
             except ConflictError:
                 found = await self._read_live(kind, namespace, name)
                 if found is None:
@@ -100,27 +102,27 @@ class KubeClient:
             return await self._claim(body)
         if found.get("immutable"):
             return found
-        missing = difference(asked, found)
+        missing = difference(desired, found)
         if not missing or self._is_left(uid_of(found), missing):
             return found
-        return await self._repair_in_turn(kind, asked, found)
+        return await self._repair_in_turn(kind, desired, found)
 
-    async def _repair_in_turn(self, kind: Kind, asked: Object, found: Object) -> Object:
+    async def _repair_in_turn(self, kind: Kind, desired: Object, found: Object) -> Object:
         try:
-            await self._wait_for_turn(kind, found, "", asked)
-            return await self._repair(kind, asked, found)
-        except ContestedError as error:  # what else there is to do is done meanwhile
+            await self._wait_for_turn(kind, found, "", desired)
+            return await self._repair(kind, desired, found)
+        except ContestedError as error:  # the rest of the reconcile goes on
             self._requeue_after(found, error.seconds)
             return found
-        except ConflictError:  # it changed or was deleted meanwhile; some kinds have no watch
-            if await self._read_live(kind, *key_of(asked)) is None:
-                return await self._create(kind, asked)
+        except ConflictError:  # changed or deleted meanwhile; some kinds have no watch
+            if await self._read_live(kind, *key_of(desired)) is None:
+                return await self._create(kind, desired)
             raise
 
-    async def _wait_for_turn(self, kind: Kind, seen: Object, part: str, asked: Any) -> None:
-        """Raises ContestedError; see `contests`."""
+    async def _wait_for_turn(self, kind: Kind, seen: Object, part: str, desired: Any) -> None:
+        """Raises ContestedError; see `write_conflicts`."""
         what = uid_of(seen), part
-        if not self._conflicts.is_write_back(what, asked, seen):
+        if not self._conflicts.is_write_back(what, desired, seen):
             return
         wait = self._conflicts.pending(what)
         if wait is None:
@@ -132,19 +134,19 @@ class KubeClient:
             raise ContestedError(f"{kind.kind} {name_of(seen)}", wait)
 
     async def _claim(self, body: Object) -> Object:
-        """What is known of that name is not ours; no watch tells when a foreign object goes, so it is read."""
-        kind, asked = kind_of(body), stamped(body)
+        """Reads the object live: the cached one is not ours, and no watch reports the deletion of a foreign object."""
+        kind, desired = kind_of(body), stamped(body)
         found = await self._read_live(kind, *key_of(body))
         if found is None:
-            return await self._create(kind, asked)
+            return await self._create(kind, desired)
         if _is_ours(found, body):
             return await self.apply(body)
         if not await self._may_adopt(found, body):
             raise NameTakenError(owner_of(body), f"{kind.kind} {name_of(body)}")
-        return await self._repair(kind, asked, found, resourceVersion=meta(found)["resourceVersion"])
+        return await self._repair(kind, desired, found, resourceVersion=meta(found)["resourceVersion"])
 
     async def check(self, body: Object) -> None:
-        """By a live look, unless it is known to be ours."""
+        """Reads the object live, unless the cached one is ours."""
         kind = kind_of(body)
         found = self._cache.get(kind, *key_of(body))
         if found is None or not _is_ours(found, body):
@@ -153,31 +155,31 @@ class KubeClient:
             raise NameTakenError(owner_of(body), f"{kind.kind} {name_of(body)}")
 
     async def _may_adopt(self, found: Object, body: Object) -> bool:
-        """It lost its owner, and that one, or another of its name, is there to stay."""
+        """True for an orphan whose desired owner exists and is not being deleted."""
         return kind_of(body) in APPLIED_OVER and is_orphan(found, body) and await self._has_owner(body)
 
-    async def _repair(self, kind: Kind, asked: Object, found: Object, **same: str) -> Object:
-        """An apply, which leaves what others have added; then that goes, or else is left for a while. `same`: more
-        metadata, beside the UID, that it must still have.
+    async def _repair(self, kind: Kind, desired: Object, found: Object, **same: str) -> Object:
+        """Applies; a merge patch then removes the fields that other clients added, which an apply keeps. A difference
+        that remains is left alone for LEFT_SECONDS. `same`: more metadata that the object must still have.
         """
-        uid, path = uid_of(found), object_path(kind, *key_of(asked))
+        uid, path = uid_of(found), object_path(kind, *key_of(desired))
         try:
-            answer = await self._write(kind, path, {**asked, "metadata": {**meta(asked), "uid": uid, **same}})
-        except WriteRefusedError as error:  # it may be invalid only beside what others have added
+            answer = await self._write(kind, path, {**desired, "metadata": {**meta(desired), "uid": uid, **same}})
+        except WriteRefusedError as error:  # may be invalid only together with the fields of other clients
             if error.status != 422:
                 raise
             answer = found
-        if rest := difference(asked, answer):
+        if rest := difference(desired, answer):
             same = {key: meta(answer)[key] for key in ("uid", "resourceVersion")}
             patch = {**rest, "metadata": {**(rest.get("metadata") or {}), **same}}
             answer = await self._write(kind, path, patch, MERGE_PATCH)
-            rest = difference(asked, answer)
+            rest = difference(desired, answer)
         self._remember(uid, rest)
-        self._conflicts.wrote((uid, ""), asked, answer)
+        self._conflicts.wrote((uid, ""), desired, answer)
         return answer
 
     def _is_left(self, what: str, missing: Object) -> bool:
-        """The very same could not be brought about a while ago."""
+        """True if the same patch had no effect less than LEFT_SECONDS ago."""
         since, left = self._left.get(what, (0.0, {}))
         return left == missing and self._clock() - since < LEFT_SECONDS
 
@@ -188,23 +190,23 @@ class KubeClient:
             self._left[what] = now, left
 
     async def replace(self, body: Object, seen: Object, cause: str = "") -> Object:
-        """Compare and swap by UID and resourceVersion. Raises ConflictError where it is not what was seen."""
-        kind, asked = kind_of(body), cause or [body.get("data"), body.get("immutable")]
-        await self._wait_for_turn(kind, seen, "", asked)
+        """Compare and swap by UID and resourceVersion. Raises ConflictError if the object is not `seen` any more."""
+        kind, desired = kind_of(body), cause or [body.get("data"), body.get("immutable")]
+        await self._wait_for_turn(kind, seen, "", desired)
         patch = merge_patch(body, seen, ("data", "immutable"))
         patch["metadata"] = {key: meta(seen)[key] for key in ("uid", "resourceVersion")}
         patch["metadata"] |= merge_patch(meta(body), meta(seen), ("ownerReferences",))
         try:
             answer = await self._write(kind, object_path(kind, *key_of(body)), patch, MERGE_PATCH)
         except ConflictError:
-            await self._read_live(kind, *key_of(body))  # so that the next try goes by what is
+            await self._read_live(kind, *key_of(body))  # so that the retry starts from the current object
             raise
-        self._conflicts.wrote((uid_of(seen), ""), asked, answer)
+        self._conflicts.wrote((uid_of(seen), ""), desired, answer)
         return answer
 
     async def write_status(self, kind: Kind, seen: Object, status: Object) -> None:
-        """Sets the whole status, by server-side apply, so that what is left out goes; what others have added goes
-        too.
+        """Sets the whole status by server-side apply, which removes fields of ours that are left out; a merge patch
+        removes fields of other clients.
         """
         namespace, name = key_of(seen)
         body = {
@@ -231,7 +233,7 @@ class KubeClient:
                 raise
 
     async def delete(self, kind: Kind, seen: Object, *, unchanged: bool = False) -> None:
-        """Deletes that very object; what it owns is the garbage collector's."""
+        """Deletes the object of that UID; the garbage collector deletes what it owns."""
         same = ("uid", "resourceVersion") if unchanged else ("uid",)
         options = {"propagationPolicy": "Background", "preconditions": {key: meta(seen)[key] for key in same}}
         try:
@@ -244,7 +246,7 @@ class KubeClient:
                 raise
 
     def event(self, about: Object, *, warning: bool, reason: str, message: str) -> None:
-        """An Event, written when there is time for it."""
+        """Queues an Event."""
         self._record_event(about, warning, reason, message)
 
     def url_of(self, route: Object) -> str:
@@ -253,13 +255,13 @@ class KubeClient:
         return f"http://{name}.{namespace}"
 
     def forget_unwatched(self) -> None:
-        """Has what nobody tells about looked at anew, when it is needed next."""
+        """Drops unwatched kinds from the cache, so their next use reads them live."""
         for kind in UNWATCHED:
             for body in self._cache.all(kind):
                 self._cache.drop(kind, *key_of(body))
 
     async def _read_live(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        known = self._cache.get(kind, namespace, name)  # before: one that comes meanwhile is not what is gone
+        known = self._cache.get(kind, namespace, name)  # read before the GET: a newer object may arrive during it
         found = await self._client.get(kind, namespace, name)
         if found is not None:
             self._informer.seen(kind, found)
@@ -268,20 +270,22 @@ class KubeClient:
         return found
 
     async def _is_still(self, kind: Kind, seen: Object) -> bool:
-        """It is there, and no other of that name."""
+        """True if the object with that UID still exists."""
         live = await self._read_live(kind, *key_of(seen))
         return live is not None and uid_of(live) == uid_of(seen)
 
     async def _create(self, kind: Kind, body: Object) -> Object:
         if self._informer.was_deleted(kind, key_of(body)) and not await self._has_owner(body):
-            raise ConflictError(f"{kind.kind} {name_of(body)} went with its owner")
+            raise ConflictError(f"{kind.kind} {name_of(body)} was deleted with its owner")
         fresh = {**body, "metadata": {**meta(body), "resourceVersion": ABSENT}}
         answer = await self._write(kind, object_path(kind, *key_of(body)), fresh)
         self._conflicts.wrote((uid_of(answer), ""), body, answer)
         return answer
 
     async def _has_owner(self, body: Object) -> bool:
-        """A child that is gone may have gone with its owner, of which the news comes by another watch."""
+        """True if the controlling owner exists and is not being deleted, by a live GET: its deletion is reported by
+        another watch than the child's, perhaps later.
+        """
         for owner in owners_of(body):
             if owner.get("controller"):
                 kind = kind_of(owner)
@@ -311,7 +315,7 @@ class KubeClient:
 
 
 def _is_ours(found: Object, body: Object) -> bool:
-    """Of the same controller; what has none, by design, is known by who manages it."""
+    """True if the controller is the same; children without a controller are identified by the managed-by label."""
     if controller_uid(found) != controller_uid(body):
         return False
     return bool(controller_uid(body)) or label_of(found, names.LABEL_MANAGED_BY) == names.APP

@@ -1,4 +1,4 @@
-"""EventRecorder, written aside: a change is told, a storm is not."""
+"""Writes Kubernetes Events in the background, rate-limited per object; reads those of failed Job pods."""
 
 import asyncio
 import hashlib
@@ -15,7 +15,7 @@ from ..compile.change_events import REASONS
 from ..compile.objects import Object, meta, name_of, namespace_of, uid_of
 from .http import HttpClient
 
-BURST = 25  # of one object, as many warnings, and as many of what somebody did
+BURST = 25  # per object: of warnings, of normal Events, and of changes that a user made
 EVERY_SECONDS = 10.0
 WAITING = 1000
 
@@ -25,12 +25,10 @@ log = logging.getLogger(__name__)
 
 
 class EventRecorder:
-    """Takes events at once and writes them one after the other; where too many wait, a new one is dropped."""
+    """Queues Events and writes them one by one; if too many are queued, new ones are dropped."""
 
     def __init__(self, client: HttpClient, now: Callable[[], datetime], clock: Clock, reporter: str) -> None:
-        """`now` is for the times in EventRecorder, `clock` for their rate; `reporter` is the name of this process, for
-        `reportingInstance`.
-        """
+        """`now` gives the times in Events, `clock` limits their rate; `reporter` becomes `reportingInstance`."""
         self._client = client
         self._now = now
         self._reporter = reporter
@@ -40,7 +38,7 @@ class EventRecorder:
         self.dropped = 0
 
     def record(self, about: Object, warning: bool, reason: str, message: str) -> None:
-        """Asks for an Event; never waits, never fails."""
+        """Queues an Event; never waits, never fails."""
         if self._buckets.acquire((uid_of(about), "Done" if reason in REASONS else _type(warning))):
             self.dropped += 1
             return
@@ -75,20 +73,20 @@ class EventRecorder:
         }
 
     async def run(self) -> None:
-        """Writes until it is cancelled."""
+        """Writes queued Events until cancelled."""
         while True:
             event = await self._waiting.get()
             path = collection_path(EVENT, event["metadata"]["namespace"])
             try:
                 await self._client.call("POST", path, body=event)
                 self.written += 1
-            except ApiError as error:  # a namespace that goes away takes no events
+            except ApiError as error:  # for example in a namespace that is being deleted
                 self.dropped += 1
                 log.debug("event not written: %s", error)
 
 
 async def refused_jobs(client: HttpClient, namespace: str) -> dict[str, str]:
-    """By UID of each Job that the API server let make no pod: its last words about it."""
+    """By UID of each Job whose pod creation failed: the note of its last FailedCreate Event."""
     found: dict[str, tuple[str, str]] = {}
     async for event in client.list(EVENT, namespace, fields="reason=FailedCreate,regarding.kind=Job"):
         uid = str((event.get("regarding") or {}).get("uid"))
@@ -97,7 +95,7 @@ async def refused_jobs(client: HttpClient, namespace: str) -> dict[str, str]:
 
 
 def _when(event: Object) -> str:
-    """The last time that it was seen, by whichever of the two APIs it was written."""
+    """The time of its last occurrence; the field depends on which of the two Event APIs wrote it."""
     last = (event.get("series") or {}).get("lastObservedTime") or event.get("deprecatedLastTimestamp")
     return str(last or event.get("eventTime") or meta(event).get("creationTimestamp") or "")
 

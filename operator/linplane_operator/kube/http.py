@@ -1,4 +1,6 @@
-"""JSON over the official client's connection: plain objects in and out, every failure an ApiError."""
+"""HTTP calls of the API server over the official client's connection: JSON objects in and out, each failure an
+ApiError.
+"""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
@@ -26,11 +28,11 @@ CHUNK = 500  # objects of one LIST answer
 JSON = "application/json"
 
 Counted = Callable[[str, str, int], None]
-"""Told of each call: method, resource, status (0 where there was no answer)."""
+"""Called after each call with method, resource and status (0: no answer)."""
 
 
 class HttpClient:
-    """Calls of one API server. All of them belong to one event loop."""
+    """Calls of one API server, on one event loop."""
 
     def __init__(self, api: ApiClient, counted: Counted = lambda *_: None) -> None:
         self._api = api
@@ -71,7 +73,7 @@ class HttpClient:
         raise response_error(answer.status, text, answer.headers.get("Retry-After", ""))
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        """The object, None where there is none."""
+        """The object, None if it does not exist."""
         try:
             return typed(kind, await self.call("GET", object_path(kind, namespace, name)))
         except ApiError as error:
@@ -87,7 +89,7 @@ class HttpClient:
         fields: str = "",
         dated: Callable[[str], None] = lambda _: None,
     ) -> AsyncIterator[Object]:
-        """Every object of a kind, from a consistent read, in answers of bounded size. `dated` is told the list's own
+        """Every object of a kind, from a consistent read, in pages. `dated` is called with the list's own
         resourceVersion.
         """
         query = {"limit": str(CHUNK), **({"labelSelector": selector} if selector else {})}
@@ -104,12 +106,12 @@ class HttpClient:
 
 
 def typed(kind: Kind, body: Object) -> Object:
-    """An item of a list says neither apiVersion nor kind."""
+    """An item of a list with apiVersion and kind, which lists leave out."""
     return {**body, "apiVersion": kind.api_version, "kind": kind.kind}
 
 
 def resource_of(path: str) -> str:
-    """The resource and subresource a path is about, for the count of calls: never a name that a user chose."""
+    """The resource and subresource of a path, as a metric label: never a name that a user chose."""
     parts = path.strip("/").split("/")[2 if path.startswith("/api/") else 3 :]
     if parts[:1] == ["namespaces"] and len(parts) > 2:
         parts = parts[2:]

@@ -1,4 +1,4 @@
-"""The port that kubelet and Prometheus ask: `/healthz`, `/readyz`, `/metrics`."""
+"""`/healthz`, `/readyz` and `/metrics`, for the kubelet and Prometheus."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,20 +17,20 @@ async def serving(
     unready: Callable[[], str],
     registry: CollectorRegistry,
 ) -> AsyncIterator[int]:
-    """Answers while it is open; gives the port. Raises OSError where it is taken."""
+    """Serves while the context is open; yields the port. Raises OSError if the port is in use."""
 
     async def healthz(_: web.Request) -> web.Response:
-        """500 names each part that is wedged. It stays 200 while the API server is away: no restart cures that."""
+        """500 with each part that is stuck. 200 while the API server is away, as a restart would not help."""
         problems = unhealthy()
         return web.Response(text="\n".join(problems or ["ok"]) + "\n", status=500 if problems else 200)
 
     async def readyz(_: web.Request) -> web.Response:
-        """200 once everything was seen once, while the watches run; 503 says what is waited for."""
+        """200 while the cache is synced and the watches run; else 503 with the reason."""
         problem = unready()
         return web.Response(text=f"{problem or 'ok'}\n", status=503 if problem else 200)
 
     async def metrics(request: web.Request) -> web.Response:
-        """In the form that is asked for."""
+        """In the format that the Accept header selects."""
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return web.Response(body=encode(registry), headers={"Content-Type": content_type})
 

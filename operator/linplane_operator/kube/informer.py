@@ -1,5 +1,5 @@
-"""What reaches the cache: events, our own writes and lists, each only where it is newer; and deletions that nobody
-told.
+"""Merges watch events, our own writes and LISTs into the cache by resourceVersion, and remembers deletions so that a
+stale event cannot bring an object back.
 """
 
 import sys
@@ -15,22 +15,22 @@ from ..observe.cache import Key, ObjectCache, key_of
 from ..runtime.enqueue import WorkKey, keys_for_change
 
 SHORT = 64
-"""Texts of so many letters may be worth sharing: names, UIDs, times, reasons."""
+"""The length up to which texts are interned: names, UIDs, times, reasons."""
 
 
 class Informer:
-    """Keeps the cache as new as what was seen, and names what to reconcile. Belongs to one event loop."""
+    """Updates the cache and enqueues the keys that a change affects. Used by one event loop."""
 
     def __init__(self, cache: ObjectCache, add: Callable[[Iterable[WorkKey]], None]) -> None:
         self._cache = cache
         self._add = add
-        self._gone: dict[tuple[str, str], int] = {}  # kind and UID of what was deleted -> resourceVersion
-        self.silent = False  # names nothing: for the first lists, after which everything is reconciled
-        self._names: set[tuple[str, Key]] = set()  # the kind and name of a child
+        self._gone: dict[tuple[str, str], int] = {}  # by kind and UID of deleted objects: resourceVersion
+        self.silent = False  # enqueues nothing: during the first lists, after which everything is reconciled
+        self._names: set[tuple[str, Key]] = set()  # kinds and names of deleted children
 
     def seen(self, kind: Kind, body: Object) -> None:
-        """Takes an object; one that is older than what is known, or was deleted since, changes nothing. That
-        resourceVersions never go back is for `resync` to watch.
+        """Accepts an object from the API server, unless the cache has a newer one or it was deleted since. `resync`
+        checks that resourceVersions never go back.
         """
         namespace, name = key_of(body)
         known = self._cache.get(kind, namespace, name)
@@ -44,7 +44,7 @@ class Informer:
             self._add(keys_for_change(self._cache, kind, before, body))
 
     def deleted(self, kind: Kind, body: Object) -> None:
-        """Forgets an object, if that very one is known."""
+        """Removes an object from the cache, if it has the same UID there."""
         self._gone[kind.kind, uid_of(body)] = version_of(body)
         if controller_uid(body):
             self._names.add((kind.kind, key_of(body)))
@@ -55,16 +55,16 @@ class Informer:
             self._add(keys_for_change(self._cache, kind, known, None))
 
     def was_deleted(self, kind: Kind, key: Key) -> bool:
-        """Somebody's child of that name was deleted lately."""
+        """True if a child of that kind and name was deleted lately."""
         return (kind.kind, key) in self._names
 
     def missing(self, kind: Kind, namespace: str | None, present: set[Key]) -> list[Object]:
-        """What the cache has and a complete list, begun after the cache had it, has not: to be confirmed one by one."""
+        """Cached objects that a complete list lacks; the caller confirms each by a live GET."""
         return [body for body in self._cache.all(kind, namespace) if key_of(body) not in present]
 
     def forget_old(self, kinds: Iterable[Kind]) -> None:
-        """Drops the memory of deletions: call it after a complete list of these kinds, as far as they are listed at
-        all, and of what may own them.
+        """Forgets deletions of these kinds. Call it after a complete list of them, if they are listed, and of the kinds
+        that may own them.
         """
         names = {kind.kind for kind in kinds}
         self._gone = {key: version for key, version in self._gone.items() if key[0] not in names}
@@ -72,9 +72,9 @@ class Informer:
 
 
 def slim(kind: Kind, body: Object) -> Object:
-    """The object without what nothing here reads: who owns which field (but that one field), a Pod's spec, foreign
-    ConfigMaps' annotations and binary values (their keys stay). Its short texts are shared with all others: of
-    thousands of objects most say the same.
+    """The object without the parts that the operator never reads: managedFields (except one field), a Pod's spec,
+    kubectl's annotations, binary values of foreign ConfigMaps (their keys stay). Short texts are interned, as thousands
+    of objects repeat them.
     """
     metadata = dict(meta(body))
     managed = _managed(kind, metadata.pop("managedFields", None) or ())
@@ -94,7 +94,7 @@ def slim(kind: Kind, body: Object) -> Object:
 
 
 def _shared(value: Any) -> Any:
-    """The same value, of texts that there is one of each."""
+    """The same value with interned texts."""
     if type(value) is str:
         return sys.intern(value) if len(value) <= SHORT else value
     if type(value) is dict:
@@ -105,7 +105,7 @@ def _shared(value: Any) -> Any:
 
 
 def _managed(kind: Kind, entries: Iterable[Object]) -> list[Object]:
-    """Who owns the one field of which it is told who changed it."""
+    """The managers of the field whose changes are reported in Events."""
     field = f"f:{MANAGED[kind]}" if kind in MANAGED else ""
     return [
         {"manager": entry.get("manager"), "fieldsV1": {"f:spec": {field: {}}}}
@@ -115,6 +115,6 @@ def _managed(kind: Kind, entries: Iterable[Object]) -> list[Object]:
 
 
 def version_of(body: Object) -> int:
-    """metadata.resourceVersion, which the API server raises with every write; 0 where there is none."""
+    """metadata.resourceVersion, which every write increases; 0 if there is none."""
     text = str(meta(body).get("resourceVersion", "0"))
     return int(text) if text.isdigit() else 0

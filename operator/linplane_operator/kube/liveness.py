@@ -1,7 +1,7 @@
-"""Is the operator alive? Pure, by signs of life of its parts.
+"""Liveness, from the activity of the operator's parts; pure.
 
-An API server that is away is no reason to restart: nothing would be cured. So calls that fail count as life, and a
-watch is judged only where lists came through and it did not tell of what they show.
+A restart does not help if the API server is away. So failed calls count as activity, and a watch counts as stuck only
+if LISTs succeeded and it did not deliver what they show.
 """
 
 from collections.abc import Mapping
@@ -12,8 +12,8 @@ from .watch_lag import Lag
 
 @dataclass(frozen=True)
 class Activity:
-    """In seconds: how long keys wait without one being taken, the longest that one is worked on, since when the
-    resync has not even tried a call; and by kind, which watches owe something.
+    """In seconds: how long keys have waited without one being taken, how long the slowest key has been worked on, and
+    the time since the last call of the resync; by kind, the lag of watches that have one.
     """
 
     queue_stalled: float = 0.0
@@ -24,9 +24,9 @@ class Activity:
 
 @dataclass(frozen=True)
 class Limits:
-    """In seconds. Each call of the API server ends after 15: a reconcile, of a dozen calls, is at an end long before
-    `queue`, and a resync, that tries each minute, makes itself heard before `resync`. A watch that is silent is made
-    anew after 20, and one that fails tries again after 5.
+    """In seconds. A call of the API server ends after 15: a reconcile, of about a dozen calls, ends long before
+    `queue`, and a resync, which runs each minute, calls before `resync`. A silent watch is restarted after 20, a failed
+    one after 5.
     """
 
     queue: float = 600.0
@@ -35,16 +35,16 @@ class Limits:
     lists: int = 2
 
 
-def unhealthy(signs: Activity, limits: Limits) -> list[str]:
-    """What shows no life, a line each; empty where all is well."""
+def unhealthy(activity: Activity, limits: Limits) -> list[str]:
+    """The parts that are stuck, one line each; empty if there is none."""
     found = []
-    if signs.queue_stalled > limits.queue:
-        found.append(f"queue: keys wait, and none was taken for {signs.queue_stalled:.0f} s")
-    if signs.longest_running > limits.queue:
-        found.append(f"queue: a worker is at the same key for {signs.longest_running:.0f} s")
-    if signs.resync_idle > limits.resync:
-        found.append(f"resync: not even tried for {signs.resync_idle:.0f} s")
-    for kind, behind in sorted(signs.lagging.items()):
-        if behind.seconds > limits.watch and behind.lists >= limits.lists:
-            found.append(f"watch of {kind}: has not told of what {behind.lists} lists show, for {behind.seconds:.0f} s")
+    if activity.queue_stalled > limits.queue:
+        found.append(f"queue: keys are waiting, and none was taken for {activity.queue_stalled:.0f} s")
+    if activity.longest_running > limits.queue:
+        found.append(f"queue: a worker has been busy with one key for {activity.longest_running:.0f} s")
+    if activity.resync_idle > limits.resync:
+        found.append(f"resync: no call for {activity.resync_idle:.0f} s")
+    for kind, lag in sorted(activity.lagging.items()):
+        if lag.seconds > limits.watch and lag.lists >= limits.lists:
+            found.append(f"watch of {kind}: has not delivered what {lag.lists} lists show, for {lag.seconds:.0f} s")
     return found

@@ -1,6 +1,4 @@
-"""`/metrics` of the operator. No label holds what a user could choose: kinds, resources, reasons and results are of
-fixed lists.
-"""
+"""Metrics of the operator. Label values (kinds, resources, reasons, results) are of fixed lists, never from users."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -28,8 +26,8 @@ _reasons = frozenset(Reason)
 
 
 def result_of(error: Exception | None) -> str:
-    """How a reconcile ended: `conflict` met a newer state, `away` got no answer from the API server; both are tried
-    again and no defect. Everything else is an `error`.
+    """The result label of a reconcile. `conflict` (the object was newer) and `away` (no answer from the API server) are
+    retried and no defect; everything else is an `error`.
     """
     if error is None:
         return SUCCESS
@@ -39,116 +37,120 @@ def result_of(error: Exception | None) -> str:
 
 
 class Counters:
-    """What is counted when it happens."""
+    """Metrics that are updated when something happens."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         prefix = "linplane_operator_"
         self._reconciles = Counter(
-            prefix + "reconciles", "Reconciles, by how they ended.", ("kind", "result"), registry=registry
+            prefix + "reconciles", "Reconciles by result.", ("kind", "result"), registry=registry
         )
         self._seconds = Histogram(
             prefix + "reconcile_duration_seconds",
-            "From a key taken to its status written.",
+            "Duration of a reconcile, including its writes.",
             ("kind",),
             registry=registry,
             buckets=BOUNDS,
         )
         self._requests = Counter(
             prefix + "api_requests",
-            f"Calls of the API server, watches aside; code {NO_ANSWER}: there was no answer.",
+            f"API server calls without watches; code {NO_ANSWER} means no answer.",
             ("method", "resource", "code"),
             registry=registry,
         )
-        for kind in RECONCILED:  # so that a rate has a beginning
+        for kind in RECONCILED:  # so that a rate has a start
             self._seconds.labels(kind.kind)
             for result in (SUCCESS, CONFLICT, AWAY, ERROR):
                 self._reconciles.labels(kind.kind, result)
 
     def reconciled(self, kind: str, seconds: float, error: Exception | None) -> None:
-        """One reconcile ended, with an error or None."""
+        """Counts one reconcile, which raised `error` or succeeded."""
         self._reconciles.labels(kind, result_of(error)).inc()
         self._seconds.labels(kind).observe(seconds)
 
     def called(self, method: str, resource: str, status: int) -> None:
-        """See `client.Counted`."""
+        """See `http.Counted`."""
         self._requests.labels(method, resource, str(status) if status else NO_ANSWER).inc()
 
 
 @dataclass(frozen=True)
 class Gauges:
-    """What is read when it is asked for. Ages are in seconds."""
+    """Values that are read at each scrape. Ages are in seconds."""
 
     synced: bool
     queue_depth: int
     queue_failing: int
-    queue_stalled: float  # how long keys wait without one being taken
+    queue_stalled: float  # how long keys have waited without one being taken
     longest_running: float
     resync_age: float
     events_written: int
     events_dropped: int
     watches: Iterable[tuple[Kind, int, float, float]]
-    """Kind, objects told of, seconds since the last one, seconds that it is behind."""
+    """Kind, watch events, seconds since the last one, lag in seconds."""
 
 
 class GaugesCollector(Collector):
-    """The metrics that are gauges, made at each scrape."""
+    """Computes gauges at each scrape."""
 
     def __init__(self, read: Callable[[], Gauges], cache: ObjectCache) -> None:
         self._read = read
         self._cache = cache
 
     def collect(self) -> Iterator[Metric]:
-        """Belongs to the event loop that the cache belongs to."""
-        figures = self._read()
+        """Call it in the event loop of the cache."""
+        gauges = self._read()
         info = GaugeMetricFamily("linplane_operator_build_info", "Always 1.", labels=("version",))
         info.add_metric((version("linplane"),), 1)
         yield info
         for name, text, value in (
-            ("synced", "1 once every kind was listed and reconciling has begun.", figures.synced),
-            ("queue_depth", "Keys that wait or are worked on.", figures.queue_depth),
-            ("queue_failing", "Keys whose last reconcile failed; each is tried again.", figures.queue_failing),
+            ("synced", "1 once every kind was listed and reconciling has started.", gauges.synced),
+            ("queue_depth", "Keys that are queued or being reconciled.", gauges.queue_depth),
+            ("queue_failing", "Keys whose last reconcile failed; each is retried.", gauges.queue_failing),
             (
                 "queue_stalled_seconds",
-                "How long keys wait without one being taken; 0: none waits.",
-                figures.queue_stalled,
+                "Seconds that keys have been queued without one being taken; 0 if none is queued.",
+                gauges.queue_stalled,
             ),
-            ("queue_longest_running_seconds", "The longest that a key is being worked on.", figures.longest_running),
-            ("resync_age_seconds", "Since the last complete list of every kind.", figures.resync_age),
+            (
+                "queue_longest_running_seconds",
+                "Seconds of the longest reconcile in progress.",
+                gauges.longest_running,
+            ),
+            ("resync_age_seconds", "Seconds since the last complete list of every kind.", gauges.resync_age),
         ):
             yield GaugeMetricFamily(f"linplane_operator_{name}", text, value=float(value))
-        yield CounterMetricFamily("linplane_operator_events_written", "Events written.", value=figures.events_written)
+        yield CounterMetricFamily("linplane_operator_events_written", "Events written.", value=gauges.events_written)
         yield CounterMetricFamily(
             "linplane_operator_events_dropped",
-            "Events not written: too many of one object, too many at once, or refused.",
-            value=figures.events_dropped,
+            "Events not written: rate limit of an object, full queue, or refused.",
+            value=gauges.events_dropped,
         )
-        yield from _watches(figures)
+        yield from _watches(gauges)
         yield _objects(self._cache)
 
 
-def _watches(figures: Gauges) -> Iterator[Metric]:
-    told = CounterMetricFamily("linplane_operator_watch_events", "Objects that a watch told of.", labels=("kind",))
+def _watches(gauges: Gauges) -> Iterator[Metric]:
+    events = CounterMetricFamily("linplane_operator_watch_events", "Events received by a watch.", labels=("kind",))
     age = GaugeMetricFamily(
         "linplane_operator_watch_age_seconds",
-        "Since a watch last told of an object; a kind of which nothing changes grows old.",
+        "Seconds since the last event of a watch; grows for kinds that do not change.",
         labels=("kind",),
     )
     behind = GaugeMetricFamily(
         "linplane_operator_watch_behind_seconds",
-        "Since when a list has shown what the watch has not told of yet; 0: it told of everything.",
+        "Seconds for which a LIST has shown objects that the watch has not delivered; 0 if it is up to date.",
         labels=("kind",),
     )
-    for kind, count, since, owing in figures.watches:
-        told.add_metric((kind.kind,), count)
+    for kind, count, since, lag in gauges.watches:
+        events.add_metric((kind.kind,), count)
         age.add_metric((kind.kind,), since)
-        behind.add_metric((kind.kind,), owing)
-    yield from (told, age, behind)
+        behind.add_metric((kind.kind,), lag)
+    yield from (events, age, behind)
 
 
 def _objects(cache: ObjectCache) -> Metric:
     metric = GaugeMetricFamily(
         "linplane_operator_objects",
-        "Objects by their Ready condition; reason none: it has none yet.",
+        "Objects by Ready condition; reason none means that it has none yet.",
         labels=("kind", "ready", "reason"),
     )
     for kind in RECONCILED:
@@ -170,7 +172,7 @@ def _readiness(status: Object) -> tuple[str, str]:
 
 
 def metrics_registry() -> CollectorRegistry:
-    """A registry with the process's own figures."""
+    """A registry with the metrics of the process."""
     result = CollectorRegistry()
     ProcessCollector(registry=result)
     return result

@@ -1,4 +1,4 @@
-"""What the operator may do, asked of the API server before anything starts: a missing right is named, not met later."""
+"""The permissions that the operator needs, and the check at start-up that it has them."""
 
 from collections.abc import Iterator
 
@@ -28,19 +28,19 @@ NEEDED: dict[tuple[str, str], tuple[str, ...]] = {
     ("batch", "jobs"): (*CHILD, "delete"),
     ("events.k8s.io", "events"): ("create", "list"),
 }
-"""By API group and resource: all that the operator asks for itself. A server-side apply that may create needs both
-verbs.
+"""Verbs by API group and resource that the operator uses itself. A server-side apply that may create needs both create
+and patch.
 """
 
 HANDED_ON: dict[tuple[str, str], tuple[str, ...]] = {
     (GROUP, "replicareports"): ("create", "patch"),  # to servers
     ("", "configmaps"): ("get", "watch", "patch"),  # to servers, each its routing; to trainers, each its result
 }
-"""What the Roles that it makes grant: nobody may grant what they do not hold."""
+"""Verbs that its Roles grant to servers and trainers: Kubernetes requires that the operator has them, too."""
 
 
 def held() -> dict[tuple[str, str], tuple[str, ...]]:
-    """All that its account holds, by API group and resource."""
+    """All verbs of the operator's ServiceAccount, by API group and resource."""
     return {
         key: tuple(dict.fromkeys((*NEEDED.get(key, ()), *HANDED_ON.get(key, ()))))
         for key in sorted(NEEDED.keys() | HANDED_ON.keys())
@@ -48,7 +48,7 @@ def held() -> dict[tuple[str, str], tuple[str, ...]]:
 
 
 def rules() -> list[dict[str, list[str]]]:
-    """The same as the rules of a Role."""
+    """The same as rules of a Role."""
     return [
         {"apiGroups": [group], "resources": [resource], "verbs": list(verbs)}
         for (group, resource), verbs in held().items()
@@ -56,7 +56,7 @@ def rules() -> list[dict[str, list[str]]]:
 
 
 def questions(namespaces: tuple[str, ...]) -> Iterator[dict[str, str]]:
-    """The resourceAttributes to ask for: in each namespace, or everywhere where none is given."""
+    """The resourceAttributes to check: in each namespace, or cluster-wide if `namespaces` is empty."""
     for namespace in namespaces or ("",):
         for (group, name), verbs in held().items():
             resource, _, subresource = name.partition("/")
@@ -68,7 +68,7 @@ def questions(namespaces: tuple[str, ...]) -> Iterator[dict[str, str]]:
 
 
 async def missing_permissions(client: HttpClient, namespaces: tuple[str, ...]) -> list[str]:
-    """What is not allowed, one line each; empty where nothing is missing."""
+    """Permissions that are missing, one line each."""
     missing = []
     for asked in questions(namespaces):
         body = {

@@ -1,4 +1,4 @@
-"""The operator as a process: JSON logs, and an orderly end at SIGTERM."""
+"""The operator as a process: logging, signals, exit status."""
 
 import asyncio
 import logging
@@ -16,30 +16,30 @@ log = logging.getLogger(__name__)
 
 
 KOPFS = ("settings", "k8s_skip")
-"""What Kopf adds to its records for its own use; `k8s_ref`, the object that a record is about, is written."""
+"""Keys that Kopf adds to log records for its own use. `k8s_ref`, the object of a record, is logged."""
 
 
 def set_up_logs(level: str = "info") -> None:
-    """Everything to standard error; Kopf's word on each event is not wanted."""
+    """JSON lines to standard error, without Kopf's lines per event."""
     logs.configure(KOPFS, level=logs.LEVELS[level])
     logging.captureWarnings(True)
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
-    for name in ("orchestration", "running"):  # by what Kopf ended is told once, by `watching`, without its inner life
+    for name in ("orchestration", "running"):  # the supervisor logs why Kopf stopped
         logging.getLogger(f"kopf._core.reactor.{name}").setLevel(logging.CRITICAL)
     logging.getLogger("asyncio").addFilter(_is_news)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """A stream of Kopf's that is told to end takes its callback for a task, which fails; it ends all the same."""
+    """False for the harmless error of a callback of Kopf's when a stream is cancelled."""
     return "stream.<locals>.request_cancel_callback" not in record.getMessage()
 
 
 async def serve(options: Options) -> int:
-    """Runs until SIGTERM or SIGINT. The exit status: 0; 2 where rights are missing, 1 after any other error, and the
-    log says which.
+    """Runs until SIGTERM or SIGINT. Returns the exit status: 0, 2 if permissions are missing, 1 after any other error,
+    which is logged.
     """
     set_up_logs(options.log_level)
-    disable_created_metrics()  # type: ignore[no-untyped-call] # a time a counter, which nobody asks for
+    disable_created_metrics()  # type: ignore[no-untyped-call] # a timestamp per counter, which is not used
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -47,9 +47,9 @@ async def serve(options: Options) -> int:
         await run(options, stop)
     except MissingPermissionsError as error:
         for line in str(error).splitlines():
-            log.error("the operator may not %s", line)  # noqa: TRY400 - which rights, not where it was noticed
+            log.error("missing permission: %s", line)  # noqa: TRY400 - a traceback would not help
         return 2
     except Exception:
-        log.critical("the operator ends by an error", exc_info=True)
+        log.critical("the operator failed", exc_info=True)
         return 1
     return 0

@@ -1,10 +1,11 @@
-"""Lists of every kind: one before anything is reconciled, then one a minute, for what a watch may have missed.
+"""Lists every kind: once before anything is reconciled, then once a minute for events that a watch missed.
 
-They are consistent reads, so none is older than what was seen before it was begun, unless a proxy keeps lists, or etcd
-was restored from a copy. After that all that is known is of a future that never was: `Informer` would take what is for
-stale, and the watches would wait for resourceVersions that are far away. One older list proves nothing, and changes
-nothing. But where a kind's lists are older again and again, minutes apart, the operator ends, and a fresh one begins
-with what is there. That is safe even where it was wrong: any start has to bear a stale list.
+LISTs are consistent reads: none is older than what was seen before it started, unless a proxy caches lists or etcd was
+restored from a backup. After an etcd restore resourceVersions go backwards and everything cached looks newer than the
+server, so the informer would drop current objects as stale and the watches would wait for distant resourceVersions. A
+single older list proves nothing and is ignored. If a kind's lists are older several times in a row, minutes apart, the
+operator exits and its next process starts with an empty cache. That is safe even if the restart was unnecessary, as any
+start must tolerate a stale list.
 """
 
 import asyncio
@@ -24,18 +25,20 @@ from .watched_kinds import UNWATCHED, WATCHED
 
 EVERY_SECONDS = 60.0
 OLDER_LISTS = 3
-"""So many in succession are no chance."""
+"""So many in a row cannot be chance."""
 
 log = logging.getLogger(__name__)
 
 
 class WentBackError(Exception):
-    """The API server's resourceVersions are lower than they were."""
+    """The API server's resourceVersions went backwards."""
 
 
 @dataclass(frozen=True)
 class ListResult:
-    """A complete list. `newest`: the highest resourceVersion in it, 0 where it is empty. `date`: its own."""
+    """A complete list. `newest`: the highest resourceVersion of an object in it, 0 if it is empty. `date`: the list's
+    own.
+    """
 
     newest: int
     date: str
@@ -43,19 +46,19 @@ class ListResult:
 
 @dataclass
 class _Age:
-    """Of the lists of a kind."""
+    """How recent the lists of a kind are."""
 
-    newest: int = 0  # the highest resourceVersion that was seen before the last one was begun
-    older: int = 0  # those in succession that are from before that
+    newest: int = 0  # the highest resourceVersion seen before the last list started
+    older: int = 0  # consecutive lists from before that
 
     def listed(self, older: bool, date: int) -> None:
-        """A list came with an object, or a resourceVersion of its own (0: it tells none), from before it was begun."""
+        """Counts a list that is `older` by an object in it, or by `date`, its own resourceVersion (0: unknown)."""
         self.older = self.older + 1 if older or 0 < date < self.newest else 0
         self.newest = max(self.newest, date)
 
 
 class Resync:
-    """See the module. `clock` gives seconds that never go back."""
+    """Periodic LISTs. `clock` is monotonic, in seconds."""
 
     def __init__(
         self,
@@ -66,7 +69,7 @@ class Resync:
         *,
         clock: Callable[[], float],
     ) -> None:
-        """Lists where `watches` watch."""
+        """Lists the namespaces that `watch_lag` covers."""
         self._client = client
         self._cache = cache
         self._informer = informer
@@ -77,7 +80,7 @@ class Resync:
 
     @property
     def idle(self) -> float:
-        """Seconds since anything was tried, with or without success."""
+        """Seconds since the last call, successful or not."""
         return self._clock() - self._tried
 
     @property
@@ -86,7 +89,7 @@ class Resync:
         return self._clock() - self._completed
 
     async def relist(self, kind: Kind, namespace: str | None = None) -> ListResult:
-        """A complete list; what the cache has and the list has not is looked for once more before it is forgotten."""
+        """Lists a kind completely; cached objects that it lacks are confirmed by a live GET before they are dropped."""
         self._tried = self._clock()
         before = {key_of(body): body for body in self._cache.all(kind, namespace)}
         age = self._ages[kind, namespace]
@@ -105,7 +108,7 @@ class Resync:
         return ListResult(newest, next(iter(dates), ""))
 
     async def confirm(self, kind: Kind, bodies: Iterable[Object]) -> None:
-        """Looks for each object, and forgets it where it is gone."""
+        """Reads each object live, and removes it from the cache if it is gone."""
         for body in bodies:
             self._tried = self._clock()
             live = await self._client.get(kind, *key_of(body))
@@ -113,8 +116,8 @@ class Resync:
                 self._informer.deleted(kind, body)
 
     async def first_list(self, kind: Kind, hand_over: Callable[[Kind, str | None, str], None]) -> None:
-        """The first list of a kind, in every namespace that is watched. `hand_over` is told the resourceVersion of
-        each: its watch begins there.
+        """Lists a kind for the first time, in each watched namespace. `hand_over` is called with the resourceVersion of
+        each list, from which its watch starts.
         """
         for namespace in self._watch_lag.scopes:
             seen = await self.relist(kind, namespace)
@@ -122,31 +125,35 @@ class Resync:
             hand_over(kind, namespace, seen.date)
 
     async def run(self, reconcile_all: Callable[[], None]) -> None:
-        """Until it is cancelled; has everything reconciled after each try. Raises WentBackError; see the module."""
+        """Lists every minute until cancelled, and enqueues everything after each attempt. Raises WentBackError."""
         while True:
             self._tried = self._clock()
             reconcile_all()
             await asyncio.sleep(EVERY_SECONDS)
             seen = [kind for kind in WATCHED if await self._relist_everywhere(kind)]
-            if back := [kind.plural for (kind, _), age in self._ages.items() if age.older >= OLDER_LISTS]:
-                raise WentBackError(f"the lists of {', '.join(back)} are older than what was seen, as after a restore")
-            if set(OURS) <= set(seen):  # by what owns it: what went with its owner is not made anew
+            if older := [kind.plural for (kind, _), age in self._ages.items() if age.older >= OLDER_LISTS]:
+                raise WentBackError(
+                    f"the lists of {', '.join(older)} are older than the cache, as after an etcd restore"
+                )
+            if set(OURS) <= set(
+                seen
+            ):  # owners were listed as well: a child that was deleted with its owner is not recreated
                 self._informer.forget_old((*seen, *UNWATCHED))
             if len(seen) == len(WATCHED):
                 self._completed = self._clock()
 
     async def _relist_everywhere(self, kind: Kind) -> bool:
-        """Whether it could be listed everywhere; other kinds and namespaces are listed all the same."""
+        """True if the kind could be listed in each namespace; an error in one does not stop the others."""
         everywhere = True
         for namespace in self._watch_lag.scopes:
             try:
                 self._watch_lag.listed(kind, namespace, (await self.relist(kind, namespace)).newest)
             except ApiError as error:
-                log.warning("not every %s could be listed in %s: %s", kind.kind, namespace or "all namespaces", error)
+                log.warning("listing %s in %s failed: %s", kind.plural, namespace or "all namespaces", error)
                 everywhere = False
         return everywhere
 
 
 def _is_older(body: Object, known: Object | None) -> bool:
-    """The very object that is known, as it was before."""
+    """True for an earlier version of the cached object."""
     return known is not None and uid_of(known) == uid_of(body) and 0 < version_of(body) < version_of(known)

@@ -1,5 +1,5 @@
-"""Do the watches still tell? A stream that says nothing may be one of which nothing is to be told, so silence proves
-nothing. A list proves it: what it shows, the watch must tell as well, soon.
+"""Detects stale watches: whatever a periodic LIST shows must arrive by watch soon after. An idle and a dead watch look
+alike otherwise.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -24,24 +24,26 @@ class _Watch:
 
 @dataclass(frozen=True)
 class Lag:
-    """What a watch owes: for how many seconds, and how many complete lists came since; 0 where it owes nothing."""
+    """How far a watch lags: seconds and complete LISTs since the first missing resourceVersion; zeros if it is up to
+    date.
+    """
 
     seconds: float = 0.0
     lists: int = 0
 
 
 class WatchLag:
-    """What each watch told of, and what it owes. `clock` gives seconds that never go back."""
+    """The state of each watch, compared with LISTs. `clock` is monotonic, in seconds."""
 
     def __init__(self, kinds: Iterable[Kind], namespaces: tuple[str, ...], clock: Callable[[], float]) -> None:
-        """There is one watch a kind, or a namespace where some are given."""
+        """One watch per kind, and per namespace if `namespaces` is not empty."""
         self._clock = clock
         self._each = bool(namespaces)
         self.scopes: tuple[str | None, ...] = namespaces or (None,)
         self._watches = {(kind, scope): _Watch(received_at=clock()) for kind in kinds for scope in self.scopes}
 
     def received(self, kind: Kind, body: Object) -> None:
-        """A watch told of an object, or of its end."""
+        """A watch delivered an object, or its deletion."""
         watch = self._watches[kind, key_of(body)[0] if self._each else None]
         watch.count += 1
         watch.received_at = self._clock()
@@ -50,14 +52,12 @@ class WatchLag:
             watch.owed = 0
 
     def starts_after(self, kind: Kind, namespace: str | None, newest: int) -> None:
-        """A complete list came, and the watch begins after it: it owes nothing of what that has shown, of which that
-        is the highest resourceVersion.
-        """
+        """The watch starts after a list with the highest resourceVersion `newest`, which counts as delivered."""
         watch = self._watches[kind, namespace]
         watch.received = max(watch.received, newest)
 
     def listed(self, kind: Kind, namespace: str | None, newest: int) -> None:
-        """A complete list came, of which that is the highest resourceVersion (0: it was empty)."""
+        """A complete list arrived, whose highest resourceVersion is `newest` (0: it was empty)."""
         watch = self._watches[kind, namespace]
         if newest <= watch.received or newest < watch.owed:  # nothing is owed, or what was is gone
             watch.owed = 0
@@ -69,7 +69,7 @@ class WatchLag:
             watch.owed, watch.owed_at, watch.lists = newest, self._clock(), 0
 
     def lag(self, kind: Kind) -> Lag:
-        """The kind's watch that owes something for longest."""
+        """The longest lag of the kind's watches."""
         owing = [watch for (of, _), watch in self._watches.items() if of is kind and watch.owed]
         if not owing:
             return Lag()
@@ -77,13 +77,13 @@ class WatchLag:
         return Lag(self._clock() - first.owed_at, first.lists)
 
     def figures(self) -> Iterator[tuple[Kind, int, float, float]]:
-        """Each kind: how much was told, seconds since the last time, seconds that it is behind."""
+        """Per kind: number of events, seconds since the last one, lag in seconds."""
         for kind in dict.fromkeys(kind for kind, _ in self._watches):
             mine = [watch for (of, _), watch in self._watches.items() if of is kind]
             since = self._clock() - max(watch.received_at for watch in mine)
             yield kind, sum(watch.count for watch in mine), since, self.lag(kind).seconds
 
     def lagging(self) -> dict[str, Lag]:
-        """By kind, those that owe something."""
+        """Lags by kind, of those that have one."""
         kinds = dict.fromkeys(kind for kind, _ in self._watches)
         return {kind.kind: lag for kind in kinds if (lag := self.lag(kind)) != Lag()}

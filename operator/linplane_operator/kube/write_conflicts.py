@@ -1,9 +1,9 @@
-"""Two operators of different versions may want an object in two ways, and each would write back what the other wrote,
-without end. Nothing elects one of them: such a write waits, twice as long each time.
+"""Slows down two operators that overwrite each other's writes, as two versions with different desired states would.
+There is no leader election: each such write waits, twice as long each time.
 
-A write is a write-back if it is one of the last that this process made of that object, and the object no longer holds
-what the last one left. It waits only if another process of the same field manager has written since. `managedFields`
-tells so in whole seconds, so the first second of a contest may go unseen. What users change waits for nothing.
+A write is a write-back if this process made the same write lately and the object no longer has the result. It waits
+only if another process with the same field manager has written since. `managedFields` has whole seconds, so the first
+second of a conflict may go unnoticed. Repairs of users' changes never wait.
 """
 
 import re
@@ -22,8 +22,8 @@ from ..compile.objects import Object, annotation_of, meta
 FIRST_SECONDS = 1.0
 LAST_SECONDS = 300.0
 CALM = 10.0
-"""So many times the last wait without a contest, and the next begins with the first wait again."""
-REMEMBERED = 4  # writes of an object
+"""The backoff is reset after this many times the last wait without a conflict."""
+REMEMBERED = 4  # writes per object
 PURGE_FROM = 4096  # objects
 _TIMES = re.compile(rb'"(?:lastTransitionTime|at)":"[^"]*"')
 
@@ -32,7 +32,7 @@ What = tuple[str, str]
 
 
 class _Mark(NamedTuple):
-    """What `managedFields` tells of our field manager: when it last wrote, and which fields it owns."""
+    """The entry of our field manager in `managedFields`: time of the last write, and owned fields."""
 
     time: str
     fields: str
@@ -41,34 +41,34 @@ class _Mark(NamedTuple):
 @dataclass
 class _Record:
     mark: _Mark = field(default_factory=lambda: _Mark("", ""))
-    left: str = ""  # a hash of what the last write left
+    left: str = ""  # hash of the object after the last write
     at: float = 0.0
     writes: list[str] = field(default_factory=list)
     count: int = 0
-    since: float = 0.0  # when it was last found to be contested
-    due: float = 0.0  # when the next write-back may be; 0: it need not wait
+    since: float = 0.0  # when the last conflict was found
+    due: float = 0.0  # earliest time of the next write-back; 0: at once
 
 
 class WriteConflicts:
-    """What this process wrote, and who writes it back."""
+    """Remembers the writes of this process, and finds those that another one reverts."""
 
     def __init__(self, clock: Callable[[], float], first: float = FIRST_SECONDS, last: float = LAST_SECONDS) -> None:
-        """`clock` gives seconds that never go back; the waits go from `first` to `last`."""
+        """`clock` is monotonic, in seconds; the waits grow from `first` to `last`."""
         self._clock = clock
         self._wait = Backoff(first, last).delay
         self._kept = CALM * last
         self._records: dict[What, _Record] = {}
         self._many = PURGE_FROM
 
-    def is_write_back(self, what: What, asked: Any, seen: Object) -> bool:
-        """The very same was written lately, and the object no longer holds what the last write left."""
+    def is_write_back(self, what: What, desired: Any, seen: Object) -> bool:
+        """True if the same was written lately and the object no longer has the result of the last write."""
         record = self._records.get(what)
         if record is None or record.left == _content(seen, what[1]):
             return False
-        return _fingerprint(asked) in record.writes
+        return _fingerprint(desired) in record.writes
 
     def pending(self, what: What) -> float | None:
-        """How much longer a write-back has to wait, 0 if it is its turn; None if it is to be judged first."""
+        """Seconds until the write-back may be made; None if `judge` has to decide first."""
         record = self._records[what]
         if not record.due:
             return None
@@ -78,7 +78,7 @@ class WriteConflicts:
         return max(0.0, left)
 
     def judge(self, what: What, live: Object) -> float:
-        """For how many seconds a write-back waits, given the object as it is: 0 if it is not contested."""
+        """Seconds that a write-back has to wait, given the live object: 0 if there is no conflict."""
         record, now = self._records[what], self._clock()
         if record.count and now - record.since > CALM * self._wait(record.count):
             record.count = 0
@@ -88,12 +88,12 @@ class WriteConflicts:
         record.due = now + self._wait(record.count)
         return self._wait(record.count)
 
-    def wrote(self, what: What, asked: Any, answer: Object) -> None:
-        """Remembers a write of this process, and what the API server answered."""
+    def wrote(self, what: What, desired: Any, answer: Object) -> None:
+        """Remembers a write of this process and the API server's answer."""
         record = self._records.setdefault(what, _Record())
         record.mark, record.left = _mark(answer, what[1]), _content(answer, what[1])
         record.at, record.due = self._clock(), 0.0
-        text = _fingerprint(asked)
+        text = _fingerprint(desired)
         record.writes = [text, *(other for other in record.writes if other != text)][:REMEMBERED]
         if len(self._records) > self._many:
             self._purge()
@@ -105,8 +105,8 @@ class WriteConflicts:
 
 
 def _is_contested(record: _Record, live: Object, part: str) -> bool:
-    """Another process of our field manager wrote something else since, perhaps in the second of our own write. An edit
-    by hand takes fields away from our entry, or has a newer entry of its own.
+    """True if another process with our field manager has written since, perhaps within the second of our own write. An
+    edit by a user removes fields from our entry, or has a newer entry of its own.
     """
     now = _mark(live, part)
     if not record.mark.time or _content(live, part) == record.left:
@@ -119,8 +119,8 @@ def _is_contested(record: _Record, live: Object, part: str) -> bool:
 
 
 def _content(body: Object, part: str) -> str:
-    """A hash of what an operator wants of an object: a status, or `data` and the hash that it puts on a child. Writes
-    of other parts don't change it, nor do a user's labels and annotations.
+    """A hash of the parts that an operator sets: the status, or `data` and the hash annotation of a child. Other parts,
+    such as a user's labels and annotations, do not change it.
     """
     if part:
         return _fingerprint(body.get(part))
@@ -142,9 +142,9 @@ def _mark(body: Object, part: str) -> _Mark:
     return _Mark(max((str(entry.get("time")) for entry in ours), default=""), "".join(fields))
 
 
-def _fingerprint(asked: Any) -> str:
-    """The same for what differs by nothing but the times that a status counts from."""
-    return _digest(_TIMES.sub(b"", msgspec.json.encode(asked, order="sorted")))
+def _fingerprint(desired: Any) -> str:
+    """A hash that ignores the times in a status."""
+    return _digest(_TIMES.sub(b"", msgspec.json.encode(desired, order="sorted")))
 
 
 def _digest(data: bytes) -> str:

@@ -1,5 +1,5 @@
 """Admission of local mode: which objects of a manifest are accepted, validated and defaulted as by an API server, and
-which of their fields have no effect here. Pure, except that the schemas are loaded once.
+which of their fields have no effect. Pure, except that the schemas are loaded once.
 """
 
 import base64
@@ -16,12 +16,12 @@ from linplane_api.names import MAX_CONFIGMAP_BYTES
 
 from ..compile.objects import Object, meta, name_of, namespace_of, spec_of
 
-TAKEN = (CONFIG_MAP, LINEAR_MODEL, MODEL_SERVER, MODEL_ROUTE)
+ACCEPTED = (CONFIG_MAP, LINEAR_MODEL, MODEL_SERVER, MODEL_ROUTE)
 
 OBJECT_NEEDED = "an object with apiVersion, kind and metadata is needed"
 ITEMS_NEEDED = "a List needs `items`, a list of objects, none of them a List"
 SAME_KIND = 0.9
-"""The similarity (difflib's ratio) from which a kind is a misspelt one: ModelService and ModelServer have 0.87."""
+"""The similarity (difflib's ratio) from which a kind counts as misspelt; ModelService and ModelServer have 0.87."""
 SAME_GROUP = 0.75
 _KINDS = {kind.kind: kind.api_version for kind in (*OURS, CONFIG_MAP)}
 _CORE = {
@@ -29,7 +29,7 @@ _CORE = {
     *("Node", "PersistentVolume", "PersistentVolumeClaim", "Pod", "PodTemplate", "ReplicationController"),
     *("ResourceQuota", "Secret", "Service", "ServiceAccount"),
 }
-"""The kinds of version v1 of the core group (`Config` is that of kubectl): any other is a typing error."""
+"""The kinds of version v1 of the core group (`Config` is kubectl's); any other is a typing error."""
 _STORED = {"name", "namespace", "labels", "annotations"}
 _CONFIG_MAP_FIELDS = {"apiVersion", "kind", "metadata", "data", "binaryData", "immutable"}
 _KEY = r"^[-._a-zA-Z0-9]+$"
@@ -39,16 +39,16 @@ DEFAULT_REPLICAS = 2
 
 
 def kind_of(document: Document) -> Kind | None:
-    """The kind that is taken, None for any other."""
+    """The kind of a document, None if local mode does not accept it."""
     kind = BY_KIND.get((str(document.body.get("apiVersion")), document.key[0]))
-    return kind if kind in TAKEN else None
+    return kind if kind in ACCEPTED else None
 
 
-def not_understood(body: dict[str, Any]) -> list[tuple[str, str]]:
-    """For an object that is not taken: fields and what is wrong with them; empty for an object of another program.
+def problems_of_unaccepted(body: dict[str, Any]) -> list[tuple[str, str]]:
+    """The problems of an object that is not accepted, as field and message; none for an object of another program.
 
-    A wrong letter in `kind` or `apiVersion` must not look like another program's object: the one that it was before
-    would count as deleted.
+    A typing error in `kind` or `apiVersion` must not look like another program's object: the object that the file held
+    before would count as deleted.
     """
     kind, version = body.get("kind"), body.get("apiVersion")
     if not isinstance(kind, str) or not isinstance(version, str):
@@ -58,7 +58,7 @@ def not_understood(body: dict[str, Any]) -> list[tuple[str, str]]:
     if (version, kind) == (REPLICA_REPORT.api_version, REPLICA_REPORT.kind):
         problems = [(p.field, p.message) for p in load_schemas().validate(body)]
         return problems or [("kind", f"a {kind} is not applied by people; servers write it")]
-    if kind == "List":  # one that holds objects was read as those
+    if kind == "List":  # a List of objects was read as these objects
         return [("items", ITEMS_NEEDED)]
     problem = f'no matches for kind "{kind}" in version "{version}"'
     if kind in _KINDS:
@@ -70,7 +70,7 @@ def not_understood(body: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _resembled(kind: str, group: str) -> str:
-    """The kind or group of ours that another one is within about one typing error of, empty if there is none."""
+    """Our kind or group that differs from the given one by about one typing error, empty if there is none."""
     kinds = {one.casefold(): one for one in _KINDS}
     close = get_close_matches(kind.casefold(), kinds, n=1, cutoff=SAME_KIND)
     if close:
@@ -79,19 +79,19 @@ def _resembled(kind: str, group: str) -> str:
 
 
 def has_name(body: dict[str, Any]) -> bool:
-    """Whether the object can be distinguished from others of its kind."""
+    """True if the object has a name."""
     metadata = body.get("metadata")
     return isinstance(metadata, dict) and isinstance(metadata.get("name"), str)
 
 
 def warm() -> None:
-    """Loads what judging needs, which takes a second: in a thread, while the server starts."""
+    """Loads the schemas and rules, which takes a second; call it in a thread while the server starts."""
     for kind in (LINEAR_MODEL, MODEL_ROUTE):
         load_schemas().validate({"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": "a"}})
 
 
 def judge(kind: Kind, body: Object, stored: Object | None) -> list[tuple[str, str]]:
-    """Fields and what is wrong with them, as a change of what is stored; empty where it is taken."""
+    """The problems of an object as an update of `stored`, as field and message; empty if it is accepted."""
     if kind is CONFIG_MAP:
         return judge_config_map(body)
     new = {key: value for key, value in body.items() if key != "status"}
@@ -102,7 +102,7 @@ def judge(kind: Kind, body: Object, stored: Object | None) -> list[tuple[str, st
 
 
 def as_stored(kind: Kind, body: Object, manifest: str, before: Object | None) -> Object:
-    """The object with defaults, with the file that it comes from, without a status of its own."""
+    """The object with defaults, its manifest as an annotation, and the stored status instead of its own."""
     given = meta(body)
     metadata = {
         "name": name_of(body),
@@ -117,7 +117,7 @@ def as_stored(kind: Kind, body: Object, manifest: str, before: Object | None) ->
 
 
 def is_simple(body: Object) -> bool:
-    """Nothing in it is left out of what is stored."""
+    """True if `as_stored` would drop nothing of its metadata."""
     metadata = body.get("metadata")
     if not isinstance(metadata, dict) or not set(metadata) <= _STORED:
         return False
@@ -125,14 +125,14 @@ def is_simple(body: Object) -> bool:
 
 
 def content(body: Object) -> Object:
-    """What people wrote: not the file that it is in, nor what the store adds."""
+    """The parts of an object that users write, without the manifest annotation and what the store adds."""
     labels, annotations = (dict(meta(body).get(part) or {}) for part in ("labels", "annotations"))
     annotations.pop(names.ANNOTATION_MANIFEST, None)
     return {**body, "metadata": {"labels": labels, "annotations": annotations}}
 
 
 def judge_config_map(body: Object) -> list[tuple[str, str]]:
-    """Fields and what is wrong with them; empty where it would be taken."""
+    """The problems of a ConfigMap, as field and message; empty if an API server would accept it."""
     problems = [(key, f'unknown field "{key}"') for key in sorted(set(body) - _CONFIG_MAP_FIELDS)]
     problems += _judge_metadata(body.get("metadata"))
     if body.get("immutable") is not None and not isinstance(body["immutable"], bool):
@@ -164,7 +164,7 @@ def _judge_metadata(metadata: Any) -> list[tuple[str, str]]:
     if not matches(SUBDOMAIN, name) or len(name) > 253:
         return [("metadata.name", f'Invalid value: "{name}": a lowercase RFC 1123 subdomain is needed')]
     if name.startswith("linplane-"):
-        return [("metadata.name", "names that start with linplane- are kept for what linplane makes")]
+        return [("metadata.name", "names that start with linplane- are reserved")]
     wrong = []
     for part in ("labels", "annotations"):
         texts = metadata.get(part) or {}
@@ -177,7 +177,7 @@ def _judge_value(key: str, value: object, *, binary: bool, twice: bool) -> str:
     if not matches(_KEY, key) or len(key) > 253 or key in (".", ".."):
         return "a key is letters, digits, '-', '_' and '.'"
     if twice:
-        return "stands in data as well"
+        return "is also a key of data"
     if not isinstance(value, str):
         return "text is needed: quote it"
     if binary:
@@ -188,12 +188,14 @@ def _judge_value(key: str, value: object, *, binary: bool, twice: bool) -> str:
     return ""
 
 
-def unused_parts(kind: Kind, body: Object) -> list[str]:
-    """One text for each part of an accepted object that means nothing here."""
+def ignored_fields(kind: Kind, body: Object) -> list[str]:
+    """One message per field of an accepted object that has no effect here. A field that would change data, fit or
+    traffic is not among them: it is refused, or a condition reports it.
+    """
     found = []
     spec = spec_of(body)
     if kind is MODEL_SERVER and name_of(body) != names.DEFAULT_SERVER:
-        return [f"the server {names.DEFAULT_SERVER} alone runs here"]
+        return [f"the server {names.DEFAULT_SERVER} alone runs in local mode"]
     if kind is MODEL_SERVER:
         found = [f"spec.{name}" for name in sorted(spec) if name not in USED_OF_SERVER]
         if spec.get("replicas") in (1, DEFAULT_REPLICAS):
@@ -203,4 +205,4 @@ def unused_parts(kind: Kind, body: Object) -> list[str]:
         found = [f"spec.training.job.{name}" for name in sorted(job) if name not in USED_OF_JOB]
     if namespace_of(body) != "default":
         found.append("metadata.namespace")
-    return [f"{place} means nothing in local mode" for place in found]
+    return [f"{place} has no effect in local mode" for place in found]

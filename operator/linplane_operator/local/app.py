@@ -1,4 +1,4 @@
-"""`linplane local DIR`: watches the manifests, reconciles, runs trainers and the server, until it is told to stop."""
+"""The app of `linplane local`: polls the manifests, reconciles, runs trainers and the server, until stopped."""
 
 import asyncio
 import contextlib
@@ -28,22 +28,22 @@ from .client import LocalClient
 from .console_events import ConsoleEvents, Line, Notify, curl_line
 from .job_runner import JobRunner
 from .manifests import Manifests
-from .preflight import BIND_SECONDS, check_folder, check_token, listen, make_state, take_state, url_of
+from .preflight import BIND_SECONDS, acquire_state, check_folder, check_token, listen, make_state, url_of
 from .retained_artifacts import RetainedArtifacts
 from .server_process import Access, ServerProcess
 from .state_dir import StateDir
 from .store import Store
 from .training_log import TrainingLog
 
-LOOK_SECONDS = 0.03
-TROUBLE_SECONDS = 1.0  # between two tries where the disk refuses
+POLL_SECONDS = 0.03
+RETRY_SECONDS = 1.0  # between retries after an error of the disk
 RESYNC_SECONDS = 30.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
 class Options:
-    """What `linplane local` was told."""
+    """The options of `linplane local`."""
 
     folder: Path
     state: Path
@@ -56,22 +56,22 @@ class Options:
 
 
 def cores() -> int:
-    """How many this process may use; how many there are, on a system that does not tell (macOS)."""
+    """The number of CPU cores this process may use, or on macOS, of all cores."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def utc_now() -> datetime:
-    """The clock."""
+    """The current time."""
     return datetime.now(UTC)
 
 
 class App:
-    """Everything of one `linplane local`."""
+    """All parts of one `linplane local` process."""
 
     def __init__(self, options: Options, notify: Notify, now: Callable[[], datetime] = utc_now) -> None:
-        """`notify` gets what a person should read, a line at a time."""
+        """`notify` is called with each line for the user."""
         self._options = options
         self._notify = notify
         self._now = now
@@ -85,25 +85,25 @@ class App:
         self._retained = RetainedArtifacts(self._state_dir, self._store, now, notify)
         self._manifests = Manifests(options.folder, self._store, self._retained, notify)
         self._training_log = TrainingLog(self._state_dir.metadata)
-        self._todo = {"jobs", "config", "problems"}
-        self._troubles: dict[str, str] = {}
+        self._due = {"jobs", "config", "problems"}
+        self._failing: dict[str, str] = {}
         self._failures: dict[WorkKey, str] = {}
         self._stop, self._hurry = asyncio.Event(), asyncio.Event()
 
     async def run(self, started: Callable[[str, str], None]) -> None:
-        """Runs until SIGINT, SIGTERM or SIGHUP; a second one ends it at once. `started` gets the two URLs. Raises
-        StartError, and what the disk refuses at the start as OSError.
+        """Runs until SIGINT, SIGTERM or SIGHUP; a second signal stops it at once. `started` is called with the two
+        URLs. Raises StartError, and OSError if the disk fails at the start.
         """
         check_folder(self._options.folder)
         check_token(self._options.token_file)
-        self._lock, unclean = take_state(self._state_dir, self._options.folder)
+        self._lock, unclean = acquire_state(self._state_dir, self._options.folder)
         with contextlib.ExitStack() as stack:
             stack.callback(self._unlock)
             patience = BIND_SECONDS if unclean else 0.0
             public = stack.enter_context(await listen(self._options.host, self._options.port, patience))
             admin = stack.enter_context(await listen(self._options.host, self._options.admin_port, patience))
             for number in SIGNALS:
-                asyncio.get_running_loop().add_signal_handler(number, self._asked_to_stop)
+                asyncio.get_running_loop().add_signal_handler(number, self._stop_requested)
             stack.callback(_ignore_signals)
             self._prepare(Access(public, admin, self._options.token_file), url_of(public))
             started(url_of(public), url_of(admin))
@@ -113,7 +113,7 @@ class App:
         with self._lock:
             self._lock.truncate(0)
 
-    def _asked_to_stop(self) -> None:
+    def _stop_requested(self) -> None:
         if self._stop.is_set():
             self._hurry.set()
         self._stop.set()
@@ -126,7 +126,7 @@ class App:
             mode=Mode.LOCAL,
         )
         self._reconciler = Reconciler(
-            self._cache, LocalClient(self._store, url, self._notify), settings, now=self._now, ask=self._ask
+            self._cache, LocalClient(self._store, url, self._notify), settings, now=self._now, ask=self._enqueue
         )
         slots = self._options.trainers or cores()
         self._job_runner = JobRunner(
@@ -137,7 +137,7 @@ class App:
         damaged = self._store.load()
         self._retained.load()
         for (kind, name), place in damaged.items():
-            self._notify(Line("damaged", f"the state of {kind} {name} could not be read: moved to {place}", "warning"))
+            self._notify(Line("damaged", f"the state of {kind} {name} is damaged, moved to {place}", "warning"))
         if (CONFIG_MAP.kind, names.routing_name(names.DEFAULT_SERVER)) in damaged:
             self._server.restore_routing()
         self._server.write_config()
@@ -147,12 +147,12 @@ class App:
             self._training_log.note(body)
 
     async def _serve(self) -> None:
-        tasks = [asyncio.create_task(self._server.run())]  # first: it needs no manifest to go on answering
+        tasks = [asyncio.create_task(self._server.run())]  # first: it can serve before any manifest is read
         stopping = asyncio.create_task(_until(self._stop))
         try:
             warming = asyncio.create_task(asyncio.to_thread(warm))
-            while not self._stop.is_set() and not self._first_look():  # noqa: ASYNC110 - files have no event
-                await asyncio.sleep(LOOK_SECONDS)
+            while not self._stop.is_set() and not self._first_poll():  # noqa: ASYNC110 - files have no event
+                await asyncio.sleep(POLL_SECONDS)
             tasks += [asyncio.create_task(work) for work in (self._queue.run(), self._watch(), self._resync())]
             await warming
             await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -166,75 +166,75 @@ class App:
             await self._job_runner.stop()
             await self._server.stop(self._hurry)
 
-    def _first_look(self) -> bool:
-        """Nothing is decided before every manifest was read: an object of a lost state may stand in any of them."""
-        self._look_at_manifests()
-        return self._manifests.settled or bool(self._troubles)
+    def _first_poll(self) -> bool:
+        """True once every manifest was read. Nothing is decided earlier: any file may define a lost object."""
+        self._poll_manifests()
+        return self._manifests.settled or bool(self._failing)
 
     async def _watch(self) -> None:
-        """Looks at the manifests and the processes; what the disk refuses is told, and tried again."""
+        """Polls the manifests and the processes; failed actions are reported and retried."""
         while True:
-            self._look_at_manifests()
+            self._poll_manifests()
             self._attempt("state", self._keep_state)
             self._do("rewrite", self._rewrite_state)
-            self._do("jobs", self._job_runner.look)
+            self._do("jobs", self._job_runner.sync)
             self._do("config", self._server.write_config)
             self._do("problems", self._write_problems)
-            self._attempt("server", self._server.look)
+            self._attempt("server", self._server.sync)
             self._attempt("metadata", self._training_log.write)
             self._attempt("retained", self._retained.expire)
-            await asyncio.sleep(TROUBLE_SECONDS if self._troubles else LOOK_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS if self._failing else POLL_SECONDS)
 
-    def _look_at_manifests(self) -> None:
-        if self._attempt("manifests", self._manifests.look):
-            self._todo.add("problems")
+    def _poll_manifests(self) -> None:
+        if self._attempt("manifests", self._manifests.poll):
+            self._due.add("problems")
 
     def _keep_state(self) -> None:
-        """Makes the state folder again if it was lost with an earlier folder of manifests. Raises OSError while that
-        is gone as well: it may come back, with the state in it.
+        """Recreates the state folder if it was lost with an earlier folder of manifests. Raises OSError while that
+        folder is missing as well: it may come back with the state in it.
         """
         root = self._state_dir.root
         if root.is_dir():
             return
         if not self._manifests.believed:
             raise FileNotFoundError(
-                errno.ENOENT, "the state folder is gone, and changes wait until it is back", str(root)
+                errno.ENOENT, "the state folder is missing; changes wait until it is back", str(root)
             )
         make_state(root)
         before = self._lock
-        self._lock, _ = take_state(self._state_dir, self._options.folder)
+        self._lock, _ = acquire_state(self._state_dir, self._options.folder)
         before.close()
-        self._todo.add("rewrite")
+        self._due.add("rewrite")
 
     def _rewrite_state(self) -> None:
         self._store.write_all()
         self._server.rewrite_config()
         for body in self._cache.all(CONFIG_MAP):
             self._training_log.note(body)
-        self._todo.add("problems")
+        self._due.add("problems")
         self._notify(
-            Line("warning", f"the state folder {self._state_dir.root} was gone, and is written again", "warning")
+            Line("warning", f"the state folder {self._state_dir.root} was missing and has been recreated", "warning")
         )
 
     def _do(self, name: str, action: Callable[[], None]) -> None:
-        """Does what is to be done; what fails stays to be done."""
-        if name in self._todo:
-            self._todo.discard(name)
+        """Runs an action that is due; it stays due if it fails."""
+        if name in self._due:
+            self._due.discard(name)
             self._attempt(name, action)
-            if name in self._troubles:
-                self._todo.add(name)
+            if name in self._failing:
+                self._due.add(name)
 
     def _attempt(self, name: str, action: Callable[[], bool | None]) -> bool:
-        """What the action returned; its failure is told once."""
+        """The result of the action, False if it failed; each failure is reported once."""
         try:
             result = action()
-        except Exception as error:  # whatever it was: the loop goes on
-            text = f"{name}: {_shown(error)}; tried again"
-            if self._troubles.get(name) != text:
+        except Exception as error:  # any failure: the app goes on
+            text = f"{name}: {_format_error(error)}; retrying"
+            if self._failing.get(name) != text:
                 self._notify(Line("warning", text, "warning"))
-            self._troubles[name] = text
+            self._failing[name] = text
             return False
-        if self._troubles.pop(name, None):
+        if self._failing.pop(name, None):
             self._notify(Line("recovered", name, "good"))
         return bool(result)
 
@@ -246,15 +246,15 @@ class App:
     def _changed(self, kind: Kind, before: Object | None, after: Object | None) -> None:
         body = after or before or {}
         if kind is JOB:
-            self._todo.add("jobs")
+            self._due.add("jobs")
         if kind is CONFIG_MAP and label_of(body, names.LABEL_SERVER):
-            self._todo.add("config")
+            self._due.add("config")
         if kind is CONFIG_MAP and after:
             self._training_log.note(after)
         self._console_events.changed(kind, before, after)
         self._queue.add(keys_for_change(self._cache, kind, before, after))
 
-    def _ask(self, key: WorkKey) -> None:
+    def _enqueue(self, key: WorkKey) -> None:
         self._queue.add((key,))
 
     async def _work(self, key: WorkKey) -> Result:
@@ -263,7 +263,7 @@ class App:
         return result
 
     def _failed(self, key: WorkKey, error: Exception) -> None:
-        text = f"{key[0]} {key[2]}: {_shown(error)}; tried again"
+        text = f"{key[0]} {key[2]}: {_format_error(error)}; retrying"
         if self._failures.get(key) != text:
             self._notify(Line("warning", text, "warning"))
         self._failures[key] = text
@@ -276,7 +276,7 @@ class App:
 
 
 def _ignore_signals() -> None:
-    """Everything has ended, and one more ^C must not make that look like a failure."""
+    """After an orderly stop another ^C must not look like a failure."""
     for number in SIGNALS:
         asyncio.get_running_loop().remove_signal_handler(number)
         signal.signal(number, signal.SIG_IGN)
@@ -286,7 +286,7 @@ async def _until(event: asyncio.Event) -> None:
     await event.wait()
 
 
-def _shown(error: Exception) -> str:
+def _format_error(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"{error.filename or 'disk'}: {error.strerror or error}"
     return f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""A child process that never outlives us: it ends when its standard input does, however we end."""
+"""Child processes that never outlive this one: a child stops when its standard input is closed."""
 
 import asyncio
 import os
@@ -13,15 +13,15 @@ MAX_LOG_BYTES = 1 << 20
 async def start_child(
     module: str, args: Sequence[str], log: Path, fds: Sequence[int] = ()
 ) -> asyncio.subprocess.Process:
-    """Starts `python -m MODULE ARGS` with one BLAS thread; what it prints goes to `log`, in a folder that is there.
-    Raises OSError.
+    """Starts `python -m MODULE ARGS` with one BLAS thread; its output is appended to `log`, whose folder must
+    exist. Raises OSError.
     """
     _make_room(log)
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     with log.open("ab") as output:
         return await asyncio.create_subprocess_exec(
             sys.executable,
-            "-P",  # a json.py in the folder where the command was typed is not Python's
+            "-P",  # a json.py in the current directory must not shadow Python's
             "-m",
             module,
             *args,
@@ -30,7 +30,7 @@ async def start_child(
             stderr=output,
             env=environment,
             pass_fds=tuple(fds),
-            start_new_session=True,  # a terminal's ^C is for the loop, which then ends its children in order
+            start_new_session=True,  # a terminal's ^C must reach only this process, which stops its children in order
         )
 
 
@@ -40,7 +40,7 @@ def _make_room(log: Path) -> None:
 
 
 async def stop_child(process: asyncio.subprocess.Process, seconds: float, hurry: asyncio.Event) -> None:
-    """Asks a child to end, and after `seconds`, or on `hurry`, makes it."""
+    """Terminates a child, and kills it after `seconds` or on `hurry`."""
     if process.returncode is not None:
         return
     process.terminate()
@@ -52,8 +52,8 @@ async def stop_child(process: asyncio.subprocess.Process, seconds: float, hurry:
     await waits[0]
 
 
-def shown_exit(code: int | None) -> str:
-    """How a process ended, in words."""
+def format_exit(code: int | None) -> str:
+    """An exit code as text."""
     if code is None:
         return "no exit code"
     return f"exit code {code}" if code >= 0 else f"signal {-code} ({signal.strsignal(-code)})"

@@ -1,4 +1,4 @@
-"""ClusterClient I/O over a state folder: the module in which local mode differs from the operator."""
+"""LocalClient: the ClusterClient over the store of a state folder."""
 
 from linplane_api.kinds import CONFIG_MAP, DEPLOYMENT, JOB, Kind, kind_of
 
@@ -10,35 +10,35 @@ from ..runtime.write_log import log_write
 from .console_events import Line, Notify
 from .store import Store
 
-KEPT = (CONFIG_MAP, JOB, DEPLOYMENT)
-"""The children that mean something here; Services, accounts, roles and budgets do not."""
+STORED = (CONFIG_MAP, JOB, DEPLOYMENT)
+"""The children that are stored; Services, ServiceAccounts, RBAC and PodDisruptionBudgets have no effect here."""
 
 
 class LocalClient:
-    """`ClusterClient` for local mode. Everything is at hand, so nothing here waits; there is one namespace."""
+    """`ClusterClient` for local mode, with one namespace. No call waits."""
 
     def __init__(self, store: Store, url: str, notify: Notify) -> None:
-        """`url` is where the server answers."""
+        """`url` is the server's address."""
         self._store = store
         self._url = url
         self._notify = notify
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:  # noqa: ARG002
-        """The object as it is."""
+        """The stored object."""
         return self._store.get(kind, name)
 
     async def refusals(self, namespace: str) -> dict[str, str]:  # noqa: ARG002
-        """None: there are no pods."""
+        """None, as no pods are created."""
         return {}
 
     async def create(self, body: Object) -> Object:
-        """Raises ConflictError where it exists."""
+        """Raises ConflictError if it exists."""
         return self._create(kind_of(body), body)
 
     async def apply(self, body: Object) -> Object:
-        """Creates what is absent, sets what is ours. Raises NameTakenError for what is somebody else's."""
+        """Creates or updates a child. Raises NameTakenError if it has another owner."""
         kind = kind_of(body)
-        if kind not in KEPT:
+        if kind not in STORED:
             return body
         before = self._store.get(kind, name_of(body))
         if before is None:
@@ -50,16 +50,16 @@ class LocalClient:
         return self._update("apply", kind, before, {**body, **status})
 
     async def check(self, body: Object) -> None:
-        """Of the children that mean something here."""
+        """Checks the children that are stored."""
         kind = kind_of(body)
-        before = self._store.get(kind, name_of(body)) if kind in KEPT else None
+        before = self._store.get(kind, name_of(body)) if kind in STORED else None
         if before is None or controller_uid(before) == controller_uid(body):
             return
         if kind not in APPLIED_OVER or not is_orphan(before, body):
             raise NameTakenError(owner_of(body), f"{kind.kind} {name_of(body)}")
 
     async def replace(self, body: Object, seen: Object, cause: str = "") -> Object:  # noqa: ARG002
-        """Compare and swap. Raises ConflictError where it is not what was seen."""
+        """Compare and swap. Raises ConflictError if the object is not `seen` any more."""
         kind = kind_of(body)
         before = self._store.get(kind, name_of(body))
         same = ("uid", "resourceVersion")
@@ -68,13 +68,13 @@ class LocalClient:
         return self._update("patch", kind, before, body)
 
     async def write_status(self, kind: Kind, seen: Object, status: Object) -> None:
-        """Sets the status of that very object."""
+        """Sets the status of the object with that UID."""
         before = self._store.get(kind, name_of(seen))
         if before is not None and uid_of(before) == uid_of(seen):
             self._update("apply", kind, before, {**before, "status": status})
 
     async def delete(self, kind: Kind, seen: Object, *, unchanged: bool = False) -> None:
-        """Deletes that very object and what it owns. Raises ConflictError if it has changed."""
+        """Deletes the object with that UID and what it owns. Raises ConflictError if it has changed."""
         before = self._store.get(kind, name_of(seen))
         if unchanged and before is not None and meta(before)["resourceVersion"] != meta(seen)["resourceVersion"]:
             raise ConflictError(f"{kind.kind} {name_of(seen)} has changed meanwhile")
@@ -94,10 +94,10 @@ class LocalClient:
         return after
 
     def event(self, about: Object, *, warning: bool, reason: str, message: str) -> None:  # noqa: ARG002
-        """Of features that callers do not send; of all else `story` tells by the objects themselves."""
+        """Prints missing features; `console_events` derives all other lines from the objects."""
         if reason == MISSING_FEATURES:
             self._notify(Line("warning", f"route {name_of(about)}: {message}", "warning"))
 
     def url_of(self, route: Object) -> str:
-        """The route by path, which needs no name resolution."""
+        """The route by its path, which needs no name resolution."""
         return f"{self._url}/routes/{name_of(route)}"

@@ -1,6 +1,4 @@
-"""What a person at the terminal is told: one line for each change that means something, none twice. Pure but for
-what was told before.
-"""
+"""The lines of the console: one per change that matters to a user, none twice. No I/O."""
 
 import json
 from collections.abc import Callable
@@ -25,7 +23,7 @@ Tone = Literal["plain", "good", "warning", "hint"]
 
 
 class Line(NamedTuple):
-    """One word for what happened, and to what."""
+    """One line of the console: a word for the event, and the text."""
 
     word: str
     text: str
@@ -44,22 +42,22 @@ class ConsoleEvents:
     """Turns changes of objects into lines."""
 
     def __init__(self, notify: Notify, hint: Callable[[Object], str]) -> None:
-        """`hint` gives a command that asks a route for a prediction, empty where there is none."""
+        """`hint` returns a command that calls a route, empty if there is none."""
         self._notify = notify
         self._hint = hint
-        self._told: dict[tuple[str, str], Line] = {}
-        self._warned: dict[str, list[str]] = {}  # of each version
+        self._printed: dict[tuple[str, str], Line] = {}
+        self._warned: dict[str, list[str]] = {}  # by version
         self._hints_left = MAX_HINTS
-        self._versions: dict[str, str] = {}  # of each route, as it was told
+        self._versions: dict[str, str] = {}  # by route: the version printed last
 
     def remember(self, kind: Kind, body: Object) -> None:
-        """What an earlier run told of a version is not told again; of a route it is, once it answers."""
+        """Marks the state of a version as printed by an earlier run; a route is printed again once it is ready."""
         if kind is LINEAR_MODEL and (line := _model(body)):
-            self._told[kind.kind, name_of(body)] = line
+            self._printed[kind.kind, name_of(body)] = line
             self._warned[name_of(body)] = _warnings(body)
 
     def changed(self, kind: Kind, before: Object | None, after: Object | None) -> None:
-        """Tells what a change means, if anything."""
+        """Prints a line for a change that matters."""
         body = after or before or {}
         key = (kind.kind, name_of(body))
         if kind is JOB and after is not None:
@@ -67,7 +65,7 @@ class ConsoleEvents:
         if kind not in (LINEAR_MODEL, MODEL_ROUTE):
             return
         if after is None:
-            self._told.pop(key, None)
+            self._printed.pop(key, None)
             self._warned.pop(key[1], None)
             self._versions.pop(key[1], None)
             return
@@ -78,10 +76,10 @@ class ConsoleEvents:
     def _headline(self, kind: Kind, before: Object | None, after: Object) -> None:
         key = (kind.kind, name_of(after))
         line = _model(after) if kind is LINEAR_MODEL else _route(after)
-        last = self._told.get(key)
+        last = self._printed.get(key)
         if line is None or (last and line.text == last.text) or (before and status_of(before) == status_of(after)):
             return
-        self._told[key] = line
+        self._printed[key] = line
         if kind is LINEAR_MODEL:
             self._notify(_thawed(line, last))
         else:
@@ -96,15 +94,15 @@ class ConsoleEvents:
 
     def _of_route(self, line: Line, last: Line | None, route: Object) -> None:
         name, version = name_of(route), _status(route, ModelRouteStatus).version or ""
-        told = self._versions.get(name)
+        printed = self._versions.get(name)
         if line.tone == "good":
             self._versions[name] = version
-            if told not in (None, version):
-                line = Line("switched", f"{line.text}, before {told}", "good")
-            elif told and last and last.tone == "good":
+            if printed not in (None, version):
+                line = Line("switched", f"{line.text}, before {printed}", "good")
+            elif printed and last and last.tone == "good":
                 line = Line("traffic", line.text, "good")
         self._notify(line)
-        if line.tone == "good" and told is None and self._hints_left and (hint := self._hint(route)):
+        if line.tone == "good" and printed is None and self._hints_left and (hint := self._hint(route)):
             self._hints_left -= 1
             self._notify(Line("try", hint, "hint"))
 
@@ -113,7 +111,7 @@ class ConsoleEvents:
         failed = int(status_of(after).get("failed") or 0)
         if runs and not ran:
             owners = meta(after).get("ownerReferences") or [{"name": name_of(after)}]
-            self._notify(Line("training", f"{owners[0]['name']}{', once more' if failed else ''}"))
+            self._notify(Line("training", f"{owners[0]['name']}{', retry' if failed else ''}"))
 
 
 def _thawed(line: Line, last: Line | None) -> Line:
@@ -123,7 +121,7 @@ def _thawed(line: Line, last: Line | None) -> Line:
 
 
 def _status(body: Object, kind: type[S]) -> S:
-    """The status, empty if it cannot be read: a newer release left it in the state folder."""
+    """The status, empty if it cannot be parsed because a newer release wrote it."""
     try:
         return msgspec.convert(status_of(body), kind)
     except msgspec.ValidationError:
@@ -140,7 +138,7 @@ def _holds(status: LinearModelStatus | ModelRouteStatus, kind: ConditionType) ->
 
 
 def _model(body: Object) -> Line | None:
-    """What a LinearModel's status comes down to, None if nothing is settled."""
+    """The line for a LinearModel's status, None while it is in progress."""
     name, status = name_of(body), _status(body, LinearModelStatus)
     ready = _condition(status, ConditionType.READY)
     if ready is None or ready.reason in _UNDER_WAY:
@@ -149,7 +147,7 @@ def _model(body: Object) -> Line | None:
         return Line("warning", f"{name}: {ready.message}", "warning")
     if spec_of(body).get("frozen"):
         is_withdrawn = _holds(status, ConditionType.WITHDRAWN)
-        return Line("frozen", f"{name}: nothing answers with it any more") if is_withdrawn else None
+        return Line("frozen", f"{name}: no replica serves it any more") if is_withdrawn else None
     if status.samples is None:
         return Line("read", f"{name}: weights of {_counted(status.coefficient_count or 0, 'feature')}", "good")
     return Line("trained", f"{name}: {_figures(status.samples, status)}", "good")
@@ -170,7 +168,7 @@ def _warnings(model: Object) -> list[str]:
 
 
 def _route(body: Object) -> Line | None:
-    """What a ModelRoute's status comes down to, None if nothing is settled."""
+    """The line for a ModelRoute's status, None while it is in progress."""
     name, status = name_of(body), _status(body, ModelRouteStatus)
     accepted, servable, ready = (
         _condition(status, kind) for kind in (ConditionType.ACCEPTED, ConditionType.SERVABLE, ConditionType.READY)
@@ -193,7 +191,7 @@ def _counted(number: int, word: str) -> str:
 
 
 def curl_line(route: Object, store: Store) -> str:
-    """A prediction with a row that the version's artifact checks itself by; empty where that would not fit a line."""
+    """A curl command with a row of the artifact's own checks; empty if it would not fit a line."""
     routing = store.get(CONFIG_MAP, names.routing_name(names.DEFAULT_SERVER)) or {}
     text = data_of(routing).get(names.route_key(name_of(route)))
     try:

@@ -1,4 +1,4 @@
-"""Training Jobs as child processes: at most one a core at a time, tried again as a Job controller would."""
+"""Runs training Jobs as child processes, one per core at a time, and retries them like a Job controller."""
 
 import asyncio
 import shutil
@@ -21,13 +21,13 @@ from ..compile.objects import Object, controller_uid, data_of, meta, name_of, st
 from ..compile.observed import Job, observe
 from ..compile.settings import Settings
 from ..compile.training import job_name, job_settings, make_task
-from .child_process import shown_exit, start_child
+from .child_process import format_exit, start_child
 from .console_events import Line, Notify
 from .state_dir import StateDir
 from .store import Store
 
-RETRY = Backoff(0.5, 360.0)  # seconds; the last is a Job controller's
-TROUBLE_SECONDS = 2.0  # between two tries where it is the disk, or the system, that refuses
+RETRY = Backoff(0.5, 360.0)  # seconds; the maximum is a Job controller's
+RETRY_SECONDS = 2.0  # after an error of the disk or the system
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Training:
 
 
 class JobRunner:
-    """Runs every Job of the store that has not ended."""
+    """Runs every unfinished Job of the store."""
 
-    def __init__(  # noqa: PLR0913 - all that it works with
+    def __init__(  # noqa: PLR0913 - its collaborators
         self,
         state_dir: StateDir,
         store: Store,
@@ -53,7 +53,7 @@ class JobRunner:
         now: Callable[[], datetime],
         notify: Notify,
     ) -> None:
-        """`slots` is how many trainers run at a time."""
+        """`slots`: the number of concurrent trainers."""
         self._state_dir = state_dir
         self._store = store
         self._settings = settings
@@ -62,8 +62,8 @@ class JobRunner:
         self._slots = asyncio.Semaphore(slots)
         self._tasks: dict[str, asyncio.Task[None]] = {}  # by the Job's UID
 
-    def look(self) -> None:
-        """Starts what should run and stops what should not: call it after any change of a Job."""
+    def sync(self) -> None:
+        """Starts new Jobs and stops deleted ones; call it after any change of a Job."""
         jobs = {uid_of(job): job for job in self._store.all(JOB)}
         for uid in [uid for uid in self._tasks if uid not in jobs]:
             self._tasks.pop(uid).cancel()
@@ -73,28 +73,28 @@ class JobRunner:
         self._state_dir.drop_jobs({name_of(job) for job in jobs.values()})
 
     async def stop(self) -> None:
-        """Ends every trainer; what they had not finished starts again with the next loop."""
+        """Stops every trainer; unfinished Jobs start again with the next process."""
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def _run(self, uid: str, name: str) -> None:
-        told = ""
+        reported = ""
         while (job := self._job(uid, name)) is not None and not has_ended(observe(Job, job)):
             try:
                 training = self._training(job)
-                wait = await self._step(training) if training else TROUBLE_SECONDS
+                wait = await self._step(training) if training else RETRY_SECONDS
             except (OSError, ConflictError, FormatError) as error:
-                wait, text = TROUBLE_SECONDS, f"{name}: {error}; tried again"
-                if text != told:
+                wait, text = RETRY_SECONDS, f"{name}: {error}; retrying"
+                if text != reported:
                     self._notify(Line("warning", text, "warning"))
-                told = text
+                reported = text
             await asyncio.sleep(wait)
         self._tasks.pop(uid, None)
 
     def _training(self, job: Object) -> Training | None:
-        """What the Job is to do; None if its LinearModel asks for another training by now: the Job is about to be
-        deleted. Raises FormatError.
+        """The training of a Job; None if its LinearModel has changed and the Job is about to be deleted. Raises
+        FormatError.
         """
         for model in self._store.all(LINEAR_MODEL):
             if uid_of(model) == controller_uid(job):
@@ -104,17 +104,17 @@ class JobRunner:
         return None
 
     async def _step(self, training: Training) -> float:
-        """Takes a result that is there, or makes one attempt; returns how long to wait before the next."""
+        """Accepts a result that is already there, or makes one attempt; returns the delay before the next."""
         folder = self._state_dir.job(training.job)
-        if self._take_result(training, folder):
+        if self._accept_result(training, folder):
             return 0
         async with self._slots:
             code, message = await self._attempt(training, folder)
         job = self._job(training.uid, training.job)
-        if job is None or self._take_result(training, folder):
+        if job is None or self._accept_result(training, folder):
             return 0
         failed = int(status_of(job).get("failed") or 0) + 1
-        message = self._take_failure(job, folder) or message
+        message = self._accept_failure(job, folder) or message
         if code == EXIT_BAD_DATA:
             self._end(job, "Failed", "PodFailurePolicy", message or "the data was refused", failed)
         elif code is None:
@@ -123,34 +123,34 @@ class JobRunner:
             self._end(job, "Failed", "BackoffLimitExceeded", message, failed)
         else:
             wait = RETRY.delay(failed)
-            self._notify(Line("warning", f"{training.model}: {message}; tried again in {wait:g} s", "warning"))
+            self._notify(Line("warning", f"{training.model}: {message}; retrying in {wait:g} s", "warning"))
             self._set_status(job, {"failed": failed, "active": 0})
             return wait
         return 0
 
     async def _attempt(self, training: Training, folder: Path) -> tuple[int | None, str]:
-        """One run of the trainer: its exit code, None if it ran past its deadline, and that in words."""
+        """Runs the trainer once. Returns its exit code, None if it exceeded its deadline, and a message."""
         job, spec = self._job(training.uid, training.job), training.spec
         if job is None:
             return 0, ""
         task = make_task(spec, plan_data(spec, self._settings, None)).to_text()
         deadline = job_settings(spec).active_deadline_seconds
-        self._lay_out(spec, folder)
+        self._prepare_folder(spec, folder)
         args = ["--task", task, "--data-dir", str(folder / "data"), "--result", str(folder / names.ARTIFACT_KEY)]
         process = await start_child("linplane_trainer", [*args, "--exit-with-stdin"], folder / "log")
         try:
             self._set_status(job, {"failed": int(status_of(job).get("failed") or 0), "active": 1})
             code = await asyncio.wait_for(process.wait(), deadline)
-            return code, f"the trainer ended with {shown_exit(code)}"
+            return code, f"the trainer ended with {format_exit(code)}"
         except TimeoutError:
-            return None, f"the deadline of {deadline} s is over"
+            return None, f"the deadline of {deadline} s was exceeded"
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
 
-    def _lay_out(self, spec: LinearModelSpec, folder: Path) -> None:
-        """The data folder: the key of the user's ConfigMap as a file, and nothing of an earlier attempt."""
+    def _prepare_folder(self, spec: LinearModelSpec, folder: Path) -> None:
+        """Creates the data folder with the key of the user's ConfigMap as a file, and removes earlier attempts."""
         shutil.rmtree(folder, ignore_errors=True)
         self._state_dir.make(folder / "data")
         ref = spec.source_ref
@@ -162,8 +162,8 @@ class JobRunner:
         job = self._store.get(JOB, name)
         return job if job is not None and uid_of(job) == uid else None
 
-    def _take_result(self, training: Training, folder: Path) -> bool:
-        """Hands an artifact that is whole to its ConfigMap, as the trainer's patch would, and ends the Job."""
+    def _accept_result(self, training: Training, folder: Path) -> bool:
+        """Writes a complete artifact into its ConfigMap, as the trainer's patch would, and completes the Job."""
         job = self._job(training.uid, training.job)
         try:
             text = (folder / names.ARTIFACT_KEY).read_text(encoding="utf-8")
@@ -176,8 +176,8 @@ class JobRunner:
         shutil.rmtree(folder, ignore_errors=True)
         return True
 
-    def _take_failure(self, job: Object, folder: Path) -> str:
-        """The trainer's own words, empty where it left none."""
+    def _accept_failure(self, job: Object, folder: Path) -> str:
+        """The trainer's own error message, empty if it wrote none."""
         try:
             text = (folder / names.ERROR_KEY).read_text(encoding="utf-8")
             message = parse_failure(text).message

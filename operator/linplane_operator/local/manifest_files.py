@@ -1,7 +1,7 @@
-"""The files of one folder, looked at again and again: which of them changed, what objects they hold, what is wrong.
+"""Polls the manifests of one folder: changed files, their objects, and problems.
 
-A file that cannot be read, or is not whole yet, disturbs no other, and keeps what it held before. A folder that was
-replaced (a link that was swapped, a volume that was unmounted) is believed once a file in it holds an object.
+A file that cannot be read, or is still being written, keeps its earlier objects and does not affect other files. A
+folder that was replaced (a swapped link, an unmounted volume) is trusted once a file in it holds an object.
 """
 
 import time
@@ -12,14 +12,14 @@ from stat import S_ISREG
 
 from linplane_api.manifests.manifest import MAX_BYTES, SUFFIXES, Document, ManifestError, read_documents
 
-SETTLE_SECONDS = 0.04  # a file that was written this recently may not be whole yet
+SETTLE_SECONDS = 0.04  # a file that was written this recently may be incomplete
 
 Signature = tuple[int, ...]
 
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """What is wrong in a manifest. `field` is empty where it is the whole file or object."""
+    """A problem of a manifest; `field` is empty if it concerns the whole file or object."""
 
     file: str
     line: int
@@ -27,13 +27,13 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        """`route.yaml:12: spec.version: what is wrong`."""
+        """`route.yaml:12: spec.version: the problem`."""
         return f"{self.file}:{self.line}: {self.field + ': ' if self.field else ''}{self.message}"
 
 
 @dataclass
 class ManifestFile:
-    """One manifest as it was read last. With a problem, the documents are those from before it."""
+    """One manifest as last read. If it has a problem, the documents are the earlier ones."""
 
     signature: Signature
     documents: list[Document] = field(default_factory=list)
@@ -43,27 +43,27 @@ class ManifestFile:
 
 
 class ManifestFiles:
-    """Watches one folder (not those below it). `wall` is the clock that files are stamped by, in seconds."""
+    """Polls one folder, without subfolders. `wall` is the clock of file times, in seconds."""
 
     def __init__(self, folder: Path, wall: Callable[[], float] = time.time) -> None:
         self._folder = folder
         self._wall = wall
         self.read: dict[str, ManifestFile] = {}
-        """Every manifest by name, in no order."""
+        """Every manifest by name, in any order."""
         self.unsettled: set[str] = set()
-        """Those that are there and were not read yet as they are now."""
+        """Files that have changed and were not read yet."""
         self.saved_again: set[str] = set()
-        """Those that the last look found saved anew with the same objects in it."""
+        """Files that the last poll found saved again with the same objects."""
         self.missing = ""
-        """Why the folder itself cannot be read, empty where it can."""
+        """Why the folder itself cannot be read, empty if it can."""
         self.unproven = True
-        """The folder is new, or another one than before, and no file in it holds an object so far: what it lacks is
-        no deletion.
+        """The folder is new or was replaced, and no file in it holds an object so far: missing objects do not count as
+        deleted.
         """
         self._identity: Signature = ()
 
-    def look(self) -> bool:
-        """Takes up what changed, and says whether anything did. Cheap where nothing changed."""
+    def poll(self) -> bool:
+        """Reads changed files; returns True if there was one. Cheap if nothing changed."""
         was_missing, self.missing = self.missing, ""
         try:
             found = self._folder.stat()
@@ -78,7 +78,7 @@ class ManifestFiles:
             self._identity = (found.st_dev, found.st_ino)
             self.unproven = True
             for file in self.read.values():
-                file.signature = ()  # of the folder before: to be read again
+                file.signature = ()  # of the previous folder: read again
         self.saved_again.clear()
         self.unsettled.clear()
         for gone in self.read.keys() - set(names):
@@ -91,13 +91,13 @@ class ManifestFiles:
             if not problem and abs(self._wall() - signature[1] / 1e9) < SETTLE_SECONDS:
                 self.unsettled.add(name)
                 continue
-            self._take_up(name, signature, problem)
+            self._accept(name, signature, problem)
             changed = True
         if self.unproven:
             self.unproven = not any(f.signature and f.documents and not f.problem for f in self.read.values())
         return changed
 
-    def _take_up(self, name: str, signature: Signature, problem: str) -> None:
+    def _accept(self, name: str, signature: Signature, problem: str) -> None:
         known = self.read.get(name)
         file = ManifestFile(
             signature, known.documents if known else [], Problem(name, 1, "", problem) if problem else None
@@ -109,12 +109,12 @@ class ManifestFiles:
         self.read[name] = file
 
     def _signature(self, name: str) -> tuple[Signature, str]:
-        """What tells two states of a file apart, and why it cannot be read, if that is known already."""
+        """The signature by which a change is found, and why the file cannot be read, if that is already known."""
         path = self._folder / name
         try:
             found = path.stat()
         except OSError as error:
-            broken = isinstance(error, FileNotFoundError)  # a file that is gone just now is gone at the next look
+            broken = isinstance(error, FileNotFoundError)  # a deleted file is missing at the next poll
             return (
                 error.errno or 0,
             ), "is a symbolic link to nothing" if broken else f"cannot be read: {error.strerror}"

@@ -1,8 +1,8 @@
-"""A folder of manifests as `kubectl apply` and `kubectl delete`: saving a file applies it, deleting it deletes.
+"""Applies a folder of manifests to the store like `kubectl apply` and `kubectl delete`.
 
-Nothing is lost to a mistake. An object leaves only if its file is gone, or if the file holds it no longer and
-everything in that file is accepted (kubectl prunes nothing after an error either). Until then what the file held
-stays as it was accepted last, and the problem names file, line and field.
+A mistake deletes nothing. An object is deleted only if its file is gone, or if the file no longer defines it and
+everything in that file is accepted (kubectl does not prune after an error either). Until then objects stay as last
+accepted, and the problem names file, line and field.
 """
 
 import time
@@ -21,31 +21,31 @@ from ..compile.job_progress import has_ended
 from ..compile.objects import Object, annotation_of, meta, name_of, status_of, uid_of
 from ..compile.observed import Job, observe
 from .admission import (
-    TAKEN,
+    ACCEPTED,
     as_stored,
     content,
     has_name,
+    ignored_fields,
     is_simple,
     judge,
     kind_of,
-    not_understood,
-    unused_parts,
+    problems_of_unaccepted,
 )
 from .console_events import Line, Notify
 from .manifest_files import ManifestFile, ManifestFiles, Problem
 from .retained_artifacts import RetainedArtifacts
 from .store import Store
 
-GONE_SECONDS = 0.5  # editors replace a file by deleting it first, and people move objects from file to file
+GONE_SECONDS = 0.5  # editors delete a file before they replace it, and users move objects between files
 
-LISTED_FILES = 5  # more that change at once are reported in one line
+LISTED_FILES = 5  # more changed files at once are reported in one line
 LISTED_OBJECTS = 3
 
 ObjectKey = tuple[str, str]  # kind, name
 
 
 class Manifests:
-    """Keeps the store to what the files of a folder say. `clock` is monotonic, in seconds."""
+    """Brings the store to the state of the manifests. `clock` is monotonic, in seconds."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Manifests:
         notify: Notify,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`notify` gets what was applied and refused, each once."""
+        """`notify` is called with each object that was applied or refused."""
         self._folder = folder.absolute()  # not resolved: a link may be swapped
         self._files = ManifestFiles(self._folder)
         self._store = store
@@ -63,26 +63,26 @@ class Manifests:
         self._notify = notify
         self._clock = clock
         self._pending = True
-        self._accepted: dict[ObjectKey, tuple[Document, str, int]] = {}  # with the UID and generation it became
-        self._absent: dict[ObjectKey, float] = {}  # stored, in no file, since when
+        self._accepted: dict[ObjectKey, tuple[Document, str, int]] = {}  # with the resulting UID and generation
+        self._absent: dict[ObjectKey, float] = {}  # stored but in no file: since when
         self._noted: set[Line] = set()
         self.problems: list[Problem] = []
 
     @property
     def settled(self) -> bool:
-        """Every file was read as it is."""
+        """True if no file has unread changes."""
         return not self._files.unsettled
 
     @property
     def believed(self) -> bool:
-        """The folder is there, and is a folder of manifests."""
+        """True if the folder exists and is known to hold manifests."""
         return not self._files.missing and not self._files.unproven
 
-    def look(self) -> bool:
-        """Takes up what changed; returns whether the problems did. Cheap where nothing changed. Raises OSError where
-        the store does: the next look goes on.
+    def poll(self) -> bool:
+        """Applies changed files; returns True if the problems changed. Cheap if nothing changed. Raises OSError if the
+        store does; the next poll continues.
         """
-        self._pending |= self._files.look()
+        self._pending |= self._files.poll()
         before = self.problems
         if self._pending:
             self.problems = self._apply(before)
@@ -100,14 +100,14 @@ class Manifests:
                 self._notify(Line("accepted", file, "good"))
 
     def _apply(self, before: list[Problem]) -> list[Problem]:
-        """Applies the files; returns what is wrong with them, and with the folder."""
+        """Applies the files; returns their problems and the folder's."""
         if self._files.missing:
             text = f"the folder cannot be read ({self._files.missing}); all of it stays as it was"
-            self._absent.clear()  # it was the folder that went, a file at a time
+            self._absent.clear()  # the folder was being removed, file by file
             return sorted({*before, Problem(str(self._folder), 1, "", text)})
         homes = {
             (kind.kind, name_of(body)): file
-            for kind in TAKEN
+            for kind in ACCEPTED
             for body in self._store.all(kind)
             if (file := _file_of(body))
         }
@@ -120,7 +120,7 @@ class Manifests:
                 text = "the folder is not the one from before, and no file in it holds an object"
                 found.append(Problem(str(self._folder), 1, "", f"{text}; all of it stays as it was"))
             return sorted(set(found))
-        found += self._halfway(homes, places)
+        found += self._incomplete(homes, places)
         self._note_absent(homes, places, {p.file for p in found})
         return sorted(self._with_what_stays(set(found), homes, places))
 
@@ -155,8 +155,8 @@ class Manifests:
             return self._pass_over(file, document, is_ours=is_ours)
         place = places.get(document.key, (file, document.line))
         if place != (file, document.line):
-            return self._twice(kind, file, document, place)
-        return self._take(kind, file, document, counts)
+            return self._duplicate(kind, file, document, place)
+        return self._accept(kind, file, document, counts)
 
     def _report_applied(self, applied: dict[str, "Counter[str]"]) -> None:
         if len(applied) > LISTED_FILES:
@@ -165,9 +165,7 @@ class Manifests:
             self._notify(Line("applied", f"{name}: {', '.join(f'{n} {what}' for what, n in counts.items())}"))
 
     def _places(self, homes: dict[ObjectKey, str]) -> dict[ObjectKey, tuple[str, int]]:
-        """File and line of the document that counts for each object: the one in the file that the object came from,
-        otherwise the first.
-        """
+        """File and line of the document that defines each object: the one in its previous file, otherwise the first."""
         found: dict[ObjectKey, tuple[str, int]] = {}
         for name, file in sorted(self._files.read.items()):
             for document in file.documents:
@@ -178,24 +176,26 @@ class Manifests:
                     found[document.key] = (name, document.line)
         return found
 
-    def _twice(self, kind: Kind, file: str, document: Document, place: tuple[str, int]) -> list[tuple[str, str]]:
-        """What is wrong with the second of two objects of one name: in one file as a change of the first, or else
-        that it is there.
+    def _duplicate(self, kind: Kind, file: str, document: Document, place: tuple[str, int]) -> list[tuple[str, str]]:
+        """The problems of a second object of the same name: those as an update of the first one in the same file, or
+        else that it is a duplicate.
         """
         stored = self._store.get(kind, document.key[1]) if file == place[0] else None
         problems = judge(kind, document.body, stored) if stored else []
         kind_name = " ".join(document.key)
-        return problems or [("metadata.name", f"{kind_name} stands in {place[0]}:{place[1]} as well; that one counts")]
+        return problems or [
+            ("metadata.name", f"{kind_name} is also defined in {place[0]}:{place[1]}, which takes precedence")
+        ]
 
-    def _take(self, kind: Kind, file: str, document: Document, counts: "Counter[str]") -> list[tuple[str, str]]:
-        """Judges and stores one object; returns its problems as field and message."""
+    def _accept(self, kind: Kind, file: str, document: Document, counts: "Counter[str]") -> list[tuple[str, str]]:
+        """Validates and stores one object; returns its problems as field and message."""
         stored = self._store.get(kind, document.key[1])
         if stored and self._accepted.get(document.key) == (document, uid_of(stored), meta(stored)["generation"]):
             return []
         self._accepted.pop(document.key, None)
         place = str(self._folder / file)
         wanted = as_stored(kind, document.body, place, stored) if is_simple(document.body) else {}
-        if stored is None or content(wanted) != content(stored):  # what is stored was judged when it came in
+        if stored is None or content(wanted) != content(stored):  # the stored object was validated when it was accepted
             problems = judge(kind, document.body, stored)
             if problems:
                 return problems
@@ -208,19 +208,19 @@ class Manifests:
             counts["created"] += 1
         elif any(after.get(part) != stored.get(part) for part in ("spec", "data", "binaryData", "immutable")):
             counts["changed"] += 1
-        for text in unused_parts(kind, document.body):
+        for text in ignored_fields(kind, document.body):
             self._note(Line("unused", f"{file}: {kind.kind} {name_of(after)}: {text}"))
         self._accepted[document.key] = (document, uid_of(after), meta(after)["generation"])
         return []
 
     def _pass_over(self, file: str, document: Document, *, is_ours: bool) -> list[tuple[str, str]]:
-        """An object that is not taken: an error if it may be meant for local mode, else named once."""
-        problems = not_understood(document.body)
+        """The problems of an object of another kind; if there is none, it is reported as ignored, once."""
+        problems = problems_of_unaccepted(document.body)
         if not problems and is_ours and not has_name(document.body):
             return [("metadata.name", "Required value")]
         if not problems:
             body = document.body
-            self._note(Line("unused", f"{file}: {body['apiVersion']} {body['kind']} means nothing in local mode"))
+            self._note(Line("unused", f"{file}: {body['apiVersion']} {body['kind']} has no effect in local mode"))
         return problems
 
     def _note(self, line: Line) -> None:
@@ -228,17 +228,17 @@ class Manifests:
             self._noted.add(line)
             self._notify(line)
 
-    # ---- what is in no file any more ----
+    # ---- objects that are in no file any more ----
 
     def _note_absent(self, homes: dict[ObjectKey, str], seen: Iterable[ObjectKey], doubted: set[str]) -> None:
-        """What leaves, if it is still absent after a while: a file that is `doubted` keeps all that it held."""
+        """Notes objects to delete if they are still absent after GONE_SECONDS; `doubted` files keep their objects."""
         kept = self._files.unsettled | doubted
         gone = {key for key, file in homes.items() if file not in kept} - set(seen)
         self._absent = {key: self._absent.get(key, self._clock()) for key in gone}
 
-    def _halfway(self, homes: dict[ObjectKey, str], seen: Iterable[ObjectKey]) -> Iterator[Problem]:
-        """Files that lack what they held because they are written only in part: nothing at all, as when a disk is
-        full, or up to the middle of a name.
+    def _incomplete(self, homes: dict[ObjectKey, str], seen: Iterable[ObjectKey]) -> Iterator[Problem]:
+        """Problems of files that lack objects because they are written in part: empty, as on a full disk, or cut off
+        within a name.
         """
         for key in homes.keys() - set(seen):
             name = homes[key]
@@ -255,7 +255,7 @@ class Manifests:
     def _with_what_stays(
         self, problems: set[Problem], homes: dict[ObjectKey, str], seen: Iterable[ObjectKey]
     ) -> Iterator[Problem]:
-        """The first problem of each file says which objects the file keeps without holding them."""
+        """Adds to the first problem of each file the objects that it keeps without defining them."""
         listed = set(seen)
         reported: set[str] = set()
         for problem in sorted(problems):
@@ -275,7 +275,7 @@ class Manifests:
 
     def _delete_absent(self) -> None:
         due = [key for key, since in self._absent.items() if self._clock() - since >= GONE_SECONDS]
-        for kind in reversed(TAKEN):
+        for kind in reversed(ACCEPTED):
             for key in [key for key in due if key[0] == kind.kind]:
                 body = self._store.get(kind, key[1])
                 if body is not None:
@@ -283,7 +283,7 @@ class Manifests:
                 del self._absent[key]
 
     def _delete(self, kind: Kind, body: Object) -> None:
-        """The server `default` is never deleted, here as in a cluster: routes that name it would make it anew."""
+        """Deletes an object. The server `default` is reset instead while there are routes, which would recreate it."""
         if kind is MODEL_SERVER and name_of(body) == names.DEFAULT_SERVER and self._store.all(MODEL_ROUTE):
             bare = {key: body[key] for key in ("apiVersion", "kind")} | {"metadata": {"name": name_of(body)}}
             self._store.update(kind, body, {**bare, "spec": {}, "status": status_of(body)})
@@ -293,14 +293,14 @@ class Manifests:
         self._notify(Line("deleted", f"{kind.kind} {name_of(body)}"))
 
     def _try_again(self, file: str) -> None:
-        """A file that is saved without a change is a wish to try again what failed in it."""
+        """Retries failed trainings of a file that was saved without a change."""
         for document in self._files.read[file].documents:
             model = self._store.get(LINEAR_MODEL, document.key[1]) if document.key[0] == LINEAR_MODEL.kind else None
             retry_failed(self._store, model)
 
 
 def retry_failed(store: Store, model: Object | None) -> None:
-    """Deletes the Jobs of a model that ended without an artifact of it, whereupon they are made again."""
+    """Deletes the finished Jobs of a model without an artifact, so that they are created again."""
     if model is None or holds(status_of(model), ConditionType.TRAINED):
         return
     for job in store.owned(JOB, model):
@@ -309,11 +309,11 @@ def retry_failed(store: Store, model: Object | None) -> None:
 
 
 def _is_cut_short(file: ManifestFile, key: ObjectKey) -> bool:
-    """Whether the file ends within the name of an object that it held."""
+    """True if the file ends within the name of an object that it defined."""
     kind, name = file.documents[-1].key
     return kind == key[0] and key[1].startswith(name) and file.last_line.split() == ["name:", name]
 
 
 def _file_of(body: Object) -> str:
-    """The name of the file that an object came from, empty where it came from none."""
+    """The name of the file that defines an object, empty if there is none."""
     return Path(annotation_of(body, names.ANNOTATION_MANIFEST)).name

@@ -1,4 +1,4 @@
-"""What must hold before the loop starts: the folder is there, the state folder is ours alone, the ports are free."""
+"""Checks before the app starts: the folder exists, the state folder is not in use, the ports are free."""
 
 import asyncio
 import os
@@ -10,15 +10,15 @@ from linplane_api.locks import lock
 
 from .state_dir import StateDir
 
-BIND_SECONDS = 3.0  # the server of a loop that was killed gives its ports back within this
+BIND_SECONDS = 3.0  # the server of a killed process releases its ports within this time
 
 
 class StartError(Exception):
-    """The loop cannot start; the text is one line for the person who typed the command."""
+    """The app cannot start; the message is one line for the user."""
 
 
 def check_folder(folder: Path) -> None:
-    """Raises StartError where the manifests cannot be read."""
+    """Raises StartError if the folder cannot be read."""
     try:
         next(folder.iterdir(), None)
     except OSError as error:
@@ -26,7 +26,7 @@ def check_folder(folder: Path) -> None:
 
 
 def check_token(path: Path | None) -> None:
-    """Raises StartError where there should be a token and is none."""
+    """Raises StartError if the token file cannot be read or is empty."""
     try:
         empty = path is not None and not path.read_bytes().strip()
     except OSError as error:
@@ -36,14 +36,14 @@ def check_token(path: Path | None) -> None:
 
 
 def make_state(root: Path) -> None:
-    """Makes an empty state folder, in a folder that exists. Raises OSError."""
+    """Creates an empty state folder in an existing folder. Raises OSError."""
     root.mkdir()
     (root / ".gitignore").write_text("*\n", encoding="utf-8")
 
 
-def take_state(state_dir: StateDir, folder: Path) -> tuple[BinaryIO, bool]:
-    """The state folder for this process alone and for this folder of manifests: the lock, and whether an earlier loop
-    ended without giving it back. Raises StartError.
+def acquire_state(state_dir: StateDir, folder: Path) -> tuple[BinaryIO, bool]:
+    """Acquires the state folder for this process and this folder of manifests. Returns the lock, and True if an earlier
+    process died without releasing it. Raises StartError.
     """
     if state_dir.root.resolve() == folder.resolve():
         raise StartError(f"state folder {state_dir.root} is the folder of manifests; use --state for another")
@@ -57,7 +57,7 @@ def take_state(state_dir: StateDir, folder: Path) -> tuple[BinaryIO, bool]:
     except OSError as error:
         raise StartError(f"state folder {state_dir.root}: {error.strerror}; use --state for another") from error
     try:
-        unreturned = bool(file.read().strip())
+        unreleased = bool(file.read().strip())
         _claim(state_dir, folder.absolute())
         file.seek(0)
         file.truncate()
@@ -69,7 +69,7 @@ def take_state(state_dir: StateDir, folder: Path) -> tuple[BinaryIO, bool]:
     except StartError:
         file.close()
         raise
-    return file, unreturned
+    return file, unreleased
 
 
 def _holder(lock_file: Path) -> str:
@@ -82,18 +82,16 @@ def _holder(lock_file: Path) -> str:
 
 
 def _claim(state_dir: StateDir, folder: Path) -> None:
-    """A state belongs to one folder: with another one, all that was trained would count as deleted."""
+    """Checks that the state belongs to this folder: with another one, all its versions would count as deleted."""
     before = Path(state_dir.owner.read_text(encoding="utf-8")) if state_dir.owner.exists() else folder
     if before != folder and before.is_dir() and before.resolve() != folder.resolve():
-        raise StartError(f"state folder {state_dir.root} is that of {before}; use --state for another")
+        raise StartError(f"state folder {state_dir.root} belongs to {before}; use --state for another")
     if not state_dir.owner.exists() or before != folder:
         state_dir.owner.write_text(str(folder), encoding="utf-8")
 
 
 async def listen(host: str, port: int, patience: float) -> socket.socket:
-    """A listening socket; waits up to `patience` seconds for a port that is about to be given back. Raises
-    StartError.
-    """
+    """A listening socket; waits up to `patience` seconds for a port that is in use. Raises StartError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     deadline = asyncio.get_running_loop().time() + patience
     while True:
@@ -114,6 +112,6 @@ async def listen(host: str, port: int, patience: float) -> socket.socket:
 
 
 def url_of(sock: socket.socket) -> str:
-    """The address of a listening socket, for a person or a program on this machine."""
+    """The URL of a listening socket, for clients on this machine."""
     host, port = sock.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

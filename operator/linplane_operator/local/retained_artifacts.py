@@ -1,7 +1,8 @@
-"""Artifacts of deleted versions: each stays for a while, and the same version with the same recipe takes it back.
+"""Artifacts of deleted versions: each is kept for a while, and restored if the same version with the same recipe is
+created again.
 
-Deleting a manifest by mistake then costs no training, and does not give a version another meaning. One file each, in
-the state folder, outside of what the operator sees.
+So deleting a manifest by mistake costs no training and does not change a version. One file per version in the state
+folder, outside of the store.
 """
 
 import contextlib
@@ -39,10 +40,10 @@ class _Entry:
 
 
 class RetainedArtifacts:
-    """Keeps and gives back. Raises OSError where the disk refuses: nothing is lost then, the next call goes on."""
+    """Keeps and restores artifacts. Raises OSError if the disk fails: nothing is lost, the next call continues."""
 
     def __init__(self, state_dir: StateDir, store: Store, now: Callable[[], datetime], notify: Notify) -> None:
-        """`now` is the clock, aware; the times in the files are compared with it over restarts."""
+        """`now` returns the current time, aware; times in files of earlier processes are compared with it."""
         self._state_dir = state_dir
         self._store = store
         self._now = now
@@ -50,7 +51,7 @@ class RetainedArtifacts:
         self._entries: list[_Entry] = []
 
     def load(self) -> None:
-        """Brings back what an earlier run kept; what is damaged, or came back before the crash, is removed."""
+        """Loads the entries of earlier processes; removes those that are damaged or already restored."""
         self._entries = []
         for path in sorted(self._state_dir.retained.glob("*.json")):
             entry = _read(path)
@@ -61,7 +62,7 @@ class RetainedArtifacts:
                 self._entries.append(entry)
 
     def keep(self, kind: Kind, body: Object) -> None:
-        """Puts the artifacts of a LinearModel aside that is about to be deleted."""
+        """Keeps the artifacts of a LinearModel that is about to be deleted."""
         if kind is not LINEAR_MODEL:
             return
         owned = [ConfigMap.of(one) for one in self._store.owned(CONFIG_MAP, body)]
@@ -76,8 +77,8 @@ class RetainedArtifacts:
         self._entries = [*(e for e in self._entries if e.path != path), entry]
 
     def create(self, kind: Kind, body: Object) -> Object:
-        """Creates an object; a LinearModel as the deleted one that it is again, if it has the same recipe. Raises
-        ConflictError where it exists.
+        """Creates an object; a LinearModel with the recipe of a deleted one gets its UID, status and artifacts. Raises
+        ConflictError if it exists.
         """
         self.expire()
         entry = self._match(body) if kind is LINEAR_MODEL else None
@@ -89,12 +90,12 @@ class RetainedArtifacts:
         after = self._store.create(kind, {**body, "status": status_of(entry.model)}, uid_of(entry.model))
         self._drop(entry)
         since = entry.deleted_at.astimezone().strftime("%H:%M:%S")
-        text = f"{name_of(body)}: was deleted at {since}, and has the artifact from before again; nothing is trained"
+        text = f"{name_of(body)}: was deleted at {since}; its artifact is restored without training"
         self._notify(Line("restored", text, "good"))
         return after
 
     def expire(self) -> None:
-        """Removes what was kept for long enough."""
+        """Removes entries older than RETENTION."""
         for entry in [e for e in self._entries if self._now() - e.deleted_at >= RETENTION]:
             self._drop(entry)
 
@@ -103,7 +104,7 @@ class RetainedArtifacts:
         self._entries.remove(entry)
 
     def _match(self, body: Object) -> _Entry | None:
-        """The last deleted version of this name whose artifact is of the recipe that `body` asks for."""
+        """The last deleted version of this name whose artifact has the recipe of `body`."""
         spec = parse_spec(body, LinearModelSpec)
         for entry in sorted(self._entries, key=lambda e: e.deleted_at, reverse=True):
             if name_of(entry.model) == name_of(body):

@@ -1,6 +1,4 @@
-"""The one server process of local mode: started on sockets that the loop holds, so that its restart refuses no
-connection.
-"""
+"""The server process of local mode. The app holds its listening sockets, so a restart refuses no connection."""
 
 import asyncio
 import contextlib
@@ -23,20 +21,20 @@ from linplane_api.timing import Backoff, rfc3339
 from ..compile.objects import Object, generation_of, uid_of
 from ..compile.server import ServerArguments, make_routing, server_arguments
 from ..compile.services import selector
-from .child_process import shown_exit, start_child, stop_child
+from .child_process import format_exit, start_child, stop_child
 from .console_events import Line, Notify
 from .state_dir import StateDir
 from .store import Store
 
-GRACEFUL_SECONDS = 3  # for answers under way at the end
+GRACEFUL_SECONDS = 3  # for requests in flight at the stop
 STOP_SECONDS = GRACEFUL_SECONDS + 3.0
 RESTART = Backoff(0.1, 5.0)
-STEADY_SECONDS = 10.0  # a process that lived this long starts the count anew
+STEADY_SECONDS = 10.0  # a process that lasts this long resets the backoff
 
 
 @dataclass(frozen=True)
 class Access:
-    """The listening sockets, and who may make admin calls beside people on this machine."""
+    """The listening sockets, and the token for admin calls from other machines."""
 
     public: socket.socket
     admin: socket.socket
@@ -44,7 +42,7 @@ class Access:
 
 
 class ServerProcess:
-    """Keeps the process of one ModelServer alive, its configuration folder current, and its pod and report in the
+    """Keeps the process of one ModelServer running, its configuration folder up to date, and its pod and report in the
     store.
     """
 
@@ -59,14 +57,14 @@ class ServerProcess:
         self._notify = notify
         self._process: asyncio.subprocess.Process | None = None
         self._pod = ""
-        self._arguments: ServerArguments | None = None  # of the process; None while none is wanted
-        self._counted = (0, 0)  # processes that run, and that are ready
+        self._arguments: ServerArguments | None = None  # of the process; None while none is desired
+        self._counted = (0, 0)  # running and ready processes
         self._written: tuple[str, str] = ("", "")
         self._reported = b""
         self._troubled = False
 
     def restore_routing(self) -> None:
-        """Where the routing ConfigMap was lost, the servers' copy of it is the memory of what was last good."""
+        """Recreates a lost routing ConfigMap, with its memory of last good versions, from the server's copy of it."""
         owner = self._store.get(MODEL_SERVER, names.DEFAULT_SERVER)
         state = current_state(self._folder / "config")
         if owner is None or state is None:
@@ -78,7 +76,7 @@ class ServerProcess:
         self._store.create(CONFIG_MAP, make_routing(owner, routing.to_data()), routing.uid)
 
     def write_config(self) -> None:
-        """Brings the folder that the server watches to the routing ConfigMap. Raises OSError."""
+        """Writes the routing ConfigMap to the folder that the server watches, if it changed. Raises OSError."""
         body = self._store.get(CONFIG_MAP, names.routing_name(names.DEFAULT_SERVER))
         if body is None:
             return
@@ -90,13 +88,13 @@ class ServerProcess:
             self._written = state
 
     def rewrite_config(self) -> None:
-        """`write_config`, after the folder was lost. Raises OSError."""
+        """Writes it after the folder was lost. Raises OSError."""
         self._written = ("", "")
         self.write_config()
 
-    def look(self) -> None:
-        """Takes the report of the process, if it wrote a new one; restarts a process whose arguments changed."""
-        if self._process is not None and self._arguments not in (None, self._wanted_arguments()):
+    def sync(self) -> None:
+        """Reads a new report of the process; restarts the process if its arguments changed."""
+        if self._process is not None and self._arguments not in (None, self._desired_arguments()):
             self._arguments = None
             self._process.terminate()
         self._write_counts()
@@ -107,44 +105,44 @@ class ServerProcess:
         except OSError:
             return
         if data != self._reported:
-            self._take_report(data)
+            self._accept_report(data)
             self._reported = data
 
     async def run(self) -> None:
-        """Starts the process whenever there is a Deployment and none runs; never returns."""
+        """Starts the process whenever the Deployment exists and no process runs; never returns."""
         failures = 0
-        self._count_pod(running=0, ready=0)  # the status is that of an earlier run
+        self._count_pod(running=0, ready=0)  # the stored status is of an earlier run
         while True:
-            while (arguments := self._wanted_arguments()) is None:  # noqa: ASYNC110 - the store has no event to wait for
+            while (arguments := self._desired_arguments()) is None:  # noqa: ASYNC110 - the store has no event to wait for
                 await asyncio.sleep(0.02)
             begun = asyncio.get_running_loop().time()
             try:
                 process = await self._start(arguments)
                 code: int | None = await process.wait()
-                why = f"ended with {shown_exit(code)}"
+                why = f"ended with {format_exit(code)}"
             except OSError as error:
                 code, why = None, f"could not start: {error}"
             self._gone()
             lived = asyncio.get_running_loop().time() - begun
-            if self._arguments is None:  # they changed, or it is not wanted any more
+            if self._arguments is None:  # changed, or no server is desired any more
                 failures = 0
                 continue
             failures = 1 if lived > STEADY_SECONDS else failures + 1
             wait = RESTART.delay(failures)
-            text = f"the server {why}; started again in {wait:g} s (its log is {self._folder / 'log'})"
+            text = f"the server {why}; restarting in {wait:g} s (its log is {self._folder / 'log'})"
             self._notify(Line("warning", text, "warning"))
             self._troubled = True
             await asyncio.sleep(wait)
 
     async def stop(self, hurry: asyncio.Event) -> None:
-        """Lets the process finish what it answers, then ends it; at once on `hurry`."""
+        """Stops the process after its requests in flight; at once on `hurry`."""
         if self._process is not None:
             await stop_child(self._process, STOP_SECONDS, hurry)
         with contextlib.suppress(OSError):
             self._report_file().unlink(missing_ok=True)
 
-    def _wanted_arguments(self) -> ServerArguments | None:
-        """What the ModelServer asks for; None until it has a Deployment, so that nothing starts that is refused."""
+    def _desired_arguments(self) -> ServerArguments | None:
+        """The arguments of the ModelServer; None until its Deployment exists, so that no refused server starts."""
         server = self._store.get(MODEL_SERVER, names.DEFAULT_SERVER)
         if server is None or self._deployment() is None:
             return None
@@ -187,7 +185,7 @@ class ServerProcess:
     def _report_file(self) -> Path:
         return self._folder / f"report-{self._pod}.json"
 
-    def _take_report(self, data: bytes) -> None:
+    def _accept_report(self, data: bytes) -> None:
         pod = self._store.get(POD, self._pod)
         try:
             report = json.loads(data)
@@ -219,12 +217,12 @@ class ServerProcess:
         self._write_counts()
 
     def _write_counts(self) -> None:
-        """Sets the status of the Deployment, as its controller would; its generation counts once its process runs."""
+        """Sets the status of the Deployment like its controller; the generation is observed once its process runs."""
         body = self._deployment()
         if body is None:
             return
         running, ready = self._counted
-        is_current = self._arguments is not None and self._arguments == self._wanted_arguments()
+        is_current = self._arguments is not None and self._arguments == self._desired_arguments()
         observed = generation_of(body) if running and is_current else 0
         counts = {"replicas": running, "updatedReplicas": running, "readyReplicas": ready}
         self._store.update(DEPLOYMENT, body, {**body, "status": {"observedGeneration": observed, **counts}})

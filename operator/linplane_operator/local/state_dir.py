@@ -1,4 +1,4 @@
-"""Where things are in the state folder."""
+"""The layout of the state folder."""
 
 import errno
 import re
@@ -9,60 +9,58 @@ from pathlib import Path
 from linplane_api.kinds import Kind
 
 _TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}")
-"""What `write_atomically` leaves where the process is killed in the middle of it."""
+"""The temporary files of `write_atomically`, which remain if the process is killed."""
 
 
 @dataclass(frozen=True)
 class StateDir:
-    """The state folder of one loop."""
+    """The state folder of one `linplane local`."""
 
     root: Path
 
     @property
     def lock(self) -> Path:
-        """Held by the one loop that runs; its text is that loop's process id, none where the last one ended in
-        order.
-        """
+        """The lock of the running process, with its process id; empty after an orderly stop."""
         return self.root / "lock"
 
     @property
     def owner(self) -> Path:
-        """Its text is the folder of manifests that this is the state of."""
+        """A file with the path of the folder of manifests."""
         return self.root / "folder"
 
     @property
     def objects(self) -> Path:
-        """One file an object, by plural and name."""
+        """One file per object, by plural and name."""
         return self.root / "objects"
 
     @property
     def damaged(self) -> Path:
-        """Where files of objects go that cannot be read."""
+        """The folder for files of objects that cannot be read."""
         return self.root / "damaged"
 
     @property
     def problems(self) -> Path:
-        """What is wrong with the manifests, as a list of {file, line, field, message}."""
+        """The problems of the manifests, as a list of {file, line, field, message}."""
         return self.root / "problems.json"
 
     @property
     def metadata(self) -> Path:
-        """One line for each version that was trained."""
+        """One line per trained version."""
         return self.root / "metadata.jsonl"
 
     @property
     def jobs(self) -> Path:
-        """One folder a training."""
+        """One folder per training."""
         return self.root / "jobs"
 
     @property
     def retained(self) -> Path:
-        """One file for each deleted version whose artifact can still be taken back."""
+        """One file per deleted version whose artifact can still be restored."""
         return self.root / "retained"
 
     def make(self, folder: Path) -> None:
         """Creates a folder and its parents up to the state folder, but never the state folder itself, which may be
-        inside of a folder of manifests that was moved away. Raises OSError.
+        inside a folder of manifests that was moved. Raises OSError.
         """
         if not self.root.is_dir():
             raise FileNotFoundError(errno.ENOENT, "the state folder is gone", str(self.root))
@@ -83,7 +81,7 @@ class StateDir:
         return self.root / "servers" / name
 
     def set_aside(self, path: Path) -> Path:
-        """Moves a file that cannot be read out of the way, and says where it is now."""
+        """Moves a file that cannot be read to `damaged`; returns its new path."""
         self.make(self.damaged)
         place = self.damaged / f"{path.parent.name}-{path.name}"
         number = 1
@@ -93,7 +91,7 @@ class StateDir:
         return path.rename(place)
 
     def sweep(self) -> None:
-        """Removes what a killed process left half-written. Only for the one who holds the lock."""
+        """Removes incomplete files of a killed process. The caller holds the lock."""
         folders = (self.root, self.retained, *self.objects.glob("*"), *(self.root / "servers").glob("*"))
         for path in (path for folder in folders for path in folder.glob(".*")):
             if _TEMPORARY.fullmatch(path.name) and path.is_file():
@@ -102,7 +100,7 @@ class StateDir:
             path.unlink(missing_ok=True)
 
     def drop_jobs(self, kept: set[str]) -> None:
-        """Removes the folders of trainings that are no more."""
+        """Removes the folders of trainings that do not exist any more."""
         for path in self.jobs.glob("*"):
             if path.name not in kept:
                 shutil.rmtree(path, ignore_errors=True)

@@ -1,6 +1,4 @@
-"""The objects of a state folder, with the habits of an API server: UIDs, generations, resourceVersions,
-immutability.
-"""
+"""The objects of a state folder, with an API server's UIDs, generations, resourceVersions and immutability."""
 
 import json
 import uuid
@@ -30,7 +28,7 @@ from .state_dir import StateDir
 
 NAMESPACE = "default"
 PERSISTED = (LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, CONFIG_MAP, JOB, DEPLOYMENT)
-"""Pods and their reports live as long as their processes; everything else survives a restart."""
+"""The kinds that survive a restart; Pods and their reports live as long as their processes."""
 
 _SPECS: dict[Kind, Any] = {
     LINEAR_MODEL: LinearModelSpec,
@@ -43,22 +41,22 @@ Changed = Callable[[Kind, Object | None, Object | None], None]
 
 
 class Store:
-    """Reads and writes objects; each write is one atomic file. Raises OSError where the disk refuses."""
+    """Reads and writes objects; each write is one atomic file. Raises OSError if the disk fails."""
 
     def __init__(self, state_dir: StateDir, cache: ObjectCache, now: Callable[[], datetime], changed: Changed) -> None:
-        """`changed(kind, before, after)` is called after each change, when the cache has it."""
+        """`changed(kind, before, after)` is called after each change, once the cache has it."""
         self._state_dir = state_dir
         self._cache = cache
         self._now = now
         self._changed = changed
         self._version = 0
-        self._heirs: dict[tuple[str, str], str] = {}  # the UID that a damaged object has for those that it owns
+        self._heirs: dict[tuple[str, str], str] = {}  # UIDs of damaged objects, from the references of their children
 
     def load(self) -> dict[tuple[str, str], Path]:
-        """Brings back what an earlier run left. Files that cannot be read are moved aside: returns by kind and name
-        where each is now.
+        """Loads the objects of an earlier run. Files that cannot be read are moved away; returns their new paths by
+        kind and name.
 
-        An object made anew in the place of a damaged one gets its UID, so that what it owns stays its own.
+        An object that replaces a damaged one gets its UID, so that it keeps its children.
         """
         damaged: dict[tuple[str, str], Path] = {}
         for kind in PERSISTED:
@@ -78,7 +76,7 @@ class Store:
         return damaged
 
     def get(self, kind: Kind, name: str) -> Object | None:
-        """The object, None where there is none."""
+        """The object, None if it does not exist."""
         return self._cache.get(kind, NAMESPACE, name)
 
     def all(self, kind: Kind) -> list[Object]:
@@ -86,11 +84,11 @@ class Store:
         return self._cache.all(kind, NAMESPACE)
 
     def owned(self, kind: Kind, owner: Object) -> list[Object]:
-        """The objects of a kind that another one controls."""
+        """The objects of a kind that `owner` controls."""
         return self._cache.find(kind, NAMESPACE, f"owner={uid_of(owner)}")
 
     def create(self, kind: Kind, body: Object, uid: str | None = None) -> Object:
-        """Raises ConflictError where it exists."""
+        """Raises ConflictError if it exists."""
         name = name_of(body)
         if self.get(kind, name) is not None:
             raise ConflictError(f"{kind.kind} {name} exists")
@@ -105,9 +103,9 @@ class Store:
         return result
 
     def update(self, kind: Kind, before: Object, body: Object) -> Object:
-        """Sets the object's own fields; a change of the spec raises the generation.
+        """Replaces the object except for the metadata of the server; a change of the spec increases the generation.
 
-        Equal content writes nothing. Raises ConflictError where an immutable ConfigMap would change.
+        Equal content writes nothing. Raises ConflictError if an immutable ConfigMap would change.
         """
         kept = {key: meta(before)[key] for key in _KEPT}
         after = {**body, "metadata": {**meta(body), **kept}}
@@ -120,7 +118,7 @@ class Store:
         return self._put(kind, before, after)
 
     def delete(self, kind: Kind, body: Object) -> None:
-        """Deletes the object of that UID, and whatever it owns."""
+        """Deletes the object of that UID and everything that it owns."""
         found = self.get(kind, name_of(body))
         if found is None or uid_of(found) != uid_of(body):
             return
@@ -133,7 +131,7 @@ class Store:
                 self.delete(child_kind, child)
 
     def write_all(self) -> None:
-        """Writes every object to a state folder that has lost them. Raises OSError."""
+        """Writes every object to a recreated state folder. Raises OSError."""
         for kind in PERSISTED:
             for body in self._cache.all(kind):
                 self._write(self._state_dir.object_file(kind, name_of(body)), body)
@@ -143,7 +141,7 @@ class Store:
         write_atomically(path, json.dumps(body, indent=1).encode())
 
     def _collect_orphans(self) -> None:
-        """Deletes what is owned by an object that is gone: a crash may have come between the two."""
+        """Deletes objects whose owner is gone, as after a crash between two deletions."""
         alive = {uid_of(body) for kind in PERSISTED for body in self._cache.all(kind)} | set(self._heirs.values())
         for kind in PERSISTED:
             for body in self._cache.all(kind):
@@ -163,7 +161,7 @@ class Store:
 
 
 def _read(kind: Kind, path: Path) -> Object | None:
-    """The object of a file, None where it is not one that this program wrote."""
+    """The object of a file, None if the file is damaged."""
     try:
         body: Object = json.loads(path.read_text(encoding="utf-8"))
         metadata = body["metadata"]

@@ -1,4 +1,4 @@
-"""`metadata.jsonl`: one line for each version that was trained, written once, however often the loop restarts."""
+"""`metadata.jsonl`: one line per trained version, written once even after restarts."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from ..compile.objects import Object, data_of, label_of
 
 
 class TrainingLog:
-    """Notes artifacts as they are sealed; `write` brings the file up to date."""
+    """`note` collects sealed artifacts, `write` appends their lines."""
 
     def __init__(self, path: Path) -> None:
         """`path` is the file."""
@@ -19,18 +19,18 @@ class TrainingLog:
         self._noted: list[Object] = []
 
     def note(self, body: Object) -> None:
-        """Remembers a ConfigMap where it is the sealed artifact of a version. Never fails."""
+        """Remembers a ConfigMap if it is the sealed artifact of a version. Never fails."""
         if body.get("immutable") and label_of(body, names.LABEL_VERSION) and label_of(body, names.LABEL_MODEL):
             self._noted.append(body)
 
     def write(self) -> None:
-        """Appends the lines that are not there yet. Raises OSError; the next call goes on."""
+        """Appends missing lines. Raises OSError; the next call continues."""
         while self._noted:
             body = self._noted[0]
             model, version = (label_of(body, label) for label in (names.LABEL_MODEL, names.LABEL_VERSION))
             try:
                 file = parse_artifact(data_of(body).get(names.ARTIFACT_KEY) or "")
-            except FormatError:  # its own condition says so
+            except FormatError:  # a condition reports that
                 file = None
             if file and file.artifact.training and not has_line(self._path, model, version, file.digest):
                 append_metadata(self._path, file, model, version)

@@ -1,9 +1,8 @@
-"""Which objects a change is about: an event only names what to reconcile. Pure, over the cache as it is after the
-change.
+"""Maps a change of an object to the keys to reconcile. Pure, over the cache as it is after the change.
 
-What a change cannot matter to is left out, so that one event does not reach every route: an entry of the routing
-ConfigMap concerns its route, a report those that wait for one. That reads conditions, as a hint and no more: a
-resync reconciles everything.
+Keys that the change cannot affect are left out, so that one event does not enqueue every route: an entry of the routing
+ConfigMap affects its route, a report those that wait for one. Conditions are read for that as an optimisation only: a
+resync enqueues everything.
 """
 
 from collections.abc import Iterator
@@ -73,8 +72,8 @@ def keys_for_change(cache: ObjectCache, kind: Kind, before: Object | None, after
 
 
 def every_key(cache: ObjectCache) -> set[WorkKey]:
-    """What a resync reconciles: every object of ours, and every server that a route names, for one may have to be
-    made.
+    """The keys of a resync: every LinearModel, ModelRoute and ModelServer, and each server that a route names and that
+    may have to be created.
     """
     keys: set[WorkKey] = set()
     for kind in (LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER):
@@ -90,7 +89,7 @@ def _meaning(body: Object) -> tuple[object, ...]:
 
 
 def _users(cache: ObjectCache, kind: Kind, namespace: str, before: Object, after: Object) -> Iterator[WorkKey]:
-    """Who goes by an object of ours."""
+    """The objects that read a LinearModel, ModelRoute or ModelServer."""
     for body in filter(None, (before, after)):
         if kind is LINEAR_MODEL:
             yield from _routes_of(cache, namespace, str(spec_of(body).get("model")))
@@ -101,7 +100,7 @@ def _users(cache: ObjectCache, kind: Kind, namespace: str, before: Object, after
 
 
 def _presence(server: Object) -> tuple[str, bool]:
-    """Which ModelServer it is, and whether it is to have pods."""
+    """The UID of a ModelServer, and whether it has pods."""
     return uid_of(server), spec_of(server).get("replicas") != 0
 
 
@@ -127,7 +126,7 @@ def _server_of(namespace: str, route: Object) -> WorkKey:
 
 
 def _waiting(cache: ObjectCache, namespace: str, server: str) -> Iterator[WorkKey]:
-    """A server, and whoever waits for its replicas to confirm something."""
+    """A server, and the routes and models that wait for an acknowledgement of its replicas."""
     yield MODEL_SERVER.kind, namespace, server
     yield from _routes(cache, namespace, f"waiting={server}")
     yield from _models(cache, namespace, "waiting")
@@ -169,8 +168,8 @@ def owners(namespace: str, body: Object) -> Iterator[WorkKey]:
 
 
 def _config_map(cache: ObjectCache, namespace: str, name: str, before: Object, after: Object) -> Iterator[WorkKey]:
-    """Whose weights or data it is; the routes of its version where it is an artifact; whose entries changed where it
-    routes.
+    """For a source of weights or data its models, for an artifact the routes of its version, for a routing ConfigMap
+    the routes whose entries changed.
     """
     yield from _models(cache, namespace, f"source={name}")
     if before.get("immutable") or after.get("immutable"):

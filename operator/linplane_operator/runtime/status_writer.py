@@ -1,4 +1,4 @@
-"""Writes statuses: once, when they differ, and tells people what changed."""
+"""Writes a status if it differs, and records Events for changed conditions."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -17,28 +17,31 @@ from ..observe.cache import key_of
 AT_ONCE = Result(0.0)
 
 HELD_SECONDS = {MODEL_ROUTE: 1.0, MODEL_SERVER: 0.5}
-"""How long a status is held back that will say so much better in a moment. A route's old one says by its generation
-that it is of an earlier spec; a server's says so by its sequence alone, which `kubectl wait` does not look at.
+"""Maximum delay before a transient Converged=False is written. Until then observedGeneration shows that a route's
+status is outdated; a server's only shows it by its sequence, which `kubectl wait` does not compare, so its delay is
+shorter.
 """
-TOLD_BY = {MODEL_ROUTE: "observedGeneration", MODEL_SERVER: "sequence"}
+VERSION_FIELDS = {MODEL_ROUTE: "observedGeneration", MODEL_SERVER: "sequence"}
 
 
 class StatusWriter:
     """The statuses of the three kinds that have one."""
 
     def __init__(self, cluster: ClusterClient, now: Callable[[], datetime]) -> None:
-        """`now` is the clock."""
+        """`now` returns the current time."""
         self._cluster = cluster
         self._now = now
-        self._written: dict[tuple[str, str, str], datetime] = {}  # when each was
-        self._held: dict[tuple[str, str, str], tuple[datetime, Object]] = {}  # since when each is, and the last one
+        self._written: dict[tuple[str, str, str], datetime] = {}  # time of the last write
+        self._held: dict[tuple[str, str, str], tuple[datetime, Object]] = {}  # since when, and the latest one
 
     async def write(self, kind: Kind, body: Object, status: Object) -> Result:
-        """Writes a status that differs, with an Event for each condition, or says when, if it can wait."""
+        """Writes a status that differs, with an Event per changed condition; or returns when to try again, if it can
+        wait.
+        """
         before, now, key = status_of(body), self._now(), (kind.kind, *key_of(body))
         if status != before:
             status = with_unknown(kind, status, before)
-        if key in self._held and _told_in_between(before, self._held[key][1], status):
+        if key in self._held and _is_intermediate(before, self._held[key][1], status):
             await self._put(kind, body, self._held[key][1])
             return AT_ONCE
         if status == before:
@@ -54,12 +57,12 @@ class StatusWriter:
         return DONE
 
     async def write_deleting(self, kind: Kind, body: Object | None, now: str) -> Result:
-        """Says of an object that is still there, for its finalizers, that its deletion has begun."""
+        """Writes that the deletion of an object has started, if finalizers still keep it."""
         return DONE if body is None else await self.write(kind, body, deleting(kind, body, now))
 
     def _hold(self, kind: Kind, key: tuple[str, str, str], before: Object, status: Object) -> float | None:
-        """How much longer a status is held back; None where it is not."""
-        if kind not in HELD_SECONDS or not is_on_its_way(before, status, TOLD_BY[kind]):
+        """Seconds for which the status is still delayed; None if it is written now."""
+        if kind not in HELD_SECONDS or not is_on_its_way(before, status, VERSION_FIELDS[kind]):
             return None
         now, limit = self._now(), HELD_SECONDS[kind]
         since = self._held[key][0] if key in self._held else now
@@ -85,14 +88,14 @@ class StatusWriter:
             self._cluster.event(body, warning=reason in WARNINGS, reason=reason, message=message)
 
     def forget(self, kind: Kind, namespace: str, name: str) -> None:
-        """An object is gone."""
+        """Call it when an object was deleted."""
         self._written.pop((kind.kind, namespace, name), None)
         self._held.pop((kind.kind, namespace, name), None)
 
 
-def _told_in_between(before: Object, held: Object, status: Object) -> bool:
-    """The held one tells of a change of what was asked for that the next no longer would: `switches` would lose a
-    line, and `undo` go back too far.
+def _is_intermediate(before: Object, held: Object, status: Object) -> bool:
+    """True if the delayed status has a version or split that neither the last nor the next one has: without it,
+    `switches` would lack an entry and `undo` would go back too far.
     """
     was, meanwhile, now = ((one.get("version"), one.get("split")) for one in (before, held, status))
     return meanwhile not in (was, now)

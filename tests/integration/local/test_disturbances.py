@@ -83,7 +83,7 @@ def test_an_object_that_moves_to_another_file_stays_what_it_is(serving: Local) -
     serving.save("again.yaml", synthetic("rent", "v1", samples=99))
     (problem,) = eventually(serving.problems)
     assert (problem["file"], problem["line"], problem["field"]) == ("again.yaml", 3, "metadata.name")
-    assert problem["message"] == "LinearModel rent-v1 stands in versions.yaml:1 as well; that one counts"
+    assert problem["message"] == "LinearModel rent-v1 is also defined in versions.yaml:1, which takes precedence"
     assert serving.object("linearmodels", "rent-v1")["metadata"]["uid"] == uid
 
 

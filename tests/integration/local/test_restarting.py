@@ -104,7 +104,7 @@ def test_a_server_that_crashes_is_told_and_started_again(trained: Local) -> None
     os.kill(server, signal.SIGSEGV)
     eventually(lambda: trained.told("server"))
     (told,) = trained.told("warning")
-    assert told.startswith("the server ended with signal 11 (Segmentation fault); started again in 0.1 s (its log is /")
+    assert told.startswith("the server ended with signal 11 (Segmentation fault); restarting in 0.1 s (its log is /")
     assert trained.answers_with("rent", "v1")
     assert trained.told("server") == ["answers again"]
 
@@ -122,7 +122,7 @@ def test_a_server_that_cannot_start_is_tried_ever_more_slowly(trained: Local, tm
     waits = ["0.1 s", "0.2 s", "0.4 s"]
     eventually(lambda: len(trained.told("warning")) >= 3, 20)
     for told, wait in zip(trained.told("warning"), waits, strict=False):
-        assert f"started again in {wait}" in told
+        assert f"restarting in {wait}" in told
     token.write_text("secret")
     eventually(lambda: trained.told("server"), 20)
     assert trained.answers_with("rent", "v1")

@@ -123,7 +123,7 @@ def test_a_servers_settings_take_effect_and_no_request_fails_meanwhile(local: Lo
     eventually(restarted)
     (after,) = local.children("linplane_server")
     assert b"\0--trusted-proxy\x0010.0.0.0/8\0" in Path(f"/proc/{after}/cmdline").read_bytes()
-    assert local.told("unused") == ["server.yaml: ModelServer default: spec.replicas means nothing in local mode"]
+    assert local.told("unused") == ["server.yaml: ModelServer default: spec.replicas has no effect in local mode"]
     assert local.told("warning") == []
 
 

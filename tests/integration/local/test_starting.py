@@ -68,7 +68,7 @@ def test_a_state_belongs_to_one_folder_unless_that_was_moved(local: Local, tmp_p
     local.stop()
     other = tmp_path / "other"
     other.mkdir()
-    assert f"is that of {local.folder}" in refused(str(other), "--state", str(local.state))
+    assert f"belongs to {local.folder}" in refused(str(other), "--state", str(local.state))
     other.rmdir()
     local.folder = local.folder.rename(other)
     local.start()

@@ -110,7 +110,7 @@ def test_status_prints_versions_and_switches(stub: Stub) -> None:
          "r: v2 is the current version, before v1; not every replica has loaded it yet"),
         ("freeze", "/freeze", {"model": "r", "version": "v2", "frozen": True, "withdrawn": True}, "r v2 is frozen"),
         ("freeze", "/freeze", {"model": "r", "version": "v2", "frozen": True, "withdrawn": False},
-         "r v2 is frozen; a replica may still answer with it"),
+         "r v2 is frozen; a replica may still serve it"),
         ("unfreeze", "/unfreeze", {"model": "r", "version": "v2", "frozen": False, "observed": True},
          "r v2 is not frozen"),
     ],

@@ -114,7 +114,7 @@ def test_weights_in_the_same_files_are_read_as_the_operator_reads_them(tmp_path:
 def test_an_object_in_two_files_is_named_with_both(tmp_path: Path) -> None:
     paths = write(tmp_path, "a.yaml", ROUTE), write(tmp_path, "b.yaml", ROUTE)
     answer = run("validate", tmp_path)
-    assert answer.stderr == f"{paths[1]}:3: metadata.name: ModelRoute rent stands in {paths[0]}:1 as well\n"
+    assert answer.stderr == f"{paths[1]}:3: metadata.name: ModelRoute rent is also defined in {paths[0]}:1\n"
 
 
 def test_nothing_to_validate_is_a_failure_and_an_absent_file_a_wrong_word(tmp_path: Path) -> None:

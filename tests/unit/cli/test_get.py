@@ -82,7 +82,7 @@ def test_problems_and_a_loop_that_does_not_run_are_on_standard_error(folder: Pat
     (folder / ".linplane/problems.json").write_text(json.dumps([problem]))
     lines = run("--dir", folder).stderr.splitlines()
     assert lines[0] == "refused: a.yaml:3: spec.version: Required value"
-    assert lines[1].startswith("linplane local does not run here")
+    assert lines[1].startswith("linplane local is not running here")
     with (folder / ".linplane/lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert run("--dir", folder).stderr.splitlines() == lines[:1]

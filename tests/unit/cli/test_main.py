@@ -43,7 +43,7 @@ def test_log_level_is_one_of_those_of_the_logs_module(name: str) -> None:
 
 def test_the_exit_codes_and_completion_are_documented() -> None:
     output = CliRunner().invoke(main, ["--help"]).output
-    for words in ("0  done", "1  refused or failed", "2  it could not start", "_LINPLANE_COMPLETE=bash_source"):
+    for words in ("0  done", "1  refused or failed", "2  could not start", "_LINPLANE_COMPLETE=bash_source"):
         assert words in output
 
 

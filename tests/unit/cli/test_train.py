@@ -82,7 +82,7 @@ def test_the_table_says_how_many_coefficients_it_does_not_show(tmp_path: Path) -
         (["--version", "v1", "--samples", 9, "--model", "A"], "--model: lower-case letters, digits and hyphens"),
         (["--version", "v1"], "exactly one of --samples and --data is needed"),
         (["--version", "v1", "--samples", 9, "--data", "a"], "exactly one of --samples and --data is needed"),
-        (["--version", "v1", "--samples", 9, "--target", "a"], "leave --target and --features out"),
+        (["--version", "v1", "--samples", 9, "--target", "a"], "leave out --target and --features"),
         (["--version", "v1", "--data", "a"], "--target is needed with --data"),
         (["--version", "v1", "--samples", 9, "--noise", "nan"], "--noise:"),
         (["--version", "v1", "--samples", 9, "--noise", -1], "--noise"),

@@ -63,7 +63,7 @@ def test_a_training_from_its_job_to_its_figures(story: ConsoleEvents, told: Told
     story.changed(LINEAR_MODEL, model(), TRAINED)
     assert told.words() == [
         "training rent-v1",
-        "training rent-v1, once more",
+        "training rent-v1, retry",
         "trained rent-v1: 40 rows used, 3 dropped, 10 held out, R2 0.5, MSE 2.25",
     ]
 
@@ -114,7 +114,7 @@ def test_frozen_is_told_when_nothing_answers_with_it_any_more(story: ConsoleEven
         (gone, {**gone, "spec": model()["spec"]}),
     ):
         story.changed(LINEAR_MODEL, before, after)
-    assert told.words()[1:] == ["frozen rent-v1: nothing answers with it any more"]
+    assert told.words()[1:] == ["frozen rent-v1: no replica serves it any more"]
     story.changed(LINEAR_MODEL, gone, TRAINED)
     assert told.words()[2:] == ["unfrozen rent-v1"]
 

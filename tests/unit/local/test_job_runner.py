@@ -55,7 +55,7 @@ def run(
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(module, "start_child", children)
             jobs = JobRunner(StateDir(root), store, SETTINGS, slots=1, now=lambda: NOW, notify=told or Told())
-            jobs.look()
+            jobs.sync()
             await asyncio.sleep(seconds)
             await jobs.stop()
 
@@ -100,7 +100,7 @@ def test_a_job_fails_as_its_version_says(tmp_path: Path) -> None:
     make(store, {**CSV, "job": {"backoffLimit": 1}})
     assert len(run(tmp_path, store, lambda process: process.end(1), told=told)) == 2
     assert ended(store) == "BackoffLimitExceeded"
-    assert told.words() == ["warning rent-v1: the trainer ended with exit code 1; tried again in 0.5 s"]
+    assert told.words() == ["warning rent-v1: the trainer ended with exit code 1; retrying in 0.5 s"]
 
 
 @pytest.mark.parametrize(("seconds", "reason"), [(39, ""), (41, "DeadlineExceeded")])

@@ -31,9 +31,9 @@ def test_only_manifests_of_this_folder_are_read(tmp_path: Path, files: ManifestF
         (tmp_path / name).write_text("kind: A")
     (tmp_path / "below").mkdir()
     (tmp_path / "below/h.yaml").write_text("kind: A")
-    assert files.look()
+    assert files.poll()
     assert sorted(files.read) == ["a.yaml", "b.yml", "c.json"]
-    assert not files.look()
+    assert not files.poll()
 
 
 def test_a_file_is_read_when_it_has_not_changed_for_a_moment(
@@ -44,7 +44,7 @@ def test_a_file_is_read_when_it_has_not_changed_for_a_moment(
     written = path.stat().st_mtime
     for late, read in ((0, False), (SETTLE_SECONDS * 0.9, False), (SETTLE_SECONDS * 1.1, True)):
         clock.now = written + late
-        assert files.look() is read
+        assert files.poll() is read
         assert (files.unsettled == {"a.yaml"}) is not read
 
 
@@ -53,13 +53,13 @@ def test_a_file_that_is_written_again_keeps_what_it_held_until_it_is_whole(
 ) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("kind: A")
-    files.look()
+    files.poll()
     path.write_text("")
     clock.now = path.stat().st_mtime
-    assert not files.look()
+    assert not files.poll()
     assert kinds(files) == {"a.yaml": ["A"]}
     clock.now += 1
-    assert files.look()
+    assert files.poll()
     assert kinds(files) == {"a.yaml": []}
 
 
@@ -70,13 +70,13 @@ def test_a_file_from_another_clock_is_read_all_the_same(
     path = tmp_path / "a.yaml"
     path.write_text("kind: A")
     os.utime(path, (clock.now + seconds, clock.now + seconds))
-    assert files.look()
+    assert files.poll()
 
 
 def test_each_trouble_names_its_file_and_keeps_what_that_held(tmp_path: Path, files: ManifestFiles) -> None:
     for name in ("gone", "folder", "huge", "text", "yaml", "loop", "fine"):
         (tmp_path / f"{name}.yaml").write_text("kind: A")
-    files.look()
+    files.poll()
     for name in ("gone", "folder", "loop"):
         (tmp_path / f"{name}.yaml").unlink()
     (tmp_path / "gone.yaml").symlink_to("nowhere")
@@ -85,7 +85,7 @@ def test_each_trouble_names_its_file_and_keeps_what_that_held(tmp_path: Path, fi
     (tmp_path / "huge.yaml").write_bytes(b"#" * (9 << 20))
     (tmp_path / "text.yaml").write_bytes(b"kind: A\xff")
     (tmp_path / "yaml.yaml").write_text("kind: A\nkind: [")
-    assert files.look()
+    assert files.poll()
     troubles = {name: str(file.problem) for name, file in files.read.items() if file.problem}
     assert troubles == {
         "gone.yaml": "gone.yaml:1: is a symbolic link to nothing",
@@ -96,13 +96,13 @@ def test_each_trouble_names_its_file_and_keeps_what_that_held(tmp_path: Path, fi
         "loop.yaml": "loop.yaml:1: cannot be read: Too many levels of symbolic links",
     }
     assert set(map(tuple, kinds(files).values())) == {("A",)}
-    assert not files.look()
+    assert not files.poll()
 
 
 def test_a_pipe_does_not_stop_the_others(tmp_path: Path, files: ManifestFiles) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     (tmp_path / "a.yaml").write_text("kind: A")
-    files.look()
+    files.poll()
     assert kinds(files) == {"a.yaml": ["A"], "pipe.yaml": []}
 
 
@@ -111,14 +111,14 @@ def test_a_folder_that_vanishes_forgets_no_file(tmp_path: Path, clock: Clock) ->
     folder.mkdir()
     (folder / "a.yaml").write_text("kind: A")
     files = ManifestFiles(folder, clock)
-    files.look()
+    files.poll()
     folder.rename(tmp_path / "away")
-    assert files.look()
+    assert files.poll()
     assert files.missing == "No such file or directory"
-    assert not files.look()
+    assert not files.poll()
     assert kinds(files) == {"a.yaml": ["A"]}
     (tmp_path / "away").rename(folder)
-    assert files.look()
+    assert files.poll()
     assert files.missing == ""
 
 
@@ -126,7 +126,7 @@ def test_a_file_saved_with_the_same_objects_is_told_apart_from_a_change(tmp_path
     path = tmp_path / "a.yaml"
     for text, again in (("kind: A", False), ("kind: A # the same", True), ("kind: B", False), ("kind: [", False)):
         path.write_text(text)
-        assert files.look()
+        assert files.poll()
         assert files.saved_again == ({"a.yaml"} if again else set())
-    assert not files.look()
+    assert not files.poll()
     assert files.saved_again == set()

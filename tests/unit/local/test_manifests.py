@@ -122,7 +122,9 @@ def test_an_object_that_moves_to_another_file_stays_the_same(folder: Folder) -> 
 def test_of_two_files_with_the_same_object_that_counts_which_had_it(folder: Folder) -> None:
     folder.save("m.yaml", route(version="v1"))
     folder.save("a.yaml", route(version="v2"))
-    assert folder.problems == ["a.yaml:4: metadata.name: ModelRoute rent stands in m.yaml:1 as well; that one counts"]
+    assert folder.problems == [
+        "a.yaml:4: metadata.name: ModelRoute rent is also defined in m.yaml:1, which takes precedence"
+    ]
     assert folder.store.all(MODEL_ROUTE)[0]["spec"]["version"] == "v1"
     folder.remove("m.yaml")
     folder.look(10)
@@ -133,7 +135,9 @@ def test_of_two_files_with_the_same_object_that_counts_which_had_it(folder: Fold
 
 def test_the_second_of_two_in_one_file_is_judged_as_a_change_of_the_first(folder: Folder) -> None:
     folder.save("a.yaml", route(), route())
-    assert folder.problems == ["a.yaml:12: metadata.name: ModelRoute rent stands in a.yaml:1 as well; that one counts"]
+    assert folder.problems == [
+        "a.yaml:12: metadata.name: ModelRoute rent is also defined in a.yaml:1, which takes precedence"
+    ]
     folder.save("a.yaml", route(), {**route(), "spec": {"model": "other", "version": "v1"}})
     assert folder.problems == ["a.yaml:14: spec.model: cannot change: make another ModelRoute"]
 
@@ -249,11 +253,11 @@ def test_what_means_nothing_here_is_named_once(folder: Folder) -> None:
         )
         folder.save("b.yaml", body(MODEL_SERVER, "edge", spec={}))
     assert sorted(folder.told.words("unused")) == [
-        "a.yaml: LinearModel rent-v1: spec.training.job.nodeSelector means nothing in local mode",
-        "a.yaml: ModelRoute rent: metadata.namespace means nothing in local mode",
-        "a.yaml: ModelServer default: spec.replicas means nothing in local mode",
-        "a.yaml: v1 Service means nothing in local mode",
-        "b.yaml: ModelServer edge: the server default alone runs here",
+        "a.yaml: LinearModel rent-v1: spec.training.job.nodeSelector has no effect in local mode",
+        "a.yaml: ModelRoute rent: metadata.namespace has no effect in local mode",
+        "a.yaml: ModelServer default: spec.replicas has no effect in local mode",
+        "a.yaml: v1 Service has no effect in local mode",
+        "b.yaml: ModelServer edge: the server default alone runs in local mode",
     ]
     assert folder.problems == []
 

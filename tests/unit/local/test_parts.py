@@ -10,8 +10,8 @@ from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_SERVER
 from linplane_api.routing import RouteDocument, ServedVersion, SplitKey, make_entry
 from linplane_api.task import SyntheticData, Task
 from linplane_operator.compile.objects import Object
-from linplane_operator.local.admission import judge_config_map, unused_parts
-from linplane_operator.local.child_process import shown_exit
+from linplane_operator.local.admission import ignored_fields, judge_config_map
+from linplane_operator.local.child_process import format_exit
 from linplane_operator.local.console_events import curl_line
 from linplane_operator.local.state_dir import StateDir
 from linplane_operator.local.training_log import TrainingLog
@@ -26,7 +26,7 @@ from unit.local.builders import body, config_map, make_store, model, route
         ({"metadata": None}, "metadata.name", "Required value"),
         ({"metadata": {"name": "A b"}}, "metadata.name", "a lowercase RFC 1123 subdomain"),
         ({"metadata": {"name": "a" * 254}}, "metadata.name", "a lowercase RFC 1123 subdomain"),
-        ({"metadata": {"name": "linplane-routing-default"}}, "metadata.name", "kept for what linplane makes"),
+        ({"metadata": {"name": "linplane-routing-default"}}, "metadata.name", "are reserved"),
         ({"metadata": {"name": "a", "labels": {"a": 1}}}, "metadata.labels", "a mapping of text"),
         ({"metadata": {"name": "a", "annotations": []}}, None, ""),
         ({"immutable": "yes"}, "immutable", "true or false"),
@@ -36,7 +36,7 @@ from unit.local.builders import body, config_map, make_store, model, route
         ({"data": {"..": "1"}}, "data...", "a key is letters"),
         ({"data": {"a\n": "1"}}, "data.a\n", "a key is letters"),
         ({"binaryData": {"b": "!"}}, "binaryData.b", "base64"),
-        ({"binaryData": {"a": "aGk="}}, "binaryData.a", "stands in data as well"),
+        ({"binaryData": {"a": "aGk="}}, "binaryData.a", "is also a key of data"),
         ({"data": {"a": "é" * (1 << 19)}}, None, ""),
         ({"data": {"a": "é" * (1 << 19), "b": "1"}}, "data", "Too long: may not be more than 1048576 bytes"),
         ({"data": None, "binaryData": {"b": "aGk="}, "immutable": True}, None, ""),
@@ -109,18 +109,18 @@ def test_the_sweep_removes_what_a_kill_left_and_nothing_else(tmp_path: Path) -> 
 
 
 def test_how_processes_end_in_words() -> None:
-    assert shown_exit(3) == "exit code 3"
-    assert shown_exit(-9) == "signal 9 (Killed)"
-    assert shown_exit(None) == "no exit code"
+    assert format_exit(3) == "exit code 3"
+    assert format_exit(-9) == "signal 9 (Killed)"
+    assert format_exit(None) == "no exit code"
 
 
-def test_unused_parts_of_a_server_and_a_training() -> None:
-    assert unused_parts(MODEL_SERVER, body(MODEL_SERVER, "default", spec={"replicas": 2})) == []
-    assert unused_parts(MODEL_SERVER, body(MODEL_SERVER, "default", spec={"image": "a", "replicas": 9})) == [
-        "spec.image means nothing in local mode",
-        "spec.replicas means nothing in local mode",
+def test_ignored_fields_of_a_server_and_a_training() -> None:
+    assert ignored_fields(MODEL_SERVER, body(MODEL_SERVER, "default", spec={"replicas": 2})) == []
+    assert ignored_fields(MODEL_SERVER, body(MODEL_SERVER, "default", spec={"image": "a", "replicas": 9})) == [
+        "spec.image has no effect in local mode",
+        "spec.replicas has no effect in local mode",
     ]
-    assert unused_parts(LINEAR_MODEL, model()) == []
+    assert ignored_fields(LINEAR_MODEL, model()) == []
 
 
 def test_the_hint_is_a_request_that_the_route_answers(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from linplane_api.locks import lock
-from linplane_operator.local.preflight import StartError, take_state
+from linplane_operator.local.preflight import StartError, acquire_state
 from linplane_operator.local.state_dir import StateDir
 
 
@@ -17,7 +17,7 @@ def test_state_dir_in_use_names_its_holder_if_it_can(tmp_path: Path, content: by
         file.write(content)
         file.flush()
         with pytest.raises(StartError) as error:
-            take_state(state_dir, tmp_path)
+            acquire_state(state_dir, tmp_path)
     assert str(error.value) == f"state folder {state_dir.root} is in use by another linplane local{holder}"
 
 
@@ -32,4 +32,4 @@ def test_state_dir_lock_that_cannot_be_read_is_still_a_start_error(
     with lock(state_dir.lock):
         monkeypatch.setattr(Path, "read_text", gone)
         with pytest.raises(StartError, match=r"in use by another linplane local$"):
-            take_state(state_dir, tmp_path)
+            acquire_state(state_dir, tmp_path)

@@ -74,7 +74,7 @@ class Site:
         """Looks as the loop does, for a second."""
         for _ in range(10):
             await asyncio.sleep(0.1)
-            self.server.look()
+            self.server.sync()
 
     def is_observed(self) -> bool:
         """The process is of the Deployment as it is."""
@@ -113,7 +113,7 @@ def test_other_arguments_replace_the_process_and_then_count(tmp_path: Path, acce
             if reconciled == "after it":
                 await site.look()
             site.reconcile()
-            site.server.look()
+            site.server.sync()
             assert not site.is_observed() or reconciled == "after it"
             await site.look()
             assert site.is_observed()

@@ -49,7 +49,7 @@ class Folder:
     def look(self, later: float = 0.0) -> None:
         """Looks as the loop does, `later` seconds."""
         self.clock.now += later
-        self.manifests.look()
+        self.manifests.poll()
 
     @property
     def problems(self) -> list[str]:

@@ -265,7 +265,7 @@ async def test_what_cannot_be_looked_for_is_tried_again_and_told_once(
         listing.interceptor.filter_page(EVERYWHERE, part())
         await done.wait()
     assert [record.getMessage() for record in caplog.records] == [
-        "not looked for what a list of linearmodels lacks: 503 x: x; tried again"
+        "objects missing from a list of linearmodels not confirmed: 503 x: x; retrying"
     ]
     assert listing.missing() is None
 

@@ -64,7 +64,7 @@ async def test_it_begins_anew_says_why_and_forgets_it_once_it_lasts(stop: asynci
     assert kopf_again.problem == ""
     running = asyncio.ensure_future(kopf_again.run(stop))
     await until(lambda: work.runs == 3)
-    assert kopf_again.problem == "the watches ended by TemporaryError: 403"
+    assert kopf_again.problem == "the watches stopped: TemporaryError: 403"
     now[0] += STEADY_SECONDS
     assert kopf_again.problem == ""
     assert not running.done()

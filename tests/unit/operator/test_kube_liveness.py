@@ -101,7 +101,7 @@ def test_a_worker_that_never_comes_back_is_a_reason() -> None:
         return found
 
     (problem,) = run_virtually(main())
-    assert problem == "queue: a worker is at the same key for 700 s"
+    assert problem == "queue: a worker has been busy with one key for 700 s"
 
 
 def test_a_resync_that_is_stuck_is_a_reason() -> None:
@@ -123,4 +123,4 @@ def test_a_resync_that_is_stuck_is_a_reason() -> None:
         task.cancel()
         return found
 
-    assert run_virtually(main()) == ["resync: not even tried for 340 s"]
+    assert run_virtually(main()) == ["resync: no call for 340 s"]

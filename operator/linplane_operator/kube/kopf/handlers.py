@@ -1,4 +1,4 @@
-"""Kopf, as a source of events and nothing else: no finalizer, no annotation, no patch of its own."""
+"""Kopf's handlers and settings: watch events only, without finalizers, annotations or patches."""
 
 import math
 from collections.abc import Callable
@@ -16,13 +16,13 @@ from ..watched_kinds import WATCHED
 
 
 def group_version(kind: Kind) -> tuple[str, str]:
-    """The two halves of apiVersion; the core group is empty."""
+    """Group and version of apiVersion; the core group is empty."""
     group, _, version = kind.api_version.rpartition("/")
     return group, version
 
 
 def register(registry: kopf.OperatorRegistry, informer: Informer, watch_lag: WatchLag) -> None:
-    """One handler a kind: it takes the object into the informer, which names what to reconcile."""
+    """Registers one handler per kind, which passes the object to the informer."""
     for kind in WATCHED:
         group, version = group_version(kind)
         kopf.on.event(group, version, kind.plural, registry=registry, id=f"see-{kind.plural}")(
@@ -43,46 +43,46 @@ def _handler(kind: Kind, informer: Informer, watch_lag: WatchLag) -> Callable[..
 
 
 class NoDiffBase(kopf.DiffBaseStorage):
-    """Nothing here asks what changed; Kopf's own storages copy each object, whole, to tell."""
+    """Stores nothing: the handlers need no diff, for which Kopf's own storages copy each object."""
 
     def build(self, **_: Any) -> kopf.BodyEssence:
-        """Nothing of it."""
+        """An empty essence."""
         return kopf.BodyEssence()
 
     def fetch(self, **_: Any) -> kopf.BodyEssence | None:
-        """None is kept."""
+        """Always None."""
         return None
 
     def store(self, **_: Any) -> None:
-        """Keeps nothing."""
+        """Does nothing."""
 
 
 def configure(settings: kopf.OperatorSettings) -> None:
-    """The settings, each for a reason that Kopf's behaviour gives."""
+    """Sets what Kopf's defaults would do wrong here."""
     settings.peering.standalone = True
     settings.scanning.disabled = True  # needs no right to list CRDs or namespaces
-    settings.posting.enabled = False  # events are written by `events`
+    settings.posting.enabled = False  # `event_recorder` writes Events
     for kind, selector in WATCHED.items():
         if selector:
             settings.watching.label_selectors[*group_version(kind), kind.plural] = selector  # tuples alone work
-    # the server ends each watch, with a bookmark to go on from, sooner than silence would: so a connection that says
-    # nothing any more is noticed in seconds, for less than one cheap request a second
+    # each watch ends after 15 s with a bookmark to go on from, so the client timeout finds dead connections,
+    # and costs less than one cheap request per second
     settings.watching.server_timeout = 15
     settings.watching.client_timeout = 20
-    # Kopf's own timer of silence outlives a watch that is told 410, and then ends the next one for good: what it would
-    # find, the timeout before has found
+    # Kopf's inactivity timer outlives a watch that gets 410, and then ends the next one for good; the client timeout
+    # finds the same
     settings.watching.inactivity_timeout = math.inf
     settings.watching.connect_timeout = 5
     settings.watching.reconnect_backoff = 1.0
     settings.watching.chunk_size = 500
     settings.networking.request_timeout = 15
     settings.networking.connect_timeout = 5
-    # the last pause is how long the operator is behind once the API server is back; after an hour Kopf
-    # is begun anew
+    # the last delay is how late the operator notices that the API server is back; after an hour the supervisor restarts
+    # Kopf
     settings.networking.error_backoffs = (1, 1, 2, 3, *(5,) * 720)
     settings.queueing.exit_timeout = 2
-    settings.queueing.idle_timeout = 0.1  # an object that has changed has a task for so long
-    settings.persistence.finalizer = f"{names.GROUP}/kopf"  # never used: no handler here needs one
+    settings.queueing.idle_timeout = 0.1  # lifetime of the task of a changed object
+    settings.persistence.finalizer = f"{names.GROUP}/kopf"  # never used: no handler needs one
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=names.GROUP)
     settings.persistence.diffbase_storage = NoDiffBase()
-    settings.process.ultimate_exiting_timeout = None  # else the process is killed after each end of Kopf's own
+    settings.process.ultimate_exiting_timeout = None  # the default kills the process each time that Kopf stops

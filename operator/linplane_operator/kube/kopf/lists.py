@@ -1,11 +1,12 @@
-"""Kopf's own lists, read before Kopf reads them. After its start, and after 410 Gone, it lists a kind anew.
+"""Intercepts Kopf's LISTs: Kopf lists a kind when it starts, and after 410 Gone.
 
-It would tell of all that is there, each object by a task of its own: of 20,000 that takes seconds. So each is seen
-here, at once, and Kopf gets the list without them, which tells it from where to watch. And of what is there no longer
-nobody tells: what was known when a list began, and is not in it, is looked for and forgotten.
+Kopf would handle each listed object in a task of its own, which takes seconds for 20,000. So the objects go to the
+informer here, and Kopf gets the list without items, with the resourceVersion to watch from. Kopf does not report
+objects that are missing from a later list either: objects that were cached when the list started and are not in it are
+read live, and removed from the cache if they are gone.
 
-The first list of each kind is the operator's own, before anything is decided. Kopf goes on from there: of the one that
-it begins with it gets no more than the resourceVersion of that, and the watch tells what came since.
+The operator makes the first list of each kind itself, before anything is reconciled. Kopf's own first list is answered
+with the resourceVersion of that one only, and its watch delivers all later changes.
 """
 
 import asyncio
@@ -31,24 +32,24 @@ CONFIRM_SECONDS = 0.5
 HANDED_SECONDS = 30.0
 
 Confirm = Callable[[Kind, Iterable[Object]], Awaitable[None]]
-"""Looks whether objects are there, and forgets those that are not."""
+"""Reads objects live, and removes those from the cache that are gone."""
 
 Received = Callable[[Kind, Object], None]
-"""Takes an object that is there."""
+"""Called with each listed object."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class _Relist:
-    known: dict[Key, str]  # with its UID
-    whole: bool = False  # its last part has come: however slow, or often refused, the one before was
+    known: dict[Key, str]  # UIDs of the objects that were cached when the list started
+    whole: bool = False  # its last page has arrived
     listed: set[Key] = field(default_factory=set)
     warned: bool = False
 
 
 class ListInterceptor:
-    """The lists that are under way."""
+    """Reads the answers to Kopf's LISTs, and tracks the lists in progress."""
 
     def __init__(
         self,
@@ -58,36 +59,34 @@ class ListInterceptor:
         received: Received,
         clock: Callable[[], float],
     ) -> None:
-        """`scopes`: the namespaces that are listed one by one; None for all at once. `clock` gives seconds that never
-        go back.
-        """
+        """`scopes`: the namespaces to list one by one; None for all at once. `clock` is monotonic, in seconds."""
         self._cache = cache
         self._received = received
         self._clock = clock
         self._paths = {collection_path(kind, scope): (kind, scope) for kind in kinds for scope in scopes}
         self._relists: dict[tuple[Kind, str | None], _Relist] = {}
         self._unlisted: set[tuple[Kind, str | None]] = set()
-        self._handed: dict[tuple[Kind, str | None], tuple[str, float]] = {}  # a resourceVersion, and since when
+        self._handed: dict[tuple[Kind, str | None], tuple[str, float]] = {}  # resourceVersion and time
 
     def hand_over(self, kind: Kind, scope: str | None, version: str) -> None:
-        """A complete list came, of that resourceVersion: Kopf's next one of the kind there needs to tell nothing, if
-        it comes soon. A watch from long ago would tell over again what is past, and has been seen.
+        """Remembers the resourceVersion of our own LIST. If Kopf lists the same kind within HANDED_SECONDS, it gets an
+        empty list with it and watches from there; later, that watch would replay old events.
         """
-        if version.isdigit() and int(version):  # else there is nothing to watch from
+        if version.isdigit() and int(version):  # otherwise there is nothing to watch from
             self._handed[kind, scope] = version, self._clock()
 
     def reset(self) -> None:
-        """Kopf begins: it has to list everything."""
+        """Called when Kopf starts: it has to list every kind again."""
         self._unlisted = set(self._paths.values())
 
     def unlisted(self) -> set[Kind]:
-        """What Kopf has not listed since it began, wherever it is to; a kind that it has not found it never lists, and
-        never watches.
+        """The kinds that Kopf has not listed completely since it started. It never lists or watches a kind whose CRD
+        was missing at its start.
         """
         return {kind for kind, _ in self._unlisted}
 
     def list_started(self, path: str) -> None:
-        """A list is begun."""
+        """Called when Kopf sends a LIST: remembers which objects are cached at that moment."""
         if (of := self._paths.get(path)) is None:
             return
         if of in self._handed and self._clock() - self._handed[of][1] <= HANDED_SECONDS:
@@ -97,7 +96,7 @@ class ListInterceptor:
         self._relists[of] = _Relist({key_of(body): uid_of(body) for body in self._cache.all(kind, scope)})
 
     def filter_page(self, path: str, part: Object) -> Object:
-        """A part of a list came: what is left of it for Kopf."""
+        """Passes on the objects of one page of a LIST; returns the page as Kopf is to see it."""
         if (of := self._paths.get(path)) is None:
             return part
         if handed := self._handed.pop(of, None):
@@ -115,7 +114,7 @@ class ListInterceptor:
         return {**part, "items": []}
 
     def missing(self) -> dict[tuple[Kind, str | None], list[Object]]:
-        """By list that is over: what was known when it began, is known still, and was not told of."""
+        """By complete list: objects that were cached when it started, still are, and are not in it."""
         return {of: self._missing(of[0], relist) for of, relist in self._relists.items() if relist.whole}
 
     def _missing(self, kind: Kind, relist: _Relist) -> list[Object]:
@@ -126,7 +125,7 @@ class ListInterceptor:
         ]
 
     async def run(self, confirm: Confirm) -> None:
-        """Until it is cancelled."""
+        """Confirms missing objects until cancelled."""
         while True:
             await asyncio.sleep(CONFIRM_SECONDS)
             for of, relist in list(self._relists.items()):
@@ -137,21 +136,21 @@ class ListInterceptor:
         try:
             await confirm(of[0], self._missing(of[0], relist))
         except ApiError as error:
-            if not relist.warned:  # once a list: it is tried twice a second
-                log.warning("not looked for what a list of %s lacks: %s; tried again", of[0].plural, error)
+            if not relist.warned:  # once per list, of two attempts a second
+                log.warning("objects missing from a list of %s not confirmed: %s; retrying", of[0].plural, error)
             relist.warned = True
         else:
-            if self._relists.get(of) is relist:  # else the next list has begun meanwhile
+            if self._relists.get(of) is relist:  # otherwise the next list has started meanwhile
                 del self._relists[of]
 
     def session(self, info: kopf.ConnectionInfo) -> kopf.AiohttpSession:
-        """The connection that Kopf would make itself, but for its lists."""
+        """The session that Kopf would create itself, with intercepted LISTs."""
         base = urlsplit(info.server).path.rstrip("/")
         interceptor = self
 
         class Response(aiohttp.ClientResponse):
             async def json(self, **options: Any) -> Any:
-                """An answer, without what is seen here; by a decoder that is several times as fast."""
+                """The decoded answer, by a faster decoder; LISTs are intercepted."""
                 if self.method != "GET" or self.status != 200:
                     return await super().json(**options)
                 body = msgspec.json.decode(await self.read(), type=dict[str, Any])

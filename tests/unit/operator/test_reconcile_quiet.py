@@ -236,7 +236,7 @@ def test_an_event_reaches_only_whom_it_concerns(new_sim):
 def test_a_burst_of_changes_is_a_few_writes_of_the_routing_configmap(new_sim):
     """The budget bounds them; the last state always comes in."""
     sim = new_sim()
-    sim.budget = TokenBuckets(1.0, 5, lambda: sim.now.timestamp()).take  # noqa: PLW0108 - it moves
+    sim.budget = TokenBuckets(1.0, 5, lambda: sim.now.timestamp()).acquire  # noqa: PLW0108 - it moves
     sim.start()
     sim.apply(linear_model("v1"), linear_model("v2"), model_route())
     sim.settle()

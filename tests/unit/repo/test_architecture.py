@@ -34,6 +34,19 @@ def test_a_missing_path_is_found() -> None:
     assert missing_paths(text) == ["crds/no_such.py"]
 
 
+def missing_symbols(text: str) -> list[str]:
+    """Names in backquotes, in parentheses after a file, that the file does not have."""
+    found = re.findall(r"`([^`\n]+\.\w+)` \(([^)\n]*)\)", text)
+    pairs = [(path, name) for path, words in found if PATH.fullmatch(path) for name in re.findall(r"`(\w+)`", words)]
+    return [f"{path}: {name}" for path, name in pairs if name not in (ROOT / path).read_text("utf-8")]
+
+
+def test_names_in_the_architecture_are_in_their_files() -> None:
+    text = (DOCS / "architecture.md").read_text("utf-8")
+    assert not missing_symbols(text)
+    assert missing_symbols(text.replace("`RouteDocument`", "`NoSuchDocument`"))
+
+
 def test_architecture_names_every_package() -> None:
     """Each folder with code is in the map, or within one that is."""
     named = {path.rstrip("/") for path in named_paths((DOCS / "architecture.md").read_text("utf-8"))}

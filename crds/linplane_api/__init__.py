@@ -4,6 +4,6 @@
 `condition_table` for their status. A `task` goes to the trainer, which returns an `artifact` with its `facts` and a
 line of the `training_log`. `routing` documents (`formats`) go to servers in a ConfigMap or a `routing_folder`; `split`
 chooses a version for a request; a `report` says which documents a replica has loaded. Bytes and hashes are those of
-`canonical` and `digests`. The programs also share `names`, `api_access`, `addresses`, `display`, `locks`, `logs` and
-`timing`. Nothing here imports one of the programs, a web framework or a cluster client.
+`canonical` and `digests`. The programs also share `names`, `api_access`, `addresses`, `display`, `files`, `locks`,
+`logs` and `timing`. Nothing here imports one of the programs, a web framework or a cluster client.
 """

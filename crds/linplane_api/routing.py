@@ -214,10 +214,10 @@ def make_entry(document: RouteDocument, sequence: int = 0, before: Entry | None 
 
 def _with_unknown(new: dict[str, Any], known: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
     """The document `new` with the unknown fields of `raw`; `known` are the known ones."""
-    result = new | _carried(RouteDocument, new, known, raw)
+    result = new | _fields_to_copy(RouteDocument, new, known, raw)
     before, read = known["versions"], raw["versions"]
     result["versions"] = {
-        name: version | _carried(ServedVersion, version, before[name], read[name])
+        name: version | _fields_to_copy(ServedVersion, version, before[name], read[name])
         if name in before and before[name]["digest"] == version["digest"]
         else version
         for name, version in new["versions"].items()
@@ -225,7 +225,7 @@ def _with_unknown(new: dict[str, Any], known: dict[str, Any], raw: dict[str, Any
     return result
 
 
-def _carried(
+def _fields_to_copy(
     kind: type[msgspec.Struct], new: dict[str, Any], known: dict[str, Any], raw: dict[str, Any]
 ) -> dict[str, Any]:
     """The fields of `raw` to copy: unknown ones, and those whose known part is the same in `new`."""

@@ -7,7 +7,6 @@ and `uid`.
 """
 
 import contextlib
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -17,21 +16,6 @@ from .routing import RoutingMap, routing_map
 
 CURRENT = "..data"
 UID_FILE = "uid"
-
-
-def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Replaces a file in one step: a reader, or a crash, sees the old content or the new. Raises OSError."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def write_routing(folder: Path, routing: RoutingMap, before: RoutingMap | None = None) -> None:

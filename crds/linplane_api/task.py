@@ -99,18 +99,18 @@ def missed_gates(artifact: Artifact, max_mse: float | None, min_r2: float | None
         if limit is None:
             continue
         if value is None or evaluation is None:
-            missed.append(f"{name} {_shortest(limit)}: the training has no such figure")
+            missed.append(f"{name} {_format_shortest(limit)}: the training has no such figure")
         elif sign * value > sign * limit:
-            figure = _beyond(value, limit, sign)
-            missed.append(f"{name} {_shortest(limit)}: the {evaluation.on.lower()} rows give {figure}")
+            figure = _format_beyond(value, limit, sign)
+            missed.append(f"{name} {_format_shortest(limit)}: the {evaluation.on.lower()} rows give {figure}")
     return missed
 
 
-def _shortest(number: float) -> str:
+def _format_shortest(number: float) -> str:
     """Six digits, or as many as the number needs to be read back exactly."""
     return next(text for digits in range(6, 18) if float(text := f"{number:.{digits}g}") == number)
 
 
-def _beyond(value: float, limit: float, sign: int) -> str:
+def _format_beyond(value: float, limit: float, sign: int) -> str:
     """Six digits, or as many as the text needs to miss the limit too. `sign`: 1 if the limit is a maximum."""
     return next(text for digits in range(6, 18) if sign * float(text := f"{value:.{digits}g}") > sign * limit)

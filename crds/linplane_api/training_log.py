@@ -50,10 +50,10 @@ def has_line(path: Path, model: str, version: str, digest: str) -> bool:
     if not path.exists():
         return False
     with path.open("rb") as file:
-        return any(_is(line, model, version, digest) for line in file)
+        return any(_is_line_of(line, model, version, digest) for line in file)
 
 
-def _is(line: bytes, model: str, version: str, digest: str) -> bool:
+def _is_line_of(line: bytes, model: str, version: str, digest: str) -> bool:
     try:
         body = json.loads(line)
     except ValueError:

@@ -53,7 +53,7 @@ def run(  # noqa: PLR0913 (what varies is a parameter)
         try:
             writer.write_failure(failure)
         except (ResultLostError, OSError) as lost:
-            stderr.write(f"{_lost(lost)}\n")
+            stderr.write(f"{_lost_text(lost)}\n")
             return EXIT_UNREACHABLE if isinstance(lost, UnreachableError) else EXIT_UNREPORTED
         return code
     stderr.writelines(f"warning: {warning.reason}: {warning.message}\n" for warning in trained.facts.warnings)
@@ -61,7 +61,7 @@ def run(  # noqa: PLR0913 (what varies is a parameter)
     return 0
 
 
-def _lost(error: Exception) -> str:
+def _lost_text(error: Exception) -> str:
     if isinstance(error, OSError):  # its text holds a path
         return f"the failure cannot be written: {error.strerror or type(error).__name__}"
     return str(error)

@@ -67,7 +67,7 @@ class ConfigMapResult:
     def write_failure(self, failure: Failure) -> None:
         """Writes the failure, replacing any earlier result. Raises ResultLostError."""
         if self._write({ERROR_KEY: failure_file(failure).decode(), ARTIFACT_KEY: None}) is not None:
-            raise ResultLostError("the result is sealed already: an earlier run has handed back an artifact")
+            raise ResultLostError("the result is sealed already: an earlier run has written an artifact")
 
     def _write(self, data: dict[str, str | None]) -> _ConfigMap | None:
         """Returns None once it is written, else the sealed ConfigMap. Raises ResultLostError."""
@@ -79,7 +79,7 @@ class ConfigMapResult:
                 return found
             if not error.status:
                 raise UnreachableError(error.message) from error
-            raise ResultLostError(f"the result cannot be handed back: {error.message}") from error
+            raise ResultLostError(f"the result cannot be written: {error.message}") from error
         written = [key for key, text in data.items() if text is not None]
         log.debug("patched ConfigMap", extra={"object": self._name, "keys": written})
         return None

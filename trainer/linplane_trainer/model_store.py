@@ -7,9 +7,9 @@ from pathlib import Path
 
 from linplane_api.artifact import ArtifactFile, parse_artifact
 from linplane_api.canonical import FormatError, FormatNotSupportedError
+from linplane_api.files import write_atomically
 from linplane_api.locks import lock
 from linplane_api.names import model_object_name
-from linplane_api.routing_folder import write_atomically
 from linplane_api.task import Task
 from linplane_api.timing import rfc3339
 from linplane_api.training_log import append_metadata, has_line

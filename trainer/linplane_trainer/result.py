@@ -7,8 +7,8 @@ from typing import Protocol
 import msgspec
 
 from linplane_api.canonical import canonical_bytes
+from linplane_api.files import write_atomically
 from linplane_api.names import ERROR_KEY
-from linplane_api.routing_folder import write_atomically
 from linplane_api.task import Failure
 
 log = logging.getLogger(__name__)
@@ -42,19 +42,19 @@ class FileResult:
 
     def write_artifact(self, artifact_file: bytes) -> None:
         """Writes the artifact, then removes an earlier failure."""
-        self._clean()
+        self._remove_temporary()
         write_atomically(self._path, artifact_file)
         self._error.unlink(missing_ok=True)
         log.debug("wrote file", extra={"file": self._path.name})
 
     def write_failure(self, failure: Failure) -> None:
         """Removes an earlier artifact, then writes the failure."""
-        self._clean()
+        self._remove_temporary()
         self._path.unlink(missing_ok=True)
         write_atomically(self._error, failure_file(failure))
         log.debug("wrote file", extra={"file": self._error.name})
 
-    def _clean(self) -> None:
+    def _remove_temporary(self) -> None:
         """Removes the temporary files that a killed run left in the folder."""
         for name in (self._path.name, self._error.name):
             for left in self._path.parent.glob(f".{name}.*"):

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from ..display import display_name
-from ..routing_folder import write_atomically
+from ..files import write_atomically
 from .yaml_text import ManifestError, is_plain_text, kind_of_scalar, line_of_node, read_nodes, without_item
 
 __all__ = [

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from linplane_api import names
+from linplane_api.files import write_atomically
 from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, Kind
-from linplane_api.routing_folder import write_atomically
 
 from ..compile.objects import Object, label_of
 from ..compile.outcome import Result

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from linplane_api.files import write_atomically
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, Kind
 from linplane_api.resources import LinearModelSpec, parse_spec
-from linplane_api.routing_folder import write_atomically
 from linplane_api.timing import parse_rfc3339, rfc3339
 
 from ..cluster_client import ConflictError

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from linplane_api.files import write_atomically
 from linplane_api.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
@@ -18,7 +19,6 @@ from linplane_api.kinds import (
     Kind,
 )
 from linplane_api.resources import LinearModelSpec, ModelRouteSpec, ModelServerSpec, parse_spec
-from linplane_api.routing_folder import write_atomically
 from linplane_api.timing import rfc3339
 
 from ..cluster_client import ConflictError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from linplane_api.routing_folder import write_atomically
+from linplane_api.files import write_atomically
 
 from ..state.snapshot import Snapshot
 from .compile import report_of

@@ -165,7 +165,7 @@ def test_a_second_pod_changes_nothing_once_the_first_ones_result_is_sealed(site:
 def test_the_result_is_refused_until_that_is_allowed(site: Site) -> None:
     """The trainer tries for half a minute; its last line is kept by the kubelet."""
     message = site.comes_to(LINEAR_MODEL, "rights-v1", "Trained", "False", "ResultRefused", timeout=90)
-    assert "the result cannot be handed back" in message
+    assert "the result cannot be written" in message
     assert "not on a Monday" in message
     site.admin.delete(POLICY_BINDING, f"no-results-{site.namespace}")
     site.kubectl("delete", "job", site.get(LINEAR_MODEL, "rights-v1")["status"]["job"])

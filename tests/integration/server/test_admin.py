@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from integration.server.running import Running, ask
+from linplane_api.files import write_atomically
 from linplane_api.manifests.manifest import read_documents
-from linplane_api.routing_folder import write_atomically, write_routing
+from linplane_api.routing_folder import write_routing
 from support import eventually
 from unit.server.builders import document, routing
 

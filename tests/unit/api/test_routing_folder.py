@@ -7,7 +7,7 @@ import pytest
 
 from linplane_api.canonical import FormatError
 from linplane_api.routing import RoutingMap
-from linplane_api.routing_folder import current_state, read_routing, write_atomically, write_routing
+from linplane_api.routing_folder import current_state, read_routing, write_routing
 
 
 def _routing(sequence: int, routes: int = 20) -> RoutingMap:
@@ -122,21 +122,3 @@ def test_damaged_file_is_reported(tmp_path: Path, name: str, data: bytes) -> Non
     (tmp_path / "..data" / name).write_bytes(data)
     with pytest.raises(FormatError, match=name):
         _read(tmp_path)
-
-
-def test_file_is_replaced_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "file"
-    write_atomically(path, b"old", 0o600)
-    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"old", 0o600)
-
-    def crash(descriptor: int) -> None:
-        raise OSError("the disk is full")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("os.fsync", crash)
-        with pytest.raises(OSError, match="full"):
-            write_atomically(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
-    write_atomically(path, b"new")
-    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new", 0o644)

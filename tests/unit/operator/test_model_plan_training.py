@@ -54,7 +54,7 @@ def changed(job_settings):
 QUOTA = 'Error creating: pods "linplane-x-abcde" is forbidden: exceeded quota: q, requested: pods=1'
 POLICY = "(combined from similar events): Error creating: admission webhook says no"
 LATE = {"type": "Failed", "status": "True", "reason": "DeadlineExceeded", "message": "Job was active longer"}
-REFUSED = "training failed: forbidden\nthe result cannot be handed back: patching is forbidden\n"
+REFUSED = "training failed: forbidden\nthe result cannot be written: patching is forbidden\n"
 AWAY = "training failed: x\nthe API server cannot be reached: Connection refused\n"
 M, C = model(), csv_model()
 
@@ -234,21 +234,21 @@ CASES = {
         [],
         "Job was active longer; pod t1: OOMKilled; the Events",
     ),
-    "the result could not be handed back": (
+    "the result could not be written": (
         M,
         {"artifacts": [result(M)], "jobs": [job(M, FAILED)], "pods": [ended("Error", EXIT_UNREPORTED, REFUSED)]},
         Reason.RESULT_REFUSED,
         [],
         [],
-        "Job has reached the limit; pod t1: the result cannot be handed back: patching is forbidden; let",
+        "Job has reached the limit; pod t1: the result cannot be written: patching is forbidden; let",
     ),
-    "the result could not be handed back by any of three pods": (
+    "the result could not be written by any of three pods": (
         M,
         {"artifacts": [result(M)], "jobs": [job(M, FAILED)], "pods": [ended("Error", EXIT_UNREPORTED, REFUSED)] * 3},
         Reason.RESULT_REFUSED,
         [],
         [],
-        "limit; 3 pods: the result cannot be handed back: patching is forbidden; let linplane-trainer patch that",
+        "limit; 3 pods: the result cannot be written: patching is forbidden; let linplane-trainer patch that",
     ),
     "no pod can reach the API server": (
         M,

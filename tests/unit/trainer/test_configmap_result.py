@@ -136,7 +136,7 @@ def test_transient_errors_are_retried(api: Api, writer: ConfigMapResult, slept: 
 @pytest.mark.parametrize("status", [302, 400, 404, 413])
 def test_permanent_errors_are_not_retried(api: Api, writer: ConfigMapResult, slept: list[float], status: int) -> None:
     api.answers = [status]
-    with pytest.raises(ResultLostError, match="cannot be handed back: because"):
+    with pytest.raises(ResultLostError, match="cannot be written: because"):
         writer.write_artifact(FILE)
     assert (slept, api.data) == ([], {})
 

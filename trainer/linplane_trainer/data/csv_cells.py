@@ -104,7 +104,7 @@ def _first_bad(columns: list[pa.Array]) -> BadCell:
         for number, column in enumerate(columns)
         if (row := _bad_row(column)) is not None
     ]
-    return min(found, key=lambda wrong: (wrong.row, wrong.column))
+    return min(found, key=lambda cell: (cell.row, cell.column))
 
 
 def _bad_row(column: pa.Array) -> int | None:

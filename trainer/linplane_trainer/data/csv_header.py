@@ -50,7 +50,7 @@ def check_names(names: list[str], features: tuple[str, ...] | None, target: str,
     known = set(names)
     missing = [name for name in needed if name not in known]
     if missing:
-        raise BadData(_missing(names, missing, target, remote))
+        raise BadData(_missing_text(names, missing, target, remote))
     twice = [name for name, count in Counter(names).items() if count > 1 and name]
     if twice:
         raise BadData(f"the header has a name twice: {display_names(twice)}")
@@ -62,7 +62,7 @@ def check_names(names: list[str], features: tuple[str, ...] | None, target: str,
         raise BadData("features: an empty list; leave it out to use every numeric column")
 
 
-def _missing(names: list[str], missing: list[str], target: str, remote: bool) -> str:
+def _missing_text(names: list[str], missing: list[str], target: str, remote: bool) -> str:
     no_column = f"no column {display_names(missing)}"
     hidden = remote and target not in names
     if target in missing and (separator := _separator(names, target, hidden)):
@@ -92,8 +92,8 @@ def _looks_like_a_row(line: list[str]) -> bool:
 def _separator(names: list[str], target: str, hidden: bool) -> str | None:
     """The sign that the header's line seems to be split by, as `sep=;` says or as the target stands between two."""
     line = ",".join(names)
-    if (said := re.fullmatch(r"sep=(.)", line)) and said[1] in SEPARATORS:
-        return SEPARATORS[said[1]]
+    if (declared := re.fullmatch(r"sep=(.)", line)) and declared[1] in SEPARATORS:
+        return SEPARATORS[declared[1]]
     for sign, shown in SEPARATORS.items():
         parts = [part.strip().strip('"') for part in line.split(sign)]
         if len(parts) > 1 and (target in parts or (not hidden and len(names) == 1 and sign != " ")):

@@ -70,7 +70,7 @@ def _record(source: Source, row: int) -> tuple[int, list[str]] | None:
         return None
 
 
-def place(source: Source, row: int, column: int = 0) -> str:
+def location(source: Source, row: int, column: int = 0) -> str:
     """`line 7`, or `data row 6` if the line is unknown; `row` counts from 0, the text from 1."""
     line = line_of(source, row, column)
     return f"data row {row + 1}" if line is None else f"line {line}"

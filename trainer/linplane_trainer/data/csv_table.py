@@ -20,7 +20,7 @@ from ..batch import Batch
 from ..errors import BadData
 from .csv_cells import BadCell, ColumnCounts, batch_of, count_column
 from .csv_header import check_names, default_features, split_header
-from .csv_location import lines_in, place
+from .csv_location import lines_in, location
 from .left_out import format_left_out
 from .source import Readable, Source
 
@@ -38,7 +38,7 @@ class Table:
         """Opens the source, and reads one block: `features` None means the columns of which at least half of the
         values there are numbers. Raises TrainerError.
         """
-        self._source, self._guessed = source, features is None
+        self._source, self._has_default_features = source, features is None
         self._data = source.open()
         try:
             self._raw = Readable(self._data)
@@ -46,7 +46,7 @@ class Table:
             beginning = stream.read(BLOCK_BYTES)
             self._names, rest = split_header(beginning, whole=len(beginning) < BLOCK_BYTES)
             check_names(self._names, features, target, source.remote)
-            self._place = {name: number for number, name in enumerate(self._names)}  # unique where names are used
+            self._number = {name: number for number, name in enumerate(self._names)}  # unique for names in use
             self._ragged: Any = None
             self._rows = 0
             self._blocks = self._arrow_blocks(_Concatenated(rest, stream), features, target)
@@ -71,12 +71,12 @@ class Table:
     def batches(self, progress: Progress | None = None) -> Iterator[Batch]:
         """The rows, in order, target last; can be called once. Raises TrainerError."""
         used = [*self.features, self.target]
-        keys = [str(self._place[name]) for name in used]
+        keys = [str(self._number[name]) for name in used]
         block = self._first
         while block is not None:
             batch = batch_of([block[key] for key in keys])
             if isinstance(batch, BadCell):
-                raise BadData(self._wrong(batch, used[batch.column]))
+                raise BadData(self._bad_cell_text(batch, used[batch.column]))
             yield batch
             self._rows += len(batch.kept)
             if progress:
@@ -87,21 +87,23 @@ class Table:
         if self._first is None:
             raise BadData("there are no data rows")
         columns = [name for name in self._names if name and name != target]
-        found = {name: count_column(self._first[str(self._place[name])]) for name in columns}
-        self.left_out = self._without({name: one for name, one in found.items() if not one.is_numeric}, beginning)
+        found = {name: count_column(self._first[str(self._number[name])]) for name in columns}
+        self.left_out = self._left_out_columns(
+            {name: one for name, one in found.items() if not one.is_numeric}, beginning
+        )
         numeric = {name for name, one in found.items() if one.is_numeric}
         return default_features(columns, numeric, format_left_out(self.left_out))
 
-    def _without(self, columns: dict[str, ColumnCounts], beginning: bytes) -> tuple[LeftOutColumn, ...]:
-        places = {
-            name: (one.first_other, self._place[name]) for name, one in columns.items() if one.first_other is not None
+    def _left_out_columns(self, columns: dict[str, ColumnCounts], beginning: bytes) -> tuple[LeftOutColumn, ...]:
+        cells = {
+            name: (one.first_other, self._number[name]) for name, one in columns.items() if one.first_other is not None
         }
-        lines = lines_in(beginning, list(places.values()))
+        lines = lines_in(beginning, list(cells.values()))
         named = {
-            self._place[name]: LeftOutColumn(
+            self._number[name]: LeftOutColumn(
                 name[:MAX_FEATURE_NAME],
                 LeftOutReason.NOT_NUMERIC if one.values else LeftOutReason.EMPTY,
-                lines.get(places[name]) if name in places else None,
+                lines.get(cells[name]) if name in cells else None,
             )
             for name, one in columns.items()
         }
@@ -117,12 +119,12 @@ class Table:
     ) -> Generator[pa.RecordBatch, None, None]:
         """Blocks of text; columns are called by their number, since names need not be unique until they are used."""
         numbers = [str(number) for number in range(len(self._names))]
-        used = numbers if features is None else [str(self._place[name]) for name in (*features, target)]
+        used = numbers if features is None else [str(self._number[name]) for name in (*features, target)]
         try:
             with pacsv.open_csv(
                 stream,
                 read_options=pacsv.ReadOptions(column_names=numbers, block_size=BLOCK_BYTES, use_threads=False),
-                parse_options=pacsv.ParseOptions(newlines_in_values=True, invalid_row_handler=self._note_ragged),
+                parse_options=pacsv.ParseOptions(newlines_in_values=True, invalid_row_handler=self._record_ragged),
                 convert_options=pacsv.ConvertOptions(
                     include_columns=used, column_types=dict.fromkeys(used, pa.binary()), strings_can_be_null=False
                 ),
@@ -131,24 +133,24 @@ class Table:
         except pa.ArrowInvalid as error:
             if str(error) == "Empty CSV file":
                 return
-            raise BadData(self._unreadable()) from None  # the cause quotes the row
+            raise BadData(self._unreadable_text()) from None  # the cause quotes the row
 
-    def _note_ragged(self, row: Any) -> str:
+    def _record_ragged(self, row: Any) -> str:
         self._ragged = row
         return "error"
 
-    def _unreadable(self) -> str:
+    def _unreadable_text(self) -> str:
         if self._ragged is None:
             size = BLOCK_BYTES >> 20
             return f"after data row {self._rows}: a row is longer than {size} MiB, or a quote is never closed"
         number = self._ragged.number
-        where = "a row" if number is None else place(self._source, number - 1)
-        return f"{where}: {self._ragged.actual_columns} values, but the header has {len(self._names)} names"
+        position = "a row" if number is None else location(self._source, number - 1)
+        return f"{position}: {self._ragged.actual_columns} values, but the header has {len(self._names)} names"
 
-    def _wrong(self, wrong: BadCell, name: str) -> str:
-        where = place(self._source, self._rows + wrong.row, self._place[name])
-        hint = "; list `features` to leave the column out" if self._guessed and name != self.target else ""
-        return f"{where}, column {display_name(name)}: {wrong.problem}{hint}"
+    def _bad_cell_text(self, cell: BadCell, name: str) -> str:
+        position = location(self._source, self._rows + cell.row, self._number[name])
+        hint = "; list `features` to leave the column out" if self._has_default_features and name != self.target else ""
+        return f"{position}, column {display_name(name)}: {cell.problem}{hint}"
 
 
 class _Concatenated(io.RawIOBase):

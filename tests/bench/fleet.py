@@ -52,7 +52,8 @@ def _weights(draw: random.Random) -> Object:
 
 def at_once(work: Callable[[Client, Any], object], items: Iterable[Any], clients: Sequence[Client]) -> None:
     """Does the work for each item, a thread a client. Raises what a thread raised."""
-    waiting, lock, failed = iter(list(items)), threading.Lock(), []
+    waiting, lock = iter(list(items)), threading.Lock()
+    failed: list[BaseException] = []
 
     def run(client: Client) -> None:
         try:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from linplane_trainer.batch import Batch
 from linplane_trainer.fit.fitting import Fitting
@@ -26,7 +26,7 @@ Rows = NDArray[np.float64]
 def by_lstsq(table: Rows) -> Rows:
     """The baseline: singular values of the whole matrix."""
     design = np.column_stack([np.ones(len(table)), table[:, :-1]])
-    solution: Rows = np.linalg.lstsq(design, table[:, -1], rcond=None)[0]
+    solution: Rows = np.linalg.lstsq(design, table[:, -1], rcond=None)[0].astype(np.float64)
     return solution
 
 

@@ -12,7 +12,7 @@ import ssl
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs
 
 import aiohttp
@@ -254,7 +254,7 @@ class Proxy:
             return await self._watch(request, call)
         answer = await self._pass_on(request, call)
         if isinstance(action, Empty):
-            return web.json_response({**json.loads(answer.body), "items": []})
+            return web.json_response({**json.loads(cast("bytes", answer.body)), "items": []})
         if isinstance(action, Lose):
             return self._lose(request, action)
         if self.away:  # since

@@ -58,7 +58,6 @@ def main() -> int:
     except (BinariesMissingError, StartError) as error:
         print(error, file=sys.stderr)
         return 1
-    return 0
 
 
 def ports_from(first: int) -> Callable[[], list[socket.socket]]:

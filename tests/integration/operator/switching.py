@@ -132,7 +132,7 @@ def switch(site: Site, watch: Watch, routes: Sequence[str], version: str) -> lis
         began = time.monotonic()
         body = site.admin.patch(MODEL_ROUTE, route, {"spec": {"version": version}}, site.namespace)
         patched.append((route, began, time.monotonic(), body["metadata"]["generation"]))
-    return [Switch(route, version, *times, watch.wait(route, number)) for route, *times, number in patched]
+    return [Switch(route, version, at, answered, watch.wait(route, number)) for route, at, answered, number in patched]
 
 
 def ports(site: Site, servers: int) -> list[int]:

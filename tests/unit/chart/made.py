@@ -12,7 +12,7 @@ from linplane_operator.compile.training import make_job
 from unit.operator.builders import Object, typed
 from unit.operator.planning import model
 
-SERVER = {
+SERVER: Object = {
     "apiVersion": "linplane.dev/v1alpha1",
     "kind": "ModelServer",
     "metadata": {"name": "default", "namespace": "team", "uid": "u1"},

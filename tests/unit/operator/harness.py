@@ -1,6 +1,7 @@
 """The reconciler over a real store, with trainers and replicas played by the test."""
 
 import asyncio
+import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,7 +26,6 @@ from linplane_operator.compile.job_progress import has_ended
 from linplane_operator.compile.objects import uid_of
 from linplane_operator.compile.observed import Job, Pod, observe
 from linplane_operator.compile.settings import Mode, Settings
-from linplane_operator.local import store as store_module
 from linplane_operator.local.client import LocalClient
 from linplane_operator.local.state_dir import StateDir
 from linplane_operator.local.store import Store
@@ -265,7 +265,7 @@ class _Store(Store):
     def create(self, kind: Kind, body: Object, *args: Any, **fields: Any) -> Object:
         key = (kind.kind, body["metadata"]["name"])
         count = self._sim.created.get(key, 0)
-        uuid.uuid4 = lambda: f"{key[0]}-{key[1]}-{count}"
+        uuid.uuid4 = lambda: f"{key[0]}-{key[1]}-{count}"  # type: ignore[assignment, return-value]
         created = super().create(kind, body, *args, **fields)
         self._sim.created[key] = count + 1
         return created

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,13 +21,12 @@ FitRows = Callable[..., Fit]
 def fit_rows() -> FitRows:
     """fit_rows(x, y, batch=..., kept=..., **options): the library's fit of plain arrays."""
 
-    def fit(
-        x: np.ndarray, y: np.ndarray, batch: int = 1 << 30, kept: np.ndarray | None = None, **options: object
-    ) -> Fit:
+    def fit(x: np.ndarray, y: np.ndarray, batch: int = 1 << 30, kept: np.ndarray | None = None, **options: Any) -> Fit:
         values = np.column_stack([x, y]).astype(float)
         mask = np.ones(len(values), dtype=bool) if kept is None else kept
         names = tuple(f"x{number}" for number in range(values.shape[1] - 1))
-        fitting = Fitting(Options(**({"features": names, "holdout_percent": 0} | options)))
+        fields: dict[str, Any] = {"features": names, "holdout_percent": 0}
+        fitting = Fitting(Options(**(fields | options)))
         for start in range(0, len(values), batch):
             part = mask[start : start + batch]
             fitting.add(Batch(values[start : start + batch][part], part))
@@ -45,9 +45,15 @@ def train_csv(learn_csv: Callable[..., Trained]) -> Callable[..., Artifact]:
 def learn_csv(tmp_path: Path) -> Callable[..., Trained]:
     """learn_csv(text, target="y", **task fields): trains on a CSV file with that content."""
 
-    def run(text: str | bytes, target: str | None = "y", **fields: object) -> Trained:
+    def run(text: str | bytes, target: str | None = "y", **fields: Any) -> Trained:
         (tmp_path / "rows.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
-        task = {"model": "m", "version": "v1", "data": FileData("rows.csv"), "target": target, "holdout_percent": 0}
+        task: dict[str, Any] = {
+            "model": "m",
+            "version": "v1",
+            "data": FileData("rows.csv"),
+            "target": target,
+            "holdout_percent": 0,
+        }
         return train(Task(**(task | fields)), tmp_path)
 
     return run

@@ -73,9 +73,7 @@ class ObjectCache:
 
     def __init__(self) -> None:
         self._objects: dict[str, dict[Key, Object]] = {}
-        self._observed: dict[
-            tuple[str, Key], Observed | ConfigMap
-        ] = {}  # by kind and key, of the kinds that have a type
+        self._observed: dict[str, dict[Key, Observed | ConfigMap]] = {}  # of the kinds that have a type
         self._index: dict[tuple[str, str, str], set[str]] = {}  # kind, namespace, term -> names
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
@@ -94,7 +92,7 @@ class ObjectCache:
 
     def typed(self, kind: type[T], namespace: str, name: str) -> T | None:
         """The typed object, None if it is not known."""
-        return cast("T | None", self._observed.get((kind.KIND.kind, (namespace, name))))
+        return cast("T | None", self._observed.get(kind.KIND.kind, {}).get((namespace, name)))
 
     def find_typed(self, kind: type[T], namespace: str, term: str) -> list[T]:
         """The typed objects with an index term, in the order of their names."""
@@ -103,19 +101,19 @@ class ObjectCache:
 
     def put(self, kind: Kind, body: Object) -> Object | None:
         """Remembers an object; returns the one that was known before."""
-        namespace, name = key_of(body)
-        before = self.drop(kind, namespace, name)
-        self._objects.setdefault(kind.kind, {})[namespace, name] = body
+        key = key_of(body)
+        before = self.drop(kind, *key)
+        self._objects.setdefault(kind.kind, {})[key] = body
         if kind in OBSERVED:
-            self._observed[kind.kind, (namespace, name)] = OBSERVED[kind].of(body)
+            self._observed.setdefault(kind.kind, {})[key] = OBSERVED[kind].of(body)
         for slot in self._slots(kind, body):
-            self._index.setdefault(slot, set()).add(name)
+            self._index.setdefault(slot, set()).add(key[1])
         return before
 
     def drop(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """Forgets an object, and returns it."""
         before = self._objects.get(kind.kind, {}).pop((namespace, name), None)
-        self._observed.pop((kind.kind, (namespace, name)), None)
+        self._observed.get(kind.kind, {}).pop((namespace, name), None)
         for slot in self._slots(kind, before) if before else ():
             self._index[slot].discard(name)
             if not self._index[slot]:

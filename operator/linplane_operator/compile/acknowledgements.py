@@ -1,4 +1,4 @@
-"""What the replicas of a ModelServer have confirmed: acknowledgements as facts, never as guesses."""
+"""Acknowledgements: the state of the routing ConfigMap that each replica of a ModelServer has confirmed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Replica:
 
 @dataclass(frozen=True)
 class Acknowledged:
-    """How many of the ready replicas have loaded something, and what holds up the first that has not. `rejected`:
+    """The number of ready replicas that have loaded something, and the problem of the first that has not. `rejected`:
     it has refused it.
     """
 
@@ -78,7 +78,7 @@ def is_serving(pod: Pod | None) -> bool:
 def loaded_by(
     replicas: Sequence[Replica], uid: str, sequence: int, route: str | None = None, *, terminating: bool = False
 ) -> Acknowledged:
-    """Who has loaded `sequence` of the routing ConfigMap `uid`: `route` in it, or all of it where none is given.
+    """Counts the replicas that have loaded `sequence` of the routing ConfigMap `uid`: `route` in it, or all of it.
 
     Counted are ready replicas that do not terminate; with `terminating` all that may still answer, for a version is
     withdrawn only when none of these can.

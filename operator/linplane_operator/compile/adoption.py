@@ -1,4 +1,4 @@
-"""Whose an object is that has the name of a child: adopted if it has lost its owner, else left alone and named."""
+"""The ownership of an object with the name of a child: adopted if it has lost its owner, else left alone and named."""
 
 from collections.abc import Sequence
 
@@ -16,17 +16,17 @@ from linplane_api.kinds import (
 from .objects import Object, controller_uid, label_of, owners_of
 
 APPLIED_OVER: frozenset[Kind] = frozenset((SERVICE_ACCOUNT, ROLE, ROLE_BINDING, SERVICE, DISRUPTION_BUDGET, DEPLOYMENT))
-"""What an apply brings to what is asked for, whatever it was. A result is never adopted: it is trained again."""
+"""The kinds that an apply brings to the desired state. A result is never adopted: it is trained again."""
 IDENTITY = (names.LABEL_NAME, names.LABEL_INSTANCE, names.LABEL_COMPONENT, names.LABEL_MANAGED_BY)
 
 
-def is_orphan(found: Object, asked: Object) -> bool:
-    """`found` is the child `asked` without its owner, as after a restore or --cascade=orphan: it has the labels that
+def is_orphan(found: Object, desired: Object) -> bool:
+    """`found` is the child `desired` without its owner, as after a restore or --cascade=orphan: it has the labels that
     say whose child it is, and no owner of any kind.
     """
-    if owners_of(found) or not controller_uid(asked):
+    if owners_of(found) or not controller_uid(desired):
         return False
-    return all(label_of(found, key) == label_of(asked, key) for key in IDENTITY)
+    return all(label_of(found, key) == label_of(desired, key) for key in IDENTITY)
 
 
 def owner_of(body: Object) -> str:
@@ -35,7 +35,7 @@ def owner_of(body: Object) -> str:
 
 
 def taken_text(owner: str, taken: Sequence[str]) -> str:
-    """What to do about objects (`Service homes`) that have the names of children of `owner` (`ModelRoute homes`)."""
+    """Advice about objects (`Service homes`) that have the names of children of `owner` (`ModelRoute homes`)."""
     *most, last = taken
     listed = f"{', '.join(most)} and {last}" if most else last
     exist, they = ("exist and do", "they are") if most else ("exists and does", "it is")

@@ -20,7 +20,7 @@ from .training import recipe, result_name
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is known of a version's artifact. `file` None: there is none, for this cause."""
+    """The verdict on a version's artifact. `file` None: there is none, for this cause."""
 
     file: ArtifactFile | None
     cause: Cause
@@ -44,13 +44,13 @@ class Version:
 
 @dataclass(frozen=True)
 class OwnedObjects:
-    """What exists around one LinearModel: every list holds what is controlled by it, by UID."""
+    """The objects that one LinearModel controls, by UID, and its source."""
 
     artifacts: Sequence[ConfigMap] = ()
     jobs: Sequence[Job] = ()
     pods: Sequence[Pod] = ()
-    source: ConfigMap | None = None  # the user's ConfigMap that weights or data come from, where it exists
-    refusal: str = ""  # in which words the API server lets the Job make no pod
+    source: ConfigMap | None = None  # the user's ConfigMap that weights or data come from, if it exists
+    refusal: str = ""  # the API server's message why the Job gets no pod
 
 
 def sealed_artifacts(model: Object, artifacts: Sequence[ConfigMap]) -> list[ConfigMap]:
@@ -65,7 +65,7 @@ def artifact_name(model: Object, spec: LinearModelSpec, digest: str) -> str:
 
 
 def _made_by(model: Object, spec: LinearModelSpec, sealed: Sequence[ConfigMap]) -> ConfigMap | None:
-    """What is sealed of this very recipe. The name proves it, and cannot be edited as a label can."""
+    """The sealed artifact of the current recipe. The name proves it, and cannot be edited as a label can."""
     if spec.training:
         name = result_name(model, spec)
         return next((a for a in sealed if a.name == name), None)
@@ -81,7 +81,7 @@ def _made_by(model: Object, spec: LinearModelSpec, sealed: Sequence[ConfigMap]) 
 
 
 def judge(model: Object, spec: LinearModelSpec, artifacts: Sequence[ConfigMap]) -> Verdict:
-    """The verdict on what is sealed. NOT_TRAINED where nothing is yet, ARTIFACT_LOST where the status knows of one."""
+    """The verdict on the sealed artifact. Without one ARTIFACT_LOST if the status names one, else NOT_TRAINED."""
     sealed = sealed_artifacts(model, artifacts)
     digest = status_of(model).get("digest")
     kept = _made_by(model, spec, sealed)
@@ -104,13 +104,11 @@ def _features(file: ArtifactFile) -> str:
     return f"{count} feature{'' if count == 1 else 's'}"
 
 
-_parse = lru_cache(maxsize=16384)(
-    parse_artifact
-)  # asked for by every route, again and again: never fewer than there are
+_parse = lru_cache(maxsize=16384)(parse_artifact)  # read by every route repeatedly: never fewer entries than versions
 
 
 def _changed(artifact: ConfigMap, spec: LinearModelSpec) -> str:
-    """In words that the artifact was made by another recipe. Its label may have been edited since."""
+    """The message that the artifact was made by another recipe. Its label may have been edited since."""
     now = recipe(spec)
     made_by = artifact.label(names.LABEL_RECIPE)
     by = f"recipe {made_by}" if made_by not in ("", now) else "another recipe"

@@ -1,6 +1,4 @@
-"""What a new status says apart from its conditions: who switched a route, who froze a version, what a training warns
-of. Each is worth an Event.
-"""
+"""Events of a new status apart from its conditions: a switch, a freeze and who requested it, a training's warnings."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -67,7 +65,7 @@ def made_again(version: str, before: Iterable[TrafficShare], digest: str | None)
 
 
 def _freeze(status: Mapping[str, Any]) -> bool | None:
-    """What the spec asked for when the status was written; None where it does not say."""
+    """`spec.frozen` when the status was written; None if the status does not say."""
     found = condition_of(status, ConditionType.WITHDRAWN)
     return found.reason != Reason.NOT_FROZEN if found else None
 

@@ -1,4 +1,4 @@
-"""Conditions as wishes, and how they meet those that an object has: only a new status moves `lastTransitionTime`."""
+"""Desired conditions, merged with those that an object has: only a new status moves `lastTransitionTime`."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -17,7 +17,7 @@ from .observed import StatusCondition
 
 MAX_MESSAGE = 1024
 PROGRESS_TYPES = (ConditionType.STALLED, ConditionType.RECONCILING)
-"""For tools: they follow from Ready and its reason, and are no news beside it."""
+"""For tools: they follow from Ready and its reason, and are worth no Event of their own."""
 COUNTS = ("loadedSummary", "loadedReplicas", "replicas")
 _ROWS = {str(reason): row for reason, row in TABLE.items()}
 
@@ -32,13 +32,15 @@ def condition(kind: ConditionType, cause: Cause) -> Condition:
     return Condition(kind, status_for(kind, reason), reason, shown)
 
 
-def settle(wishes: Iterable[Condition], status: Mapping[str, Any], generation: int, now: str) -> tuple[Condition, ...]:
-    """The wishes with generation and times: `now` (RFC 3339) where the status differs from the one there was."""
+def merge_conditions(
+    desired: Iterable[Condition], status: Mapping[str, Any], generation: int, now: str
+) -> tuple[Condition, ...]:
+    """The desired conditions with generation and times: `now` (RFC 3339) if the status of one has changed."""
     before = {(c.type, c.status): c.last_transition_time for c in conditions_of(status)}
     result = []
-    for wish in wishes:
-        time = before.get((wish.type, wish.status)) or now
-        result.append(Condition(wish.type, wish.status, wish.reason, wish.message, time, generation))
+    for one in desired:
+        time = before.get((one.type, one.status)) or now
+        result.append(Condition(one.type, one.status, one.reason, one.message, time, generation))
     return tuple(result)
 
 
@@ -62,15 +64,15 @@ ENDED = {
     MODEL_ROUTE: (ConditionType.ACCEPTED, ConditionType.SERVABLE, ConditionType.CONVERGED, ConditionType.READY),
     MODEL_SERVER: (ConditionType.AVAILABLE, ConditionType.CONVERGED, ConditionType.READY),
 }
-"""What no longer holds of an object whose deletion has begun, by kind."""
+"""The conditions that no longer hold once an object is being deleted, by kind."""
 
 
-def _overlaid(body: Mapping[str, Any], wishes: Iterable[Condition], now: str) -> dict[str, Any]:
+def _overlaid(body: Mapping[str, Any], desired: Iterable[Condition], now: str) -> dict[str, Any]:
     """The status with these conditions in the place of those that it had of their types."""
     status, generation = status_of(body), generation_of(body)
-    told = {str(c.type): msgspec.to_builtins(c) for c in settle(wishes, status, generation, now)}
+    new = {str(c.type): msgspec.to_builtins(c) for c in merge_conditions(desired, status, generation, now)}
     kept = {c["type"]: c for c in _items(status) if c["type"] not in PROGRESS_TYPES}
-    return {**status, "observedGeneration": generation, "conditions": list({**kept, **told}.values())}
+    return {**status, "observedGeneration": generation, "conditions": list({**kept, **new}.values())}
 
 
 def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[StatusCondition]:
@@ -80,7 +82,7 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[StatusC
     reason warns now and did not before. A condition of another type is if it warns of something else than Ready does,
     or if it holds now and Ready does not change.
     """
-    old, new = _told(before), _told(after)
+    old, new = _reported(before), _reported(after)
     ready = new.get(ConditionType.READY)
 
     def is_news(item: StatusCondition) -> bool:
@@ -107,18 +109,19 @@ def warns(reason: str, status: Mapping[str, Any]) -> bool:
     return row is not None and row.warns and not comes
 
 
-def _told(status: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+def _reported(status: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """Status and reason of each condition that is for people."""
     return {c.type: (c.status, c.reason) for c in conditions_of(status) if c.type not in PROGRESS_TYPES}
 
 
-def is_on_its_way(before: Mapping[str, Any], after: Mapping[str, Any], told_by: str) -> bool:
-    """Replicas are about to load what was just asked for, and nothing else is new. `told_by` is the field that says
-    of what `before` speaks: while it names an earlier state, its Converged is no claim about this one.
+def is_on_its_way(before: Mapping[str, Any], after: Mapping[str, Any], version_field: str) -> bool:
+    """True if `after` differs from `before` only in that replicas have not caught up yet. `version_field` is the
+    field with the state that `before` describes: an earlier one's Converged claims nothing about this one.
     """
-    if int(before.get(told_by) or 0) >= int(after.get(told_by) or 0):  # a sequence that fell is another ConfigMap's
+    # a sequence that fell is another ConfigMap's
+    if int(before.get(version_field) or 0) >= int(after.get(version_field) or 0):
         return False
-    old, new = _told(before), _told(after)
+    old, new = _reported(before), _reported(after)
     if old.get(ConditionType.CONVERGED, ("",))[0] != "True" or old.get(ConditionType.READY, ("",))[0] != "True":
         return False
     follow = {ConditionType.CONVERGED, ConditionType.READY}
@@ -128,8 +131,8 @@ def is_on_its_way(before: Mapping[str, Any], after: Mapping[str, Any], told_by: 
     )
 
 
-def essence(status: Mapping[str, Any]) -> dict[str, Any]:
-    """A status without what merely counts or words it: a change of the rest is no news that cannot wait a moment."""
+def without_counts(status: Mapping[str, Any]) -> dict[str, Any]:
+    """The status without counters and messages: if nothing else has changed, the write may be delayed."""
     kept = {key: value for key, value in status.items() if key not in COUNTS}
     kept["conditions"] = [{**c, "message": ""} for c in _items(status)]
     return kept

@@ -1,4 +1,4 @@
-"""How a training Job does, as the Job, its pods and its Events tell."""
+"""The progress of a training Job, from the Job, its pods and its Events."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,14 +32,14 @@ NEXT = {
     Reason.OOM_KILLED: "raise training.job.resources.limits.memory",
     Reason.EVICTED: "raise what training.job.resources requests",
 }
-"""What to do, where nothing but the reason says it."""
+"""Advice for reasons whose message has none."""
 
 _ENDS = {"OOMKilled": Reason.OOM_KILLED, "Evicted": Reason.EVICTED}
 _MAKING = re.compile(r'^(\(combined from similar events\): )?(Error creating: )?(pods "[^"]*" is forbidden: )?')
 
 
 def seconds_kept(job: Job, now: datetime) -> float | None:
-    """How long a Job that has ended is to stay, from 0 down where that is over; None where it has not ended."""
+    """Seconds until a finished Job may be deleted (0 or less: now); None while it runs."""
     ended = _end_of(job)
     if ended is None:
         return None
@@ -48,9 +48,7 @@ def seconds_kept(job: Job, now: datetime) -> float | None:
 
 
 def seconds_to_pod(job: Job, pods: Sequence[Pod], now: datetime) -> float | None:
-    """How much longer a Job may be without a pod before it is asked why, from 0 down where it is late; None where
-    there is nothing to wait for.
-    """
+    """Seconds until a Job without a pod is late (0 or less: it is); None if it has one or needs none."""
     if pods or job.status.active or has_ended(job) or job.spec.suspend:
         return None
     age = age_of(job.metadata.creation_timestamp, now)
@@ -92,8 +90,8 @@ def has_begun(job: Job, pods: Sequence[Pod]) -> bool:
 
 
 def job_progress(job: Job, pods: Sequence[Pod], refusal: str = "") -> Cause:
-    """Why there is no artifact yet, as specific as the Job and its pods tell. Never called for a Job that succeeded.
-    `refusal`: in which words it was refused a pod, where it has none.
+    """Why there is no artifact yet, as specific as possible. Never called for a Job that succeeded.
+    `refusal`: the API server's message if it was refused a pod.
     """
     name, ends = job.name, list(_ends(pods))
     if failed := failure_of(job):
@@ -120,7 +118,7 @@ def pod_refused(words: str) -> Cause:
 
 
 def _why_failed(failed: ObservedCondition, ends: Sequence[Cause]) -> Cause:
-    """The Job's own reason where it stopped its pods, else that of the first pod which tells one."""
+    """The Job's own reason if it stopped its pods, else the first that a pod gives."""
     reason = next((e.reason for e in ends if e.reason is not Reason.TRAINING_FAILED), Reason.TRAINING_FAILED)
     if failed.reason == "DeadlineExceeded":
         reason = Reason.DEADLINE_EXCEEDED
@@ -133,7 +131,7 @@ def _with_next(reason: Reason, text: str) -> Cause:
 
 
 def waits_for(pod: Pod) -> Cause | None:
-    """Why a pod does not run, None where it does or is about to."""
+    """Why a pod does not run, None if it does or is about to."""
     if pod.is_deleting:
         return None
     for container in pod.status.container_statuses:

@@ -1,4 +1,4 @@
-"""What waiting helps while an object is not Ready: the conditions Stalled and Reconciling, in the terms of kstatus."""
+"""Whether waiting helps while an object is not Ready: the conditions Stalled and Reconciling, as kstatus reads them."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -11,7 +11,7 @@ from .objects import Object, generation_of, spec_of, status_of
 
 def with_progress(conditions: Sequence[Condition], inherited: Progress = Progress.NONE) -> tuple[Condition, ...]:
     """The conditions, with Stalled or Reconciling if the table gives Ready's reason either. `inherited` is the
-    progress of what the reason waits for, where it takes that.
+    progress of whatever the reason waits for, if the table says so.
     """
     ready = next(c for c in conditions if c.type is ConditionType.READY)
     progress = Progress.NONE if ready.status == "True" else TABLE[ready.reason].progress

@@ -1,4 +1,4 @@
-"""What a route served last, as its own status tells: for an operator that has never seen the document itself."""
+"""The last good document of a route, from its own status: for an operator that has never seen the document itself."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -21,7 +21,7 @@ def has_served(route: Object) -> bool:
 
 
 def document_of_status(route: Object) -> RouteDocument | None:
-    """Current version, split and previous version, without weights; None if the status tells of no current version.
+    """Current version, split and previous version, without weights; None if the status has no current version.
 
     Without `split`, as an earlier operator wrote it, a candidate that had no share then is not in the split either.
     """

@@ -17,7 +17,7 @@ MISSING_FEATURES = "MissingFeatures"
 
 @dataclass(frozen=True)
 class Lack:
-    """What requests for one version did not bring; `count` is how many there were at least."""
+    """Features that requests for one version lacked; `count`: the least number of such requests."""
 
     version: str
     count: int
@@ -25,7 +25,7 @@ class Lack:
 
 
 def lacking_of(replicas: Iterable[Replica], route: str, document: RouteDocument) -> list[Lack]:
-    """What each version that has a share of the route lacks, by the reports of all replicas together."""
+    """The features that requests lacked, for each version with a share, from the reports of all replicas."""
     counts: dict[str, Counter[str]] = {}
     for replica in replicas:
         for one in (replica.report.lacking or ()) if replica.report else ():
@@ -45,7 +45,7 @@ def lacking_of(replicas: Iterable[Replica], route: str, document: RouteDocument)
     return result
 
 
-def tells_of(message: str, version: str) -> bool:
+def mentions(message: str, version: str) -> bool:
     """A message of Servable says that requests for this version lack features."""
     return any(part.startswith((f"{version} needs ", f"{version} also needs ")) for part in message.split("; "))
 

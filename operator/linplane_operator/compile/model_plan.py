@@ -60,7 +60,7 @@ class ModelInputs:
 
 @dataclass(frozen=True)
 class ModelPlan:
-    """What to do for one LinearModel, in this order: delete, create what is absent, seal; then write the status.
+    """The work on one LinearModel, in this order: delete, create what is absent, seal; then write the status.
     `requeue_after`: in how many seconds there is something more to do. `inherited`: the progress of what replaces an
     artifact that is lost.
     """
@@ -80,7 +80,7 @@ class ModelPlan:
 
 
 def unseen(model: Object, spec: LinearModelSpec, around: OwnedObjects) -> list[tuple[Kind, str]]:
-    """What would change the plan, were it there, and is not `around`: nothing is begun anew before it was looked for.
+    """Objects that are not cached but would change the plan; they are read live before a training starts again.
     A version with a sealed artifact lacks nothing.
     """
     if sealed_artifacts(model, around.artifacts):
@@ -131,7 +131,7 @@ def _plan_artifact(
 
 
 def _edited(spec: LinearModelSpec, file: ArtifactFile | None, source: ConfigMap | None, settings: Settings) -> str:
-    """In words that training data in a ConfigMap is not what was learned from, empty if it is or if that is unknown."""
+    """The message that data in a ConfigMap was edited since the training; empty if not, or if that is unknown."""
     learned = file.facts.data if file and file.facts else None
     ref = spec.source_ref
     if not (spec.training and ref and learned):
@@ -156,7 +156,7 @@ def _with_job(plan: ModelPlan, job: Job | None, now: datetime) -> ModelPlan:
 
 
 def _until_pod(job: Job | None, plan: ModelPlan, around: OwnedObjects, now: datetime) -> float | None:
-    """When to look at a Job again that has no pod: nobody tells what it is refused."""
+    """Seconds until a Job without a pod is checked again: no watch reports why it is refused one."""
     if job is None or plan.delete or plan.job is None:
         return None
     left = seconds_to_pod(job, around.pods, now)
@@ -164,7 +164,7 @@ def _until_pod(job: Job | None, plan: ModelPlan, around: OwnedObjects, now: date
 
 
 def not_applied(plan: ModelPlan, cause: Cause) -> ModelPlan:
-    """What is left of a plan if a child cannot be made: its name is taken, or the API server refuses it."""
+    """The plan to report if a child could not be applied: its name is taken, or the API server refuses it."""
     trained = condition(ConditionType.TRAINED, cause)
     failed = ModelPlan(Verdict(None, trained.cause), trained, requeue_after=RETRY_SECONDS)
     return replace(failed, withdrawn=plan.withdrawn, frozen=plan.frozen, serving_in=plan.serving_in)
@@ -220,7 +220,7 @@ def _from_training(model: Object, spec: LinearModelSpec, around: OwnedObjects, s
 
 
 def _is_spent(job: Job, result: ConfigMap | None, around: OwnedObjects, wanted: Mapping[str, str]) -> bool:
-    """A Job with other settings or data that failed or has not begun, or one that ended well and whose result was
+    """A Job with other settings or data that failed or has not started, or one that ended well and whose result was
     deleted, even if that was before it ended.
     """
     if has_completed(job):
@@ -285,7 +285,7 @@ def _failure(text: str | None) -> Failure | None:
 
 
 def _stale(model: Object, spec: LinearModelSpec, around: OwnedObjects) -> tuple[tuple[Kind, Object], ...]:
-    """Jobs and unsealed results of an earlier `training`, which nobody waits for any more."""
+    """Jobs and unsealed results of an earlier `training`, which are not needed any more."""
     unsealed = [artifact for artifact in around.artifacts if not artifact.is_immutable]
     if not around.jobs and not unsealed:
         return ()

@@ -8,7 +8,7 @@ from linplane_api.conditions import Cause, Condition, ConditionType, Reason
 from linplane_api.facts import MAX_WARNINGS, Facts, TrainingWarning, WarningReason
 from linplane_api.resources import Coefficient, LinearModelStatus, plain
 
-from .conditions import condition, settle
+from .conditions import condition, merge_conditions
 from .kstatus import with_progress
 from .model_plan import ModelPlan, not_applied
 from .objects import Object, generation_of, status_of
@@ -21,7 +21,7 @@ def model_outcome(model: Object, plan: ModelPlan, problem: Cause | None, now: st
     """The outcome of a plan. `problem`: why not all of it could be applied. `now`: RFC 3339."""
     plan = not_applied(plan, problem) if problem else plan
     wanted = with_progress((plan.trained, *validated_and_ready(plan), plan.withdrawn), plan.inherited)
-    conditions = settle(wanted, status_of(model), generation_of(model), now)
+    conditions = merge_conditions(wanted, status_of(model), generation_of(model), now)
     return Outcome(plain(model_status(model, plan, conditions)), Result(plan.requeue_after))
 
 
@@ -38,7 +38,7 @@ def validated_and_ready(plan: ModelPlan) -> tuple[Condition, Condition]:
 
 
 def model_status(model: Object, plan: ModelPlan, conditions: Sequence[Condition]) -> LinearModelStatus:
-    """The whole status. The digest, once known, stays; so does what was learned where the artifact was lost."""
+    """The whole status. The digest, once known, stays; so does everything learned if the artifact was lost."""
     learned = _learned(plan) if plan.verdict.file else _kept(status_of(model))
     return msgspec.structs.replace(
         learned,
@@ -88,5 +88,5 @@ def _kept(before: Object) -> LinearModelStatus:
     learned = {key: value for key, value in before.items() if key not in ("conditions", "servingIn")}
     try:
         return msgspec.convert(learned, LinearModelStatus)
-    except msgspec.ValidationError:  # of nobody who holds to the CRD
+    except msgspec.ValidationError:  # edited past the CRD
         return LinearModelStatus(digest=str(before["digest"]))

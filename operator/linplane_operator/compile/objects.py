@@ -43,7 +43,7 @@ def uid_of(body: Mapping[str, Any]) -> str:
 
 
 def generation_of(body: Mapping[str, Any]) -> int:
-    """metadata.generation, 0 where there is none."""
+    """metadata.generation, 0 if there is none."""
     return int(meta(body).get("generation") or 0)
 
 
@@ -53,7 +53,7 @@ def created_of(body: Mapping[str, Any]) -> str:
 
 
 def label_of(body: Mapping[str, Any], label: str) -> str:
-    """A label's value, empty where there is none."""
+    """A label's value, empty if there is none."""
     return str(part(body, "metadata", "labels").get(label, ""))
 
 
@@ -63,12 +63,12 @@ def annotation_of(body: Mapping[str, Any], annotation: str) -> str:
 
 
 def is_deleting(body: Mapping[str, Any]) -> bool:
-    """Deletion has begun."""
+    """metadata.deletionTimestamp is set."""
     return bool(meta(body).get("deletionTimestamp"))
 
 
 def controller_uid(body: Mapping[str, Any]) -> str:
-    """The UID of the controlling owner, empty where there is none."""
+    """The UID of the controlling owner, empty if there is none."""
     return next((str(owner.get("uid", "")) for owner in owners_of(body) if owner.get("controller")), "")
 
 
@@ -129,7 +129,7 @@ def child(kind: Kind, name: str, owner: Object, component: str, labels: Mapping[
 
 
 def with_users(body: Object, labels: Mapping[str, str] | None, annotations: Mapping[str, str] | None) -> Object:
-    """A child with the labels and annotations that a user asks for added to its own, which win."""
+    """A child with a user's labels and annotations added to its own, which win."""
     own = meta(body)
     added = {"labels": {**(labels or {}), **own["labels"]}}
     if annotations:

@@ -1,4 +1,4 @@
-"""What other controllers and the replicas report, typed: decoded once, when the cache takes an object in.
+"""Typed objects of other controllers and of the replicas, and ConfigMaps: decoded once, when they enter the cache.
 
 The fields are those of the Kubernetes API that something here reads, with its defaults; all others are ignored. Null
 counts as absent, for Go writes times that are not set so.
@@ -106,7 +106,7 @@ class PodStatus(_Part, frozen=True):
 
 
 class JobSpec(_Part, frozen=True):
-    """What queueing systems change."""
+    """The field that queueing systems set."""
 
     suspend: bool = False
 
@@ -126,7 +126,7 @@ class DeploymentSpec(_Part, frozen=True):
 
 
 class DeploymentStatus(_Part, frozen=True):
-    """What the Deployment's controller has counted, of the spec of `observed_generation`."""
+    """The counts of the Deployment's controller, of the spec of `observed_generation`."""
 
     observed_generation: int = 0
     replicas: int = 0
@@ -171,7 +171,7 @@ class Observed(_Part, frozen=True):
 
     @property
     def is_deleting(self) -> bool:
-        """Deletion has begun."""
+        """metadata.deletionTimestamp is set."""
         return bool(self.metadata.deletion_timestamp)
 
     @property
@@ -180,7 +180,7 @@ class Observed(_Part, frozen=True):
         return next((owner.uid for owner in self.metadata.owner_references if owner.controller), "")
 
     def reference(self) -> Object:
-        """What `ClusterClient.delete` needs to know of it."""
+        """The part of it that `ClusterClient.delete` needs."""
         meta = self.metadata
         same = {"uid": meta.uid, "resourceVersion": meta.resource_version}
         metadata = {"name": meta.name, "namespace": meta.namespace, **same}
@@ -225,7 +225,7 @@ class Deployment(Observed, frozen=True):
 
 
 class ReplicaReport(Observed, frozen=True):
-    """What a pod of its name reports, None if it cannot be read."""
+    """The report of the pod of its name, None if it cannot be read."""
 
     KIND: ClassVar[Kind] = REPLICA_REPORT
 

@@ -1,4 +1,4 @@
-"""How a reconcile ends: what came of applying its plan, the status to write, and when the next one is due."""
+"""The end of a reconcile: the result of applying its plan, the status to write, and when the next one is due."""
 
 from dataclasses import dataclass
 
@@ -24,8 +24,8 @@ def earliest(*results: Result) -> Result:
 
 @dataclass(frozen=True)
 class Applied:
-    """What came of applying objects. `taken`: others that have their names (`Service x`). `refused`: why the API server
-    does not take one. `deployment`: the Deployment as it is now, None if it was not applied. `result`: when to write
+    """The result of applying objects. `taken`: others that have their names (`Service x`). `refused`: why one was
+    refused. `deployment`: the Deployment as it is now, None if it was not applied. `result`: when to write
     what could not be written yet.
     """
 

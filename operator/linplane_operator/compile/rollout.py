@@ -18,7 +18,7 @@ GAVE_UP = "ProgressDeadlineExceeded"
 @dataclass(frozen=True)
 class Rollout:
     """The cause is READY if every pod is of the current spec and ready. `wanted`: how many pods there are to be.
-    `requeue_after`: in how many seconds to look again.
+    `requeue_after`: seconds until it has to be judged again.
     """
 
     cause: Cause
@@ -28,7 +28,7 @@ class Rollout:
 
 @dataclass(frozen=True)
 class _Count:
-    """What a Deployment's controller has counted. `old`: pods of an earlier spec."""
+    """The counts of a Deployment's controller. `old`: pods of an earlier spec."""
 
     wanted: int
     updated: int

@@ -10,7 +10,7 @@ from linplane_api.routing import Entry, RoutingMap
 
 from .acknowledgements import Acknowledged, Replica, loaded_by
 from .adoption import taken_text
-from .conditions import condition, settle
+from .conditions import condition, merge_conditions
 from .formats import Unread, unsupported
 from .kstatus import joint_progress, progress_of, with_progress
 from .missing_features import Lack, lacking_of, with_lacking
@@ -54,7 +54,7 @@ class RouteInputs:
 
 @dataclass(frozen=True)
 class RoutePlan:
-    """What to do for one ModelRoute: apply its Service, or only check whether its name is free if `only_check`; None
+    """The work on one ModelRoute: apply its Service, or only check whether its name is free if `only_check`; None
     if the route as a whole is not accepted. Then write its status.
 
     `shown`: the entry that servers answer with, in force or not. `is_current`: the entry in force is what the spec
@@ -144,7 +144,7 @@ def route_outcome(plan: RoutePlan, problem: Cause | None, now: str) -> Outcome:
     servable = with_lacking(plan.servable, plan.lacking)
     wanted = route_conditions(accepted, servable, plan.entry, plan.is_current, plan.acknowledged)
     wanted = with_progress(wanted, _inherited(plan.inputs, wanted[-1].reason))
-    conditions = settle(wanted, status_of(route), generation_of(route), now)
+    conditions = merge_conditions(wanted, status_of(route), generation_of(route), now)
     url = plan.inputs.url if plan.service else ""
     status = route_status(route, plan.shown, conditions, plan.acknowledged, url=url, now=now)
     waits_for_others = accepted.reason in (Reason.NAME_TAKEN, Reason.CHILD_REFUSED)

@@ -136,14 +136,14 @@ def route_status(  # noqa: PLR0913 - a status sums up all of it
 
 
 KEPT = ("version", "previous_version", "split", "traffic", "traffic_summary", "switches", "undo")
-"""The fields that tell what served."""
+"""The fields that describe served traffic."""
 _FIELDS = msgspec.structs.fields(ModelRouteStatus)
 _KEPT_NAMES = tuple({field.encode_name for field in _FIELDS if field.name in kept} for kept in (KEPT, ("switches",)))
 
 
 def _status_before(route: Object) -> ModelRouteStatus:
-    """The fields that tell what served, as the status has them; its log alone if they were edited by hand past what
-    the CRD allows. Other fields may be a later operator's.
+    """The fields that describe served traffic, as the status has them; its log alone if they were edited past the CRD.
+    Other fields may be a later operator's.
     """
     for names in _KEPT_NAMES:
         with suppress(msgspec.ValidationError):
@@ -184,7 +184,7 @@ def _keeps_undo(route: Object, entry: Entry, before: ModelRouteStatus) -> bool:
 
 
 def _undo(document: RouteDocument, split: tuple[Share, ...] | None, before: ModelRouteStatus, now: str) -> Undo | None:
-    """What to go back to; as it was while nothing has changed."""
+    """The version and split before the last change; unchanged if nothing has changed."""
     is_same = (document.current, split) == (before.version, before.split)
     if before.version is None or document.current is None or is_same:
         return before.undo

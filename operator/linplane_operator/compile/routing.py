@@ -30,7 +30,7 @@ MAX_SEQUENCE = 2**52  # canonical JSON has none past 2**53; one above this is an
 
 @dataclass(frozen=True)
 class Compiled:
-    """A route's entry, without its sequence, and whether it is what the spec asks for: the cause is ACCEPTED if it is.
+    """A route's entry, without its sequence, and whether the spec is in effect with it: the cause is ACCEPTED if so.
     `missing`: the versions that had traffic before and whose weights are not known now. `waits_for`: the versions
     that the cause is about.
     """
@@ -42,7 +42,7 @@ class Compiled:
 
 
 def named_versions(spec: ModelRouteSpec, before: RouteDocument | None) -> set[str]:
-    """All versions that `compile_document` asks about: those of the spec, and those of the document in force."""
+    """All versions that `compile_document` reads: those of the spec, and those of the document in force."""
     return {*spec.versions_named(), *(before.versions_named() if before else ())}
 
 
@@ -102,7 +102,7 @@ def compile_document(  # noqa: PLR0913 - all that a document is made from
 
 
 def _problem(version: str, versions: Mapping[str, Version]) -> Cause | None:
-    """Why a version cannot be routed to, None where it can."""
+    """Why a version cannot be routed to, None if it can."""
     found = versions.get(version)
     if found is None:
         return Cause(Reason.VERSION_NOT_FOUND, f"version {version} does not exist")
@@ -187,7 +187,7 @@ def _rate_limit(spec: ModelRouteSpec, replicas: int) -> RateLimit | None:
 
 
 def _judged(document: RouteDocument, spec: ModelRouteSpec, versions: Mapping[str, Version]) -> Cause:
-    """ACCEPTED where the spec is in effect, else why it is not, and what happens instead."""
+    """ACCEPTED if the spec is in effect, else why it is not, and what happens instead."""
     if problem := _problem(spec.version, versions):
         reason, text, gone = problem.reason, problem.message, document.unavailable
         if document.current is None:
@@ -210,7 +210,7 @@ def _judged(document: RouteDocument, spec: ModelRouteSpec, versions: Mapping[str
 
 
 def _waits_for(spec: ModelRouteSpec, versions: Mapping[str, Version]) -> tuple[str, ...]:
-    """The version that is asked for if it cannot serve, else the candidates that cannot."""
+    """The version of the spec if it cannot serve, else the candidates that cannot."""
     if _problem(spec.version, versions):
         return (spec.version,)
     return tuple(entry.version for entry in spec.split if _problem(entry.version, versions))
@@ -239,7 +239,7 @@ def compile_map(
 
     `entries` are the parsed ones of `before`. An unchanged revision keeps its sequence; everything that changed
     comes in at one sequence, one higher than the last, than `floor`, and than that of any entry. An entry above the
-    map's own sequence, which no replica could confirm, was edited, or the map was: it comes in anew. A route without
+    map's own sequence, which no replica could confirm, was edited, or the map was: it comes in again. A route without
     room keeps the entry that it had: none that serves is ever evicted. Routes in `kept` stay as they are.
     """
     last = before.sequence if before else 0
@@ -285,5 +285,5 @@ def has_room(state: RoutingMap, name: str, entry: Entry) -> bool:
 
 
 def entry_size(name: str, text: str) -> int:
-    """What an entry takes of the room, in bytes."""
+    """The size of an entry in the ConfigMap, in bytes."""
     return len(name) + len(text.encode()) + 16

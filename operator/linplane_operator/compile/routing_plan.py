@@ -90,7 +90,7 @@ class Write(Enum):
 
 @dataclass(frozen=True)
 class RoutingPlan:
-    """What to do for one routing ConfigMap: confirm live that `confirm` is as it was seen and that no route of `absent`
+    """The work on one routing ConfigMap: confirm live that `confirm` is as it was seen and that no route of `absent`
     exists, then write `data`.
 
     `changed`: the routes whose documents change. `refused`: why nothing can be written. `result`: when to reconcile

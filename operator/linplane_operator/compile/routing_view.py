@@ -24,7 +24,7 @@ class Routing:
     unread: dict[str, Unread]
 
     def found(self, route: str) -> Entry | Unread | None:
-        """What was read of a route's key; None if it is damaged, or there is none."""
+        """The entry under a route's key; None if it is damaged, or there is none."""
         return self.entries.get(route) or self.unread.get(route)
 
     def serving(self, model: str, version: str) -> Sequence[str]:

@@ -34,7 +34,7 @@ def make_routing(server: Object, data: dict[str, str]) -> Object:
 
 
 def make_deployment(server: Object, spec: ModelServerSpec, settings: Settings) -> Object:
-    """The server pods: restricted, never fewer than asked for while they are replaced."""
+    """The server pods: restricted, and never fewer than desired during a rollout."""
     name = name_of(server)
     labels = selector(name)
     body = child(DEPLOYMENT, names.server_name(name), server, "server", labels)
@@ -64,7 +64,7 @@ SPREAD_OVER = ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
 
 
 def _spread(key: str, labels: dict[str, str]) -> Object:
-    """Replicas apart where that can be: they never wait for it."""
+    """Spreads replicas if possible: they never wait for it."""
     return {
         "maxSkew": 1,
         "topologyKey": key,
@@ -85,7 +85,7 @@ class ServerArguments:
         return ["--server-name", self.server_name]
 
     def options(self) -> list[str]:
-        """What users set, as arguments."""
+        """The settings of users, as arguments."""
         return [word for cidr in self.trusted_proxies for word in ("--trusted-proxy", cidr)]
 
 
@@ -104,7 +104,7 @@ def _container(name: str, spec: ModelServerSpec, settings: Settings) -> Object:
         "image": spec.image or settings.server_image,
         **pull_policy(settings),
         "args": arguments,
-        "env": [_told("POD_NAME", "metadata.name"), _told("POD_UID", "metadata.uid")],
+        "env": [_field_variable("POD_NAME", "metadata.name"), _field_variable("POD_UID", "metadata.uid")],
         "ports": [
             {"name": "http", "containerPort": names.PUBLIC_PORT},
             {"name": "admin", "containerPort": names.ADMIN_PORT},
@@ -119,6 +119,6 @@ def _container(name: str, spec: ModelServerSpec, settings: Settings) -> Object:
     }
 
 
-def _told(variable: str, field: str) -> Object:
-    """A variable with what only the pod itself knows. The namespace is in the account's own files."""
+def _field_variable(variable: str, field: str) -> Object:
+    """An environment variable with a field of the pod."""
     return {"name": variable, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": field}}}

@@ -11,7 +11,7 @@ from linplane_api.routing import RoutingMap
 
 from .acknowledgements import Acknowledged, Replica, loaded_by
 from .adoption import taken_text
-from .conditions import holds, settle
+from .conditions import holds, merge_conditions
 from .objects import Object, generation_of, name_of, status_of
 from .observed import Deployment, Pod, observe
 from .outcome import DONE, Applied, Outcome, Result, earliest
@@ -25,7 +25,7 @@ from .settings import COUNT_SECONDS, RETRY_SECONDS, Settings
 
 @dataclass(frozen=True)
 class ServerPlan:
-    """What to do for one ModelServer: apply the children in this order, or only check their names once one is taken.
+    """The work on one ModelServer: apply the children in this order, or only check their names once one is taken.
     `invalid`: why the spec cannot be read.
     """
 
@@ -37,7 +37,7 @@ class ServerPlan:
 @dataclass(frozen=True)
 class ServerInputs:
     """All that decides about the status of one ModelServer, once its children are applied. `routing`: its routing
-    ConfigMap, `written`: what came of writing it. `applied`: what came of applying the children.
+    ConfigMap, `written`: the result of writing it. `applied`: the result of applying the children.
     """
 
     routes: Mapping[str, Object]
@@ -89,7 +89,7 @@ def server_outcome(plan: ServerPlan, inputs: ServerInputs, now: str) -> ServerOu
     wanted = server_conditions(routes, acknowledged, rollout, problem)
     status = server_status(
         server,
-        settle(wanted, status_of(server), generation_of(server), now),
+        merge_conditions(wanted, status_of(server), generation_of(server), now),
         pods=len(inputs.pods),
         routes=routes,
         sequence=routing.sequence if routing else 0,
@@ -103,7 +103,7 @@ def server_outcome(plan: ServerPlan, inputs: ServerInputs, now: str) -> ServerOu
 
 
 def _problem(plan: ServerPlan, inputs: ServerInputs) -> Cause | None:
-    """What is in the way of the children: every name that is taken, else the routing ConfigMap first."""
+    """The cause that prevents the children: every name that is taken, else the routing ConfigMap first."""
     applied = inputs.applied
     if applied.taken and not plan.invalid:
         return Cause(Reason.NAME_TAKEN, taken_text(f"ModelServer {name_of(plan.server)}", applied.taken))

@@ -11,7 +11,7 @@ TRAINER_RESOURCES: Mapping[str, Any] = {"requests": {"cpu": "100m", "memory": "1
 
 
 class Mode(Enum):
-    """Where this operator runs: it decides which data can be read, and what messages advise."""
+    """The place this operator runs in: it decides which data can be read, and what messages advise."""
 
     CLUSTER = "cluster"
     LOCAL = "local"
@@ -19,8 +19,8 @@ class Mode(Enum):
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of an installation. `max_replicas` 1: there is one server process, whatever a ModelServer asks for
-    (local mode). Resources are a pod's that asks for none itself; an empty pull policy is the cluster's default.
+    """The settings of an installation. `max_replicas` 1: there is one server process, whatever a ModelServer says
+    (local mode). Resources are those of pods without their own; an empty pull policy is the cluster's default.
     """
 
     server_image: str = "linplane-server"
@@ -34,9 +34,9 @@ class Settings:
     servers: tuple[str, ...] | None = None  # the ModelServers there can be; None: any
     mode: Mode = Mode.CLUSTER
 
-    def replicas(self, asked: int) -> int:
+    def replicas(self, desired: int) -> int:
         """How many replicas there will be."""
-        return asked if self.max_replicas is None else min(asked, self.max_replicas)
+        return desired if self.max_replicas is None else min(desired, self.max_replicas)
 
 
 RETRY_SECONDS = 10.0

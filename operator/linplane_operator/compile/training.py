@@ -54,7 +54,7 @@ def result_name(model: Object, spec: LinearModelSpec) -> str:
 
 
 def job_name(model: Object, spec: LinearModelSpec) -> str:
-    """The Job is called as its result, so that a trainer's pod name tells which result is its own."""
+    """The Job is called as its result, so that a trainer's pod name identifies its result."""
     return result_name(model, spec)
 
 
@@ -126,17 +126,17 @@ def _container(name: str, task: Task, data: DataPlan, job: JobSettings, settings
         "securityContext": container_security(),
         "resources": pod_resources(job, settings.trainer_resources),
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *data.mounts],  # noqa: S108 - the pod's own emptyDir
-        "terminationMessagePolicy": "FallbackToLogsOnError",  # its last line, where it could hand back none
+        "terminationMessagePolicy": "FallbackToLogsOnError",  # its last line, if it could write no message
     }
 
 
 def job_annotations(spec: LinearModelSpec, data: str) -> dict[str, str]:
-    """What a Job was made with beside its recipe: where it failed and this has changed, it is worth another try."""
+    """The Job's inputs apart from its recipe: if it failed and these have changed, it is tried again."""
     job = job_settings(spec)
     settings = hashlib.sha256(msgspec.json.encode(stable(job), order="sorted")).hexdigest()[:16]
     return {names.ANNOTATION_JOB_SETTINGS: settings} | ({ANNOTATION_DATA: data} if data else {})
 
 
 def job_settings(spec: LinearModelSpec) -> JobSettings:
-    """What the spec says of its Job, with the defaults."""
+    """The Job settings of the spec, with the defaults."""
     return (spec.training.job if spec.training else None) or JobSettings()

@@ -1,7 +1,7 @@
-"""What a newer operator has written into a status and this one doesn't know: it stays as it is.
+"""Fields of a status that a newer operator has written and this one doesn't know: they stay as they are.
 
-Otherwise two operators of different versions would take turns in adding and removing it, and a look by an old one would
-cost what only the new one can find out.
+Otherwise two operators of different versions would take turns in adding and removing it, and a write by the older would
+delete facts that only the new one can find out.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ _KNOWN = frozenset(map(str, ConditionType))
 
 
 def with_unknown(kind: Kind, status: Object, before: Mapping[str, Any]) -> Object:
-    """The status with what `before` has beside it and is unknown here: fields at any depth, and types of conditions.
+    """The status with the unknown parts of `before`: fields at any depth, and types of conditions.
 
     In a list a field stays with the item that is otherwise the same.
     """

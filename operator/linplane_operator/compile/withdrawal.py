@@ -16,7 +16,7 @@ NOT_FROZEN = condition(ConditionType.WITHDRAWN, Cause(Reason.NOT_FROZEN, "the ve
 
 @dataclass(frozen=True)
 class Acknowledgements:
-    """What one server's replicas have confirmed: all that may still answer, each with its report.
+    """The acknowledgements of one server's replicas: of all that may still answer, each with its report.
 
     `uid`, `sequence`: of the server's routing ConfigMap, empty and 0 without one. `holding`: the routes in it whose
     documents have the weights of the version. `unread`: the routes in it that may, for their format cannot be read.

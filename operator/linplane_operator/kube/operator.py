@@ -73,7 +73,7 @@ class Operator:
         )
         budget: TokenBuckets[str] = TokenBuckets(ROUTING_RATE, ROUTING_BURST, self._clock)
         self._reconciler = Reconciler(
-            self._cache, self._cluster, options.settings, now=now, budget=budget.acquire, ask=self._enqueue
+            self._cache, self._cluster, options.settings, now=now, budget=budget.acquire, enqueue=self._enqueue
         )
         self._watch_lag = WatchLag(WATCHED, options.namespaces, self._clock)
         self._interceptor = ListInterceptor(self._cache, WATCHED, self._watch_lag.scopes, self._received, self._clock)

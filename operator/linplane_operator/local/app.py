@@ -126,7 +126,7 @@ class App:
             mode=Mode.LOCAL,
         )
         self._reconciler = Reconciler(
-            self._cache, LocalClient(self._store, url, self._notify), settings, now=self._now, ask=self._enqueue
+            self._cache, LocalClient(self._store, url, self._notify), settings, now=self._now, enqueue=self._enqueue
         )
         slots = self._options.trainers or cores()
         self._job_runner = JobRunner(

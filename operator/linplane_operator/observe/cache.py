@@ -1,4 +1,4 @@
-"""What is known to exist: every object last seen, found by name or by what it belongs to. Filled by whoever watches."""
+"""The cache of watched objects, indexed by name, owner and references. The informer or the local store fills it."""
 
 from collections.abc import Iterable, Iterator
 from typing import TypeVar, cast
@@ -34,7 +34,7 @@ def key_of(body: Object) -> Key:
 
 
 def index_terms(kind: Kind, body: Object) -> set[str]:
-    """The terms an object is found by, beside its name. `waiting`: for what the replicas have to confirm."""
+    """The index terms of an object. `waiting`: it waits for acknowledgements of replicas."""
     terms = set()
     spec = spec_of(body)
     if owner := controller_uid(body):
@@ -61,7 +61,7 @@ def index_terms(kind: Kind, body: Object) -> set[str]:
 
 
 def _source_ref(model: Object) -> ConfigMapKeyRef | None:
-    """None also for a spec that cannot be read: nothing is made from it."""
+    """The ConfigMap that a version reads. None also if the spec cannot be read."""
     try:
         return parse_spec(model, LinearModelSpec).source_ref
     except FormatError:
@@ -77,7 +77,7 @@ class ObjectCache:
         self._index: dict[tuple[str, str, str], set[str]] = {}  # kind, namespace, term -> names
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        """The object, None where it is not known."""
+        """The object, None if it is not cached."""
         return self._objects.get(kind.kind, {}).get((namespace, name))
 
     def all(self, kind: Kind, namespace: str | None = None) -> list[Object]:

@@ -1,4 +1,4 @@
-"""What each route served last, kept in this process: it outlives the routing ConfigMap and the ModelServer."""
+"""The last good entry of each route, kept in this process: it outlives the routing ConfigMap and the ModelServer."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ class LastGood:
     """The last readable entry of each route, weights included. It belongs to one route object, by UID."""
 
     def __init__(self, cache: ObjectCache) -> None:
-        """Nothing has been seen yet."""
+        """Starts empty."""
         self._cache = cache
         self._entries: dict[Key, tuple[str, Entry]] = {}
 
@@ -29,5 +29,5 @@ class LastGood:
         return entry if uid == uid_of(route) else None
 
     def forget(self, namespace: str, route: str) -> None:
-        """The route is gone."""
+        """Drops the entry of a route that is gone."""
         self._entries.pop((namespace, route), None)

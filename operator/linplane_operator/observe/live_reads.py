@@ -1,5 +1,5 @@
-"""A list can come back short. What the view lacks is looked for where it is before anything is judged to be gone: a
-training begun anew, a route told that its version does not exist.
+"""Live GETs for objects missing from the cache. A LIST can be incomplete; an object counts as absent only once the API
+server confirms it.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from .queries import Queries
 
 
 class LiveReader:
-    """Live reads of what is absent, and of nothing else; what is found is in the cache from then on."""
+    """Reads objects that the cache lacks, and no others; those that are found are in the cache afterwards."""
 
     def __init__(self, cache: ObjectCache, queries: Queries, cluster: ClusterClient) -> None:
         self._cache = cache
@@ -30,22 +30,22 @@ class LiveReader:
         self._cluster = cluster
 
     async def around(self, model: Object, spec: LinearModelSpec) -> OwnedObjects:
-        """What exists around a version."""
-        asked: set[tuple[Kind, str]] = set()
+        """The objects that belong to a version."""
+        read: set[tuple[Kind, str]] = set()
         while True:
             around = self._queries.owned_objects(model, spec)
-            missing = [item for item in unseen(model, spec, around) if item not in asked]
+            missing = [item for item in unseen(model, spec, around) if item not in read]
             if not missing:
                 return around
             for kind, name in missing:
                 await self._cluster.read(kind, namespace_of(model), name)
-            asked |= set(missing)
+            read |= set(missing)
 
     async def server(self, namespace: str, name: str) -> Object | None:
         """A ModelServer."""
         return await self._see(MODEL_SERVER, namespace, name)
 
-    async def look_around(self, route: Object, spec: ModelRouteSpec) -> Routing | None:
+    async def read_for_route(self, route: Object, spec: ModelRouteSpec) -> Routing | None:
         """Reads all that decides about a route: its server and the ConfigMap of that, the versions and their artifacts,
         those of what was last good too if no entry is in force, else the replicas that have not loaded it. Returns the
         routing ConfigMap that this is about.
@@ -63,7 +63,7 @@ class LiveReader:
         return routing
 
     async def _versions(self, namespace: str, model: str, wanted: Iterable[str]) -> None:
-        """For versions of a model and their artifacts."""
+        """Reads versions of a model and their artifacts."""
         for version in sorted(wanted):
             body = await self._see(LINEAR_MODEL, namespace, names.model_object_name(model, version))
             if body is None or self._queries.has_sealed_artifact(body):
@@ -72,15 +72,15 @@ class LiveReader:
                 await self.around(body, parse_spec(body, LinearModelSpec))
 
     async def _replicas(self, namespace: str, server: str, uid: str, sequence: int) -> None:
-        """For the pods of reports that are behind: a pod that the view lacks, or has not seen ready, may answer by now,
-        and is to be waited for.
+        """Reads the pods of reports that are behind: one that is not ready in the cache may answer by now. Then it is
+        waited for.
         """
         for replica in self._queries.unready(namespace, server):
             if loaded_by([replica], uid, sequence, terminating=True).problem:
                 await self._cluster.read(POD, namespace, replica.name)
 
     async def left_reports(self, namespace: str, server: str) -> list[Object]:
-        """The reports whose pod is gone, as the API server says now. Only pods that the view lacks are looked for."""
+        """The reports whose pod is gone, as the API server confirms. Only pods that the cache lacks are read."""
         left = []
         for replica in self._queries.unseen(namespace, server):
             report = self._cache.get(REPLICA_REPORT, namespace, replica.name)

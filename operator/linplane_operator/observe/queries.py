@@ -1,4 +1,4 @@
-"""What the reconcilers need to know, read from the cache and put together. No I/O, no clock, and nothing is decided."""
+"""Queries on the cache that gather the inputs of plans. No I/O, no clock, no decisions."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -58,7 +58,7 @@ class Queries:
     def __init__(self, cache: ObjectCache, settings: Settings) -> None:
         self._cache = cache
         self._settings = settings
-        # what was last worked out, kept as long as what it was worked out from is the same
+        # results, each kept while its inputs are the same
         self._routings: dict[Key, Routing] = {}
         self._orphans: dict[Key, Routing] = {}
         self._last_good = LastGood(cache)
@@ -157,7 +157,7 @@ class Queries:
         )
 
     def routing(self, namespace: str, server: str) -> Routing | None:
-        """The routing ConfigMap of a server, None where there is none that is its own."""
+        """The routing ConfigMap of a server, None if it has none of its own."""
         key = (namespace, server)
         body = self._cache.typed(ConfigMap, namespace, names.routing_name(server))
         owner = self._cache.get(MODEL_SERVER, namespace, server)
@@ -173,7 +173,7 @@ class Queries:
         return known
 
     def taken(self, namespace: str, server: str) -> str:
-        """What has the name of a server's routing ConfigMap and is not its own: `ConfigMap x`; empty if nothing has."""
+        """The object with the name of a server's routing ConfigMap that is not its own (`ConfigMap x`), or empty."""
         owner = self._cache.get(MODEL_SERVER, namespace, server)
         body = self._cache.typed(ConfigMap, namespace, names.routing_name(server))
         if owner is None or body is None or body.controller_uid == uid_of(owner):
@@ -195,8 +195,8 @@ class Queries:
         return known
 
     def _stored_document(self, route: Object) -> RouteDocument | None:
-        """What a ConfigMap that has lost its owner says of a route, else what the route's status says. Without weights:
-        these are taken from versions that are Ready with the digest that is given there.
+        """The document of a route in an orphaned ConfigMap, else that of the route's status. Without weights: these are
+        taken from versions that are Ready with the digest that is given there.
         """
         namespace, name = key_of(route)
         orphan = self.orphan(namespace, server_of(route))
@@ -230,7 +230,7 @@ class Queries:
         return [unseen_replica(one) for one in reports if not is_ready(self._cache.typed(Pod, namespace, one.name))]
 
     def owned_objects(self, model: Object, spec: LinearModelSpec) -> OwnedObjects:
-        """What exists around one LinearModel."""
+        """The objects that belong to one LinearModel."""
         namespace, owner = namespace_of(model), f"owner={uid_of(model)}"
         jobs = self._cache.find_typed(Job, namespace, owner)
         ref = spec.source_ref
@@ -279,7 +279,7 @@ class Queries:
         return self._cache.find_typed(ConfigMap, namespace, f"owner={uid_of(model)}")
 
     def route_spec(self, route: Object) -> ModelRouteSpec:
-        """What a route asks for. Raises FormatError."""
+        """The typed spec of a route. Raises FormatError."""
         key = key_of(route)
         known = self._specs.get(key)
         if known is None or known[0] is not route:
@@ -287,8 +287,8 @@ class Queries:
         return known[1]
 
     def last_document(self, route: Object, entry: Entry | None) -> RouteDocument | None:
-        """What was last good: the entry in force, else the one seen last, else that of a ConfigMap that has lost its
-        owner, else what the route's status tells.
+        """The last good document: that of the entry in force, else the one seen last, else that of an orphaned
+        ConfigMap, else that of the route's status.
         """
         if last := entry or self._last_good.of(route):
             return last.document
@@ -306,7 +306,7 @@ class Queries:
     def compile(self, route: Object, spec: ModelRouteSpec, entry: Entry | None) -> Compiled:
         """The document that a route should have, given the entry in force and what was last good.
 
-        Every change of one route asks this of all that share its server. So what was compiled is kept by what it was
+        Every change of one route calls this for all that share its server. So the result is kept with the inputs it was
         compiled from: equal objects are nearly always the very same ones, which is seen at once.
         """
         namespace, name = key_of(route)
@@ -330,13 +330,13 @@ class Queries:
         return self._settings.replicas(_replicas(self._cache.get(MODEL_SERVER, namespace, server)))
 
     def forget(self, namespace: str, route: str) -> None:
-        """A route is gone."""
+        """Drops the state of a route that is gone."""
         self._compiled.pop((namespace, route), None)
         self._specs.pop((namespace, route), None)
         self._last_good.forget(namespace, route)
 
     def forget_server(self, namespace: str, server: str) -> None:
-        """A ModelServer is gone."""
+        """Drops the state of a ModelServer that is gone."""
         self._routings.pop((namespace, server), None)
         self._orphans.pop((namespace, server), None)
 
@@ -381,7 +381,7 @@ class Queries:
 
 
 def _replicas(server: Object | None) -> int:
-    """The replicas that a ModelServer asks for; the default if it is absent or cannot be read."""
+    """The replicas in the spec of a ModelServer; the default if it is absent or cannot be read."""
     try:
         return parse_spec(server or {}, ModelServerSpec).replicas
     except FormatError:

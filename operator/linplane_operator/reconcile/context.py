@@ -1,4 +1,4 @@
-"""What the reconcilers share: what they work with, and how each of them ends."""
+"""The context that the reconcilers share, and the end of each reconcile."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,11 +40,11 @@ class Context:
         return earliest(written, outcome.result)
 
     async def end(self, kind: Kind, namespace: str, name: str, body: Object | None) -> Result:
-        """Ends the work on an object that is gone (None) or whose deletion waits for finalizers; its status says so."""
+        """Ends the reconcile of an object that is gone (None), or that waits for finalizers; its status says so."""
         self.statuses.forget(kind, namespace, name)
         return await self.statuses.write_deleting(kind, body, self.stamp())
 
 
 def cause_of(error: NameTakenError | RefusedError) -> Cause:
-    """Why a child could not be made or changed."""
+    """Why a child could not be applied."""
     return Cause(Reason.NAME_TAKEN if isinstance(error, NameTakenError) else Reason.CHILD_REFUSED, str(error))

@@ -1,4 +1,4 @@
-"""LinearModel: from what it asks for to its artifact, and what its status says of it."""
+"""LinearModel: from its spec to its artifact and its status."""
 
 from dataclasses import replace
 
@@ -14,17 +14,17 @@ from ..compile.model_status import model_outcome
 from ..compile.objects import Object, generation_of, is_deleting, name_of, uid_of
 from ..compile.outcome import Result
 from ..observe.cache import key_of
-from ..observe.pod_failures import Refusals
+from ..observe.pod_failures import PodFailures
 from .context import Context, cause_of
 from .trainer_rbac import TrainerRbac
 
 
 class ModelReconciler:
-    """Reconciles one LinearModel at a time: trains it or takes its weights over, and judges it."""
+    """Reconciles one LinearModel at a time: trains it or copies its weights, and judges it."""
 
     def __init__(self, context: Context, trainers: TrainerRbac) -> None:
         self._context = context
-        self._refusals = Refusals(context.client, context.now)
+        self._pod_failures = PodFailures(context.client, context.now)
         self._trainers = trainers
 
     async def reconcile(self, namespace: str, name: str) -> Result:
@@ -46,12 +46,12 @@ class ModelReconciler:
         """Reads why a Job has had no pod for a while."""
         for job in around.jobs:
             left = seconds_to_pod(job, around.pods, self._context.now())
-            if left is not None and left <= 0 and (refusal := await self._refusals.of(job)):
+            if left is not None and left <= 0 and (refusal := await self._pod_failures.of(job)):
                 return replace(around, refusal=refusal)
         return around
 
     async def _apply(self, model: Object, plan: ModelPlan) -> Cause | None:
-        """What is in the way of a child, which ends it."""
+        """Applies the plan. Returns the cause that prevents a child; the rest of the plan is left then."""
         try:
             await self._delete(model, plan)
             await self._create(model, plan)
@@ -61,7 +61,7 @@ class ModelReconciler:
 
     async def _delete(self, model: Object, plan: ModelPlan) -> None:
         client = self._context.client
-        if plan.delete:  # only by what is asked for now: the view may be behind
+        if plan.delete:  # only for the current spec: the cache may be behind
             live = await client.read(LINEAR_MODEL, *key_of(model))
             if live is None or uid_of(live) != uid_of(model) or generation_of(live) != generation_of(model):
                 raise ConflictError(f"LinearModel {name_of(model)} has changed meanwhile")

@@ -1,4 +1,4 @@
-"""Brings about whatever a key names: each kind has its own way, what is the same for all is here."""
+"""Dispatches a key to the reconciler of its kind, and handles the errors that all of them share."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -24,9 +24,9 @@ from .trainer_rbac import TrainerRbac
 
 
 class Reconciler:
-    """Brings the cluster to what its objects ask for."""
+    """Brings the cluster to its desired state, one key at a time."""
 
-    def __init__(  # noqa: PLR0913 - all that it works with
+    def __init__(  # noqa: PLR0913 - its dependencies
         self,
         cache: ObjectCache,
         cluster: ClusterClient,
@@ -34,10 +34,10 @@ class Reconciler:
         *,
         now: Callable[[], datetime],
         budget: Callable[[str], float] = lambda _: 0.0,
-        ask: Callable[[WorkKey], None],
+        enqueue: Callable[[WorkKey], None],
     ) -> None:
         """`now` is the clock, in UTC; `budget(key)` gives 0 to write a routing ConfigMap now, or how many seconds to
-        wait; `ask` has another key reconciled soon.
+        wait; `enqueue` has another key reconciled soon.
         """
         queries = Queries(cache, settings)
         context = Context(
@@ -46,9 +46,9 @@ class Reconciler:
         self._context = context
         self._trainers = TrainerRbac(context)
         self._models = ModelReconciler(context, self._trainers)
-        routing = RoutingWriter(context, budget, ask)
+        routing = RoutingWriter(context, budget, enqueue)
         self._routes = RouteReconciler(context, routing)
-        self._servers = ServerReconciler(context, routing, ask)
+        self._servers = ServerReconciler(context, routing, enqueue)
 
     async def reconcile(self, key: WorkKey) -> Result:
         """Reconciles one key."""
@@ -67,7 +67,7 @@ class Reconciler:
             if kind == MODEL_ROUTE.kind:
                 return await self._routes.reconcile(namespace, name)
         except FormatError as error:
-            await self._tell_unreadable(
+            await self._report_unreadable(
                 LINEAR_MODEL if kind == LINEAR_MODEL.kind else MODEL_ROUTE, namespace, name, error
             )
             return DONE
@@ -77,8 +77,8 @@ class Reconciler:
         """Repairs the trainers' RBAC, which is not watched. Call it at start-up and periodically."""
         await self._trainers.repair()
 
-    async def _tell_unreadable(self, kind: Kind, namespace: str, name: str, error: FormatError) -> None:
-        """Of a spec that the API server took and this operator cannot read, as where one of them is older."""
+    async def _report_unreadable(self, kind: Kind, namespace: str, name: str, error: FormatError) -> None:
+        """Reports a spec that the API server accepted and this operator cannot read: one of the two is older."""
         body = self._context.cache.get(kind, namespace, name)
         if body is not None:
             status = unreadable(kind, body, str(error), self._context.stamp())

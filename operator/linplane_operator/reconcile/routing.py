@@ -29,15 +29,15 @@ Edition = tuple[str, int, bool] | None
 
 
 class RoutingWriter:
-    """Writes what the replicas of a server load."""
+    """Writes the documents that the replicas of a server load."""
 
-    def __init__(self, context: Context, budget: Callable[[str], float], ask: Callable[[WorkKey], None]) -> None:
-        """`budget(key)` gives 0 to write a routing ConfigMap now, or how many seconds to wait; `ask` has another key
-        reconciled soon.
+    def __init__(self, context: Context, budget: Callable[[str], float], enqueue: Callable[[WorkKey], None]) -> None:
+        """`budget(key)` gives 0 to write a routing ConfigMap now, or how many seconds to wait; `enqueue` has another
+        key reconciled soon.
         """
         self._context = context
         self._budget = budget
-        self._ask = ask
+        self._enqueue = enqueue
         self._memories: dict[Key, RoutingMemory] = {}  # by server
 
     def refused(self, namespace: str, server: str) -> Cause | None:
@@ -45,7 +45,7 @@ class RoutingWriter:
         return self._memory((namespace, server)).refused
 
     def forget(self, namespace: str, server: str) -> None:
-        """A server is gone."""
+        """Drops the state of a server that is gone."""
         self._memories.pop((namespace, server), None)
 
     def _memory(self, key: Key) -> RoutingMemory:
@@ -63,7 +63,7 @@ class RoutingWriter:
         memory = self._memories[key] = remember(plan, applied)
         if memory.refused and memory.refused != plan.memory.refused:
             for route in waiting_routes(plan.inputs):
-                self._ask((MODEL_ROUTE.kind, key[0], route))
+                self._enqueue((MODEL_ROUTE.kind, key[0], route))
         return applied
 
     async def _observe(self, server: Object, routes: Mapping[str, Object]) -> RoutingInputs:

@@ -1,4 +1,4 @@
-"""ModelServer: its children, the routing ConfigMap first, and what its status says of its replicas."""
+"""ModelServer: its children, the routing ConfigMap first, and its status from its replicas."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -19,11 +19,11 @@ from .routing import RoutingWriter
 class ServerReconciler:
     """Reconciles one ModelServer at a time, with the documents of its routes."""
 
-    def __init__(self, context: Context, routing: RoutingWriter, ask: Callable[[WorkKey], None]) -> None:
-        """`ask` has another key reconciled soon."""
+    def __init__(self, context: Context, routing: RoutingWriter, enqueue: Callable[[WorkKey], None]) -> None:
+        """`enqueue` has another key reconciled soon."""
         self._context = context
         self._routing = routing
-        self._ask = ask
+        self._enqueue = enqueue
 
     async def reconcile(self, namespace: str, name: str) -> Result:
         """Plans the children, writes the documents and applies the plan; then observes what came of it, and writes the
@@ -46,11 +46,11 @@ class ServerReconciler:
         inputs = context.queries.server_inputs(server, routes, written, applied, context.now())
         outcome = server_outcome(plan, inputs, context.stamp())
         if outcome.recount:
-            self._ask((MODEL_ROUTE.kind, namespace, outcome.recount))
+            self._enqueue((MODEL_ROUTE.kind, namespace, outcome.recount))
         return await context.write(MODEL_SERVER, server, outcome)
 
     async def _find(self, namespace: str, name: str, routes: Mapping[str, Object]) -> Object | None:
-        """The ModelServer. `default` is made as soon as a route names it."""
+        """The ModelServer. `default` is created as soon as a route names it."""
         context = self._context
         server = context.cache.get(MODEL_SERVER, namespace, name)
         if server is None and routes and name == names.DEFAULT_SERVER:
@@ -73,7 +73,7 @@ class ServerReconciler:
             await self._context.client.delete(REPLICA_REPORT, report, unchanged=True)
 
     async def _apply_child(self, body: Object, applied: Applied) -> Applied:
-        """One that is refused keeps none of the others from being made."""
+        """A refusal does not keep the other children from being applied."""
         client = self._context.client
         try:
             if applied.taken:

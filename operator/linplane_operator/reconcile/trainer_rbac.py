@@ -1,4 +1,4 @@
-"""What all trainers of a namespace share: a ServiceAccount, and the right to write their results."""
+"""The objects that all trainers of a namespace share: a ServiceAccount, and the right to write their results."""
 
 import asyncio
 import logging

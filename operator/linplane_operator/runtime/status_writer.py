@@ -7,7 +7,7 @@ from linplane_api.kinds import MODEL_ROUTE, MODEL_SERVER, Kind
 
 from ..cluster_client import ClusterClient
 from ..compile.change_events import WARNINGS, news
-from ..compile.conditions import changed, deleting, essence, is_on_its_way, warns
+from ..compile.conditions import changed, deleting, is_on_its_way, warns, without_counts
 from ..compile.objects import Object, status_of
 from ..compile.outcome import DONE, Result
 from ..compile.settings import COUNT_SECONDS
@@ -49,7 +49,7 @@ class StatusWriter:
             return DONE
         if (wait := self._hold(kind, key, before, status)) is not None:
             return Result(wait)
-        if key in self._written and essence(status) == essence(before):
+        if key in self._written and without_counts(status) == without_counts(before):
             wait = COUNT_SECONDS - (now - self._written[key]).total_seconds()
             if 0 < wait <= COUNT_SECONDS:
                 return Result(wait)

@@ -67,7 +67,7 @@ class Sim:
         self.store.load()
         self.cluster = Recorder(LocalClient(self.store, "http://here", lambda _: None), lambda: self.store_writes)
         self.reconciler = Reconciler(
-            self.cache, self.cluster, self.settings, now=lambda: self.now, budget=self.budget, ask=self.ask
+            self.cache, self.cluster, self.settings, now=lambda: self.now, budget=self.budget, enqueue=self.ask
         )
         self.resync()
 

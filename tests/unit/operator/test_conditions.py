@@ -10,10 +10,10 @@ from linplane_operator.compile.conditions import (
     condition,
     condition_of,
     conditions_of,
-    essence,
     holds,
-    settle,
+    merge_conditions,
     warns,
+    without_counts,
 )
 from linplane_operator.compile.observed import StatusCondition
 
@@ -42,9 +42,9 @@ def decoded(*conditions: dict[str, Any]) -> list[StatusCondition]:
 
 def test_the_time_moves_with_the_status_and_nothing_else():
     """A new reason or message is not a transition."""
-    (first,) = settle([condition(READY, Cause(Reason.TRAINING, "a"))], {}, 1, "t1")
-    (second,) = settle([condition(READY, Cause(Reason.BAD_DATA, "b"))], as_status(first), 2, "t2")
-    (third,) = settle([condition(READY, Cause(Reason.READY, "c"))], as_status(second), 2, "t3")
+    (first,) = merge_conditions([condition(READY, Cause(Reason.TRAINING, "a"))], {}, 1, "t1")
+    (second,) = merge_conditions([condition(READY, Cause(Reason.BAD_DATA, "b"))], as_status(first), 2, "t2")
+    (third,) = merge_conditions([condition(READY, Cause(Reason.READY, "c"))], as_status(second), 2, "t3")
     assert [c.last_transition_time for c in (first, second, third)] == ["t1", "t1", "t3"]
     assert [c.observed_generation for c in (first, second, third)] == [1, 2, 2]
 
@@ -52,14 +52,14 @@ def test_the_time_moves_with_the_status_and_nothing_else():
 def test_a_condition_without_a_time_gets_one():
     """Somebody may have written it by hand."""
     status = {"conditions": [{"type": "Ready", "status": "True"}]}
-    (one,) = settle([condition(READY, Cause(Reason.READY, ""))], status, 1, "t9")
+    (one,) = merge_conditions([condition(READY, Cause(Reason.READY, ""))], status, 1, "t9")
     assert one.last_transition_time == "t9"
 
 
 def test_unknown_is_a_status_of_its_own():
     """Neither true nor false."""
-    (one,) = settle([condition(VALIDATED, Cause(Reason.NOT_TRAINED, ""))], {}, 1, "t1")
-    (two,) = settle([condition(VALIDATED, Cause(Reason.DIGEST_MISMATCH, ""))], as_status(one), 1, "t2")
+    (one,) = merge_conditions([condition(VALIDATED, Cause(Reason.NOT_TRAINED, ""))], {}, 1, "t1")
+    (two,) = merge_conditions([condition(VALIDATED, Cause(Reason.DIGEST_MISMATCH, ""))], as_status(one), 1, "t2")
     assert (one.status, two.status) == ("Unknown", "False")
     assert two.last_transition_time == "t2"
 
@@ -121,11 +121,11 @@ def test_a_reason_that_begins_to_warn_is_one_more_event():
 def test_the_essence_of_a_status_is_what_cannot_wait():
     """Counts and words can."""
     one = {"loadedSummary": "1/2", "replicas": 2, "loadedReplicas": 1, "revision": "r", **as_status()}
-    assert essence(one) == essence({**one, "loadedSummary": "2/2", "replicas": 3, "loadedReplicas": 2})
-    assert essence(one) != essence({**one, "revision": "s"})
+    assert without_counts(one) == without_counts({**one, "loadedSummary": "2/2", "replicas": 3, "loadedReplicas": 2})
+    assert without_counts(one) != without_counts({**one, "revision": "s"})
     old = {"conditions": [{"type": "Ready", "status": "False", "reason": "A", "message": "1"}]}
     new = {"conditions": [{"type": "Ready", "status": "False", "reason": "A", "message": "2"}]}
-    assert essence(old) == essence(new)
+    assert without_counts(old) == without_counts(new)
 
 
 def test_only_true_holds():
@@ -143,7 +143,7 @@ def test_conditions_that_cannot_be_decoded_count_as_absent(conditions: Any) -> N
     assert not holds(status, READY)
     assert changed(status, status) == []
     now = condition(READY, Cause(Reason.READY, ""))
-    assert settle([now], status, 3, "t")[0].last_transition_time == "t"
+    assert merge_conditions([now], status, 3, "t")[0].last_transition_time == "t"
 
 
 def test_a_condition_of_a_later_release_is_decoded() -> None:

@@ -278,7 +278,7 @@ def test_route_is_judged_by_the_routing_state_whose_replicas_were_read(sim):
     live = sim.reconciler._context.live
     queries = sim.reconciler._context.queries
     route = sim.route()
-    before = asyncio.run(live.look_around(route, queries.route_spec(route)))
+    before = asyncio.run(live.read_for_route(route, queries.route_spec(route)))
     sim.edit(MODEL_ROUTE, "homes", version="v2")
     sim.loads = False
     sim.settle()

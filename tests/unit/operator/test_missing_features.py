@@ -6,7 +6,7 @@ import msgspec
 
 from linplane_api.report import Lacking, Report
 from linplane_operator.compile.acknowledgements import Replica
-from linplane_operator.compile.missing_features import MISSING_FEATURES, lacking_of, tells_of
+from linplane_operator.compile.missing_features import MISSING_FEATURES, lacking_of, mentions
 from linplane_operator.compile.objects import uid_of
 from unit.operator.builders import document, linear_model, model_route, served, status_condition, text, told
 
@@ -135,4 +135,4 @@ def test_an_hour_is_kept_by_an_operator_that_starts_again(sim):
 
 def test_a_message_tells_of_a_version_by_its_whole_name():
     message = "v1 80, v2 10, old-v2 10; v1 needs area: 1 request without it got 422; old-v2 also needs age: ..."
-    assert [tells_of(message, version) for version in ("v1", "v2", "old-v2", "v")] == [True, False, True, False]
+    assert [mentions(message, version) for version in ("v1", "v2", "old-v2", "v")] == [True, False, True, False]

@@ -11,7 +11,7 @@ from linplane_operator.compile.settings import POD_SECONDS
 from linplane_operator.kube.event_recorder import refused_jobs
 from linplane_operator.kube.http import HttpClient
 from linplane_operator.local.client import LocalClient
-from linplane_operator.observe.pod_failures import EVERY_SECONDS, Refusals
+from linplane_operator.observe.pod_failures import EVERY_SECONDS, PodFailures
 from unit.operator.builders import NOW, Object, observed, with_meta
 from unit.operator.planning import COMPLETE, FAILED, job, model, plan, result
 
@@ -31,7 +31,7 @@ class Told(LocalClient):
 
 async def test_a_namespace_is_asked_about_once_in_a_while() -> None:
     cluster, now = Told(), NOW
-    refusals = Refusals(cluster, lambda: now)
+    refusals = PodFailures(cluster, lambda: now)
     assert [await refusals.of(observe(Job, MADE)) for _ in range(3)] == ["no, the 1th time"] * 3
     assert await refusals.of(observe(Job, with_meta(MADE, uid="another"))) == ""
     assert cluster.asked == ["n"]

@@ -45,7 +45,7 @@ def test_what_fails_in_one_namespace_keeps_no_other_from_its_rights(error, caplo
         cache.put(LINEAR_MODEL, with_meta(linear_model(), namespace=namespace, uid=namespace))
         account = {"metadata": {"name": "linplane-trainer", "namespace": namespace}}
         cache.put(SERVICE_ACCOUNT, account)
-    reconciler = Reconciler(cache, cluster, Settings(), now=lambda: NOW, ask=lambda _: None)
+    reconciler = Reconciler(cache, cluster, Settings(), now=lambda: NOW, enqueue=lambda _: None)
     asyncio.run(reconciler.repair())
     assert sorted(set(cluster.given)) == ["a", "c"]
     told = [f"in b: {type(error).__name__}: {error}" in record.getMessage() for record in caplog.records]

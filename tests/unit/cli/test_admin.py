@@ -115,7 +115,9 @@ def test_status_prints_versions_and_switches(stub: Stub) -> None:
          "r v2 is not frozen"),
     ],
 )  # fmt: skip
-def test_a_call_is_made_and_told(stub: Stub, command: str, path: str, body: dict[str, Any], shown: str) -> None:
+def test_admin_call_is_made_and_its_effect_printed(
+    stub: Stub, command: str, path: str, body: dict[str, Any], shown: str
+) -> None:
     stub.gives(200, body)
     answer = run(command, "v2", "--url", stub.url, "--route", "r")
     assert (answer.exit_code, answer.stdout) == (0, f"{shown}\n")
@@ -123,12 +125,12 @@ def test_a_call_is_made_and_told(stub: Stub, command: str, path: str, body: dict
     assert json.loads(run(command, "v2", "--url", stub.url, "-o", "json").stdout) == body
 
 
-def test_a_warning_goes_to_standard_error(stub: Stub) -> None:
+def test_warning_goes_to_standard_error(stub: Stub) -> None:
     stub.gives(200, {"model": "r", "version": "v2", "frozen": True, "withdrawn": True, "warnings": ["one", "two"]})
     assert run("freeze", "v2", "--url", stub.url).stderr == "Warning: one\nWarning: two\n"
 
 
-def test_the_token_is_sent_and_words_are_quoted(stub: Stub, tmp_path: Path) -> None:
+def test_token_is_sent_and_arguments_are_quoted(stub: Stub, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("secret\n")
     run("freeze", "a&b=c", "--url", stub.url, "--token-file", tmp_path / "token")
     assert stub.asked == [("POST", "/freeze?version=a%26b%3Dc", "Bearer secret")]
@@ -147,7 +149,7 @@ def test_the_token_is_sent_and_words_are_quoted(stub: Stub, tmp_path: Path) -> N
         (200, b"<html>", "did not answer with JSON: is it the admin port?"),
     ],
 )
-def test_a_refusal_is_its_reason_and_exit_code_1(stub: Stub, status: int, body: object, shown: str) -> None:
+def test_refusal_prints_its_reason_and_exits_with_1(stub: Stub, status: int, body: object, shown: str) -> None:
     stub.gives(status, body)
     answer = run("switch", "v2", "--url", stub.url)
     assert answer.exit_code == 1
@@ -155,7 +157,7 @@ def test_a_refusal_is_its_reason_and_exit_code_1(stub: Stub, status: int, body: 
     assert len(answer.stderr.splitlines()) == 1
 
 
-def test_what_does_not_answer_like_a_server_is_said_so(stub: Stub) -> None:
+def test_answer_of_another_server_is_reported(stub: Stub) -> None:
     for body in ({}, [], {"routes": 7}):
         stub.gives(200, body)
         assert "is not a server's admin port" in run("status", "--url", stub.url).stderr
@@ -167,7 +169,7 @@ def test_what_does_not_answer_like_a_server_is_said_so(stub: Stub) -> None:
     assert answer.stderr == f"linplane: {url}: Connection refused; is `linplane local` running, or a port-forward?\n"
 
 
-def test_a_bad_address_is_one_line(stub: Stub) -> None:
+def test_invalid_address_is_one_line(stub: Stub) -> None:
     for url in ("http://", "http://[", "http://a b", "http://127.0.0.1:99999"):
         answer = run("status", "--url", url)
         assert answer.exit_code in (1, 2)

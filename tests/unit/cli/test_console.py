@@ -22,7 +22,7 @@ def say() -> None:
     console.line("try", "curl it", "hint")
 
 
-def test_lines_are_aligned_and_plain_where_nobody_looks() -> None:
+def test_lines_are_aligned_and_plain_without_a_terminal() -> None:
     assert CliRunner().invoke(say).stdout.splitlines() == [
         "03:04:05  ready     route rent: v1 100 %",
         "03:04:05  warning   a text of two lines",
@@ -32,14 +32,14 @@ def test_lines_are_aligned_and_plain_where_nobody_looks() -> None:
     ]
 
 
-def test_warnings_stand_out_on_a_terminal() -> None:
+def test_warnings_are_highlighted_on_a_terminal() -> None:
     lines = CliRunner().invoke(say, color=True).stdout.splitlines()
     assert click.style("warning  ", fg="yellow", bold=True) in lines[1]
     assert click.style("ready    ", fg="green") in lines[0]
     assert all("\x1b[2m03:04:05\x1b[0m" in line for line in lines)
 
 
-def test_a_reader_that_went_away_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closed_pipe_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def closed(*_: object, **__: object) -> None:
         raise BrokenPipeError
 

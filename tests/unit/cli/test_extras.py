@@ -56,7 +56,7 @@ def run(folder: Path, command: str, blocked: Sequence[str]) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_of_a_plain_installation(tmp_path: Path, command: str) -> None:
+def test_commands_of_a_plain_installation(tmp_path: Path, command: str) -> None:
     code, line = run(tmp_path, command, OF_EXTRAS)
     if command in ("status", "switch", "freeze", "unfreeze"):
         assert "Connection refused" in line
@@ -80,7 +80,7 @@ def test_windows_has_no_fcntl(tmp_path: Path, command: str) -> None:
     assert code == 2
 
 
-def test_any_other_missing_module_is_a_fault_and_shown_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_module_of_ours_is_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "linplane_operator.local.app", None)
     answer = CliRunner().invoke(main, ["local", "."])
     assert isinstance(answer.exception, ModuleNotFoundError)

@@ -48,14 +48,14 @@ def weights(text: str) -> str:
     return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: rent-v1}}\ndata: {{model.json: {json.dumps(text)}}}\n"
 
 
-def test_the_examples_are_valid() -> None:
+def test_examples_are_valid() -> None:
     answer = run("validate", PENGUINS)
     assert answer.exit_code == 0, answer.output
     assert "route.yaml: valid: ModelRoute penguin-mass" in answer.stdout
 
 
 @pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)
-def test_each_invalid_manifest_is_refused_by_file_line_field_and_rule(path: Path) -> None:
+def test_invalid_manifests_are_refused_with_file_line_field_and_rule(path: Path) -> None:
     wrong = refusal(path)
     answer = run("validate", path, "-o", "json")
     assert answer.exit_code == 1
@@ -82,13 +82,13 @@ def test_findings_are_lines_that_an_editor_can_follow(tmp_path: Path) -> None:
         ("a.yaml", "\x00", "not YAML"),
     ],
 )
-def test_other_files_that_are_not_valid(tmp_path: Path, name: str, text: str, message: str) -> None:
+def test_invalid_files_of_other_kinds(tmp_path: Path, name: str, text: str, message: str) -> None:
     answer = run("validate", write(tmp_path, name, text))
     assert answer.exit_code == 1
     assert message in answer.stderr
 
 
-def test_an_artifact_is_valid_and_its_digest_is_said(tmp_path: Path) -> None:
+def test_artifact_is_valid_and_its_digest_printed(tmp_path: Path) -> None:
     answer = run("validate", write(tmp_path, "a.json", '{"coefficients": {"a": 1}, "intercept": 1}'))
     assert answer.exit_code == 0
     assert "valid: artifact of 1 feature, sha256:" in answer.stdout
@@ -102,7 +102,7 @@ def test_an_artifact_is_valid_and_its_digest_is_said(tmp_path: Path) -> None:
         ("{", "ConfigMap rent-v1 key model.json: not JSON"),
     ],
 )
-def test_weights_in_the_same_files_are_read_as_the_operator_reads_them(tmp_path: Path, text: str, message: str) -> None:
+def test_weights_in_the_same_files_are_validated(tmp_path: Path, text: str, message: str) -> None:
     paths = write(tmp_path, "a.yaml", weights(text)), write(tmp_path, "b.yaml", MODEL)
     answer = run("validate", *paths)
     assert answer.exit_code == (1 if message else 0)
@@ -111,13 +111,13 @@ def test_weights_in_the_same_files_are_read_as_the_operator_reads_them(tmp_path:
     assert run("validate", paths[1]).exit_code == 0  # it may be there already
 
 
-def test_an_object_in_two_files_is_named_with_both(tmp_path: Path) -> None:
+def test_duplicate_object_is_reported_with_both_files(tmp_path: Path) -> None:
     paths = write(tmp_path, "a.yaml", ROUTE), write(tmp_path, "b.yaml", ROUTE)
     answer = run("validate", tmp_path)
     assert answer.stderr == f"{paths[1]}:3: metadata.name: ModelRoute rent is also defined in {paths[0]}:1\n"
 
 
-def test_nothing_to_validate_is_a_failure_and_an_absent_file_a_wrong_word(tmp_path: Path) -> None:
+def test_validate_fails_without_manifests_and_rejects_a_missing_file(tmp_path: Path) -> None:
     assert run("validate", tmp_path).exit_code == 1
     assert run("validate", tmp_path / "x").exit_code == 2
     assert run("validate").exit_code == 2
@@ -138,7 +138,7 @@ def test_assign_gives_what_the_splitter_gives(tmp_path: Path) -> None:
     assert json.loads(answer.stdout) == [{"key": key, "version": names[splitter.pick(key)]} for key in keys]
 
 
-def test_assign_takes_the_salt_and_leaves_out_what_is_frozen(tmp_path: Path) -> None:
+def test_assign_uses_the_salt_and_omits_frozen_versions(tmp_path: Path) -> None:
     frozen = MODEL.replace("-v1", "-v2").replace(": v1", ": v2").replace("spec:", "spec:\n  frozen: true")
     write(tmp_path, "route.yaml", f"{ROUTE}  splitKey: {{salt: spring}}\n---\n{frozen}")
     keys = [f"user-{number}" for number in range(100)]
@@ -150,7 +150,7 @@ def test_assign_takes_the_salt_and_leaves_out_what_is_frozen(tmp_path: Path) -> 
     assert [line["version"] for line in json.loads(answer.stdout)] == [names[splitter.pick(key)] for key in keys]
 
 
-def test_assign_refuses_the_empty_key_which_no_server_takes_for_one(tmp_path: Path) -> None:
+def test_assign_refuses_the_empty_key(tmp_path: Path) -> None:
     write(tmp_path, "route.yaml", ROUTE)
     answer = run("assign", "-f", tmp_path, "--route", "rent", "--key", "a", "--key", "")
     assert answer.exit_code == 2

@@ -79,7 +79,7 @@ def mutated_objects(draw: st.DrawFn) -> Any:
 
 @given(mutated_texts())
 @settings(max_examples=100, deadline=None)
-def test_no_text_ends_in_a_traceback(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_validate_of_any_text_has_no_traceback(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     check(tmp_path_factory.mktemp("text"), "a.yaml", text)
 
 
@@ -87,7 +87,9 @@ def test_no_text_ends_in_a_traceback(tmp_path_factory: pytest.TempPathFactory, t
 @example({"apiVersion": "v1", "kind": "ConfigMap", "metadata": None, "data": [1]}, "a.json")
 @example([], "a.json")
 @settings(max_examples=150, deadline=None)
-def test_no_object_ends_in_a_traceback(tmp_path_factory: pytest.TempPathFactory, body: Any, name: str) -> None:
+def test_validate_of_any_object_has_no_traceback(
+    tmp_path_factory: pytest.TempPathFactory, body: Any, name: str
+) -> None:
     check(tmp_path_factory.mktemp("object"), name, json.dumps(body))
 
 
@@ -107,7 +109,7 @@ def test_whole_floats_are_integers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("word", ["y", "Y", "n", "N", "yes", "off", "1", "1e3", "010"])
-def test_a_column_that_yaml_takes_for_something_else(tmp_path: Path, word: str) -> None:
+def test_column_that_yaml_reads_as_another_type(tmp_path: Path, word: str) -> None:
     data = "data: {configMapKeyRef: {name: rows, key: d.csv}}"
     kind = "a number" if word[0] in "01" else "a boolean"
     wrong = TRAINING.format(training=f"target: {word}, features: [a, {word}], {data}")

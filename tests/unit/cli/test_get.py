@@ -46,7 +46,7 @@ def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, ["get", *map(str, arguments)])
 
 
-def test_each_kind_with_its_columns(folder: Path) -> None:
+def test_kinds_have_their_columns(folder: Path) -> None:
     answer = run("--dir", folder)
     assert answer.exit_code == 0, answer.output
     assert answer.stdout == (
@@ -67,7 +67,7 @@ def test_warnings_are_in_wide_tables(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["models", "model", "lmod", "linearmodels", "linearmodel"])
-def test_one_kind_by_any_of_its_names(folder: Path, kind: str) -> None:
+def test_kind_has_aliases(folder: Path, kind: str) -> None:
     assert run(kind, "--dir", folder).stdout.splitlines()[1].split()[0] == "rent-v1"
 
 
@@ -77,7 +77,7 @@ def test_json_of_one_and_of_all(folder: Path) -> None:
     assert (everything["kind"], len(everything["items"])) == ("List", 2)
 
 
-def test_problems_and_a_loop_that_does_not_run_are_on_standard_error(folder: Path) -> None:
+def test_problems_and_a_stopped_app_are_on_standard_error(folder: Path) -> None:
     problem = {"file": "a.yaml", "line": 3, "field": "spec.version", "message": "Required value"}
     (folder / ".linplane/problems.json").write_text(json.dumps([problem]))
     lines = run("--dir", folder).stderr.splitlines()
@@ -88,7 +88,7 @@ def test_problems_and_a_loop_that_does_not_run_are_on_standard_error(folder: Pat
         assert run("--dir", folder).stderr.splitlines() == lines[:1]
 
 
-def test_what_is_not_there_is_said_in_one_line(folder: Path, tmp_path: Path) -> None:
+def test_missing_object_is_one_line(folder: Path, tmp_path: Path) -> None:
     assert run("models", "rent-v9", "--dir", folder).stderr == "linplane: there is no LinearModel rent-v9\n"
     assert run("pods", "--dir", folder).exit_code == 2
     assert run("--dir", folder / "nope").exit_code == 2
@@ -99,7 +99,7 @@ def test_what_is_not_there_is_said_in_one_line(folder: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"metadata": []}'])
-def test_a_file_that_cannot_be_read_is_passed_over(folder: Path, text: str) -> None:
+def test_unreadable_file_is_skipped(folder: Path, text: str) -> None:
     (folder / ".linplane/objects/linearmodels/rent-v2.json").write_text(text)
     (folder / ".linplane/problems.json").write_text(text)
     answer = run("models", "--dir", folder)
@@ -120,5 +120,5 @@ def test_a_file_that_cannot_be_read_is_passed_over(folder: Path, text: str) -> N
         (48 * 3600, "2d"),
     ],
 )
-def test_ages_are_kubectls(seconds: float, shown: str) -> None:
+def test_ages_are_formatted_like_kubectl(seconds: float, shown: str) -> None:
     assert age(seconds) == shown

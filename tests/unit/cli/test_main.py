@@ -14,12 +14,12 @@ COMMANDS = ["local", "operator", "train", "validate", "assign", "get", "status",
 HEAVY = ["asyncio", "numpy", "pyarrow", "msgspec", "yaml", "jsonschema", "cel", "linplane_api", "linplane_operator"]
 
 
-def test_the_commands_are_these() -> None:
+def test_command_list() -> None:
     assert sorted(main.commands) == sorted(COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_each_command_has_help_with_an_example_and_every_option_is_explained(name: str) -> None:
+def test_commands_have_help_with_an_example_and_every_option(name: str) -> None:
     answer = CliRunner().invoke(main, [name, "--help"])
     assert answer.exit_code == 0
     assert f"linplane {name}" in answer.output.partition("Example")[2]
@@ -28,7 +28,7 @@ def test_each_command_has_help_with_an_example_and_every_option_is_explained(nam
 
 
 @pytest.mark.parametrize("name", ["status", "switch", "freeze", "unfreeze"])
-def test_the_admin_commands_take_url_route_and_token_file(name: str) -> None:
+def test_admin_commands_have_url_route_and_token_file(name: str) -> None:
     names = {word for parameter in main.commands[name].params for word in parameter.opts}
     assert {"--url", "--route", "--token-file", "-o"} <= names
 
@@ -41,7 +41,7 @@ def test_log_level_is_one_of_those_of_the_logs_module(name: str) -> None:
     assert option.default == "info"
 
 
-def test_the_exit_codes_and_completion_are_documented() -> None:
+def test_exit_codes_and_completion_are_documented() -> None:
     output = CliRunner().invoke(main, ["--help"]).output
     for words in ("0  done", "1  refused or failed", "2  could not start", "_LINPLANE_COMPLETE=bash_source"):
         assert words in output
@@ -51,7 +51,7 @@ def test_the_exit_codes_and_completion_are_documented() -> None:
     "arguments",
     [["nope"], ["switch"], ["train"], ["local"], ["local", "operator", "--port", "x", "."], ["get", "-o", "x"]],
 )
-def test_wrong_words_are_exit_code_2(arguments: list[str]) -> None:
+def test_invalid_arguments_exit_with_2(arguments: list[str]) -> None:
     answer = CliRunner().invoke(main, arguments)
     assert answer.exit_code == 2
     assert "Usage:" in answer.output

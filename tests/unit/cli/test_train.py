@@ -17,7 +17,7 @@ def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, ["train", *map(str, arguments)])
 
 
-def test_made_up_rows_give_a_stored_version_and_a_line_of_metadata(tmp_path: Path) -> None:
+def test_generated_rows_give_a_stored_version_and_a_log_line(tmp_path: Path) -> None:
     answer = run("--version", "v1", "--samples", 50, "--feature-count", 2, "--store", tmp_path)
     assert answer.exit_code == 0, answer.output
     artifact = parse_artifact((tmp_path / "model-v1.json").read_bytes())
@@ -29,7 +29,7 @@ def test_made_up_rows_give_a_stored_version_and_a_line_of_metadata(tmp_path: Pat
     assert run("--version", "v1", "--samples", 60, "--store", tmp_path, "--replace").exit_code == 0
 
 
-def test_a_file_is_read_from_anywhere_and_o_json_says_it_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_is_read_from_any_path_and_printed_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "flats.csv").write_text("area,rooms,rent\n" + "".join(f"{i},{i % 4},{3 * i + 1}\n" for i in range(30)))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -48,7 +48,7 @@ def train_on(tmp_path: Path, table: str, *options: str) -> Result:
     return run("--version", "v1", "--data", tmp_path / "rows.csv", "--target", "y", "--store", tmp_path, *options)
 
 
-def test_what_was_left_out_is_below_the_tables(tmp_path: Path) -> None:
+def test_warnings_are_below_the_tables(tmp_path: Path) -> None:
     rows = "".join(f"{i},no,{i * i % 7}\n" for i in range(60))
     answer = train_on(tmp_path, f"x,smoker,y\n{rows}")
     assert "warning: ColumnsLeftOut: 1 column was left out: smoker (text, line 2)" in answer.stdout.splitlines()
@@ -56,7 +56,7 @@ def test_what_was_left_out_is_below_the_tables(tmp_path: Path) -> None:
     assert json.loads(answer.stdout)["facts"]["leftOut"] == [{"column": "smoker", "reason": "NotNumeric", "line": 2}]
 
 
-def test_no_control_character_of_a_header_reaches_the_terminal(tmp_path: Path) -> None:
+def test_control_characters_of_a_header_are_escaped(tmp_path: Path) -> None:
     table = (TABLES / "escape-in-header.csv").read_text()
     assert "\x1b" in table
     for answer in (
@@ -68,7 +68,7 @@ def test_no_control_character_of_a_header_reaches_the_terminal(tmp_path: Path) -
         assert all(line.isprintable() for line in answer.output.splitlines())
 
 
-def test_the_table_says_how_many_coefficients_it_does_not_show(tmp_path: Path) -> None:
+def test_table_counts_the_coefficients_that_it_omits(tmp_path: Path) -> None:
     answer = run("--version", "v1", "--samples", 500, "--feature-count", 200, "--store", tmp_path)
     assert "and 168 more, which -o json prints" in answer.stdout.splitlines()
     answer = run("--version", "v2", "--samples", 500, "--feature-count", 32, "--store", tmp_path)
@@ -93,7 +93,7 @@ def test_the_table_says_how_many_coefficients_it_does_not_show(tmp_path: Path) -
         (["--version", "v1", "--samples", 9, "--holdout-percent", 91], "--holdout-percent"),
     ],
 )
-def test_wrong_options_are_named_in_words(options: list[object], message: str, tmp_path: Path) -> None:
+def test_invalid_options_are_reported(options: list[object], message: str, tmp_path: Path) -> None:
     answer = run(*map(str, options), "--store", tmp_path)
     assert answer.exit_code == 2
     assert message in answer.stderr.splitlines()[-1]
@@ -105,12 +105,12 @@ def test_wrong_options_are_named_in_words(options: list[object], message: str, t
     ("data", "message"),
     [("nope.csv", "nope.csv: there is no such data file"), (".", ".: the data is not a regular file")],
 )
-def test_data_that_cannot_be_read_is_named(tmp_path: Path, data: str, message: str) -> None:
+def test_unreadable_data_is_reported(tmp_path: Path, data: str, message: str) -> None:
     answer = run("--version", "v1", "--data", data, "--target", "a", "--store", tmp_path)
     assert (answer.exit_code, answer.stderr) == (1, f"linplane: {message}\n")
 
 
-def test_a_store_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_unwritable_store_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     answer = run("--version", "v1", "--samples", 9, "--store", tmp_path / "file")
     assert answer.exit_code == 1

@@ -52,7 +52,7 @@ def story(told: Told) -> ConsoleEvents:
     return ConsoleEvents(told, lambda _: "curl it")
 
 
-def test_a_training_from_its_job_to_its_figures(story: ConsoleEvents, told: Told) -> None:
+def test_training_lines_from_job_to_figures(story: ConsoleEvents, told: Told) -> None:
     job = body(JOB, "job", metadata={"ownerReferences": [{"name": "rent-v1"}]})
     story.changed(LINEAR_MODEL, None, model())
     for reason in ("NotTrained", "Pending", "Training"):
@@ -68,7 +68,7 @@ def test_a_training_from_its_job_to_its_figures(story: ConsoleEvents, told: Told
     ]
 
 
-def test_figures_that_are_absent_are_left_out(story: ConsoleEvents, told: Told) -> None:
+def test_training_line_omits_absent_figures(story: ConsoleEvents, told: Told) -> None:
     story.changed(
         LINEAR_MODEL,
         model(),
@@ -81,28 +81,28 @@ def test_figures_that_are_absent_are_left_out(story: ConsoleEvents, told: Told) 
     ]
 
 
-def test_warnings_of_a_training_follow_its_figures_once(story: ConsoleEvents, told: Told) -> None:
+def test_training_warnings_follow_its_figures_once(story: ConsoleEvents, told: Told) -> None:
     warned = {**TRAINED, "status": {**TRAINED["status"], "warnings": [{"reason": "FewRows", "message": "too few"}]}}
     story.changed(LINEAR_MODEL, model(), warned)
     story.changed(LINEAR_MODEL, warned, {**warned, "status": {**warned["status"], "servingIn": ["a"]}})
     assert told.words()[1:] == ["warning rent-v1: FewRows: too few"]
 
 
-def test_warnings_of_an_earlier_run_are_not_told_again(story: ConsoleEvents, told: Told) -> None:
+def test_training_warnings_of_an_earlier_run_are_not_repeated(story: ConsoleEvents, told: Told) -> None:
     warned = {**TRAINED, "status": {**TRAINED["status"], "warnings": [{"reason": "FewRows", "message": "too few"}]}}
     story.remember(LINEAR_MODEL, warned)
     story.changed(LINEAR_MODEL, warned, {**warned, "status": {**warned["status"], "servingIn": ["a"]}})
     assert told.words() == []
 
 
-def test_what_cannot_serve_is_a_warning(story: ConsoleEvents, told: Told) -> None:
+def test_model_that_cannot_serve_is_a_warning(story: ConsoleEvents, told: Told) -> None:
     missed = with_status(model(), condition("Ready", "False", "AcceptanceMissed", "minR2 0.9: it is 0.5"))
     story.changed(LINEAR_MODEL, model(), missed)
     story.changed(LINEAR_MODEL, missed, {**missed, "status": {**missed["status"], "servingIn": ["a"]}})
     assert [tuple(line) for line in told.lines] == [("warning", "rent-v1: minR2 0.9: it is 0.5", "warning")]
 
 
-def test_frozen_is_told_when_nothing_answers_with_it_any_more(story: ConsoleEvents, told: Told) -> None:
+def test_frozen_line_appears_once_no_replica_serves_it(story: ConsoleEvents, told: Told) -> None:
     frozen = {**TRAINED, "spec": {**TRAINED["spec"], "frozen": True}}
     behind = with_status(frozen, READY, condition("Withdrawn", "False", "ReplicasBehind"), samples=40)
     gone = with_status(frozen, READY, condition("Withdrawn", "True", "Frozen"), samples=40)
@@ -119,7 +119,7 @@ def test_frozen_is_told_when_nothing_answers_with_it_any_more(story: ConsoleEven
     assert told.words()[2:] == ["unfrozen rent-v1"]
 
 
-def test_a_route_gets_ready_with_a_hint_then_switches_then_splits(story: ConsoleEvents, told: Told) -> None:
+def test_route_lines_ready_with_hint_then_switch_then_split(story: ConsoleEvents, told: Told) -> None:
     waiting = condition("Accepted", "False", "VersionNotReady", "version v1 is not Ready (NotTrained: there is none)")
     states = [
         with_status(route(), waiting, NEVER, condition("Reconciling", "True", "VersionNotReady", "none yet")),
@@ -156,7 +156,7 @@ NEVER = condition("Servable", "False", "NeverServed")
         ("VersionFrozen", "Stalled", "warning"),
     ],
 )
-def test_a_route_waits_while_its_version_may_come_by_itself(
+def test_route_line_waits_while_its_version_is_in_progress(
     story: ConsoleEvents, told: Told, reason: str, progress: str, word: str
 ) -> None:
     """The reason and the conditions say so, not the message."""
@@ -166,7 +166,7 @@ def test_a_route_waits_while_its_version_may_come_by_itself(
     assert told.words() == [f"{word} route rent: version v1 (NotTrained: no)"]
 
 
-def test_a_route_whose_training_fails_is_told_of_once(story: ConsoleEvents, told: Told) -> None:
+def test_route_whose_training_fails_has_one_line(story: ConsoleEvents, told: Told) -> None:
     """The line of the version says why."""
     accepted = condition("Accepted", "False", "VersionNotReady", "v1 is not Ready")
     waiting, failed = (
@@ -179,7 +179,7 @@ def test_a_route_whose_training_fails_is_told_of_once(story: ConsoleEvents, told
 
 
 @pytest.mark.parametrize("kind", [LINEAR_MODEL, MODEL_ROUTE])
-def test_a_status_of_a_newer_release_is_not_told(story: ConsoleEvents, told: Told, kind: Kind) -> None:
+def test_status_of_a_newer_release_has_no_line(story: ConsoleEvents, told: Told, kind: Kind) -> None:
     """The state folder may hold one; the next reconcile replaces it."""
     one = model() if kind is LINEAR_MODEL else route()
     newer = with_status(one, condition("Ready", "False", "ReasonOfANewerRelease", "x"), warnings=[{"reason": "x"}])
@@ -188,7 +188,7 @@ def test_a_status_of_a_newer_release_is_not_told(story: ConsoleEvents, told: Tol
     assert told.words() == []
 
 
-def test_hints_end_when_they_are_no_news(story: ConsoleEvents, told: Told) -> None:
+def test_hints_are_limited(story: ConsoleEvents, told: Told) -> None:
     for number in range(9):
         ready = serving()
         story.changed(MODEL_ROUTE, None, {**ready, "metadata": {"name": f"rent-{number}"}})
@@ -196,7 +196,7 @@ def test_hints_end_when_they_are_no_news(story: ConsoleEvents, told: Told) -> No
     assert len(told.words("try")) == 3
 
 
-def test_a_route_that_is_not_in_effect_says_why_and_when_that_is_over(story: ConsoleEvents, told: Told) -> None:
+def test_route_not_in_effect_says_why_and_when_it_recovers(story: ConsoleEvents, told: Told) -> None:
     refused = condition("Accepted", "False", "VersionNotFound", "version v9 does not exist; traffic stays on v1")
     frozen = condition("Servable", "False", "CurrentFrozen", "the current version v1 is frozen")
     rejected = condition("Ready", "False", "Rejected", "pod refused the document: broken")
@@ -221,7 +221,7 @@ def test_a_route_that_is_not_in_effect_says_why_and_when_that_is_over(story: Con
     ]
 
 
-def test_what_an_earlier_run_told_of_versions_is_remembered(story: ConsoleEvents, told: Told) -> None:
+def test_versions_of_an_earlier_run_are_not_repeated(story: ConsoleEvents, told: Told) -> None:
     story.remember(LINEAR_MODEL, TRAINED)
     story.remember(MODEL_ROUTE, serving())
     story.changed(LINEAR_MODEL, TRAINED, {**TRAINED, "status": {**TRAINED["status"], "servingIn": ["rent"]}})
@@ -230,14 +230,14 @@ def test_what_an_earlier_run_told_of_versions_is_remembered(story: ConsoleEvents
     assert told.words() == ["ready route rent: v1 100 %", "try curl it"]
 
 
-def test_what_is_deleted_is_forgotten(story: ConsoleEvents, told: Told) -> None:
+def test_deleted_object_is_forgotten(story: ConsoleEvents, told: Told) -> None:
     for _ in range(2):
         story.changed(MODEL_ROUTE, route(), serving())
         story.changed(MODEL_ROUTE, serving(), None)
     assert told.words("ready", "switched") == ["route rent: v1 100 %"] * 2
 
 
-def test_other_objects_are_not_told_of(story: ConsoleEvents, told: Told) -> None:
+def test_other_objects_have_no_line(story: ConsoleEvents, told: Told) -> None:
     story.changed(CONFIG_MAP, None, config_map())
     story.changed(JOB, body(JOB, "job"), None)
     assert told.lines == []

@@ -63,7 +63,7 @@ def run(
     return children
 
 
-def test_a_trainer_gets_the_task_of_its_version_and_its_rows(tmp_path: Path) -> None:
+def test_trainer_gets_the_task_and_rows_of_its_version(tmp_path: Path) -> None:
     """The rows as they are when it starts, byte by byte."""
     store = make_store(tmp_path)
     store.create(CONFIG_MAP, config_map(data={"rows.csv": "x,y\r\n1,2\r\n", "other": "z"}))
@@ -84,7 +84,7 @@ def test_a_trainer_gets_the_task_of_its_version_and_its_rows(tmp_path: Path) -> 
     assert {names.ARTIFACT_KEY: "{}"} in [one["data"] for one in store.all(CONFIG_MAP)]
 
 
-def test_a_trainer_may_read_what_this_installation_allows(tmp_path: Path) -> None:
+def test_trainer_gets_the_allowed_hosts(tmp_path: Path) -> None:
     """Files of the machine too."""
     store = make_store(tmp_path)
     make(store, {"data": {"uri": "file:///rows.csv"}, "target": "y"})
@@ -94,7 +94,7 @@ def test_a_trainer_may_read_what_this_installation_allows(tmp_path: Path) -> Non
     assert ended(store) == "PodFailurePolicy"
 
 
-def test_a_job_fails_as_its_version_says(tmp_path: Path) -> None:
+def test_job_fails_by_the_limits_of_its_version(tmp_path: Path) -> None:
     """By its backoffLimit, and by its deadline."""
     told, store = Told(), make_store(tmp_path)
     make(store, {**CSV, "job": {"backoffLimit": 1}})
@@ -104,7 +104,7 @@ def test_a_job_fails_as_its_version_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "reason"), [(39, ""), (41, "DeadlineExceeded")])
-def test_a_trainer_that_takes_too_long_is_killed(tmp_path: Path, seconds: float, reason: str) -> None:
+def test_trainer_past_its_deadline_is_killed(tmp_path: Path, seconds: float, reason: str) -> None:
     store = make_store(tmp_path)
     make(store, {**CSV, "job": {"activeDeadlineSeconds": 40}})
     (trainer,) = run(tmp_path, store, lambda _: None, seconds)
@@ -112,7 +112,7 @@ def test_a_trainer_that_takes_too_long_is_killed(tmp_path: Path, seconds: float,
     assert trainer.returncode == -15
 
 
-def test_the_job_of_an_earlier_training_waits_to_be_deleted(tmp_path: Path) -> None:
+def test_job_of_an_earlier_spec_does_not_run(tmp_path: Path) -> None:
     """Its own spec is not that of its version any more."""
     store = make_store(tmp_path)
     owner = make(store, CSV)

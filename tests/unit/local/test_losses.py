@@ -74,7 +74,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("text", MISTAKES.values(), ids=list(MISTAKES))
-def test_a_mistake_in_a_file_deletes_nothing_and_is_told(folder: Folder, text: str | bytes) -> None:
+def test_mistake_in_a_file_deletes_nothing_and_is_reported(folder: Folder, text: str | bytes) -> None:
     before = folder.store.all(MODEL_ROUTE)[0]
     folder.write("route.yaml", text)
     assert folder.store.all(MODEL_ROUTE) == [before]
@@ -86,14 +86,14 @@ def test_a_mistake_in_a_file_deletes_nothing_and_is_told(folder: Folder, text: s
     assert folder.store.all(MODEL_ROUTE) == [before]
 
 
-def test_a_file_that_is_accepted_without_the_object_deletes_it(folder: Folder) -> None:
+def test_file_accepted_without_the_object_deletes_it(folder: Folder) -> None:
     folder.write("route.yaml", ROUTE.replace("name: rent", "name: flat"))
     assert folder.told.words("deleted") == ["ModelRoute rent"]
     assert folder.problems == []
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-def test_an_empty_file_says_how_to_delete_what_it_held(folder: Folder, tmp_path: Path, restarted: bool) -> None:
+def test_empty_file_says_how_to_delete_its_objects(folder: Folder, tmp_path: Path, restarted: bool) -> None:
     (folder.path / "marker.yaml").write_text(yaml.safe_dump(route("flat")))
     if restarted:
         (folder.path / "route.yaml").write_text("")
@@ -108,7 +108,7 @@ def test_an_empty_file_says_how_to_delete_what_it_held(folder: Folder, tmp_path:
     assert folder.problems == []
 
 
-def test_an_empty_file_whose_objects_moved_is_no_mistake(folder: Folder) -> None:
+def test_empty_file_whose_objects_moved_is_no_mistake(folder: Folder) -> None:
     folder.write("route.yaml", "")
     folder.write("moved.yaml", ROUTE)
     assert folder.problems == folder.told.words("deleted") == []
@@ -117,7 +117,7 @@ def test_an_empty_file_whose_objects_moved_is_no_mistake(folder: Folder) -> None
 
 
 @pytest.mark.parametrize("last", [config_map("homes-data"), route("homes-data")], ids=lambda one: one["kind"])
-def test_a_file_that_ends_within_a_name_deletes_nothing(folder: Folder, last: dict[str, Any]) -> None:
+def test_file_that_ends_within_a_name_deletes_nothing(folder: Folder, last: dict[str, Any]) -> None:
     """The name is last if the keys are sorted, and in a ConfigMap whose data would follow."""
     ordered = {key: last[key] for key in sorted(last, key="metadata".__eq__)}
     text = yaml.safe_dump_all([route("flat"), ordered], sort_keys=False)
@@ -134,7 +134,7 @@ def test_a_file_that_ends_within_a_name_deletes_nothing(folder: Folder, last: di
     assert folder.told.words("deleted")[1:] == [f"{last['kind']} homes-data"]
 
 
-def test_an_object_waits_for_the_whole_file(folder: Folder) -> None:
+def test_object_is_kept_until_the_file_is_complete(folder: Folder) -> None:
     """As kubectl, which prunes nothing after an error."""
     folder.save("all.yaml", model("flat-v1"), route("flat"), route("house"))
     folder.write("all.yaml", yaml.safe_dump_all([route("flat"), {**route("house"), "spec": {}}]))
@@ -144,13 +144,13 @@ def test_an_object_waits_for_the_whole_file(folder: Folder) -> None:
     assert folder.told.words("deleted") == ["LinearModel flat-v1"]
 
 
-def test_many_that_stay_are_counted(folder: Folder) -> None:
+def test_kept_objects_are_counted_if_many(folder: Folder) -> None:
     folder.save("all.yaml", *(route(f"r{number}") for number in range(9)))
     folder.write("all.yaml", "kind: [")
     assert folder.problems[0].endswith("ModelRoute r0, ModelRoute r1, ModelRoute r2, 6 more stay as accepted before")
 
 
-def test_an_object_that_moves_out_of_a_broken_file_is_taken_from_the_other(folder: Folder) -> None:
+def test_object_moved_out_of_a_broken_file_is_accepted(folder: Folder) -> None:
     folder.save("all.yaml", route("flat"))
     folder.write("all.yaml", "apiVersion: linplane.dev/v1alpha1\nkind: ModleRoute\nmetadata: {name: flat}\n")
     folder.write("flat.yaml", yaml.safe_dump(route("flat", version="v2")))
@@ -159,7 +159,7 @@ def test_an_object_that_moves_out_of_a_broken_file_is_taken_from_the_other(folde
     assert folder.told.words("deleted") == []
 
 
-def test_other_programs_objects_are_no_mistake(folder: Folder) -> None:
+def test_objects_of_other_programs_are_no_mistake(folder: Folder) -> None:
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}}
     (folder.path / "kustomization.yaml").write_text(
         "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
@@ -171,7 +171,7 @@ def test_other_programs_objects_are_no_mistake(folder: Folder) -> None:
     assert folder.told.words("deleted") == ["ModelRoute flat"]
 
 
-def test_every_artifact_in_the_folder_gets_the_hint(folder: Folder) -> None:
+def test_artifact_files_get_a_hint_each(folder: Folder) -> None:
     for name in ("a", "b"):
         (folder.path / f"{name}.json").write_text(json.dumps({"coefficients": {"x": 1}, "intercept": 0}))
     folder.look()
@@ -195,7 +195,7 @@ def mutated(draw: st.DrawFn) -> str:
 
 @given(mutated())
 @settings(max_examples=100, deadline=None)
-def test_an_object_leaves_only_a_file_that_is_understood_without_it(tmp_path_factory, text: str) -> None:  # type: ignore[no-untyped-def]
+def test_object_is_deleted_only_by_a_file_that_is_understood(tmp_path_factory, text: str) -> None:  # type: ignore[no-untyped-def]
     folder = Folder(tmp_path_factory.mktemp("mutated"))
     folder.write("all.yaml", HELD)
     folder.write("all.yaml", text)
@@ -222,7 +222,7 @@ def holds_everything(folder: Folder) -> bool:
     return folder.names == ["rent"] and folder.told.words("deleted") == []
 
 
-def test_a_folder_replaced_by_an_empty_one_keeps_everything(folder: Folder, tmp_path: Path) -> None:
+def test_folder_replaced_by_an_empty_one_keeps_everything(folder: Folder, tmp_path: Path) -> None:
     """As when a volume is unmounted, or a program makes the folder again that was moved away."""
     folder.path.rename(tmp_path / "away")
     folder.path.mkdir()
@@ -239,7 +239,7 @@ def test_a_folder_replaced_by_an_empty_one_keeps_everything(folder: Folder, tmp_
     assert folder.problems == []
 
 
-def test_a_folder_that_comes_back_empty_keeps_everything(folder: Folder) -> None:
+def test_folder_that_comes_back_empty_keeps_everything(folder: Folder) -> None:
     shutil.rmtree(folder.path)
     assert holds_everything(folder)
     folder.path.mkdir()
@@ -248,20 +248,20 @@ def test_a_folder_that_comes_back_empty_keeps_everything(folder: Folder) -> None
     assert folder.names == ["flat"]
 
 
-def test_an_empty_folder_at_the_start_keeps_everything(folder: Folder, tmp_path: Path) -> None:
+def test_empty_folder_at_the_start_keeps_everything(folder: Folder, tmp_path: Path) -> None:
     (folder.path / "route.yaml").unlink()
     again = Folder(tmp_path)
     assert holds_everything(again)
     assert "no file in it holds an object" in again.problems[0]
 
 
-def test_a_folder_that_is_emptied_by_hand_is_empty(folder: Folder) -> None:
+def test_folder_emptied_by_the_user_deletes_everything(folder: Folder) -> None:
     folder.remove("route.yaml")
     folder.look(10)
     assert folder.names == []
 
 
-def test_a_link_that_is_swapped_deploys(tmp_path: Path) -> None:
+def test_swapped_link_deploys(tmp_path: Path) -> None:
     for number in (1, 2, 3):
         (tmp_path / f"release-{number}").mkdir()
         body = route(version=f"v{number}")
@@ -280,7 +280,7 @@ def test_a_link_that_is_swapped_deploys(tmp_path: Path) -> None:
     assert folder.told.words("refused") == []
 
 
-def test_a_folder_that_may_not_be_read_keeps_everything(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_that_is_not_readable_keeps_everything(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
@@ -289,7 +289,7 @@ def test_a_folder_that_may_not_be_read_keeps_everything(folder: Folder, monkeypa
     assert "Permission denied" in folder.problems[0]
 
 
-def test_a_column_that_was_accepted_without_quotes_stays(folder: Folder) -> None:
+def test_column_accepted_without_quotes_stays(folder: Folder) -> None:
     """An earlier version took y for text; kubectl never did."""
     training = {"data": {"uri": "file:///rows.csv"}, "target": "y"}
     unquoted = yaml.safe_dump(model(training=training))

@@ -26,7 +26,7 @@ def kinds(files: ManifestFiles) -> dict[str, list[object]]:
     return {name: [d.body["kind"] for d in file.documents] for name, file in files.read.items()}
 
 
-def test_only_manifests_of_this_folder_are_read(tmp_path: Path, files: ManifestFiles) -> None:
+def test_poll_reads_only_manifests_of_this_folder(tmp_path: Path, files: ManifestFiles) -> None:
     for name in ("a.yaml", "b.yml", "c.json", ".hidden.yaml", "d.yaml~", "#e.yaml#", "f.csv", ".g.yaml.swp"):
         (tmp_path / name).write_text("kind: A")
     (tmp_path / "below").mkdir()
@@ -36,9 +36,7 @@ def test_only_manifests_of_this_folder_are_read(tmp_path: Path, files: ManifestF
     assert not files.poll()
 
 
-def test_a_file_is_read_when_it_has_not_changed_for_a_moment(
-    tmp_path: Path, files: ManifestFiles, clock: Clock
-) -> None:
+def test_file_is_read_once_it_settles(tmp_path: Path, files: ManifestFiles, clock: Clock) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("kind: A")
     written = path.stat().st_mtime
@@ -48,7 +46,7 @@ def test_a_file_is_read_when_it_has_not_changed_for_a_moment(
         assert (files.unsettled == {"a.yaml"}) is not read
 
 
-def test_a_file_that_is_written_again_keeps_what_it_held_until_it_is_whole(
+def test_file_written_again_keeps_its_objects_until_complete(
     tmp_path: Path, files: ManifestFiles, clock: Clock
 ) -> None:
     path = tmp_path / "a.yaml"
@@ -64,16 +62,14 @@ def test_a_file_that_is_written_again_keeps_what_it_held_until_it_is_whole(
 
 
 @pytest.mark.parametrize("seconds", [-3600.0, 3600.0])
-def test_a_file_from_another_clock_is_read_all_the_same(
-    tmp_path: Path, files: ManifestFiles, clock: Clock, seconds: float
-) -> None:
+def test_file_of_another_clock_is_read(tmp_path: Path, files: ManifestFiles, clock: Clock, seconds: float) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("kind: A")
     os.utime(path, (clock.now + seconds, clock.now + seconds))
     assert files.poll()
 
 
-def test_each_trouble_names_its_file_and_keeps_what_that_held(tmp_path: Path, files: ManifestFiles) -> None:
+def test_problem_names_its_file_and_keeps_its_objects(tmp_path: Path, files: ManifestFiles) -> None:
     for name in ("gone", "folder", "huge", "text", "yaml", "loop", "fine"):
         (tmp_path / f"{name}.yaml").write_text("kind: A")
     files.poll()
@@ -99,14 +95,14 @@ def test_each_trouble_names_its_file_and_keeps_what_that_held(tmp_path: Path, fi
     assert not files.poll()
 
 
-def test_a_pipe_does_not_stop_the_others(tmp_path: Path, files: ManifestFiles) -> None:
+def test_pipe_does_not_block_other_files(tmp_path: Path, files: ManifestFiles) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     (tmp_path / "a.yaml").write_text("kind: A")
     files.poll()
     assert kinds(files) == {"a.yaml": ["A"], "pipe.yaml": []}
 
 
-def test_a_folder_that_vanishes_forgets_no_file(tmp_path: Path, clock: Clock) -> None:
+def test_folder_that_vanishes_keeps_its_files(tmp_path: Path, clock: Clock) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "a.yaml").write_text("kind: A")
@@ -122,7 +118,7 @@ def test_a_folder_that_vanishes_forgets_no_file(tmp_path: Path, clock: Clock) ->
     assert files.missing == ""
 
 
-def test_a_file_saved_with_the_same_objects_is_told_apart_from_a_change(tmp_path: Path, files: ManifestFiles) -> None:
+def test_file_saved_with_the_same_objects_is_saved_again(tmp_path: Path, files: ManifestFiles) -> None:
     path = tmp_path / "a.yaml"
     for text, again in (("kind: A", False), ("kind: A # the same", True), ("kind: B", False), ("kind: [", False)):
         path.write_text(text)

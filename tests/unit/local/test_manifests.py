@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
 
 
-def test_saving_creates_and_changes_with_defaults_and_the_place_it_came_from(folder: Folder) -> None:
+def test_saving_a_file_creates_and_changes_objects_with_defaults(folder: Folder) -> None:
     folder.save("all.yaml", model(), route(), config_map())
     made = folder.store.get(MODEL_ROUTE, "rent")
     assert made is not None
@@ -31,7 +31,7 @@ def test_saving_creates_and_changes_with_defaults_and_the_place_it_came_from(fol
     assert folder.told.words() == ["applied all.yaml: 3 created", "applied all.yaml: 1 changed"]
 
 
-def test_many_files_at_once_are_one_line(folder: Folder) -> None:
+def test_many_changed_files_are_one_line(folder: Folder) -> None:
     for number in range(6):
         (folder.path / f"{number}.yaml").write_text(yaml.safe_dump(route(f"rent-{number}")))
     folder.look()
@@ -47,7 +47,7 @@ def test_saving_the_same_again_writes_nothing(folder: Folder) -> None:
     assert len(folder.told.lines) == 1
 
 
-def test_a_status_in_a_manifest_is_nobodys(folder: Folder) -> None:
+def test_status_in_a_manifest_is_ignored(folder: Folder) -> None:
     folder.save("all.yaml", {**model(), "status": {"digest": "sha256:" + "0" * 64}})
     stored = folder.store.get(LINEAR_MODEL, "rent-v1")
     assert stored is not None
@@ -60,7 +60,7 @@ def test_a_status_in_a_manifest_is_nobodys(folder: Folder) -> None:
     assert stored["spec"]["frozen"] is True
 
 
-def test_what_was_trained_cannot_change(folder: Folder) -> None:
+def test_trained_version_cannot_change(folder: Folder) -> None:
     folder.save("all.yaml", model())
     stored = folder.store.get(LINEAR_MODEL, "rent-v1")
     assert stored is not None
@@ -70,7 +70,7 @@ def test_what_was_trained_cannot_change(folder: Folder) -> None:
     assert problem.startswith("all.yaml:7: spec.training: cannot change once the version has an artifact")
 
 
-def test_deleting_a_file_deletes_after_a_moment(folder: Folder) -> None:
+def test_deleting_a_file_deletes_its_objects_after_a_moment(folder: Folder) -> None:
     folder.save("all.yaml", model(), route())
     folder.remove("all.yaml")
     folder.look(GONE_SECONDS * 0.9)
@@ -80,7 +80,7 @@ def test_deleting_a_file_deletes_after_a_moment(folder: Folder) -> None:
     assert folder.told.words("deleted") == ["ModelRoute rent", "LinearModel rent-v1"]
 
 
-def test_an_editor_that_deletes_and_writes_anew_deletes_nothing(folder: Folder) -> None:
+def test_editor_that_deletes_and_rewrites_deletes_nothing(folder: Folder) -> None:
     folder.save("all.yaml", model())
     uid = folder.store.all(LINEAR_MODEL)[0]["metadata"]["uid"]
     folder.remove("all.yaml")
@@ -93,7 +93,7 @@ def test_an_editor_that_deletes_and_writes_anew_deletes_nothing(folder: Folder) 
     assert folder.names == ["rent-v1"]
 
 
-def test_a_file_that_is_emptied_for_a_moment_deletes_nothing(folder: Folder) -> None:
+def test_file_emptied_for_a_moment_deletes_nothing(folder: Folder) -> None:
     folder.save("all.yaml", model())
     folder.save("all.yaml")
     folder.look(GONE_SECONDS * 0.5)
@@ -102,7 +102,7 @@ def test_a_file_that_is_emptied_for_a_moment_deletes_nothing(folder: Folder) -> 
     assert folder.told.words("deleted") == []
 
 
-def test_an_object_that_moves_to_another_file_stays_the_same(folder: Folder) -> None:
+def test_object_moved_to_another_file_stays_the_same(folder: Folder) -> None:
     folder.save("all.yaml", model(), route())
     uid = folder.store.all(LINEAR_MODEL)[0]["metadata"]["uid"]
     folder.save("all.yaml", route())
@@ -119,7 +119,7 @@ def test_an_object_that_moves_to_another_file_stays_the_same(folder: Folder) -> 
     assert folder.told.words("refused", "deleted") == []
 
 
-def test_of_two_files_with_the_same_object_that_counts_which_had_it(folder: Folder) -> None:
+def test_duplicate_in_two_files_the_previous_file_takes_precedence(folder: Folder) -> None:
     folder.save("m.yaml", route(version="v1"))
     folder.save("a.yaml", route(version="v2"))
     assert folder.problems == [
@@ -133,7 +133,7 @@ def test_of_two_files_with_the_same_object_that_counts_which_had_it(folder: Fold
     assert folder.told.words("deleted") == []
 
 
-def test_the_second_of_two_in_one_file_is_judged_as_a_change_of_the_first(folder: Folder) -> None:
+def test_duplicate_in_one_file_is_validated_as_an_update(folder: Folder) -> None:
     folder.save("a.yaml", route(), route())
     assert folder.problems == [
         "a.yaml:12: metadata.name: ModelRoute rent is also defined in a.yaml:1, which takes precedence"
@@ -142,7 +142,7 @@ def test_the_second_of_two_in_one_file_is_judged_as_a_change_of_the_first(folder
     assert folder.problems == ["a.yaml:14: spec.model: cannot change: make another ModelRoute"]
 
 
-def test_a_file_that_breaks_keeps_its_objects_even_over_a_restart(folder: Folder, tmp_path: Path) -> None:
+def test_broken_file_keeps_its_objects_over_a_restart(folder: Folder, tmp_path: Path) -> None:
     folder.save("a.yaml", model())
     (folder.path / "a.yaml").write_text("kind: [")
     folder.look()
@@ -159,7 +159,7 @@ def test_a_file_that_breaks_keeps_its_objects_even_over_a_restart(folder: Folder
     assert again.names == ["rent-v1"]
 
 
-def test_a_file_that_is_not_whole_at_the_start_keeps_its_objects(folder: Folder, tmp_path: Path) -> None:
+def test_incomplete_file_at_the_start_keeps_its_objects(folder: Folder, tmp_path: Path) -> None:
     folder.save("a.yaml", model())
     again = Folder(tmp_path)
     again.manifests._files._wall = lambda: (folder.path / "a.yaml").stat().st_mtime
@@ -169,7 +169,7 @@ def test_a_file_that_is_not_whole_at_the_start_keeps_its_objects(folder: Folder,
     assert again.names == ["rent-v1"]
 
 
-def test_a_folder_that_vanishes_a_file_at_a_time_keeps_everything(folder: Folder) -> None:
+def test_folder_that_vanishes_file_by_file_keeps_everything(folder: Folder) -> None:
     folder.save("a.yaml", model())
     folder.remove("a.yaml")
     folder.path.rmdir()
@@ -180,7 +180,7 @@ def test_a_folder_that_vanishes_a_file_at_a_time_keeps_everything(folder: Folder
     assert problem.endswith("the folder cannot be read (No such file or directory); all of it stays as it was")
 
 
-def test_a_restart_with_the_same_manifests_judges_and_writes_nothing(
+def test_restart_with_the_same_manifests_validates_and_writes_nothing(
     folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder.save("all.yaml", model(), route(), config_map(), {**body(MODEL_SERVER, "default"), "spec": {"replicas": 2}})
@@ -194,9 +194,7 @@ def test_a_restart_with_the_same_manifests_judges_and_writes_nothing(
 @pytest.mark.parametrize(
     "change", [{"labels": {"a": "not a label"}}, {"annotations": {"a": 7}}, {"color": "red"}, {"labels": ["a"]}]
 )
-def test_what_is_in_the_metadata_is_judged_even_where_the_rest_is_stored(
-    folder: Folder, change: dict[str, object]
-) -> None:
+def test_metadata_is_validated_even_if_the_rest_is_stored(folder: Folder, change: dict[str, object]) -> None:
     folder.save("a.yaml", route())
     folder.save("a.yaml", {**route(), "metadata": {"name": "rent", **change}})
     (problem,) = folder.problems
@@ -218,20 +216,20 @@ def test_what_is_in_the_metadata_is_judged_even_where_the_rest_is_stored(
         ("kind: ConfigMap\napiVersion: v1\nmetadata: {name: a}\ndata: {a: 1}\n", "data.a"),
     ],
 )
-def test_whatever_stands_in_a_file_is_refused_in_words(folder: Folder, text: str, field: str) -> None:
+def test_any_file_content_is_refused_with_a_message(folder: Folder, text: str, field: str) -> None:
     (folder.path / "a.yaml").write_text(text)
     folder.save("b.yaml", route())
     assert field in {problem.field for problem in folder.manifests.problems}
     assert folder.names == ["rent"]
 
 
-def test_an_artifact_among_the_manifests_is_told_apart(folder: Folder) -> None:
+def test_artifact_among_the_manifests_is_recognised(folder: Folder) -> None:
     (folder.path / "rent-v1.json").write_text(json.dumps({"coefficients": {"a": 1}, "intercept": 2}))
     folder.look()
     assert folder.problems[0].endswith("an artifact goes into a ConfigMap that spec.weights names")
 
 
-def test_each_problem_is_told_once_and_its_end_too(folder: Folder) -> None:
+def test_problem_and_its_end_are_reported_once(folder: Folder) -> None:
     folder.save("a.yaml", {**route(), "spec": {"model": "rent"}})
     folder.save("b.yaml", model())
     folder.look()
@@ -243,7 +241,7 @@ def test_each_problem_is_told_once_and_its_end_too(folder: Folder) -> None:
     assert folder.told.words("accepted") == ["a.yaml"]
 
 
-def test_what_means_nothing_here_is_named_once(folder: Folder) -> None:
+def test_ignored_fields_and_objects_are_reported_once(folder: Folder) -> None:
     spec = {"training": {**model()["spec"]["training"], "job": {"nodeSelector": {"a": "b"}, "backoffLimit": 1}}}
     server = {**body(MODEL_SERVER, "default"), "spec": {"replicas": 3, "trustedProxies": ["10.0.0.0/8"]}}
     service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}}
@@ -262,7 +260,7 @@ def test_what_means_nothing_here_is_named_once(folder: Folder) -> None:
     assert folder.problems == []
 
 
-def test_the_default_server_loses_its_settings_and_not_its_routes(folder: Folder) -> None:
+def test_default_server_is_reset_while_it_has_routes(folder: Folder) -> None:
     folder.save("a.yaml", route())
     folder.save("b.yaml", {**body(MODEL_SERVER, "default"), "spec": {"trustedProxies": ["10.0.0.0/8"]}})
     (before,) = folder.store.all(MODEL_SERVER)
@@ -275,7 +273,7 @@ def test_the_default_server_loses_its_settings_and_not_its_routes(folder: Folder
     assert folder.told.words("deleted") == ["ModelServer default"]
 
 
-def test_saving_again_deletes_the_jobs_of_the_file_that_gave_no_artifact(folder: Folder) -> None:
+def test_saving_again_deletes_failed_jobs_of_the_file(folder: Folder) -> None:
     models = [model(f"rent-v{number}") for number in (1, 2, 3)]
     folder.save("a.yaml", *models)
     for one, state, trained in (
@@ -295,7 +293,7 @@ def test_saving_again_deletes_the_jobs_of_the_file_that_gave_no_artifact(folder:
     assert [job["metadata"]["name"] for job in folder.store.all(JOB)] == ["job-rent-v2"]
 
 
-def test_what_the_disk_refuses_is_taken_up_at_a_later_look(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk_error_is_retried_at_a_later_poll(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path, data: bytes) -> None:
         raise OSError(28, "No space left on device")
 
@@ -307,7 +305,7 @@ def test_what_the_disk_refuses_is_taken_up_at_a_later_look(folder: Folder, monke
     assert folder.names == ["rent"]
 
 
-def test_an_immutable_config_map_refuses_a_change(folder: Folder) -> None:
+def test_immutable_config_map_refuses_a_change(folder: Folder) -> None:
     folder.save("a.yaml", config_map(immutable=True))
     folder.save("a.yaml", config_map(immutable=True, data={"a": "2"}))
     assert folder.problems == ["a.yaml:2: data: Forbidden: field is immutable when `immutable` is set"]

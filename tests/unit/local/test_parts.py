@@ -42,7 +42,7 @@ from unit.local.builders import body, config_map, make_store, model, route
         ({"data": None, "binaryData": {"b": "aGk="}, "immutable": True}, None, ""),
     ],
 )  # fmt: skip
-def test_what_a_config_map_is_refused_for(change: dict[str, Any], field: str | None, part: str) -> None:
+def test_config_map_problems(change: dict[str, Any], field: str | None, part: str) -> None:
     found = judge_config_map({**config_map(), **change})
     assert [place for place, _ in found] == ([field] if field else [])
     assert all(part in message for _, message in found)
@@ -57,7 +57,7 @@ def sealed(version: str = "v1", **change: Any) -> Object:
     return config_map("artifact", **parts)
 
 
-def test_each_training_is_recorded_once_over_restarts(tmp_path: Path) -> None:
+def test_training_log_has_each_training_once_over_restarts(tmp_path: Path) -> None:
     path = tmp_path / "metadata.jsonl"
     for _ in range(2):
         record = TrainingLog(path)
@@ -70,14 +70,14 @@ def test_each_training_is_recorded_once_over_restarts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change", [{"immutable": False}, {"metadata": {}}, {"data": {}}, {"data": {"model.json": "{"}}]
 )
-def test_what_is_no_sealed_training_is_not_recorded(tmp_path: Path, change: dict[str, Any]) -> None:
+def test_training_log_omits_other_objects(tmp_path: Path, change: dict[str, Any]) -> None:
     record = TrainingLog(tmp_path / "metadata.jsonl")
     record.note(sealed(**change))
     record.write()
     assert not (tmp_path / "metadata.jsonl").exists()
 
 
-def test_a_record_that_the_disk_refused_is_made_up_for(tmp_path: Path) -> None:
+def test_training_log_retries_after_a_disk_error(tmp_path: Path) -> None:
     record = TrainingLog(tmp_path / "folder" / "metadata.jsonl")
     (tmp_path / "folder").touch()
     record.note(sealed())
@@ -89,7 +89,7 @@ def test_a_record_that_the_disk_refused_is_made_up_for(tmp_path: Path) -> None:
     assert (tmp_path / "folder" / "metadata.jsonl").exists()
 
 
-def test_the_sweep_removes_what_a_kill_left_and_nothing_else(tmp_path: Path) -> None:
+def test_sweep_removes_only_temporary_files_of_a_killed_process(tmp_path: Path) -> None:
     state_dir = StateDir(tmp_path)
     kept = [state_dir.object_file(LINEAR_MODEL, "a-v1"), tmp_path / ".gitignore", tmp_path / "servers/default/log"]
     gone = [
@@ -108,7 +108,7 @@ def test_the_sweep_removes_what_a_kill_left_and_nothing_else(tmp_path: Path) -> 
     assert [path.name for path in state_dir.jobs.iterdir()] == ["new"]
 
 
-def test_how_processes_end_in_words() -> None:
+def test_exit_codes_as_text() -> None:
     assert format_exit(3) == "exit code 3"
     assert format_exit(-9) == "signal 9 (Killed)"
     assert format_exit(None) == "no exit code"
@@ -123,7 +123,7 @@ def test_ignored_fields_of_a_server_and_a_training() -> None:
     assert ignored_fields(LINEAR_MODEL, model()) == []
 
 
-def test_the_hint_is_a_request_that_the_route_answers(tmp_path: Path) -> None:
+def test_hint_is_a_request_that_the_route_answers(tmp_path: Path) -> None:
     store = make_store(tmp_path)
     ready = {**route(), "status": {"url": "http://127.0.0.1:8080/routes/rent"}}
     assert curl_line(ready, store) == ""

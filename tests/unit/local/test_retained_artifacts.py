@@ -42,9 +42,7 @@ def folder(tmp_path: Path) -> Folder:
 
 
 @pytest.mark.parametrize("restart", [False, True])
-def test_the_same_recipe_within_the_time_takes_it_back_and_says_so(
-    folder: Folder, tmp_path: Path, restart: bool
-) -> None:
+def test_same_recipe_within_the_retention_is_restored(folder: Folder, tmp_path: Path, restart: bool) -> None:
     before = trained(folder)
     delete(folder)
     if restart:
@@ -62,7 +60,7 @@ def test_the_same_recipe_within_the_time_takes_it_back_and_says_so(
     assert list((tmp_path / "state/retained").iterdir()) == []
 
 
-def test_another_recipe_is_another_version_and_the_first_can_still_come_back(folder: Folder) -> None:
+def test_other_recipe_is_another_version_and_the_first_can_be_restored(folder: Folder) -> None:
     before = trained(folder)
     delete(folder)
     folder.save("model.yaml", model(training={"data": {"synthetic": {"samples": 10}}}))
@@ -75,7 +73,7 @@ def test_another_recipe_is_another_version_and_the_first_can_still_come_back(fol
 
 
 @pytest.mark.parametrize("restart", [False, True])
-def test_after_the_time_it_is_trained_again(folder: Folder, tmp_path: Path, restart: bool) -> None:
+def test_expired_artifact_is_not_restored(folder: Folder, tmp_path: Path, restart: bool) -> None:
     before = trained(folder)
     delete(folder)
     later = NOW + RETENTION
@@ -89,14 +87,14 @@ def test_after_the_time_it_is_trained_again(folder: Folder, tmp_path: Path, rest
     assert folder.told.words("restored") == []
 
 
-def test_a_version_without_an_artifact_leaves_nothing(folder: Folder, tmp_path: Path) -> None:
+def test_version_without_an_artifact_is_not_retained(folder: Folder, tmp_path: Path) -> None:
     folder.save("model.yaml", model())
     delete(folder)
     assert not (tmp_path / "state/retained").exists()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"deletedAt": "2026-01-01", "model": {}, "artifacts": []}'])
-def test_a_damaged_file_is_removed(folder: Folder, tmp_path: Path, text: str) -> None:
+def test_damaged_file_is_removed(folder: Folder, tmp_path: Path, text: str) -> None:
     trained(folder)
     delete(folder)
     (path,) = (tmp_path / "state/retained").iterdir()
@@ -107,7 +105,7 @@ def test_a_damaged_file_is_removed(folder: Folder, tmp_path: Path, text: str) ->
     assert again.told.words("restored") == []
 
 
-def test_what_the_disk_refuses_is_done_later(folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk_error_is_retried_later(folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = trained(folder)
     delete(folder)
 
@@ -128,7 +126,7 @@ def test_what_the_disk_refuses_is_done_later(folder: Folder, tmp_path: Path, mon
         assert len(one.store.all(CONFIG_MAP)) == 1
 
 
-def test_what_came_back_before_a_crash_is_not_kept(folder: Folder, tmp_path: Path) -> None:
+def test_entry_restored_before_a_crash_is_removed(folder: Folder, tmp_path: Path) -> None:
     trained(folder)
     delete(folder)
     (path,) = (tmp_path / "state/retained").iterdir()

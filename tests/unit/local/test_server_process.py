@@ -82,7 +82,7 @@ class Site:
         return bool(found["status"]["observedGeneration"] == found["metadata"]["generation"])
 
 
-def test_the_process_gets_what_its_model_server_asks_for(tmp_path: Path, access: Access) -> None:
+def test_process_gets_the_arguments_of_its_model_server(tmp_path: Path, access: Access) -> None:
     """Once there is a Deployment, and none before."""
     site = Site(tmp_path, access, trustedProxies=["10.0.0.0/8", "fd00::/8"])
 
@@ -101,7 +101,7 @@ def test_the_process_gets_what_its_model_server_asks_for(tmp_path: Path, access:
 
 
 @pytest.mark.parametrize("reconciled", ["before the process is replaced", "after it"])
-def test_other_arguments_replace_the_process_and_then_count(tmp_path: Path, access: Access, reconciled: str) -> None:
+def test_changed_arguments_restart_the_process(tmp_path: Path, access: Access, reconciled: str) -> None:
     site = Site(tmp_path, access)
 
     async def work() -> None:
@@ -123,7 +123,7 @@ def test_other_arguments_replace_the_process_and_then_count(tmp_path: Path, acce
     assert [process.returncode for process in site.children] == [-15, None]
 
 
-def test_what_means_nothing_here_counts_without_another_process(tmp_path: Path, access: Access) -> None:
+def test_ignored_fields_do_not_restart_the_process(tmp_path: Path, access: Access) -> None:
     """Otherwise the server would never be Ready again."""
     site = Site(tmp_path, access)
 

@@ -10,7 +10,7 @@ from linplane_operator.cluster_client import ConflictError
 from unit.local.builders import Changes, body, config_map, make_store, model, owned, route
 
 
-def test_a_created_object_gets_what_an_api_server_gives(tmp_path: Path) -> None:
+def test_created_object_gets_the_metadata_of_an_api_server(tmp_path: Path) -> None:
     store = make_store(tmp_path)
     made = store.create(LINEAR_MODEL, model())
     metadata = made["metadata"]
@@ -22,7 +22,7 @@ def test_a_created_object_gets_what_an_api_server_gives(tmp_path: Path) -> None:
         store.create(LINEAR_MODEL, model())
 
 
-def test_a_change_of_the_spec_raises_the_generation_and_of_the_status_does_not(tmp_path: Path) -> None:
+def test_generation_increases_with_the_spec_and_not_with_the_status(tmp_path: Path) -> None:
     store = make_store(tmp_path)
     first = store.create(MODEL_ROUTE, route())
     second = store.update(MODEL_ROUTE, first, {**first, "status": {"a": 1}})
@@ -41,7 +41,7 @@ def test_equal_content_writes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", [{"data": {}}, {"binaryData": {"a": "aGk="}}, {"immutable": False}])
-def test_an_immutable_config_map_never_changes(tmp_path: Path, part: dict[str, object]) -> None:
+def test_immutable_config_map_never_changes(tmp_path: Path, part: dict[str, object]) -> None:
     store = make_store(tmp_path)
     sealed = store.create(CONFIG_MAP, config_map(immutable=True))
     with pytest.raises(ConflictError, match="field is immutable when `immutable` is set"):
@@ -49,7 +49,7 @@ def test_an_immutable_config_map_never_changes(tmp_path: Path, part: dict[str, o
     assert store.update(CONFIG_MAP, sealed, {**sealed, "metadata": {**sealed["metadata"], "labels": {"a": "b"}}})
 
 
-def test_deletion_takes_what_is_owned_and_nothing_of_another_uid(tmp_path: Path) -> None:
+def test_deletion_removes_owned_objects_and_no_other_uid(tmp_path: Path) -> None:
     changes = Changes()
     store = make_store(tmp_path, changes)
     owner = store.create(LINEAR_MODEL, model())
@@ -63,7 +63,7 @@ def test_deletion_takes_what_is_owned_and_nothing_of_another_uid(tmp_path: Path)
     assert [path.name for path in tmp_path.rglob("*.json")] == ["other.json"]
 
 
-def test_a_restart_brings_all_of_it_back_and_counts_on(tmp_path: Path) -> None:
+def test_restart_loads_everything_and_continues_the_versions(tmp_path: Path) -> None:
     first = make_store(tmp_path).create(LINEAR_MODEL, model())
     store = make_store(tmp_path)
     assert store.load() == {}
@@ -71,7 +71,7 @@ def test_a_restart_brings_all_of_it_back_and_counts_on(tmp_path: Path) -> None:
     assert store.create(MODEL_ROUTE, route())["metadata"]["resourceVersion"] == "2"
 
 
-def test_what_a_crash_left_without_an_owner_goes_at_the_next_start(tmp_path: Path) -> None:
+def test_orphan_of_a_crash_is_deleted_at_the_next_start(tmp_path: Path) -> None:
     store = make_store(tmp_path)
     owner = store.create(LINEAR_MODEL, model())
     store.create(JOB, body(JOB, "job", metadata=owned(owner)))
@@ -87,9 +87,7 @@ DAMAGE = ["", "{", "[]", "7", '"text"', "{}", '{"metadata": []}', '{"metadata": 
 
 
 @pytest.mark.parametrize("text", DAMAGE)
-def test_a_damaged_object_is_set_aside_and_made_anew_with_the_uid_that_its_children_know(
-    tmp_path: Path, text: str
-) -> None:
+def test_damaged_object_is_set_aside_and_recreated_with_its_uid(tmp_path: Path, text: str) -> None:
     store = make_store(tmp_path)
     owner = store.create(LINEAR_MODEL, model())
     store.create(CONFIG_MAP, config_map("artifact", metadata=owned(owner), immutable=True))
@@ -111,7 +109,7 @@ def test_a_damaged_object_is_set_aside_and_made_anew_with_the_uid_that_its_child
         {"spec": {"model": 7}},
     ],
 )
-def test_json_that_is_not_this_object_is_damage_too(tmp_path: Path, change: dict[str, object]) -> None:
+def test_damaged_includes_json_of_another_object(tmp_path: Path, change: dict[str, object]) -> None:
     made = make_store(tmp_path).create(LINEAR_MODEL, model())
     if "metadata" in change:
         change = {"metadata": {**made["metadata"], "name": "other"}}
@@ -119,7 +117,7 @@ def test_json_that_is_not_this_object_is_damage_too(tmp_path: Path, change: dict
     assert len(make_store(tmp_path).load()) == 1
 
 
-def test_damage_at_the_same_place_again_overwrites_no_earlier_one(tmp_path: Path) -> None:
+def test_damaged_file_overwrites_no_earlier_one(tmp_path: Path) -> None:
     for number in range(3):
         (tmp_path / "objects/linearmodels").mkdir(parents=True, exist_ok=True)
         (tmp_path / "objects/linearmodels/a-v1.json").write_text(str(number))
@@ -127,12 +125,12 @@ def test_damage_at_the_same_place_again_overwrites_no_earlier_one(tmp_path: Path
     assert sorted(path.read_text() for path in (tmp_path / "damaged").iterdir()) == ["0", "1", "2"]
 
 
-def test_a_folder_in_the_place_of_a_file_is_damage_as_well(tmp_path: Path) -> None:
+def test_damaged_includes_a_folder_instead_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "objects/jobs/job.json").mkdir(parents=True)
     assert make_store(tmp_path).load() == {("Job", "job"): tmp_path / "damaged/jobs-job.json"}
 
 
-def test_what_the_disk_refuses_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk_error_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = Changes()
     store = make_store(tmp_path, changes)
     first = store.create(MODEL_ROUTE, route())

@@ -89,7 +89,7 @@ HOMES_USERS = {("ModelRoute", "homes"), ("ModelRoute", "second"), ("ModelRoute",
         (MODEL, with_meta(MODEL, resourceVersion="9"), False),
     ],
 )
-def test_a_version_concerns_the_routes_of_its_model(cache, before, after, routes):
+def test_model_change_enqueues_the_routes_of_its_model(cache, before, after, routes):
     """Whatever a route goes by; a status that is only told concerns nobody else."""
     assert event(cache, LINEAR_MODEL, before, after) == {("LinearModel", "homes-v1")} | (
         HOMES_USERS if routes else set()
@@ -104,12 +104,12 @@ def test_a_version_concerns_the_routes_of_its_model(cache, before, after, routes
         ({**HOMES, "status": {}}, False),
     ],
 )
-def test_a_route_concerns_its_server(cache, after, server):
+def test_route_change_enqueues_its_server(cache, after, server):
     """And no other route."""
     assert event(cache, MODEL_ROUTE, HOMES, after) == {("ModelRoute", "homes")} | ({S} if server else set())
 
 
-def test_a_server_that_comes_or_goes_concerns_its_routes(cache):
+def test_server_created_or_deleted_enqueues_its_routes(cache):
     """A change of its spec or status concerns itself; what its documents become is told by the ConfigMap."""
     assert event(cache, MODEL_SERVER, SERVER, {**SERVER, "spec": {"replicas": 3}}) == {S}
     assert event(cache, MODEL_SERVER, SERVER, {**SERVER, "status": {"routes": 3}}) == {S}
@@ -117,21 +117,21 @@ def test_a_server_that_comes_or_goes_concerns_its_routes(cache):
     assert event(cache, MODEL_SERVER, None, SERVER) == {S} | ALL_HERE
 
 
-def test_a_report_concerns_those_who_wait_for_one(cache):
+def test_report_enqueues_the_keys_that_wait_for_it(cache):
     """Not the routes that have converged, however many there are."""
     assert event(cache, REPLICA_REPORT, None, report()) == WAITING
     assert event(cache, REPLICA_REPORT, report(), report(sequence=6)) == WAITING
     assert event(cache, REPLICA_REPORT, report(), None) == WAITING
 
 
-def test_a_report_concerns_every_route_whose_document_it_refuses_or_did(cache):
+def test_report_enqueues_routes_that_it_rejects_or_rejected(cache):
     """A joining replica may be of another release."""
     refuses = report(rejected=[{"route": "homes", "reason": "x"}], rejectedCount=1)
     assert event(cache, REPLICA_REPORT, report(), refuses) == WAITING | {("ModelRoute", "homes")}
     assert event(cache, REPLICA_REPORT, refuses, report()) == WAITING | {("ModelRoute", "homes")}
 
 
-def test_a_report_concerns_the_routes_whose_callers_lack_a_feature_if_that_changed(cache):
+def test_report_enqueues_routes_whose_missing_features_changed(cache):
     """A count that stays costs nothing."""
     lacks, more = (
         report(lacking=[{"route": "homes", "version": "v1", "feature": "area", "count": count}]) for count in (3, 4)
@@ -142,7 +142,7 @@ def test_a_report_concerns_the_routes_whose_callers_lack_a_feature_if_that_chang
     assert event(cache, REPLICA_REPORT, lacks, {**lacks, "metadata": {**lacks["metadata"], "x": "y"}}) == WAITING
 
 
-def test_the_first_pod_to_serve_and_the_last_concern_every_route(cache):
+def test_pod_that_serves_first_or_last_enqueues_every_route(cache):
     """For then the truth of every one of them changes; else only who waits is concerned."""
     assert event(cache, POD, None, pod(ready=False)) == WAITING
     assert event(cache, POD, pod(ready=False), pod()) == WAITING | ALL_HERE
@@ -151,7 +151,7 @@ def test_the_first_pod_to_serve_and_the_last_concern_every_route(cache):
     assert event(cache, POD, pod(), pod(ready=False)) == WAITING | ALL_HERE
 
 
-def test_a_trainers_pod_concerns_its_version(cache):
+def test_pod_of_a_trainer_enqueues_its_model(cache):
     """Through its Job."""
     job = with_meta(child(JOB, "linplane-x", {**MODEL, "apiVersion": "a", "kind": "LinearModel"}, "trainer"), uid="j")
     trainer = {
@@ -162,20 +162,20 @@ def test_a_trainers_pod_concerns_its_version(cache):
     assert event(cache, POD, trainer, {**trainer, "status": {"phase": "Running"}}) == {("LinearModel", "homes-v1")}
 
 
-def test_a_deployment_concerns_its_server(cache):
+def test_deployment_enqueues_its_server(cache):
     """By its owner."""
     body = child(DEPLOYMENT, "linplane-server-default", SERVER, "server")
     assert event(cache, DEPLOYMENT, None, body) == {S}
 
 
-def test_a_users_configmap_concerns_the_versions_that_read_it(cache):
+def test_configmap_of_a_user_enqueues_the_models_that_read_it(cache):
     """Weights and data alike."""
     assert event(cache, CONFIG_MAP, None, handmade()) == {("LinearModel", "homes-v7")}
     assert event(cache, CONFIG_MAP, None, config_map("rows", {})) == {("LinearModel", "cars-v1")}
     assert event(cache, CONFIG_MAP, None, config_map("others", {})) == set()
 
 
-def test_an_artifact_concerns_the_routes_of_its_model_once_it_is_sealed(cache):
+def test_artifact_enqueues_the_routes_of_its_model_once_sealed(cache):
     """Before, only its version; a deletion takes it away from them."""
     owner = {**MODEL, "apiVersion": "a", "kind": "LinearModel"}
     open_result = {**child(CONFIG_MAP, "linplane-a", owner, "trainer"), "data": {}}
@@ -197,33 +197,33 @@ def routing(sequence: int = 1, uid: str = "map", **slopes: float):
 MODELS = {("LinearModel", f"homes-v{number}") for number in (1, 2, 3, 7)}
 
 
-def test_an_entry_concerns_its_route_and_the_versions_of_its_model(cache):
+def test_routing_entry_enqueues_its_route_and_the_models_of_it(cache):
     """One switch does not reach the other routes."""
     after = event(cache, CONFIG_MAP, routing(homes=2.0, cars=2.0), routing(2, homes=3.0, cars=2.0))
     assert after == {S, ("ModelRoute", "homes")} | MODELS
 
 
-def test_an_entry_that_goes_concerns_the_versions_that_served_in_it(cache):
+def test_routing_entry_removed_enqueues_the_models_that_it_served(cache):
     """Even where its route is gone."""
     cache.drop(MODEL_ROUTE, "default", "homes")
     after = event(cache, CONFIG_MAP, routing(homes=2.0, cars=2.0), routing(2, cars=2.0))
     assert after == {S, ("ModelRoute", "homes")} | MODELS
 
 
-def test_a_new_routing_configmap_concerns_every_route(cache):
+def test_routing_configmap_replaced_enqueues_every_route(cache):
     """What was confirmed of the old one does not count."""
     old, new = routing(homes=2.0), routing(uid="anew", homes=2.0)
     for before, after in [(old, None), (None, new), (old, new)]:
         assert ALL_HERE | {S} <= event(cache, CONFIG_MAP, before, after)
 
 
-def test_a_damaged_entry_concerns_its_route(cache):
+def test_routing_entry_damaged_enqueues_its_route(cache):
     """Whoever edited it."""
     damaged = routing(homes=2.0)
     damaged["data"]["route.homes"] = "{"
     assert {S, ("ModelRoute", "homes")} <= event(cache, CONFIG_MAP, routing(homes=2.0), damaged)
 
 
-def test_nothing_is_about_nothing(cache):
+def test_keys_of_no_change_are_none(cache):
     """An event without an object."""
     assert keys_for_change(cache, POD, None, None) == set()

@@ -97,7 +97,7 @@ def no_collector() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("no_collector")
-async def test_a_watch_that_was_cut_and_then_told_410_goes_on() -> None:
+async def test_watch_recovers_after_a_cut_connection_and_410() -> None:
     """On Python 3.13 the cut one's frames stay, and hold the other one: a timer of silence that this has begun would
     end, once its time is over, whatever watches then.
     """

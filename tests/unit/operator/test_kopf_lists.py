@@ -56,7 +56,7 @@ class Listing:
         return sorted(name_of(body) for bodies in found.values() for body in bodies) if found else None
 
 
-def test_what_a_list_does_not_tell_of_is_missing_once_it_is_over() -> None:
+def test_missing_objects_are_known_once_a_list_is_complete() -> None:
     listing = Listing()
     assert listing.missing() is None, "no list has begun"
     listing.interceptor.list_started(EVERYWHERE)
@@ -66,7 +66,7 @@ def test_what_a_list_does_not_tell_of_is_missing_once_it_is_over() -> None:
     assert listing.missing() == ["b"]
 
 
-def test_what_a_list_tells_is_seen_and_kopf_is_told_from_where_to_watch() -> None:
+def test_list_items_go_to_the_informer_and_kopf_gets_the_version() -> None:
     listing = Listing()
     listing.interceptor.list_started(EVERYWHERE)
     assert listing.interceptor.filter_page(EVERYWHERE, part("a", further="x")) == part(further="x")
@@ -74,14 +74,14 @@ def test_what_a_list_tells_is_seen_and_kopf_is_told_from_where_to_watch() -> Non
     assert listing.seen == [(LINEAR_MODEL, model("a")), (LINEAR_MODEL, model("c"))]
 
 
-def test_a_list_that_tells_of_nothing_lacks_everything() -> None:
+def test_missing_objects_of_an_empty_list_are_all() -> None:
     listing = Listing()
     listing.interceptor.list_started(EVERYWHERE)
     listing.interceptor.filter_page(EVERYWHERE, part())
     assert listing.missing() == ["a", "b"]
 
 
-def test_what_came_or_went_since_is_not_missing() -> None:
+def test_missing_objects_exclude_changes_during_the_list() -> None:
     """A newcomer by its own event; what was deleted and made anew is not what was known."""
     listing = Listing()
     listing.interceptor.list_started(EVERYWHERE)
@@ -92,7 +92,7 @@ def test_what_came_or_went_since_is_not_missing() -> None:
     assert listing.missing() == []
 
 
-def test_a_list_of_one_namespace_says_nothing_of_others() -> None:
+def test_missing_objects_of_one_namespace_exclude_others() -> None:
     listing = Listing("n", "m")
     listing.cache.put(LINEAR_MODEL, model("a", "m"))
     listing.interceptor.list_started(collection_path(LINEAR_MODEL, "m"))
@@ -100,7 +100,7 @@ def test_a_list_of_one_namespace_says_nothing_of_others() -> None:
     assert listing.missing() == []
 
 
-def test_what_is_no_list_of_ours_is_kopfs() -> None:
+def test_other_answers_reach_kopf_unchanged() -> None:
     listing = Listing()
     for path in ("/apis/apps/v1/deployments", "/api"):
         listing.interceptor.list_started(path)
@@ -123,7 +123,7 @@ async def answering(answer: dict[str, Any], listing: Listing) -> AsyncIterator[t
             yield f"{base}{EVERYWHERE}", session
 
 
-async def test_kopf_is_given_a_connection_that_reads_its_lists() -> None:
+async def test_session_intercepts_the_lists_of_kopf() -> None:
     """Whatever path the API server is under. A refusal is no part of a list, and Kopf's own to read."""
     listing, answer = Listing(), {"status": 503, "body": {"kind": "Status", "items": [1]}}
     async with answering(answer, listing) as (url, session):
@@ -142,7 +142,7 @@ async def test_kopf_is_given_a_connection_that_reads_its_lists() -> None:
         assert [name_of(body) for _, body in listing.seen] == ["a", "c"]
 
 
-def test_a_list_that_fails_half_way_and_begins_again_has_told_of_nothing() -> None:
+def test_list_restarted_half_way_counts_from_its_restart() -> None:
     listing = Listing()
     listing.interceptor.list_started(EVERYWHERE)
     listing.interceptor.filter_page(EVERYWHERE, part("a", further="x"))
@@ -152,7 +152,7 @@ def test_a_list_that_fails_half_way_and_begins_again_has_told_of_nothing() -> No
     assert listing.missing() == ["a"], "it went between the two"
 
 
-def test_what_was_not_listed_since_kopf_began_is_named() -> None:
+def test_unlisted_kinds_since_the_start_of_kopf() -> None:
     listing = Listing()
     assert listing.interceptor.unlisted() == set(), "it has not begun"
     for _ in range(2):
@@ -164,7 +164,7 @@ def test_what_was_not_listed_since_kopf_began_is_named() -> None:
         assert listing.interceptor.unlisted() == {CONFIG_MAP}
 
 
-def test_kopf_goes_on_from_a_list_that_was_handed_over_once() -> None:
+def test_handed_over_version_is_used_once() -> None:
     """It is told of nothing, and no more of that list is asked for."""
     listing = Listing()
     listing.interceptor.hand_over(LINEAR_MODEL, None, "5")
@@ -178,7 +178,7 @@ def test_kopf_goes_on_from_a_list_that_was_handed_over_once() -> None:
     assert listing.missing() == ["b"]
 
 
-def test_what_was_handed_over_long_ago_is_listed_anew() -> None:
+def test_handed_over_version_expires() -> None:
     listing = Listing()
     listing.interceptor.hand_over(LINEAR_MODEL, None, "5")
     listing.now = HANDED_SECONDS + 1
@@ -188,7 +188,7 @@ def test_what_was_handed_over_long_ago_is_listed_anew() -> None:
     assert listing.missing() == ["b"]
 
 
-async def test_a_refusal_leaves_what_was_handed_over_for_the_next_try() -> None:
+async def test_handed_over_version_survives_a_refused_list() -> None:
     listing, answer = Listing(), {"status": 503, "body": {"kind": "Status"}}
     listing.interceptor.hand_over(LINEAR_MODEL, None, "5")
     async with answering(answer, listing) as (url, session):
@@ -201,7 +201,7 @@ async def test_a_refusal_leaves_what_was_handed_over_for_the_next_try() -> None:
 
 
 @pytest.mark.parametrize("version", ["", "0", "none"])
-def test_without_a_resource_version_nothing_is_handed_over(version: str) -> None:
+def test_handed_over_version_must_be_a_number(version: str) -> None:
     listing = Listing()
     listing.interceptor.hand_over(LINEAR_MODEL, None, version)
     listing.interceptor.list_started(EVERYWHERE)
@@ -209,7 +209,7 @@ def test_without_a_resource_version_nothing_is_handed_over(version: str) -> None
     assert listing.missing() == ["b"]
 
 
-def test_a_list_of_one_namespace_is_handed_over_for_it_alone() -> None:
+def test_handed_over_version_is_of_one_namespace() -> None:
     listing = Listing("n", "m")
     listing.interceptor.hand_over(LINEAR_MODEL, "m", "5")
     listing.interceptor.list_started(collection_path(LINEAR_MODEL, "n"))
@@ -228,7 +228,7 @@ async def running(listing: Listing, confirm: Confirm, monkeypatch: pytest.Monkey
         task.cancel()
 
 
-async def test_a_list_that_begins_while_the_last_ones_lack_is_looked_for_is_heard_too(
+async def test_confirm_keeps_a_list_that_starts_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     listing = Listing()
@@ -249,7 +249,7 @@ async def test_a_list_that_begins_while_the_last_ones_lack_is_looked_for_is_hear
     assert looked.empty(), "each list was settled once"
 
 
-async def test_what_cannot_be_looked_for_is_tried_again_and_told_once(
+async def test_confirm_is_retried_and_its_failure_logged_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     listing, tries, done = Listing(), [0], asyncio.Event()
@@ -270,7 +270,7 @@ async def test_what_cannot_be_looked_for_is_tried_again_and_told_once(
     assert listing.missing() is None
 
 
-async def test_a_watch_begins_no_list() -> None:
+async def test_watch_request_starts_no_list() -> None:
     listing, answer = Listing(), {"status": 200, "body": part()}
     async with answering(answer, listing) as (url, session):
         async with session.get(f"{url}?watch=true&resourceVersion=7") as stream:
@@ -278,7 +278,7 @@ async def test_a_watch_begins_no_list() -> None:
         assert listing.missing() is None
 
 
-async def test_an_answer_that_is_no_object_is_an_error() -> None:
+async def test_answer_that_is_no_object_raises() -> None:
     listing, answer = Listing(), {"status": 200, "body": ["no object"]}
     async with answering(answer, listing) as (url, session), session.get(f"{url}?limit=500") as strange:
         with pytest.raises(ValueError, match="Expected `object`"):
@@ -286,7 +286,7 @@ async def test_an_answer_that_is_no_object_is_an_error() -> None:
     assert listing.missing() is None
 
 
-async def test_it_goes_by_the_proxy_that_the_kubeconfig_names() -> None:
+async def test_session_uses_the_proxy_of_the_kubeconfig() -> None:
     asked = []
 
     async def proxy(request: web.BaseRequest) -> web.StreamResponse:

@@ -57,7 +57,7 @@ async def stop() -> AsyncIterator[asyncio.Event]:
         asyncio.get_running_loop().remove_signal_handler(number)
 
 
-async def test_it_begins_anew_says_why_and_forgets_it_once_it_lasts(stop: asyncio.Event) -> None:
+async def test_supervisor_restarts_kopf_and_reports_why_until_it_lasts(stop: asyncio.Event) -> None:
     now = [0.0]
     work = Kopf(RuntimeError("etcdserver: no leader"), kopf.TemporaryError("403"))
     kopf_again = Supervisor(work, lambda: now[0], Backoff(0.0, 0.0))
@@ -73,7 +73,7 @@ async def test_it_begins_anew_says_why_and_forgets_it_once_it_lasts(stop: asynci
     assert work.runs == 3
 
 
-async def test_its_end_ends_what_it_began_and_nothing_else(
+async def test_supervisor_stop_cancels_only_the_tasks_of_kopf(
     stop: asyncio.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Kopf cancels every task that is not to be ignored."""
@@ -96,7 +96,7 @@ async def test_its_end_ends_what_it_began_and_nothing_else(
     assert await others
 
 
-async def test_a_task_that_swallows_its_end_holds_nothing_up(
+async def test_supervisor_survives_a_task_that_ignores_cancellation(
     stop: asyncio.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor, "END_SECONDS", 0.05)
@@ -121,7 +121,7 @@ async def test_a_task_that_swallows_its_end_holds_nothing_up(
 
 
 @pytest.mark.parametrize("pause", [0.0, 60.0])
-async def test_it_hears_sigterm_at_work_and_while_it_pauses(stop: asyncio.Event, pause: float) -> None:
+async def test_supervisor_stops_at_sigterm_while_running_and_pausing(stop: asyncio.Event, pause: float) -> None:
     """Whatever handlers Kopf puts in place."""
     work = Kopf(*([RuntimeError("500")] if pause else []))
 
@@ -138,9 +138,7 @@ async def test_it_hears_sigterm_at_work_and_while_it_pauses(stop: asyncio.Event,
 
 
 @pytest.mark.parametrize("refusal", [403, 410, 500, 503])
-async def test_a_start_outlasts_refused_lists_and_says_what_it_waits_for(
-    refusal: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_startup_retries_refused_lists_and_reports_them(refusal: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("linplane_operator.kube.startup.BACKOFF", Backoff(0.0, 0.0))
     refused = asyncio.Event()
 
@@ -166,7 +164,7 @@ async def test_a_start_outlasts_refused_lists_and_says_what_it_waits_for(
         assert operator.unready() == ""
 
 
-async def test_an_error_of_one_first_list_ends_the_others_and_is_raised_as_itself(
+async def test_startup_raises_the_error_of_one_list_and_cancels_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ended = []
@@ -191,7 +189,7 @@ async def test_an_error_of_one_first_list_ends_the_others_and_is_raised_as_itsel
     assert {*ended, CONFIG_MAP} >= set(OURS)
 
 
-async def test_kopf_begins_once_the_crds_are_back_and_is_told_to_be_missing_what_it_has_not_listed(
+async def test_kopf_starts_once_the_crds_exist_and_unlisted_kinds_are_reported(
     stop: asyncio.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It never looks again for what it does not find as it begins."""
@@ -228,7 +226,7 @@ async def test_kopf_begins_once_the_crds_are_back_and_is_told_to_be_missing_what
         await asyncio.wait_for(running, 10)
 
 
-async def test_it_ends_while_it_waits_for_the_crds(stop: asyncio.Event) -> None:
+async def test_supervisor_stops_while_it_waits_for_the_crds(stop: asyncio.Event) -> None:
     async with ApiClient(Configuration(host="http://127.0.0.1:1")) as api:
         operator = Operator(api, Options(), lambda: datetime.now(UTC))
         operator.synced = True

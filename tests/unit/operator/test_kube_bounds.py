@@ -22,7 +22,7 @@ def about(uid: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": "n", "uid": uid}}
 
 
-def test_events_of_objects_long_gone_are_not_remembered_and_a_storm_still_is() -> None:
+def test_event_buckets_of_deleted_objects_are_dropped_and_a_storm_is_limited() -> None:
     clock = [0.0]
     events = EventRecorder(HttpClient(None), lambda: NOW, lambda: clock[0], "here")  # type: ignore[arg-type]
     for number in range(5 * WAITING):
@@ -49,7 +49,7 @@ async def test_answer_that_is_no_json_object_raises_unavailable(answer: bytes) -
             await HttpClient(api).get(SERVICE, "n", "s")
 
 
-def test_each_of_many_artifacts_is_read_once() -> None:
+def test_artifacts_are_parsed_once_each() -> None:
     artifacts._parse.cache_clear()
     texts = [text(slope=float(number)) for number in range(3000)]
     for _ in range(2):

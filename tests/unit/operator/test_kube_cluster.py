@@ -18,7 +18,7 @@ def setup() -> Setup:
     return Setup()
 
 
-async def test_twice_writes_once(setup: Setup) -> None:
+async def test_apply_of_an_unchanged_child_makes_no_call(setup: Setup) -> None:
     assert await setup.apply(made(SERVICE, spec={"a": 1})) == ["PATCH"]
     assert await setup.apply(made(SERVICE, spec={"a": 1})) == []
     assert await setup.apply(made(SERVICE, spec={"a": 2})) == ["PATCH"]
@@ -40,7 +40,7 @@ def _edit(setup: Setup, spec: Object) -> None:
 
 
 @pytest.mark.parametrize("spec", ADDED)
-async def test_what_others_add_goes_and_then_there_is_rest(setup: Setup, spec: Object) -> None:
+async def test_apply_removes_additions_of_others_once(setup: Setup, spec: Object) -> None:
     """Server-side apply alone leaves it."""
     service = made(SERVICE, spec=PORTS)
     await setup.apply(service)
@@ -51,7 +51,7 @@ async def test_what_others_add_goes_and_then_there_is_rest(setup: Setup, spec: O
     assert await setup.apply(service) == []
 
 
-async def test_what_a_webhook_wants_otherwise_is_left_for_a_while(setup: Setup) -> None:
+async def test_apply_leaves_fields_of_a_webhook_for_a_while(setup: Setup) -> None:
     """And anything else that differs is still repaired."""
     service = made(SERVICE, spec={**PORTS, "type": "ClusterIP"})
     setup.api.always = {"type": "LoadBalancer"}
@@ -67,7 +67,7 @@ async def test_what_a_webhook_wants_otherwise_is_left_for_a_while(setup: Setup) 
     assert await setup.apply(service) == ["PATCH", "PATCH"]
 
 
-async def test_what_others_add_to_a_status_goes(setup: Setup) -> None:
+async def test_status_additions_of_others_are_removed(setup: Setup) -> None:
     setup.api.put({**OWNER, "status": {"routes": 1, "odd": "x", "conditions": [{"name": "Odd"}]}})
     (seen,) = setup.api.objects.values()
     status = {"routes": 2, "conditions": [{"name": "Ready"}]}
@@ -79,7 +79,7 @@ async def test_what_others_add_to_a_status_goes(setup: Setup) -> None:
     assert setup.api.calls == ["PATCH"] * 3
 
 
-async def test_what_is_invalid_only_beside_what_others_have_added_is_repaired(setup: Setup) -> None:
+async def test_apply_repairs_a_child_that_additions_make_invalid(setup: Setup) -> None:
     """Two ports of one name."""
     service = made(SERVICE, spec=PORTS)
     await setup.apply(service)
@@ -92,20 +92,20 @@ async def test_what_is_invalid_only_beside_what_others_have_added_is_repaired(se
 
 
 @pytest.mark.parametrize("status", [403, 422])
-async def test_what_the_api_server_refuses_is_said_in_its_words(setup: Setup, status: int) -> None:
+async def test_refused_write_has_the_message_of_the_api_server(setup: Setup, status: int) -> None:
     setup.api.refuses = status
     with pytest.raises(RefusedError, match=r"^requests above limits$"):
         await setup.apply(made(SERVICE, spec={"a": 1}))
 
 
-async def test_a_namespace_that_is_being_deleted_is_told_apart(setup: Setup) -> None:
+async def test_terminating_namespace_has_its_own_error(setup: Setup) -> None:
     """It is no rule or right that might change: nothing can be made there any more."""
     setup.api.refuses, setup.api.causes = 403, ("NamespaceTerminating",)
     with pytest.raises(NamespaceTerminatingError):
         await setup.apply(made(SERVICE, spec={"a": 1}))
 
 
-async def test_what_nobody_watches_is_looked_at_first_and_again_when_that_was_asked_for(setup: Setup) -> None:
+async def test_unwatched_kind_is_read_first_and_again_after_forget(setup: Setup) -> None:
     role = made(ROLE, rules=[{"verbs": ["get"]}])
     assert await setup.apply(role) == ["GET", "PATCH"]
     assert await setup.apply(role) == []
@@ -116,7 +116,7 @@ async def test_what_nobody_watches_is_looked_at_first_and_again_when_that_was_as
     assert await setup.apply(role) == ["GET", "PATCH"]
 
 
-async def test_a_role_that_went_unseen_is_made_again_at_once(setup: Setup) -> None:
+async def test_unwatched_role_that_was_deleted_is_recreated_at_once(setup: Setup) -> None:
     """The garbage collector deletes it with its last owner, and a new version of the same name needs it."""
     role = made(ROLE, rules=[{"verbs": ["get"]}])
     await setup.apply(role)
@@ -127,7 +127,7 @@ async def test_a_role_that_went_unseen_is_made_again_at_once(setup: Setup) -> No
     assert setup.api.objects[object_path(ROLE, "n", "linplane-x")]["rules"] == role["rules"]
 
 
-async def test_a_role_that_is_another_one_now_is_known_after_the_conflict(setup: Setup) -> None:
+async def test_unwatched_role_that_was_replaced_is_read_after_the_conflict(setup: Setup) -> None:
     await setup.apply(made(ROLE, rules=[{"verbs": ["get"]}]))
     (found,) = setup.api.objects.values()
     setup.api.put({**found, "metadata": {**meta(found), "uid": "u-other"}})
@@ -137,7 +137,7 @@ async def test_a_role_that_is_another_one_now_is_known_after_the_conflict(setup:
     assert await setup.apply(role) == ["PATCH"]
 
 
-async def test_what_the_view_does_not_show_is_looked_at(setup: Setup) -> None:
+async def test_apply_reads_an_object_that_the_cache_lacks(setup: Setup) -> None:
     """Ours, of which no event has come yet: nothing is written that is there."""
     other = Setup()
     other.api = setup.api
@@ -148,7 +148,7 @@ async def test_what_the_view_does_not_show_is_looked_at(setup: Setup) -> None:
     assert setup.api.calls == ["PATCH", "GET"], "refused, for it exists; then it is as it should be"
 
 
-async def test_a_foreign_object_is_not_touched_and_the_name_is_taken_once_it_is_free(setup: Setup) -> None:
+async def test_foreign_object_is_kept_until_its_name_is_free(setup: Setup) -> None:
     theirs = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "linplane-x", "namespace": "n"}, "spec": {}}
     setup.api.put(theirs)
     before = dict(setup.api.objects)
@@ -161,7 +161,7 @@ async def test_a_foreign_object_is_not_touched_and_the_name_is_taken_once_it_is_
 
 
 @pytest.mark.parametrize("managed", [True, False])
-async def test_what_has_no_controller_is_ours_by_who_manages_it(setup: Setup, managed: bool) -> None:
+async def test_child_without_a_controller_is_ours_by_its_label(setup: Setup, managed: bool) -> None:
     shared = made(ROLE, rules=[{"verbs": ["get"]}])
     shared["metadata"]["ownerReferences"] = []
     found = {**shared, "rules": [], "metadata": {**shared["metadata"], "labels": {}}}
@@ -176,7 +176,7 @@ async def test_what_has_no_controller_is_ours_by_who_manages_it(setup: Setup, ma
 
 
 @pytest.mark.parametrize("left", ["nothing", "another", "itself"])
-async def test_what_was_deleted_comes_back_only_where_its_owner_is_there(setup: Setup, left: str) -> None:
+async def test_deleted_child_is_recreated_only_if_its_owner_exists(setup: Setup, left: str) -> None:
     """The news of the owner's end may come later than that of the child's."""
     await setup.apply(made(SERVICE, spec={"a": 1}))
     (service,) = setup.api.objects.values()
@@ -197,7 +197,7 @@ async def test_what_was_deleted_comes_back_only_where_its_owner_is_there(setup: 
 
 
 @pytest.mark.parametrize("verb", ["status", "delete"])
-async def test_a_conflict_about_the_same_object_is_one_and_about_another_is_none(setup: Setup, verb: str) -> None:
+async def test_status_conflict_counts_only_for_the_same_uid(setup: Setup, verb: str) -> None:
     """The API server gives up where many write at once."""
     setup.api.put(OWNER)
     (seen,) = setup.api.objects.values()
@@ -224,7 +224,7 @@ async def test_a_conflict_about_the_same_object_is_one_and_about_another_is_none
     await act()
 
 
-async def test_a_deletion_may_hold_to_the_very_state_that_was_seen(setup: Setup) -> None:
+async def test_delete_can_require_the_resource_version(setup: Setup) -> None:
     """UID and resourceVersion are its preconditions."""
     setup.api.put(OWNER)
     (seen,) = setup.api.objects.values()
@@ -241,7 +241,7 @@ async def test_a_deletion_may_hold_to_the_very_state_that_was_seen(setup: Setup)
     assert asked == [("DELETE", {"uid": uid, "resourceVersion": version}), ("DELETE", {"uid": uid})]
 
 
-async def test_what_is_made_anew_during_a_look_is_not_taken_for_gone(setup: Setup) -> None:
+async def test_live_read_keeps_an_object_that_was_recreated_during_it(setup: Setup) -> None:
     """The API server says that there is none, and the watch tells of a new one before the answer is read."""
     await setup.apply(made(SERVICE, spec={"a": 1}))
     (old,) = setup.api.objects.values()
@@ -262,7 +262,7 @@ async def test_what_is_made_anew_during_a_look_is_not_taken_for_gone(setup: Setu
 
 
 @pytest.mark.parametrize("kind", [SERVICE, ROLE])
-async def test_a_child_that_lost_its_owner_is_adopted(setup: Setup, kind: Kind) -> None:
+async def test_orphan_is_adopted(setup: Setup, kind: Kind) -> None:
     """By an apply over it, of the very state that was seen; then it is ours."""
     setup.api.put(OWNER)
     body = made(kind, spec={"a": 1})
@@ -276,7 +276,7 @@ async def test_a_child_that_lost_its_owner_is_adopted(setup: Setup, kind: Kind) 
 
 
 @pytest.mark.parametrize("why", ["owner", "labels", "kind", "no owner", "another owner", "owner goes"])
-async def test_what_does_not_prove_that_it_is_ours_is_not_adopted(setup: Setup, why: str) -> None:
+async def test_orphan_without_proof_is_not_adopted(setup: Setup, why: str) -> None:
     kind = CONFIG_MAP if why == "kind" else SERVICE
     body = made(kind, spec={"a": 1})
     metadata = {**meta(body), "ownerReferences": []}
@@ -295,7 +295,7 @@ async def test_what_does_not_prove_that_it_is_ours_is_not_adopted(setup: Setup, 
     assert setup.api.objects == before
 
 
-async def test_a_replacement_may_set_the_owner(setup: Setup) -> None:
+async def test_replace_may_set_the_owner(setup: Setup) -> None:
     """In the same write as the data."""
     body = made(CONFIG_MAP, data={"a": "1"})
     setup.api.put({**body, "metadata": {**meta(body), "ownerReferences": []}})

@@ -36,7 +36,7 @@ def write(path: Path, user: dict[str, Any], server: str = "https://a:6443", **cl
     return path
 
 
-async def test_kopf_gets_all_that_a_kubeconfig_says(tmp_path: Path) -> None:
+async def test_kopf_connection_has_all_settings_of_the_kubeconfig(tmp_path: Path) -> None:
     more: dict[str, Any] = {"insecure-skip-tls-verify": True, "proxy-url": "http://p:3128"}
     files = {f"client-{name}": str(tmp_path / name) for name in ("certificate", "key")}
     for name in files.values():
@@ -63,19 +63,19 @@ async def test_kopf_gets_all_that_a_kubeconfig_says(tmp_path: Path) -> None:
         ({}, {}),
     ],
 )
-async def test_kopf_says_who_it_is_in_the_same_words(
+async def test_kopf_authenticates_with_the_same_header(
     user: dict[str, Any], header: dict[str, str], tmp_path: Path
 ) -> None:
     configuration, _ = await read_kubeconfig(write(tmp_path / "config", user), None)
     assert connection_of(configuration).as_http_headers() == header
 
 
-async def test_what_kopf_cannot_follow_is_an_error_that_names_it(tmp_path: Path) -> None:
+async def test_kubeconfig_with_tls_server_name_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(KubeconfigError, match="tls-server-name"):
         await read_kubeconfig(write(tmp_path / "config", {"token": "t"}, **{"tls-server-name": "b"}), None)
 
 
-async def test_a_token_is_read_anew_for_kopf_and_for_our_own_calls(tmp_path: Path) -> None:
+async def test_refresh_updates_the_token_of_kopf_and_of_our_own_calls(tmp_path: Path) -> None:
     """Of the context of the start, whatever is the current one now."""
     plugin = tmp_path / "plugin.py"
     user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": sys.executable, "args": [str(plugin)]}}
@@ -98,7 +98,7 @@ async def test_a_token_is_read_anew_for_kopf_and_for_our_own_calls(tmp_path: Pat
     assert known.api_key["BearerToken"] == "Bearer second"
 
 
-async def test_a_kubeconfig_that_names_another_server_is_not_followed_there(tmp_path: Path) -> None:
+async def test_refresh_refuses_another_api_server(tmp_path: Path) -> None:
     path = write(tmp_path / "config", {"token": "t"})
     known, context = await read_kubeconfig(path, None)
     write(path, {"token": "stranger"}, "https://b:6443")
@@ -107,7 +107,7 @@ async def test_a_kubeconfig_that_names_another_server_is_not_followed_there(tmp_
     assert known.api_key["BearerToken"] == "Bearer t"
 
 
-async def test_credentials_that_were_refused_at_once_are_none() -> None:
+async def test_login_returns_none_if_credentials_are_rejected_at_once() -> None:
     now = [0.0]
     sessions: list[kopf.AiohttpSession] = []
 
@@ -126,7 +126,7 @@ async def test_credentials_that_were_refused_at_once_are_none() -> None:
     assert len(sessions) == 2, "none is left open"
 
 
-async def test_a_401_that_persists_ends_kopf_instead_of_a_storm_of_logins(tmp_path: Path) -> None:
+async def test_login_stops_kopf_at_persistent_401_without_a_storm(tmp_path: Path) -> None:
     calls = []
 
     async def refuse(request: web.BaseRequest) -> web.StreamResponse:

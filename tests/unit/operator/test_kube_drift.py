@@ -28,16 +28,16 @@ FOUND = [
 
 
 @pytest.mark.parametrize(("what", "change", "expected"), FOUND, ids=[row[0] for row in FOUND])
-def test_what_counts_as_drift(what: str, change: dict[str, Any], expected: bool) -> None:
+def test_drift_of_a_child(what: str, change: dict[str, Any], expected: bool) -> None:
     assert (difference(ASKED, {**ASKED, **change}) == {}) is expected
 
 
-def test_an_empty_map_is_as_good_as_none() -> None:
+def test_drift_ignores_an_empty_map() -> None:
     """An API server leaves out what is empty."""
     assert difference({"kind": "Job", "a": {}, "b": []}, {"kind": "Job"}) == {}
 
 
-def test_what_a_trainer_has_put_into_its_result_stays() -> None:
+def test_drift_ignores_the_data_of_a_result() -> None:
     """A view that is behind asks for it, empty."""
     assert difference({"kind": "ConfigMap", "data": {}}, {"kind": "ConfigMap", "data": {"a": "1"}}) == {}
 
@@ -62,13 +62,11 @@ ADDED = [
 
 
 @pytest.mark.parametrize(("field", "asked", "found", "patch"), ADDED)
-def test_what_others_add_is_taken_away_where_it_changes_what_is_meant(
-    field: str, asked: Any, found: Any, patch: Any
-) -> None:
+def test_drift_removes_additions_that_change_the_meaning(field: str, asked: Any, found: Any, patch: Any) -> None:
     assert difference({field: asked}, {field: found}) == ({} if patch is None else {field: patch})
 
 
-def test_what_is_asked_for_no_longer_shows_in_the_stamp() -> None:
+def test_stamp_differs_if_a_field_is_removed() -> None:
     less = {**ASKED, "spec": {"replicas": 2}}
     assert difference(less, ASKED) == {}
     assert difference(stamped(less), stamped(ASKED))
@@ -97,13 +95,13 @@ OBJECTS = st.dictionaries(st.sampled_from(["a", "b", "selector", "containers", "
 
 
 @given(asked=OBJECTS, found=OBJECTS)
-def test_a_difference_is_none_once_it_is_applied(asked: dict[str, Any], found: dict[str, Any]) -> None:
+def test_difference_is_empty_once_applied(asked: dict[str, Any], found: dict[str, Any]) -> None:
     """So a repair ends."""
     assert difference(asked, _applied(found, difference(asked, found))) == {}
 
 
 @given(asked=DATA, seen=DATA)
-def test_a_merge_patch_brings_the_one_to_the_other(asked: dict[str, str], seen: dict[str, str]) -> None:
+def test_merge_patch_leads_to_the_desired_object(asked: dict[str, str], seen: dict[str, str]) -> None:
     patch = merge_patch({"data": asked}, {"data": seen}, ("data",))
     assert _applied({"data": seen}, patch) == {"data": asked}
     assert (patch == {}) == (asked == seen)

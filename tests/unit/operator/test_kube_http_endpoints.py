@@ -17,7 +17,7 @@ async def ask(port: int, path: str) -> tuple[int, str]:
         return answer.status, await answer.text()
 
 
-async def test_a_wedged_queue_is_500_and_named() -> None:
+async def test_healthz_is_500_and_names_a_stuck_queue() -> None:
     """A real queue: its only worker is at a key that never ends, and another waits."""
 
     async def forever(_key: Any) -> None:
@@ -42,7 +42,7 @@ async def test_a_wedged_queue_is_500_and_named() -> None:
     task.cancel()
 
 
-async def test_ready_once_everything_was_seen_and_metrics_from_the_start() -> None:
+async def test_readyz_is_200_once_synced_and_metrics_from_the_start() -> None:
     registry, synced = CollectorRegistry(), []
     Gauge("one", "One.", registry=registry).set(1)
     async with serving(

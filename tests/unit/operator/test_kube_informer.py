@@ -22,14 +22,14 @@ def fed() -> tuple[Informer, ObjectCache, set[WorkKey]]:
     return Informer(cache, asked.update), cache, asked
 
 
-def test_a_new_object_is_reconciled() -> None:
+def test_new_object_is_enqueued() -> None:
     informer, cache, asked = fed()
     informer.seen(LINEAR_MODEL, model(5))
     assert cache.get(LINEAR_MODEL, "n", "m-v1")
     assert asked == {("LinearModel", "n", "m-v1")}
 
 
-def test_what_is_older_or_the_same_changes_nothing() -> None:
+def test_older_or_equal_object_is_ignored() -> None:
     informer, cache, asked = fed()
     informer.seen(LINEAR_MODEL, model(5))
     asked.clear()
@@ -39,7 +39,7 @@ def test_what_is_older_or_the_same_changes_nothing() -> None:
     assert cache.get(LINEAR_MODEL, "n", "m-v1") == slim(LINEAR_MODEL, model(5))
 
 
-def test_equal_short_texts_of_many_objects_are_one() -> None:
+def test_short_texts_of_many_objects_are_shared() -> None:
     one, other = (
         slim(LINEAR_MODEL, json.loads(json.dumps({**model(5), "status": {"at": ["a time", "x" * 1000, 1.5, None]}})))
         for _ in range(2)
@@ -51,7 +51,7 @@ def test_equal_short_texts_of_many_objects_are_one() -> None:
     assert one["status"]["at"][1] is not other["status"]["at"][1]
 
 
-def test_a_deletion_is_of_that_very_object() -> None:
+def test_deletion_removes_only_the_same_uid() -> None:
     informer, cache, _ = fed()
     informer.seen(LINEAR_MODEL, model(9, "u2"))
     informer.deleted(LINEAR_MODEL, model(7, "u1"))
@@ -60,7 +60,7 @@ def test_a_deletion_is_of_that_very_object() -> None:
     assert cache.get(LINEAR_MODEL, "n", "m-v1") is None
 
 
-def test_what_was_deleted_does_not_come_back_by_a_late_event() -> None:
+def test_deleted_object_is_not_restored_by_a_late_event() -> None:
     informer, cache, _ = fed()
     informer.seen(LINEAR_MODEL, model(5))
     informer.deleted(LINEAR_MODEL, model(6))
@@ -68,7 +68,7 @@ def test_what_was_deleted_does_not_come_back_by_a_late_event() -> None:
     assert cache.get(LINEAR_MODEL, "n", "m-v1") is None
 
 
-def test_what_a_complete_list_has_not_is_named() -> None:
+def test_missing_objects_of_a_complete_list() -> None:
     informer, _, _ = fed()
     informer.seen(LINEAR_MODEL, model(5))
     informer.seen(LINEAR_MODEL, model(6, "u2", "m-v2"))
@@ -77,7 +77,7 @@ def test_what_a_complete_list_has_not_is_named() -> None:
 
 
 @given(st.permutations(range(1, 6)))
-def test_the_order_of_events_does_not_matter(order: list[int]) -> None:
+def test_events_in_any_order_give_the_same_cache(order: list[int]) -> None:
     informer, cache, _ = fed()
     for version in order:
         informer.seen(LINEAR_MODEL, model(version))
@@ -86,7 +86,7 @@ def test_the_order_of_events_does_not_matter(order: list[int]) -> None:
     assert found["metadata"]["resourceVersion"] == "5"
 
 
-def test_what_nobody_reads_is_not_kept() -> None:
+def test_slim_drops_unread_parts() -> None:
     body = {
         "metadata": {
             "name": "c",
@@ -103,7 +103,7 @@ def test_what_nobody_reads_is_not_kept() -> None:
     assert slim(JOB, pod) == pod, "an apply compares the spec"
 
 
-def test_the_first_lists_name_nothing() -> None:
+def test_silent_informer_enqueues_nothing() -> None:
     """All of it is reconciled after them."""
     informer, cache, asked = fed()
     informer.silent = True

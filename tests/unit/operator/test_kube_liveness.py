@@ -30,7 +30,7 @@ KEY = ("LinearModel", "n", "m-v1")
         (Activity(lagging={"LinearModel": Lag(151, 2)}), "watch of LinearModel"),
     ],
 )
-def test_each_part_is_named(signs: Activity, part: str) -> None:
+def test_unhealthy_names_each_stuck_part(signs: Activity, part: str) -> None:
     (problem,) = unhealthy(signs, LIMITS)
     assert problem.startswith(part)
 
@@ -44,7 +44,7 @@ def test_each_part_is_named(signs: Activity, part: str) -> None:
         Activity(lagging={"LinearModel": Lag(60, 5)}),
     ],
 )
-def test_what_is_no_reason_to_restart(signs: Activity) -> None:
+def test_unhealthy_is_empty_below_the_limits(signs: Activity) -> None:
     assert unhealthy(signs, LIMITS) == []
 
 
@@ -57,7 +57,7 @@ class Away:
         yield
 
 
-def test_an_api_server_that_is_away_for_hours_is_no_reason_to_restart() -> None:
+def test_api_server_away_for_hours_is_healthy() -> None:
     """A real queue whose every key fails, and a real resync whose every list does."""
 
     async def main() -> set[str]:
@@ -84,7 +84,7 @@ def test_an_api_server_that_is_away_for_hours_is_no_reason_to_restart() -> None:
     assert run_virtually(main()) == set()
 
 
-def test_a_worker_that_never_comes_back_is_a_reason() -> None:
+def test_worker_that_hangs_is_unhealthy() -> None:
     """One of four; the others go on."""
 
     async def main() -> list[str]:
@@ -104,7 +104,7 @@ def test_a_worker_that_never_comes_back_is_a_reason() -> None:
     assert problem == "queue: a worker has been busy with one key for 700 s"
 
 
-def test_a_resync_that_is_stuck_is_a_reason() -> None:
+def test_resync_that_hangs_is_unhealthy() -> None:
     """In a call that no limit ends."""
 
     class Stuck:

@@ -47,7 +47,7 @@ def put(cache: ObjectCache, kind: Any, name: str, *conditions: dict[str, str]) -
         (KeyError("x"), "error"),
     ],
 )
-def test_reconciles_by_how_they_ended(error: Exception | None, result: str) -> None:
+def test_reconciles_are_counted_by_result(error: Exception | None, result: str) -> None:
     scraped = Scraped()
     assert scraped("reconciles_total", kind="ModelRoute", result=result) == 0
     scraped.counts.reconciled("ModelRoute", 0.02, error)
@@ -67,7 +67,7 @@ def test_reconciles_by_how_they_ended(error: Exception | None, result: str) -> N
         ("/apis/linplane.dev/v1alpha1", "discovery"),
     ],
 )
-def test_calls_by_resource(path: str, resource: str) -> None:
+def test_calls_are_counted_by_resource(path: str, resource: str) -> None:
     scraped = Scraped()
     assert resource_of(path) == resource
     scraped.counts.called("PATCH", resource_of(path), 0)
@@ -76,7 +76,7 @@ def test_calls_by_resource(path: str, resource: str) -> None:
         assert scraped("api_requests_total", method="PATCH", resource=resource, code=code) == 1
 
 
-def test_objects_by_their_ready_condition() -> None:
+def test_objects_are_counted_by_ready_condition() -> None:
     scraped = Scraped()
     put(scraped.cache, MODEL_ROUTE, "a", {"type": "Ready", "status": "True", "reason": "Ready"})
     put(scraped.cache, MODEL_ROUTE, "b", {"type": "Ready", "status": "False", "reason": "VersionFrozen"})
@@ -90,7 +90,7 @@ def test_objects_by_their_ready_condition() -> None:
     assert scraped("objects", kind="ModelServer", ready="Unknown", reason="none") == 0
 
 
-def test_every_metric_has_our_prefix_and_a_text() -> None:
+def test_metrics_have_the_prefix_and_a_help_text() -> None:
     scraped = Scraped()
     families = list(text_string_to_metric_families(generate_latest(scraped.registry).decode()))
     assert len(families) > 12

@@ -15,7 +15,7 @@ def _nameless() -> NoReturn:
     raise OSError("No username set in the environment")
 
 
-async def test_it_runs_as_a_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_operator_runs_as_a_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("getpass.getuser", _nameless)
     stop = asyncio.Event()
     stop.set()

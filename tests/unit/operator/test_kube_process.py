@@ -15,6 +15,6 @@ from linplane_operator.kube.process import _is_news
         ("Task exception was never retrieved", True),
     ],
 )
-def test_an_end_of_kopfs_streams_is_no_news_and_all_else_is(message: str, told: bool) -> None:
+def test_log_filter_drops_only_the_error_of_a_cancelled_stream(message: str, told: bool) -> None:
     record = logging.LogRecord("asyncio", logging.ERROR, "", 0, message, None, None)
     assert _is_news(record) is told

@@ -21,7 +21,7 @@ from linplane_operator.kube.drift import difference, is_same_quantity, stamped
         *[("1.5Gi", "1536Mi"), ("100u", "100000n"), ("1E", "1000P"), ("+1", "1"), ("1.", "1")],
     ],
 )
-def test_forms_of_the_same(one: object, other: object) -> None:
+def test_quantities_of_different_form_are_equal(one: object, other: object) -> None:
     assert is_same_quantity(one, other)
     assert is_same_quantity(other, one)
 
@@ -30,7 +30,7 @@ def test_forms_of_the_same(one: object, other: object) -> None:
     ("one", "other"),
     [("1", "2"), ("1M", "1Mi"), ("1m", "1M"), ("x", "1"), (None, "1"), ("", "0"), ("sNaN", "1"), ({}, "1")],
 )
-def test_others_differ(one: object, other: object) -> None:
+def test_quantities_of_different_value_differ(one: object, other: object) -> None:
     assert not is_same_quantity(one, other)
 
 
@@ -39,7 +39,7 @@ def deployment(**resources: object) -> dict[str, object]:
     return {"kind": "Deployment", "metadata": {"name": "x"}, "spec": {"template": {"spec": {"containers": containers}}}}
 
 
-def test_a_child_is_not_applied_again_for_the_form_of_a_quantity() -> None:
+def test_quantity_of_another_form_is_no_drift() -> None:
     """An API server hands quantities back in its own form."""
     asked = deployment(requests={"cpu": "0.5", "memory": "1024Mi"}, limits={"memory": 1073741824})
     found = stamped(asked) | {
@@ -49,6 +49,6 @@ def test_a_child_is_not_applied_again_for_the_form_of_a_quantity() -> None:
 
 
 @pytest.mark.parametrize("found", [{"cpu": "501m"}, {}, None])
-def test_another_quantity_is_a_drift(found: object) -> None:
+def test_quantity_of_another_value_is_drift(found: object) -> None:
     asked = stamped(deployment(requests={"cpu": "0.5"}))
     assert difference(asked, asked | {"spec": deployment(requests=found)["spec"]})

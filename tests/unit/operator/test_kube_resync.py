@@ -42,7 +42,7 @@ class Api(HttpClient):
 
 @pytest.mark.parametrize("error", [ApiError(403, "Forbidden", "no"), UnavailableError(500, "x", "x")])
 @pytest.mark.parametrize("refused", [CONFIG_MAP, LINEAR_MODEL])
-async def test_a_kind_that_cannot_be_listed_does_not_keep_the_others_from_it(
+async def test_resync_lists_other_kinds_after_an_error(
     refused: Kind, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "EVERY_SECONDS", 0.01)
@@ -71,7 +71,7 @@ async def test_a_kind_that_cannot_be_listed_does_not_keep_the_others_from_it(
     task.cancel()
 
 
-async def test_a_namespace_that_cannot_be_listed_does_not_keep_the_next_from_it(
+async def test_resync_lists_other_namespaces_after_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "EVERY_SECONDS", 0.01)
@@ -103,7 +103,7 @@ async def test_a_namespace_that_cannot_be_listed_does_not_keep_the_next_from_it(
     assert cache.get(SERVICE, "n", "s") == service("u-1"), "its end is remembered until it was listed everywhere"
 
 
-async def test_the_end_of_what_is_never_listed_is_forgotten_once_its_owners_were(
+async def test_deletions_of_unlisted_kinds_are_forgotten_once_owners_were_listed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "EVERY_SECONDS", 0.01)
@@ -155,7 +155,7 @@ def listing(monkeypatch: pytest.MonkeyPatch, *rounds: tuple[str, int]) -> tuple[
         (1000, ("1200", 400)),  # as many writes came since: that object stays as it is all the same
     ],
 )
-async def test_an_etcd_that_was_restored_ends_the_operator_so_that_a_fresh_one_sees_what_is(
+async def test_etcd_restore_ends_the_operator_and_a_new_one_starts_fresh(
     known: int, after: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, api, running = listing(monkeypatch, ("1000", known), after)
@@ -174,7 +174,7 @@ async def test_an_etcd_that_was_restored_ends_the_operator_so_that_a_fresh_one_s
     again.cancel()
 
 
-async def test_the_first_list_is_handed_over_and_its_watch_owes_nothing_of_it() -> None:
+async def test_first_list_is_handed_over_and_its_watch_has_no_lag() -> None:
     cache, api, watch_lag = ObjectCache(), Dated(("1000", 400)), WatchLag(WATCHED, (), lambda: 0.0)
     resync = Resync(api, cache, Informer(cache, lambda _: None), watch_lag, clock=lambda: 0.0)
     handed = []
@@ -188,7 +188,7 @@ async def test_the_first_list_is_handed_over_and_its_watch_owes_nothing_of_it() 
 
 
 @pytest.mark.parametrize("date", ["500", "", "none"])
-async def test_a_stale_list_changes_nothing(date: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stale_list_is_ignored(date: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor do several, if not one after the other."""
     stale = [(date, 400)] * (OLDER_LISTS - 1)
     cache, api, running = listing(monkeypatch, *stale, ("1000", 1000), *stale, ("1001", 1000))

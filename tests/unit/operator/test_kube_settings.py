@@ -5,7 +5,7 @@ import kopf
 from linplane_operator.kube.kopf.handlers import configure
 
 
-def test_an_operator_is_back_within_seconds_after_the_api_server_is() -> None:
+def test_kopf_settings_reconnect_within_seconds() -> None:
     """However long that was away, up to ten minutes; then the process ends, and a fresh one tries."""
     settings = kopf.OperatorSettings()
     configure(settings)

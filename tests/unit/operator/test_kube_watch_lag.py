@@ -25,7 +25,7 @@ class Told:
         return self.watch_lag
 
 
-def test_silence_is_no_sign() -> None:
+def test_watch_that_is_silent_has_no_lag() -> None:
     """Nothing changed, for an hour of lists."""
     told = Told()
     told.watch_lag.received(LINEAR_MODEL, model(7))
@@ -37,7 +37,7 @@ def test_silence_is_no_sign() -> None:
     assert figures["LinearModel"] == [1, 3600.0, 0.0]
 
 
-def test_what_a_list_shows_is_owed_until_it_is_told() -> None:
+def test_lag_lasts_until_the_watch_delivers_what_a_list_showed() -> None:
     told = Told()
     told.watch_lag.received(LINEAR_MODEL, model(7))
     told.watch_lag.listed(LINEAR_MODEL, None, 9)
@@ -53,7 +53,7 @@ def test_what_a_list_shows_is_owed_until_it_is_told() -> None:
     assert told.watch_lag.lag(LINEAR_MODEL) == Lag(0.0, 0), "a new debt"
 
 
-def test_what_went_again_is_not_owed() -> None:
+def test_lag_ends_if_the_object_is_deleted() -> None:
     """Deleted in a gap that the watch never told of."""
     told = Told()
     told.watch_lag.received(LINEAR_MODEL, model(7))
@@ -62,14 +62,14 @@ def test_what_went_again_is_not_owed() -> None:
     assert told.watch_lag.lagging() == {}
 
 
-def test_while_no_list_comes_through_nothing_is_counted() -> None:
+def test_lag_counts_no_lists_while_they_fail() -> None:
     told = Told()
     told.watch_lag.listed(LINEAR_MODEL, None, 9)
     told.later(7200)
     assert told.watch_lag.lag(LINEAR_MODEL) == Lag(7200.0, 0)
 
 
-def test_each_namespace_has_a_watch() -> None:
+def test_lag_is_tracked_per_namespace() -> None:
     told = Told("a", "b")
     told.watch_lag.received(LINEAR_MODEL, model(9, "a"))
     told.watch_lag.listed(LINEAR_MODEL, "a", 9)
@@ -81,7 +81,7 @@ def test_each_namespace_has_a_watch() -> None:
 
 
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=30))
-def test_a_watch_that_tells_in_the_end_never_owes_for_two_lists(steps: list[int]) -> None:
+def test_lag_of_a_late_watch_never_spans_two_lists(steps: list[int]) -> None:
     """However busy: each list shows something new, which the watch tells of before the next."""
     told, version = Told(), 0
     for step in steps:

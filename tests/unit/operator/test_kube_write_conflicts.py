@@ -68,7 +68,7 @@ def writes_back(contests: WriteConflicts, server: Server, asked: Any = "ours") -
 
 
 @pytest.mark.parametrize("late", [0.01, 1.5])
-def test_who_is_written_back_waits_twice_as_long_each_time(late: float) -> None:
+def test_write_back_waits_twice_as_long_each_time(late: float) -> None:
     """Up to five minutes, whether the other writes back in the same second or later."""
     server = Server()
     contests = WriteConflicts(lambda: server.now)
@@ -85,7 +85,7 @@ def test_who_is_written_back_waits_twice_as_long_each_time(late: float) -> None:
     assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]
 
 
-def test_two_that_wait_for_each_other_write_less_and_less() -> None:
+def test_two_operators_write_less_and_less() -> None:
     """In an hour, of what would be thousands of writes."""
     server = Server()
     both = [WriteConflicts(lambda: server.now), WriteConflicts(lambda: server.now)]
@@ -103,7 +103,7 @@ def test_two_that_wait_for_each_other_write_less_and_less() -> None:
     assert sum(time > 60 for time in server.writes) < 40
 
 
-def test_what_others_edit_is_repaired_at_once() -> None:
+def test_edit_by_a_user_is_repaired_at_once() -> None:
     """Fields of their own, by their own name; or fields that they take away, by which they own none."""
     server = Server()
     contests = WriteConflicts(lambda: server.now)
@@ -117,7 +117,7 @@ def test_what_others_edit_is_repaired_at_once() -> None:
     assert writes_back(contests, server) == 0
 
 
-def test_what_is_asked_for_otherwise_never_waits() -> None:
+def test_new_desired_state_never_waits() -> None:
     """A user has changed something: it is no write-back, however much there was before."""
     server = Server()
     contests = WriteConflicts(lambda: server.now)
@@ -128,7 +128,7 @@ def test_what_is_asked_for_otherwise_never_waits() -> None:
     assert writes_back(contests, server, "another") == 0
 
 
-def test_nobody_waits_for_what_only_it_writes() -> None:
+def test_uncontested_write_never_waits() -> None:
     """What a user asks for goes back and forth, while a controller writes the status and a user annotates."""
     server = Server()
     contests = WriteConflicts(lambda: server.now)
@@ -139,7 +139,7 @@ def test_nobody_waits_for_what_only_it_writes() -> None:
             server.edit("kubectl", "f:theirs")
 
 
-def test_a_status_that_goes_back_and_forth_waits_for_nothing() -> None:
+def test_status_that_alternates_never_waits() -> None:
     """A user annotates the object in between."""
     contests, what = WriteConflicts(lambda: 0.0), ("u", "status")
     entry = {"manager": "linplane", "subresource": "status", "time": "2026-03-01T12:00:00Z", "fieldsV1": {"f:a": {}}}
@@ -154,7 +154,7 @@ def test_a_status_that_goes_back_and_forth_waits_for_nothing() -> None:
     assert contests.judge(what, theirs) == 1
 
 
-def test_after_a_calm_it_begins_with_one_second_again() -> None:
+def test_backoff_is_reset_after_a_calm() -> None:
     server = Server()
     contests = WriteConflicts(lambda: server.now)
     writes_back(contests, server)
@@ -169,7 +169,7 @@ def test_after_a_calm_it_begins_with_one_second_again() -> None:
     assert writes_back(contests, server) == 1
 
 
-def test_times_alone_make_no_other_write() -> None:
+def test_write_that_differs_only_in_times_is_the_same() -> None:
     """A condition that went back and forth has a new time, and says the same."""
     contests = WriteConflicts(lambda: 0.0)
     status = {"conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-03-01T12:00:00Z"}]}
@@ -180,7 +180,7 @@ def test_times_alone_make_no_other_write() -> None:
     assert not contests.is_write_back(WHAT, {"conditions": []}, later)
 
 
-def test_what_was_written_long_ago_is_forgotten() -> None:
+def test_writes_of_long_ago_are_forgotten() -> None:
     """Of thousands of objects."""
     now = [0.0]
     contests = WriteConflicts(lambda: now[0])
@@ -226,7 +226,7 @@ def other(api: Api, **fields: Any) -> Object:
     return found
 
 
-async def test_a_contested_child_is_left_and_looked_at_again() -> None:
+async def test_contested_child_is_requeued() -> None:
     """The rest of a reconcile goes on."""
     api, cluster, cache, later = contested()
     service = made(SERVICE, spec={"a": 1})
@@ -241,7 +241,7 @@ async def test_a_contested_child_is_left_and_looked_at_again() -> None:
     assert api.calls.count("PATCH") > writes, "a user's change"
 
 
-async def test_a_contested_status_waits() -> None:
+async def test_contested_status_waits() -> None:
     """Its reconcile is told when to come again."""
     api, cluster, cache, _ = contested()
     api.put({**OWNER, "status": {}})

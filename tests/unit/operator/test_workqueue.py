@@ -49,7 +49,7 @@ def play(script: Callable[[Story], Awaitable[None]]) -> Story:
     return run_virtually(main())
 
 
-def test_a_key_waits_only_once_and_the_first_comes_first():
+def test_keys_are_queued_once_and_in_order():
     """However often it is asked for."""
 
     async def script(story):
@@ -61,7 +61,7 @@ def test_a_key_waits_only_once_and_the_first_comes_first():
     assert play(script).keys == ["a", "b", "c"]
 
 
-def test_a_key_asked_for_while_it_runs_runs_again_and_never_twice_at_once():
+def test_key_enqueued_while_it_runs_runs_again_afterwards():
     """Whoever asked may have changed what the run had read already."""
     running: list[str] = []
 
@@ -94,7 +94,7 @@ def test_workers_share_the_keys():
     assert play(script).lines == [(0.0, "a"), (0.0, "b"), (1.0, "c")]
 
 
-def test_failures_are_told_and_tried_again_later_and_later():
+def test_failures_are_reported_and_requeued_with_backoff():
     """Doubling, up to a limit."""
 
     async def script(story):
@@ -112,7 +112,7 @@ def test_failures_are_told_and_tried_again_later_and_later():
     assert story.failed == [f"a: no {n}" for n in (1, 2, 3, 4)]
 
 
-def test_a_success_starts_the_count_anew():
+def test_success_resets_the_backoff():
     """The next failure waits as the first one did."""
 
     async def script(story):
@@ -130,7 +130,7 @@ def test_a_success_starts_the_count_anew():
 
 
 @pytest.mark.parametrize(("error", "longest"), [(ValueError(), LAST_DELAY), (OSError(), AWAY_DELAY)])
-def test_a_delay_never_grows_past_the_last(error, longest):
+def test_backoff_has_a_maximum(error, longest):
     """Five minutes; far less where the other side is away, for once it is back nobody should wait."""
 
     async def script(story):
@@ -146,7 +146,7 @@ def test_a_delay_never_grows_past_the_last(error, longest):
     assert len(lines) < 40
 
 
-def test_one_that_fails_does_not_keep_the_others():
+def test_failing_key_does_not_delay_others():
     """And is not forgotten over them."""
 
     async def script(story):
@@ -161,7 +161,7 @@ def test_one_that_fails_does_not_keep_the_others():
     assert play(script).keys == ["a", "b", "c", "a"]
 
 
-def test_an_event_does_not_wait_for_the_delay():
+def test_add_overrides_the_backoff():
     """It may be what makes the next try succeed; the delay is then over too."""
 
     async def script(story):
@@ -177,12 +177,12 @@ def test_an_event_does_not_wait_for_the_delay():
     assert play(script).lines == [(0.0, "a"), (0.1, "a")]
 
 
-def test_the_earliest_result_is_the_one_that_counts():
+def test_requeue_after_the_earliest_result_wins():
     assert earliest() == earliest(Result(), Result()) == Result(None)
     assert earliest(Result(3.0), Result(), Result(0.0), Result(2.0)) == Result(0.0)
 
 
-def test_work_says_when_to_look_again():
+def test_requeue_after_is_honoured():
     """Once, after that many seconds."""
 
     async def script(story):
@@ -196,7 +196,7 @@ def test_work_says_when_to_look_again():
     assert play(script).lines == [(0.0, "a"), (7.0, "a")]
 
 
-def test_a_later_wish_replaces_an_earlier_one():
+def test_add_after_replaces_an_earlier_timer():
     """One timer a key."""
 
     async def script(story):
@@ -207,7 +207,7 @@ def test_a_later_wish_replaces_an_earlier_one():
     assert play(script).lines == [(2.0, "a")]
 
 
-def test_jitter_stays_close():
+def test_jitter_stays_within_its_bounds():
     """Between 80 and 120 percent, so that many do not come at once."""
 
     async def main() -> float:
@@ -226,7 +226,7 @@ def test_jitter_stays_close():
     assert 0.8 * FIRST_DELAY <= run_virtually(main()) <= 1.2 * FIRST_DELAY
 
 
-def test_it_shows_whether_it_moves():
+def test_stalled_and_longest_running_show_progress():
     """How long keys wait for a worker, and how long a worker is at one key."""
     seen: list[tuple[float, float]] = []
 
@@ -251,7 +251,7 @@ def test_it_shows_whether_it_moves():
     assert seen == [(0, 0), (0, 4), (30, 40)]
 
 
-def test_it_shows_how_many_fail():
+def test_failing_counts_the_failing_keys():
     """Until they succeed."""
 
     async def script(story):
@@ -269,7 +269,7 @@ def test_it_shows_how_many_fail():
     play(script)
 
 
-def test_what_nobody_waits_for_stands_behind():
+def test_low_priority_keys_come_last():
     """A look at everything keeps nobody waiting, and is not repeated for what was asked for meanwhile."""
 
     async def script(story: Story) -> None:
@@ -282,7 +282,7 @@ def test_what_nobody_waits_for_stands_behind():
     assert play(script).keys == ["c", "a", "b"]
 
 
-def test_keys_that_need_no_call_let_others_have_their_turn():
+def test_workers_yield_to_other_tasks():
     async def script(story: Story) -> None:
         turns = []
 

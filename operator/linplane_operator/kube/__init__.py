@@ -6,8 +6,8 @@ connects everything below, `startup` checks `permissions`, waits for the CRDs an
 In: `kopf` watches the `watched_kinds`, `resync` lists them once a minute, `http` makes the calls, `informer` merges
 events, lists and own writes into the cache, `watch_lag` compares watches with lists.
 
-Out: `cluster` (KubeClient) writes; `drift` compares a child with its desired state, `write_conflicts` slows down
-operators that overwrite each other, `event_recorder` writes Events.
+Out: `cluster` (KubeClient) writes through `live_objects`; `drift` compares a child with its desired state,
+`write_conflicts` slows down operators that overwrite each other, `event_recorder` writes Events.
 
 About the process itself: `liveness`, `metrics`, and `http_endpoints`, which serves both.
 """

@@ -6,27 +6,23 @@ from collections.abc import Callable
 from typing import Any
 
 from linplane_api import names
-from linplane_api.api_access import APPLY_PATCH, MERGE_PATCH, ApiError, object_path
+from linplane_api.api_access import MERGE_PATCH, ApiError, object_path
 from linplane_api.kinds import Kind, kind_of
 
-from ..cluster_client import ConflictError, ContestedError, NamespaceTerminatingError, NameTakenError, RefusedError
+from ..cluster_client import ConflictError, ContestedError, NameTakenError
 from ..compile.adoption import APPLIED_OVER, is_orphan, owner_of
-from ..compile.objects import Object, controller_uid, is_deleting, label_of, meta, name_of, owners_of, uid_of
+from ..compile.objects import Object, controller_uid, label_of, meta, name_of, uid_of
 from ..observe.cache import ObjectCache, key_of
 from ..runtime.write_log import log_write
 from .drift import difference, merge_patch, stamped
 from .event_recorder import refused_jobs
 from .http import HttpClient
-from .informer import Informer, slim
+from .informer import Informer
+from .live_objects import LiveObjects, WriteRefusedError
 from .watched_kinds import UNWATCHED
 from .write_conflicts import WriteConflicts
 
 log = logging.getLogger(__name__)
-
-ABSENT = "1"
-"""A resourceVersion that no object has any more: an apply with it can only create."""
-
-OURS = {"fieldManager": names.FIELD_MANAGER, "force": "true"}
 
 LEFT_SECONDS = 300.0
 """How long a difference is left alone that a write did not remove, for example because an admission webhook sets the
@@ -35,13 +31,6 @@ field.
 
 RecordEvent = Callable[[Object, bool, str, str], None]
 """Records an Event: about, warning, reason, message."""
-
-
-class WriteRefusedError(ApiError, RefusedError):
-    """The API server refused a write: 403 or 422."""
-
-    def __str__(self) -> str:
-        return self.message or self.reason
 
 
 class KubeClient:
@@ -64,7 +53,7 @@ class KubeClient:
         self._client = client
         self._cache = cache
         self._record_event = record_event
-        self._informer = informer
+        self._live = LiveObjects(client, cache, informer)
         self._clock = clock
         self._conflicts = conflicts or WriteConflicts(clock)
         self._requeue_after = requeue_after
@@ -72,7 +61,7 @@ class KubeClient:
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """A live GET; the result is put into the cache."""
-        return await self._read_live(kind, namespace, name)
+        return await self._live.read(kind, namespace, name)
 
     async def refusals(self, namespace: str) -> dict[str, str]:
         """From the FailedCreate Events of the Job controller."""
@@ -90,12 +79,12 @@ class KubeClient:
         namespace, name = key_of(body)
         found = self._cache.get(kind, namespace, name)
         if found is None and kind in UNWATCHED:
-            found = await self._read_live(kind, namespace, name)
+            found = await self._live.read(kind, namespace, name)
         if found is None:
             try:
                 return await self._create(kind, desired)
             except ConflictError:
-                found = await self._read_live(kind, namespace, name)
+                found = await self._live.read(kind, namespace, name)
                 if found is None:
                     raise
         if not _is_ours(found, body):
@@ -115,7 +104,7 @@ class KubeClient:
             self._requeue_after(found, error.seconds)
             return found
         except ConflictError:  # changed or deleted meanwhile; some kinds have no watch
-            if await self._read_live(kind, *key_of(desired)) is None:
+            if await self._live.read(kind, *key_of(desired)) is None:
                 return await self._create(kind, desired)
             raise
 
@@ -126,7 +115,7 @@ class KubeClient:
             return
         wait = self._conflicts.pending(what)
         if wait is None:
-            live = await self._read_live(kind, *key_of(seen))
+            live = await self._live.read(kind, *key_of(seen))
             wait = self._conflicts.judge(what, live) if live is not None and uid_of(live) == uid_of(seen) else 0.0
             if wait:
                 log.warning("%s", ContestedError(f"{kind.kind} {name_of(seen)}", wait))
@@ -136,7 +125,7 @@ class KubeClient:
     async def _claim(self, body: Object) -> Object:
         """Reads the object live: the cached one is not ours, and no watch reports the deletion of a foreign object."""
         kind, desired = kind_of(body), stamped(body)
-        found = await self._read_live(kind, *key_of(body))
+        found = await self._live.read(kind, *key_of(body))
         if found is None:
             return await self._create(kind, desired)
         if _is_ours(found, body):
@@ -145,18 +134,23 @@ class KubeClient:
             raise NameTakenError(owner_of(body), f"{kind.kind} {name_of(body)}")
         return await self._repair(kind, desired, found, resourceVersion=meta(found)["resourceVersion"])
 
+    async def _create(self, kind: Kind, body: Object) -> Object:
+        answer = await self._live.create(kind, body)
+        self._conflicts.wrote((uid_of(answer), ""), body, answer)
+        return answer
+
     async def check(self, body: Object) -> None:
         """Reads the object live, unless the cached one is ours."""
         kind = kind_of(body)
         found = self._cache.get(kind, *key_of(body))
         if found is None or not _is_ours(found, body):
-            found = await self._read_live(kind, *key_of(body))
+            found = await self._live.read(kind, *key_of(body))
         if found is not None and not _is_ours(found, body) and not await self._may_adopt(found, body):
             raise NameTakenError(owner_of(body), f"{kind.kind} {name_of(body)}")
 
     async def _may_adopt(self, found: Object, body: Object) -> bool:
         """True for an orphan whose desired owner exists and is not being deleted."""
-        return kind_of(body) in APPLIED_OVER and is_orphan(found, body) and await self._has_owner(body)
+        return kind_of(body) in APPLIED_OVER and is_orphan(found, body) and await self._live.has_owner(body)
 
     async def _repair(self, kind: Kind, desired: Object, found: Object, **same: str) -> Object:
         """Applies; a merge patch then removes the fields that other clients added, which an apply keeps. A difference
@@ -164,7 +158,7 @@ class KubeClient:
         """
         uid, path = uid_of(found), object_path(kind, *key_of(desired))
         try:
-            answer = await self._write(kind, path, {**desired, "metadata": {**meta(desired), "uid": uid, **same}})
+            answer = await self._live.write(kind, path, {**desired, "metadata": {**meta(desired), "uid": uid, **same}})
         except WriteRefusedError as error:  # may be invalid only together with the fields of other clients
             if error.status != 422:
                 raise
@@ -172,7 +166,7 @@ class KubeClient:
         if rest := difference(desired, answer):
             same = {key: meta(answer)[key] for key in ("uid", "resourceVersion")}
             patch = {**rest, "metadata": {**(rest.get("metadata") or {}), **same}}
-            answer = await self._write(kind, path, patch, MERGE_PATCH)
+            answer = await self._live.write(kind, path, patch, MERGE_PATCH)
             rest = difference(desired, answer)
         self._remember(uid, rest)
         self._conflicts.wrote((uid, ""), desired, answer)
@@ -197,9 +191,9 @@ class KubeClient:
         patch["metadata"] = {key: meta(seen)[key] for key in ("uid", "resourceVersion")}
         patch["metadata"] |= merge_patch(meta(body), meta(seen), ("ownerReferences",))
         try:
-            answer = await self._write(kind, object_path(kind, *key_of(body)), patch, MERGE_PATCH)
+            answer = await self._live.write(kind, object_path(kind, *key_of(body)), patch, MERGE_PATCH)
         except ConflictError:
-            await self._read_live(kind, *key_of(body))  # so that the retry starts from the current object
+            await self._live.read(kind, *key_of(body))  # so that the retry starts from the current object
             raise
         self._conflicts.wrote((uid_of(seen), ""), desired, answer)
         return answer
@@ -218,18 +212,18 @@ class KubeClient:
         path, left = object_path(kind, namespace, name, "status"), f"{uid_of(seen)}/status"
         await self._wait_for_turn(kind, seen, "status", status)
         try:
-            answer = await self._write(kind, path, body)
+            answer = await self._live.write(kind, path, body)
             added = merge_patch(body, answer, ("status",))
             if added and not self._is_left(left, added):
                 same = {key: meta(answer)[key] for key in ("uid", "resourceVersion")}
-                answer = await self._write(kind, path, {**added, "metadata": same}, MERGE_PATCH)
+                answer = await self._live.write(kind, path, {**added, "metadata": same}, MERGE_PATCH)
                 self._remember(left, merge_patch(body, answer, ("status",)))
             self._conflicts.wrote((uid_of(seen), "status"), status, answer)
         except ApiError as error:
             if error.status != 404:
                 raise
         except ConflictError:
-            if await self._is_still(kind, seen):
+            if await self._live.is_still(kind, seen):
                 raise
 
     async def delete(self, kind: Kind, seen: Object, *, unchanged: bool = False) -> None:
@@ -240,7 +234,7 @@ class KubeClient:
             await self._client.call("DELETE", object_path(kind, *key_of(seen)), body=options)
             log_write("delete", kind, seen, seen)
         except ApiError as error:
-            if error.status == 409 and await self._is_still(kind, seen):
+            if error.status == 409 and await self._live.is_still(kind, seen):
                 raise ConflictError(f"{kind.kind} {name_of(seen)}: {error.message}") from error
             if error.status not in (404, 409):
                 raise
@@ -259,59 +253,6 @@ class KubeClient:
         for kind in UNWATCHED:
             for body in self._cache.all(kind):
                 self._cache.drop(kind, *key_of(body))
-
-    async def _read_live(self, kind: Kind, namespace: str, name: str) -> Object | None:
-        known = self._cache.get(kind, namespace, name)  # read before the GET: a newer object may arrive during it
-        found = await self._client.get(kind, namespace, name)
-        if found is not None:
-            self._informer.seen(kind, found)
-        elif known is not None:
-            self._informer.deleted(kind, known)
-        return found
-
-    async def _is_still(self, kind: Kind, seen: Object) -> bool:
-        """True if the object with that UID still exists."""
-        live = await self._read_live(kind, *key_of(seen))
-        return live is not None and uid_of(live) == uid_of(seen)
-
-    async def _create(self, kind: Kind, body: Object) -> Object:
-        if self._informer.was_deleted(kind, key_of(body)) and not await self._has_owner(body):
-            raise ConflictError(f"{kind.kind} {name_of(body)} was deleted with its owner")
-        fresh = {**body, "metadata": {**meta(body), "resourceVersion": ABSENT}}
-        answer = await self._write(kind, object_path(kind, *key_of(body)), fresh)
-        self._conflicts.wrote((uid_of(answer), ""), body, answer)
-        return answer
-
-    async def _has_owner(self, body: Object) -> bool:
-        """True if the controlling owner exists and is not being deleted, by a live GET: its deletion is reported by
-        another watch than the child's, perhaps later.
-        """
-        for owner in owners_of(body):
-            if owner.get("controller"):
-                kind = kind_of(owner)
-                live = await self._client.get(kind, key_of(body)[0], owner["name"])
-                return live is not None and uid_of(live) == owner["uid"] and not is_deleting(live)
-        return True
-
-    async def _write(self, kind: Kind, path: str, body: Object, content_type: str = APPLY_PATCH) -> Object:
-        query = OURS if content_type == APPLY_PATCH else {"fieldManager": names.FIELD_MANAGER}
-        try:
-            answer = await self._client.call("PATCH", path, query=query, body=body, content_type=content_type)
-        except ApiError as error:
-            if error.status == 409:
-                raise ConflictError(
-                    f"{kind.kind} {name_of(body) or path.rsplit('/', 1)[-1]}: {error.message}"
-                ) from error
-            if "NamespaceTerminating" in error.causes:
-                raise NamespaceTerminatingError(error.message) from error
-            if error.status in (403, 422):
-                raise WriteRefusedError(error.status, error.reason, error.message) from error
-            raise
-        is_new = meta(body).get("resourceVersion") == ABSENT
-        verb = "create" if is_new else "apply" if content_type == APPLY_PATCH else "patch"
-        log_write(verb, kind, self._cache.get(kind, *key_of(answer)), slim(kind, answer))
-        self._informer.seen(kind, answer)
-        return answer
 
 
 def _is_ours(found: Object, body: Object) -> bool:

@@ -30,7 +30,7 @@ STATUS = {
 
 
 class Stub:
-    """An admin port that gives one answer and remembers what it was asked."""
+    """An admin port that gives one answer and records the requests."""
 
     def __init__(self) -> None:
         self.answer: tuple[int, bytes] = (200, b"{}")

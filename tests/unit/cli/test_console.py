@@ -1,4 +1,4 @@
-"""What `linplane local` prints: aligned, a line each, in colour on a terminal alone."""
+"""The output of `linplane local`: aligned lines, coloured on a terminal."""
 
 import os
 import sys

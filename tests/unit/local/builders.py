@@ -15,7 +15,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 class Clock:
-    """Seconds that pass when they are told to."""
+    """A clock that tests move."""
 
     def __init__(self, now: float = 1_000_000.0) -> None:
         self.now = now
@@ -24,7 +24,7 @@ class Clock:
         return self.now
 
 
-class Told:
+class Printed:
     """Remembers lines."""
 
     def __init__(self) -> None:

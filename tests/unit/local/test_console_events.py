@@ -7,7 +7,7 @@ import pytest
 from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, Kind
 from linplane_operator.compile.objects import Object
 from linplane_operator.local.console_events import ConsoleEvents
-from unit.local.builders import Told, body, config_map, model, route
+from unit.local.builders import Printed, body, config_map, model, route
 
 
 def condition(kind: str, status: str, reason: str, message: str = "") -> dict[str, str]:
@@ -41,18 +41,18 @@ def serving(version: str = "v1", *candidates: tuple[str, str], ready: bool = Tru
 
 
 @pytest.fixture
-def told() -> Told:
-    """What was told."""
-    return Told()
+def printed() -> Printed:
+    """The printed lines."""
+    return Printed()
 
 
 @pytest.fixture
-def story(told: Told) -> ConsoleEvents:
+def story(printed: Printed) -> ConsoleEvents:
     """A story with a hint."""
-    return ConsoleEvents(told, lambda _: "curl it")
+    return ConsoleEvents(printed, lambda _: "curl it")
 
 
-def test_training_lines_from_job_to_figures(story: ConsoleEvents, told: Told) -> None:
+def test_training_lines_from_job_to_figures(story: ConsoleEvents, printed: Printed) -> None:
     job = body(JOB, "job", metadata={"ownerReferences": [{"name": "rent-v1"}]})
     story.changed(LINEAR_MODEL, None, model())
     for reason in ("NotTrained", "Pending", "Training"):
@@ -61,48 +61,48 @@ def test_training_lines_from_job_to_figures(story: ConsoleEvents, told: Told) ->
         story.changed(JOB, {**job, "status": {"active": before}}, {**job, "status": {"active": after}})
     story.changed(JOB, {**job, "status": {"active": 0}}, {**job, "status": {"active": 1, "failed": 1}})
     story.changed(LINEAR_MODEL, model(), TRAINED)
-    assert told.words() == [
+    assert printed.words() == [
         "training rent-v1",
         "training rent-v1, retry",
         "trained rent-v1: 40 rows used, 3 dropped, 10 held out, R2 0.5, MSE 2.25",
     ]
 
 
-def test_training_line_omits_absent_figures(story: ConsoleEvents, told: Told) -> None:
+def test_training_line_omits_absent_figures(story: ConsoleEvents, printed: Printed) -> None:
     story.changed(
         LINEAR_MODEL,
         model(),
         with_status(model(), READY, samples=1, evaluation={"on": "Training", "samples": 1, "mse": 0.0}),
     )
     story.changed(LINEAR_MODEL, model("rent-v2"), with_status(model("rent-v2"), READY, coefficientCount=1))
-    assert told.words() == [
+    assert printed.words() == [
         "trained rent-v1: 1 row used, 0 dropped, 0 held out, MSE 0",
         "read rent-v2: weights of 1 feature",
     ]
 
 
-def test_training_warnings_follow_its_figures_once(story: ConsoleEvents, told: Told) -> None:
+def test_training_warnings_follow_its_figures_once(story: ConsoleEvents, printed: Printed) -> None:
     warned = {**TRAINED, "status": {**TRAINED["status"], "warnings": [{"reason": "FewRows", "message": "too few"}]}}
     story.changed(LINEAR_MODEL, model(), warned)
     story.changed(LINEAR_MODEL, warned, {**warned, "status": {**warned["status"], "servingIn": ["a"]}})
-    assert told.words()[1:] == ["warning rent-v1: FewRows: too few"]
+    assert printed.words()[1:] == ["warning rent-v1: FewRows: too few"]
 
 
-def test_training_warnings_of_an_earlier_run_are_not_repeated(story: ConsoleEvents, told: Told) -> None:
+def test_training_warnings_of_an_earlier_run_are_not_repeated(story: ConsoleEvents, printed: Printed) -> None:
     warned = {**TRAINED, "status": {**TRAINED["status"], "warnings": [{"reason": "FewRows", "message": "too few"}]}}
     story.remember(LINEAR_MODEL, warned)
     story.changed(LINEAR_MODEL, warned, {**warned, "status": {**warned["status"], "servingIn": ["a"]}})
-    assert told.words() == []
+    assert printed.words() == []
 
 
-def test_model_that_cannot_serve_is_a_warning(story: ConsoleEvents, told: Told) -> None:
+def test_model_that_cannot_serve_is_a_warning(story: ConsoleEvents, printed: Printed) -> None:
     missed = with_status(model(), condition("Ready", "False", "AcceptanceMissed", "minR2 0.9: it is 0.5"))
     story.changed(LINEAR_MODEL, model(), missed)
     story.changed(LINEAR_MODEL, missed, {**missed, "status": {**missed["status"], "servingIn": ["a"]}})
-    assert [tuple(line) for line in told.lines] == [("warning", "rent-v1: minR2 0.9: it is 0.5", "warning")]
+    assert [tuple(line) for line in printed.lines] == [("warning", "rent-v1: minR2 0.9: it is 0.5", "warning")]
 
 
-def test_frozen_line_appears_once_no_replica_serves_it(story: ConsoleEvents, told: Told) -> None:
+def test_frozen_line_appears_once_no_replica_serves_it(story: ConsoleEvents, printed: Printed) -> None:
     frozen = {**TRAINED, "spec": {**TRAINED["spec"], "frozen": True}}
     behind = with_status(frozen, READY, condition("Withdrawn", "False", "ReplicasBehind"), samples=40)
     gone = with_status(frozen, READY, condition("Withdrawn", "True", "Frozen"), samples=40)
@@ -114,12 +114,12 @@ def test_frozen_line_appears_once_no_replica_serves_it(story: ConsoleEvents, tol
         (gone, {**gone, "spec": model()["spec"]}),
     ):
         story.changed(LINEAR_MODEL, before, after)
-    assert told.words()[1:] == ["frozen rent-v1: no replica serves it any more"]
+    assert printed.words()[1:] == ["frozen rent-v1: no replica serves it any more"]
     story.changed(LINEAR_MODEL, gone, TRAINED)
-    assert told.words()[2:] == ["unfrozen rent-v1"]
+    assert printed.words()[2:] == ["unfrozen rent-v1"]
 
 
-def test_route_lines_ready_with_hint_then_switch_then_split(story: ConsoleEvents, told: Told) -> None:
+def test_route_lines_ready_with_hint_then_switch_then_split(story: ConsoleEvents, printed: Printed) -> None:
     waiting = condition("Accepted", "False", "VersionNotReady", "version v1 is not Ready (NotTrained: there is none)")
     states = [
         with_status(route(), waiting, NEVER, condition("Reconciling", "True", "VersionNotReady", "none yet")),
@@ -130,7 +130,7 @@ def test_route_lines_ready_with_hint_then_switch_then_split(story: ConsoleEvents
     for state in states:
         story.changed(MODEL_ROUTE, before, state)
         before = state
-    assert told.words() == [
+    assert printed.words() == [
         "waiting route rent: version v1 is not Ready (NotTrained: there is none)",
         "ready route rent: v1 100 %",
         "try curl it",
@@ -157,16 +157,16 @@ NEVER = condition("Servable", "False", "NeverServed")
     ],
 )
 def test_route_line_waits_while_its_version_is_in_progress(
-    story: ConsoleEvents, told: Told, reason: str, progress: str, word: str
+    story: ConsoleEvents, printed: Printed, reason: str, progress: str, word: str
 ) -> None:
     """The reason and the conditions say so, not the message."""
     more = [condition(progress, "True", reason)] if progress else []
     accepted = condition("Accepted", "False", reason, "version v1 (NotTrained: no)")
     story.changed(MODEL_ROUTE, route(), with_status(route(), accepted, NEVER, *more))
-    assert told.words() == [f"{word} route rent: version v1 (NotTrained: no)"]
+    assert printed.words() == [f"{word} route rent: version v1 (NotTrained: no)"]
 
 
-def test_route_whose_training_fails_has_one_line(story: ConsoleEvents, told: Told) -> None:
+def test_route_whose_training_fails_has_one_line(story: ConsoleEvents, printed: Printed) -> None:
     """The line of the version says why."""
     accepted = condition("Accepted", "False", "VersionNotReady", "v1 is not Ready")
     waiting, failed = (
@@ -175,28 +175,28 @@ def test_route_whose_training_fails_has_one_line(story: ConsoleEvents, told: Tol
     )
     story.changed(MODEL_ROUTE, route(), waiting)
     story.changed(MODEL_ROUTE, waiting, failed)
-    assert told.words() == ["waiting route rent: v1 is not Ready"]
+    assert printed.words() == ["waiting route rent: v1 is not Ready"]
 
 
 @pytest.mark.parametrize("kind", [LINEAR_MODEL, MODEL_ROUTE])
-def test_status_of_a_newer_release_has_no_line(story: ConsoleEvents, told: Told, kind: Kind) -> None:
+def test_status_of_a_newer_release_has_no_line(story: ConsoleEvents, printed: Printed, kind: Kind) -> None:
     """The state folder may hold one; the next reconcile replaces it."""
     one = model() if kind is LINEAR_MODEL else route()
     newer = with_status(one, condition("Ready", "False", "ReasonOfANewerRelease", "x"), warnings=[{"reason": "x"}])
     story.remember(kind, newer)
     story.changed(kind, one, newer)
-    assert told.words() == []
+    assert printed.words() == []
 
 
-def test_hints_are_limited(story: ConsoleEvents, told: Told) -> None:
+def test_hints_are_limited(story: ConsoleEvents, printed: Printed) -> None:
     for number in range(9):
         ready = serving()
         story.changed(MODEL_ROUTE, None, {**ready, "metadata": {"name": f"rent-{number}"}})
-    assert len(told.words("ready")) == 9
-    assert len(told.words("try")) == 3
+    assert len(printed.words("ready")) == 9
+    assert len(printed.words("try")) == 3
 
 
-def test_route_not_in_effect_says_why_and_when_it_recovers(story: ConsoleEvents, told: Told) -> None:
+def test_route_not_in_effect_says_why_and_when_it_recovers(story: ConsoleEvents, printed: Printed) -> None:
     refused = condition("Accepted", "False", "VersionNotFound", "version v9 does not exist; traffic stays on v1")
     frozen = condition("Servable", "False", "CurrentFrozen", "the current version v1 is frozen")
     rejected = condition("Ready", "False", "Rejected", "pod refused the document: broken")
@@ -212,7 +212,7 @@ def test_route_not_in_effect_says_why_and_when_it_recovers(story: ConsoleEvents,
     for state in states:
         story.changed(MODEL_ROUTE, before, state)
         before = state
-    assert told.words()[2:] == [
+    assert printed.words()[2:] == [
         "warning route rent: version v9 does not exist; traffic stays on v1",
         "ready route rent: v1 100 %",
         "warning route rent: the current version v1 is frozen",
@@ -221,23 +221,23 @@ def test_route_not_in_effect_says_why_and_when_it_recovers(story: ConsoleEvents,
     ]
 
 
-def test_versions_of_an_earlier_run_are_not_repeated(story: ConsoleEvents, told: Told) -> None:
+def test_versions_of_an_earlier_run_are_not_repeated(story: ConsoleEvents, printed: Printed) -> None:
     story.remember(LINEAR_MODEL, TRAINED)
     story.remember(MODEL_ROUTE, serving())
     story.changed(LINEAR_MODEL, TRAINED, {**TRAINED, "status": {**TRAINED["status"], "servingIn": ["rent"]}})
     story.changed(MODEL_ROUTE, serving(), serving(ready=False))
     story.changed(MODEL_ROUTE, serving(ready=False), serving())
-    assert told.words() == ["ready route rent: v1 100 %", "try curl it"]
+    assert printed.words() == ["ready route rent: v1 100 %", "try curl it"]
 
 
-def test_deleted_object_is_forgotten(story: ConsoleEvents, told: Told) -> None:
+def test_deleted_object_is_forgotten(story: ConsoleEvents, printed: Printed) -> None:
     for _ in range(2):
         story.changed(MODEL_ROUTE, route(), serving())
         story.changed(MODEL_ROUTE, serving(), None)
-    assert told.words("ready", "switched") == ["route rent: v1 100 %"] * 2
+    assert printed.words("ready", "switched") == ["route rent: v1 100 %"] * 2
 
 
-def test_other_objects_have_no_line(story: ConsoleEvents, told: Told) -> None:
+def test_other_objects_have_no_line(story: ConsoleEvents, printed: Printed) -> None:
     story.changed(CONFIG_MAP, None, config_map())
     story.changed(JOB, body(JOB, "job"), None)
-    assert told.lines == []
+    assert printed.lines == []

@@ -19,7 +19,7 @@ from linplane_operator.local import job_runner as module
 from linplane_operator.local.job_runner import JobRunner
 from linplane_operator.local.state_dir import StateDir
 from linplane_operator.local.store import Store
-from unit.local.builders import NOW, Told, config_map, make_store, model
+from unit.local.builders import NOW, Printed, config_map, make_store, model
 from unit.local.processes import Children, Process
 from unit.operator.virtual_time import run_virtually
 
@@ -46,7 +46,7 @@ def ended(store: Store) -> str:
 
 
 def run(
-    root: Path, store: Store, begun: Callable[[Process], None], seconds: float = 60, told: Told | None = None
+    root: Path, store: Store, begun: Callable[[Process], None], seconds: float = 60, printed: Printed | None = None
 ) -> Children:
     """Runs the JobRunner of the store for so many virtual seconds; returns the trainers that were started."""
     children = Children(begun)
@@ -54,7 +54,7 @@ def run(
     async def work() -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(module, "start_child", children)
-            jobs = JobRunner(StateDir(root), store, SETTINGS, slots=1, now=lambda: NOW, notify=told or Told())
+            jobs = JobRunner(StateDir(root), store, SETTINGS, slots=1, now=lambda: NOW, notify=printed or Printed())
             jobs.sync()
             await asyncio.sleep(seconds)
             await jobs.stop()
@@ -96,11 +96,11 @@ def test_trainer_gets_the_allowed_hosts(tmp_path: Path) -> None:
 
 def test_job_fails_by_the_limits_of_its_version(tmp_path: Path) -> None:
     """By its backoffLimit, and by its deadline."""
-    told, store = Told(), make_store(tmp_path)
+    printed, store = Printed(), make_store(tmp_path)
     make(store, {**CSV, "job": {"backoffLimit": 1}})
-    assert len(run(tmp_path, store, lambda process: process.end(1), told=told)) == 2
+    assert len(run(tmp_path, store, lambda process: process.end(1), printed=printed)) == 2
     assert ended(store) == "BackoffLimitExceeded"
-    assert told.words() == ["warning rent-v1: the trainer ended with exit code 1; retrying in 0.5 s"]
+    assert printed.words() == ["warning rent-v1: the trainer ended with exit code 1; retrying in 0.5 s"]
 
 
 @pytest.mark.parametrize(("seconds", "reason"), [(39, ""), (41, "DeadlineExceeded")])

@@ -78,8 +78,8 @@ def test_mistake_in_a_file_deletes_nothing_and_is_reported(folder: Folder, text:
     before = folder.store.all(MODEL_ROUTE)[0]
     folder.write("route.yaml", text)
     assert folder.store.all(MODEL_ROUTE) == [before]
-    assert folder.told.words("deleted") == []
-    assert any("route.yaml:" in told for told in folder.told.words("refused")), folder.told.words()
+    assert folder.printed.words("deleted") == []
+    assert any("route.yaml:" in printed for printed in folder.printed.words("refused")), folder.printed.words()
     assert "ModelRoute rent stays as accepted before" in folder.problems[0] or "spec" in folder.problems[0]
     folder.write("route.yaml", ROUTE)
     assert folder.problems == []
@@ -88,7 +88,7 @@ def test_mistake_in_a_file_deletes_nothing_and_is_reported(folder: Folder, text:
 
 def test_file_accepted_without_the_object_deletes_it(folder: Folder) -> None:
     folder.write("route.yaml", ROUTE.replace("name: rent", "name: flat"))
-    assert folder.told.words("deleted") == ["ModelRoute rent"]
+    assert folder.printed.words("deleted") == ["ModelRoute rent"]
     assert folder.problems == []
 
 
@@ -104,14 +104,14 @@ def test_empty_file_says_how_to_delete_its_objects(folder: Folder, tmp_path: Pat
     assert folder.problems == [f"route.yaml:1: {text}"]
     folder.remove("route.yaml")
     folder.look(10)
-    assert folder.told.words("deleted") == ["ModelRoute rent"]
+    assert folder.printed.words("deleted") == ["ModelRoute rent"]
     assert folder.problems == []
 
 
 def test_empty_file_whose_objects_moved_is_no_mistake(folder: Folder) -> None:
     folder.write("route.yaml", "")
     folder.write("moved.yaml", ROUTE)
-    assert folder.problems == folder.told.words("deleted") == []
+    assert folder.problems == folder.printed.words("deleted") == []
     folder.write("new.yaml", "# nothing yet\n")
     assert folder.problems == []
 
@@ -123,15 +123,15 @@ def test_file_that_ends_within_a_name_deletes_nothing(folder: Folder, last: dict
     text = yaml.safe_dump_all([route("flat"), ordered], sort_keys=False)
     folder.write("all.yaml", text)
     folder.write("all.yaml", text.removesuffix("ata\n"))
-    assert folder.told.words("deleted") == []
+    assert folder.printed.words("deleted") == []
     line = text.count("\n")
     assert folder.problems[0].startswith(f"all.yaml:{line}: metadata.name: the file ends within this line, ")
     assert folder.problems[0].endswith(f"{last['kind']} homes-data stays as accepted before")
     folder.write("all.yaml", text)
     assert folder.problems == []
-    assert folder.told.words("deleted") == [f"{last['kind']} homes-d"]
+    assert folder.printed.words("deleted") == [f"{last['kind']} homes-d"]
     folder.write("all.yaml", text.replace("homes-data", "homes"))
-    assert folder.told.words("deleted")[1:] == [f"{last['kind']} homes-data"]
+    assert folder.printed.words("deleted")[1:] == [f"{last['kind']} homes-data"]
 
 
 def test_object_is_kept_until_the_file_is_complete(folder: Folder) -> None:
@@ -141,7 +141,7 @@ def test_object_is_kept_until_the_file_is_complete(folder: Folder) -> None:
     assert "flat-v1" in folder.names
     assert folder.problems[0].endswith("LinearModel flat-v1 stays as accepted before")
     folder.write("all.yaml", yaml.safe_dump_all([route("flat"), route("house")]))
-    assert folder.told.words("deleted") == ["LinearModel flat-v1"]
+    assert folder.printed.words("deleted") == ["LinearModel flat-v1"]
 
 
 def test_kept_objects_are_counted_if_many(folder: Folder) -> None:
@@ -156,7 +156,7 @@ def test_object_moved_out_of_a_broken_file_is_accepted(folder: Folder) -> None:
     folder.write("flat.yaml", yaml.safe_dump(route("flat", version="v2")))
     (changed,) = [one for one in folder.store.all(MODEL_ROUTE) if one["metadata"]["name"] == "flat"]
     assert changed["spec"]["version"] == "v2"
-    assert folder.told.words("deleted") == []
+    assert folder.printed.words("deleted") == []
 
 
 def test_objects_of_other_programs_are_no_mistake(folder: Folder) -> None:
@@ -168,7 +168,7 @@ def test_objects_of_other_programs_are_no_mistake(folder: Folder) -> None:
     folder.save("b.yaml", service)
     folder.write("a.yaml", yaml.safe_dump(service))
     assert folder.problems == []
-    assert folder.told.words("deleted") == ["ModelRoute flat"]
+    assert folder.printed.words("deleted") == ["ModelRoute flat"]
 
 
 def test_artifact_files_get_a_hint_each(folder: Folder) -> None:
@@ -219,7 +219,7 @@ def holds_everything(folder: Folder) -> bool:
     """After a while in which what is absent would leave."""
     folder.look()
     folder.look(10)
-    return folder.names == ["rent"] and folder.told.words("deleted") == []
+    return folder.names == ["rent"] and folder.printed.words("deleted") == []
 
 
 def test_folder_replaced_by_an_empty_one_keeps_everything(folder: Folder, tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def test_swapped_link_deploys(tmp_path: Path) -> None:
         folder.look(10)
         assert folder.names == [f"only-{number}", "rent"]
         assert folder.store.all(MODEL_ROUTE)[1]["spec"]["version"] == f"v{number}"
-    assert folder.told.words("refused") == []
+    assert folder.printed.words("refused") == []
 
 
 def test_folder_that_is_not_readable_keeps_everything(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:

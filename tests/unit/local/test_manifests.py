@@ -28,14 +28,14 @@ def test_saving_a_file_creates_and_changes_objects_with_defaults(folder: Folder)
     changed = folder.store.get(MODEL_ROUTE, "rent")
     assert changed is not None
     assert (changed["spec"]["version"], changed["metadata"]["generation"]) == ("v2", 2)
-    assert folder.told.words() == ["applied all.yaml: 3 created", "applied all.yaml: 1 changed"]
+    assert folder.printed.words() == ["applied all.yaml: 3 created", "applied all.yaml: 1 changed"]
 
 
 def test_many_changed_files_are_one_line(folder: Folder) -> None:
     for number in range(6):
         (folder.path / f"{number}.yaml").write_text(yaml.safe_dump(route(f"rent-{number}")))
     folder.look()
-    assert folder.told.words() == ["applied 6 files: 6 created"]
+    assert folder.printed.words() == ["applied 6 files: 6 created"]
 
 
 def test_saving_the_same_again_writes_nothing(folder: Folder) -> None:
@@ -44,7 +44,7 @@ def test_saving_the_same_again_writes_nothing(folder: Folder) -> None:
     folder.save("all.yaml", model(), route())
     folder.look()
     assert len(folder.changes) == writes
-    assert len(folder.told.lines) == 1
+    assert len(folder.printed.lines) == 1
 
 
 def test_status_in_a_manifest_is_ignored(folder: Folder) -> None:
@@ -77,7 +77,7 @@ def test_deleting_a_file_deletes_its_objects_after_a_moment(folder: Folder) -> N
     assert folder.names == ["rent-v1", "rent"]
     folder.look(GONE_SECONDS * 0.2)
     assert folder.names == []
-    assert folder.told.words("deleted") == ["ModelRoute rent", "LinearModel rent-v1"]
+    assert folder.printed.words("deleted") == ["ModelRoute rent", "LinearModel rent-v1"]
 
 
 def test_editor_that_deletes_and_rewrites_deletes_nothing(folder: Folder) -> None:
@@ -89,7 +89,7 @@ def test_editor_that_deletes_and_rewrites_deletes_nothing(folder: Folder) -> Non
     folder.look(10)
     assert folder.store.all(LINEAR_MODEL)[0]["metadata"]["uid"] == uid
     folder.remove("all.yaml")
-    folder.look(GONE_SECONDS * 0.9)  # counted anew
+    folder.look(GONE_SECONDS * 0.9)  # counted from zero
     assert folder.names == ["rent-v1"]
 
 
@@ -99,7 +99,7 @@ def test_file_emptied_for_a_moment_deletes_nothing(folder: Folder) -> None:
     folder.look(GONE_SECONDS * 0.5)
     folder.save("all.yaml", model())
     folder.look(10)
-    assert folder.told.words("deleted") == []
+    assert folder.printed.words("deleted") == []
 
 
 def test_object_moved_to_another_file_stays_the_same(folder: Folder) -> None:
@@ -116,7 +116,7 @@ def test_object_moved_to_another_file_stays_the_same(folder: Folder) -> None:
     folder.look(10)
     (stored,) = folder.store.all(LINEAR_MODEL)
     assert stored["metadata"]["annotations"]["linplane.dev/manifest"].endswith("/a.yaml")
-    assert folder.told.words("refused", "deleted") == []
+    assert folder.printed.words("refused", "deleted") == []
 
 
 def test_duplicate_in_two_files_the_previous_file_takes_precedence(folder: Folder) -> None:
@@ -130,7 +130,7 @@ def test_duplicate_in_two_files_the_previous_file_takes_precedence(folder: Folde
     folder.look(10)
     assert folder.problems == []
     assert folder.store.all(MODEL_ROUTE)[0]["spec"]["version"] == "v2"
-    assert folder.told.words("deleted") == []
+    assert folder.printed.words("deleted") == []
 
 
 def test_duplicate_in_one_file_is_validated_as_an_update(folder: Folder) -> None:
@@ -188,7 +188,7 @@ def test_restart_with_the_same_manifests_validates_and_writes_nothing(
     monkeypatch.setattr("linplane_operator.local.manifests.judge", lambda *_: pytest.fail("judged"))
     again.look()
     assert again.changes == []
-    assert again.told.lines == []
+    assert again.printed.lines == []
 
 
 @pytest.mark.parametrize(
@@ -233,12 +233,12 @@ def test_problem_and_its_end_are_reported_once(folder: Folder) -> None:
     folder.save("a.yaml", {**route(), "spec": {"model": "rent"}})
     folder.save("b.yaml", model())
     folder.look()
-    assert folder.told.words("refused") == ["a.yaml:5: spec.version: Required value"]
+    assert folder.printed.words("refused") == ["a.yaml:5: spec.version: Required value"]
     folder.save("a.yaml", route())
-    assert folder.told.words("accepted") == ["a.yaml"]
+    assert folder.printed.words("accepted") == ["a.yaml"]
     folder.save("c.yaml", {"kind": "A"})
     folder.remove("c.yaml")
-    assert folder.told.words("accepted") == ["a.yaml"]
+    assert folder.printed.words("accepted") == ["a.yaml"]
 
 
 def test_ignored_fields_and_objects_are_reported_once(folder: Folder) -> None:
@@ -250,7 +250,7 @@ def test_ignored_fields_and_objects_are_reported_once(folder: Folder) -> None:
             "a.yaml", model(**spec), server, service, {**route(), "metadata": {"name": "rent", "namespace": "b"}}
         )
         folder.save("b.yaml", body(MODEL_SERVER, "edge", spec={}))
-    assert sorted(folder.told.words("unused")) == [
+    assert sorted(folder.printed.words("unused")) == [
         "a.yaml: LinearModel rent-v1: spec.training.job.nodeSelector has no effect in local mode",
         "a.yaml: ModelRoute rent: metadata.namespace has no effect in local mode",
         "a.yaml: ModelServer default: spec.replicas has no effect in local mode",
@@ -270,7 +270,7 @@ def test_default_server_is_reset_while_it_has_routes(folder: Folder) -> None:
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
     assert after["spec"] == {}
     folder.look(10)
-    assert folder.told.words("deleted") == ["ModelServer default"]
+    assert folder.printed.words("deleted") == ["ModelServer default"]
 
 
 def test_saving_again_deletes_failed_jobs_of_the_file(folder: Folder) -> None:

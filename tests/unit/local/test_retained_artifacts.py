@@ -55,8 +55,8 @@ def test_same_recipe_within_the_retention_is_restored(folder: Folder, tmp_path: 
     assert (after["status"], after["spec"]["frozen"]) == ({"digest": ARTIFACT.digest}, True)
     assert artifact["metadata"]["ownerReferences"][0]["uid"] == after["metadata"]["uid"]
     assert artifact["immutable"]
-    (told,) = folder.told.words("restored")
-    assert told.startswith("rent-v1: was deleted at ")
+    (printed,) = folder.printed.words("restored")
+    assert printed.startswith("rent-v1: was deleted at ")
     assert list((tmp_path / "state/retained").iterdir()) == []
 
 
@@ -84,7 +84,7 @@ def test_expired_artifact_is_not_restored(folder: Folder, tmp_path: Path, restar
     assert list((tmp_path / "state/retained").iterdir()) == []
     folder.save("model.yaml", model())
     assert folder.store.all(LINEAR_MODEL)[0]["metadata"]["uid"] != before["metadata"]["uid"]
-    assert folder.told.words("restored") == []
+    assert folder.printed.words("restored") == []
 
 
 def test_version_without_an_artifact_is_not_retained(folder: Folder, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_damaged_file_is_removed(folder: Folder, tmp_path: Path, text: str) -> N
     again = Folder(tmp_path)
     assert list((tmp_path / "state/retained").iterdir()) == []
     again.save("model.yaml", model())
-    assert again.told.words("restored") == []
+    assert again.printed.words("restored") == []
 
 
 def test_disk_error_is_retried_later(folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +119,7 @@ def test_disk_error_is_retried_later(folder: Folder, tmp_path: Path, monkeypatch
         with pytest.raises(OSError, match="No space"):
             folder.save("model.yaml", model())
     crashed = Folder(tmp_path)
-    assert crashed.store.all(CONFIG_MAP) == []  # an orphan is nobody's
+    assert crashed.store.all(CONFIG_MAP) == []  # an orphan has no owner
     for one in (crashed, folder):
         one.look()
         assert one.store.all(LINEAR_MODEL)[0]["metadata"]["uid"] == before["metadata"]["uid"]

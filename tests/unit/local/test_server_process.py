@@ -18,7 +18,7 @@ from linplane_operator.local import server_process as module
 from linplane_operator.local.server_process import Access, ServerProcess
 from linplane_operator.local.state_dir import StateDir
 from linplane_operator.local.store import Store
-from unit.local.builders import NOW, Told, body, make_store
+from unit.local.builders import NOW, Printed, body, make_store
 from unit.local.processes import Children
 from unit.operator.virtual_time import run_virtually
 
@@ -38,7 +38,7 @@ class Site:
         self.children = Children()
         self.store: Store = make_store(root / "state")
         self.store.create(MODEL_SERVER, body(MODEL_SERVER, "default", spec=spec))
-        self.server = ServerProcess(StateDir(root / "state"), self.store, access, lambda: NOW, Told())
+        self.server = ServerProcess(StateDir(root / "state"), self.store, access, lambda: NOW, Printed())
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -11,7 +11,7 @@ from linplane_operator.local.manifests import Manifests
 from linplane_operator.local.retained_artifacts import RetainedArtifacts
 from linplane_operator.local.state_dir import StateDir
 from linplane_operator.local.store import Store
-from unit.local.builders import NOW, Changes, Clock, Told, make_store
+from unit.local.builders import NOW, Changes, Clock, Printed, make_store
 
 
 class Folder:
@@ -21,13 +21,13 @@ class Folder:
         """`now` is the time of day, which the tests move."""
         self.path = root / "manifests"
         self.path.mkdir(exist_ok=True)
-        self.clock, self.told, self.changes = Clock(), Told(), Changes()
+        self.clock, self.printed, self.changes = Clock(), Printed(), Changes()
         self.store: Store = make_store(root / "state", self.changes)
         self.store.load()
         self.now = now
-        self.retained = RetainedArtifacts(StateDir(root / "state"), self.store, lambda: self.now, self.told)
+        self.retained = RetainedArtifacts(StateDir(root / "state"), self.store, lambda: self.now, self.printed)
         self.retained.load()
-        self.manifests = Manifests(self.path, self.store, self.retained, self.told, self.clock)
+        self.manifests = Manifests(self.path, self.store, self.retained, self.printed, self.clock)
         self.manifests._files._wall = self.clock  # far from the files' own times: each is whole at once
 
     def save(self, name: str, *objects: Object) -> None:
@@ -53,11 +53,11 @@ class Folder:
 
     @property
     def problems(self) -> list[str]:
-        """The problems as they are told."""
+        """The problems as text."""
         return [str(problem) for problem in self.manifests.problems]
 
     @property
     def names(self) -> list[str]:
-        """What is stored."""
+        """The names of stored objects."""
         kinds = (CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER)
         return [one["metadata"]["name"] for kind in kinds for one in self.store.all(kind)]

@@ -90,7 +90,7 @@ HOMES_USERS = {("ModelRoute", "homes"), ("ModelRoute", "second"), ("ModelRoute",
     ],
 )
 def test_model_change_enqueues_the_routes_of_its_model(cache, before, after, routes):
-    """Whatever a route goes by; a status that is only told concerns nobody else."""
+    """The inputs of a route; a status that only reports enqueues nothing else."""
     assert event(cache, LINEAR_MODEL, before, after) == {("LinearModel", "homes-v1")} | (
         HOMES_USERS if routes else set()
     )
@@ -110,7 +110,7 @@ def test_route_change_enqueues_its_server(cache, after, server):
 
 
 def test_server_created_or_deleted_enqueues_its_routes(cache):
-    """A change of its spec or status concerns itself; what its documents become is told by the ConfigMap."""
+    """A change of its spec or status enqueues itself; changes of its documents arrive by the ConfigMap."""
     assert event(cache, MODEL_SERVER, SERVER, {**SERVER, "spec": {"replicas": 3}}) == {S}
     assert event(cache, MODEL_SERVER, SERVER, {**SERVER, "status": {"routes": 3}}) == {S}
     assert event(cache, MODEL_SERVER, SERVER, None) == {S} | ALL_HERE
@@ -204,21 +204,21 @@ def test_routing_entry_enqueues_its_route_and_the_models_of_it(cache):
 
 
 def test_routing_entry_removed_enqueues_the_models_that_it_served(cache):
-    """Even where its route is gone."""
+    """Even if its route is gone."""
     cache.drop(MODEL_ROUTE, "default", "homes")
     after = event(cache, CONFIG_MAP, routing(homes=2.0, cars=2.0), routing(2, cars=2.0))
     assert after == {S, ("ModelRoute", "homes")} | MODELS
 
 
 def test_routing_configmap_replaced_enqueues_every_route(cache):
-    """What was confirmed of the old one does not count."""
+    """Acknowledgements of the old one do not count."""
     old, new = routing(homes=2.0), routing(uid="anew", homes=2.0)
     for before, after in [(old, None), (None, new), (old, new)]:
         assert ALL_HERE | {S} <= event(cache, CONFIG_MAP, before, after)
 
 
 def test_routing_entry_damaged_enqueues_its_route(cache):
-    """Whoever edited it."""
+    """Whatever client edited it."""
     damaged = routing(homes=2.0)
     damaged["data"]["route.homes"] = "{"
     assert {S, ("ModelRoute", "homes")} <= event(cache, CONFIG_MAP, routing(homes=2.0), damaged)

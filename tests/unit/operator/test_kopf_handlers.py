@@ -23,7 +23,7 @@ from linplane_operator.observe.cache import ObjectCache
 FASTER = 20
 """Every time in the settings is shorter by that."""
 BURST = 30
-# what Kopf asks for at its start, whatever is watched
+# what Kopf requests at its start, whatever is watched
 ASKED_FOR = [
     ("", "v1", "namespaces"),
     ("", "v1", "events"),
@@ -33,11 +33,11 @@ ASKED_FOR = [
 
 class ApiServer:
     """Knows every kind that is watched, and lists no object. The first watch of ConfigMaps is cut amid a burst of
-    events, the second told 410; all others tell nothing until their time is over.
+    events, the second gets 410; all others are silent until their timeout.
     """
 
     def __init__(self) -> None:
-        self.watches: Counter[str] = Counter()  # by path, those that were begun
+        self.watches: Counter[str] = Counter()  # started watches by path
         self._resources = [*ASKED_FOR, *((*group_version(kind), kind.plural) for kind in WATCHED)]
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -90,7 +90,7 @@ def settings() -> kopf.OperatorSettings:
 
 @pytest.fixture
 def no_collector() -> Iterator[None]:
-    """What holds itself is not found for a long time, as in a process of many objects."""
+    """Reference cycles are not collected for a long time, as in a process with many objects."""
     gc.disable()
     yield
     gc.enable()
@@ -98,8 +98,8 @@ def no_collector() -> Iterator[None]:
 
 @pytest.mark.usefixtures("no_collector")
 async def test_watch_recovers_after_a_cut_connection_and_410() -> None:
-    """On Python 3.13 the cut one's frames stay, and hold the other one: a timer of silence that this has begun would
-    end, once its time is over, whatever watches then.
+    """On Python 3.13 the cut one's frames stay, and hold the other one: an inactivity timer started by it would
+    end a later watch when it expires.
     """
     api, registry, stop = ApiServer(), kopf.OperatorRegistry(), asyncio.Event()
     register(registry, Informer(ObjectCache(), lambda _: None), WatchLag(WATCHED, (), asyncio.get_running_loop().time))

@@ -1,4 +1,4 @@
-"""Kopf's lists: what they tell is seen, Kopf is given the rest, and what they lack is missing."""
+"""Intercepted LISTs: items go to the informer, Kopf gets the rest, missing objects are confirmed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -82,7 +82,7 @@ def test_missing_objects_of_an_empty_list_are_all() -> None:
 
 
 def test_missing_objects_exclude_changes_during_the_list() -> None:
-    """A newcomer by its own event; what was deleted and made anew is not what was known."""
+    """A new object by its own event; a recreated object has another UID."""
     listing = Listing()
     listing.interceptor.list_started(EVERYWHERE)
     listing.interceptor.filter_page(EVERYWHERE, part())
@@ -165,7 +165,7 @@ def test_unlisted_kinds_since_the_start_of_kopf() -> None:
 
 
 def test_handed_over_version_is_used_once() -> None:
-    """It is told of nothing, and no more of that list is asked for."""
+    """It gets no items, and requests no further page."""
     listing = Listing()
     listing.interceptor.hand_over(LINEAR_MODEL, None, "5")
     listing.interceptor.reset()

@@ -1,4 +1,4 @@
-"""What grows with what was ever seen, and what an answer may look like."""
+"""Memory that must stay bounded, and malformed answers."""
 
 from datetime import UTC, datetime
 from typing import Any

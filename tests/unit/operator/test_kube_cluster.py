@@ -32,7 +32,7 @@ ADDED = [
 
 
 def _edit(setup: Setup, spec: Object) -> None:
-    """By somebody, and the news of it."""
+    """An edit by another client, and its event."""
     (found,) = setup.api.objects.values()
     setup.api.put({**found, "spec": spec})
     (found,) = setup.api.objects.values()
@@ -198,7 +198,7 @@ async def test_deleted_child_is_recreated_only_if_its_owner_exists(setup: Setup,
 
 @pytest.mark.parametrize("verb", ["status", "delete"])
 async def test_status_conflict_counts_only_for_the_same_uid(setup: Setup, verb: str) -> None:
-    """The API server gives up where many write at once."""
+    """The API server gives up if many clients write at once."""
     setup.api.put(OWNER)
     (seen,) = setup.api.objects.values()
     call = setup.api.call
@@ -242,7 +242,7 @@ async def test_delete_can_require_the_resource_version(setup: Setup) -> None:
 
 
 async def test_live_read_keeps_an_object_that_was_recreated_during_it(setup: Setup) -> None:
-    """The API server says that there is none, and the watch tells of a new one before the answer is read."""
+    """The API server answers 404, and the watch delivers a new object before the answer is read."""
     await setup.apply(made(SERVICE, spec={"a": 1}))
     (old,) = setup.api.objects.values()
     new = {**old, "metadata": {**meta(old), "uid": "u-new", "resourceVersion": "90"}}

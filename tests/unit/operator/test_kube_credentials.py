@@ -1,4 +1,4 @@
-"""Kopf reaches the API server as our own calls do, and leaves off where it is not let in."""
+"""Kopf reaches the API server like our own calls, and stops if its credentials are rejected."""
 
 import asyncio
 import sys

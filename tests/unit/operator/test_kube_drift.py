@@ -1,4 +1,4 @@
-"""A child is written only where it is not as it was asked for, whatever an API server adds to it."""
+"""A child is written only if it differs from its desired state, whatever an API server adds to it."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def test_drift_ignores_an_empty_map() -> None:
 
 
 def test_drift_ignores_the_data_of_a_result() -> None:
-    """A view that is behind asks for it, empty."""
+    """An outdated cache leads to an apply with empty data."""
     assert difference({"kind": "ConfigMap", "data": {}}, {"kind": "ConfigMap", "data": {"a": "1"}}) == {}
 
 

@@ -1,4 +1,4 @@
-"""The port that kubelet and Prometheus ask, with a real socket."""
+"""The endpoints for kubelet and Prometheus, with a real socket."""
 
 import asyncio
 import random

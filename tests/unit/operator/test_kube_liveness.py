@@ -1,4 +1,4 @@
-"""What `/healthz` goes by: each part that is wedged is named, and an API server that is away wedges none."""
+"""Liveness: each stuck part is named, and an API server that is away makes none stuck."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""What is counted, and that no label holds what a user could choose."""
+"""Metrics of the operator, whose labels never come from users."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def figures() -> Gauges:
 
 
 class Scraped:
-    """One registry; asked for by name and labels."""
+    """A registry whose samples are read by name and labels."""
 
     def __init__(self) -> None:
         self.registry, self.cache = CollectorRegistry(), ObjectCache()

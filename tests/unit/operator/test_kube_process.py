@@ -1,4 +1,4 @@
-"""What the operator's log leaves out."""
+"""Records that the operator does not log."""
 
 import logging
 

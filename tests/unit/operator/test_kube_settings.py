@@ -1,4 +1,4 @@
-"""How Kopf is told to behave."""
+"""Kopf's settings."""
 
 import kopf
 

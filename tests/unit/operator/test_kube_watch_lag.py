@@ -1,4 +1,4 @@
-"""A watch is behind where it does not tell of what lists show, and never for being silent."""
+"""A watch lags if it does not deliver what LISTs show, and never for being silent."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ def test_lag_lasts_until_the_watch_delivers_what_a_list_showed() -> None:
 
 
 def test_lag_ends_if_the_object_is_deleted() -> None:
-    """Deleted in a gap that the watch never told of."""
+    """Deleted in a gap of the watch."""
     told = Told()
     told.watch_lag.received(LINEAR_MODEL, model(7))
     told.watch_lag.listed(LINEAR_MODEL, None, 9)
@@ -82,7 +82,7 @@ def test_lag_is_tracked_per_namespace() -> None:
 
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=30))
 def test_lag_of_a_late_watch_never_spans_two_lists(steps: list[int]) -> None:
-    """However busy: each list shows something new, which the watch tells of before the next."""
+    """However busy: each list shows a new object, which the watch delivers before the next."""
     told, version = Told(), 0
     for step in steps:
         version += step

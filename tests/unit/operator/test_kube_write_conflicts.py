@@ -1,4 +1,4 @@
-"""Two operators that want an object in two ways: whoever writes back waits, and what users ask for never does."""
+"""Two operators with different desired states: a write-back waits, a user's change never does."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ class Server:
 
 
 def writes_back(contests: WriteConflicts, server: Server, asked: Any = "ours") -> float:
-    """Writes what is asked for, if it is its turn; else says for how long to wait."""
+    """Writes, if it need not wait; returns the seconds to wait."""
     live = server.body()
     if contests.is_write_back(WHAT, asked, live):
         wait = contests.pending(WHAT)
@@ -129,7 +129,7 @@ def test_new_desired_state_never_waits() -> None:
 
 
 def test_uncontested_write_never_waits() -> None:
-    """What a user asks for goes back and forth, while a controller writes the status and a user annotates."""
+    """A user's spec alternates, while a controller writes the status and a user annotates."""
     server = Server()
     contests = WriteConflicts(lambda: server.now)
     for number in range(20):
@@ -242,7 +242,7 @@ async def test_contested_child_is_requeued() -> None:
 
 
 async def test_contested_status_waits() -> None:
-    """Its reconcile is told when to come again."""
+    """Its reconcile is requeued after the wait."""
     api, cluster, cache, _ = contested()
     api.put({**OWNER, "status": {}})
     (seen,) = api.objects.values()

@@ -14,7 +14,7 @@ A, B, C = (("ModelRoute", "default", name) for name in "abc")
 
 
 class Story:
-    """What was worked on, and when. `work` gives the seconds after which its key comes again."""
+    """Keys that were worked on, and when. `work` returns the seconds of the requeue."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[float, str]] = []
@@ -50,7 +50,7 @@ def play(script: Callable[[Story], Awaitable[None]]) -> Story:
 
 
 def test_keys_are_queued_once_and_in_order():
-    """However often it is asked for."""
+    """However often it is enqueued."""
 
     async def script(story):
         story.queue.add([A, B, A, C, B])
@@ -62,7 +62,7 @@ def test_keys_are_queued_once_and_in_order():
 
 
 def test_key_enqueued_while_it_runs_runs_again_afterwards():
-    """Whoever asked may have changed what the run had read already."""
+    """The change may be of an object that the run has read already."""
     running: list[str] = []
 
     async def script(story):
@@ -131,7 +131,7 @@ def test_success_resets_the_backoff():
 
 @pytest.mark.parametrize(("error", "longest"), [(ValueError(), LAST_DELAY), (OSError(), AWAY_DELAY)])
 def test_backoff_has_a_maximum(error, longest):
-    """Five minutes; far less where the other side is away, for once it is back nobody should wait."""
+    """Five minutes; far less while the API server is away, so that its return is noticed soon."""
 
     async def script(story):
         async def fails(_key):
@@ -270,7 +270,7 @@ def test_failing_counts_the_failing_keys():
 
 
 def test_low_priority_keys_come_last():
-    """A look at everything keeps nobody waiting, and is not repeated for what was asked for meanwhile."""
+    """A resync delays no change, and does not repeat a key that was enqueued meanwhile."""
 
     async def script(story: Story) -> None:
         story.queue.add_low_priority((A, B, C))

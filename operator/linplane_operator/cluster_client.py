@@ -51,7 +51,7 @@ class ClusterClient(Protocol):
     async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
         """The live object, None if it does not exist."""
 
-    async def refusals(self, namespace: str) -> Mapping[str, str]:
+    async def pod_failures(self, namespace: str) -> Mapping[str, str]:
         """By UID of each Job whose pod creation failed: the last message."""
 
     async def create(self, body: Object) -> Object:

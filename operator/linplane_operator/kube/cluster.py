@@ -15,7 +15,7 @@ from ..compile.objects import Object, controller_uid, label_of, meta, name_of, u
 from ..observe.cache import ObjectCache, key_of
 from ..runtime.write_log import log_write
 from .drift import difference, merge_patch, stamped
-from .event_recorder import refused_jobs
+from .event_recorder import failed_creates
 from .http import HttpClient
 from .informer import Informer
 from .live_objects import LiveObjects, WriteRefusedError
@@ -63,9 +63,9 @@ class KubeClient:
         """A live GET; the result is put into the cache."""
         return await self._live.read(kind, namespace, name)
 
-    async def refusals(self, namespace: str) -> dict[str, str]:
+    async def pod_failures(self, namespace: str) -> dict[str, str]:
         """From the FailedCreate Events of the Job controller."""
-        return await refused_jobs(self._client, namespace)
+        return await failed_creates(self._client, namespace)
 
     async def create(self, body: Object) -> Object:
         """Raises ConflictError if it exists."""

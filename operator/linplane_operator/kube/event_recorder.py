@@ -85,7 +85,7 @@ class EventRecorder:
                 log.debug("event not written: %s", error)
 
 
-async def refused_jobs(client: HttpClient, namespace: str) -> dict[str, str]:
+async def failed_creates(client: HttpClient, namespace: str) -> dict[str, str]:
     """By UID of each Job whose pod creation failed: the note of its last FailedCreate Event."""
     found: dict[str, tuple[str, str]] = {}
     async for event in client.list(EVENT, namespace, fields="reason=FailedCreate,regarding.kind=Job"):

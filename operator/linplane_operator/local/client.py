@@ -27,7 +27,7 @@ class LocalClient:
         """The stored object."""
         return self._store.get(kind, name)
 
-    async def refusals(self, namespace: str) -> dict[str, str]:  # noqa: ARG002
+    async def pod_failures(self, namespace: str) -> dict[str, str]:  # noqa: ARG002
         """None, as no pods are created."""
         return {}
 

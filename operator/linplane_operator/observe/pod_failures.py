@@ -24,7 +24,7 @@ class PodFailures:
         self._read = {name: read for name, read in self._read.items() if _age(read[0], now) < EVERY_SECONDS}
         if namespace not in self._read:
             self._read[namespace] = now, {}  # concurrent calls need no read of their own
-            self._read[namespace] = now, await self._cluster.refusals(namespace)
+            self._read[namespace] = now, await self._cluster.pod_failures(namespace)
         return self._read[namespace][1].get(job.uid, "")
 
 

@@ -46,8 +46,8 @@ class Recorder:
     async def read(self, kind: Kind, namespace: str, name: str) -> Object | None:
         return await self._inner.read(kind, namespace, name)
 
-    async def refusals(self, namespace: str) -> dict[str, str]:
-        return await self._inner.refusals(namespace)
+    async def pod_failures(self, namespace: str) -> dict[str, str]:
+        return await self._inner.pod_failures(namespace)
 
     async def create(self, body: Object) -> Object:
         with self._write("create", body):

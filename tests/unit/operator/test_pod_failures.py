@@ -8,7 +8,7 @@ import pytest
 from linplane_operator.compile.job_progress import seconds_to_pod
 from linplane_operator.compile.observed import Job, Pod, observe
 from linplane_operator.compile.settings import POD_SECONDS
-from linplane_operator.kube.event_recorder import refused_jobs
+from linplane_operator.kube.event_recorder import failed_creates
 from linplane_operator.kube.http import HttpClient
 from linplane_operator.local.client import LocalClient
 from linplane_operator.observe.pod_failures import EVERY_SECONDS, PodFailures
@@ -24,20 +24,20 @@ class Told(LocalClient):
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    async def refusals(self, namespace: str) -> dict[str, str]:
+    async def pod_failures(self, namespace: str) -> dict[str, str]:
         self.asked.append(namespace)
         return {"job": f"no, the {len(self.asked)}th time"}
 
 
 async def test_a_namespace_is_asked_about_once_in_a_while() -> None:
     cluster, now = Told(), NOW
-    refusals = PodFailures(cluster, lambda: now)
-    assert [await refusals.of(observe(Job, MADE)) for _ in range(3)] == ["no, the 1th time"] * 3
-    assert await refusals.of(observe(Job, with_meta(MADE, uid="another"))) == ""
+    failures = PodFailures(cluster, lambda: now)
+    assert [await failures.of(observe(Job, MADE)) for _ in range(3)] == ["no, the 1th time"] * 3
+    assert await failures.of(observe(Job, with_meta(MADE, uid="another"))) == ""
     assert cluster.asked == ["n"]
     now += timedelta(seconds=EVERY_SECONDS)
-    assert await refusals.of(observe(Job, MADE)) == "no, the 2th time"
-    assert await refusals.of(observe(Job, with_meta(MADE, namespace="m"))) == "no, the 3th time"
+    assert await failures.of(observe(Job, MADE)) == "no, the 2th time"
+    assert await failures.of(observe(Job, with_meta(MADE, namespace="m"))) == "no, the 3th time"
     assert cluster.asked == ["n", "n", "m"]
 
 
@@ -88,6 +88,6 @@ async def test_the_last_word_of_each_job_counts() -> None:
     series = event("series", series={"lastObservedTime": "2026-03-01T11:02:00.000000Z"}, eventTime="2026-03-01T10:00Z")
     new = event("new", deprecatedLastTimestamp="2026-03-01T11:01:00Z")
     other = event("other", "another", eventTime="2026-03-01T09:00:00.000000Z")
-    assert await refused_jobs(Api(old, new, other), "n") == {"job": "new", "another": "other"}
-    assert await refused_jobs(Api(series, new), "n") == {"job": "series"}
-    assert await refused_jobs(Api(), "n") == {}
+    assert await failed_creates(Api(old, new, other), "n") == {"job": "new", "another": "other"}
+    assert await failed_creates(Api(series, new), "n") == {"job": "series"}
+    assert await failed_creates(Api(), "n") == {}

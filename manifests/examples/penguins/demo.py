@@ -1,6 +1,6 @@
-"""The story of `make demo`: train, serve, split, switch, freeze and measure real models, on files and processes alone.
+"""`make demo`: trains, serves, splits, switches, freezes and measures real models, with files and processes only.
 
-Exit code 0 only if every step did what it says.
+Exits with 0 only if every step succeeded.
 """
 
 import json
@@ -54,7 +54,7 @@ class Demo:
         print(f"\n\033[1m{self.steps}. {text}\033[0m" if sys.stdout.isatty() else f"\n{self.steps}. {text}", flush=True)
 
     def linplane(self, *words: str, code: int = 0, quiet: bool = False) -> str:
-        """Runs the command, shows it and its answer, and insists on the exit code."""
+        """Runs the command, prints it with its output, and checks the exit code."""
         done = subprocess.run([*LINPLANE, *words], capture_output=True, text=True, check=False, timeout=PATIENCE)
         answer = (done.stdout + done.stderr).strip()
         if not quiet:
@@ -66,7 +66,7 @@ class Demo:
         return answer
 
     def objects(self, kind: str) -> dict[str, Any]:
-        """The objects of a kind by name; none before the loop has made its state."""
+        """The objects of a kind by name; none before `linplane local` has created its state."""
         done = subprocess.run(
             [*LINPLANE, "get", kind, "--dir", str(self.folder), "-o", "json"],
             capture_output=True,
@@ -89,17 +89,17 @@ class Demo:
         )
 
     def save_route(self, before: str, after: str) -> float:
-        """Changes the route's manifest as an editor would; the seconds until it is in effect on every replica."""
+        """Edits the route's manifest; returns the seconds until that is in effect on every replica."""
         path = self.folder / "route.yaml"
         generation = self.objects("routes")["penguin-mass"]["metadata"]["generation"]
         path.write_text(path.read_text().replace(before, after))
-        began = time.monotonic()
+        started = time.monotonic()
         wait_for(
-            "the manifest is taken up",
+            "the manifest is applied",
             lambda: self.objects("routes")["penguin-mass"]["metadata"]["generation"] > generation,
         )
         wait_for("it is in effect", lambda: self.is_true("routes", "penguin-mass", "Ready"))
-        return time.monotonic() - began
+        return time.monotonic() - started
 
     def predict(self, connection: HTTPConnection, measures: dict[str, float], key: str = "user-42") -> dict[str, Any]:
         """One prediction."""
@@ -112,7 +112,7 @@ class Demo:
         return result
 
     def count(self, keys: int) -> Counter[str]:
-        """Which version answers each of so many keys."""
+        """The number of keys that each version answers."""
         connection = HTTPConnection("127.0.0.1", self.public, timeout=PATIENCE)
         with_versions = Counter(
             self.predict(connection, MEASURES, f"user-{number}")["version"] for number in range(keys)
@@ -121,8 +121,8 @@ class Demo:
         return with_versions
 
 
-def tell(demo: Demo) -> None:
-    """The story. Raises AssertionError at the first step that does not hold."""
+def run_steps(demo: Demo) -> None:
+    """Runs the steps. Raises AssertionError at the first that fails."""
     url = ("--url", f"http://127.0.0.1:{demo.admin}")
     folder = ("--dir", str(demo.folder))
 
@@ -143,12 +143,12 @@ def tell(demo: Demo) -> None:
     split = "  version: v1\n  split:\n  - {version: v2, percent: 10}\n"
     seconds = demo.save_route("  version: v1\n", split)
     print("   + split:\n   + - {version: v2, percent: 10}")
-    print(f"   in effect, and seen to be, after {seconds:.2f} s")
+    print(f"   in effect on every replica after {seconds:.2f} s")
     counts = demo.count(1000)
     print(f"   of 1,000 users {counts['v1']} are answered by v1, {counts['v2']} by v2")
     assert 60 <= counts["v2"] <= 140, counts  # 10 % of 1,000, four deviations to each side
     assert demo.count(1000) == counts, "the same users get the same versions"
-    print("   asked again, each of them gets the same version")
+    print("   a second request of each user gets the same version")
 
     demo.say("Switch to v2")
     demo.save_route(split, "  version: v1\n")
@@ -166,15 +166,15 @@ def tell(demo: Demo) -> None:
     assert demo.predict(connection, MEASURES)["version"] == "v2"
     connection.close()
 
-    demo.say("Where everything stands")
+    demo.say("The state of everything")
     demo.linplane("get", *folder)
     print()
     demo.linplane("status", *url)
 
 
 def main() -> None:
-    """Runs the story in a folder of its own, and cleans up after it."""
-    began = time.monotonic()
+    """Runs the steps in a temporary folder."""
+    started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="linplane-demo-") as temporary:
         folder = Path(temporary) / "penguins"
         shutil.copytree(HERE, folder, ignore=shutil.ignore_patterns("*.py", "__pycache__", ".linplane"))
@@ -185,19 +185,19 @@ def main() -> None:
             loop = subprocess.Popen([*LINPLANE, "local", str(folder), *ports], stdout=output, stderr=output)
         print(f"linplane local {HERE.name} is at http://127.0.0.1:{demo.public}: no cluster, no Docker")
         try:
-            tell(demo)
+            run_steps(demo)
             demo.say("Stop")
             loop.terminate()
             code = loop.wait(timeout=PATIENCE)
             assert code == 0, f"linplane local ended with {code}"
         except BaseException:
-            print(f"\n--- what linplane local said ---\n{log.read_text()}", file=sys.stderr)
+            print(f"\n--- the log of linplane local ---\n{log.read_text()}", file=sys.stderr)
             raise
         finally:
             if loop.poll() is None:
                 loop.kill()
                 loop.wait()
-    print(f"   stopped cleanly. {demo.steps} steps, {time.monotonic() - began:.1f} s.")
+    print(f"   stopped cleanly. {demo.steps} steps, {time.monotonic() - started:.1f} s.")
 
 
 if __name__ == "__main__":

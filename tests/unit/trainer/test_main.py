@@ -128,7 +128,7 @@ def test_unexpected_error_is_reported_without_its_text():
         failure, code = failure_of(error)
     assert code == EXIT_FAILED
     assert CANARY not in failure.message
-    assert "ValueError at test_job.py:" in failure.message
+    assert "ValueError at test_main.py:" in failure.message
 
 
 def test_message_fits_a_failure():

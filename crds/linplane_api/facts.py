@@ -17,7 +17,7 @@ MAX_LEFT_OUT = 32
 MAX_WARNINGS = 8
 MAX_MESSAGE = 1024
 
-Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern="^[A-Z][A-Za-z0-9]*$")]
+ReasonText = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern="^[A-Z][A-Za-z0-9]*$")]
 
 
 class WarningReason(StrEnum):
@@ -56,7 +56,7 @@ class _Part(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 class TrainingWarning(_Part, frozen=True):
     """One warning, for people: the message repeats names of columns, and no value."""
 
-    reason: Reason
+    reason: ReasonText
     message: Annotated[str, msgspec.Meta(max_length=MAX_MESSAGE)]
 
 
@@ -66,7 +66,7 @@ class LeftOutColumn(_Part, frozen=True):
     """
 
     column: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_FEATURE_NAME)]
-    reason: Reason
+    reason: ReasonText
     line: Annotated[int, msgspec.Meta(ge=1, le=(1 << 53) - 1)] | None = None
 
 

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from linplane_trainer.batch import Batch
 from linplane_trainer.fit.fitting import Fitting
-from linplane_trainer.fit.types import Options
+from linplane_trainer.fit.types import FitOptions
 
 ROWS, FEATURES, ROUNDS, BATCH = 500_000, 50, 3, 8192
 
@@ -32,7 +32,7 @@ def by_lstsq(table: Rows) -> Rows:
 
 def by_fit(table: Rows) -> Rows:
     """The trainer's own fit, as it gets rows from a reader."""
-    options = Options(tuple(f"x{i}" for i in range(FEATURES)), True, 0.0, 0, 0)
+    options = FitOptions(tuple(f"x{i}" for i in range(FEATURES)), True, 0.0, 0, 0)
     fitting = Fitting(options)
     for start in range(0, len(table), BATCH):
         rows = table[start : start + BATCH]

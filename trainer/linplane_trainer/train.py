@@ -21,7 +21,7 @@ from .data.download import Network
 from .data.source import source_for
 from .errors import BadData, TrainingFailed
 from .fit.fitting import Fitting
-from .fit.types import Options
+from .fit.types import FitOptions
 from .training_facts import facts_of
 
 log = logging.getLogger(__name__)
@@ -69,8 +69,8 @@ def _version(name: str) -> str:
         return "unknown"
 
 
-def _options(task: Task, features: tuple[str, ...]) -> Options:
-    return Options(features, task.fit_intercept, task.ridge, task.holdout_percent, task.seed)
+def _options(task: Task, features: tuple[str, ...]) -> FitOptions:
+    return FitOptions(features, task.fit_intercept, task.ridge, task.holdout_percent, task.seed)
 
 
 def _from_synthetic(task: Task, data: SyntheticData, progress: Progress | None) -> Trained:

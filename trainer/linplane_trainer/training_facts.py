@@ -14,7 +14,7 @@ from linplane_api.facts import (
 )
 
 from .data.left_out import format_left_out
-from .fit.types import Fit, Options
+from .fit.types import Fit, FitOptions
 
 MANY_DROPPED = 0.05
 ENOUGH_ROWS = 10
@@ -24,7 +24,7 @@ INDEX = LeftOutColumn("column 1", LeftOutReason.NO_NAME)
 """The row numbers that `to_csv` of pandas and `write.csv` of R put first: recorded, but no reason for a warning."""
 
 
-def facts_of(options: Options, target: str, fit: Fit, left_out: Sequence[LeftOutColumn]) -> Facts:
+def facts_of(options: FitOptions, target: str, fit: Fit, left_out: Sequence[LeftOutColumn]) -> Facts:
     """The facts of one training."""
     found = [
         *_rows_dropped(fit),
@@ -54,13 +54,13 @@ def _columns_left_out(left_out: Sequence[LeftOutColumn]) -> Found:
         yield WarningReason.COLUMNS_LEFT_OUT, f"{what} left out: {format_left_out(left_out)}"
 
 
-def _few_rows(options: Options, fit: Fit) -> Found:
+def _few_rows(options: FitOptions, fit: Fit) -> Found:
     if fit.samples < ENOUGH_ROWS * options.size:
         text = f"{fit.samples} rows were fitted for {options.size} coefficients, fewer than {ENOUGH_ROWS} for each"
         yield WarningReason.FEW_ROWS, text
 
 
-def _target_repeated(options: Options, target: str, fit: Fit) -> Found:
+def _target_repeated(options: FitOptions, target: str, fit: Fit) -> Found:
     r2 = fit.evaluation.r2
     if fit.repeats:
         names = display_names([options.features[number] for number in fit.repeats])

@@ -11,7 +11,7 @@ from linplane_api.artifact import Artifact
 from linplane_api.task import FileData, Task
 from linplane_trainer.batch import Batch
 from linplane_trainer.fit.fitting import Fitting
-from linplane_trainer.fit.types import Fit, Options
+from linplane_trainer.fit.types import Fit, FitOptions
 from linplane_trainer.train import Trained, train
 
 FitRows = Callable[..., Fit]
@@ -26,7 +26,7 @@ def fit_rows() -> FitRows:
         mask = np.ones(len(values), dtype=bool) if kept is None else kept
         names = tuple(f"x{number}" for number in range(values.shape[1] - 1))
         fields: dict[str, Any] = {"features": names, "holdout_percent": 0}
-        fitting = Fitting(Options(**(fields | options)))
+        fitting = Fitting(FitOptions(**(fields | options)))
         for start in range(0, len(values), batch):
             part = mask[start : start + batch]
             fitting.add(Batch(values[start : start + batch][part], part))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from linplane_trainer.batch import Batch
 from linplane_trainer.fit.fitting import Fitting
-from linplane_trainer.fit.types import Options
+from linplane_trainer.fit.types import FitOptions
 
 SHARED = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
@@ -144,7 +144,7 @@ def test_first_rows_need_not_be_typical(fit_rows):
 def test_batch_may_be_used_again_by_its_owner():
     """Rows that wait for a block are copies."""
     values, kept = np.array([[0.0, 1.0], [1.0, 3.0], [2.0, 4.0]]), np.ones(3, dtype=bool)
-    fitting = Fitting(Options(("x",), holdout_percent=0))
+    fitting = Fitting(FitOptions(("x",), holdout_percent=0))
     fitting.add(Batch(values, kept))
     values[:] = 0
     assert fitting.result().coefficients[0] == pytest.approx(1.5)

@@ -12,8 +12,8 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from ..errors import RefusedError
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")  # Linux connects 0.0.0.0 to itself
@@ -30,7 +30,7 @@ class Rules:
     """
 
     allowed_hosts: frozenset[str] = frozenset()
-    denied: tuple[Network, ...] = ()
+    denied: tuple[IPNetwork, ...] = ()
     allow_file: bool = False
 
     @property
@@ -73,7 +73,7 @@ def rules_for(allowed_hosts: Iterable[str], denied_addresses: Iterable[str], all
     return Rules(frozenset(map(canonical_host, allowed_hosts)), denied, allow_file)
 
 
-def _unmapped(network: Network) -> Network:
+def _unmapped(network: IPNetwork) -> IPNetwork:
     mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
     return ipaddress.ip_network((mapped, network.prefixlen - 96)) if mapped and network.prefixlen >= 96 else network
 
@@ -157,7 +157,7 @@ def check_addresses(host: str, addresses: Iterable[str], rules: Rules) -> None:
             )
 
 
-def address_problem(text: str, denied: Iterable[Network] = ()) -> str | None:
+def address_problem(text: str, denied: Iterable[IPNetwork] = ()) -> str | None:
     """Why an address may not be connected to, None if it may. An IPv4 address within an IPv6 one is checked too."""
     networks = tuple(denied)
     try:
@@ -171,7 +171,7 @@ def address_problem(text: str, denied: Iterable[Network] = ()) -> str | None:
     return None
 
 
-def _problem(address: Address, denied: tuple[Network, ...]) -> str | None:
+def _problem(address: IPAddress, denied: tuple[IPNetwork, ...]) -> str | None:
     kinds = (
         ("unspecified", address.is_unspecified or address in THIS_NETWORK),
         ("loopback", address.is_loopback),
@@ -184,7 +184,7 @@ def _problem(address: Address, denied: tuple[Network, ...]) -> str | None:
     return next((kind for kind, is_so in kinds if is_so), None)
 
 
-def _embedded(address: Address) -> tuple[Address, ...]:
+def _embedded(address: IPAddress) -> tuple[IPAddress, ...]:
     """The IPv4 addresses that a packet to an IPv6 one may end at: mapped, compatible, 6to4, Teredo, NAT64."""
     if isinstance(address, ipaddress.IPv4Address):
         return ()

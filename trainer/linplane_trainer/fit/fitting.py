@@ -10,7 +10,7 @@ from .moments import Moments
 from .qr import Factor
 from .result import TOO_LARGE, RowSet, SufficientStatistics, solve_fit
 from .scaling import Scaling, scaling_for
-from .types import Fit, Options
+from .types import Fit, FitOptions
 
 BLOCK_CELLS = 1 << 16  # half a megabyte: a block stays in the cache while LAPACK walks its columns
 
@@ -21,7 +21,7 @@ class Fitting:
     Rows are regrouped into blocks of a fixed size, so how they were batched changes no bit of the result.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: FitOptions) -> None:
         """Nothing is read before `add`; `options` can be read."""
         columns, width = len(options.features) + 1, options.size + 1
         self.options = options

@@ -27,7 +27,7 @@ from .solve import (
     tss_of,
     with_penalty,
 )
-from .types import Fit, Options
+from .types import Fit, FitOptions
 
 ROOM = 700  # characters for the names to leave out, if the message is too long for a status
 TOO_LARGE = "the values are too large: a result is not a finite number"
@@ -47,7 +47,7 @@ class RowSet:
 class SufficientStatistics:
     """All that a fit needs of the rows. `blocks` is how many times rows were folded in; `repeats` as in `Fit`."""
 
-    options: Options
+    options: FitOptions
     scaling: Scaling
     training: RowSet
     holdout: RowSet
@@ -121,7 +121,7 @@ def _check_rank(statistics: SufficientStatistics, triangle: Floats) -> None:
         raise _dependence_error(found, options, moments)
 
 
-def _dependence_error(found: Dependence, options: Options, moments: Moments) -> BadData:
+def _dependence_error(found: Dependence, options: FitOptions, moments: Moments) -> BadData:
     constant = [number for number in found.fixed if moments.constant[number]]
     combined = sorted({*found.fixed, *found.involved} - set(constant))
     what = "constant, which the intercept is already" if options.fit_intercept else "zero throughout"
@@ -139,7 +139,7 @@ def _dependence_error(found: Dependence, options: Options, moments: Moments) -> 
     return BadData(whole, whole if len(whole) <= MAX_MESSAGE else message(_format_shortened(leave), 1))
 
 
-def _format_names(options: Options, numbers: list[int], listed: int) -> str:
+def _format_names(options: FitOptions, numbers: list[int], listed: int) -> str:
     return display_names([options.features[number] for number in numbers], listed)
 
 

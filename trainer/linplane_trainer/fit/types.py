@@ -8,7 +8,7 @@ from ..batch import Floats
 
 
 @dataclass(frozen=True)
-class Options:
+class FitOptions:
     """The settings of a Task that concern the fit.
 
     `block_rows` is how many rows are folded in at once, which decides the last digits; None: as many as suit the

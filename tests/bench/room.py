@@ -8,7 +8,8 @@ from linplane_api.artifact import parse_artifact
 from linplane_api.conditions import Cause, Reason
 from linplane_api.resources import ModelRouteSpec, parse_spec
 from linplane_operator.compile.artifacts import Verdict, Version
-from linplane_operator.compile.routing import Wanted, compile_document, compile_map
+from linplane_operator.compile.routing import compile_document
+from linplane_operator.compile.routing_map import Wanted, compile_map
 
 from . import page
 

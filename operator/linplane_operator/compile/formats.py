@@ -14,7 +14,7 @@ from linplane_api.canonical import FormatError, FormatNotSupportedError
 from linplane_api.routing import Entry, parse_entry
 
 from .acknowledgements import Replica
-from .routing import Wanted
+from .routing_map import Wanted
 
 FIRST = (1,)
 """The formats that a server reads that does not report any."""

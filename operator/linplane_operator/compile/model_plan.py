@@ -53,7 +53,7 @@ class ModelInputs:
 
     model: Object
     spec: LinearModelSpec
-    around: OwnedObjects
+    owned: OwnedObjects
     servers: Sequence[Acknowledgements] = ()
     serving_in: tuple[str, ...] = ()
 
@@ -79,18 +79,18 @@ class ModelPlan:
     serving_in: tuple[str, ...] = ()
 
 
-def unseen(model: Object, spec: LinearModelSpec, around: OwnedObjects) -> list[tuple[Kind, str]]:
+def unseen(model: Object, spec: LinearModelSpec, owned: OwnedObjects) -> list[tuple[Kind, str]]:
     """Objects that are not cached but would change the plan; they are read live before a training starts again.
     A version with a sealed artifact lacks nothing.
     """
-    if sealed_artifacts(model, around.artifacts):
+    if sealed_artifacts(model, owned.artifacts):
         return []
     missing: list[tuple[Kind, str]] = []
     digest = status_of(model).get("digest")
     if spec.training:
         name = result_name(model, spec)
-        result = next((a for a in around.artifacts if a.name == name), None)
-        job = next((job for job in around.jobs if job.name == name), None)
+        result = next((a for a in owned.artifacts if a.name == name), None)
+        job = next((job for job in owned.jobs if job.name == name), None)
         if result is None or (job and has_ended(job) and not result.data):
             missing.append((CONFIG_MAP, name))
         if result is not None and job is None:
@@ -98,7 +98,7 @@ def unseen(model: Object, spec: LinearModelSpec, around: OwnedObjects) -> list[t
     elif digest:
         missing.append((CONFIG_MAP, artifact_name(model, spec, digest)))
     ref = spec.source_ref
-    if ref and around.source is None and (around.jobs or digest):
+    if ref and owned.source is None and (owned.jobs or digest):
         missing.append((CONFIG_MAP, ref.name))
     return missing
 
@@ -106,28 +106,28 @@ def unseen(model: Object, spec: LinearModelSpec, around: OwnedObjects) -> list[t
 def plan_model(inputs: ModelInputs, settings: Settings, now: datetime) -> ModelPlan:
     """The plan. No training depends on a condition; a sealed artifact without a status is a finished training."""
     model, spec = inputs.model, inputs.spec
-    plan = _plan_artifact(model, spec, inputs.around, settings, now)
+    plan = _plan_artifact(model, spec, inputs.owned, settings, now)
     withdrawn_now = withdrawn(model, spec, inputs.servers)
     return replace(plan, withdrawn=withdrawn_now, frozen=spec.frozen, serving_in=inputs.serving_in)
 
 
 def _plan_artifact(
-    model: Object, spec: LinearModelSpec, around: OwnedObjects, settings: Settings, now: datetime
+    model: Object, spec: LinearModelSpec, owned: OwnedObjects, settings: Settings, now: datetime
 ) -> ModelPlan:
-    verdict = judge(model, spec, around.artifacts)
-    stale = _stale(model, spec, around)
-    job = next((j for j in around.jobs if j.name == job_name(model, spec)), None)
+    verdict = judge(model, spec, owned.artifacts)
+    stale = _stale(model, spec, owned)
+    job = next((j for j in owned.jobs if j.name == job_name(model, spec)), None)
     if verdict.cause.reason not in (Reason.NOT_TRAINED, Reason.ARTIFACT_LOST):
         plan = _with_job(ModelPlan(verdict, _trained(spec, verdict), delete=stale), job, now)
     else:
-        plan = _from_weights(model, spec, around) if spec.weights else _from_training(model, spec, around, settings)
-        plan = replace(plan, delete=(*plan.delete, *stale), requeue_after=_until_pod(job, plan, around, now))
+        plan = _from_weights(model, spec, owned) if spec.weights else _from_training(model, spec, owned, settings)
+        plan = replace(plan, delete=(*plan.delete, *stale), requeue_after=_until_pod(job, plan, owned, now))
     if verdict.cause.reason is Reason.ARTIFACT_LOST and plan.verdict.file is None:
         text = f"{verdict.cause.message} ({plan.trained.reason}: {plan.trained.message})"
         lost = replace(verdict, cause=Cause(Reason.ARTIFACT_LOST, text))
         inherited = TABLE[plan.trained.reason].progress
         plan = replace(plan, verdict=lost, trained=_trained(spec, lost), inherited=inherited)
-    return replace(plan, edited=_edited(spec, plan.verdict.file, around.source, settings))
+    return replace(plan, edited=_edited(spec, plan.verdict.file, owned.source, settings))
 
 
 def _edited(spec: LinearModelSpec, file: ArtifactFile | None, source: ConfigMap | None, settings: Settings) -> str:
@@ -155,11 +155,11 @@ def _with_job(plan: ModelPlan, job: Job | None, now: datetime) -> ModelPlan:
     return replace(plan, job=job.name, requeue_after=left)
 
 
-def _until_pod(job: Job | None, plan: ModelPlan, around: OwnedObjects, now: datetime) -> float | None:
+def _until_pod(job: Job | None, plan: ModelPlan, owned: OwnedObjects, now: datetime) -> float | None:
     """Seconds until a Job without a pod is checked again: no watch reports why it is refused one."""
     if job is None or plan.delete or plan.job is None:
         return None
-    left = seconds_to_pod(job, around.pods, now)
+    left = seconds_to_pod(job, owned.pods, now)
     return None if left is None else left if left > 0 else RETRY_SECONDS
 
 
@@ -179,12 +179,12 @@ def _trained(spec: LinearModelSpec, verdict: Verdict) -> Condition:
     return condition(ConditionType.TRAINED, Cause(Reason.TRAINED, f"{samples} samples, sealed in {verdict.name}"))
 
 
-def _from_weights(model: Object, spec: LinearModelSpec, around: OwnedObjects) -> ModelPlan:
-    verdict = read_source(spec, around.source, status_of(model).get("digest"))
-    if verdict.file is None or around.source is None:
+def _from_weights(model: Object, spec: LinearModelSpec, owned: OwnedObjects) -> ModelPlan:
+    verdict = read_source(spec, owned.source, status_of(model).get("digest"))
+    if verdict.file is None or owned.source is None:
         return ModelPlan(verdict, _trained(spec, verdict))
     try:
-        copy = source_copy(spec, around.source)
+        copy = source_copy(spec, owned.source)
     except FormatError as error:
         refused = Verdict(None, Cause(Reason.INVALID_ARTIFACT, f"{source_name(spec)}: {error}"))
         return ModelPlan(refused, _trained(spec, refused))
@@ -195,23 +195,23 @@ def _from_weights(model: Object, spec: LinearModelSpec, around: OwnedObjects) ->
     return ModelPlan(named, _trained(spec, named), create=(body,))
 
 
-def _from_training(model: Object, spec: LinearModelSpec, around: OwnedObjects, settings: Settings) -> ModelPlan:
-    data = plan_data(spec, settings, around.source)
+def _from_training(model: Object, spec: LinearModelSpec, owned: OwnedObjects, settings: Settings) -> ModelPlan:
+    data = plan_data(spec, settings, owned.source)
     if data.unsupported:
         return _untrained(spec, Cause(Reason.DATA_UNSUPPORTED, data.unsupported))
     name = result_name(model, spec)
-    result = next((a for a in around.artifacts if a.name == name), None)
-    job = next((j for j in around.jobs if j.name == name), None)
+    result = next((a for a in owned.artifacts if a.name == name), None)
+    job = next((j for j in owned.jobs if j.name == name), None)
     if result is not None and names.ARTIFACT_KEY in result.data:
         finished = _finished(model, spec, result, settings)
         if job or finished.seal or finished.verdict.cause.reason is Reason.FORMAT_NOT_SUPPORTED:
             return replace(finished, job=name if job else None)
     ref = spec.source_ref
-    absent = find_key(ref, around.source) if ref else None
+    absent = find_key(ref, owned.source) if ref else None
     if absent and (job is None or failure_of(job)):
         return _untrained(spec, Cause(Reason.DATA_NOT_FOUND, absent.message), job=name if job else None)
-    if job is not None and not _is_spent(job, result, around, job_annotations(spec, data.hash)):
-        return _under_way(model, spec, job, around, settings)
+    if job is not None and not _is_spent(job, result, owned, job_annotations(spec, data.hash)):
+        return _under_way(model, spec, job, owned, settings)
     # an error of an earlier try must not be taken for this one's
     old = [(JOB, job.reference())] if job else []
     old += [(CONFIG_MAP, result.body)] if result and result.data else []
@@ -219,7 +219,7 @@ def _from_training(model: Object, spec: LinearModelSpec, around: OwnedObjects, s
     return _untrained(spec, Cause(Reason.TRAINING, f"Job {name} is being made"), create, tuple(old), name)
 
 
-def _is_spent(job: Job, result: ConfigMap | None, around: OwnedObjects, wanted: Mapping[str, str]) -> bool:
+def _is_spent(job: Job, result: ConfigMap | None, owned: OwnedObjects, wanted: Mapping[str, str]) -> bool:
     """A Job with other settings or data that failed or has not started, or one that ended well and whose result was
     deleted, even if that was before it ended.
     """
@@ -227,18 +227,18 @@ def _is_spent(job: Job, result: ConfigMap | None, around: OwnedObjects, wanted: 
         return result is None or _is_second(result, job)
     keys = (names.ANNOTATION_JOB_SETTINGS, ANNOTATION_DATA)
     is_other = any(job.metadata.annotations.get(key) != wanted.get(key) for key in keys)
-    return is_other and (failure_of(job) is not None or not has_begun(job, around.pods))
+    return is_other and (failure_of(job) is not None or not has_begun(job, owned.pods))
 
 
-def _under_way(model: Object, spec: LinearModelSpec, job: Job, around: OwnedObjects, settings: Settings) -> ModelPlan:
+def _under_way(model: Object, spec: LinearModelSpec, job: Job, owned: OwnedObjects, settings: Settings) -> ModelPlan:
     """A Job without an artifact: what it waits for, or why it failed."""
-    result = next((a for a in around.artifacts if a.name == result_name(model, spec)), None)
+    result = next((a for a in owned.artifacts if a.name == result_name(model, spec)), None)
     create = (make_result(model, spec, job.uid),) if result is None else ()
     again = f"(Job {job.name}; {_redo('it', settings)}, or change training, its data or job, to try again)"
     if has_completed(job):
         cause = Cause(Reason.TRAINING_FAILED, f"the training ended without a result {again}")
     else:
-        cause = job_progress(job, around.pods, around.refusal)
+        cause = job_progress(job, owned.pods, owned.refusal)
         if failure_of(job):
             failure = _failure(result.data.get(names.ERROR_KEY) if result else None)
             cause = Cause(Reason(failure.reason), failure.message) if failure else cause
@@ -284,11 +284,11 @@ def _failure(text: str | None) -> Failure | None:
         return None
 
 
-def _stale(model: Object, spec: LinearModelSpec, around: OwnedObjects) -> tuple[tuple[Kind, Object], ...]:
+def _stale(model: Object, spec: LinearModelSpec, owned: OwnedObjects) -> tuple[tuple[Kind, Object], ...]:
     """Jobs and unsealed results of an earlier `training`, which are not needed any more."""
-    unsealed = [artifact for artifact in around.artifacts if not artifact.is_immutable]
-    if not around.jobs and not unsealed:
+    unsealed = [artifact for artifact in owned.artifacts if not artifact.is_immutable]
+    if not owned.jobs and not unsealed:
         return ()
-    jobs = [(JOB, job.reference()) for job in around.jobs if job.name != job_name(model, spec)]
+    jobs = [(JOB, job.reference()) for job in owned.jobs if job.name != job_name(model, spec)]
     results = [(CONFIG_MAP, result.body) for result in unsealed if result.name != result_name(model, spec)]
     return (*jobs, *results)

@@ -17,7 +17,8 @@ from .missing_features import Lack, lacking_of, with_lacking
 from .objects import Object, generation_of, name_of, status_of
 from .outcome import DONE, Outcome, Result
 from .route_status import refuse, route_conditions, route_status, servable_of, servable_without_document
-from .routing import Compiled, has_room
+from .routing import Compiled
+from .routing_map import has_room
 from .services import make_route_service
 from .settings import RETRY_SECONDS, Settings
 

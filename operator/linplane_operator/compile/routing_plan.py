@@ -15,7 +15,7 @@ from .adoption import taken_text
 from .formats import held_back
 from .objects import Object, is_deleting, name_of, server_of
 from .outcome import DONE, Applied, Result
-from .routing import MAX_SEQUENCE, Wanted, compile_map
+from .routing_map import MAX_SEQUENCE, Wanted, compile_map
 from .routing_view import Routing
 from .settings import GRACE_SECONDS
 

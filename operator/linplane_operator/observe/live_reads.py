@@ -29,14 +29,14 @@ class LiveReader:
         self._queries = queries
         self._cluster = cluster
 
-    async def around(self, model: Object, spec: LinearModelSpec) -> OwnedObjects:
+    async def owned_objects(self, model: Object, spec: LinearModelSpec) -> OwnedObjects:
         """The objects that belong to a version."""
         read: set[tuple[Kind, str]] = set()
         while True:
-            around = self._queries.owned_objects(model, spec)
-            missing = [item for item in unseen(model, spec, around) if item not in read]
+            owned = self._queries.owned_objects(model, spec)
+            missing = [item for item in unseen(model, spec, owned) if item not in read]
             if not missing:
-                return around
+                return owned
             for kind, name in missing:
                 await self._cluster.read(kind, namespace_of(model), name)
             read |= set(missing)
@@ -69,7 +69,7 @@ class LiveReader:
             if body is None or self._queries.has_sealed_artifact(body):
                 continue
             with contextlib.suppress(FormatError):  # its own reconcile reports it
-                await self.around(body, parse_spec(body, LinearModelSpec))
+                await self.owned_objects(body, parse_spec(body, LinearModelSpec))
 
     async def _replicas(self, namespace: str, server: str, uid: str, sequence: int) -> None:
         """Reads the pods of reports that are behind: one that is not ready in the cache may answer by now. Then it is

@@ -38,7 +38,8 @@ from ..compile.observed import ConfigMap, Deployment, Job, Pod, ReplicaReport
 from ..compile.outcome import Applied
 from ..compile.route_plan import RouteInputs
 from ..compile.route_status import refuse
-from ..compile.routing import Compiled, Wanted, compile_document, named_versions
+from ..compile.routing import Compiled, compile_document, named_versions
+from ..compile.routing_map import Wanted
 from ..compile.routing_plan import RoutingInputs, RoutingMemory
 from ..compile.routing_view import Routing, read_routing
 from ..compile.server import make_routing
@@ -65,11 +66,11 @@ class Queries:
         self._specs: dict[Key, tuple[Object, ModelRouteSpec]] = {}
         self._compiled: dict[Key, tuple[object, Compiled]] = {}
 
-    def model_inputs(self, model: Object, spec: LinearModelSpec, around: OwnedObjects) -> ModelInputs:
-        """All that decides about a LinearModel, given what exists around it."""
+    def model_inputs(self, model: Object, spec: LinearModelSpec, owned: OwnedObjects) -> ModelInputs:
+        """All that decides about a LinearModel, given the objects that it owns."""
         namespace = key_of(model)[0]
         servers = self.acknowledgements(namespace, spec) if spec.frozen else ()
-        return ModelInputs(model, spec, around, servers, tuple(self._serving_in(namespace, spec)))
+        return ModelInputs(model, spec, owned, servers, tuple(self._serving_in(namespace, spec)))
 
     def route_inputs(
         self, route: Object, spec: ModelRouteSpec, routing: Routing | None, refused: Cause | None, url: str

@@ -39,16 +39,16 @@ class ModelReconciler:
 
     async def _observe(self, model: Object) -> ModelInputs:
         spec = parse_spec(model, LinearModelSpec)
-        around = await self._with_refusal(await self._context.live.around(model, spec))
-        return self._context.queries.model_inputs(model, spec, around)
+        owned = await self._with_refusal(await self._context.live.owned_objects(model, spec))
+        return self._context.queries.model_inputs(model, spec, owned)
 
-    async def _with_refusal(self, around: OwnedObjects) -> OwnedObjects:
+    async def _with_refusal(self, owned: OwnedObjects) -> OwnedObjects:
         """Reads why a Job has had no pod for a while."""
-        for job in around.jobs:
-            left = seconds_to_pod(job, around.pods, self._context.now())
+        for job in owned.jobs:
+            left = seconds_to_pod(job, owned.pods, self._context.now())
             if left is not None and left <= 0 and (refusal := await self._pod_failures.of(job)):
-                return replace(around, refusal=refusal)
-        return around
+                return replace(owned, refusal=refusal)
+        return owned
 
     async def _apply(self, model: Object, plan: ModelPlan) -> Cause | None:
         """Applies the plan. Returns the cause that prevents a child; the rest of the plan is left then."""

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linplane_api.routing import Entry, RoutingMap, make_entry, parse_entry, routing_map
-from linplane_operator.compile import routing
-from linplane_operator.compile.routing import Wanted, compile_map, entry_size, has_room
+from linplane_operator.compile import routing_map as routing_module
+from linplane_operator.compile.routing_map import Wanted, compile_map, entry_size, has_room
 from unit.operator.builders import document
 
 
@@ -92,7 +92,7 @@ def test_an_entry_above_the_sequence_comes_in_anew_and_above_both(sequence, own,
 def little_room(monkeypatch):
     """Room for almost three entries."""
     size = entry_size("a", make_entry(document(route="a", padding=500), 1).to_bytes().decode())
-    monkeypatch.setattr(routing, "ROOM", size * 27 // 10)
+    monkeypatch.setattr(routing_module, "ROOM", size * 27 // 10)
 
 
 @pytest.mark.usefixtures("little_room")
@@ -145,8 +145,8 @@ def test_every_history_of_the_map(history, room):
     """The sequence rises by exactly one with each change and never else; an unchanged entry keeps its bytes; nobody
     is evicted; a second pass changes nothing; the API's limit holds; each entry that changed has the new sequence.
     """
-    original = routing.ROOM
-    routing.ROOM = room
+    original = routing_module.ROOM
+    routing_module.ROOM = room
     try:
         state: RoutingMap | None = None
         for step in history:
@@ -168,10 +168,10 @@ def test_every_history_of_the_map(history, room):
                 assert not has_room(after, name, want[name].entry)
             state = after
     finally:
-        routing.ROOM = original
+        routing_module.ROOM = original
 
 
 def test_what_counts_as_room_is_under_the_limit_of_the_api():
     """A ConfigMap holds at most 1 MiB of values, and its metadata counts in etcd."""
-    assert routing.ROOM < 1 << 20
+    assert routing_module.ROOM < 1 << 20
     assert entry_size("é", "é") == 1 + 2 + 16

@@ -7,7 +7,7 @@ import pytest
 from linplane_api import names
 from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
 from linplane_api.routing import parse_entry
-from linplane_operator.compile import routing
+from linplane_operator.compile import routing_map as routing_module
 from linplane_operator.compile.settings import Settings
 from unit.operator.builders import linear_model, model_route, status_condition, text, told
 
@@ -251,7 +251,7 @@ def test_a_route_that_gets_no_entry_takes_no_time_of_the_next_loss(sim, monkeypa
     sim.trains = False
     for body in (*sim.store.all(CONFIG_MAP), *sim.store.all(JOB)):
         sim.delete(JOB if body["kind"] == "Job" else CONFIG_MAP, body["metadata"]["name"])
-    monkeypatch.setattr(routing, "ROOM", 500)
+    monkeypatch.setattr(routing_module, "ROOM", 500)
     sim.start()
     sim.settle()
     pass_seconds(sim, 61)

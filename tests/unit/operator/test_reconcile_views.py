@@ -5,7 +5,7 @@ import pytest
 from linplane_api import names
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
 from linplane_api.routing import make_entry, parse_entry
-from linplane_operator.compile import routing
+from linplane_operator.compile import routing_map as routing_module
 from linplane_operator.compile.objects import uid_of
 from linplane_operator.compile.routing_plan import CONFIRMED
 from unit.operator.builders import document, linear_model, model_route, status_condition, told
@@ -176,7 +176,7 @@ def test_a_full_configmap_is_told_by_the_newest_route_and_passes_when_there_is_r
     """None that serves is evicted."""
     ready(sim, model_route(name="a"), model_route(name="b"))
     size = sum(len(text) + len(key) for key, text in sim.routing()["data"].items())
-    monkeypatch.setattr(routing, "ROOM", size + 200)
+    monkeypatch.setattr(routing_module, "ROOM", size + 200)
     data = sim.routing()["data"]
     sim.apply(model_route(name="c"))
     sim.settle()

@@ -9,7 +9,8 @@ from linplane_api.routing import Entry, RoutingMap, make_entry
 from linplane_operator.compile.formats import Unread
 from linplane_operator.compile.outcome import DONE, Result
 from linplane_operator.compile.route_plan import RouteInputs, plan_route, route_outcome
-from linplane_operator.compile.routing import ROOM, compile_document
+from linplane_operator.compile.routing import compile_document
+from linplane_operator.compile.routing_map import ROOM
 from linplane_operator.compile.settings import RETRY_SECONDS, Settings
 from unit.operator.builders import (
     Object,

@@ -16,7 +16,7 @@ from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE
 from linplane_api.routing import RoutingMap, make_entry
 from linplane_operator.compile.observed import ConfigMap
 from linplane_operator.compile.outcome import DONE, Applied, Result
-from linplane_operator.compile.routing import Wanted, placed
+from linplane_operator.compile.routing_map import Wanted, placed
 from linplane_operator.compile.routing_plan import (
     CONFIRMED,
     RoutingInputs,

@@ -24,6 +24,7 @@ from ..reconcile.reconciler import Reconciler
 from ..runtime.enqueue import WorkKey, every_key, keys_for_change
 from ..runtime.workqueue import WorkQueue
 from .admission import warm
+from .attempts import Attempts, format_error
 from .client import LocalClient
 from .console_events import ConsoleEvents, Line, Notify, curl_line
 from .job_runner import JobRunner
@@ -85,8 +86,7 @@ class App:
         self._retained = RetainedArtifacts(self._state_dir, self._store, now, notify)
         self._manifests = Manifests(options.folder, self._store, self._retained, notify)
         self._training_log = TrainingLog(self._state_dir.metadata)
-        self._due = {"jobs", "config", "problems"}
-        self._failing: dict[str, str] = {}
+        self._attempts = Attempts(notify, {"jobs", "config", "problems"})
         self._failures: dict[WorkKey, str] = {}
         self._stop, self._hurry = asyncio.Event(), asyncio.Event()
 
@@ -169,25 +169,25 @@ class App:
     def _first_poll(self) -> bool:
         """True once every manifest was read. Nothing is decided earlier: any file may define a lost object."""
         self._poll_manifests()
-        return self._manifests.settled or bool(self._failing)
+        return self._manifests.settled or bool(self._attempts.failing)
 
     async def _watch(self) -> None:
         """Polls the manifests and the processes; failed actions are reported and retried."""
         while True:
             self._poll_manifests()
-            self._attempt("state", self._keep_state)
-            self._do("rewrite", self._rewrite_state)
-            self._do("jobs", self._job_runner.sync)
-            self._do("config", self._server.write_config)
-            self._do("problems", self._write_problems)
-            self._attempt("server", self._server.sync)
-            self._attempt("metadata", self._training_log.write)
-            self._attempt("retained", self._retained.expire)
-            await asyncio.sleep(RETRY_SECONDS if self._failing else POLL_SECONDS)
+            self._attempts.run("state", self._keep_state)
+            self._attempts.run_due("rewrite", self._rewrite_state)
+            self._attempts.run_due("jobs", self._job_runner.sync)
+            self._attempts.run_due("config", self._server.write_config)
+            self._attempts.run_due("problems", self._write_problems)
+            self._attempts.run("server", self._server.sync)
+            self._attempts.run("metadata", self._training_log.write)
+            self._attempts.run("retained", self._retained.expire)
+            await asyncio.sleep(RETRY_SECONDS if self._attempts.failing else POLL_SECONDS)
 
     def _poll_manifests(self) -> None:
-        if self._attempt("manifests", self._manifests.poll):
-            self._due.add("problems")
+        if self._attempts.run("manifests", self._manifests.poll):
+            self._attempts.due.add("problems")
 
     def _keep_state(self) -> None:
         """Recreates the state folder if it was lost with an earlier folder of manifests. Raises OSError while that
@@ -204,39 +204,17 @@ class App:
         before = self._lock
         self._lock, _ = acquire_state(self._state_dir, self._options.folder)
         before.close()
-        self._due.add("rewrite")
+        self._attempts.due.add("rewrite")
 
     def _rewrite_state(self) -> None:
         self._store.write_all()
         self._server.rewrite_config()
         for body in self._cache.all(CONFIG_MAP):
             self._training_log.note(body)
-        self._due.add("problems")
+        self._attempts.due.add("problems")
         self._notify(
             Line("warning", f"the state folder {self._state_dir.root} was missing and has been recreated", "warning")
         )
-
-    def _do(self, name: str, action: Callable[[], None]) -> None:
-        """Runs an action that is due; it stays due if it fails."""
-        if name in self._due:
-            self._due.discard(name)
-            self._attempt(name, action)
-            if name in self._failing:
-                self._due.add(name)
-
-    def _attempt(self, name: str, action: Callable[[], bool | None]) -> bool:
-        """The result of the action, False if it failed; each failure is reported once."""
-        try:
-            result = action()
-        except Exception as error:  # any failure: the app goes on
-            text = f"{name}: {_format_error(error)}; retrying"
-            if self._failing.get(name) != text:
-                self._notify(Line("warning", text, "warning"))
-            self._failing[name] = text
-            return False
-        if self._failing.pop(name, None):
-            self._notify(Line("recovered", name, "good"))
-        return bool(result)
 
     async def _resync(self) -> None:
         while True:
@@ -246,9 +224,9 @@ class App:
     def _changed(self, kind: Kind, before: Object | None, after: Object | None) -> None:
         body = after or before or {}
         if kind is JOB:
-            self._due.add("jobs")
+            self._attempts.due.add("jobs")
         if kind is CONFIG_MAP and label_of(body, names.LABEL_SERVER):
-            self._due.add("config")
+            self._attempts.due.add("config")
         if kind is CONFIG_MAP and after:
             self._training_log.note(after)
         self._console_events.changed(kind, before, after)
@@ -263,7 +241,7 @@ class App:
         return result
 
     def _failed(self, key: WorkKey, error: Exception) -> None:
-        text = f"{key[0]} {key[2]}: {_format_error(error)}; retrying"
+        text = f"{key[0]} {key[2]}: {format_error(error)}; retrying"
         if self._failures.get(key) != text:
             self._notify(Line("warning", text, "warning"))
         self._failures[key] = text
@@ -284,9 +262,3 @@ def _ignore_signals() -> None:
 
 async def _until(event: asyncio.Event) -> None:
     await event.wait()
-
-
-def _format_error(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return f"{error.filename or 'disk'}: {error.strerror or error}"
-    return f"{type(error).__name__}: {error}"

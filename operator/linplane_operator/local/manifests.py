@@ -32,16 +32,14 @@ from .admission import (
     problems_of_unaccepted,
 )
 from .console_events import Line, Notify
-from .manifest_files import ManifestFile, ManifestFiles, Problem
+from .kept_objects import ObjectKey, incomplete_files, with_kept_objects
+from .manifest_files import ManifestFiles, Problem
 from .retained_artifacts import RetainedArtifacts
 from .store import Store
 
 GONE_SECONDS = 0.5  # editors delete a file before they replace it, and users move objects between files
 
 LISTED_FILES = 5  # more changed files at once are reported in one line
-LISTED_OBJECTS = 3
-
-ObjectKey = tuple[str, str]  # kind, name
 
 
 class Manifests:
@@ -120,9 +118,9 @@ class Manifests:
                 text = "the folder is not the one from before, and no file in it holds an object"
                 found.append(Problem(str(self._folder), 1, "", f"{text}; all of it stays as it was"))
             return sorted(set(found))
-        found += self._incomplete(homes, places)
+        found += incomplete_files(self._files.read, homes, places)
         self._note_absent(homes, places, {p.file for p in found})
-        return sorted(self._with_what_stays(set(found), homes, places))
+        return sorted(with_kept_objects(set(found), self._files.read, homes, places))
 
     def _apply_files(self, places: dict[ObjectKey, tuple[str, int]], homes: set[str]) -> Iterator[Problem]:
         applied: dict[str, Counter[str]] = {}
@@ -236,43 +234,6 @@ class Manifests:
         gone = {key for key, file in homes.items() if file not in kept} - set(seen)
         self._absent = {key: self._absent.get(key, self._clock()) for key in gone}
 
-    def _incomplete(self, homes: dict[ObjectKey, str], seen: Iterable[ObjectKey]) -> Iterator[Problem]:
-        """Problems of files that lack objects because they are written in part: empty, as on a full disk, or cut off
-        within a name.
-        """
-        for key in homes.keys() - set(seen):
-            name = homes[key]
-            file = self._files.read.get(name)
-            if file is None or file.problem:
-                continue
-            if not file.documents:
-                yield Problem(name, 1, "", "is empty: delete the file to delete what it held")
-            elif _is_cut_short(file, key):
-                line = file.documents[-1].line_of("metadata.name")
-                text = f"the file ends within this line, which was {key[1]}: end it with a line break if it is whole"
-                yield Problem(name, line, "metadata.name", text)
-
-    def _with_what_stays(
-        self, problems: set[Problem], homes: dict[ObjectKey, str], seen: Iterable[ObjectKey]
-    ) -> Iterator[Problem]:
-        """Adds to the first problem of each file the objects that it keeps without defining them."""
-        listed = set(seen)
-        reported: set[str] = set()
-        for problem in sorted(problems):
-            file = self._files.read.get(problem.file)
-            broken = file is not None and file.problem is not None
-            held = [
-                " ".join(key) for key, home in homes.items() if home == problem.file and (broken or key not in listed)
-            ]
-            if not held or problem.file in reported:
-                yield problem
-                continue
-            reported.add(problem.file)
-            more = [f"{len(held) - LISTED_OBJECTS} more"] if len(held) > LISTED_OBJECTS else []
-            shown = f"{', '.join(held[:LISTED_OBJECTS] + more)} {'stays' if len(held) == 1 else 'stay'}"
-            text = f"{problem.message}; {shown} as accepted before"
-            yield Problem(problem.file, problem.line, problem.field, text)
-
     def _delete_absent(self) -> None:
         due = [key for key, since in self._absent.items() if self._clock() - since >= GONE_SECONDS]
         for kind in reversed(ACCEPTED):
@@ -306,12 +267,6 @@ def retry_failed(store: Store, model: Object | None) -> None:
     for job in store.owned(JOB, model):
         if has_ended(observe(Job, job)):
             store.delete(JOB, job)
-
-
-def _is_cut_short(file: ManifestFile, key: ObjectKey) -> bool:
-    """True if the file ends within the name of an object that it defined."""
-    kind, name = file.documents[-1].key
-    return kind == key[0] and key[1].startswith(name) and file.last_line.split() == ["name:", name]
 
 
 def _file_of(body: Object) -> str:

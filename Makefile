@@ -51,6 +51,11 @@ endif
 thorough: programs ## Run the tests that are too long for `make test`, at their full size
 	$(BIN)/pytest tests -m thorough
 
+coverage: setup ## Run the unit tests with branch coverage; fails if a package is below its floor
+	$(BIN)/pytest tests/unit -n auto --cov --cov-report=
+	$(BIN)/coverage json --quiet -o .coverage.json
+	$(BIN)/python tests/floors.py .coverage.json
+
 check: setup ## Check style, spelling, types, imports and generated files: seconds, once mypy has its cache
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -87,4 +92,4 @@ cluster: setup ## Start a control plane with the operator to use by hand; its po
 	@PYTHONPATH=tests exec $(BIN)/python -m integration.operator
 
 clean: ## Remove .venv and caches
-	rm -rf .venv .cluster .e2e .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .cluster .e2e .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.json

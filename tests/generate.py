@@ -1,4 +1,4 @@
-"""Writes what is generated from another file; `--check` fails where that would change anything."""
+"""Writes what is generated from another file; `--check` fails if that would change anything."""
 
 import sys
 from pathlib import Path
@@ -33,7 +33,7 @@ def generated() -> dict[Path, str]:
 
 
 def rendered() -> dict[Path, str]:
-    """What is made from the chart, so after everything that the chart is made from."""
+    """The files generated from the chart, so after everything that the chart is generated from."""
     return {ROOT / "manifests/install.yaml": install.manifest(), CHART / "README.md": table.readme()}
 
 
@@ -44,7 +44,7 @@ def main(check: bool) -> int:
 
 
 def settle(path: Path, text: str, check: bool) -> bool:
-    """Writes what differs, or only says so. True where it differed."""
+    """Writes a file that differs, or only reports it. True if it differed."""
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return False
     print(f"{'differs' if check else 'written'}: {path.relative_to(ROOT)}")

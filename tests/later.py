@@ -1,4 +1,4 @@
-"""What a later release writes, for tests: a format and a field that no release will have."""
+"""Output of a later release, for tests: a format and a field that no release will have."""
 
 from linplane_api.routing import FORMATS
 

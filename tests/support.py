@@ -1,4 +1,4 @@
-"""What several test folders share."""
+"""Helpers that several test folders share."""
 
 import time
 from collections.abc import Callable

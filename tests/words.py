@@ -1,4 +1,4 @@
-"""Finds words of our own where the field has standard ones: `python tests/words.py [PATH...]`.
+"""Finds words of our own for which the field has standard ones: `python tests/words.py [PATH...]`.
 
 Prints each finding as `file:line: word: text`, then a table per package. Exits with 1 if there is a finding of STRICT,
 which no text may contain. The words in LOOSE have correct uses that no pattern recognises, so only their rate counts.
@@ -38,7 +38,7 @@ LOOSE = {
     r"where": "if, when",
     r"what": "a noun",
 }
-# "Where" is right after a noun of place and as a question; "what" is a fault only as a docstring's first word.
+# "where" is right after a noun of place and as a question; "what" is a fault only as a docstring's first word.
 _PLACE = (
     r"(?:place|folder|directory|directories|file|line|path|point|position|column|row|machine|node|host|module|address|page"
     r"|table|field)s?"

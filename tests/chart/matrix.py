@@ -12,7 +12,7 @@ NAMES = sorted(path.stem for path in (CHART / "ci").glob("*.yaml"))
 
 
 def values(name: str) -> dict[str, Any]:
-    """What a file says."""
+    """The text of a file."""
     found: dict[str, Any] = yaml.safe_load((CHART / f"ci/{name}.yaml").read_text(encoding="utf-8"))
     return found
 

@@ -1,4 +1,4 @@
-"""What every pod of the project must meet, each rule as a function from a pod template to what is wrong with it."""
+"""Rules for every pod of the project, each a function from a pod template to the faults found."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

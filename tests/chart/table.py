@@ -22,7 +22,7 @@ class Value:
 
 
 def commented(text: str) -> dict[str, str]:
-    """The comment right above each key, by the key's path; empty where there is none."""
+    """The comment right above each key, by the key's path; empty without one."""
     found: dict[str, str] = {}
     above: list[str] = []
     parents: list[tuple[int, str]] = []
@@ -42,7 +42,7 @@ def commented(text: str) -> dict[str, str]:
 
 def values() -> Iterator[Value]:
     """Every value, in the file's order: what has a comment is one, what has none is a group of them.
-    Raises ValueError where a value has none.
+    Raises ValueError if a value has none.
     """
     text = (CHART / "values.yaml").read_text(encoding="utf-8")
     yield from _below(yaml.safe_load(text), commented(text), "")
@@ -66,7 +66,7 @@ def table() -> str:
 
 
 def readme() -> str:
-    """The chart's README with the table as it should be."""
+    """The chart's README with the generated table."""
     text = (CHART / "README.md").read_text(encoding="utf-8")
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)

@@ -25,7 +25,7 @@ def crd_names() -> list[str]:
 
 
 def crd(name: str) -> str:
-    """The template of one CRD: its text, byte for byte, with labels, and kept at an uninstallation where one wants."""
+    """The template of one CRD: its text, byte for byte, with labels, and kept at an uninstallation if so configured."""
     text = (CRDS / name).read_text(encoding="utf-8")
     title = f"  name: {name.removesuffix('.yaml')}.linplane.dev\n"
     assert text.count(title) == 1, f"{name}: its metadata is not as expected"

@@ -10,7 +10,7 @@ from support import eventually
 Right = tuple[str, str, str]
 """API group, resource with its subresource, verb."""
 
-# every call but those by which a process asks whether the server is there
+# every call except the probes of whether the server is up
 POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -30,7 +30,7 @@ class AuditLog:
         self.path = path
 
     def mark(self) -> int:
-        """Where the log ends now, for `events(since=...)`."""
+        """The position of the log's end, for `events(since=...)`."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     def events(self, since: int = 0, about: str = "") -> list[dict[str, Any]]:
@@ -44,7 +44,7 @@ class AuditLog:
 
     def wait_for(self, since: int = 0, timeout: float = 5.0, **fields: object) -> dict[str, Any]:
         """The first event after the mark whose fields have these values: `verb`, `user__username`, `objectRef__name`,
-        `responseStatus__code` and so on. Raises AssertionError where none comes.
+        `responseStatus__code` and so on. Raises AssertionError if none comes.
         """
         wanted = {tuple(name.split("__")): value for name, value in fields.items()}
 

@@ -19,11 +19,11 @@ MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
-_IDLE_SECONDS = 20.0  # a connection left alone for longer is made anew
+_IDLE_SECONDS = 20.0  # a connection idle for longer is replaced
 
 
 class ApiError(Exception):
-    """What the API server refused: its Status."""
+    """A refusal by the API server, with its Status."""
 
     def __init__(self, code: int, body: Any) -> None:
         """`body` is the answer: a Status, or whatever came instead."""
@@ -59,7 +59,7 @@ class Client:
         self._used = 0.0
 
     def impersonating(self, user: str, groups: Sequence[str] = (), extra: Mapping[str, str] | None = None) -> "Client":
-        """The same, in the name of somebody else; this one's user must be allowed to."""
+        """A client that impersonates another user, which this client's user must be allowed to."""
         headers = [("Impersonate-User", user), *(("Impersonate-Group", group) for group in groups)]
         headers += [(f"Impersonate-Extra-{quote(key, safe='')}", value) for key, value in (extra or {}).items()]
         self._others.append(Client(self.server, self._authority, self.token, headers))
@@ -110,16 +110,16 @@ class Client:
         subresource: str = "",
         **query: str,
     ) -> Object:
-        """A merge patch where `change` is an object, a JSON patch where it is a list."""
+        """A merge patch if `change` is an object, a JSON patch if it is a list."""
         media = MERGE_PATCH if isinstance(change, Mapping) else JSON_PATCH
         return self._object("PATCH", path(kind, namespace, name, subresource), change, media, **_strict(query))
 
     def get(self, kind: Kind, name: str, namespace: str | None = None) -> Object:
-        """Raises ApiError with code 404 where it is absent."""
+        """Raises ApiError with code 404 if it is absent."""
         return self._object("GET", path(kind, namespace, name))
 
     def find(self, kind: Kind, name: str, namespace: str | None = None) -> Object | None:
-        """None where it is absent."""
+        """None if it is absent."""
         try:
             return self.get(kind, name, namespace)
         except ApiError as error:
@@ -128,7 +128,7 @@ class Client:
             raise
 
     def list(self, kind: Kind, namespace: str | None = None, **query: str) -> list[Object]:
-        """The items, of all namespaces where none is given; each with its apiVersion and kind."""
+        """The items, of all namespaces without one; each with its apiVersion and kind."""
         items = self.call("GET", path(kind, namespace), **query)["items"]
         return [{"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in items]
 
@@ -140,7 +140,7 @@ class Client:
         propagation: str | None = None,
         **query: str,
     ) -> Object:
-        """`propagation`: Background, Foreground or Orphan; the kind's own where None."""
+        """`propagation`: Background, Foreground or Orphan; the kind's own if None."""
         options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
         return self._object("DELETE", path(kind, namespace, name), options if propagation else None, **query)
 
@@ -151,7 +151,7 @@ class Client:
     # ---- any call ----
 
     def call(self, method: str, where: str, body: object = None, media: str = "application/json", **query: str) -> Any:
-        """The decoded answer (text, where it is no JSON). Raises ApiError for a refusal, OSError without an answer."""
+        """The decoded answer (text, if it isn't JSON). Raises ApiError for a refusal, OSError without an answer."""
         data = None if body is None else json.dumps(body).encode()
         target = f"{where}?{urlencode(query)}" if query else where
         with self._lock:

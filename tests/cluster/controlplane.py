@@ -72,11 +72,11 @@ class ControlPlane:
         return client
 
     def client_for(self, service_account: str, namespace: str, pod: str | None = None) -> Client:
-        """A client of a ServiceAccount, which is made where it is absent; see `token_for`."""
+        """A client of a ServiceAccount, which is created if it is absent; see `token_for`."""
         return self.client(self.token_for(service_account, namespace, pod))
 
     def token_for(self, service_account: str, namespace: str, pod: str | None = None) -> str:
-        """A token such as a pod is given: bound to that pod, which must exist, where one is named."""
+        """A token such as a pod is given: bound to `pod`, which must exist, if that is given."""
         account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": service_account}}
         try:
             self.admin.create(account, namespace)
@@ -111,7 +111,7 @@ class ControlPlane:
     def kubectl(
         self, *arguments: str, stdin: str | None = None, check: bool = True, kubeconfig: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """kubectl as a user runs it, as the administrator unless told otherwise. Raises AssertionError with what it
+        """kubectl as a user runs it, by default as the administrator. Raises AssertionError with what it
         said where it fails, unless `check` is false.
         """
         argv = [str(self.binaries["kubectl"]), "--cache-dir", str(self.folder / "kubectl"), *arguments]
@@ -126,7 +126,7 @@ class ControlPlane:
     # ---- life ----
 
     def log(self, name: str) -> str:
-        """What a process has said so far: `etcd`, `kube-apiserver` or `kube-controller-manager`."""
+        """The log of a process so far: `etcd`, `kube-apiserver` or `kube-controller-manager`."""
         file = self.folder / f"{name}.log"
         return file.read_text(errors="replace") if file.exists() else ""
 
@@ -154,7 +154,7 @@ class ControlPlane:
     def start_controllers(self) -> None:
         """Starts the controller manager, and waits until it is at work. Raises StartError.
 
-        Best after `install`: the garbage collector looks for new kinds once in 30 s, and at its start.
+        Best after `install`: the garbage collector discovers new kinds at its start and every 30 s.
         """
         self._run("kube-controller-manager", manager_flags())
         deadline = time.monotonic() + _START_SECONDS

@@ -1,4 +1,4 @@
-"""The product's images, built by docker where its daemon answers, else by buildah.
+"""The product's images, built by docker if its daemon answers, else by buildah.
 
 buildah's store is in the user's cache folder: layers and the base image stay for the next run, and the user's own
 images are not touched. Its base image is made of Debian packages, so no registry is needed.
@@ -57,7 +57,7 @@ class Buildah:
     """Images by buildah, in a store of its own."""
 
     def __init__(self, store: Path) -> None:
-        """`store` is made where it is absent. Raises ImageError where something is missing."""
+        """`store` is created if it is absent. Raises ImageError if something is missing."""
         missing = [tool for tool in ("buildah", "debootstrap", "gcc") if shutil.which(tool) is None]
         if missing or os.geteuid() != 0:
             raise ImageError(f"images need docker, or root and Debian's buildah, debootstrap, gcc: {missing or 'root'}")
@@ -76,7 +76,7 @@ class Buildah:
         """Builds one of TARGETS as `image`. Raises ImageError."""
         file, target = TARGETS[name]
         self.prepare()
-        # never: no registry is asked whether it has a newer base image, which takes minutes where there is none
+        # never: a registry isn't queried for a newer base image, which takes minutes if there is no registry
         command = ["buildah", "bud", "--quiet", "--layers", "--pull=never", "--network", "host", *self._mounts]
         # in docker's format: OCI's knows no HEALTHCHECK
         command += ["--format", "docker", "--file", file, "--target", target, "--tag", image, "."]

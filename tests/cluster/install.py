@@ -1,4 +1,4 @@
-"""What a cluster needs before Linplane: the CRDs and admission policies of crds/, applied."""
+"""Applies the CRDs and admission policies of crds/, which a cluster needs before Linplane."""
 
 from collections.abc import Iterator
 from functools import partial

@@ -1,10 +1,10 @@
-"""Runs processes for a parent and ends them with it, also where the parent is killed; then removes their folder.
+"""Runs processes for a parent and ends them with it, even if the parent is killed; then removes their folder.
 
     python keeper.py FOLDER
 
 Each line of standard input is a JSON list: a name and the command to run. Its output goes to FOLDER/NAME.log; when it
 ends, FOLDER/NAME.ended says how. When standard input ends, so do the processes, and FOLDER is removed. Nothing that
-they hold is worth keeping, so they are killed. On Linux they also end where this process itself is killed.
+they hold is worth keeping, so they are killed. On Linux they also end if this process itself is killed.
 """
 
 import ctypes

@@ -57,7 +57,7 @@ class Node:
         return ["nsenter", f"--net=/proc/{(self.folder / 'init.pid').read_text()}/ns/net", *argv]
 
     def kubectl(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """As the administrator; the caller looks at the exit code."""
+        """Runs as the administrator; the caller checks the exit code."""
         argv = self.inside(str(self.binaries["kubectl"]), "--kubeconfig", str(self.kubeconfig), *arguments)
         return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
 
@@ -154,7 +154,7 @@ def node(binaries: Mapping[str, Path], archives: Iterable[Path]) -> Iterator[Nod
     if missing:
         raise StartError(f"a node needs {', '.join(missing)}")
     folder = Path(tempfile.mkdtemp(prefix="linplane-e2e-"))
-    folder.chmod(0o755)  # pods' users look for their files below it
+    folder.chmod(0o755)  # pods' users read their files below it
     keeper = subprocess.Popen(
         [sys.executable, "-I", "-S", str(Path(__file__).with_name("nodekeeper.py")), str(folder)],
         stdin=subprocess.PIPE,
@@ -194,7 +194,7 @@ def _apiserver_flags() -> list[str]:
 
 
 def _manager_flags() -> list[str]:
-    own = [f"--cluster-cidr={_CLUSTER}", "--horizontal-pod-autoscaler-sync-period=5s"]  # nobody's tests wait for 15
+    own = [f"--cluster-cidr={_CLUSTER}", "--horizontal-pod-autoscaler-sync-period=5s"]  # no test waits for 15
     return [*manager_flags(), "--controllers=*", "--allocate-node-cidrs", *own]
 
 
@@ -262,7 +262,7 @@ def _proxy(folder: Path) -> dict[str, object]:
     }
 
 
-# restrict_oom_score_adj: where lowering it is not permitted, runc fails ("can't get final child's PID from pipe: EOF")
+# restrict_oom_score_adj: if lowering it is not permitted, runc fails ("can't get final child's PID from pipe: EOF")
 _CONTAINERD = """\
 version = 2
 root = "{folder}/containerd/root"

@@ -27,7 +27,7 @@ BRIDGE = "node0"
 ADDRESS = "10.200.0.1"
 
 _CGROUPS = Path("/sys/fs/cgroup")
-# a node writes there whatever it is told: it gets a layer of its own over them
+# a node always writes there: it gets a layer of its own over them
 _LAYERED = ("/var/lib", "/var/log", "/run", "/opt")
 # what kubelet sets for the whole machine
 _KERNEL = (
@@ -173,9 +173,9 @@ def _connect() -> None:
 
 
 def _make_cgroups(name: str) -> None:
-    """What pods' groups are under, so that they can be found at the end."""
+    """The parent of the pods' groups, so that they are found at the end."""
     for root in _roots():
-        with contextlib.suppress(OSError):  # a hierarchy that takes no groups has no controller that kubelet asks for
+        with contextlib.suppress(OSError):  # a hierarchy that takes no groups has no controller that kubelet requires
             (root / name).mkdir()
         for setting in ("cpuset.cpus", "cpuset.mems"):
             if (root / name / setting).exists() and (root / setting).exists():

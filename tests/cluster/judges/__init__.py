@@ -1,4 +1,4 @@
-"""What other tools make of Linplane's objects: kstatus (Helm 4, Flux) and Argo CD's Lua.
+"""The verdicts of other tools on Linplane's objects: kstatus (Helm 4, Flux) and Argo CD's Lua.
 
 Two small Go programs in this folder. They are built into the user's cache folder at their first use, in less than a
 minute, and again after a change of their source.
@@ -19,14 +19,14 @@ _SOURCE = Path(__file__).parent
 
 
 class Verdict(NamedTuple):
-    """What kstatus says of an object."""
+    """The status that kstatus computes for an object."""
 
     status: str  # Current, InProgress, Failed, Terminating, NotFound or Unknown
     message: str
 
 
 class JudgeError(Exception):
-    """What a judge couldn't judge; the message is its own."""
+    """A program couldn't judge an object; the message is its own."""
 
 
 def obtain(programs: Sequence[str] = PROGRAMS) -> dict[str, Path]:
@@ -45,7 +45,7 @@ def kstatus(objects: Sequence[Mapping[str, Any]]) -> list[Verdict]:
 
 
 def run_lua(script: str, obj: Mapping[str, Any], parameters: Mapping[str, str] | None = None) -> Any:
-    """What a script returns for the global `obj`; `parameters` are those of an action.
+    """Returns the result of a script for the global `obj`; `parameters` are those of an action.
 
     Raises JudgeError if the script doesn't parse, fails or takes longer than a second; BinariesMissingError.
     """

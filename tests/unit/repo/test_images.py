@@ -1,4 +1,4 @@
-"""What the Dockerfiles promise, beside what their linter asks for."""
+"""The Dockerfiles' promises that their linter doesn't check."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def test_a_process_runs_as_the_user_that_pods_say(file: str, target: str) -> Non
 
 @pytest.mark.parametrize(("file", "target"), TARGETS)
 def test_a_process_is_started_without_a_shell(file: str, target: str) -> None:
-    """So it is process 1, and hears when it is told to stop."""
+    """So it is process 1 and receives SIGTERM."""
     found = dict(stage(file, target))
     assert all(isinstance(word, str) for word in json.loads(found["ENTRYPOINT"]))
     assert {"CMD", "HEALTHCHECK", "WORKDIR"} & set(found) >= {"HEALTHCHECK", "WORKDIR"}

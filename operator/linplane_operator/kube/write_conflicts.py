@@ -68,7 +68,7 @@ class WriteConflicts:
         return _fingerprint(desired) in record.writes
 
     def pending(self, what: What) -> float | None:
-        """Seconds until the write-back may be made; None if `judge` has to decide first."""
+        """Seconds until the write-back may be made; None if `check` has to decide first."""
         record = self._records[what]
         if not record.due:
             return None
@@ -77,7 +77,7 @@ class WriteConflicts:
             record.due = 0.0
         return max(0.0, left)
 
-    def judge(self, what: What, live: Object) -> float:
+    def check(self, what: What, live: Object) -> float:
         """Seconds that a write-back has to wait, given the live object: 0 if there is no conflict."""
         record, now = self._records[what], self._clock()
         if record.count and now - record.since > CALM * self._wait(record.count):

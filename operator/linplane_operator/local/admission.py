@@ -57,7 +57,7 @@ def problems_of_unaccepted(body: dict[str, Any]) -> list[tuple[str, str]]:
         return [("", f"{OBJECT_NEEDED}{hint}")]
     if (version, kind) == (REPLICA_REPORT.api_version, REPLICA_REPORT.kind):
         problems = [(p.field, p.message) for p in load_schemas().validate(body)]
-        return problems or [("kind", f"a {kind} is not applied by people; servers write it")]
+        return problems or [("kind", f"a {kind} is written by servers, not applied by users")]
     if kind == "List":  # a List of objects was read as these objects
         return [("items", ITEMS_NEEDED)]
     problem = f'no matches for kind "{kind}" in version "{version}"'
@@ -84,16 +84,16 @@ def has_name(body: dict[str, Any]) -> bool:
     return isinstance(metadata, dict) and isinstance(metadata.get("name"), str)
 
 
-def warm() -> None:
+def load_rules() -> None:
     """Loads the schemas and rules, which takes a second; call it in a thread while the server starts."""
     for kind in (LINEAR_MODEL, MODEL_ROUTE):
         load_schemas().validate({"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": "a"}})
 
 
-def judge(kind: Kind, body: Object, stored: Object | None) -> list[tuple[str, str]]:
+def validate(kind: Kind, body: Object, stored: Object | None) -> list[tuple[str, str]]:
     """The problems of an object as an update of `stored`, as field and message; empty if it is accepted."""
     if kind is CONFIG_MAP:
-        return judge_config_map(body)
+        return validate_config_map(body)
     new = {key: value for key, value in body.items() if key != "status"}
     if stored and "status" in stored:
         new["status"] = stored["status"]
@@ -131,10 +131,10 @@ def content(body: Object) -> Object:
     return {**body, "metadata": {"labels": labels, "annotations": annotations}}
 
 
-def judge_config_map(body: Object) -> list[tuple[str, str]]:
+def validate_config_map(body: Object) -> list[tuple[str, str]]:
     """The problems of a ConfigMap, as field and message; empty if an API server would accept it."""
     problems = [(key, f'unknown field "{key}"') for key in sorted(set(body) - _CONFIG_MAP_FIELDS)]
-    problems += _judge_metadata(body.get("metadata"))
+    problems += _validate_metadata(body.get("metadata"))
     if body.get("immutable") is not None and not isinstance(body["immutable"], bool):
         problems.append(("immutable", "true or false is needed"))
     size = 0
@@ -146,7 +146,7 @@ def judge_config_map(body: Object) -> list[tuple[str, str]]:
             continue
         for key, value in values.items():
             place = f"{part}.{key}"
-            problem = _judge_value(key, value, binary=part == "binaryData", twice=key in keys)
+            problem = _validate_value(key, value, binary=part == "binaryData", twice=key in keys)
             keys.add(key)
             if problem:
                 problems.append((place, problem))
@@ -157,7 +157,7 @@ def judge_config_map(body: Object) -> list[tuple[str, str]]:
     return problems
 
 
-def _judge_metadata(metadata: Any) -> list[tuple[str, str]]:
+def _validate_metadata(metadata: Any) -> list[tuple[str, str]]:
     name = metadata.get("name") if isinstance(metadata, dict) else None
     if not isinstance(name, str):
         return [("metadata.name", "Required value")]
@@ -173,7 +173,7 @@ def _judge_metadata(metadata: Any) -> list[tuple[str, str]]:
     return wrong
 
 
-def _judge_value(key: str, value: object, *, binary: bool, twice: bool) -> str:
+def _validate_value(key: str, value: object, *, binary: bool, twice: bool) -> str:
     if not matches(_KEY, key) or len(key) > 253 or key in (".", ".."):
         return "a key is letters, digits, '-', '_' and '.'"
     if twice:

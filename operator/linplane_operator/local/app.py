@@ -23,7 +23,7 @@ from ..observe.cache import ObjectCache
 from ..reconcile.reconciler import Reconciler
 from ..runtime.enqueue import WorkKey, every_key, keys_for_change
 from ..runtime.workqueue import WorkQueue
-from .admission import warm
+from .admission import load_rules
 from .attempts import Attempts, format_error
 from .client import LocalClient
 from .console_events import ConsoleEvents, Line, Notify, curl_line
@@ -150,7 +150,7 @@ class App:
         tasks = [asyncio.create_task(self._server.run())]  # first: it can serve before any manifest is read
         stopping = asyncio.create_task(_until(self._stop))
         try:
-            warming = asyncio.create_task(asyncio.to_thread(warm))
+            warming = asyncio.create_task(asyncio.to_thread(load_rules))
             while not self._stop.is_set() and not self._first_poll():  # noqa: ASYNC110 - files have no event
                 await asyncio.sleep(POLL_SECONDS)
             tasks += [asyncio.create_task(work) for work in (self._queue.run(), self._watch(), self._resync())]

@@ -27,9 +27,9 @@ from .admission import (
     has_name,
     ignored_fields,
     is_simple,
-    judge,
     kind_of,
     problems_of_unaccepted,
+    validate,
 )
 from .console_events import Line, Notify
 from .kept_objects import ObjectKey, incomplete_files, with_kept_objects
@@ -134,7 +134,7 @@ class Manifests:
                 applied[name] = counts
         self._report_applied(applied)
         for name in self._files.saved_again:
-            self._try_again(name)
+            self._retry(name)
 
     def _apply_one(
         self,
@@ -179,7 +179,7 @@ class Manifests:
         else that it is a duplicate.
         """
         stored = self._store.get(kind, document.key[1]) if file == place[0] else None
-        problems = judge(kind, document.body, stored) if stored else []
+        problems = validate(kind, document.body, stored) if stored else []
         kind_name = " ".join(document.key)
         return problems or [
             ("metadata.name", f"{kind_name} is also defined in {place[0]}:{place[1]}, which takes precedence")
@@ -194,7 +194,7 @@ class Manifests:
         place = str(self._folder / file)
         wanted = as_stored(kind, document.body, place, stored) if is_simple(document.body) else {}
         if stored is None or content(wanted) != content(stored):  # the stored object was validated when it was accepted
-            problems = judge(kind, document.body, stored)
+            problems = validate(kind, document.body, stored)
             if problems:
                 return problems
             wanted = as_stored(kind, document.body, place, stored)
@@ -253,7 +253,7 @@ class Manifests:
             self._store.delete(kind, body)
         self._notify(Line("deleted", f"{kind.kind} {name_of(body)}"))
 
-    def _try_again(self, file: str) -> None:
+    def _retry(self, file: str) -> None:
         """Retries failed trainings of a file that was saved without a change."""
         for document in self._files.read[file].documents:
             model = self._store.get(LINEAR_MODEL, document.key[1]) if document.key[0] == LINEAR_MODEL.kind else None

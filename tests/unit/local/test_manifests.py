@@ -185,7 +185,7 @@ def test_restart_with_the_same_manifests_validates_and_writes_nothing(
 ) -> None:
     folder.save("all.yaml", model(), route(), config_map(), {**body(MODEL_SERVER, "default"), "spec": {"replicas": 2}})
     again = Folder(tmp_path)
-    monkeypatch.setattr("linplane_operator.local.manifests.judge", lambda *_: pytest.fail("judged"))
+    monkeypatch.setattr("linplane_operator.local.manifests.validate", lambda *_: pytest.fail("validated"))
     again.look()
     assert again.changes == []
     assert again.printed.lines == []

@@ -10,7 +10,7 @@ from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_SERVER
 from linplane_api.routing import RouteDocument, ServedVersion, SplitKey, make_entry
 from linplane_api.task import SyntheticData, Task
 from linplane_operator.compile.objects import Object
-from linplane_operator.local.admission import ignored_fields, judge_config_map
+from linplane_operator.local.admission import ignored_fields, validate_config_map
 from linplane_operator.local.child_process import format_exit
 from linplane_operator.local.console_events import curl_line
 from linplane_operator.local.state_dir import StateDir
@@ -43,7 +43,7 @@ from unit.local.builders import body, config_map, make_store, model, route
     ],
 )  # fmt: skip
 def test_config_map_problems(change: dict[str, Any], field: str | None, part: str) -> None:
-    found = judge_config_map({**config_map(), **change})
+    found = validate_config_map({**config_map(), **change})
     assert [place for place, _ in found] == ([field] if field else [])
     assert all(part in message for _, message in found)
 

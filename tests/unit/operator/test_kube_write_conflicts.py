@@ -59,7 +59,7 @@ def writes_back(contests: WriteConflicts, server: Server, asked: Any = "ours") -
     if contests.is_write_back(WHAT, asked, live):
         wait = contests.pending(WHAT)
         if wait is None:
-            wait = contests.judge(WHAT, live)
+            wait = contests.check(WHAT, live)
         if wait:
             return wait
     contests.wrote(WHAT, asked, server.write(asked))
@@ -148,10 +148,10 @@ def test_status_that_alternates_never_waits() -> None:
         contests.wrote(what, status, {"metadata": metadata, "status": status})
     annotated = {"metadata": {**metadata, "resourceVersion": "3", "annotations": {"theirs": "1"}}, "status": {"a": 2}}
     assert not contests.is_write_back(what, {"a": 1}, annotated)
-    assert contests.judge(what, annotated) == 0
+    assert contests.check(what, annotated) == 0
     theirs = {"metadata": {**metadata, "resourceVersion": "4"}, "status": {"a": 3}}
     assert contests.is_write_back(what, {"a": 2}, theirs)
-    assert contests.judge(what, theirs) == 1
+    assert contests.check(what, theirs) == 1
 
 
 def test_backoff_is_reset_after_a_calm() -> None:

@@ -1,4 +1,4 @@
-"""`linplane local` as a person runs it, for tests: started, watched, asked, killed."""
+"""Runs `linplane local` for tests: starts, watches, calls and kills it."""
 
 import http.client
 import json
@@ -21,7 +21,7 @@ _STARTED = re.compile(r"serving +\S+ at http://127\.0\.0\.1:(\d+), admin and met
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A free port."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
@@ -128,7 +128,7 @@ class Local:
         return "\n".join(list(self.lines))
 
     def told(self, word: str) -> list[str]:
-        """What it printed under one word."""
+        """The lines printed under one word."""
         return [line[20:] for line in list(self.lines) if line[10:].startswith(f"{word} ")]
 
     @property
@@ -222,12 +222,12 @@ class Local:
     # ---- what it keeps ----
 
     def object(self, plural: str, name: str) -> dict[str, Any]:
-        """An object of the state folder. Raises OSError where there is none."""
+        """An object of the state folder. Raises OSError if it does not exist."""
         body: dict[str, Any] = json.loads((self.state / "objects" / plural / f"{name}.json").read_text())
         return body
 
     def condition(self, plural: str, name: str, kind: str) -> dict[str, Any]:
-        """One condition of an object, empty where there is none."""
+        """One condition of an object, empty if there is none."""
         conditions = self.object(plural, name).get("status", {}).get("conditions", [])
         return next((c for c in conditions if c["type"] == kind), {})
 
@@ -251,7 +251,7 @@ class Local:
         return [(line["model"], line["version"], line["digest"]) for line in map(json.loads, lines)]
 
     def problems(self) -> list[dict[str, Any]]:
-        """What is wrong with the manifests, as the loop wrote it."""
+        """The problems of the manifests, as the app wrote them."""
         found: list[dict[str, Any]] = json.loads((self.state / "problems.json").read_text())
         return found
 

@@ -1,4 +1,4 @@
-"""Admin calls change one field of a manifest and nothing else; who may not, or cannot, is told why."""
+"""Admin calls change one field of a manifest and nothing else; a refusal has its reason."""
 
 import time
 from pathlib import Path
@@ -34,7 +34,7 @@ def serving(local: Local) -> Local:
     return local
 
 
-def test_a_switch_changes_one_field_of_the_manifest_and_is_in_effect_when_it_answers(serving: Local) -> None:
+def test_switch_changes_one_field_of_the_manifest_and_is_in_effect(serving: Local) -> None:
     began = time.monotonic()
     status, answer = serving.admin("switch_model?version=v2&route=rent")
     took = time.monotonic() - began
@@ -72,7 +72,7 @@ def test_refusals_say_why_and_the_server_serves_on(serving: Local) -> None:
     assert (serving.folder / "route.yaml").read_bytes() == before
 
 
-def test_a_switch_to_a_candidate_takes_it_out_of_the_split_by_the_same_change(serving: Local) -> None:
+def test_switch_to_a_candidate_removes_it_from_the_split(serving: Local) -> None:
     text = ROUTE.replace("version: 'v1'", "split:   # a third\r\n    - {version: v2, percent: 30}\r\n    version: 'v1'")
     (serving.folder / "route.yaml").write_bytes(text.encode())
     eventually(lambda: serving.object("modelroutes", "rent")["spec"].get("split"))
@@ -87,7 +87,7 @@ def test_a_switch_to_a_candidate_takes_it_out_of_the_split_by_the_same_change(se
     assert serving.problems() == []
 
 
-def test_a_page_in_a_browser_cannot_make_one(serving: Local) -> None:
+def test_admin_call_of_a_browser_page_is_refused(serving: Local) -> None:
     before = (serving.folder / "route.yaml").read_bytes()
     for headers in ({"Origin": "http://localhost:8081"}, {"Origin": "null"}, {"Host": "evil.example"}):
         status, answer = serving.admin("switch_model?version=v2", **headers)
@@ -97,7 +97,7 @@ def test_a_page_in_a_browser_cannot_make_one(serving: Local) -> None:
 
 
 @pytest.mark.parametrize("what", ["folder", "file"])
-def test_what_is_read_only_refuses_with_the_reason(serving: Local, what: str) -> None:
+def test_read_only_manifest_refuses_with_the_reason(serving: Local, what: str) -> None:
     place = serving.folder if what == "folder" else serving.folder / "route.yaml"
     mode = place.stat().st_mode
     place.chmod(mode & ~0o222)
@@ -110,7 +110,7 @@ def test_what_is_read_only_refuses_with_the_reason(serving: Local, what: str) ->
     assert serving.predict("rent", {"area": 1})["version"] == "v1"
 
 
-def test_a_manifest_behind_a_symbolic_link_is_changed_where_it_is(serving: Local, tmp_path: Path) -> None:
+def test_symlinked_manifest_is_changed_in_place(serving: Local, tmp_path: Path) -> None:
     real = tmp_path / "elsewhere.yaml"
     (serving.folder / "route.yaml").rename(real)
     (serving.folder / "route.yaml").symlink_to(real)
@@ -120,7 +120,7 @@ def test_a_manifest_behind_a_symbolic_link_is_changed_where_it_is(serving: Local
     assert serving.predict("rent", {"area": 1})["version"] == "v2"
 
 
-def test_a_token_is_needed_where_one_is_configured(local: Local, tmp_path: Path) -> None:
+def test_token_is_required_if_configured(local: Local, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("secret\n")
     local.options = ("--admin-token-file", str(token))

@@ -1,4 +1,4 @@
-"""A folder that vanishes, a disk that is full, files that cannot be read: told, and nothing is lost."""
+"""A folder that vanishes, a full disk, unreadable files: reported, and nothing is lost."""
 
 import shutil
 from pathlib import Path
@@ -20,7 +20,7 @@ def serving(local: Local) -> Local:
     return local
 
 
-def test_a_folder_that_vanishes_keeps_everything(serving: Local, tmp_path: Path) -> None:
+def test_folder_that_vanishes_keeps_everything(serving: Local, tmp_path: Path) -> None:
     shutil.copytree(serving.folder, tmp_path / "copy")
     shutil.rmtree(serving.folder)
     eventually(lambda: "all of it stays as it was" in str(serving.problems()))
@@ -33,7 +33,7 @@ def test_a_folder_that_vanishes_keeps_everything(serving: Local, tmp_path: Path)
     assert len(serving.trained()) == 1
 
 
-def test_a_full_disk_is_told_once_and_made_up_for(serving: Local) -> None:
+def test_full_disk_is_reported_once_and_retried(serving: Local) -> None:
     serving.limit_files(0)
     serving.save("v2.yaml", weights("rent", "v2", {"area": 3.0}, 1.0))
     serving.save("route.yaml", route("rent", "v2"))
@@ -69,7 +69,7 @@ def test_files_that_cannot_be_read_keep_what_they_held(serving: Local) -> None:
     assert serving.told("deleted") == []
 
 
-def test_an_object_that_moves_to_another_file_stays_what_it_is(serving: Local) -> None:
+def test_object_moved_to_another_file_stays_the_same(serving: Local) -> None:
     uid = serving.object("linearmodels", "rent-v1")["metadata"]["uid"]
     (serving.folder / "v1.yaml").rename(serving.folder / "versions.yaml")
     annotation = "linplane.dev/manifest"
@@ -87,9 +87,7 @@ def test_an_object_that_moves_to_another_file_stays_what_it_is(serving: Local) -
     assert serving.object("linearmodels", "rent-v1")["metadata"]["uid"] == uid
 
 
-def test_a_python_module_in_the_working_directory_is_not_taken_for_pythons(
-    local: Local, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_python_module_in_the_working_directory_is_not_imported(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(local.folder)
     (local.folder / "json.py").write_text("raise SystemExit('mine')\n")
     local.save("v1.yaml", synthetic("rent", "v1") + "---\n" + route("rent", "v1"))

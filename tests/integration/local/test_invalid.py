@@ -52,7 +52,7 @@ def clear(local: Local) -> None:
 
 
 @pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)
-def test_it_is_refused_by_file_field_and_rule(empty: Local, path: Path) -> None:
+def test_invalid_manifest_is_refused_with_file_field_and_rule(empty: Local, path: Path) -> None:
     wrong = refusal(path)
     name = f"case-{path.stem}.yaml"
     if wrong.old is not None:
@@ -84,7 +84,7 @@ def _take_up(local: Local, name: str, old: dict[str, object]) -> None:
         eventually(lambda: local.is_ready(plural, metadata["name"]))
 
 
-def test_a_whole_folder_of_them_disturbs_nothing(empty: Local) -> None:
+def test_invalid_manifests_do_not_affect_others(empty: Local) -> None:
     for path in INVALID:
         empty.save(f"case-{path.name}", path.read_text())
     names = {f"case-{path.name}" for path in INVALID}

@@ -37,7 +37,7 @@ def schedule() -> list[tuple[str, str]]:
 
 @dataclass
 class Story:
-    """What the killing goes on around: two versions that never change, a route, and trainings that come and go."""
+    """The objects during the kills: two constant versions, a route, and trainings that come and go."""
 
     local: Local
     expected: dict[str, float] = field(default_factory=dict)

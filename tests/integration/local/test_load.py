@@ -151,7 +151,7 @@ def test_switch_split_and_freeze_under_load(local: Local) -> None:
         assert answer.body["prediction"] == expected, answer
 
 
-def test_the_same_key_gives_the_same_version_in_the_server_and_in_assign(local: Local) -> None:
+def test_key_gives_the_same_version_in_the_server_and_in_assign(local: Local) -> None:
     from click.testing import CliRunner
 
     from linplane_cli.main import main

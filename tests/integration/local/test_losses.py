@@ -1,4 +1,4 @@
-"""What a mistake must not cost: traffic, a version's meaning, the state."""
+"""A mistake must cost neither traffic, nor an artifact, nor the state."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ def write_rows(table: Path, slope: int) -> None:
     table.write_text("area,price\n" + "".join(f"{i},{slope * i + i % 3}\n" for i in range(30)))
 
 
-def test_a_version_keeps_its_meaning_over_a_mistake_and_over_a_deletion(local: Local, tmp_path: Path) -> None:
+def test_version_keeps_its_artifact_over_a_mistake_and_a_deletion(local: Local, tmp_path: Path) -> None:
     table = tmp_path / "rows.csv"
     write_rows(table, 2)
     manifest = TRAINED.format(table=table)
@@ -64,7 +64,7 @@ def inner(folder: Path) -> Iterator[Local]:
     assert "Traceback" not in one.text, one.text
 
 
-def test_the_folder_moves_away_and_another_comes(inner: Local, tmp_path: Path) -> None:
+def test_folder_moved_away_and_replaced(inner: Local, tmp_path: Path) -> None:
     inner.save("v1.yaml", weights("rent", "v1", {"area": 2.0}, 1.0))
     inner.save("route.yaml", route("rent", "v1"))
     inner.start()

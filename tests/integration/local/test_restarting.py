@@ -1,4 +1,4 @@
-"""State survives a restart, nothing trains twice, and what is damaged is set aside and made anew."""
+"""State survives a restart, nothing trains twice, and damaged objects are set aside and recreated."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def trained(local: Local) -> Local:
     return local
 
 
-def test_a_restart_answers_as_before_and_trains_nothing(trained: Local) -> None:
+def test_restart_serves_as_before_and_trains_nothing(trained: Local) -> None:
     expected = trained.expected("rent", "v1")
     uid = trained.object("linearmodels", "rent-v1")["metadata"]["uid"]
     for end in (trained.stop, trained.kill):
@@ -38,7 +38,7 @@ def test_a_restart_answers_as_before_and_trains_nothing(trained: Local) -> None:
     assert len(trained.trained()) == 2
 
 
-def test_what_is_saved_or_deleted_meanwhile_counts_at_the_next_start(trained: Local) -> None:
+def test_changes_while_stopped_are_applied_at_the_next_start(trained: Local) -> None:
     trained.stop()
     trained.save("route.yaml", route("rent", "v2"))
     trained.save("all.yaml", synthetic("rent", "v2", features=3))
@@ -48,7 +48,7 @@ def test_what_is_saved_or_deleted_meanwhile_counts_at_the_next_start(trained: Lo
     assert len(trained.trained()) == 2
 
 
-def test_a_manifest_saved_at_the_very_moment_of_a_start_deletes_nothing(trained: Local) -> None:
+def test_manifest_saved_during_a_start_deletes_nothing(trained: Local) -> None:
     trained.stop()
     for name in ("all.yaml", "route.yaml"):
         os.utime(trained.folder / name, (2**31 - 10, 2**31 - 10))  # as new as can be
@@ -63,7 +63,7 @@ def test_a_manifest_saved_at_the_very_moment_of_a_start_deletes_nothing(trained:
     "place",
     ["linearmodels/rent-v1", "modelroutes/rent", "modelservers/default", "configmaps/linplane-routing-default"],
 )
-def test_a_damaged_object_is_set_aside_and_nothing_is_lost(trained: Local, place: str) -> None:
+def test_damaged_object_is_set_aside_and_nothing_is_lost(trained: Local, place: str) -> None:
     expected = trained.expected("rent", "v1")
     digests = trained.trained()
     trained.kill()
@@ -77,7 +77,7 @@ def test_a_damaged_object_is_set_aside_and_nothing_is_lost(trained: Local, place
     assert trained.trained() == digests
 
 
-def test_a_damaged_artifact_is_trained_anew_to_the_same_digest(trained: Local) -> None:
+def test_damaged_artifact_is_trained_again_to_the_same_digest(trained: Local) -> None:
     expected = trained.expected("rent", "v1")
     name = trained.object("linearmodels", "rent-v1")["status"]["artifact"]
     trained.kill()
@@ -99,7 +99,7 @@ def test_damage_forgets_neither_a_freeze_nor_the_last_good_version(trained: Loca
     assert trained.answers_with("rent", "v1")
 
 
-def test_a_server_that_crashes_is_told_and_started_again(trained: Local) -> None:
+def test_server_crash_is_reported_and_the_server_restarted(trained: Local) -> None:
     (server,) = trained.children("linplane_server")
     os.kill(server, signal.SIGSEGV)
     eventually(lambda: trained.told("server"))
@@ -109,7 +109,7 @@ def test_a_server_that_crashes_is_told_and_started_again(trained: Local) -> None
     assert trained.told("server") == ["answers again"]
 
 
-def test_a_server_that_cannot_start_is_tried_ever_more_slowly(trained: Local, tmp_path: Path) -> None:
+def test_server_that_cannot_start_is_retried_with_backoff(trained: Local, tmp_path: Path) -> None:
     trained.stop()
     token = tmp_path / "token"
     token.write_text("secret")
@@ -139,7 +139,7 @@ def test_objects_of_hand_written_weights_survive_as_well(local: Local) -> None:
     assert local.trained() == []
 
 
-def test_a_loop_that_is_killed_leaves_no_process_behind(trained: Local) -> None:
+def test_killed_app_leaves_no_process(trained: Local) -> None:
     trained.save("long.yaml", synthetic("rent", "v3", samples=50_000_000, features=16))
     eventually(lambda: trained.children("linplane_trainer") and trained.children("linplane_server"))
     trained.kill()
@@ -182,7 +182,7 @@ def test_documents_of_a_later_release_are_served_and_not_written_again(trained: 
     assert json.loads(_entry(trained, "rent"))["document"][later.FIELD] == "v2"
 
 
-def test_a_later_format_is_left_alone_and_other_routes_go_on(trained: Local) -> None:
+def test_later_format_is_kept_and_other_routes_are_served(trained: Local) -> None:
     """No release can answer by a document that it does not read; the one that wrote it finds it as it was."""
     trained.save("more.yaml", weights("flats", "v1", {"area": 2.0}, 1.0) + "---\n" + route("flats", "v1"))
     trained.answers_with("flats", "v1")

@@ -10,7 +10,7 @@ from integration.local.running import Local, route, synthetic, weights
 from support import eventually
 
 
-def test_a_saved_manifest_takes_effect_within_a_second(local: Local) -> None:
+def test_saved_manifest_takes_effect_within_a_second(local: Local) -> None:
     local.save("v1.yaml", weights("rent", "v1", {"area": 2.0}, 1.0))
     local.save("v2.yaml", weights("rent", "v2", {"area": 3.0}, 1.0))
     local.save("route.yaml", route("rent", "v1"))
@@ -28,7 +28,7 @@ def test_a_saved_manifest_takes_effect_within_a_second(local: Local) -> None:
     assert [switch["to"] for switch in local.object("modelroutes", "rent")["status"]["switches"]][-2:] == ["v2", "v1"]
 
 
-def test_a_new_version_trains_and_serves_and_its_deletion_takes_it_away(local: Local) -> None:
+def test_new_version_is_trained_served_and_removed(local: Local) -> None:
     local.start()
     local.save("all.yaml", synthetic("rent", "v1") + "---\n" + route("rent", "v1"))
     answer = local.answers_with("rent", "v1")
@@ -42,7 +42,7 @@ def test_a_new_version_trains_and_serves_and_its_deletion_takes_it_away(local: L
     assert not list((local.state / "objects/jobs").iterdir())
 
 
-def test_a_broken_manifest_names_file_line_and_field_and_disturbs_nothing_else(local: Local) -> None:
+def test_broken_manifest_is_reported_and_affects_no_other(local: Local) -> None:
     local.save("v1.yaml", weights("rent", "v1", {"area": 2.0}, 1.0))
     local.save("route.yaml", route("rent", "v1"))
     local.start()
@@ -107,7 +107,7 @@ def test_several_versions_train_at_once_and_no_more_than_allowed(local: Local) -
     assert max(seen) == 2, seen
 
 
-def test_a_servers_settings_take_effect_and_no_request_fails_meanwhile(local: Local) -> None:
+def test_server_settings_take_effect_without_failed_requests(local: Local) -> None:
     local.save("v1.yaml", weights("rent", "v1", {"area": 2.0}, 1.0) + "---\n" + route("rent", "v1"))
     local.start()
     local.answers_with("rent", "v1")

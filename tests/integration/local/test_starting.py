@@ -1,4 +1,4 @@
-"""What cannot start says why in one line, with exit code 2; what is told to end does, in order."""
+"""A failed start is one line with exit code 2; a signal stops in order."""
 
 import contextlib
 import os
@@ -25,14 +25,14 @@ def refused(*arguments: str) -> str:
     return lines[0]
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_folder(tmp_path: Path) -> None:
     assert refused(str(tmp_path / "x")) == f"linplane: folder {tmp_path}/x: No such file or directory"
     (tmp_path / "file").touch()
     assert "Not a directory" in refused(str(tmp_path / "file"))
     assert not (tmp_path / "x").exists()
 
 
-def test_a_state_folder_that_cannot_be_written(tmp_path: Path) -> None:
+def test_unwritable_state_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "use --state for another" in refused(str(tmp_path), "--state", str(tmp_path / "file"))
     assert "use --state for another" in refused(str(tmp_path), "--state", "/proc/state")
@@ -49,19 +49,19 @@ def test_ports_that_are_in_use_or_impossible(tmp_path: Path) -> None:
     assert "192.0.2.1:" in refused(str(tmp_path), "--host", "192.0.2.1")
 
 
-def test_a_token_file_that_is_absent_or_empty(tmp_path: Path) -> None:
+def test_token_file_missing_or_empty(tmp_path: Path) -> None:
     assert "No such file" in refused(str(tmp_path), "--admin-token-file", str(tmp_path / "token"))
     (tmp_path / "token").write_text("\n")
     assert "is empty" in refused(str(tmp_path), "--admin-token-file", str(tmp_path / "token"))
 
 
-def test_a_second_loop_on_the_same_state_is_refused(local: Local) -> None:
+def test_second_app_on_the_same_state_is_refused(local: Local) -> None:
     local.start()
     line = refused(str(local.folder), "--state", str(local.state), "--port", "0", "--admin-port", "0")
     assert line.endswith(f"is in use by another linplane local, process {local.pid}")
 
 
-def test_a_state_belongs_to_one_folder_unless_that_was_moved(local: Local, tmp_path: Path) -> None:
+def test_state_belongs_to_one_folder_unless_moved(local: Local, tmp_path: Path) -> None:
     local.save("v1.yaml", synthetic("rent", "v1"))
     local.start()
     eventually(local.trained)
@@ -98,7 +98,7 @@ def test_port_0_takes_a_free_one_and_says_which(local: Local, host: str) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_ends_it_in_order_while_it_trains(local: Local, number: signal.Signals) -> None:
+def test_signal_stops_in_order_during_a_training(local: Local, number: signal.Signals) -> None:
     local.save("v1.yaml", weights("rent", "v1", {"area": 2.0}, 1.0) + "---\n" + route("rent", "v1"))
     local.save("v2.yaml", synthetic("rent", "v2", samples=20_000_000, features=16))
     local.start()
@@ -112,7 +112,7 @@ def test_a_signal_ends_it_in_order_while_it_trains(local: Local, number: signal.
     assert local.temporaries() == []
 
 
-def test_a_request_that_never_ends_does_not_hold_it_up(local: Local) -> None:
+def test_stop_does_not_wait_for_an_endless_request(local: Local) -> None:
     local.save("v1.yaml", weights("rent", "v1", {"area": 2.0}, 1.0) + "---\n" + route("rent", "v1"))
     local.start()
     local.answers_with("rent", "v1")
@@ -124,7 +124,7 @@ def test_a_request_that_never_ends_does_not_hold_it_up(local: Local) -> None:
     assert local.children() == []
 
 
-def test_a_second_signal_ends_it_at_once(local: Local) -> None:
+def test_second_signal_stops_at_once(local: Local) -> None:
     local.save("v1.yaml", weights("rent", "v1", {"area": 2.0}, 1.0) + "---\n" + route("rent", "v1"))
     local.start()
     local.answers_with("rent", "v1")
@@ -161,8 +161,8 @@ def test_whoever_reads_its_output_may_go_away(local: Local) -> None:
         process.kill()
 
 
-def test_a_system_that_does_not_tell_how_many_cores_a_process_may_use(tmp_path: Path) -> None:
-    """As macOS, where Python has no such function."""
+def test_cores_without_sched_getaffinity(tmp_path: Path) -> None:
+    """Like macOS: Python has no such function there."""
     code = "import os; del os.sched_getaffinity; from linplane_cli.main import main; main()"
     command = [sys.executable, "-c", code, "local", str(tmp_path), "--port", "0", "--admin-port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -2,7 +2,7 @@
 
 A plan is one write of the operator that changes something, in a run that nothing disturbs, and a moment: before the
 API server hears of it, or after it was applied and before the operator hears of that. Left out are writes that change
-nothing (`resourceVersion` stays), are refused, ask for rights, or are Events. Writes are known by what they are about
+nothing (`resourceVersion` stays), are refused, review access, or are Events. Writes are known by what they are about
 and how often that came, for the workers of an operator may take turns.
 """
 
@@ -31,7 +31,7 @@ ATTEMPTS = 3  # how often a status is written depends on the moment: a plan may 
 
 @dataclass(frozen=True)
 class Plan:
-    """Where to crash: at the `number`-th write of that kind, `applied` or not."""
+    """A crash at the `number`-th write of that kind, `applied` or not."""
 
     what: str
     number: int

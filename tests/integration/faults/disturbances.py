@@ -38,7 +38,7 @@ def ruled(make: Callable[[], Rule], seconds: float, *, tls: bool = False) -> Fau
 
 
 def always(action: Action, *, watches: bool = True) -> Callable[[], Rule]:
-    """To each call, but where `watches` is false those."""
+    """Applies to each call, except watches if `watches` is false."""
     return lambda: lambda call: action if watches or not call.is_watch else None
 
 
@@ -120,12 +120,12 @@ def dropped(lane: Lane) -> Iterator[None]:
         yield
     finally:
         lane.proxy.repeat = lambda call, event: 1
-        lane.proxy.cut()  # but for this nobody could know of what never came
+        lane.proxy.cut()  # without this the lost events could never be noticed
 
 
 @contextmanager
 def too_late(lane: Lane) -> Iterator[None]:
-    """Each watch ends, and is told 410 when it goes on: the operator lists anew, and what was deleted is not in it."""
+    """Each watch is cut, and gets 410 when it resumes: the operator lists again, without the deleted objects."""
     cutting = threading.Event()
     lane.proxy.rules[:] = [lambda call: Lose() if not cutting.is_set() and call.is_watch else None]
     lane.proxy.cut()
@@ -145,7 +145,7 @@ def too_late(lane: Lane) -> Iterator[None]:
 
 @contextmanager
 def errors_in_watches(lane: Lane) -> Iterator[None]:
-    """Each watch ends, and is told 500 while it lasts, as by an etcd that has no leader."""
+    """Each watch is cut, and gets 500 meanwhile, as from an etcd without a leader."""
     lane.proxy.rules[:] = [lambda call: Gone(500) if call.is_watch else None]
     lane.proxy.cut()
     try:
@@ -175,7 +175,7 @@ def starts_without_rights(lane: Lane) -> Iterator[None]:
 
 @contextmanager
 def lists_expire(lane: Lane) -> Iterator[None]:
-    """It crashes, and the next one is told by each list that its time is over."""
+    """The operator crashes, and each list of the next one gets 410."""
     yield from _starts_with(lane, Answer(410))
 
 
@@ -189,7 +189,7 @@ def _starts_with(lane: Lane, answer: Answer) -> Iterator[None]:
 
 
 def away(how: str) -> Disturbance:
-    """Nobody is there."""
+    """The API server is away."""
 
     @contextmanager
     def during(lane: Lane) -> Iterator[None]:

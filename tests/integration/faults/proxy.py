@@ -1,6 +1,6 @@
 """A reverse proxy between a program and the API server that counts its calls and does harm to them on purpose.
 
-A `Rule` looks at each call and says what is to happen to it; a call that no rule names goes through. Watches can be
+A `Rule` decides for each call what happens to it; a call that no rule matches goes through. Watches can be
 cut, silenced, and have events repeated or dropped. All proxies of a test session share one thread.
 """
 
@@ -51,7 +51,7 @@ class Call:
 
     @property
     def is_write(self) -> bool:
-        """It may change what exists. Events tell of changes, and reviews ask: neither counts."""
+        """True for a call that may change an object; Events and access reviews do not count."""
         about = self.resource not in ("", "events") and not self.resource.endswith("reviews")
         return about and self.method in WRITING
 
@@ -98,7 +98,7 @@ class Delay:
 
 @dataclass(frozen=True)
 class Gone:
-    """A watch is told, as its first event, that it cannot go on: 410 (it is too late), or of another error."""
+    """A watch gets an ERROR as its first event: 410 (too old), or another code."""
 
     code: int = 410
 
@@ -152,7 +152,7 @@ class Proxy:
         """How often an event of a watch is passed on."""
         self.hushed: Callable[[Call], bool] = lambda _: False  # these watches say nothing
         self.silent = False  # watches that are open now, or are opened, say nothing any more
-        self.away: str = ""  # "reset" or "hang": nobody is there
+        self.away: str = ""  # "reset" or "hang": the API server is away
         self.calls: list[Call] = []
         self._lists: dict[str, bytes] = {}
         self._proxies, self._plane, self._tls = proxies, plane, tls
@@ -178,7 +178,7 @@ class Proxy:
         self._proxies.loop.call_soon_threadsafe(lambda: self._mute.update(self._watches))
 
     def leave(self, how: str) -> None:
-        """Nobody is there, until `come_back`."""
+        """The API server is away until `come_back`."""
         self.away = how
         if how == "reset":
             self.cut()
@@ -189,7 +189,7 @@ class Proxy:
         self.away, self.silent = "", False
 
     def remember(self) -> None:
-        """Keeps what each list that the operator ever asked for says now, for `Stale`."""
+        """Keeps the current answer of each list that the operator ever made, for `Stale`."""
         self._proxies.do(self._remember())
 
     def writes(self, since: int = 0) -> list[Call]:
@@ -333,7 +333,7 @@ class Proxy:
 
 
 async def _unless_gone(request: web.BaseRequest, reading: Coroutine[Any, Any, bytes]) -> bytes:
-    """What is read, nothing where the one who would get it is gone."""
+    """The result of the read, nothing if the client has disconnected."""
     task = asyncio.ensure_future(reading)
     try:
         while request.transport is not None:

@@ -19,7 +19,7 @@ TRAINER = {f"PATCH {kind} linplane-trainer" for kind in ("roles", "rolebindings"
 
 
 def trained(version: str) -> set[str]:
-    """What a training is made of."""
+    """The writes of a training."""
     made = {f"PATCH {kind} linplane-iris-{version}-HASH" for kind in ("configmaps", "jobs")}
     return {*made, *TRAINER, f"PATCH linearmodels/status iris-{version}"}
 
@@ -58,7 +58,7 @@ Results = Callable[[str], dict[Plan, Outcome]]
 
 @pytest.fixture(scope="module")
 def results(laboratory: Laboratory, request: pytest.FixtureRequest) -> Iterator[Results]:
-    """All that were asked for run at once; each is waited for by its test."""
+    """All selected workloads run at once; each test waits for its own."""
     params = (getattr(item, "callspec", None) for item in request.session.items if item.fspath == request.fspath)
     wanted = {found.params["workload"] for found in params if found}
     references = {name: laboratory.references(name) for name in WORKLOADS if name in wanted}

@@ -1,4 +1,4 @@
-"""The way to the API server is disturbed, users go on; 30 s after that has ended, the world is as it should be."""
+"""The connection to the API server is disturbed while users go on; 30 s after its end the state is the desired one."""
 
 import tempfile
 import time
@@ -90,7 +90,7 @@ def _play(lane: Lane, fault: Fault | None, reference: World | None) -> Played:
 
 @pytest.fixture(scope="module")
 def played(laboratory: Laboratory, request: pytest.FixtureRequest) -> Iterator[Callable[[str | None], Played]]:
-    """All that were asked for run at once: what they do most is wait."""
+    """All selected faults run at once, as they mostly wait."""
     params = (getattr(item, "callspec", None) for item in request.session.items if item.fspath == request.fspath)
     wanted = {found.params["fault"] for found in params if found}
     reference = play(laboratory, None)

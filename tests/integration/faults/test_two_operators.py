@@ -50,7 +50,7 @@ class Second:
 
 
 class Asking:
-    """Asks the server all the time, and keeps which version answered when."""
+    """Calls the server all the time, and records which version answered when."""
 
     def __init__(self, lane: Lane) -> None:
         self.answers: list[tuple[float, Any]] = []
@@ -98,7 +98,7 @@ def check_sequences(*proxies: Proxy) -> int:
 
 
 def switch_and_look(lane: Lane, asking: Asking, version: str) -> None:
-    """Once it has converged, nobody answers with another version."""
+    """Once it has converged, no replica answers with another version."""
     lane.edit(MODEL_ROUTE, "iris", version=version, split=None)
     lane.comes_to(MODEL_ROUTE, "iris", "Converged", "True")
     converged = time.monotonic()
@@ -141,7 +141,7 @@ def at_rest(lane: Lane, second: Second) -> None:
 
 
 def one_that_joins_is_waited_for(lane: Lane) -> None:
-    """Nobody says Converged while it has not loaded a switch, nor who does not see its pod."""
+    """No operator writes Converged before a replica has loaded a switch, nor one that does not see the pod."""
     (first,) = lane.servers(1)
     lane.edit(MODEL_SERVER, "default", replicas=2)
     (joined,) = (server for server in lane.servers(2) if server.uid != first.uid)

@@ -137,7 +137,7 @@ def both(laboratory: Laboratory, folder: Path, *changes: dict[str, Any]) -> Iter
 
 
 def fitted_by(lane: Lane, name: str) -> object:
-    """What the newer one alone knows."""
+    """A field that only the newer one knows."""
     return lane.get(LINEAR_MODEL, name)["status"].get("fittedBy")
 
 
@@ -147,7 +147,7 @@ def writes(lane: Lane, newer: Newer) -> list[Call]:
 
 @SIZE
 def test_one_more_field_makes_no_contest(laboratory: Laboratory, tmp_path: Path, size: Size) -> None:
-    """What is trained stays as it was, a switch takes effect, what the newer one tells stays; then neither writes."""
+    """Trained versions stay, a switch takes effect, the newer one's fields stay; then neither writes."""
     with both(laboratory, tmp_path, NEWER) as (lane, newer):
         digest = lane.get(LINEAR_MODEL, "iris-v1")["status"]["digest"]
         for name in ("v2", "v1"):
@@ -167,7 +167,7 @@ def test_one_more_field_makes_no_contest(laboratory: Laboratory, tmp_path: Path,
 
 @SIZE
 def test_a_contest_calms_down(laboratory: Laboratory, tmp_path: Path, size: Size) -> None:
-    """They word a condition in two ways. Each write-back waits twice as long, and what users ask for does not."""
+    """Their messages of a condition differ. Each write-back waits twice as long, users' changes do not wait."""
     with both(laboratory, tmp_path, NEWER, OTHER_WORDS) as (lane, newer):
         began = time.monotonic()
         time.sleep(size.alone + size.watched)

@@ -1,4 +1,4 @@
-"""What users do, step by step, and when it is done."""
+"""Users' changes step by step, and when each has taken effect."""
 
 import json
 from collections.abc import Callable

@@ -1,5 +1,5 @@
-"""What is in a namespace, without what differs between two runs of the same: UIDs, times, versions, names made of
-them, and sequences.
+"""The objects of a namespace, without the parts that differ between two equal runs: UIDs, times, versions, names made
+of them, and sequences.
 
 A sequence may differ: a crash can make two writes of the routing ConfigMap one, or one document come in before the
 version that it waits for. That it is right is what `Converged` goes by, and that is compared.
@@ -83,7 +83,7 @@ def _mask(value: Any, namespace: str) -> Any:
 
 
 def _pod(body: Object) -> Object:
-    """Where it is: what else a pod is, the controllers and the kubelet say."""
+    """The labels; the rest of a pod is up to the controllers and the kubelet."""
     return {
         "metadata": {"labels": {k: v for k, v in body["metadata"]["labels"].items() if "linplane" in v}},
         "phase": body["status"]["phase"],

@@ -33,7 +33,7 @@ the operator's log is {log}"""
 
 
 def main() -> int:
-    """The exit code: 1 where it could not start."""
+    """The exit code: 1 if it could not start."""
     for number in (signal.SIGTERM, signal.SIGHUP):  # SIGHUP: its terminal was closed
         signal.signal(number, _end)
     first_port = int(sys.argv[1]) if sys.argv[1:] else FIRST_PORT

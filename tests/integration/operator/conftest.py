@@ -31,7 +31,7 @@ def site(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory, 
 
 @pytest.fixture
 def alone(control_plane: ControlPlane, tmp_path: Path) -> Iterator[Site]:
-    """A site on a control plane where nothing else is: for an operator that sees every namespace."""
+    """A site on a control plane of its own, for an operator that sees every namespace."""
     with controlplane.control_plane(control_plane.binaries) as plane:
         install(plane.admin)
         plane.start_controllers()

@@ -1,4 +1,4 @@
-"""How pods fare where nothing runs them: their status as a scheduler or a kubelet writes it.
+"""Statuses of pods that are not run, as a scheduler or a kubelet writes them.
 
 From Kubernetes 1.34: pkg/scheduler/schedule_one.go and framework/types.go (FitError), pkg/kubelet/images (types.go,
 image_manager.go), pkg/kubelet/kuberuntime (OOMKilled, and the log's tail as termination message),
@@ -55,7 +55,7 @@ def over_its_disk(pod: Object) -> Object:
 
 
 def node_pressure(pod: Object) -> Object:
-    """Evicted for what the node lacks: the condition tells that the pod is not to blame."""
+    """Evicted under node pressure: the condition says that the pod is not the cause."""
     message = (
         "The node was low on resource: memory. Threshold quantity: 100Mi, available: 61200Ki. Container trainer was "
         "using 203408Ki, request is 0, has larger consumption of memory. "

@@ -135,7 +135,7 @@ def main(path: str) -> None:
                     _reap(children, selector)
                 elif key.fd == listener.fileno():
                     _fork(listener.accept()[0], children, selector)
-                else:  # whoever asked for it is gone
+                else:  # the client is gone
                     _kill(key.data)
                     selector.unregister(key.fileobj)
 
@@ -159,7 +159,7 @@ def _reap(children: dict[int, socket.socket], selector: selectors.BaseSelector) 
         connection = children.pop(pid)
         if connection.fileno() in selector.get_map():
             selector.unregister(connection)
-        with contextlib.suppress(OSError):  # whoever asked for it is gone
+        with contextlib.suppress(OSError):  # the client is gone
             connection.send(str(os.waitstatus_to_exitcode(status)).encode())
         connection.close()
 
@@ -183,7 +183,7 @@ def _become(request: dict[str, Any], given: list[int]) -> NoReturn:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         wanted = {0: given[0], 1: given[1], 2: given[1], **dict(zip(request["fds"], given[2:], strict=True))}
-        above = max(512, *wanted) + 1  # whoever asks may have hundreds of files open
+        above = max(512, *wanted) + 1  # the client may have hundreds of open files
         high = {number: fcntl.fcntl(fd, fcntl.F_DUPFD, above) for number, fd in wanted.items()}
         os.closerange(3, above)
         for number, fd in high.items():

@@ -1,8 +1,8 @@
-"""Plays the kubelet of one namespace: runs its pods as processes of this machine and tells the API server of them.
+"""Plays the kubelet of one namespace: runs its pods as processes of this machine and reports their status.
 
 A pod is bound to a node that exists by name alone. Its container is the real program, with the token that is bound to
 the pod, its volumes as folders, and sockets of its own for its ports. Pods that are deleted get SIGTERM first. What a
-kubelet does beyond that (images, limits, hooks) happens where a test says so: see `fates`.
+kubelet does beyond that (images, limits, hooks) happens if a test says so: see `fates`.
 """
 
 import contextlib
@@ -59,7 +59,7 @@ class Container:
         self.restarts = 0
         self.probed = 0.0
         self.killed_at: float | None = None
-        self.said_code: int | None = None  # an exit code to tell in place of the process's own
+        self.said_code: int | None = None  # an exit code to report instead of the process's own
 
     @property
     def is_server(self) -> bool:
@@ -211,7 +211,7 @@ def any_ports() -> list[socket.socket]:
 
 
 class Kubelet:
-    """Runs until it is stopped. `holding`: pods stay Pending while it is set, as where no node has room. `fates`: how
+    """Runs until it is stopped. `holding`: pods stay Pending while it is set, as if no node had room. `fates`: how
     the trainers of a model fare. `codes`: exit codes that its next pods are said to have ended with.
     """
 
@@ -289,7 +289,7 @@ class Kubelet:
                 self._tell(container)
 
     def _suffers(self, pod: Object) -> bool:
-        """Whether a pod has a fate, which is told once."""
+        """True if a pod has a fate, whose status is written once."""
         fate = self.fates.get(_model(pod))
         status = fate(pod) if fate else None
         if status is None:

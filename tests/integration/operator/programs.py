@@ -26,7 +26,7 @@ class Process(Protocol):
 
 
 class Programs(Protocol):
-    """What starts them."""
+    """Starts programs."""
 
     def start(
         self, module: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path, fds: Sequence[int] = ()

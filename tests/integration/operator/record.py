@@ -1,6 +1,6 @@
 """Everything that a namespace's routes, routing ConfigMap, pods and reports went through, and what must hold of it.
 
-What was when is told by resourceVersions: one order of all writes.
+resourceVersions give one order of all writes.
 """
 
 import json

@@ -130,7 +130,7 @@ class Site:
     # ---- what users do ----
 
     def kubectl(self, *arguments: str, **options: Any) -> str:
-        """What it printed."""
+        """Its output."""
         return self.plane.kubectl("-n", self.namespace, *arguments, **options).stdout
 
     def apply(self, *bodies: Object) -> None:
@@ -160,7 +160,7 @@ class Site:
         return self.admin.find(kind, name, self.namespace)
 
     def told(self, kind: Kind, name: str, condition: str) -> tuple[str, str, str]:
-        """A condition's status, reason and message; empty where it says nothing of what is asked for now."""
+        """A condition's status, reason and message; empty if it is of an earlier generation."""
         found = self.admin.find(kind, name, self.namespace) or {"metadata": {"generation": 0}}
         for item in (found.get("status") or {}).get("conditions") or ():
             if item["type"] == condition and item["observedGeneration"] == found["metadata"]["generation"]:
@@ -207,7 +207,7 @@ class Site:
                 yield {**event, "who": who.rsplit(":", 1)[1]}
 
     def writes(self, since: int) -> list[str]:
-        """What our own programs wrote after a mark."""
+        """The writes of our own programs after a mark."""
         changing = ("create", "update", "patch", "delete", "deletecollection")
         return [
             f"{e['who']} {e['verb']} {e['objectRef'].get('resource')}/{e['objectRef'].get('subresource', '')} "

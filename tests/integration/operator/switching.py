@@ -1,4 +1,4 @@
-"""Switches under load: who asks the servers all the time, and who sees when a route has converged."""
+"""Switches under load: clients call the servers all the time, a watcher sees when a route has converged."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ class Switch:
 
 
 class Load:
-    """A connection to each server, which is kept: it asks for one route after the other, at a constant pace. What is
+    """A kept connection to each server, which calls one route after the other at a constant pace. What is
     not answered with 200, and a connection that ends, is a failure.
     """
 
@@ -74,7 +74,7 @@ class Load:
         await asyncio.gather(*(self._ask_on(number, port) for number, port in enumerate(self._ports)))
 
     async def _ask_on(self, server: int, port: int) -> None:
-        turn = server  # so that the servers are not asked for the same route at the same time
+        turn = server  # so that the servers are not called for the same route at the same time
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             while not self._ended.is_set():

@@ -1,4 +1,4 @@
-"""What a training says of its data, as users of an API server see it."""
+"""Results of a training that depend on its data, as users of an API server see them."""
 
 import base64
 import json

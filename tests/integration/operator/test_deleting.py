@@ -81,7 +81,7 @@ def test_in_any_order_nothing_hangs(site: Site, order: str) -> None:
 
 @pytest.mark.parametrize("up", [True, False])
 def test_the_crds_can_be_deleted_and_come_back(site: Site, up: bool) -> None:
-    """With objects of theirs still there, and the operator at work or away; then everything can be made anew."""
+    """With objects of theirs still there, and the operator at work or away; then everything can be created again."""
     if not up:
         site.operator.kill()
     began = time.monotonic()
@@ -105,7 +105,7 @@ def test_the_crds_can_be_deleted_and_come_back(site: Site, up: bool) -> None:
 
 
 def _follows_at_once(site: Site) -> None:
-    """By watches, that is: everything is looked at once a minute, too."""
+    """By watches; a resync would find it once a minute, too."""
     eventually(lambda: site.operator.ask("/readyz")[0] == 200, 60, 0.2)
     site.apply(version("v2", weights={"configMapKeyRef": {"name": "iris", "key": "model.json"}}))
     site.comes_to(LINEAR_MODEL, "iris-v2", "Ready", "True", timeout=10)

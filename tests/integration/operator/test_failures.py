@@ -1,6 +1,6 @@
 """Every way in which a training fails: what `Trained` says, what it says to do, and that this helps.
 
-The pods fare as `fates` says, beside one another in one namespace; the Job controller is the real one.
+The pods get the statuses of `fates`, all in one namespace; the Job controller is the real one.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ SYNTHETIC = {"data": {"synthetic": {"samples": 60, "featureCount": 2, "noise": "
 
 
 def unless(asked: Callable[[Object], object], fate: Fate) -> Fate:
-    """A fate until the user asks for something else."""
+    """A fate until the user changes the spec."""
     return lambda body: None if asked(body["spec"]) else fate(body)
 
 

@@ -19,7 +19,7 @@ SWITCHES = 4
 @pytest.mark.timeout(300)
 def test_a_switch_among_many_routes_costs_five_writes_and_few_reconciles(own_site: Site) -> None:
     """From rest to rest. On a busy machine a server's status may say in between that a replica has not loaded it within
-    a quarter of a second; and once a minute the operator looks at everything.
+    a quarter of a second; and once a minute the operator resyncs.
     """
     site = own_site
     clients = [site.plane.client(site.admin.token) for _ in range(fleet.THREADS)]
@@ -45,7 +45,7 @@ def test_a_switch_among_many_routes_costs_five_writes_and_few_reconciles(own_sit
 
 
 def is_state(line: str) -> bool:
-    """What the operator wrote but Events."""
+    """The operator's writes without Events."""
     return line.startswith("the-operator ") and " events/" not in line
 
 

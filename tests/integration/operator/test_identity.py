@@ -1,4 +1,4 @@
-"""What a sequence belongs to is deleted and made anew, under predictions and switches: nothing is confirmed that is not
+"""The owner of a sequence is deleted and recreated, under predictions and switches: nothing is confirmed that is not
 so, and no replica is left behind.
 """
 
@@ -69,7 +69,7 @@ class Switching:
             self._ready[patched["metadata"]["generation"]] = ready
 
     def _check(self) -> None:
-        """What was confirmed before and after the answers was so while they were given, of all who were ready before
+        """The state confirmed before and after the answers held while they were given, for all replicas ready before
         the switch and stay. (One that joins meanwhile gets its first request much later than it is ready.)
         """
         while not self._ended.is_set():
@@ -108,7 +108,7 @@ class Switching:
 
 
 def settles(site: Site, switching: Switching) -> None:
-    """Nothing was confirmed falsely, and nobody is left behind."""
+    """Nothing was confirmed falsely, and no replica is left behind."""
     print(f"{switching.switched} switches, {switching.checked} confirmed answers")
     assert switching.false == []
     assert switching.checked > 8

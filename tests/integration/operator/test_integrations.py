@@ -108,7 +108,7 @@ def test_the_tools_wait_for_an_object_that_was_just_made(site: Site, judges: Mod
 
 
 def act(site: Site, judges: ModuleType, action: str) -> None:
-    """What an action makes of the route, written as Argo CD writes it: the difference, as a merge patch."""
+    """The route after an action, written like Argo CD: the difference, as a merge patch."""
     item = site.get(MODEL_ROUTE, "penguin-mass")
     spec = acted(judges, item, action)
     changes = {key: spec.get(key) for key in item["spec"] | spec if spec.get(key) != item["spec"].get(key)}

@@ -1,4 +1,4 @@
-"""What a route served last goes on being answered, whatever is deleted around it: each answer is judged."""
+"""The last good version is served, whatever is deleted around it: each answer is checked."""
 
 import json
 import threading
@@ -18,7 +18,7 @@ SERVER = {"apiVersion": "linplane.dev/v1alpha1", "kind": "ModelServer", "spec": 
 
 @contextmanager
 def every_answer(site: Site) -> Iterator[list[object]]:
-    """Asks each ready server again and again: the versions of the answers, or the statuses of errors."""
+    """Calls each ready server repeatedly: the versions of the answers, or the statuses of errors."""
     seen: list[object] = []
     ended = threading.Event()
 
@@ -50,9 +50,9 @@ def comes_back(site: Site, before: str) -> None:
 
 
 def test_traffic_outlives_its_memory(own_site: Site) -> None:
-    """Both routes serve v1 and ask for v9, which does not exist: only memory keeps v1 in traffic."""
+    """Both routes serve v1 and have v9 in their spec, which does not exist: only memory keeps v1 in traffic."""
     site = own_site
-    site.kubelet.ahead = 3.0  # as where the clock of a pod's own machine is behind
+    site.kubelet.ahead = 3.0  # as if the clock of a pod's own machine were behind
     site.apply({**SERVER, "metadata": {"name": "default"}}, HAND)
     weights = {"configMapKeyRef": {"name": "hand", "key": "model.json"}}
     site.apply(version("v1", "hand", weights=weights), version("v1", training=SYNTHETIC))
@@ -66,7 +66,7 @@ def test_traffic_outlives_its_memory(own_site: Site) -> None:
         site.admin.delete(CONFIG_MAP, ROUTING, site.namespace)
         comes_back(site, before)
 
-        site.operator.kill()  # a ConfigMap that nobody makes again: servers go on
+        site.operator.kill()  # a ConfigMap that is not recreated: servers go on
         before, mark = uid(site), len(seen)
         site.admin.delete(CONFIG_MAP, ROUTING, site.namespace)
         eventually(lambda: len(seen) > mark + 40)

@@ -1,4 +1,4 @@
-"""What the operator says of itself: probes, metrics, logs; with the API server there and away."""
+"""The operator's probes, metrics and logs; with the API server there and away."""
 
 import time
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def test_it_counts_what_it_does(site: Site, api: Forwarder) -> None:
 
 
 def test_an_api_server_that_is_away_is_no_reason_to_restart(site: Site, api: Forwarder) -> None:
-    """It stays alive, counts the calls that got no answer, and goes on where it was."""
+    """It stays alive, counts the calls that got no answer, and continues afterwards."""
     api.go_away()
     site.apply(version("v2", weights={"configMapKeyRef": {"name": "iris", "key": "model.json"}}))
     site.patch_route("iris", version="v2")
@@ -72,7 +72,7 @@ def test_an_api_server_that_is_away_is_no_reason_to_restart(site: Site, api: For
 
 
 def test_it_is_not_ready_before_it_has_seen_everything(site: Site, api: Forwarder) -> None:
-    """And ends when it is told to, whatever it waits for."""
+    """And stops at a signal, whatever it waits for."""
     assert site.operator.stop() == 0
     api.go_away()
     operator = site.start_operator(through=api.url)

@@ -51,7 +51,7 @@ def order(permutation: int) -> list[Object]:
 
 
 def reached(plane: ControlPlane, folder: Path, forkery: Forkery, permutation: int) -> World:
-    """What a fresh namespace comes to."""
+    """The final state of a fresh namespace."""
     namespace = f"test-{secrets.token_hex(4)}"
     plane.admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     site = Site(plane, namespace, folder, forkery)

@@ -1,4 +1,4 @@
-"""What was deleted, edited or taken by somebody else; trainings that fail; weights by hand."""
+"""Children that were deleted, edited or taken by other clients; trainings that fail; weights by hand."""
 
 import json
 import time
@@ -88,7 +88,7 @@ def test_a_training_that_fails_says_the_trainers_own_line(site: Site) -> None:
 
 
 def test_a_quota_is_named_and_the_training_goes_on_once_there_is_room(site: Site) -> None:
-    """Only the Events of the Job tell of it."""
+    """Only the Events of the Job report it."""
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}, "spec": {"hard": {"pods": "0"}}}
     site.admin.create(quota, site.namespace)
     eventually(lambda: "hard" in site.get(QUOTA, "few").get("status", {}), 30)
@@ -120,7 +120,7 @@ CHILDREN: list[tuple[Kind, str]] = [
     (DISRUPTION_BUDGET, SERVER),
     (CONFIG_MAP, ROUTING),
 ]
-UNTOLD = CHILDREN[:2]  # nobody watches them: looked at now and then
+UNTOLD = CHILDREN[:2]  # not watched: repaired periodically
 
 
 def test_every_child_that_is_deleted_comes_back(site: Site) -> None:
@@ -216,7 +216,7 @@ def test_every_child_that_is_edited_is_as_it_was(site: Site, edits: list[Edit]) 
 
 def test_what_is_added_to_a_status_goes_and_then_there_is_rest(site: Site) -> None:
     """But for conditions of a type that this operator doesn't know, which may be a newer one's. Then nothing is written
-    at all, although the operator looks at everything.
+    at all, although the operator resyncs.
     """
     odd = {"status": "True", "reason": "Odd", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}
     later = {**odd, "type": "Later", "reason": "Later"}
@@ -272,7 +272,9 @@ def test_a_lost_status_is_rebuilt_without_training(site: Site) -> None:
 
 
 def test_labels_and_annotations_of_the_user_reach_job_and_service(site: Site) -> None:
-    """One that is asked for no longer goes; what others have added stays. The queue's label is on the Job itself."""
+    """A label that was removed from the spec goes; labels of other clients stay. The queue's label is on the Job
+    itself.
+    """
     queue = {"kueue.x-k8s.io/queue-name": "nightly"}
     site.apply(version("v1", "queued", training={**SYNTHETIC, "job": {"labels": queue}}))
     site.apply(route("v1", name="queued", model="queued"))
@@ -327,7 +329,7 @@ ABOVE = {"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}}
 
 
 def test_no_call_was_refused(site: Site) -> None:
-    """But for those of servers whose Role was deleted above, and the one beside somebody's port of the same name."""
+    """Except those of servers whose Role was deleted above, and the one about a foreign port of the same name."""
     expected = 'Service "linplane-default-admin" is invalid: spec.ports[1].name: Duplicate value: "admin"'
     assert [call for call in site.refused() if call[0] != "linplane-server-default" and call[3] != expected] == []
 
@@ -350,13 +352,13 @@ def test_what_the_api_server_does_not_take_is_told(site: Site) -> None:
 
 @contextmanager
 def without_watches(site: Site) -> Iterator[None]:
-    """The operator can list and get, and no watch comes through: what is deleted meanwhile, nobody tells."""
+    """The operator can list and get, and no watch comes through: deletions meanwhile are not reported."""
     port = urlsplit(site.plane.server).port
     assert port
     api = Forwarder(port)
     site.operator.stop()
     site.start_operator(through=api.url)
-    eventually(lambda: site.operator.ask("/readyz")[0] == 200, 60)  # every watch has begun
+    eventually(lambda: site.operator.ask("/readyz")[0] == 200, 60)  # every watch has started
     where = f"/apis/rbac.authorization.k8s.io/v1/clusterroles/linplane-operator-{site.namespace}"
     blind = [{**rule, "verbs": [verb for verb in rule["verbs"] if verb != "watch"]} for rule in rules()]
     mark = site.plane.audit.mark()
@@ -412,7 +414,7 @@ def test_what_is_deleted_while_no_watch_comes_through_is_noticed(site: Site) -> 
 
 
 def test_every_right_is_used(site: Site) -> None:
-    """By the operator here, or handed on and used by the one who gets it."""
+    """By the operator here, or granted and used by the grantee."""
     handed_on = {(group, resource, verb) for (group, resource), verbs in HANDED_ON.items() for verb in verbs}
     theirs = site.used("linplane-server-default") | site.used("linplane-trainer")
     assert granted(rules()) - site.used("the-operator") - (handed_on & theirs) == set()

@@ -1,4 +1,4 @@
-"""What has lost its owner: by --cascade=orphan in place, and a whole namespace restored into another one."""
+"""Orphans: by --cascade=orphan in place, and a whole namespace restored into another one."""
 
 import json
 import os
@@ -38,7 +38,7 @@ LEFT_OUT = {"Pod", "ReplicaSet", "ReplicaReport", "Event"}
 
 @pytest.fixture
 def serving(own_site: Site) -> Site:
-    """One route that serves v1 and asks for v9, which does not exist; one whose version is trained."""
+    """One route that serves v1 and has v9 in its spec, which does not exist; one whose version is trained."""
     site = own_site
     site.apply(HAND, SERVER, version("v1", "hand", weights=WEIGHTS), version("v1", training=SYNTHETIC))
     site.apply(route("v1", name="hand", model="hand"), route("v1"))
@@ -55,7 +55,7 @@ def controller(site: Site, kind: Any, name: str) -> str:
 
 
 def test_orphans_of_route_and_server_are_adopted_by_their_successors(serving: Site) -> None:
-    """The pod goes on and is not replaced, and the traffic stays where it was."""
+    """The pod goes on and is not replaced, and the traffic does not change."""
     site = serving
     (pod,) = site.servers(1)
     site.operator.stop()  # else it makes the server again before what it owned has lost its owner
@@ -75,7 +75,7 @@ def test_orphans_of_route_and_server_are_adopted_by_their_successors(serving: Si
 
 
 def saved(site: Site) -> list[Object]:
-    """What a backup has of a namespace, but for what is of the cluster or of these tests."""
+    """The objects of a namespace in a backup, without those of the cluster and of these tests."""
     kinds = [kind for kind in BY_KIND.values() if kind.kind not in LEFT_OUT]
     found = [body for kind in kinds for body in site.admin.list(kind, site.namespace)]
     return [body for body in found if (body["kind"], body["metadata"]["name"]) not in OTHERS]

@@ -71,7 +71,7 @@ def test_no_request_fails_and_none_is_late(own_site: Site) -> None:
 
 @contextmanager
 def stopped(server: Container, seconds: float) -> Iterator[list[float]]:
-    """Neither answers nor reads what it is told, for so long; gives the moment at which it goes on."""
+    """Neither answers nor reads its routing for so long; returns the time at which it continues."""
     assert server.process
     process, moment = server.process, []
 

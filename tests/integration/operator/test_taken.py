@@ -1,4 +1,4 @@
-"""Every name that a child needs, taken by somebody else: it is said, nothing of theirs is touched, and it is ours once
+"""Every name that a child needs, taken by foreign objects: reported, nothing of them is changed, and it is ours once
 they are gone.
 """
 
@@ -59,7 +59,7 @@ def theirs(site: Site, kind: Kind, name: str) -> tuple[Kind, str]:
 
 
 def model(site: Site, name: str, **spec: Any) -> str:
-    """What its children are called, which its UID decides."""
+    """The names of its children, which depend on its UID."""
     body = site.admin.create(version("v1", name, **spec), site.namespace)
     return result_name(body, parse_spec(body, LinearModelSpec))
 

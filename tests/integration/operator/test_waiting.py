@@ -1,4 +1,4 @@
-"""What other tools make of a status: real Helm 4 waits for what comes by itself, and fails at once for what does not.
+"""Other tools and our status: real Helm 4 waits for progress, and fails at once if there can be none.
 
 The ModelServer says in its Deployment's and pods' own words what they wait for, and is Ready only with the pods of its
 spec; earlier pods go on serving.

@@ -26,7 +26,7 @@ def example(site: Site) -> None:
 
 
 def learned(site: Site, version: str) -> float:
-    """What a version says of one penguin, by its own status."""
+    """The prediction of a version for one penguin, from its own status."""
     status = site.get(LINEAR_MODEL, f"penguin-mass-{version}")["status"]
     parts = [float(item["value"]) * PENGUIN[item["feature"]] for item in status["coefficients"]]
     return float(status["intercept"]) + sum(parts)
@@ -64,7 +64,7 @@ def test_a_switch_is_there_once_it_has_converged(site: Site) -> None:
 
 
 def test_a_split_and_a_freeze(site: Site) -> None:
-    """Every share is where it should be; a frozen version answers nobody once it is withdrawn."""
+    """Every share is correct; a frozen version serves no request once it is withdrawn."""
     site.patch_route("penguin-mass", version="v2", split=[{"version": "v1", "percent": 50}])
     site.comes_to(MODEL_ROUTE, "penguin-mass", "Ready", "True")
     seen = [{a["version"] for a in site.predict("penguin-mass", PENGUIN, f"user-{n}")} for n in range(40)]
@@ -158,7 +158,7 @@ def test_kubectl_tells_the_story(site: Site) -> None:
 
 
 def test_at_rest_nothing_is_written(site: Site) -> None:
-    """Longer than a minute, in which everything is looked at, and nothing differs from what was written last."""
+    """Longer than a minute, with a resync, and nothing differs from the last write."""
     time.sleep(2)  # counts are written at most once a second
     mark = site.plane.audit.mark()
     time.sleep(65)
@@ -168,7 +168,7 @@ def test_at_rest_nothing_is_written(site: Site) -> None:
 
 
 def test_an_operator_that_starts_anew_writes_nothing(site: Site) -> None:
-    """It asks what it may do, looks at everything, and finds all as it should be."""
+    """It reviews its permissions, lists everything, and finds no drift."""
     site.operator.stop()
     mark = site.plane.audit.mark()
     site.start_operator()

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from linplane_api import names
@@ -16,6 +17,7 @@ from linplane_api.kinds import (
     REPLICA_REPORT,
     Kind,
 )
+from linplane_api.routing import parse_entry
 from linplane_operator.cluster_client import ConflictError
 from linplane_operator.compile.trainer_plan import plan_trainers
 from linplane_operator.compile.withdrawal import withdrawn
@@ -275,22 +277,27 @@ def test_route_is_judged_by_the_routing_state_whose_replicas_were_read(sim):
     """A document that comes in meanwhile is judged by the next reconcile: its replicas were not read live."""
     sim.apply(linear_model(), linear_model("v2"), model_route())
     sim.settle()
-    live = sim.reconciler._context.live
-    queries = sim.reconciler._context.queries
-    route = sim.route()
-    before = asyncio.run(live.read_for_route(route, queries.route_spec(route)))
-    sim.edit(MODEL_ROUTE, "homes", version="v2")
-    sim.loads = False
-    sim.settle()
-    inputs = queries.route_inputs(route, queries.route_spec(route), before, None, "")
-    assert inputs.routing is before.state
-    assert inputs.entry is before.entries["homes"]
-    assert queries.routing("default", "default").state is not before.state
+    before, live = sim.route()["status"]["sequence"], sim.reconciler._context.live
+    read = live.read_for_route
+
+    async def read_before_a_write(route, spec):
+        routing = await read(route, spec)
+        body = sim.routing()
+        entry = msgspec.structs.replace(parse_entry(body["data"]["route.homes"]), sequence=before + 1)
+        data = {"route.homes": entry.to_bytes().decode(), "sequence": str(before + 1)}
+        sim.store.update(CONFIG_MAP, body, {**body, "data": data})
+        return routing
+
+    live.read_for_route = read_before_a_write
+    sim.set_status(MODEL_ROUTE, "homes", None)
+    asyncio.run(sim.reconciler.reconcile((MODEL_ROUTE.kind, "default", "homes")))
+    assert sim.route()["status"]["sequence"] == before
+    assert told(sim.route(), "Converged")[0] == "True"
 
 
 def test_sealed_versions_are_not_judged_to_be_looked_at(sim, monkeypatch):
     """A sealed artifact lacks nothing: a route's reconcile judges no version again."""
     sim.apply(linear_model(), linear_model("v2"), model_route(split=[("v2", 10)]))
     sim.settle()
-    monkeypatch.setattr("linplane_operator.observe.queries.judge", lambda *_: pytest.fail("judged again"))
+    monkeypatch.setattr("linplane_operator.compile.artifacts.check", lambda *_: pytest.fail("judged again"))
     asyncio.run(sim.reconciler.reconcile((MODEL_ROUTE.kind, "default", "homes")))

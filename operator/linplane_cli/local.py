@@ -83,6 +83,7 @@ def local(  # noqa: PLR0913, PLR0917 - one parameter per option
         token_file=admin_token_file.absolute() if admin_token_file else None,
         allowed_hosts=allowed_host,
         trainers=trainers,
+        log_level=log_level,
     )
     try:
         asyncio.run(App(options, tell).run(started))

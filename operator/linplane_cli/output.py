@@ -18,7 +18,7 @@ log_level_option = click.option(
     type=click.Choice(["debug", "info", "warning", "error"]),
     default="info",
     show_default=True,
-    help="The least severe messages to log to standard error; debug shows every write.",
+    help="The least severe messages to log; debug shows every write.",
 )
 
 

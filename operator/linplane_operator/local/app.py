@@ -54,6 +54,7 @@ class Options:
     token_file: Path | None = None
     allowed_hosts: tuple[str, ...] = ()
     trainers: int | None = None
+    log_level: str = "info"
 
 
 def cores() -> int:
@@ -130,9 +131,17 @@ class App:
         )
         slots = self._options.trainers or cores()
         self._job_runner = JobRunner(
-            self._state_dir, self._store, settings, slots=slots, now=self._now, notify=self._notify
+            self._state_dir,
+            self._store,
+            settings,
+            slots=slots,
+            now=self._now,
+            notify=self._notify,
+            log_level=self._options.log_level,
         )
-        self._server = ServerProcess(self._state_dir, self._store, access, self._now, self._notify)
+        self._server = ServerProcess(
+            self._state_dir, self._store, access, self._now, self._notify, self._options.log_level
+        )
         self._state_dir.sweep()
         damaged = self._store.load()
         self._retained.load()

@@ -52,8 +52,10 @@ class JobRunner:
         slots: int,
         now: Callable[[], datetime],
         notify: Notify,
+        log_level: str = "info",
     ) -> None:
-        """`slots`: the number of concurrent trainers."""
+        """`slots`: the number of concurrent trainers; `log_level` is theirs."""
+        self._log_level = log_level
         self._state_dir = state_dir
         self._store = store
         self._settings = settings
@@ -137,6 +139,7 @@ class JobRunner:
         deadline = job_settings(spec).active_deadline_seconds
         self._prepare_folder(spec, folder)
         args = ["--task", task, "--data-dir", str(folder / "data"), "--result", str(folder / names.ARTIFACT_KEY)]
+        args += ["--log-level", self._log_level]
         process = await start_child("linplane_trainer", [*args, "--exit-with-stdin"], folder / "log")
         try:
             self._set_status(job, {"failed": int(status_of(job).get("failed") or 0), "active": 1})

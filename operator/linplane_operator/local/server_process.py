@@ -46,9 +46,17 @@ class ServerProcess:
     store.
     """
 
-    def __init__(
-        self, state_dir: StateDir, store: Store, access: Access, now: Callable[[], datetime], notify: Notify
+    def __init__(  # noqa: PLR0913, PLR0917 - its collaborators
+        self,
+        state_dir: StateDir,
+        store: Store,
+        access: Access,
+        now: Callable[[], datetime],
+        notify: Notify,
+        log_level: str = "info",
     ) -> None:
+        """`log_level` is the server's."""
+        self._log_level = log_level
         self._state_dir = state_dir
         self._folder = state_dir.server(names.DEFAULT_SERVER)
         self._store = store
@@ -163,6 +171,7 @@ class ServerProcess:
             *("--public-fd", str(fds[0]), "--admin-fd", str(fds[1])),
             *("--report", str(self._report_file()), "--pod-name", self._pod, "--pod-uid", uid),
             *("--graceful-seconds", str(GRACEFUL_SECONDS)),
+            *("--log-level", self._log_level),
             *arguments.identity(),
             *arguments.options(),
         ]

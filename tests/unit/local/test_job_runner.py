@@ -76,6 +76,7 @@ def test_trainer_gets_the_task_and_rows_of_its_version(tmp_path: Path) -> None:
         process.end(0)
 
     (trainer,) = run(tmp_path, store, train)
+    assert trainer.after("--log-level") == ["info"]
     (task,) = map(parse_task, trainer.after("--task"))
     assert (task.model, task.version, task.data) == ("rent", "v1", FileData("rows.csv"))
     assert (task.ridge, task.seed, task.target) == (0.5, 7, "y")

@@ -117,3 +117,12 @@ async def test_watch_recovers_after_a_cut_connection_and_410() -> None:
         finally:
             stop.set()
             await asyncio.wait_for(running, 10)
+
+
+def test_kopf_settings_reconnect_within_seconds() -> None:
+    """However long that was away, up to ten minutes; then the process ends, and a fresh one tries."""
+    settings = kopf.OperatorSettings()
+    configure(settings)
+    pauses = list(settings.networking.error_backoffs)
+    assert max(pauses) <= 5
+    assert sum(pauses) >= 600

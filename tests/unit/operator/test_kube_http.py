@@ -1,4 +1,4 @@
-"""Memory that must stay bounded, and malformed answers."""
+"""Malformed answers of the API server."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -15,24 +15,6 @@ from linplane_operator.kube.event_recorder import BURST, EVERY_SECONDS, WAITING,
 from linplane_operator.kube.http import HttpClient
 from unit.operator.builders import text
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def about(uid: str) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": "n", "uid": uid}}
-
-
-def test_event_buckets_of_deleted_objects_are_dropped_and_a_storm_is_limited() -> None:
-    clock = [0.0]
-    events = EventRecorder(HttpClient(None), lambda: NOW, lambda: clock[0], "here")  # type: ignore[arg-type]
-    for number in range(5 * WAITING):
-        events.record(about(f"u-{number}"), False, "Reason", "text")
-        for _ in range(5):
-            events.record(about("u-storm"), False, "Reason", "text")
-        clock[0] += EVERY_SECONDS
-    assert len(events._buckets) <= WAITING + 1
-    assert events.dropped >= 4 * 5 * WAITING - BURST, "the storm's, but for one each time"
-
 
 @pytest.mark.parametrize("answer", [b"<html>", b"", b"[]", b"null", b'{"a":"\xff"}', b'{"a":' + b"[" * 100_000])
 async def test_answer_that_is_no_json_object_raises_unavailable(answer: bytes) -> None:
@@ -47,12 +29,3 @@ async def test_answer_that_is_no_json_object_raises_unavailable(answer: bytes) -
     ):
         with pytest.raises(UnavailableError, match="answered 200 without an object"):
             await HttpClient(api).get(SERVICE, "n", "s")
-
-
-def test_artifacts_are_parsed_once_each() -> None:
-    artifacts._parse.cache_clear()
-    texts = [text(slope=float(number)) for number in range(3000)]
-    for _ in range(2):
-        for one in texts:
-            artifacts._parse(one)
-    assert artifacts._parse.cache_info().misses == len(texts)

@@ -1,8 +1,5 @@
 """Malformed answers of the API server."""
 
-from datetime import UTC, datetime
-from typing import Any
-
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import RawTestServer
@@ -10,10 +7,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from linplane_api.api_access import UnavailableError
 from linplane_api.kinds import SERVICE
-from linplane_operator.compile import artifacts
-from linplane_operator.kube.event_recorder import BURST, EVERY_SECONDS, WAITING, EventRecorder
 from linplane_operator.kube.http import HttpClient
-from unit.operator.builders import text
 
 
 @pytest.mark.parametrize("answer", [b"<html>", b"", b"[]", b"null", b'{"a":"\xff"}', b'{"a":' + b"[" * 100_000])

@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parent.parent
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # of C it takes a tenth of the time
 PACKAGES = ("crds", "operator", "server", "trainer", "helm", "manifests", "integrations", "docs", "tests")
 
 
@@ -86,7 +87,7 @@ def yaml_texts(path: Path, source: str) -> Iterator[Text]:
         if found := re.search(r"(?:^|\s)#+ (.*)|\{\{-? ?/\* ?(.*?)(?:\*/|$)", line):
             yield Text(path, number, "comment", found[1] or found[2] or "")
     try:
-        documents = list(yaml.compose_all(source, Loader=yaml.SafeLoader))
+        documents = list(yaml.compose_all(source, Loader=_LOADER))
     except yaml.YAMLError:
         return
     for key, node in (pair for document in documents for pair in _scalars(document)):

@@ -8,7 +8,6 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from prose import ROOT, Text, files, texts_of
@@ -29,7 +28,7 @@ STRICT = {
     r"wrong words": "invalid arguments",
     r"no news|good news": "unchanged",
     r"does not bear|to bear|borne": "tolerate, accept",
-    r"where (?:there|it|they) (?:is|are|was|were|has|have|had)(?: not)?": "if, when",
+    r"where (?:there (?:is|are|was|were)|(?:it|they) (?:is|are|was|were|has|have|had) not)": "if, when",
     r"where (?:none|nothing|no)": "if, when",
 }
 LOOSE = {
@@ -62,23 +61,27 @@ class Finding:
         return f"{path}:{self.line}: {self.word}{'' if self.strict else '?'}: {shown}"
 
 
-@cache
-def _pattern(word: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![\w`.-])(?:{word.replace(' ', chr(92) + 's+')})(?![\w`-])", re.IGNORECASE)
+def _pattern(expressions: Iterable[str]) -> re.Pattern[str]:
+    """Any of the expressions as whole words outside of code; a space in one also matches a line break."""
+    words = "|".join(expressions).replace(" ", r"\s+")
+    return re.compile(rf"(?<![\w`.-])(?:{words})(?![\w`-])", re.IGNORECASE)
+
+
+_PATTERNS = ((_pattern(STRICT), True), (_pattern(LOOSE), False))
 
 
 def _is_right(word: str, before: str, kind: str) -> bool:
     """True if a word is in its proper place, after `before`."""
     if word == "what":
         return kind != "docstring" or bool(before.strip())
-    return word.startswith("where") and bool(_WHERE_IS_RIGHT.search(before))
+    return word.startswith("where") and bool(_WHERE_IS_RIGHT.search(before[-40:]))
 
 
 def _matches(text: str, kind: str) -> Iterator[tuple[re.Match[str], bool]]:
-    for word in (*STRICT, *LOOSE):
-        for found in _pattern(word).finditer(text):
-            if not _is_right(word, text[: found.start()], kind):
-                yield found, word in STRICT
+    for pattern, strict in _PATTERNS:
+        for found in pattern.finditer(text):
+            if not _is_right(found[0].lower(), text[: found.start()], kind):
+                yield found, strict
 
 
 def findings(text: Text) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""Asks for a prediction until there is one, and fails where it is not what the model's weights say: 2.5 * 4 + 1."""
+"""Requests a prediction until one is answered, and fails if it differs from the model's weights: 2.5 * 4 + 1."""
 
 import json
 import sys

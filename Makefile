@@ -51,8 +51,9 @@ endif
 thorough: programs ## Run the tests that are too long for `make test`, at their full size
 	$(BIN)/pytest tests -m thorough
 
+# Failing tests are the matter of `make unit`: tracing makes some miss their bounds of time.
 coverage: setup ## Run the unit tests with branch coverage; fails if a package is below its floor
-	-$(BIN)/pytest tests/unit -n auto --cov --cov-report= -o timeout=600  # `make unit` judges; tracing makes some too slow
+	-$(BIN)/pytest tests/unit -n auto --cov --cov-report= -o timeout=600
 	$(BIN)/coverage json --quiet -o .coverage.json
 	$(BIN)/python tests/floors.py .coverage.json
 

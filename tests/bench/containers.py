@@ -19,7 +19,7 @@ containers and the load share its cores.
 
 
 def measure() -> dict[str, str]:
-    """The sections. Raises SystemExit where the stories were not told yet."""
+    """The sections. Raises SystemExit if the stories have not run yet."""
     seen = figures.read()
     if not seen:
         raise SystemExit(f"there is no {figures.FILE}: run `make e2e` first")

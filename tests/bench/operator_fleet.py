@@ -136,7 +136,7 @@ def _rest(site: Site) -> list[list[str]]:
 
 
 def _writes(site: Site, mark: int) -> list[Any]:
-    """What the operator wrote, Events aside: those are no state, and dropped where there are too many."""
+    """The operator's writes without Events, which are no state and are dropped if there are too many."""
     return [line for line in site.writes(mark) if line.startswith("the-operator ") and " events/" not in line]
 
 

@@ -27,7 +27,7 @@ ROUNDS = 5
 
 @dataclass(frozen=True)
 class Target:
-    """A running server: where it answers, and its process."""
+    """A running server: its address and its process."""
 
     name: str
     url: str

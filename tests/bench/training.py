@@ -59,7 +59,7 @@ def once(method: str) -> None:
 
 
 def measure() -> list[list[str]]:
-    """A row a method: seconds, ratio, extra memory; medians over the rounds. Raises AssertionError where answers
+    """A row a method: seconds, ratio, extra memory; medians over the rounds. Raises AssertionError if answers
     differ.
     """
     rounds: list[dict[str, list[float]]] = []

@@ -1,4 +1,4 @@
-"""The control plane that integration tests share, and a namespace for each test that asks for one."""
+"""The control plane that integration tests share, and a namespace for each test that requests one."""
 
 import os
 import secrets
@@ -25,7 +25,7 @@ def _is_ci() -> bool:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What tests that passed have printed: their figures."""
+    """Shows the output of tests that passed: their figures."""
     passed = [r for r in terminalreporter.stats.get("passed", ()) if r.when == "call" and r.capstdout.strip()]
     if passed:
         terminalreporter.section("figures")

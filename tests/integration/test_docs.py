@@ -92,7 +92,7 @@ class Shell:
         self._before = ""  # what each command's shell does first
 
     def run_as_said(self, command: str, expected: str) -> str:
-        """What the command prints. `linplane get` is repeated until that is `expected`, as a person would do who waits
+        """The output of the command. `linplane get` is repeated until that is `expected`, as by a person who waits
         for a training; so only the last output counts. Raises AssertionError if the command fails.
         """
         printed = self.run(command)
@@ -103,7 +103,7 @@ class Shell:
         return printed
 
     def run(self, command: str) -> str:
-        """What the command prints. Raises AssertionError if it fails."""
+        """The output of the command. Raises AssertionError if it fails."""
         for written, real in self._ports.items():
             command = command.replace(written, real)
         if is_pasted_with_cluster(command):
@@ -127,7 +127,7 @@ class Shell:
         return done.stdout
 
     def paste(self, block: str, make: str = "") -> str:
-        """What a block prints that starts `make cluster` in the background, pasted whole: a shell reads it at once.
+        """The output of a block that starts `make cluster` in the background, pasted whole: a shell reads it at once.
 
         What it exports holds for later commands. `make`: instead of `make cluster`. At the end its terminal is closed.
         """

@@ -103,7 +103,7 @@ def test_crds_go_with_the_release_where_that_was_asked_for(helm: Helm) -> None:
 
 @pytest.mark.timeout(600)
 def test_a_failed_test_is_not_in_the_way_of_the_next(helm: Helm) -> None:
-    """Also where a version in use cannot be deleted: there are no pods here, so each test fails, and by that alone."""
+    """Also if a version in use cannot be deleted: there are no pods here, so each test fails, and by that alone."""
     admin = helm.plane.admin
     helm("install", "linplane", str(CHART), "--create-namespace", "--set", "policies.versionInUse=Deny")
     helm.plane.kubectl("wait", "crd", "--all", "--for=condition=Established", "--timeout=60s")

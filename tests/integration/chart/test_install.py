@@ -79,7 +79,7 @@ def test_the_operator_has_all_the_rights_that_it_asks_for(installed: ControlPlan
 
 @pytest.mark.parametrize(("group", "resource", "verb"), FORBIDDEN)
 def test_the_operator_may_not(installed: ControlPlane, group: str, resource: str, verb: str) -> None:
-    """What leads to other people's rights, or to users' own objects."""
+    """Rights that lead to other users' rights, or to users' own objects."""
     name, _, subresource = resource.partition("/")
     asked = {"group": group, "resource": name, "subresource": subresource, "verb": verb, "namespace": "default"}
     body = {
@@ -101,7 +101,7 @@ def test_the_operators_account_starts_no_other_pods(installed: ControlPlane) -> 
     operator = installed.admin.impersonating(ACCOUNT, ["system:serviceaccounts", "system:masters"])
 
     def answer(body: dict[str, Any]) -> str:
-        """What it is refused with, empty where it is taken."""
+        """The refusal, empty if it is accepted."""
         try:
             operator.apply(body, "default", dryRun="All")
         except ApiError as error:

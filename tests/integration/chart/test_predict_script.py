@@ -1,4 +1,4 @@
-"""What `helm test` runs, with the very objects that it makes, against a real server."""
+"""The program of `helm test`, with the objects that it creates, against a real server."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What Argo CD, Flux and kstatus (so Helm 4 too) conclude from the statuses that the operator writes."""
+"""Conclusions of Argo CD, Flux and kstatus (so Helm 4 too) from the statuses that the operator writes."""
 
 from pathlib import Path
 from types import ModuleType

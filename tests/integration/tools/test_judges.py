@@ -36,7 +36,7 @@ def test_lua_returns_what_the_script_makes_of_obj(judges: ModuleType) -> None:
 
 @pytest.mark.parametrize("script", ["return {} }", "return string.upper('a')", "while true do end"])
 def test_lua_has_the_limits_of_argo_cd(judges: ModuleType, script: str) -> None:
-    """Argo CD opens neither string nor math unless a user asks for it, and gives a script one second."""
+    """Argo CD opens neither string nor math unless a user enables it, and gives a script one second."""
     with pytest.raises(judges.JudgeError):
         judges.run_lua(script, {})
 

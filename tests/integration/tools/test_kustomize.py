@@ -1,4 +1,4 @@
-"""What kustomize (kubectl's own) makes of Linplane's kinds with the configuration that the project ships."""
+"""Kustomize (kubectl's own) on Linplane's kinds, with the configuration that the project ships."""
 
 import json
 import shutil

@@ -62,5 +62,5 @@ def everything() -> Iterator[tuple[str, Object]]:
 
 
 def others() -> list[Object]:
-    """The objects beside them that a ModelServer and a route bring."""
+    """The other objects that a ModelServer and a route bring."""
     return [*make_server_access(SERVER), *make_server_network(SERVER), make_route_service(ROUTE, None)]

@@ -14,7 +14,7 @@ DNS = {"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53
 
 
 def policies(name: str) -> dict[str, Object]:
-    """By name, of one namespace where there are several."""
+    """By name, of one namespace if there are several."""
     found = [body for body in matrix.rendered(name) if body["kind"] == "NetworkPolicy"]
     return {body["metadata"]["name"]: body["spec"] for body in found}
 

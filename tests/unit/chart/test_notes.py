@@ -1,4 +1,4 @@
-"""What a person reads: NOTES.txt, the chart's own page, and manifests/install.yaml."""
+"""Texts for people: NOTES.txt, the chart's own page, and manifests/install.yaml."""
 
 import re
 from pathlib import Path
@@ -37,7 +37,7 @@ def test_the_notes_warn_of_what_was_chosen(name: str, word: str) -> None:
 
 @pytest.mark.parametrize("values", [{"networkPolicies": {"namespaces": ["shop"]}}, {"watchNamespaces": ["shop"]}, {}])
 def test_the_notes_say_whom_no_network_policy_selects(values: dict[str, Any]) -> None:
-    """Where no namespace is named, the operator alone has one."""
+    """Without a namespace, the operator alone has one."""
     values = {**values, "networkPolicies": {"enabled": True, **values.get("networkPolicies", {})}}
     texts = render_text(values)
     there = "-servers" in texts["network/policies.yaml"]
@@ -45,7 +45,7 @@ def test_the_notes_say_whom_no_network_policy_selects(values: dict[str, Any]) ->
 
 
 def test_the_chart_introduces_itself() -> None:
-    """What catalogues of charts ask for."""
+    """Annotations that catalogues of charts require."""
     for key in ("description", "home", "icon", "kubeVersion", "sources", "maintainers", "keywords"):
         assert CHART_YAML[key], key
     assert CHART_YAML["version"]

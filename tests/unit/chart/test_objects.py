@@ -58,7 +58,7 @@ def test_selectors_use_what_never_changes(name: str) -> None:
 
 
 def test_two_versions_have_the_same_selector() -> None:
-    """What an upgrade would have to change, it may not."""
+    """An upgrade may not change immutable fields."""
     (deployment,) = [body for body in matrix.rendered("default") if body["kind"] == "Deployment"]
     assert deployment["spec"]["selector"]["matchLabels"] == {
         "app.kubernetes.io/name": "linplane",

@@ -101,7 +101,7 @@ def test_a_server_has_time_to_drain(name: str) -> None:
 
 @pytest.mark.parametrize("name", made.SERVERS)
 def test_a_server_is_replaced_one_more_at_a_time(name: str) -> None:
-    """S14, S16: never fewer than asked for; probes on the admin port, liveness by /livez alone."""
+    """S14, S16: never fewer than requested; probes on the admin port, liveness by /livez alone."""
     spec = MADE[f"server-{name}"]["spec"]
     assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
     container = spec["template"]["spec"]["containers"][0]
@@ -124,7 +124,7 @@ def test_budgets_never_keep_a_node() -> None:
 
 @pytest.mark.parametrize("data", made.DATA)
 def test_a_training_ends_and_is_remembered(data: str) -> None:
-    """S19: bounded in time and tries, no retry where it cannot help, never forgotten, of one owner and one name."""
+    """S19: bounded in time and tries, no retry if it cannot help, never forgotten, of one owner and one name."""
     body, again = made.job(data), made.job(data)
     spec = body["spec"]
     assert body["metadata"]["name"] == again["metadata"]["name"]

@@ -118,7 +118,7 @@ def test_no_right_leads_to_other_rights(name: str) -> None:
 
 
 def test_what_is_handed_on_is_held() -> None:
-    """Nobody may grant what they do not hold: each rule of a Role that the operator makes is within its own."""
+    """A user may grant only rights that they hold: each rule of a Role that the operator makes is within its own."""
     held = permissions.held()
     for body in roles():
         if body["kind"] == "Role":
@@ -141,7 +141,7 @@ AGGREGATED = {
 
 
 def test_the_built_in_roles_get_the_kinds() -> None:
-    """And nobody gets the right to routes alone without being named."""
+    """No user gets the right to routes alone without being named."""
     found = {}
     for body in matrix.rendered("default"):
         prefix = "rbac.authorization.k8s.io/aggregate-to-"

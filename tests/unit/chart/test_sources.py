@@ -1,4 +1,4 @@
-"""What the chart brings is what is defined elsewhere: CRDs and policies by the byte, rights by the rule."""
+"""The chart contains definitions from elsewhere: CRDs and policies by the byte, rights by the rule."""
 
 import re
 from pathlib import Path

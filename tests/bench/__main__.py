@@ -17,7 +17,7 @@ uvicorn (uvloop, httptools). CPU is user and system time of the server process; 
 
 TRAINING = """Written by `make bench`, on: {machine}; medians of {rounds} rounds.
 
-{rows} rows of {features} features, float64 in memory, one BLAS thread; extra memory is in addition to them.
+{rows} rows of {features} features, float64 in memory, one BLAS thread; extra memory does not include them.
 
 {table}"""
 

@@ -24,7 +24,7 @@ def measure() -> dict[str, str]:
     if not seen:
         raise SystemExit(f"there is no {figures.FILE}: run `make e2e` first")
     rows = [[figure, *values] for figure, values in seen.items()]
-    stories = STORIES.format(machine=page.machine(), table=page.table(("figure", "measured", "asked"), rows))
+    stories = STORIES.format(machine=page.machine(), table=page.table(("figure", "measured", "required"), rows))
     return {"Images": _images(), "On a cluster": stories}
 
 
@@ -36,4 +36,4 @@ def _images() -> str:
     sizes = {name: size_of(by, image) / 1e6 for name, image in built.items()}
     asked = {"linplane-server": SERVER_ASKED}
     rows = [[name, f"{mb:.0f}", f"{mb - base:.0f}", asked.get(name, "")] for name, mb in sizes.items()]
-    return IMAGES.format(base=base, table=page.table(("image", "MB", "MB on top of the base", "asked"), rows))
+    return IMAGES.format(base=base, table=page.table(("image", "MB", "MB on top of the base", "required"), rows))

@@ -39,7 +39,7 @@ def measure() -> dict[str, str]:
         bare = _load(site) / MODELS
         rows = [*_first(site, bare), *_start(site), *_switches(site), *_rest(site)]
     facts = {"models": MODELS, "versions": fleet.VERSIONS, "routes": ROUTES, "frozen": fleet.FROZEN}
-    table = page.table(("figure", "measured", "asked", "x baseline"), rows)
+    table = page.table(("figure", "measured", "required", "x baseline"), rows)
     return {"A fleet": TEXT.format(machine=page.machine(), table=table, **facts)}
 
 
@@ -136,7 +136,7 @@ def _rest(site: Site) -> list[list[str]]:
 
 
 def _writes(site: Site, mark: int) -> list[Any]:
-    """The operator's writes without Events, which are no state and are dropped if there are too many."""
+    """The operator's writes except Events, which are not state and are dropped if there are too many."""
     return [line for line in site.writes(mark) if line.startswith("the-operator ") and " events/" not in line]
 
 

@@ -35,7 +35,7 @@ LOAD = 100
 def measure() -> dict[str, str]:
     """The section."""
     rows = [_case(servers, switches) for servers, switches in CASES]
-    headers = ("servers", "switches", "p50 s", "p99 s", "asked", "a bare patch, p50 s", "p50 x patch")
+    headers = ("servers", "switches", "p50 s", "p99 s", "required", "a bare patch, p50 s", "p50 x patch")
     return {"Switches": TEXT.format(machine=page.machine(), load=LOAD, table=page.table(headers, rows))}
 
 

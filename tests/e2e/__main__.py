@@ -26,7 +26,7 @@ IN_A_CLUSTER = ("linplane-operator", "linplane-server", "linplane-trainer")
 
 
 def main() -> int:
-    """pytest's exit code; 1 where there was no cluster."""
+    """pytest's exit code; 1 if there was no cluster."""
     signal.signal(signal.SIGTERM, _end)
     began = time.monotonic()
     try:
@@ -59,7 +59,7 @@ def _test(made: Cluster, arguments: list[str]) -> int:
 
 
 def _shell(made: Cluster) -> int:
-    """Its exit code: that of its last command."""
+    """The exit code of its last command."""
     environment = dict(made.environment)
     argv = install(environment["LINPLANE_E2E_IMAGES"])
     subprocess.run(made.inside(argv), cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, timeout=300, check=True)

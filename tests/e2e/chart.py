@@ -1,4 +1,4 @@
-"""The chart, and how it is installed with the images that were built for the tests."""
+"""Installs the chart with the images that were built for the tests."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ RELEASE, SYSTEM = "linplane", "linplane-system"
 
 
 def values(images: str) -> list[str]:
-    """What every installation is told; `images` is their REGISTRY/PATH:TAG."""
+    """The chart's values in every installation; `images` is their REGISTRY/PATH:TAG."""
     registry, _, tag = images.rpartition(":")
     return [f"--set=image.registry={registry}", f"--set=image.tag={tag}"]
 
 
 def install(images: str, *more: str) -> list[str]:
-    """`helm install`, as a user does it, until all is ready."""
+    """Runs `helm install` as a user does, until everything is ready."""
     where = (f"--namespace={SYSTEM}", "--create-namespace", "--wait", "--timeout=4m")
     return ["helm", "install", RELEASE, str(CHART), *where, *values(images), *more]

@@ -1,4 +1,4 @@
-"""A cluster for the tests: one that is named, or one of kind's where there is docker, or a node of their own.
+"""A cluster for the tests: a named one, or one of kind if docker is installed, or a node of their own.
 
 The tests find KUBECONFIG in the environment, LINPLANE_E2E_IMAGES (`PREFIX:TAG` of the images), LINPLANE_E2E_TOOLS (the
 folder with kubectl and helm) and, on a node of their own, LINPLANE_E2E_NODE (its folder). LINPLANE_E2E_KIND_IMAGE says
@@ -28,8 +28,8 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Cluster:
-    """One that is up. `environment`: what the tests are told. `inside`: makes a command run where it can be reached.
-    `keep_logs` writes what is the cluster's own into a folder.
+    """A running cluster. `environment`: the tests' variables. `inside`: wraps a command so that it can reach the cluster.
+    `keep_logs` writes the cluster's own logs into a folder.
     """
 
     environment: Mapping[str, str]
@@ -53,7 +53,7 @@ def cluster(name: str, images: Sequence[str]) -> Iterator[Cluster]:
 
 
 def _named(allowed: Sequence[str]) -> Cluster:
-    """The current context, where it is on the list; its nodes must be able to pull the images."""
+    """The current context, if it is on the list; its nodes must be able to pull the images."""
     tools = _tools()
     current = _run([str(tools["kubectl"]), "config", "current-context"]).strip()
     if current not in allowed:
@@ -89,7 +89,7 @@ def _kind(name: str, names: Sequence[str]) -> Iterator[Cluster]:
 
 @contextmanager
 def _own_node(names: Sequence[str]) -> Iterator[Cluster]:
-    by = builder()  # says at once what is missing, and not after minutes of building
+    by = builder()  # fails at once if a program is missing, and not after minutes of building
     binaries = find_binaries(NODE_PROGRAMS, obtain=True)
     with _archives(by, names_of(PREFIX, TAG, names)) as archives, node(binaries, archives) as made:
         own = {
@@ -104,7 +104,7 @@ def _own_node(names: Sequence[str]) -> Iterator[Cluster]:
 
 @contextmanager
 def _archives(by: Docker | Buildah, images: Mapping[str, str]) -> Iterator[Iterator[Path]]:
-    """Of each image, as soon as it is written; they are begun at once, and the node can be too."""
+    """Yields each image as soon as it is written; the builds run in parallel, and the node can start meanwhile."""
     by.prepare()
     with tempfile.TemporaryDirectory(prefix="linplane-images-") as folder:
         pool = ThreadPoolExecutor(AT_ONCE)

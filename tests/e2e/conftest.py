@@ -1,4 +1,4 @@
-"""The installed chart, and a namespace for each test that asks for one."""
+"""Fixtures: the installed chart, and a namespace for each test that requests one."""
 
 import os
 import secrets
@@ -16,10 +16,10 @@ from e2e.kubectl import Kubectl, helm, run, start_client
 
 ROOT = Path(__file__).parents[2]
 ENFORCE = "pod-security.kubernetes.io/enforce"
-# what only a node of the tests' own has: its processes, the metrics API, its audit log
+# only a node of the tests' own gives access to its processes, the metrics API and its audit log
 _OF_A_NODE = ["test_0_node.py", "test_4_autoscaling.py", "test_8_gap.py", "test_9_rights.py"]
 collect_ignore = [] if "LINPLANE_E2E_NODE" in os.environ else _OF_A_NODE
-if "LINPLANE_E2E_CONTEXTS" in os.environ:  # a cluster that is named is the only one to be touched
+if "LINPLANE_E2E_CONTEXTS" in os.environ:  # only a named cluster may be changed
     collect_ignore.append("test_8_readme.py")
 FAILED = pytest.StashKey[bool]()
 MakeNamespace = Callable[..., Kubectl]
@@ -71,7 +71,7 @@ def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remembers which tests failed: what they made stays, to be looked at."""
+    """Records which tests failed, so that their objects are kept for inspection."""
     report = yield
     if report.failed:
         item.stash[FAILED] = True
@@ -80,7 +80,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.fixture
 def make_namespace(request: pytest.FixtureRequest, release: Release) -> Iterator[MakeNamespace]:
-    """Makes namespaces that take restricted pods only, with a pod to call from. They go at the end of a test that
+    """Creates namespaces that accept restricted pods only, with a pod to call from. They go at the end of a test that
     passed.
     """
     made: list[str] = []

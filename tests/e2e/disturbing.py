@@ -1,4 +1,4 @@
-"""What happens to clusters: an API server that is away, an operator that does not get to run."""
+"""Failures of a cluster: an API server that is down, an operator process that is stopped."""
 
 import os
 import signal
@@ -68,14 +68,14 @@ def renew_names() -> None:
 
 
 def _renew(folder: Path, name: str) -> None:
-    """After the API server was away it waits for up to a minute until it asks again: a new process asks at once."""
+    """Restarts it: after an outage of the API server it would wait for up to a minute until its next request."""
     (folder / f"{name}.hold").touch()
     eventually((folder / f"{name}.held").exists)
     (folder / f"{name}.hold").unlink()
 
 
 def was_away(folder: Path, moment: float) -> bool:
-    """The API server of a node was, or had only begun and could not judge yet (`moment`: seconds since the epoch)."""
+    """True if a node's API server was down, or had just started and could not authorize yet (`moment`: epoch seconds)."""
     lines = (folder / AWAY).read_text().splitlines() if (folder / AWAY).exists() else []
     return any(float(began) <= moment <= float(ended) for began, ended in map(str.split, lines))
 

@@ -1,4 +1,4 @@
-"""What is kept of a cluster whose tests failed: objects, events, logs."""
+"""Saves objects, events and logs of a cluster whose tests failed."""
 
 import subprocess
 from pathlib import Path
@@ -12,7 +12,7 @@ _KINDS = (
 
 
 def keep(made: Cluster, folder: Path) -> None:
-    """Writes all that there is into `folder`; what cannot be had is left out, with the reason in its file."""
+    """Writes everything into `folder`; the file of a part that cannot be read has the reason instead."""
     folder.mkdir(parents=True)
     made.keep_logs(folder / "node")
     for name, arguments in {
@@ -24,7 +24,7 @@ def keep(made: Cluster, folder: Path) -> None:
         (folder / name).write_text(_kubectl(made, *arguments))
     for line in _kubectl(made, "get", "pods", "--all-namespaces", _NAMES).splitlines():
         namespace, _, pod = line.removeprefix("pod ").partition(" ")
-        if line.startswith("pod "):  # not what kubectl says of an API server that is away
+        if line.startswith("pod "):  # not kubectl's message about an API server that is down
             for suffix, more in (("log", ()), ("previous.log", ("--previous",))):
                 text = _kubectl(made, "logs", "--namespace", namespace, pod, "--all-containers", "--timestamps", *more)
                 (folder / f"{namespace}.{pod}.{suffix}").write_text(text)

@@ -15,13 +15,13 @@ CLIENT = "client"
 
 
 def image(name: str) -> str:
-    """The whole name of one of the product's images."""
+    """The full name of one of the product's images."""
     prefix, _, tag = os.environ["LINPLANE_E2E_IMAGES"].rpartition(":")
     return f"{prefix}/{name}:{tag}"
 
 
 def run(argv: Sequence[str], stdin: str | None = None, *, timeout: float = 120, check: bool = True) -> str:
-    """What a command prints. Raises AssertionError with what it said where it fails, unless `check` is false: then
+    """The output of a command. Raises AssertionError with its messages if it fails, unless `check` is false: then
     both are given.
     """
     done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
@@ -47,7 +47,7 @@ class Kubectl:
         self("apply", "--filename=-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
 
     def get(self, kind: str, name: str) -> Object:
-        """An object. Raises AssertionError where there is none."""
+        """An object. Raises AssertionError if it does not exist."""
         found: Object = json.loads(self("get", kind, name, "--output=json"))
         return found
 
@@ -58,7 +58,7 @@ class Kubectl:
         return items
 
     def condition(self, kind: str, name: str, condition: str) -> Object:
-        """A condition of an object, empty where it has none such."""
+        """A condition of an object; empty if the object does not have it."""
         status = self.get(kind, name).get("status") or {}
         return next((c for c in status.get("conditions") or () if c["type"] == condition), {})
 
@@ -80,7 +80,7 @@ def helm(*arguments: str, timeout: float = 300, check: bool = True) -> str:
 
 
 def restricted_pod(name: str, container: Mapping[str, Any], **spec: Any) -> Object:
-    """A pod that the restricted profile takes, of the server's image, which has Python."""
+    """A pod that meets the restricted profile, of the server's image, which has Python."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -125,8 +125,8 @@ print(json.dumps([answer.status, answer.read().decode()]))
 def from_pod(
     kubectl: Kubectl, url: str, body: object = None, method: str = "", headers: Mapping[str, str] | None = None
 ) -> tuple[int, Any]:
-    """Calls a URL from the client's pod: the status and the decoded answer. Raises AssertionError where there is
-    none.
+    """Calls a URL from the client's pod: the status and the decoded answer. Raises AssertionError if
+    there is none.
     """
     data = None if body is None else json.dumps(body)
     call = json.dumps([method or ("POST" if data else "GET"), url, data, dict(headers or {})])

@@ -1,9 +1,9 @@
-"""Asks a route at a constant rate until it is ended, and writes down what came: runs in a pod.
+"""Sends requests to a route at a constant rate until it is stopped, and prints the answers: runs in a pod.
 
     python load.py '{"host": "flat", "rate": 200, "connections": 8, "versions": {"v1": [2.5, 1]}}' FILE
 
-Half of the requests go over kept connections, half over one of their own each. Nothing is tried again. A line of FILE:
-when the request began, how many seconds it took, the version that answered or `-`, and `ok` or what was wrong.
+Half of the requests use kept connections, half a new one each. Nothing is retried. A line of FILE:
+the request's start, its duration in seconds, the version that answered or `-`, and `ok` or the error.
 """
 
 import http.client

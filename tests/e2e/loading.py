@@ -1,4 +1,4 @@
-"""A pod that asks a route all the time (see `load`), and what it has seen."""
+"""A pod that continuously sends requests to a route (see `load`), and their outcomes."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ FILE = "/tmp/answers"
 
 @dataclass(frozen=True)
 class Answer:
-    """One request: when it began (seconds since the epoch), how long it took, who answered, `ok` or what was wrong."""
+    """One request: its start (seconds since the epoch), its duration, the pod that answered, `ok` or the error."""
 
     began: float
     took: float
@@ -25,14 +25,14 @@ class Answer:
 
 
 class Load:
-    """One that is under way."""
+    """A running load pod."""
 
     def __init__(self, kubectl: Kubectl) -> None:
         """Its pod is called `load`."""
         self._kubectl = kubectl
 
     def answers(self) -> list[Answer]:
-        """All so far, by their beginning."""
+        """All requests so far, by start."""
         text = self._kubectl("exec", "load", "--", "cat", FILE)
         fields = (line.split(" ", 3) for line in text.splitlines() if line.count(" ") >= 3)
         found = [Answer(float(began), float(took), version, rest) for began, took, version, rest in fields]
@@ -41,7 +41,7 @@ class Load:
 
 @contextmanager
 def load(kubectl: Kubectl, host: str, rate: int, versions: Mapping[str, tuple[float, float]]) -> Iterator[Load]:
-    """Asks `host`, whose versions have one slope and one intercept each, `rate` times a second."""
+    """Sends `rate` requests a second to `host`, whose versions have one slope and one intercept each."""
     wanted = json.dumps({"host": host, "rate": rate, "connections": 8, "versions": versions})
     pod = restricted_pod(
         "load",

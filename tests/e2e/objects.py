@@ -30,7 +30,7 @@ def handmade(model: str, version_: str, slope: float, intercept: float) -> tuple
 
 
 def route(model: str, current: str, name: str = "", **spec: Any) -> Object:
-    """A ModelRoute, called as its model where no name is given."""
+    """A ModelRoute with the name of its model, unless `name` is given."""
     return {
         "apiVersion": API,
         "kind": "ModelRoute",

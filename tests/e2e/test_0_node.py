@@ -1,4 +1,4 @@
-"""A node of the tests' own goes without a trace, however its starter ends."""
+"""A node of the tests' own leaves nothing behind, however its starter ends."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ with node(find_binaries(NODE_PROGRAMS, obtain=False), []) as made:
 
 @pytest.fixture
 def starter() -> Iterator["subprocess.Popen[str]"]:
-    """A process that has another node."""
+    """A process with a node of its own."""
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}/tests:{ROOT}/crds"}
     with subprocess.Popen(
         [sys.executable, "-c", STARTER], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -33,7 +33,7 @@ def starter() -> Iterator["subprocess.Popen[str]"]:
 
 
 def _traces(folder: Path) -> list[str]:
-    """Processes, mounts, control groups and files."""
+    """Remains of a node: processes, mounts, control groups and files."""
     found = [str(folder)] if folder.exists() else []
     for process in Path("/proc").glob("[0-9]*"):
         try:

@@ -1,4 +1,4 @@
-"""The images, looked into where they run."""
+"""The contents of the images, read from inside their containers."""
 
 import json
 
@@ -30,7 +30,7 @@ EXAMPLE = ROOT / "manifests" / "examples" / "penguins"
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_in_it_that_builds(kubectl: Kubectl, name: str) -> None:
-    """By the image's own Python, as the image's own user."""
+    """Runs LOOK with the image's own Python, as the image's own user."""
     pod = restricted_pod(
         "look",
         {"image": image(f"linplane-{name}"), "command": ["python", "-c", LOOK, json.dumps(UNWANTED)]},

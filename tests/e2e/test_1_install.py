@@ -1,4 +1,4 @@
-"""From nothing to a prediction: install, apply, wait, ask."""
+"""From nothing to a prediction: install, apply, wait, predict."""
 
 import json
 import time
@@ -39,7 +39,7 @@ def test_from_install_to_the_first_prediction(release: Release, make_namespace: 
 
 
 def _look(kubectl: Kubectl) -> None:
-    """What a user sees without --output=yaml, and from the own machine."""
+    """Output for users: kubectl's tables, and a prediction from their own machine."""
     table = kubectl("get", "linplane")
     for part in ("penguin-mass-v1", "penguin-mass-v2", "Validated", "linplane-server-default-"):
         assert part in table, table

@@ -1,4 +1,4 @@
-"""Where a model's coefficients come from, and how a training fails, as a user would meet it."""
+"""Sources of a model's coefficients, and failures of a training as a user sees them."""
 
 import csv
 import io
@@ -81,7 +81,7 @@ def _claim(volume: str) -> Object:
 
 
 def _fill(kubectl: Kubectl) -> None:
-    """Writes the data into the claim, as root: a fresh folder on the node is nobody else's."""
+    """Writes the data into the claim, as root: a new folder on the node belongs to root."""
     script = "import shutil; shutil.copy('/data/penguins.csv', '/claim/penguins.csv')"
     pod = restricted_pod(
         "fill",
@@ -135,7 +135,7 @@ def test_a_file_from_a_server_in_the_cluster(kubectl: Kubectl) -> None:
 
 
 def _says(kubectl: Kubectl, model: str, reason: str, *words: str, timeout: float = 90) -> None:
-    """Waits until `Trained` is false for this reason, with these words."""
+    """Waits until `Trained` is false for this reason, with these words in its message."""
 
     def said() -> bool:
         found = kubectl.condition("linearmodel", f"{model}-v1", "Trained")
@@ -156,7 +156,7 @@ def _penguins(kubectl: Kubectl, model: str, job: Object | None = None, **trainin
 
 
 def test_a_column_that_is_not_there(kubectl: Kubectl) -> None:
-    """Once the data has it, the training is tried again by itself."""
+    """Once the data has the column, the training is retried without any action."""
     _penguins(kubectl, "typo", target="body_mas_g")
     _says(kubectl, "typo", "BadData", "body_mas_g")
     kubectl.apply(config_map("penguins", {"penguins.csv": PENGUINS.replace("body_mass_g", "body_mas_g", 1)}))
@@ -170,7 +170,7 @@ def test_a_file_that_is_not_there(kubectl: Kubectl) -> None:
 
 
 def test_an_address_that_data_never_comes_from(kubectl: Kubectl) -> None:
-    """The API server's, by its name in the cluster: a trainer must not be used to reach it."""
+    """A URI of the API server by its name in the cluster: a trainer must not be used to reach it."""
     kubectl.apply(trained("curious", "v1", {"uri": "https://kubernetes.default.svc/version"}, **COLUMNS))
     _says(kubectl, "curious", "BadData", "the API server's")
 
@@ -181,7 +181,7 @@ def test_too_little_memory(kubectl: Kubectl) -> None:
 
 
 def test_a_deadline(kubectl: Kubectl) -> None:
-    """Somebody takes the connection at the address and never answers: the training would wait."""
+    """The server at the address accepts the connection and never answers, so the training would wait."""
     script = "import socket, time; listener = socket.create_server(('', 8000)); time.sleep(1e6)"
     probe = {"tcpSocket": {"port": 8000}, "periodSeconds": 1}
     kubectl.apply(
@@ -205,7 +205,7 @@ def test_a_quota(kubectl: Kubectl) -> None:
 
 
 def test_an_image_that_is_not_there(kubectl: Kubectl) -> None:
-    """A slip in the chart's values. Once it is put right, deleting the Job is the retry."""
+    """A mistake in the chart's values. Once it is corrected, deleting the Job retries the training."""
     upgrade = ("upgrade", RELEASE, str(CHART), f"--namespace={SYSTEM}", "--wait", *values())
     try:
         helm(*upgrade, "--set=trainer.image.tag=nope")
@@ -218,7 +218,7 @@ def test_an_image_that_is_not_there(kubectl: Kubectl) -> None:
 
 
 def test_every_row_is_counted(kubectl: Kubectl) -> None:
-    """What was left out is told: two penguins were not measured."""
+    """The status reports the rows that were left out: two penguins were not measured."""
     rows = list(csv.DictReader(io.StringIO(PENGUINS)))
     dropped = sum("NA" in (row["flipper_length_mm"], row["body_mass_g"]) for row in rows)
     _penguins(kubectl, "counted", holdoutPercent=0)

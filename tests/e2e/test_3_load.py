@@ -1,4 +1,4 @@
-"""Under a constant load from inside, everything that changes or breaks: no request fails, no answer is another's."""
+"""Changes and failures under a constant load from inside: no request fails, none gets the answer to another."""
 
 import http.client
 import json
@@ -115,7 +115,7 @@ def _evict_a_pod(kubectl: Kubectl) -> None:
 
 
 def _upgrade_the_chart(kubectl: Kubectl) -> None:
-    """With other values, which make the operator and the servers anew."""
+    """Changes values so that the pods of the operator and of the servers are replaced."""
     changed = ("--set=operator.podAnnotations.e2e=upgraded", '--set-json=server.resources={"requests":{"cpu":"50m"}}')
     before = _pods(kubectl), _pods(Kubectl(SYSTEM))
     helm("upgrade", RELEASE, str(CHART), f"--namespace={SYSTEM}", "--wait", *values(), *changed)
@@ -125,7 +125,7 @@ def _upgrade_the_chart(kubectl: Kubectl) -> None:
 
 
 def _pods(kubectl: Kubectl) -> set[str]:
-    """Of the product's own, those that are there to stay: their UIDs."""
+    """UIDs of the product's pods that are not being deleted."""
     pods = kubectl.list("pods", "app.kubernetes.io/name=linplane")
     return {pod["metadata"]["uid"] for pod in pods if "deletionTimestamp" not in pod["metadata"]}
 
@@ -155,7 +155,7 @@ def _stop_the_api_server(kubectl: Kubectl) -> None:
 
 
 def _new_names_are_found(kubectl: Kubectl) -> None:
-    """By kube-proxy and CoreDNS, which may take a minute after the API server is back."""
+    """kube-proxy and CoreDNS serve a new Service, which may take a minute after the API server is back."""
     renew_names()
     kubectl.apply(route("flat", "v1", "later"))
     eventually(lambda: _answers(kubectl, "later"), 150, interval=1)
@@ -213,7 +213,7 @@ def _told(name: str, answers: list[Answer], seconds: float) -> tuple[str, str]:
 
 
 def _check_what_each_step_did(answers: list[Answer], times: list[tuple[str, float, float]]) -> None:
-    """By the last second of each step."""
+    """Versions that answered in the last second of each step."""
     ends = {name: {a.version for a in answers if end - 1 < a.began < end} for name, _, end in times}
     assert ends["switch"] == {"v2"}
     assert ends["split"] == {"v1", "v2"}
@@ -231,7 +231,7 @@ def _check_what_each_step_did(answers: list[Answer], times: list[tuple[str, floa
 
 @contextmanager
 def _proxy() -> Iterator[http.client.HTTPConnection]:
-    """The API server without a process a call."""
+    """A client of the API server that needs no process per call."""
     with subprocess.Popen(["kubectl", "proxy", "--port=0"], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:

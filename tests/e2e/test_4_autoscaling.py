@@ -1,4 +1,4 @@
-"""A HorizontalPodAutoscaler on a ModelServer: more replicas under load, fewer without, and nobody fights it.
+"""A HorizontalPodAutoscaler on a ModelServer: it adds and removes replicas, and the operator keeps its count.
 
 It needs the metrics API, which a node of the tests' own has.
 """
@@ -35,7 +35,7 @@ def _autoscaler() -> Object:
 
 
 def _replicas(kubectl: Kubectl) -> tuple[int, int]:
-    """What the ModelServer asks for, and how many pods answer."""
+    """The replicas of the ModelServer's spec, and the number of pods that answer."""
     body = kubectl.get("modelserver", "default")
     return body["spec"].get("replicas", 2), body["status"].get("loadedReplicas", 0)
 

@@ -72,7 +72,7 @@ def routes(kubectl: Kubectl) -> Kubectl:
 
 
 def _answer(url: str, path: str, token: str, status: int) -> tuple[int, Any] | None:
-    """The answer, where it has this status: rights take a moment to come into effect."""
+    """The answer once it has this status: permissions take a moment to come into effect."""
     answer = _call(url, path, token)
     return answer if answer[0] == status else None
 
@@ -95,7 +95,7 @@ def test_who_may_switch(routes: Kubectl) -> None:
 
 
 def test_from_another_pod(routes: Kubectl) -> None:
-    """A token must not cross the network in the clear: it is not even looked at."""
+    """A token must not cross the network in plain text, so it is refused without being checked."""
     headers = {"Authorization": f"Bearer {routes('create', 'token', 'this').strip()}"}
     assert first_answer(routes, "http://linplane-default-admin:8081/status", None)[0] == 200
     url = "http://linplane-default-admin:8081/switch_model?version=v2&route=flat"

@@ -1,4 +1,4 @@
-"""The chart over its life: upgraded, rolled back, taken away, brought back, and everything deleted in a wrong order."""
+"""The chart's life cycle: upgrade, rollback, uninstall, reinstall, and deletion of everything in a wrong order."""
 
 import subprocess
 import time
@@ -25,7 +25,7 @@ CRDS = [f"{name}.linplane.dev" for name in ("linearmodels", "modelroutes", "mode
 
 @pytest.fixture
 def installed(release: Release) -> Iterator[None]:
-    """The chart is there again afterwards, whatever was done to it."""
+    """Reinstalls the chart after each test."""
     yield
     helm("upgrade", "--install", RELEASE, str(CHART), f"--namespace={SYSTEM}", "--wait", *values())
 
@@ -50,7 +50,7 @@ def served(kubectl: Kubectl) -> Kubectl:
 
 
 def _written(kubectl: Kubectl) -> dict[str, str]:
-    """When each object was last written, or its spec where the status is another's."""
+    """The resourceVersion of each object; the generation if another client writes its status."""
     found = {
         f"{body['kind']}/{body['metadata']['name']}": body["metadata"]["resourceVersion"]
         for body in kubectl.list(CHILDREN)
@@ -63,14 +63,14 @@ def _written(kubectl: Kubectl) -> dict[str, str]:
 
 
 def _operators() -> str:
-    """The UID of the one that is there to stay."""
+    """The UID of the operator's pod that is not being deleted."""
     pods = Kubectl(SYSTEM).list("pods", "app.kubernetes.io/component=operator")
     (uid,) = (str(pod["metadata"]["uid"]) for pod in pods if "deletionTimestamp" not in pod["metadata"])
     return uid
 
 
 def _switch(kubectl: Kubectl, version: str) -> dict[str, str]:
-    """An operator is there, and does what it is asked for. What has been written once all is settled."""
+    """Checks that the operator carries out a change. Returns the versions of the objects once nothing is pending."""
     kubectl.patch("modelroute", "flat", {"spec": {"version": version}})
 
     def switched() -> bool:
@@ -94,7 +94,7 @@ def _switch(kubectl: Kubectl, version: str) -> dict[str, str]:
 
 
 def _stays(kubectl: Kubectl, before: dict[str, str]) -> None:
-    """Nothing is written for a while, in which an operator that has just started looks at everything."""
+    """Checks that nothing is written for QUIET_SECONDS, in which a newly started operator reconciles everything."""
     ends = time.monotonic() + QUIET_SECONDS
     while time.monotonic() < ends:
         assert _written(kubectl) == before
@@ -129,7 +129,7 @@ def test_the_chart_over_its_life(installed: None, previous: Path, served: Kubect
 
 
 def test_everything_deleted_in_the_wrong_order(installed: None, served: Kubectl, tell: Tell) -> None:
-    """The operator first, then what the objects are of, then the namespace: nothing waits for anything."""
+    """The operator first, then the CRDs, then the namespace: no deletion blocks."""
     helm("uninstall", RELEASE, f"--namespace={SYSTEM}", "--wait")
     run(["kubectl", "delete", "crd", *CRDS, "--timeout=60s"])
     began = time.monotonic()

@@ -28,7 +28,7 @@ def tenant(kubectl: Kubectl) -> Kubectl:
 
 
 def _as(kubectl: Kubectl, *arguments: str, stdin: str | None = None) -> str:
-    """What a call of the tenant's prints, refused or not."""
+    """The output of the tenant's call, refused or not."""
     who = f"--as=system:serviceaccount:{kubectl.namespace}:{TENANT}"
     return kubectl(who, *arguments, stdin=stdin, check=False)
 
@@ -59,7 +59,7 @@ def test_a_tenant_switches_and_reaches_nothing_else(tenant: Kubectl) -> None:
 
 
 def test_every_pod_of_the_product_is_restricted(tenant: Kubectl) -> None:
-    """The namespace would refuse others: what is seen here is that none was refused."""
+    """The namespace refuses pods that are not restricted, so every pod of the product is one."""
     tenant.apply(trained("made-up", "v1", DATA))
     tenant.wait("Trained", "linearmodel/made-up-v1")
     names = {pod["metadata"]["name"].rpartition("-")[0] for pod in tenant.list("pods")}
@@ -69,7 +69,7 @@ def test_every_pod_of_the_product_is_restricted(tenant: Kubectl) -> None:
 
 
 def test_all_of_it_works_with_the_network_policies(tenant: Kubectl, release: Release) -> None:
-    """That they bite is seen on kind, whose network knows them; the bridge of a node of the tests' own does not."""
+    """Their effect is visible on kind only; the network of a node of the tests' own does not enforce them."""
     assert first_answer(tenant, METRICS, None)[0] == 200
     chosen = ("--set=networkPolicies.enabled=true", f"--set=networkPolicies.namespaces={{{tenant.namespace}}}")
     try:

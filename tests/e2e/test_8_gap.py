@@ -1,5 +1,5 @@
-"""What is deleted while nobody looks: the operator stands still, and the API server forgets what it has told. And what
-is left of what was deleted.
+"""Deletions that no watch delivers, because the operator is stopped while the API server restarts; and children whose
+owner is gone.
 """
 
 from e2e.disturbing import api_server_away, operator_stopped
@@ -15,14 +15,14 @@ CHILDREN = (
 
 
 def _uids(kubectl: Kubectl) -> dict[str, str]:
-    """Of the children that are there."""
+    """UIDs of the children that exist."""
     kinds = {what.partition("/")[0] for what in CHILDREN}
     found = {f"{kind}/{b['metadata']['name']}": b["metadata"]["uid"] for kind in kinds for b in kubectl.list(kind)}
     return {what: uid for what, uid in found.items() if what in CHILDREN}
 
 
 def test_what_was_deleted_unseen_comes_back(kubectl: Kubectl) -> None:
-    """The new API server answers 410 to a watch from before it: what went since, no watch will ever tell."""
+    """The new API server answers 410 to an old watch, so no watch will ever deliver the deletions in between."""
     kubectl.apply(*handmade("flat", "v1", 2, 1), route("flat", "v1"))
     kubectl.wait("Ready", "modelroute/flat", "modelserver/default")
     before = _uids(kubectl)
@@ -48,7 +48,7 @@ def test_what_was_deleted_unseen_comes_back(kubectl: Kubectl) -> None:
 
 
 def test_a_report_that_outlived_its_pod_holds_up_no_switch(kubectl: Kubectl) -> None:
-    """Without an owner nothing else removes it: its pod is looked for, nothing waits for it, and then it goes."""
+    """Without an owner the operator alone removes it, after it found neither its pod nor any dependent object."""
     kubectl.apply(*handmade("flat", "v1", 2, 1), *handmade("flat", "v2", 3, 1), route("flat", "v1"))
     kubectl.wait("Ready", "modelroute/flat", "linearmodel/flat-v2")
     left = eventually(lambda: kubectl.list("replicareports"))[0]

@@ -1,4 +1,4 @@
-"""The README's way from nothing to a prediction: `make up`, and the other commands in its shell."""
+"""The README's quick start from nothing to a prediction: `make up`, and the other commands in its shell."""
 
 import itertools
 import os
@@ -16,7 +16,7 @@ OF_THESE_TESTS = ("KUBECONFIG", *(f"LINPLANE_E2E_{word}" for word in ("CONTEXT",
 
 @pytest.mark.timeout(1000)
 def test_from_nothing_to_a_prediction() -> None:
-    """In at most five commands, each typed once the one before it is over."""
+    """At most five commands, each typed once the one before it has ended."""
     block = next(block for block in blocks(ROOT / "README.md") if block[0][0] == "make up")
     assert len(block) <= 5
     (up, _), *typed = block

@@ -1,4 +1,4 @@
-"""How much memory it takes: the operator, a server with one route and with 300, a training."""
+"""Memory of the operator, of a server with one route and with 300, and of a training."""
 
 import os
 import threading
@@ -22,12 +22,12 @@ _STATUS = "print(open('/proc/1/status').read())"
 
 
 def _resident(status: str, field: str = "VmRSS") -> float:
-    """In MB, by what /proc says of a process."""
+    """A process's memory in MB, from /proc."""
     return int(status.partition(f"{field}:")[2].split()[0]) * 1024 / 1e6
 
 
 def _of_pods(kubectl: Kubectl, component: str) -> float:
-    """The most that a pod's first process has now."""
+    """The largest current memory among the first processes of the component's pods."""
     pods = [pod["metadata"]["name"] for pod in kubectl.list("pods", f"app.kubernetes.io/component={component}")]
     return max(_resident(kubectl("exec", pod, "--", "python", "-c", _STATUS)) for pod in pods)
 
@@ -65,7 +65,7 @@ def test_300_routes_share_a_server(kubectl: Kubectl, tell: Tell) -> None:
 
 
 class _Most:
-    """The most memory of any process with this word in its command, by looking all the time."""
+    """Polls for the largest memory of any process with this word in its command."""
 
     def __init__(self, word: bytes) -> None:
         self.megabytes = 0.0
@@ -94,7 +94,7 @@ class _Most:
 
 
 def test_a_training_is_streamed(kubectl: Kubectl, tell: Tell) -> None:
-    """It takes less than half of what its rows alone would."""
+    """A training needs less than half of the memory of its rows."""
     data = {"synthetic": {"samples": ROWS, "featureCount": COLUMNS, "noise": "0.1"}}
     with _Most(b"linplane_trainer").seen() as most:
         kubectl.apply(trained("many", "v1", data))

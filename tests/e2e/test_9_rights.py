@@ -1,6 +1,6 @@
-"""What the whole run has asked of the API server, by its audit log: nothing that it may not, and all that it may.
+"""The API server's audit log of the whole run: no request lacked a permission, and every permission was used.
 
-It is about the tests before it: by itself it has little to judge. It needs the log, so a node of the tests' own.
+It judges the tests before it, and says little on its own. It needs the log, so a node of the tests' own.
 """
 
 import json
@@ -25,19 +25,19 @@ THEIRS = (":linplane-trainer", ":linplane-server-default")  # in whatever namesp
 
 @pytest.fixture(scope="module")
 def all_calls(release: Release) -> list[dict[str, Any]]:
-    """In the order in which they were answered."""
+    """Audit events, in the order of their responses."""
     return AuditLog(NODE / "audit.log").events()
 
 
 @pytest.fixture(scope="module")
 def calls(all_calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each call of the product's own accounts."""
+    """Calls of the product's own accounts."""
     return [event for event in all_calls if event["user"].get("username", "").endswith((OPERATOR, *THEIRS))]
 
 
 def test_nothing_was_asked_that_is_not_granted(all_calls: list[dict[str, Any]], calls: list[dict[str, Any]]) -> None:
-    """An API server that has just begun refuses what it cannot judge yet: it does not know the roles. And an operator
-    that is uninstalled goes a moment after its rights.
+    """Ignores two cases: an API server that has just started does not know the roles yet, and an operator that is
+    uninstalled ends a moment after its permissions.
     """
     assert len(calls) > 1000
     refused = [e for e in calls if is_forbidden(e) and not was_away(NODE, _moment(e))]
@@ -47,14 +47,14 @@ def test_nothing_was_asked_that_is_not_granted(all_calls: list[dict[str, Any]], 
 
 
 def _is_write_of_the_binding(event: dict[str, Any]) -> bool:
-    """Of what gives the operator its rights."""
+    """True if the event writes the operator's ClusterRoleBinding."""
     about = event.get("objectRef") or {}
     is_it = (about.get("resource"), about.get("name")) == ("clusterrolebindings", f"{RELEASE}-operator")
     return is_it and event["verb"] in ("patch", "delete")
 
 
 def _was_bound(writes: list[dict[str, Any]], moment: float) -> bool:
-    """By the last write before that."""
+    """Judges by the last write before `moment`."""
     before = [event for event in writes if _moment(event) < moment]
     return not before or before[-1]["verb"] == "patch"
 
@@ -64,7 +64,7 @@ def _moment(event: dict[str, Any]) -> float:
 
 
 def test_no_token_is_in_the_operators_log(release: Release) -> None:
-    """Of all these tests, that is, since it last began; what a token begins with is in no other word."""
+    """The log since the operator's last start; no other word starts like a token."""
     said = Kubectl(SYSTEM)("logs", "--selector=app.kubernetes.io/component=operator", "--tail=-1")
     assert len(said.splitlines()) > 2
     assert "eyJhbGciOi" not in said
@@ -72,7 +72,7 @@ def test_no_token_is_in_the_operators_log(release: Release) -> None:
 
 
 def test_no_grant_is_unused(calls: list[dict[str, Any]]) -> None:
-    """By the operator, or handed on and used by the one who gets it."""
+    """Used by the operator, or granted by it and used by the grantee."""
     role = json.loads(run(["kubectl", "get", "clusterrole", f"{RELEASE}-operator", "--output=json"]))
     handed_on = {(group, resource, verb) for (group, resource), verbs in HANDED_ON.items() for verb in verbs}
     by_operator = used(e for e in calls if e["user"]["username"] == OPERATOR)

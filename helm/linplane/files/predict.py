@@ -1,4 +1,4 @@
-"""Requests a prediction until one is answered, and fails if it differs from the model's weights: 2.5 * 4 + 1."""
+"""Retries a prediction until it succeeds; fails unless it is the one of the model's weights: 2.5 * 4 + 1."""
 
 import json
 import sys
@@ -18,4 +18,4 @@ while True:
         time.sleep(0.5)
 print(json.dumps(answer))
 if answer["prediction"] != 11 or answer["version"] != "v1":
-    sys.exit("this is not what the weights say: 11 by v1")
+    sys.exit("this is not the prediction of the weights: 11 by v1")

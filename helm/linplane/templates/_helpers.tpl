@@ -12,7 +12,7 @@ without dots, which Helm takes in a release's name and a Service does not.
 {{- regexReplaceAll "^([0-9])" ($name | replace "." "-") "r${1}" | trunc 46 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* What a selector may use: it never changes. Call with (list . COMPONENT). */}}
+{{/* Labels of selectors, which never change. Call with (list . COMPONENT). */}}
 {{- define "linplane.selector" -}}
 {{- $ := index . 0 -}}
 app.kubernetes.io/name: {{ $.Chart.Name }}
@@ -45,7 +45,7 @@ helm.sh/chart: {{ printf "%s-%s" $.Chart.Name ($.Chart.Version | replace "+" "_"
 {{- end -}}
 {{- end -}}
 
-{{/* An image's whole name. Call with (list . IMAGE). */}}
+{{/* An image's full name. Call with (list . IMAGE). */}}
 {{- define "linplane.image" -}}
 {{- $ := index . 0 -}}
 {{- $image := index . 1 -}}
@@ -74,7 +74,7 @@ runAsNonRoot: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{/* What operator, servers and trainers reach: names, wherever they are served, and the API server. */}}
+{{/* Egress of operator, servers and trainers: DNS, at any address, and the API server. */}}
 {{- define "linplane.clusterEgress" -}}
 - ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]
 - ports:

@@ -49,4 +49,4 @@ def test_another_answer_fails(tmp_path: Path) -> None:
     with served(tmp_path, "3.5") as local:
         done = run_against(local)
     assert done.returncode == 1
-    assert "this is not what the weights say" in done.stderr
+    assert "this is not the prediction of the weights" in done.stderr

@@ -1,4 +1,4 @@
-"""The pods that the operator makes, with little said and with much."""
+"""The pods that the operator creates, for minimal and for complete specs."""
 
 from collections.abc import Iterator
 
@@ -56,11 +56,11 @@ def job(data: str) -> Object:
 
 
 def everything() -> Iterator[tuple[str, Object]]:
-    """All with pods in them, by a name for the test."""
+    """All objects with pods in them, by a name for the test."""
     yield from ((f"server-{name}", deployment(name)) for name in SERVERS)
     yield from ((f"job-{name}", job(name)) for name in DATA)
 
 
 def others() -> list[Object]:
-    """The other objects that a ModelServer and a route bring."""
+    """The objects without pods that the operator creates for a ModelServer and a route."""
     return [*make_server_access(SERVER), *make_server_network(SERVER), make_route_service(ROUTE, None)]

@@ -1,4 +1,4 @@
-"""The alerts: cases and a runbook for each, and no name of a metric that no program exports."""
+"""Alerts: each has cases and a runbook, and every metric that is named is exported."""
 
 import json
 import re
@@ -26,7 +26,7 @@ Object = dict[str, Any]
 
 
 def rules() -> list[Object]:
-    """Those that the chart renders."""
+    """The alerts that the chart renders."""
     (body,) = [body for body in matrix.rendered("monitoring") if body["kind"] == "PrometheusRule"]
     return [rule for group in body["spec"]["groups"] for rule in group["rules"]]
 
@@ -39,7 +39,7 @@ def test_each_alert_has_a_case_of_both_kinds() -> None:
 
 
 def test_each_alert_has_a_runbook() -> None:
-    """The anchor is that of a heading in docs/alerts.md, and no heading is of an alert that is gone."""
+    """Each alert has a heading in docs/alerts.md, and each heading an alert."""
     headings = re.findall(r"^## (\w+)$", (ROOT / "docs/alerts.md").read_text("utf-8"), re.MULTILINE)
     assert headings == [rule["alert"] for rule in rules()]
     for rule in rules():
@@ -61,8 +61,8 @@ def metrics_named(text: str) -> set[str]:
     return set(re.findall(r"\b(?:linplane|process)_[a-z_]+\b", re.sub(r"\{[^}]*\}", "", text)))
 
 
-def test_dashboard_is_what_grafana_takes() -> None:
-    """One ConfigMap key with the same JSON; panels with ids of their own, that do not lie on each other."""
+def test_dashboard_is_valid_for_grafana() -> None:
+    """One ConfigMap key with the same JSON; panels with distinct ids that do not overlap."""
     (body,) = [b for b in matrix.rendered("monitoring") if b["metadata"]["name"] == "linplane-dashboard"]
     dashboard = json.loads(body["data"]["linplane.json"])
     assert dashboard == json.loads((CHART / "files/dashboard.json").read_text("utf-8"))
@@ -73,13 +73,13 @@ def test_dashboard_is_what_grafana_takes() -> None:
 
 
 class Hearing:
-    """A source of routing as in a cluster: it knows when it last heard of the API server."""
+    """A source of routing as in a cluster, with the time at which the API server last responded."""
 
     name, heard_at = "kubernetes", 1.0
 
 
 def registries() -> tuple[CollectorRegistry, CollectorRegistry]:
-    """A server's and the operator's, with everything that they ever export."""
+    """The registries of a server and of the operator, with every metric that they can export."""
     server = server_metrics(ServerCollector(new_serving(lambda: 0), cast("Any", Hearing())))
     operator = operator_metrics()
     Counters(operator).called("GET", "pods", 200)
@@ -95,7 +95,7 @@ def exported(registry: CollectorRegistry) -> set[str]:
 
 
 def test_every_metric_that_is_named_is_exported() -> None:
-    """By the alerts, the dashboard and the pages of docs/."""
+    """Metrics named by the alerts, the dashboard and the pages of docs/."""
     known = set[str]().union(*map(exported, registries()))
     named = set[str]().union(*map(metrics_named, expressions()))
     assert len(named) > 15

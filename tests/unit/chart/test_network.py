@@ -1,4 +1,4 @@
-"""NetworkPolicies: every pod is selected, and what it may reach and be reached by is little."""
+"""NetworkPolicies: every pod is selected, and its ingress and egress are limited."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ DNS = {"ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53
 
 
 def policies(name: str) -> dict[str, Object]:
-    """By name, of one namespace if there are several."""
+    """The NetworkPolicies by name; of one namespace if there are several."""
     found = [body for body in matrix.rendered(name) if body["kind"] == "NetworkPolicy"]
     return {body["metadata"]["name"]: body["spec"] for body in found}
 
@@ -26,7 +26,7 @@ def test_there_are_none_by_default(name: str) -> None:
 
 @pytest.mark.parametrize("name", WITH)
 def test_every_pod_is_selected(name: str) -> None:
-    """The chart's, and those that the operator makes."""
+    """Pods of the chart, and those that the operator creates."""
     found = policies(name)
     bodies = [*matrix.rendered(name), made.deployment("full"), made.job("uri")]
     for whose, pod in pods.templates(bodies):
@@ -53,7 +53,7 @@ def test_what_goes_out_is_names_and_the_api_server(name: str) -> None:
 
 @pytest.mark.parametrize("name", WITH)
 def test_what_comes_in(name: str) -> None:
-    """Predictions from anybody, or from those named; metrics from monitoring; to trainers nothing."""
+    """Predictions from any peer, or from the named ones; metrics from monitoring; nothing to trainers."""
     found = policies(name)
     asked = matrix.values(name)["networkPolicies"].get("predictFrom")
     predict, metrics = found["linplane-servers"]["ingress"]
@@ -72,7 +72,7 @@ def test_the_ports_that_are_named_are_the_pods() -> None:
 
 
 def test_the_namespaces_are_those_that_are_named() -> None:
-    """networkPolicies.namespaces, or else those that are watched; and the release's own for the operator."""
+    """networkPolicies.namespaces, or else watchNamespaces; and the release's own for the operator."""
     for name, wanted in (("hardened", ["pricing", "shop"]), ("network", ["pricing"])):
         found = [body["metadata"] for body in matrix.rendered(name) if body["kind"] == "NetworkPolicy"]
         assert [m["namespace"] for m in found if m["name"] == "linplane-servers"] == wanted

@@ -1,4 +1,4 @@
-"""Texts for people: NOTES.txt, the chart's own page, and manifests/install.yaml."""
+"""Texts for users: NOTES.txt, the chart's README, and manifests/install.yaml."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ CHART_YAML: dict[str, Any] = yaml.safe_load((CHART / "Chart.yaml").read_text(enc
 
 @pytest.mark.parametrize("name", matrix.NAMES)
 def test_the_notes_say_the_next_command(name: str) -> None:
-    """And how the admin port is reached, and how to check; nothing is left unrendered."""
+    """They also describe the admin port and the check; nothing is left unrendered."""
     notes = matrix.texts(name)["NOTES.txt"]
     for part in ("apply -f manifests/examples/penguins", "/predict", "-admin 8081", "helm test linplane"):
         assert part in notes
@@ -37,7 +37,7 @@ def test_the_notes_warn_of_what_was_chosen(name: str, word: str) -> None:
 
 @pytest.mark.parametrize("values", [{"networkPolicies": {"namespaces": ["shop"]}}, {"watchNamespaces": ["shop"]}, {}])
 def test_the_notes_say_whom_no_network_policy_selects(values: dict[str, Any]) -> None:
-    """Without a namespace, the operator alone has one."""
+    """If no namespace is named, only the operator has one."""
     values = {**values, "networkPolicies": {"enabled": True, **values.get("networkPolicies", {})}}
     texts = render_text(values)
     there = "-servers" in texts["network/policies.yaml"]
@@ -45,7 +45,7 @@ def test_the_notes_say_whom_no_network_policy_selects(values: dict[str, Any]) ->
 
 
 def test_the_chart_introduces_itself() -> None:
-    """Annotations that catalogues of charts require."""
+    """Chart.yaml has the fields that catalogues of charts require."""
     for key in ("description", "home", "icon", "kubeVersion", "sources", "maintainers", "keywords"):
         assert CHART_YAML[key], key
     assert CHART_YAML["version"]
@@ -75,7 +75,7 @@ def test_the_examples_that_it_shows_are_those_of_the_manifests() -> None:
 
 
 def test_without_helm_nothing_names_helm() -> None:
-    """Labels of Helm's would make Helm refuse, or adopt, what kubectl made."""
+    """With Helm's labels, Helm would refuse or adopt objects that kubectl created."""
     bodies = [body for body in yaml.safe_load_all(install.manifest()) if body]
     assert bodies[0]["kind"] == "Namespace"
     assert bodies[0]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
@@ -86,7 +86,7 @@ def test_without_helm_nothing_names_helm() -> None:
 
 
 def test_the_autoscaler_that_is_shown_is_one() -> None:
-    """S18: of what can be scaled, by requests that every server has, and with a window for the way down."""
+    """S18: its target has a scale subresource, every server has the requests it uses, and scale-down has a window."""
     (text,) = re.findall(r"```yaml\n(.*?)```", (CHART / "README.md").read_text("utf-8"), re.DOTALL)
     body = yaml.safe_load(text)
     kubernetes_validate.validate(body, "1.34", strict=True)

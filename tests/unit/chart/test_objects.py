@@ -1,4 +1,4 @@
-"""Every object that the chart brings, for every value file."""
+"""Every object of the chart, for every value file."""
 
 import re
 from typing import Any
@@ -38,7 +38,7 @@ def test_helm_finds_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("name", matrix.NAMES)
 def test_every_object_is_labelled_and_in_its_place(name: str) -> None:
-    """H4; and a namespace for what has one, none for what has not."""
+    """H4; and namespaced kinds have a namespace, others none."""
     for body in matrix.rendered(name):
         what = f"{body['kind']} {body['metadata']['name']}"
         labels = body["metadata"]["labels"]
@@ -58,7 +58,7 @@ def test_selectors_use_what_never_changes(name: str) -> None:
 
 
 def test_two_versions_have_the_same_selector() -> None:
-    """An upgrade may not change immutable fields."""
+    """An upgrade could not change it."""
     (deployment,) = [body for body in matrix.rendered("default") if body["kind"] == "Deployment"]
     assert deployment["spec"]["selector"]["matchLabels"] == {
         "app.kubernetes.io/name": "linplane",
@@ -78,7 +78,7 @@ def judged(body: Object, minor: str) -> None:
 
 
 def test_every_object_is_what_the_api_takes() -> None:
-    """By the schemas of 1.34, unknown fields refused; those of the operator too."""
+    """Validates against the schemas of 1.34, with unknown fields refused; the operator's objects too."""
     for _, body in matrix.every_object():
         judged(body, "1.34")
     for body in (*dict(made.everything()).values(), *made.others()):
@@ -114,7 +114,7 @@ PART = "[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?"
     st.sampled_from(["", "x" * 63, "9" * 63]),
 )
 def test_every_name_is_a_dns_label(release: str, override: str) -> None:
-    """For all releases' names that Helm takes: up to 53 characters, also with digits first and dots. A Service's name
+    """For all release names that Helm accepts: up to 53 characters, also with digits first and dots. A Service's name
     begins with a letter.
     """
     helm_python.validate_release_name(release)
@@ -128,7 +128,7 @@ def test_every_name_is_a_dns_label(release: str, override: str) -> None:
 
 
 def test_all_that_pulls_an_image_has_the_secrets_for_it() -> None:
-    """The operator, and what `helm test` makes: its pod, and the server that its ModelServer brings."""
+    """The operator, and the pods of `helm test`: its own, and the server of its ModelServer."""
     bodies = {body["kind"]: body for body in matrix.rendered("private-registry")}
     specs = [bodies["Deployment"]["spec"]["template"]["spec"], bodies["Pod"]["spec"], bodies["ModelServer"]["spec"]]
     assert [spec["imagePullSecrets"] for spec in specs] == [[{"name": "registry"}]] * 3

@@ -1,4 +1,4 @@
-"""The policy that holds the operator's account to the pods that the operator makes, judged by its own CEL."""
+"""The policy that limits the operator's account to pods as the operator creates them, evaluated by its own CEL."""
 
 import copy
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Every pod: the chart's for every value file, and those that the operator makes."""
+"""Every pod: the chart's for every value file, and those that the operator creates."""
 
 import copy
 from typing import Any
@@ -28,7 +28,7 @@ def test_the_operators_pods_are_restricted(name: str) -> None:
 
 
 def test_only_what_calls_the_api_has_a_token() -> None:
-    """Operator, servers, trainers: and each ServiceAccount gives none by itself."""
+    """Operator, servers and trainers mount one explicitly; no ServiceAccount mounts it by default."""
     found = [body for _, body in matrix.every_object()] + list(MADE.values())
     wanting = {who for who, pod in pods.templates(found) if pod["spec"]["automountServiceAccountToken"]}
     assert {who for who in wanting if not who.startswith("Job ")} == TOKENS | {"Deployment linplane-staging-operator"}
@@ -39,7 +39,7 @@ def test_only_what_calls_the_api_has_a_token() -> None:
 
 
 def broken(path: str, value: object) -> Object:
-    """The server's pod template with one thing changed; a number is a place in a list, None takes the key away."""
+    """The server's pod template with one change; a number is a list's index, None removes the key."""
     ((_, pod),) = pods.templates([copy.deepcopy(MADE["server-empty"])])
     *way, last = path.split(".")
     part: Any = pod
@@ -89,7 +89,7 @@ def test_every_rule_is_seen_to_bite() -> None:
 
 @pytest.mark.parametrize("name", made.SERVERS)
 def test_a_server_has_time_to_drain(name: str) -> None:
-    """preStop, then the server's own times, then room: Kubernetes kills after the sum of them at the earliest."""
+    """The grace period covers preStop, the server's own drain times and a reserve."""
     spec = MADE[f"server-{name}"]["spec"]["template"]["spec"]
     sleep = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     own = group_of(parse(spec["containers"][0]["args"]), Shutdown)
@@ -101,7 +101,7 @@ def test_a_server_has_time_to_drain(name: str) -> None:
 
 @pytest.mark.parametrize("name", made.SERVERS)
 def test_a_server_is_replaced_one_more_at_a_time(name: str) -> None:
-    """S14, S16: never fewer than requested; probes on the admin port, liveness by /livez alone."""
+    """S14, S16: never fewer than spec.replicas; probes on the admin port, liveness by /livez alone."""
     spec = MADE[f"server-{name}"]["spec"]
     assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
     container = spec["template"]["spec"]["containers"][0]
@@ -113,7 +113,7 @@ def test_a_server_is_replaced_one_more_at_a_time(name: str) -> None:
 
 
 def test_budgets_never_keep_a_node() -> None:
-    """S13: one at a time, of one too; a broken pod does not count."""
+    """S13: one disruption at a time, even with one replica; an unready pod does not count."""
     bodies = [body for _, body in matrix.every_object()] + made.others()
     budgets = [body["spec"] for body in bodies if body["kind"] == "PodDisruptionBudget"]
     assert len(budgets) >= 2
@@ -124,7 +124,7 @@ def test_budgets_never_keep_a_node() -> None:
 
 @pytest.mark.parametrize("data", made.DATA)
 def test_a_training_ends_and_is_remembered(data: str) -> None:
-    """S19: bounded in time and tries, no retry if it cannot help, never forgotten, of one owner and one name."""
+    """S19: limits on time and retries, no retry if it cannot help, no expiry, one owner and one name."""
     body, again = made.job(data), made.job(data)
     spec = body["spec"]
     assert body["metadata"]["name"] == again["metadata"]["name"]

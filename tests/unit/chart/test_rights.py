@@ -1,4 +1,4 @@
-"""Who may do what: one table of all that is granted, so that a right more is seen in review."""
+"""Permissions: one table of everything that is granted, so that an added permission is visible in review."""
 
 from typing import Any
 
@@ -82,14 +82,14 @@ def granted(role: Object) -> list[str]:
 
 
 def roles() -> list[Object]:
-    """All roles: those that the operator makes, those for users, and the operator's own."""
+    """All roles: those that the operator creates, those for users, and the operator's own."""
     results = ["linplane-house-v1-0123456789"]
     bodies = [*make_server_access(made.SERVER), *make_trainer_access("team", [model()], results)]
     bodies += matrix.rendered("default")
     return [body for body in bodies if body["kind"] in ("Role", "ClusterRole")]
 
 
-def test_nobody_may_more_than_the_table_says() -> None:
+def test_permissions_are_those_of_the_table() -> None:
     found = {f"{body['kind']} {body['metadata']['name']}": granted(body) for body in roles()}
     assert found == yaml_table(GOLDEN)
 
@@ -106,7 +106,7 @@ def yaml_table(text: str) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("name", matrix.NAMES)
 def test_no_right_leads_to_other_rights(name: str) -> None:
-    """S8, S9: no wildcard, and nothing of Kubernetes' own list of ways to more."""
+    """S8, S9: no wildcard, and none of the permissions that Kubernetes lists as privilege escalation."""
     bodies = [*roles(), *[b for b in matrix.rendered(name) if b["kind"] in ("Role", "ClusterRole")]]
     for body in bodies:
         for rule in body["rules"]:
@@ -117,8 +117,8 @@ def test_no_right_leads_to_other_rights(name: str) -> None:
                     assert not ESCALATING.get((group, resource), set()) & set(rule["verbs"])
 
 
-def test_what_is_handed_on_is_held() -> None:
-    """A user may grant only rights that they hold: each rule of a Role that the operator makes is within its own."""
+def test_granted_permissions_are_held() -> None:
+    """RBAC lets a client grant only permissions that it holds: each rule of a Role that the operator creates is its own."""
     held = permissions.held()
     for body in roles():
         if body["kind"] == "Role":
@@ -141,7 +141,7 @@ AGGREGATED = {
 
 
 def test_the_built_in_roles_get_the_kinds() -> None:
-    """No user gets the right to routes alone without being named."""
+    """The right to routes alone is not aggregated."""
     found = {}
     for body in matrix.rendered("default"):
         prefix = "rbac.authorization.k8s.io/aggregate-to-"

@@ -1,4 +1,4 @@
-"""The chart contains definitions from elsewhere: CRDs and policies by the byte, rights by the rule."""
+"""The chart's copies equal their sources: CRDs and policies by the byte, permissions by the rule."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ def source(name: str) -> str:
 
 @pytest.mark.parametrize("name", templates.crd_names())
 def test_a_rendered_crd_is_its_source_by_the_byte(name: str) -> None:
-    """But for labels and the annotation that keeps it."""
+    """Except for labels and the annotation that keeps it."""
     text = render_text()[f"crds/{name}"]
     assert "helm.sh/resource-policy: keep" in text
     assert INJECTED.sub("", text, count=2).strip() == source(name).strip()
@@ -67,7 +67,7 @@ def test_policies_can_be_left_out() -> None:
 
 @pytest.mark.parametrize("namespaces", [[], ["one", "two"]])
 def test_the_operators_rights_are_those_that_it_asks_for(namespaces: list[str]) -> None:
-    """ClusterClient-wide, or the same rules in each namespace and none of the cluster."""
+    """Cluster-wide, or the same rules in each namespace and none cluster-wide."""
     bodies = [b for b in render({"watchNamespaces": namespaces}) if b["metadata"]["name"] == "linplane-operator"]
     roles = [b for b in bodies if b["kind"] == ("Role" if namespaces else "ClusterRole")]
     assert [b["metadata"].get("namespace") for b in roles] == (namespaces or [None])

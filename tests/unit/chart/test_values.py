@@ -13,7 +13,7 @@ from chart.render import CHART, render
 
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
-HELMS_OWN = {"global"}  # given by a chart that has this one as a part
+HELMS_OWN = {"global"}  # set by a chart that has this one as a dependency
 
 
 def resolved(schema: dict[str, Any]) -> dict[str, Any]:
@@ -46,14 +46,14 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
 
 
 def test_each_definition_of_the_schema_is_closed_or_says_why_not() -> None:
-    """A map from names to text is open in its keys alone; what is Kubernetes' own is judged by Kubernetes."""
+    """A map of names to strings is open in its keys alone; Kubernetes' own types are validated by Kubernetes."""
     for name, schema in SCHEMA["$defs"].items():
         if "properties" in schema:
             assert schema["additionalProperties"] is False, name
 
 
 def test_every_value_has_a_comment_and_a_row() -> None:
-    """A sentence for people, not the name again."""
+    """The comment is a sentence and does not just repeat the name."""
     rows = list(table.values())
     assert len(rows) > 50
     for row in rows:
@@ -118,7 +118,7 @@ def test_there_are_enough_bad_values() -> None:
 
 @pytest.mark.parametrize("values", BAD, ids=json.dumps)
 def test_helm_refuses(values: dict[str, Any]) -> None:
-    """By the schema, before anything is rendered, and names the place."""
+    """The schema refuses it before anything is rendered, and names the path."""
     with pytest.raises(helm_python.HelmValuesError) as caught:
         render(values)
     assert next(iter(values)) in str(caught.value)

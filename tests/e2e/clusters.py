@@ -28,8 +28,8 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Cluster:
-    """A running cluster. `environment`: the tests' variables. `inside`: wraps a command so that it can reach the cluster.
-    `keep_logs` writes the cluster's own logs into a folder.
+    """A running cluster. `environment`: the tests' variables. `inside`: wraps a command so that it can reach the
+    cluster. `keep_logs` writes the cluster's own logs into a folder.
     """
 
     environment: Mapping[str, str]

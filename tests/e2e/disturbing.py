@@ -75,7 +75,7 @@ def _renew(folder: Path, name: str) -> None:
 
 
 def was_away(folder: Path, moment: float) -> bool:
-    """True if a node's API server was down, or had just started and could not authorize yet (`moment`: epoch seconds)."""
+    """True if a node's API server was down, or had just started and could not authorize yet (`moment`: epoch)."""
     lines = (folder / AWAY).read_text().splitlines() if (folder / AWAY).exists() else []
     return any(float(began) <= moment <= float(ended) for began, ended in map(str.split, lines))
 

@@ -27,7 +27,7 @@ EXPRESSIONS = [cel.compile(rule["expression"]) for rule in policy()["spec"]["val
 
 
 def is_taken(body: Object) -> bool:
-    """By every rule; one that cannot be judged refuses, as failurePolicy Fail has it."""
+    """True if every rule allows it; a rule that fails to evaluate refuses, as with failurePolicy Fail."""
     try:
         return all(expression.execute({"object": body}) for expression in EXPRESSIONS)
     except (RuntimeError, ValueError, TypeError):

@@ -118,7 +118,7 @@ def test_no_right_leads_to_other_rights(name: str) -> None:
 
 
 def test_granted_permissions_are_held() -> None:
-    """RBAC lets a client grant only permissions that it holds: each rule of a Role that the operator creates is its own."""
+    """RBAC lets a client grant only permissions that it holds, so each rule of the operator's Roles is also its own."""
     held = permissions.held()
     for body in roles():
         if body["kind"] == "Role":

@@ -60,7 +60,7 @@ def missed(name: str, slope: float = 2.0, feature: str = "area") -> Version:
 
 
 def versions(*given: Version) -> dict[str, Version]:
-    """By name."""
+    """The versions by name."""
     return {version.version: version for version in given}
 
 
@@ -195,12 +195,12 @@ def replicas(pods: Iterable[Object], reports: Iterable[Object]) -> list[Replica]
 
 
 def observed(kind: type[T], *bodies: Object) -> list[T]:
-    """The objects as the decisions get them."""
+    """The typed objects that the pure decisions receive."""
     return [observe(kind, body) for body in bodies]
 
 
 def status_condition(body: Object, kind: str) -> Object:
-    """One condition of an object, empty where it has none."""
+    """Returns a condition of an object; empty if the object has none of that type."""
     found = [c for c in (body.get("status") or {}).get("conditions") or () if c["type"] == kind]
     return found[0] if found else {}
 

@@ -12,7 +12,7 @@ from unit.operator.harness import Sim
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No waiting for the disk, and the real uuid4 back at the end."""
+    """Skips fsync, and restores uuid4 at the end."""
     monkeypatch.setattr("os.fsync", lambda _: None)
     monkeypatch.setattr(uuid, "uuid4", uuid.uuid4)
 
@@ -25,7 +25,7 @@ def sim(tmp_path: Path) -> Sim:
 
 @pytest.fixture
 def new_sim(tmp_path: Path) -> Callable[..., Sim]:
-    """new_sim(**settings of Sim): another one."""
+    """Creates namespaces: `new_sim(**arguments of Sim)`."""
     count = iter(range(10_000))
 
     def make(**fields: Any) -> Sim:

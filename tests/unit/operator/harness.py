@@ -44,25 +44,25 @@ class Sim:
         self.settings = settings or Settings(servers=("default",), max_replicas=1, mode=Mode.LOCAL)
         self.budget = budget or (lambda _: 0.0)
         self.now = NOW
-        self.results: dict[str, Callable[[], Object]] = {}  # by LinearModel: what its training gives
+        self.results: dict[str, Callable[[], Object]] = {}  # the result of its training, by LinearModel
         self.default_result: Callable[[], Object] = lambda: {names.ARTIFACT_KEY: text()}
         self.trains = self.loads = True
         self.pods = ["p1"]
         self.failures: list[str] = []
         self.created: dict[tuple[str, str], int] = {}
-        self.effective: list[tuple[str, str, str]] = []  # what changed in the store
+        self.effective: list[tuple[str, str, str]] = []  # the changes of the store
         self.cache = ObjectCache()
         self.start()
 
     def start(self) -> None:
-        """A new process over what the old one left; the pods did not notice."""
+        """Starts a new process over the stored state; the pods stay as they are."""
         pods = [(kind, body) for kind in (POD, REPLICA_REPORT) for body in self.cache.all(kind)]
         self.cache = ObjectCache()
         for kind, body in pods:
             self.cache.put(kind, body)
         self.store_writes = 0
         self.pending: dict[WorkKey, None] = {}
-        self.later: dict[WorkKey, datetime] = {}  # to look at again, and when
+        self.later: dict[WorkKey, datetime] = {}  # when to requeue each key
         self.store = _Store(self)
         self.store.load()
         self.cluster = Recorder(LocalClient(self.store, "http://here", lambda _: None), lambda: self.store_writes)
@@ -72,21 +72,21 @@ class Sim:
         self.resync()
 
     def resync(self) -> None:
-        """Asks for everything."""
+        """Enqueues every key."""
         self.ask(*every_key(self.cache))
 
     def ask(self, *keys: WorkKey) -> None:
         self.pending.update(dict.fromkeys(sorted(keys)))
 
     def changed(self, kind: Kind, before: Object | None, after: Object | None) -> None:
-        """The store's news."""
+        """Records a change in the store and enqueues the keys that depend on it."""
         self.store_writes += 1
         one = after or before or {}
         verb = "create" if before is None else "delete" if after is None else "update"
         self.effective.append((verb, kind.kind, one["metadata"]["name"]))
         self.ask(*keys_for_change(self.cache, kind, before, after))
 
-    # ---- what users do ----
+    # ---- actions of users ----
 
     def apply(self, *bodies: Object) -> None:
         """kubectl apply."""
@@ -110,7 +110,7 @@ class Sim:
         self.store.delete(kind, self.get(kind, name))
 
     def get(self, kind: Kind, name: str) -> Object:
-        """The object."""
+        """Returns an object that has to exist."""
         body = self.store.get(kind, name)
         assert body is not None, f"{kind.kind} {name} is not there"
         return body
@@ -121,7 +121,7 @@ class Sim:
         rest = {key: value for key, value in before.items() if key != "status"}
         self.store.update(kind, before, rest if status is None else {**rest, "status": status})
 
-    # ---- what is looked at ----
+    # ---- reads of the store ----
 
     def model(self, version: str = "v1") -> Object:
         return self.get(LINEAR_MODEL, f"homes-{version}")
@@ -141,10 +141,10 @@ class Sim:
         (job,) = self.store.all(JOB)
         return job
 
-    # ---- what goes on ----
+    # ---- controllers, trainers and replicas ----
 
     def settle(self, rounds: int = 60) -> None:
-        """Until nothing moves any more."""
+        """Reconciles, trains and loads until the state is stable."""
         for _ in range(rounds):
             self.reconcile_all()
             moved = (self.trains and self._train()) or (self.loads and self._load())
@@ -153,7 +153,7 @@ class Sim:
         raise AssertionError(f"never quiet: {list(self.pending)[:8]}")
 
     def reconcile_all(self, limit: int = 400) -> None:
-        """What is asked for, in the order it was; a conflict is tried again."""
+        """Reconciles the pending keys in order; a conflict requeues its key."""
         asyncio.run(self._work(limit))
 
     async def _work(self, limit: int) -> None:
@@ -177,7 +177,7 @@ class Sim:
         raise AssertionError(f"endless: {list(self.pending)[:8]}")
 
     def _wait(self) -> bool:
-        """Time goes on to what comes next, if that is soon."""
+        """Advances the clock to the next requeue, if it is within five seconds."""
         soon = min(self.later.values(), default=None)
         if soon is None or soon > self.now + timedelta(seconds=5):
             return False
@@ -193,7 +193,7 @@ class Sim:
         return bool(running)
 
     def finish(self, job: Object, data: Object, message: str = "Job has failed") -> None:
-        """Ends a Job: with `data` in its result, or failed where that has no artifact."""
+        """Ends a Job: complete with `data` in its result, failed if `data` has no artifact."""
         result = self.store.get(CONFIG_MAP, job["metadata"]["name"])
         if result is not None and data:
             self.store.update(CONFIG_MAP, result, {**result, "data": {**(result.get("data") or {}), **data}})
@@ -203,7 +203,7 @@ class Sim:
         self.store.update(JOB, job, {**job, "status": status})
 
     def _load(self) -> bool:
-        """Every pod loads what the routing ConfigMap says, where there is a Deployment."""
+        """Makes every pod load the routing ConfigMap, if there is a Deployment."""
         body = self.store.get(CONFIG_MAP, names.routing_name("default"))
         if body is None or not self.store.all(BY_KIND["apps/v1", "Deployment"]):
             return False
@@ -217,7 +217,7 @@ class Sim:
         return self.store_writes > before
 
     def _roll_out(self) -> None:
-        """The Deployment's controller counts."""
+        """Writes the counts that the Deployment's controller writes."""
         (body,) = self.store.all(DEPLOYMENT)
         pods = [p for p in self.store.all(POD) if p["metadata"]["labels"].get(names.LABEL_SERVER) == "default"]
         ready = sum(is_serving(observe(Pod, body)) for body in pods)
@@ -226,7 +226,7 @@ class Sim:
         self.store.update(DEPLOYMENT, body, {**body, "status": status})
 
     def acknowledge(self, name: str, uid: str, sequence: int, **fields: Any) -> None:
-        """A pod reports."""
+        """Writes the report of a pod."""
         own = uid_of(self.get(POD, name))
         body = report(name, sequence, uid, podUID=own, **fields)
         before = self.store.get(REPLICA_REPORT, name)
@@ -236,7 +236,7 @@ class Sim:
             self.store.update(REPLICA_REPORT, before, {**body, "metadata": before["metadata"]})
 
     def content(self) -> dict[tuple[str, str], Object]:
-        """The state without how many steps it took: the sequences."""
+        """The state without sequences, which depend on the number of steps."""
         state = {key: _masked(body, ("sequence",)) for key, body in self.state().items()}
         routing = state.get(("ConfigMap", names.routing_name("default")))
         if routing:
@@ -245,7 +245,7 @@ class Sim:
         return state
 
     def state(self) -> dict[tuple[str, str], Object]:
-        """Everything there is, without what may differ between two runs that did the same."""
+        """All objects, without fields that differ between two equivalent runs."""
         kinds = set(BY_KIND.values()) - {POD, REPLICA_REPORT}
         return {
             (kind.kind, body["metadata"]["name"]): _masked(body, MASKED)
@@ -255,7 +255,7 @@ class Sim:
 
 
 class _Store(Store):
-    """UIDs that a second run gives again: by kind, name, and the how many-th of that name it is."""
+    """A store with reproducible UIDs: kind, name and the count of earlier objects of that name."""
 
     def __init__(self, sim: Sim) -> None:
         sim.folder.mkdir(parents=True, exist_ok=True)

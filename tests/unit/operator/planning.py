@@ -1,4 +1,4 @@
-"""A LinearModel with what exists around it, for tests of its plan."""
+"""A LinearModel and the objects that it owns, for tests of its plan."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -20,13 +20,13 @@ ROWS = {"metadata": {"name": "rows"}, "data": {"rows.csv": "x,y\n1,2\n"}}
 
 
 def model(version: str = "v1", uid: str = "u1", digest: str | None = None, **spec: Any) -> Object:
-    """A LinearModel as the API gives it; `digest`: what its status knows."""
+    """A LinearModel as the API server returns it, with `digest` in its status."""
     body = with_meta(linear_model(version, **spec), uid=uid, generation=2)
     return {**body, "status": {"digest": digest, "samples": 100, "artifact": "old"}} if digest else body
 
 
 def csv_model(**fields: Any) -> Object:
-    """One that is trained on the ConfigMap `rows`."""
+    """A LinearModel that is trained on the ConfigMap `rows`."""
     return model(training=csv_training(), **fields)
 
 
@@ -49,7 +49,7 @@ def artifact_in(owner: Object, *, sealed: bool = True, **fields: Any) -> Object:
 
 
 def error(reason: str = "BadData", message: str = "line 3: y: not a number") -> dict[str, str]:
-    """What a trainer leaves that failed."""
+    """The result data that a failed trainer writes."""
     return {names.ERROR_KEY: canonical_bytes({"reason": reason, "message": message}).decode()}
 
 
@@ -65,7 +65,7 @@ def owned_objects(
     source: Object | None = None,
     **around: Any,
 ) -> OwnedObjects:
-    """What exists around a LinearModel."""
+    """The objects that a LinearModel owns, and its source."""
     return OwnedObjects(
         artifacts=observed(ConfigMap, *artifacts),
         jobs=observed(Job, *jobs),
@@ -76,15 +76,15 @@ def owned_objects(
 
 
 def config_map_of(body: Object | None) -> ConfigMap | None:
-    """The ConfigMap as the decisions get it."""
+    """The typed ConfigMap."""
     return None if body is None else ConfigMap.of(body)
 
 
 def created(made: ModelPlan) -> list[str]:
-    """The kinds of what is to be created, in order."""
+    """The kinds of the objects to create, in order."""
     return [body["kind"] for body in made.create]
 
 
 def deleted(made: ModelPlan) -> list[str]:
-    """The kinds of what is to be deleted, in order."""
+    """The kinds of the objects to delete, in order."""
     return [kind.kind for kind, _ in made.delete]

@@ -1,4 +1,4 @@
-"""A ClusterClient that writes down what is asked of it, and dies or fails where it is told to."""
+"""A ClusterClient that records its calls, and crashes or fails at a chosen write."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ class Crash(BaseException):
 
 
 def judge_conditions(conditions: Sequence[Object]) -> None:
-    """What holds of every status that is ever written."""
+    """Asserts the invariants of every status that is written."""
     for item in conditions:
         assert item["status"] == status_of(ConditionType(item["type"]), Reason(item["reason"])), item
     ready = next(item for item in conditions if item["type"] == "Ready")
@@ -28,10 +28,10 @@ def judge_conditions(conditions: Sequence[Object]) -> None:
 
 
 class Recorder:
-    """Stands before another one."""
+    """Wraps another client."""
 
     def __init__(self, inner: LocalClient, changes: Callable[[], int]) -> None:
-        """`changes` counts what really changed."""
+        """`changes` returns the number of changes of the store."""
         self._inner = inner
         self._changes = changes
         self.effective: list[int] = []  # the numbers of the writes that changed something, from 1
@@ -39,7 +39,7 @@ class Recorder:
         self.events: list[tuple[str, bool, str, str]] = []
         self.die_at: int | None = None
         self.lose_reply_of: int | None = None
-        self.applied = True  # whether the write that it dies at is carried out
+        self.applied = True  # whether the write at which it crashes is carried out
         self.before_write: Callable[[str, Object], None] = lambda _verb, _body: None
         self.wrote_status: Callable[[Object, Object], None] = lambda _body, _status: None
 

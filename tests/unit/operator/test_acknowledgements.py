@@ -57,7 +57,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_each_case_for_a_route(name):
-    """Who is counted, who has loaded it, and what is told."""
+    """The counted replicas, the loaded ones, and the message."""
     body, own, counts, part = CASES[name]
     result = loaded_by(replicas([body], [own] if own else []), "map", 5, "homes")
     assert (result.loaded, result.total) == counts
@@ -121,7 +121,7 @@ def test_all_of_the_map_is_loaded_only_where_nothing_was_refused():
 
 @pytest.mark.parametrize(("body", "serving"), [(pod(), True), (pod(ready=False), False), ({}, False)])
 def test_a_pod_serves_while_it_is_ready(body, serving):
-    """And not terminating."""
+    """A terminating pod does not serve."""
     assert is_serving(observe(Pod, body)) == serving
     assert not is_serving(observe(Pod, _pod(meta=TERMINATING)))
     assert not is_serving(None)

@@ -14,7 +14,7 @@ TRUE = st.booleans().map(lambda yes: [{"type": t, "status": str(yes)} for t in (
 
 @st.composite
 def objects(draw):
-    """Any object of any kind, with whatever the index looks at."""
+    """Any object of any kind, with the fields that the index reads."""
     kind = draw(st.sampled_from([LINEAR_MODEL, MODEL_ROUTE, POD, CONFIG_MAP, JOB]))
     labels = {names.LABEL_SERVER: draw(WORDS), "batch.kubernetes.io/job-name": draw(WORDS)}
     owner = {"uid": draw(WORDS), "controller": draw(st.booleans())}
@@ -67,7 +67,7 @@ def test_put_drop_and_find_are_as_a_plain_search(steps):
 
 
 def test_the_index_keeps_nothing_of_what_is_gone():
-    """No memory is left behind by objects that came and went."""
+    """Deleted objects leave nothing in memory."""
     cache = ObjectCache()
     body = {"metadata": {"namespace": "a", "name": "x"}, "spec": {"model": "m", "frozen": True}}
     cache.put(LINEAR_MODEL, body)
@@ -76,7 +76,7 @@ def test_the_index_keeps_nothing_of_what_is_gone():
 
 
 def test_an_object_is_decoded_once():
-    """When it comes in, not when it is read."""
+    """On insertion, not on each read."""
     cache = ObjectCache()
     cache.put(POD, {"metadata": {"namespace": "a", "name": "x", "labels": {names.LABEL_SERVER: "m"}}})
     assert cache.typed(Pod, "a", "x") is cache.find_typed(Pod, "a", "server=m")[0]
@@ -100,7 +100,7 @@ def test_a_version_is_found_by_the_config_map_that_it_reads():
 
 
 def test_what_waits_is_what_the_replicas_have_not_confirmed():
-    """A route that is not Converged as it is asked for now, and a frozen version that is not Withdrawn."""
+    """A route that is not Converged at its current generation, and a frozen version that is not Withdrawn."""
     route = {"metadata": {"generation": 3}, "spec": {"model": "m"}}
     model = {"metadata": {}, "spec": {"model": "m", "frozen": True}}
     done = {"conditions": [{"type": "Converged", "status": "True"}, {"type": "Withdrawn", "status": "True"}]}

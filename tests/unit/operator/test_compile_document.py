@@ -1,4 +1,4 @@
-"""What a route serves in each situation: the table of switches, splits, freezes and losses."""
+"""The traffic of a route in each situation: the table of switches, splits, freezes and losses."""
 
 import pytest
 
@@ -11,7 +11,7 @@ V1, V2 = ready("v1", 2.0), ready("v2", 3.0)
 SERVED_V1 = document("v1")
 SERVED_SPLIT = document("v1", [("v2", 1000)], {"v1": 2.0, "v2": 3.0})
 
-# name: asked (version, split), versions there are, in force before -> traffic, reason, a part of the message
+# name: desired (version, split), existing versions, document before -> traffic, reason, a part of the message
 SITUATIONS = {
     "the first version, not Ready yet": (("v1", ()), [pending("v1")], None, [], Reason.VERSION_NOT_READY, "NotTrained"),
     "the first version, not there": (("v1", ()), [], None, [], Reason.VERSION_NOT_FOUND, "does not exist"),
@@ -171,7 +171,7 @@ def test_two_troubled_candidates_are_both_told():
 
 
 def test_an_earlier_route_of_another_model_leaves_nothing():
-    """A route deleted and made anew for another model never answers with the first one's weights."""
+    """A route deleted and created again for another model never answers with the first one's weights."""
     spec = route_spec(model="cars")
     compiled = compile_document("homes", spec, versions(pending("v1")), SERVED_SPLIT, 1)
     assert (compiled.entry.document.current, compiled.entry.document.versions, compiled.entry.document.split) == (
@@ -207,13 +207,13 @@ def test_other_fields_apply_at_once_where_the_switch_does_not():
     ],
 )
 def test_limits_of_a_route_are_divided_those_of_a_client_are_not(limit, replicas, expected):
-    """By the replicas that were asked for, by 1 where there is none."""
+    """By the desired replicas, or by 1 if that is 0."""
     compiled = compile_document("homes", route_spec(rateLimit=limit), versions(V1), None, replicas)
     assert compiled.entry.document.rate_limit == expected
 
 
 def test_previous_is_the_version_before_and_goes_on_naming_its_features():
-    """Back and forth: previous is always where to go back to."""
+    """After a switch and its rollback, previous is the version that served before."""
     first = compile_document("homes", route_spec("v1"), versions(V1, V2), None, 1).entry.document
     second = compile_document("homes", route_spec("v2"), versions(V1, V2), first, 1).entry.document
     third = compile_document("homes", route_spec("v1"), versions(V1, V2), second, 1).entry.document
@@ -223,6 +223,6 @@ def test_previous_is_the_version_before_and_goes_on_naming_its_features():
 
 
 def test_the_name_is_the_salt_by_default():
-    """So two routes split their users independently."""
+    """Two routes split their users independently."""
     compiled = compile_document("homes", route_spec(), versions(V1), None, 1)
     assert compiled.entry.document.split_key.salt == "homes"

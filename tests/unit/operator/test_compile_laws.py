@@ -1,4 +1,4 @@
-"""What holds for every route, whatever the versions do."""
+"""Invariants of every route, for any history of its versions."""
 
 from collections.abc import Mapping
 
@@ -79,7 +79,7 @@ def test_the_weights_of_a_frozen_version_are_never_in_a_document(given_steps):
 @LAWS
 @given(steps)
 def test_what_answers_is_ready_or_was_served_before(given_steps):
-    """And its weights are those of its digest."""
+    """Its weights are those of its digest."""
     for before, document, there, _, _ in history(given_steps):
         for name, served in document.versions.items():
             version = there.get(name)
@@ -103,7 +103,7 @@ def test_a_route_that_answers_goes_on_unless_its_version_is_frozen(given_steps):
 @LAWS
 @given(steps)
 def test_the_current_version_is_the_one_asked_for_or_the_last_one(given_steps):
-    """The route never picks a version that nobody named; the split goes with it."""
+    """The route never picks a version that the spec does not name; the split goes with it."""
     for before, document, _, spec, _ in history(given_steps):
         asked = (spec.version, tuple((c.version, c.share) for c in spec.split))
         kept = (before.current, tuple((c.version, c.share) for c in before.split)) if before else (None, ())
@@ -113,7 +113,7 @@ def test_the_current_version_is_the_one_asked_for_or_the_last_one(given_steps):
 @LAWS
 @given(steps)
 def test_accepted_says_that_the_spec_is_in_effect_and_nothing_else(given_steps):
-    """True exactly where every version that is asked for serves its share and is Ready."""
+    """True if and only if every desired version serves its share and is Ready."""
     for _, document, there, spec, reason in history(given_steps):
         asked = [spec.version, *(c.version for c in spec.split)]
         sound = all(n in there and not there[n].frozen and there[n].verdict.artifact for n in asked)
@@ -149,7 +149,7 @@ def test_equal_inputs_give_equal_bytes(given_steps):
 @LAWS
 @given(steps)
 def test_versions_that_are_not_named_do_not_matter(given_steps):
-    """So nobody has to judge them."""
+    """The operator need not judge their artifacts."""
     for before, document, there, spec, reason in history(given_steps):
         named = {name: there[name] for name in named_versions(spec, before) if name in there}
         again = compile_document("homes", spec, named, before, 2)

@@ -1,4 +1,4 @@
-"""The routing ConfigMap as a whole: sequences, room, and who stays."""
+"""The routing ConfigMap as a whole: sequences, size limit, and the entries that stay."""
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +11,7 @@ from unit.operator.builders import document
 
 
 def wanted(name: str = "homes", created: str = "2026", **fields) -> Wanted:
-    """A route's document as it should be."""
+    """The desired document of a route."""
     doc = document(route=name, **fields)
     return Wanted(make_entry(doc), created)
 
@@ -27,7 +27,7 @@ def advance(state: RoutingMap | None, want: dict[str, Wanted], **fields):
 
 
 def test_the_first_state_has_sequence_one_even_without_routes():
-    """So a server has something to be Ready with."""
+    """A server without routes can become Ready."""
     state, full = advance(None, {})
     assert (state.sequence, state.routes, full) == (1, {}, frozenset())
 
@@ -61,7 +61,7 @@ def test_a_kept_route_stays_byte_for_byte():
 
 
 def test_a_damaged_entry_is_written_anew_and_a_damaged_kept_one_is_left():
-    """Whoever is wanted is repaired; what nobody here knows is not judged."""
+    """A desired entry is repaired; an entry that is only kept is not parsed."""
     state = RoutingMap("u", 4, {"a": "{", "b": "{"})
     after, _ = compile_map(state, {}, {"a": wanted("a")}, kept={"b"})
     assert after.routes["b"] == "{"
@@ -78,7 +78,7 @@ def test_no_sequence_is_given_that_a_replica_has_confirmed_already():
     ("sequence", "own", "after"), [(1, 6, 7), (6, 999, 1000), (6, 2**53 - 1, 7)], ids=["map", "entry", "absurd"]
 )
 def test_an_entry_above_the_sequence_comes_in_anew_and_above_both(sequence, own, after):
-    """Somebody edited the one or the other: no replica could ever confirm it, and none confirms a number twice."""
+    """A user edited either number: no replica could ever confirm it, and none confirms a number twice."""
     edited = RoutingMap(
         "u", sequence, {n: make_entry(document(route=n), s).to_bytes().decode() for n, s in (("a", own), ("b", 1))}
     )
@@ -142,7 +142,7 @@ WANTS = st.dictionaries(NAMES, st.tuples(st.integers(0, 900), st.sampled_from([1
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(WANTS, min_size=1, max_size=5), st.integers(1500, 6000))
 def test_every_history_of_the_map(history, room):
-    """The sequence rises by exactly one with each change and never else; an unchanged entry keeps its bytes; nobody
+    """The sequence rises by exactly one with each change and never else; an unchanged entry keeps its bytes; no entry
     is evicted; a second pass changes nothing; the API's limit holds; each entry that changed has the new sequence.
     """
     original = routing_module.ROOM

@@ -50,7 +50,7 @@ def test_the_time_moves_with_the_status_and_nothing_else():
 
 
 def test_a_condition_without_a_time_gets_one():
-    """Somebody may have written it by hand."""
+    """A user may have written the condition by hand."""
     status = {"conditions": [{"type": "Ready", "status": "True"}]}
     (one,) = merge_conditions([condition(READY, Cause(Reason.READY, ""))], status, 1, "t9")
     assert one.last_transition_time == "t9"
@@ -87,7 +87,7 @@ def test_each_new_status_or_reason_is_an_event():
 
 
 def test_a_fact_that_several_conditions_have_is_one_event():
-    """Ready tells it; what warns of something else is told beside it."""
+    """Only Ready has an Event, and each condition that warns of another cause."""
     ready = {"type": "Ready", "status": "False", "reason": "VersionFrozen", "message": ""}
     accepted = {**ready, "type": "Accepted"}
     rejected = {"type": "Converged", "status": "False", "reason": "Rejected", "message": ""}
@@ -99,7 +99,7 @@ def test_a_fact_that_several_conditions_have_is_one_event():
 
 
 def test_a_reason_that_begins_to_warn_is_one_more_event():
-    """What was waited for will not come: one Warning, and none if it may come again."""
+    """A wait that cannot end is one Warning; a wait that may end is none."""
 
     def status(progress: str) -> dict[str, Any]:
         kinds = ("Accepted", "Ready", *filter(None, [progress]))

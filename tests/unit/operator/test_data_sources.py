@@ -66,7 +66,7 @@ GOLDEN = {
         },
     ),
 }
-"""By field of `Data`."""
+"""Golden Jobs by field of `Data`."""
 
 
 @pytest.mark.parametrize("golden", GOLDEN.values(), ids=GOLDEN)

@@ -166,7 +166,7 @@ def test_optional_part_is_left_out_whichever_object_its_default_is(kind: type[ms
     ("name", "read"), [("file of an artifact", parse_artifact), ("entry of a document", parse_entry)]
 )
 def test_files_that_were_written_are_read_with_their_digest(name: str, read: Callable[[str], Any]) -> None:
-    """Also the files and entries of the commits that wrote an unset field as null."""
+    """Includes the files and entries of the commits that wrote an unset field as null."""
     for case in [*VECTORS[name], *VECTORS[f"{name}, with nulls"]]:
         found, body = read(case["is"]), json.loads(case["is"])
         assert getattr(found, key := "digest" if "digest" in body else "revision") == body[key]

@@ -1,4 +1,4 @@
-"""Which keys each event names: all that it matters to, and no more."""
+"""The keys that each change enqueues: every affected object, and no other."""
 
 import pytest
 
@@ -105,7 +105,7 @@ def test_model_change_enqueues_the_routes_of_its_model(cache, before, after, rou
     ],
 )
 def test_route_change_enqueues_its_server(cache, after, server):
-    """And no other route."""
+    """It enqueues no other route."""
     assert event(cache, MODEL_ROUTE, HOMES, after) == {("ModelRoute", "homes")} | ({S} if server else set())
 
 
@@ -163,7 +163,6 @@ def test_pod_of_a_trainer_enqueues_its_model(cache):
 
 
 def test_deployment_enqueues_its_server(cache):
-    """By its owner."""
     body = child(DEPLOYMENT, "linplane-server-default", SERVER, "server")
     assert event(cache, DEPLOYMENT, None, body) == {S}
 

@@ -57,7 +57,7 @@ def test_the_task_says_where_the_rows_are(data, expected):
 
 
 def test_a_file_uri_is_read_in_local_mode():
-    """Where the installation says so."""
+    """Only if the settings of the installation allow it."""
     task = task_of(model(training={"data": {"uri": "file:///rows.csv"}, "target": "y"}), LOCAL)
     assert task.data == UriData("file:///rows.csv", ("data.example",), ("10.0.0.1",), True)
 
@@ -75,7 +75,7 @@ def test_pod_settings_never_retrain_and_everything_else_does():
 
 @given(st.text("abc", min_size=1, max_size=63), st.text("12", min_size=1, max_size=32), st.uuids().map(str))
 def test_names_are_short_ours_and_of_this_very_object(name, version, uid):
-    """At most 57 characters, so a Job's pods have room; a LinearModel made anew gets another one."""
+    """At most 57 characters, so a Job's pods have room; a LinearModel created again gets another name."""
     owner = model(version, uid, model=name)
     one = result_name(owner, typed(owner))
     assert len(one) <= 57
@@ -157,7 +157,7 @@ def test_a_service_has_what_its_route_adds_beside_our_own():
 
 
 def test_a_claim_is_mounted_read_only():
-    """The trainer never writes where the data is."""
+    """The trainer never writes to the volume of the data."""
     data = {"persistentVolumeClaim": {"claimName": "c", "path": "p.csv"}}
     body = made(model(training={"data": data, "target": "y"}))
     volumes = {v["name"]: v for v in body["spec"]["template"]["spec"]["volumes"]}

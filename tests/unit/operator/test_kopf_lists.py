@@ -51,7 +51,7 @@ class Listing:
         )
 
     def missing(self) -> list[str] | None:
-        """By name; None while no list is over."""
+        """The items by name; None until a list has ended."""
         found = self.interceptor.missing()
         return sorted(name_of(body) for bodies in found.values() for body in bodies) if found else None
 

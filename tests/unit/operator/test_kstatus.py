@@ -1,4 +1,4 @@
-"""Stalled and Reconciling: what other tools make of an object that is not Ready."""
+"""Stalled and Reconciling, by which other tools judge an object that is not Ready."""
 
 import pytest
 
@@ -15,7 +15,7 @@ FAILS = {names.ERROR_KEY: '{"reason": "BadData", "message": "line 3: x is no num
 
 
 def waits(body: Object) -> dict[str, str]:
-    """The reason of Stalled and Reconciling, where they are there."""
+    """The reasons of Stalled and Reconciling, by type, for those that the object has."""
     found = {kind: status_condition(body, kind) for kind in ("Stalled", "Reconciling")}
     return {kind: one["reason"] for kind, one in found.items() if one}
 

@@ -52,7 +52,7 @@ async def test_apply_removes_additions_of_others_once(setup: Setup, spec: Object
 
 
 async def test_apply_leaves_fields_of_a_webhook_for_a_while(setup: Setup) -> None:
-    """And anything else that differs is still repaired."""
+    """Any other field that differs is still repaired."""
     service = made(SERVICE, spec={**PORTS, "type": "ClusterIP"})
     setup.api.always = {"type": "LoadBalancer"}
     await setup.apply(service)
@@ -263,7 +263,7 @@ async def test_live_read_keeps_an_object_that_was_recreated_during_it(setup: Set
 
 @pytest.mark.parametrize("kind", [SERVICE, ROLE])
 async def test_orphan_is_adopted(setup: Setup, kind: Kind) -> None:
-    """By an apply over it, of the very state that was seen; then it is ours."""
+    """An apply over the observed state adopts the object."""
     setup.api.put(OWNER)
     body = made(kind, spec={"a": 1})
     setup.api.put({**body, "spec": {"a": 9}, "metadata": {**meta(body), "ownerReferences": []}})

@@ -96,7 +96,7 @@ OBJECTS = st.dictionaries(st.sampled_from(["a", "b", "selector", "containers", "
 
 @given(asked=OBJECTS, found=OBJECTS)
 def test_difference_is_empty_once_applied(asked: dict[str, Any], found: dict[str, Any]) -> None:
-    """So a repair ends."""
+    """A repair ends."""
     assert difference(asked, _applied(found, difference(asked, found))) == {}
 
 

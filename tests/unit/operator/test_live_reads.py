@@ -1,4 +1,4 @@
-"""One kind's list came back short: what the view lacks is looked for, and nothing is begun anew or taken away."""
+"""A list of one kind is incomplete: missing objects are read live, and no object is created again or deleted."""
 
 import asyncio
 
@@ -70,7 +70,7 @@ def everything(sim) -> None:
 @pytest.mark.parametrize("status", ["known", "lost"])
 @pytest.mark.parametrize("kind", [CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER], ids=lambda kind: kind.kind)
 def test_nothing_is_begun_anew_or_taken_away(sim, kind, status):
-    """Not with a lost status either, which cannot tell that there was an artifact."""
+    """Nor if the status is lost, which named the artifact."""
     everything(sim)
     before, data, made = sim.content(), sim.routing()["data"], list(sim.effective)
     if status == "lost":
@@ -91,7 +91,7 @@ def test_nothing_is_begun_anew_or_taken_away(sim, kind, status):
 
 
 def test_the_job_is_looked_for_where_the_result_tells_how_it_ended(sim):
-    """Else the trainer's words would be thrown away, for a Job that is there."""
+    """Otherwise the trainer's error would be deleted although its Job exists."""
     sim.results["homes-v1"] = error
     sim.apply(linear_model())
     sim.settle()
@@ -128,7 +128,7 @@ def test_a_replica_that_has_a_report_and_no_pod_may_still_answer(sim):
 
 
 def test_a_report_whose_pod_is_gone_is_removed_and_holds_up_nothing(sim):
-    """Its owner reference is lost, or the garbage collector is away. Until the pod was looked for, it is named."""
+    """Its owner reference is lost, or the garbage collector is away. It counts until a live read finds no pod."""
     sim.pods = ["p1", "p2"]
     everything(sim)
     sim.edit(LINEAR_MODEL, "homes-v2", frozen=True)
@@ -150,7 +150,7 @@ def test_a_report_whose_pod_is_gone_is_removed_and_holds_up_nothing(sim):
 
 
 def test_a_report_without_a_pod_is_removed_though_it_is_up_to_date(sim):
-    """One live look at the pod; at rest there is none. A pod that only the view has lost keeps its report."""
+    """The pod is read live once, and never at rest. A pod that only the cache lacks keeps its report."""
     sim.pods = ["p1", "p2"]
     everything(sim)
     lose(sim, POD, "p1")
@@ -175,7 +175,7 @@ def test_a_report_without_a_pod_is_removed_though_it_is_up_to_date(sim):
 
 
 def test_until_its_pod_was_looked_for_a_report_that_is_left_is_named(sim):
-    """By the version that waits for it."""
+    """The version that waits for it reports it."""
     everything(sim)
     sim.store.create(REPLICA_REPORT, report("p3", uid="earlier"))
     sim.loads = False
@@ -201,7 +201,7 @@ def test_a_trainer_keeps_its_right_while_its_result_is_not_in_view(sim):
 
 
 def test_a_replica_that_only_the_view_has_lost_is_waited_for(sim):
-    """Its report is behind, so its pod is looked at: neither a route nor its server converges without it."""
+    """Its report is behind, so its pod is read live: neither a route nor its server converges without it."""
     sim.pods = ["p1", "p2"]
     sim.apply(linear_model(), linear_model("v2"), model_route())
     sim.settle()
@@ -232,7 +232,7 @@ def test_nobody_waits_for_a_report_whose_pod_is_gone(sim):
 
 @pytest.mark.parametrize("ready", [True, False])
 def test_a_replica_that_the_view_has_not_seen_ready_may_answer_by_now(sim, ready):
-    """Its report is behind, so its pod is looked at: the route converges without it only if it is not ready."""
+    """Its report is behind, so its pod is read live: the route converges without it only if it is not ready."""
     sim.pods = ["p1", "p2"]
     sim.apply(linear_model(), linear_model("v2"), model_route())
     sim.settle()

@@ -1,4 +1,4 @@
-"""Retries, seals, losses and what goes after a while: what is done for a trained version over its life."""
+"""Retries, seals, losses and delayed deletions: the plan of a trained version over its life."""
 
 import pytest
 
@@ -32,7 +32,7 @@ M, C = model(), csv_model()
 
 
 def test_what_is_sealed_is_what_was_read():
-    """So that the seal holds by compare-and-swap."""
+    """The seal is a compare-and-swap."""
     found = artifact_in(M, sealed=False)
     assert plan(M, artifacts=[found]).seal is found
 
@@ -119,7 +119,7 @@ def test_a_changed_training_takes_the_old_job_and_its_result_away():
 
 @pytest.mark.parametrize(("hours", "gone"), [(0.0, False), (0.9, False), (1.0, True), (30.0, True)])
 def test_the_job_of_a_sealed_artifact_goes_after_an_hour(hours, gone):
-    """And the plan says when to come again."""
+    """Until then the plan requests a requeue."""
     done = job(M, COMPLETE, completionTime=f"2026-0{'3-01' if hours < 24 else '2-28'}T{_hour(hours)}Z")
     made = plan(M, artifacts=[artifact_in(M)], jobs=[done])
     assert deleted(made) == (["Job"] if gone else [])
@@ -133,7 +133,7 @@ def _hour(hours: float) -> str:
 
 
 def test_a_job_without_a_sound_time_stays():
-    """Nobody guesses when it ended."""
+    """The end of the Job is not guessed."""
     for status in ({}, {"completionTime": "yesterday"}, {"completionTime": "2026-03-01"}):
         made = plan(M, artifacts=[artifact_in(M)], jobs=[job(M, COMPLETE, **status)])
         assert (made.delete, made.requeue_after) == ((), None)
@@ -155,7 +155,7 @@ def test_a_sealed_result_without_a_status_is_a_finished_training():
 
 
 def test_a_training_that_changed_after_the_seal_is_told():
-    """Whoever cleared the status gets no other weights, and nothing is trained."""
+    """Clearing the status yields no other weights, and no training."""
     changed = model(training={"data": {"synthetic": {"samples": 99}}})
     made = plan(changed, artifacts=[artifact_in(M)])
     assert (made.trained.reason, made.create, made.delete) == (Reason.TRAINING_CHANGED, (), ())
@@ -169,7 +169,7 @@ def test_pod_settings_are_no_change_of_the_training():
 
 
 def test_an_artifact_that_was_lost_is_trained_again():
-    """Told as ArtifactLost all the while."""
+    """Trained reports ArtifactLost until the end of the training."""
     lost = model(digest=DIGEST)
     made = plan(lost)
     assert (made.trained.reason, created(made)) == (Reason.ARTIFACT_LOST, ["ConfigMap", "Job"])
@@ -189,7 +189,7 @@ def test_a_new_training_of_a_lost_artifact_counts_only_with_the_same_digest():
 
 
 def test_a_refused_result_goes_with_its_job():
-    """So deleting the Job is the way to try again."""
+    """Deleting the Job is the way to train again."""
     refused = artifact_in(M, sealed=False)
     made = plan(model(digest=OTHER), artifacts=[refused])
     assert (deleted(made), created(made)) == (["ConfigMap"], ["ConfigMap", "Job"])
@@ -214,7 +214,7 @@ def test_a_result_that_was_deleted_before_its_job_ended_is_trained_again():
 
 
 def test_an_artifact_of_somebody_else_is_nobodys():
-    """What another UID controls is not looked at, whatever its labels."""
+    """An artifact that another UID controls is ignored, whatever its labels."""
     foreign = artifact_in(model(uid="u2"))
     assert created(plan(M, artifacts=[foreign])) == ["ConfigMap", "Job"]
 

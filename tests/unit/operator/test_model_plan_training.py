@@ -1,4 +1,4 @@
-"""What is done for a version that is trained, in every state of its Job and result."""
+"""The plan of a trained version, in every state of its Job and result."""
 
 import pytest
 
@@ -361,7 +361,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_each_state(name):
-    """What is made, what is deleted, and what Trained says."""
+    """The created kinds, the deleted kinds, and Trained."""
     owner, around, reason, makes, takes, part = CASES[name]
     made = plan(owner, **around)
     assert made.trained.reason is reason

@@ -1,4 +1,4 @@
-"""What is done for weights written by hand."""
+"""The plan of a version whose weights are written by hand."""
 
 import json
 
@@ -73,7 +73,7 @@ def test_a_copy_of_what_another_spec_names_is_not_taken():
     ],
 )
 def test_each_reason(source, pinned, reason, part):
-    """What is wrong with the weights, in the user's words."""
+    """The message names the fault of the weights in the user's terms."""
     made = plan(by_hand(pinned), source=source)
     assert made.trained.reason is reason
     assert part in made.trained.message
@@ -81,7 +81,7 @@ def test_each_reason(source, pinned, reason, part):
 
 
 def test_lost_weights_come_back_only_as_they_were():
-    """From the user's ConfigMap, where that still has the same digest."""
+    """From the user's ConfigMap, if it still has the same digest."""
     lost = by_hand()
     lost["status"] = {"digest": DIGEST}
     assert plan(lost, source=SOURCE).trained.reason is Reason.WEIGHTS_READ
@@ -98,7 +98,7 @@ def test_weights_miss_a_gate_that_nothing_can_be_judged_by():
 
 
 def test_a_name_that_is_taken_leaves_nothing_learned():
-    """What could not be kept does not count."""
+    """An artifact that could not be written does not count."""
     made = not_applied(plan(model()), Cause(Reason.NAME_TAKEN, "ConfigMap x exists and is not ours"))
     assert made.trained.reason is Reason.NAME_TAKEN
     assert made.verdict.file is None

@@ -86,7 +86,7 @@ def status_with(facts, fit_intercept=True, before=M):
 
 
 def test_what_a_training_left_out_and_warns_of_is_in_the_status():
-    """Also if the status was lost: it is read from the result."""
+    """If the status is lost, both are read from the result."""
     status = status_with(FACTS)
     assert (status.left_out, status.left_out_count, status.warnings) == (LEFT_OUT, 40, WARNINGS)
     assert (status.mse_summary, status.r2_summary) == ("1", "0.9")
@@ -131,7 +131,7 @@ def test_weights_that_were_trained_elsewhere_bring_their_facts():
 
 
 def test_at_most_thirty_two_coefficients_are_listed():
-    """The count tells how many there are."""
+    """The count includes the others."""
     names = tuple(f"x{number}" for number in range(40))
     wide = with_checks(Artifact(names, tuple(map(float, range(40))), 0.0)).to_file(None).decode()
     sealed = {**artifact_in(M), "data": {"model.json": wide}}
@@ -161,7 +161,7 @@ def test_a_version_that_was_never_trained_has_learned_nothing():
 
 
 def test_training_data_that_was_edited_is_a_warning_for_each_state_of_it():
-    """Told once each; nothing retrains. Data that was edited before it was read is what was learned."""
+    """One warning each, and no training. Data edited before the trainer read it counts as the learned data."""
     read = "x,y\n1,2\n"
     facts = Facts(data=data_hash(read.encode()))
     sealed = result(

@@ -1,4 +1,4 @@
-"""Jobs that get no pod: when they are asked about, how often, and what their Events tell."""
+"""Jobs without a pod: when and how often their Events are listed, and the message that results."""
 
 from datetime import timedelta
 from typing import Any
@@ -58,7 +58,7 @@ def test_a_job_is_given_a_moment_for_its_pod(found: Object, pods: list[Object], 
 
 
 def test_the_job_is_looked_at_again_until_it_has_a_pod() -> None:
-    """Soon, and then now and then."""
+    """After a short delay, then periodically."""
     around: dict[str, Any] = {"artifacts": [result(model())]}
     assert plan(model(), jobs=[MADE], **around).requeue_after == POD_SECONDS - 2
     late = with_meta(MADE, creationTimestamp="2026-03-01T11:00:00Z")
@@ -83,7 +83,7 @@ def event(note: str, uid: str = "job", **times: Any) -> Object:
 
 
 async def test_the_last_word_of_each_job_counts() -> None:
-    """By the time that either of the two APIs of Events has."""
+    """By the time in either of the two Event APIs."""
     old = event("old", deprecatedLastTimestamp="2026-03-01T11:00:00Z")
     series = event("series", series={"lastObservedTime": "2026-03-01T11:02:00.000000Z"}, eventTime="2026-03-01T10:00Z")
     new = event("new", deprecatedLastTimestamp="2026-03-01T11:01:00Z")

@@ -71,7 +71,7 @@ def test_what_is_compiled_is_kept_until_what_it_is_compiled_from_changes(change)
 
 
 def test_an_equal_object_is_no_change():
-    """As when a list brings everything again."""
+    """For example, when a list returns every object again."""
     case = Compiling()
     before = case.compile()
     case.put_model("v2")

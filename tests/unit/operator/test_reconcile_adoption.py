@@ -23,7 +23,7 @@ def without_owner(sim, kind, name):
 
 def restored(sim, entry=None, *, status=False):
     """Routing ConfigMap and Deployment without an owner, and an operator that has seen nothing of it. The route serves
-    v1 and asks for v9, which does not exist. `status`: the route keeps its own.
+    v1 and names v9, which does not exist. `status`: the route keeps its own.
     """
     sim.apply(linear_model("v1"), model_route())
     sim.settle()
@@ -65,7 +65,7 @@ OTHER = make_entry(document(weights={"v1": 9.0}), 1).to_bytes().decode()
 @pytest.mark.parametrize("status", [False, True], ids=["without status", "with status"])
 @pytest.mark.parametrize("entry", [OTHER, "{}", OTHER.replace("9", "8")], ids=["another digest", "empty", "damaged"])
 def test_an_entry_that_proves_nothing_starts_empty(sim, entry, status):
-    """Its weights are served under no condition: nobody knows whose they are. The status does not stand in for it."""
+    """Its weights are never served, since their owner is unknown. The status does not replace it."""
     restored(sim, entry, status=status)
     sim.settle()
     assert owners(sim, CONFIG_MAP, ROUTING) == [uid_of(sim.get(MODEL_SERVER, "default"))]

@@ -1,4 +1,4 @@
-"""A crash between any two writes: a new process ends where an undisturbed one does, and with the same writes.
+"""A crash between any two writes: a new process ends in the same state, and with the same writes.
 
 Each scenario is played once to learn its writes, and then once more for each of them, to die there.
 """

@@ -124,7 +124,7 @@ def test_it_stays_in_a_configmap_that_is_adopted(serving):
 
 
 def test_what_takes_part_is_still_known(serving):
-    """By the status, which was written with the document."""
+    """The status, which was written with the document, names them."""
     write(serving, later_format)
     serving.start()
     serving.settle()
@@ -355,7 +355,7 @@ def test_an_unsealed_result_of_a_later_format_is_kept_without_its_job(sim):
 
 
 def test_weights_that_cannot_be_copied_are_named(sim):
-    """The artifact is valid, and a field beside it is not."""
+    """The artifact is valid, and an additional field is not."""
     artifact = json.loads(text())
     body = config_map("handmade", {"model.json": json.dumps({**artifact, "later": "\ud800"})})
     sim.apply(body, linear_model("v1", weights=weights_from()))

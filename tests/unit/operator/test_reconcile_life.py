@@ -93,7 +93,7 @@ def test_freezing_a_candidate_gives_its_share_to_the_current_version(sim):
 
 
 def test_freezing_the_current_version_is_answered_503_until_it_is_switched(sim):
-    """The route picks no version that nobody named."""
+    """The route picks no version that the spec does not name."""
     two_versions(sim)
     sim.edit(LINEAR_MODEL, "homes-v1", frozen=True)
     sim.settle()
@@ -229,7 +229,7 @@ def test_a_training_that_failed_for_its_data_is_tried_again_when_that_is_mended(
 
 
 def test_deleting_a_failed_job_is_a_retry(sim):
-    """As the message says."""
+    """The message names this way."""
     sim.results["homes-v1"] = error
     sim.apply(linear_model())
     sim.settle()
@@ -363,7 +363,7 @@ def test_a_version_deleted_and_made_anew_trains_anew(sim):
 
 
 def test_a_right_to_a_result_that_is_sealed_is_taken_away_by_the_next_process(sim):
-    """Where one died between the two."""
+    """The process died between the seal and the revocation."""
     granted = []
     sim.apply(linear_model())
     sim.settle()

@@ -1,4 +1,4 @@
-"""What a route served last outlives the routing ConfigMap, the ModelServer, the artifacts and the process."""
+"""The last served versions outlive the routing ConfigMap, the ModelServer, the artifacts and the process."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ ROUTING = "linplane-routing-default"
 
 
 def waiting(sim, *, split=()):
-    """A route that serves v1, perhaps with candidates, and asks for v9, which does not exist."""
+    """A route that serves v1, perhaps with candidates, and names v9, which does not exist."""
     sim.results["homes-v2"] = lambda: {names.ARTIFACT_KEY: text(3.0)}
     sim.apply(linear_model("v1"), linear_model("v2"), model_route(split=split))
     sim.settle()
@@ -123,7 +123,7 @@ def made_again(sim, version):
 
 
 def test_a_version_that_was_made_again_is_not_what_served(sim):
-    """It is Ready, with another digest than the status tells. The status still says what served."""
+    """It is Ready with another digest than in the status, which keeps the served one."""
     waiting(sim)
     made_again(sim, "v1")
     assert told(sim.model("v1"), "Ready") == ("True", "Validated")
@@ -269,7 +269,7 @@ def test_a_route_that_gets_no_entry_takes_no_time_of_the_next_loss(sim, monkeypa
 
 
 def test_a_switch_that_can_be_carried_out_waits_for_nothing(sim):
-    """What was last good is needed only for a version that cannot serve."""
+    """The last good version is needed only if the desired one cannot serve."""
     waiting(sim)
     sim.trains = False
     sim.delete(CONFIG_MAP, sim.model("v1")["status"]["artifact"])
@@ -308,7 +308,7 @@ def test_a_route_whose_last_version_is_not_known_says_so(sim):
     ],
 )
 def test_a_status_that_makes_no_sense_is_no_memory(sim, status):
-    """Whoever wrote it: nothing breaks."""
+    """An invalid status of another client causes no failure."""
     waiting(sim)
     sim.set_status(MODEL_ROUTE, "homes", {**sim.route()["status"], **status})
     delete_configmap(sim)
@@ -355,7 +355,7 @@ def test_a_deleted_server_is_named_by_its_routes_and_comes_back_with_their_traff
 
 
 def test_nothing_is_written_at_rest_while_a_configmap_waits(sim):
-    """However often it is looked at."""
+    """Repeated resyncs cause no write."""
     lost_with_everything(sim)
     writes = sim.store_writes
     for _ in range(3):

@@ -129,7 +129,7 @@ def test_there_and_back_is_where_it_was(new_sim, reference):
 
 
 def test_a_failure_mended_is_as_if_it_had_never_been(new_sim):
-    """But for the number of tries."""
+    """Only the number of attempts differs."""
     clean, mended = prepare(new_sim()), prepare(new_sim())
     for sim in (clean, mended):
         sim.apply(config_map("rows", {"rows.csv": "good"}), linear_model("v3", training=csv_training()))

@@ -1,4 +1,4 @@
-"""The fewest writes: none where nothing differs, few where only counts do, within the budget, and all of them told."""
+"""The fewest writes: none if nothing differs, few if only counts differ, within the budget, each with its Event."""
 
 from datetime import timedelta
 
@@ -34,7 +34,7 @@ def test_reconciling_again_writes_nothing(new_sim):
     sim.store_writes = 0
     sim.cluster.writes.clear()
     sim.settle()
-    assert {verb for verb, _, _ in sim.cluster.writes} == {"apply"}  # of what is as it should be: no request
+    assert {verb for verb, _, _ in sim.cluster.writes} == {"apply"}  # none for a child in its desired state
     assert sim.store_writes == 0
     sim.start()
     sim.now += timedelta(seconds=30)
@@ -82,7 +82,7 @@ def test_a_count_is_written_at_most_once_a_second(new_sim):
 
 
 def test_a_count_that_waited_is_written_when_its_second_is_over(new_sim):
-    """Somebody watches `kubectl get`."""
+    """A user may watch `kubectl get`."""
     sim = new_sim(settings=MANY)
     sim.pods = ["p1", "p2", "p3"]
     sim.apply(linear_model(), model_route())
@@ -150,7 +150,7 @@ def test_replicas_that_do_not_follow_are_told_of_a_second_later(new_sim):
 
 
 def test_a_server_is_soon_said_to_be_behind(new_sim):
-    """Its generation does not move with a route's spec: nothing but its sequence tells that its status is old."""
+    """Its generation does not move with a route's spec: only its sequence shows that its status is old."""
     sim = new_sim(settings=MANY)
     sim.apply(linear_model("v1"), linear_model("v2"), model_route())
     sim.settle()
@@ -166,7 +166,7 @@ def test_a_server_is_soon_said_to_be_behind(new_sim):
 
 
 def test_a_switch_there_and_back_within_a_moment_is_two_lines_of_the_log(new_sim):
-    """And two Events: the status that is held back is written before another version's."""
+    """Two Events follow: the status that is held back is written before another version's."""
     sim = new_sim(settings=MANY)
     sim.apply(linear_model("v1"), linear_model("v2"), model_route())
     sim.settle()
@@ -199,7 +199,7 @@ def test_undo_goes_back_one_change_though_two_came_within_a_moment(new_sim):
 
 
 def test_a_claim_that_is_no_longer_true_is_taken_back_at_once(new_sim):
-    """A document that changes under an unchanged route: nothing but the status could tell that it is not loaded."""
+    """A document changes under an unchanged route: only the status shows that it is not loaded."""
     sim = new_sim(settings=MANY)
     sim.apply(linear_model("v1"), linear_model("v2"), model_route(split=[("v2", 10)]))
     sim.settle()
@@ -253,7 +253,7 @@ def test_a_burst_of_changes_is_a_few_writes_of_the_routing_configmap(new_sim):
 
 
 def test_each_change_of_a_condition_is_an_event(sim):
-    """A warning where something is wrong, none while it is only under way."""
+    """A Warning for a failure, a Normal Event while the object is in progress."""
     sim.apply(linear_model(), model_route())
     sim.settle()
     told_of_model = [(warning, reason) for name, warning, reason, _ in sim.cluster.events if name == "homes-v1"]
@@ -287,7 +287,7 @@ def test_the_first_apply_makes_few_events_and_none_twice(sim):
 
 
 def test_a_deletion_that_waits_is_told(sim):
-    """By a finalizer of somebody else: it does nothing any more, and says so once."""
+    """A foreign finalizer blocks it: the object is inactive, and has one Event."""
     sim.apply(linear_model(), model_route())
     sim.settle()
     for kind, name in ((MODEL_ROUTE, "homes"), (LINEAR_MODEL, "homes-v1")):

@@ -24,7 +24,7 @@ DEPLOYED = "linplane-server-default"
 
 
 def foreign_deployment():
-    """Somebody's own."""
+    """A Deployment of another owner."""
     metadata = {"name": DEPLOYED, "namespace": "default"}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"replicas": 7}}
 
@@ -87,7 +87,7 @@ def test_a_routing_configmap_that_the_view_does_not_show_is_looked_at_where_it_i
 
 
 def test_the_routing_configmap_of_an_earlier_server_is_not_ours(sim):
-    """A ModelServer deleted and made anew waits for the garbage collector rather than take what is about to go."""
+    """A ModelServer created again waits for the garbage collector and does not adopt a child about to be deleted."""
     sim.apply(linear_model(), model_route())
     sim.settle()
     body = sim.routing()
@@ -184,7 +184,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("kind", "name", "told_by", "condition"), REFUSED)
 def test_a_child_that_the_api_server_refuses_is_told_and_tried_again(sim, kind, name, told_by, condition):
-    """By a rule or a quota; what serves goes on, and the other children are made."""
+    """A policy or a quota refuses it; traffic continues, and the other children are created."""
     free = []
 
     def refuse(verb, body):
@@ -231,7 +231,7 @@ def test_nothing_is_tried_again_in_a_namespace_that_is_being_deleted(sim):
 
 
 def test_a_routing_configmap_that_is_refused_is_told_by_the_route_that_waits_for_it(sim):
-    """By no other; the replicas are looked after, and what serves goes on."""
+    """No other route reports it; the replicas are reconciled, and traffic continues."""
     free = []
 
     def refuse(verb, body):

@@ -1,4 +1,4 @@
-"""A view that is behind, a ConfigMap that somebody edited: nothing is taken away, nothing is confirmed by mistake."""
+"""A stale cache and a ConfigMap edited by a user: nothing is deleted or confirmed by mistake."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def ready(sim, *routes):
 
 
 def test_a_route_that_only_the_view_has_lost_keeps_its_document(sim):
-    """It is looked at where it is before anything is taken away."""
+    """The route is read live before its document is removed."""
     ready(sim)
     live, data = sim.route(), sim.routing()["data"]
     sim.cluster.read = lambda kind, *_: _given(live if kind is MODEL_ROUTE else None)
@@ -52,7 +52,7 @@ async def _given(value):
 
 
 def test_a_seal_that_meets_a_newer_result_is_tried_again(sim):
-    """By what is there then; it is no name that is taken."""
+    """The retry reads the newer result; NameTaken is not reported."""
     sim.apply(linear_model())
     once = iter([True])
 
@@ -102,7 +102,7 @@ def test_a_routing_configmap_that_somebody_damaged_is_mended(sim):
 
 
 def test_the_memory_outlives_a_damaged_sequence(sim):
-    """What was last good is in the documents."""
+    """The documents hold the last good versions."""
     ready(sim)
     sim.edit(MODEL_ROUTE, "homes", version="v9")
     sim.settle()
@@ -144,7 +144,7 @@ def test_a_configmap_made_anew_has_to_be_confirmed_anew(sim):
 
 
 def test_a_process_that_has_run_for_long_and_one_that_has_just_begun_agree(sim):
-    """What the one remembers of a ConfigMap that was deleted, the other reads in the status."""
+    """One remembers the deleted ConfigMap; the other reads the same in the status."""
     ready(sim)
     sim.edit(MODEL_ROUTE, "homes", version="v9")
     sim.settle()
@@ -159,7 +159,7 @@ def test_a_process_that_has_run_for_long_and_one_that_has_just_begun_agree(sim):
 
 
 def test_a_refused_document_is_told_by_route_and_server(sim):
-    """And the route is not Ready, whatever the sequence."""
+    """The route is not Ready, whatever the sequence."""
     ready(sim, model_route(), model_route(name="other"))
     sim.loads = False
     body = sim.routing()
@@ -199,7 +199,7 @@ def test_a_full_configmap_is_told_by_the_newest_route_and_passes_when_there_is_r
 
 @pytest.mark.parametrize("behind", [MODEL_ROUTE, LINEAR_MODEL])
 def test_a_document_is_not_written_by_a_view_that_is_behind(sim, behind):
-    """Else a second operator would take back what the first has confirmed."""
+    """Otherwise a second operator would undo what the first has confirmed."""
     sim.apply(linear_model("v1"), linear_model("v2"), model_route("v1"))
     sim.settle()
     before, read = sim.routing(), sim.cluster.read
@@ -224,7 +224,7 @@ def test_a_document_is_not_written_by_a_view_that_is_behind(sim, behind):
 @pytest.mark.parametrize("routes", [1, CONFIRMED + 1])
 @pytest.mark.parametrize("seen", [True, None])
 def test_an_old_view_of_a_frozen_version_takes_nothing_back(sim, seen, routes):
-    """Neither leaves it out where it serves again, nor gives its weights back, on however many routes."""
+    """It neither removes a version that serves again nor restores its weights, on any number of routes."""
     sim.apply(linear_model("v1"), linear_model("v2"))
     sim.apply(*(model_route("v1", name=f"r{number}") for number in range(routes)))
     sim.settle()

@@ -1,4 +1,4 @@
-"""Through how many modules one reconcile goes: whoever reads it follows the same way."""
+"""The number of modules that one reconcile passes, which its reader has to follow."""
 
 import asyncio
 import sys

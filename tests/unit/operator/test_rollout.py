@@ -97,7 +97,7 @@ def test_without_a_deployment_there_are_no_replicas() -> None:
 
 
 def test_an_image_that_cannot_be_pulled_is_named() -> None:
-    """The newest pod tells: it is of the update."""
+    """The newest pod counts, since it belongs to the update."""
     pods = (
         waiting("a", "CrashLoopBackOff", created="2026-03-01T10:00:00Z"),
         waiting("b", "ImagePullBackOff", "Back-off"),

@@ -1,4 +1,4 @@
-"""What a route says of itself, reason by reason."""
+"""The conditions and status of a route, reason by reason."""
 
 import pytest
 
@@ -86,7 +86,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_each_case(name):
-    """Ready is True exactly where the three others are, and else says why with the first that is not."""
+    """Ready is True if the three others are; otherwise it has the reason of the first that is not."""
     accepted, doc, current, replicas, servable, converged, ready = CASES[name]
     entry = make_entry(doc, 3) if doc else None
     servable_now = servable_of(doc) if doc else servable_without_document(model_route(), None, ())
@@ -121,7 +121,7 @@ def test_a_route_that_is_not_taken_as_a_whole(name, server, exists, servers, rea
     ("share", "text"), [(0, "0"), (9000, "90"), (25, "0.25"), (10_000, "100"), (1, "0.01"), (1230, "12.3")]
 )
 def test_shares_are_text_of_a_percent(share, text):
-    """As few decimals as it takes."""
+    """Percentages have no trailing zeros."""
     assert percent(share) == text
 
 
@@ -154,7 +154,7 @@ def test_a_switch_is_logged_once_and_the_last_twenty_stay():
 
 
 def shown(status):
-    """As the API server gives it back."""
+    """A status as the API server returns it."""
     return {"status": plain(status)}
 
 
@@ -218,14 +218,14 @@ def test_a_status_of_an_operator_that_did_not_write_the_split_gives_no_undo(then
 
 
 def test_a_route_that_never_served_has_no_switch():
-    """Nor one with a log that is nobody's."""
+    """Nor has one with an invalid switch log."""
     assert status_after(model_route(), NEVER).switches is None
     route = {**model_route(), "status": {"switches": "what"}}
     assert [s.to_version for s in status_after(route, SERVES).switches or ()] == ["v1"]
 
 
 def test_who_asked_for_a_switch_is_the_field_manager_of_the_version():
-    """As the API server records it; the last entry that owns the field."""
+    """The manager is the last entry of managedFields that owns the field."""
     fields = {"f:spec": {"f:version": {}}}
     managed = [
         {"manager": "kubectl-client-side-apply", "fieldsV1": fields},

@@ -1,4 +1,4 @@
-"""What is in the way of a ModelRoute, and what its plan does about it."""
+"""The obstacles of a ModelRoute, and its plan for each."""
 
 from dataclasses import replace
 
@@ -135,7 +135,7 @@ def test_two_names_that_are_taken_are_named_at_once() -> None:
 def test_the_service_is_only_checked_if_another_name_is_taken(
     inputs: RouteInputs, service: bool, only_check: bool
 ) -> None:
-    """And a route that is refused as a whole has none, nor an address."""
+    """A route that is rejected as a whole has neither a Service nor an address."""
     plan = plan_route(inputs, SETTINGS)
     assert (plan.service is not None, plan.only_check) == (service, only_check)
     assert route_outcome(plan, None, "t1").status.get("url") == ("http://homes.default" if service else None)

@@ -82,7 +82,7 @@ def inputs(**fields: Any) -> RoutingInputs:
 
 
 class Situation(NamedTuple):
-    """What there is, and what the plan then is: `routes` names those in the data with their sequence."""
+    """Inputs and the expected plan; `routes` maps the routes in the data to their sequences."""
 
     name: str
     inputs: RoutingInputs

@@ -1,4 +1,4 @@
-"""A ModelServer: conditions, status, its Deployment, and where it names what."""
+"""A ModelServer: its conditions, its status and its Deployment."""
 
 import pytest
 
@@ -59,7 +59,7 @@ def test_a_server_is_ready_only_with_every_pod_of_its_spec():
 
 @pytest.mark.parametrize(("wanted", "progress"), [(2, ["Reconciling"]), (0, [])])
 def test_without_replicas_it_waits_unless_none_are_asked_for(wanted, progress):
-    """`replicas: 0` is how somebody wants it."""
+    """`replicas: 0` is the desired state."""
     rollout = Rollout(Cause(Reason.NO_REPLICAS, "replicas is 0"), wanted)
     conditions = server_conditions(2, Acknowledged(0, 0, ""), rollout, None)
     assert [str(c.type) for c in conditions[3:]] == progress
@@ -111,7 +111,7 @@ def test_pods_are_restricted_and_found_by_what_never_changes():
 
 
 def test_what_the_user_says_of_pods_is_there():
-    """Image, places, resources, proxies, and the number of replicas where it is not bounded."""
+    """Image, scheduling, resources, proxies, and the number of replicas if it is not limited."""
     body = deployment(
         replicas=5,
         image="mine:2",
@@ -144,7 +144,7 @@ def test_equal_specs_give_equal_deployments():
 
 
 def test_the_default_server_is_nobodys_child_and_asks_for_nothing():
-    """So it is never deleted with a route, and every field stays the user's."""
+    """It is never deleted with a route, and every field stays the user's."""
     body = make_default_server("team")
     assert body["spec"] == {}
     assert "ownerReferences" not in body["metadata"]

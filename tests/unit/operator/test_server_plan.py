@@ -1,4 +1,4 @@
-"""What is in the way of a ModelServer, and what its plan does about it."""
+"""The obstacles of a ModelServer, and its plan for each."""
 
 from typing import Any
 

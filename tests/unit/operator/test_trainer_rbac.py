@@ -39,7 +39,7 @@ class OneRefuses:
     ],
 )
 def test_what_fails_in_one_namespace_keeps_no_other_from_its_rights(error, caplog):
-    """And the log tells which it was, unless the whole namespace is being deleted."""
+    """The log names the namespace, unless it is being deleted."""
     cache, cluster = ObjectCache(), OneRefuses(error)
     for namespace in "abc":
         cache.put(LINEAR_MODEL, with_meta(linear_model(), namespace=namespace, uid=namespace))

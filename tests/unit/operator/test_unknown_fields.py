@@ -1,4 +1,4 @@
-"""What a newer operator tells in a status, an older one leaves as it is."""
+"""An older operator preserves the status fields of a newer one."""
 
 from typing import Any
 

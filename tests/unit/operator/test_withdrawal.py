@@ -67,7 +67,7 @@ def test_it_waits_for_every_document_and_every_replica_that_may_answer(
 
 
 def test_what_was_confirmed_once_waits_for_no_replica_again() -> None:
-    """But for a document that has the version."""
+    """Only a document that has the version counts again."""
     model = FROZEN | status()
     behind = server(replica(sequence=4))
     assert withdrawn(model, typed(model), [behind]).reason is Reason.FROZEN

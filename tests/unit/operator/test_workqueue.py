@@ -147,7 +147,7 @@ def test_backoff_has_a_maximum(error, longest):
 
 
 def test_failing_key_does_not_delay_others():
-    """And is not forgotten over them."""
+    """The failing key is retried without holding up the others."""
 
     async def script(story):
         async def fails(key):

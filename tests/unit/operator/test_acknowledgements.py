@@ -93,18 +93,18 @@ def test_each_case_for_a_route(name):
         "goes on with an older document of some route",
     ],
 )
-def test_withdrawn_asks_everybody_who_may_still_answer(body, own, withdrawn):
+def test_withdrawn_counts_every_replica_that_may_still_answer(body, own, withdrawn):
     """A terminating replica and one that is not ready answer too; one that never began does not."""
     result = loaded_by(replicas([body], [own] if own else []), "map", 5, terminating=True)
     assert (result.problem == "") == withdrawn
 
 
-def test_nobody_is_not_everybody():
+def test_withdrawn_needs_a_replica():
     """Without a replica nothing has converged."""
     assert not loaded_by([], "map", 5).converged
 
 
-def test_a_refusal_is_told_before_a_delay():
+def test_refusal_is_reported_before_a_delay():
     """A delay passes by itself, a refusal does not."""
     found = replicas([pod("p1"), pod("p2")], [report("p1", 1), report("p2", rejected=REJECTS, rejectedCount=1)])
     result = loaded_by(found, "map", 5, "homes")
@@ -112,7 +112,7 @@ def test_a_refusal_is_told_before_a_delay():
     assert (result.loaded, result.total, result.rejected) == (0, 2, True)
 
 
-def test_all_of_the_map_is_loaded_only_where_nothing_was_refused():
+def test_map_is_loaded_only_if_no_route_was_refused():
     """For a ModelServer every route counts."""
     found = replicas([pod()], [report(rejected=REJECTS, rejectedCount=1)])
     assert loaded_by(found, "map", 5).rejected
@@ -120,7 +120,7 @@ def test_all_of_the_map_is_loaded_only_where_nothing_was_refused():
 
 
 @pytest.mark.parametrize(("body", "serving"), [(pod(), True), (pod(ready=False), False), ({}, False)])
-def test_a_pod_serves_while_it_is_ready(body, serving):
+def test_pod_serves_while_it_is_ready(body, serving):
     """A terminating pod does not serve."""
     assert is_serving(observe(Pod, body)) == serving
     assert not is_serving(observe(Pod, _pod(meta=TERMINATING)))

@@ -36,7 +36,7 @@ TERMS = [
 
 @settings(max_examples=80, deadline=None, derandomize=True)
 @given(STEPS)
-def test_put_drop_and_find_are_as_a_plain_search(steps):
+def test_put_drop_and_find_agree_with_a_plain_search(steps):
     """After any history: each term finds exactly the objects that have it now, in the order of their names."""
     cache, plain = ObjectCache(), {}
     for adds, (kind, body) in steps:
@@ -66,7 +66,7 @@ def test_put_drop_and_find_are_as_a_plain_search(steps):
     assert len(cache.all(LINEAR_MODEL)) == sum(k == LINEAR_MODEL for k, _, _ in plain)
 
 
-def test_the_index_keeps_nothing_of_what_is_gone():
+def test_index_keeps_nothing_of_deleted_objects():
     """Deleted objects leave nothing in memory."""
     cache = ObjectCache()
     body = {"metadata": {"namespace": "a", "name": "x"}, "spec": {"model": "m", "frozen": True}}
@@ -75,7 +75,7 @@ def test_the_index_keeps_nothing_of_what_is_gone():
     assert cache._index == {}
 
 
-def test_an_object_is_decoded_once():
+def test_object_is_decoded_once():
     """On insertion, not on each read."""
     cache = ObjectCache()
     cache.put(POD, {"metadata": {"namespace": "a", "name": "x", "labels": {names.LABEL_SERVER: "m"}}})
@@ -90,7 +90,7 @@ def test_only_the_controller_is_an_owner():
     assert index_terms(CONFIG_MAP, body) == {"owner=v"}
 
 
-def test_a_version_is_found_by_the_config_map_that_it_reads():
+def test_version_is_found_by_the_config_map_that_it_reads():
     """Weights or training data; a spec that cannot be read names none."""
     source, spec = {"configMapKeyRef": {"name": "m", "key": "k"}}, {"model": "a", "version": "v1"}
     for named in ({**spec, "weights": source}, {**spec, "training": {"data": source}}):
@@ -99,7 +99,7 @@ def test_a_version_is_found_by_the_config_map_that_it_reads():
         assert index_terms(LINEAR_MODEL, {"spec": other}) == {"model=a"}
 
 
-def test_what_waits_is_what_the_replicas_have_not_confirmed():
+def test_waiting_keys_are_those_unconfirmed_by_replicas():
     """A route that is not Converged at its current generation, and a frozen version that is not Withdrawn."""
     route = {"metadata": {"generation": 3}, "spec": {"model": "m"}}
     model = {"metadata": {}, "spec": {"model": "m", "frozen": True}}

@@ -22,7 +22,7 @@ def withdrawn(reason):
     return {"conditions": [{"type": "Withdrawn", "status": "False", "reason": reason}]}
 
 
-def test_a_switch_names_both_versions_and_who_asked():
+def test_switch_event_names_both_versions_and_the_field_manager():
     route = model_route()
     first = {"to": "v1", "at": "t1"}
     second = {"to": "v2", "from": "v1", "at": "t2", "manager": "linplane-admin"}
@@ -35,7 +35,7 @@ def test_a_switch_names_both_versions_and_who_asked():
     assert news(MODEL_ROUTE, route, {}) == []
 
 
-def test_a_freeze_and_an_unfreeze_name_who_asked():
+def test_freeze_and_unfreeze_events_name_the_field_manager():
     model = managed(linear_model(), "frozen")
     by = ", by field manager kubectl-patch"
     asked = [
@@ -54,7 +54,7 @@ def test_a_freeze_and_an_unfreeze_name_who_asked():
     assert news(MODEL_SERVER, model, withdrawn("Frozen")) == []
 
 
-def test_each_new_warning_of_a_training_is_told_once():
+def test_training_warning_is_one_event():
     model = linear_model()
     few, dropped = ({"reason": reason, "message": reason.lower()} for reason in ("FewRows", "RowsDropped"))
     assert news(LINEAR_MODEL, model, {"warnings": [few, dropped]}) == [
@@ -68,7 +68,7 @@ def test_each_new_warning_of_a_training_is_told_once():
     assert not WARNINGS & set(Reason), "a reason of a condition is none of a warning"
 
 
-def test_of_who_owns_what_only_that_one_field_is_kept():
+def test_managed_fields_keep_only_the_field_that_is_read():
     """There may be thousands of versions."""
     for kind, body, field in ((LINEAR_MODEL, linear_model(), "frozen"), (MODEL_ROUTE, model_route(), "version")):
         kept = slim(kind, managed(body, field))
@@ -79,7 +79,7 @@ def test_of_who_owns_what_only_that_one_field_is_kept():
         assert "managedFields" not in slim(kind, managed(body, "other"))["metadata"]
 
 
-async def test_what_somebody_did_is_told_in_the_middle_of_a_storm():
+async def test_user_action_has_its_event_during_an_event_storm():
     """The limit of EventRecorder an object is for conditions that flap."""
     events = EventRecorder(HttpClient(None), lambda: NOW, lambda: 0.0, "test")
     route = managed(model_route(), "version")

@@ -125,7 +125,7 @@ def test_each_situation(name):
     assert compiled.entry.revision == make_entry(compiled.entry.document).revision
 
 
-def test_a_frozen_current_version_answers_503_and_has_no_weights():
+def test_frozen_current_version_answers_503_and_has_no_weights():
     """The document says why, and holds nothing to answer with."""
     compiled = compile_document("homes", route_spec(), versions(frozen("v1")), SERVED_V1, 1)
     assert compiled.entry.document.versions == {}
@@ -134,7 +134,7 @@ def test_a_frozen_current_version_answers_503_and_has_no_weights():
     assert compiled.entry.document.features_by_version == {"v1": ("area",)}
 
 
-def test_a_current_version_that_was_frozen_and_then_deleted_says_that_it_is_not_there():
+def test_frozen_current_version_that_was_deleted_is_not_found():
     """Its weights were taken out at the freeze, so deleting it does not bring them back."""
     before = compile_document("homes", route_spec(), versions(frozen("v1")), SERVED_V1, 1).entry.document
     compiled = compile_document("homes", route_spec(), {}, before, 1)
@@ -144,7 +144,7 @@ def test_a_current_version_that_was_frozen_and_then_deleted_says_that_it_is_not_
     assert compiled.entry.document.unavailable.reason == "VersionNotFound"
 
 
-def test_an_unfrozen_version_that_lost_its_artifact_is_not_available():
+def test_unfrozen_version_that_lost_its_artifact_is_not_available():
     """Nothing is left to answer with, and the reason is not the freeze any more."""
     before = compile_document("homes", route_spec(), versions(frozen("v1")), SERVED_V1, 1).entry.document
     compiled = compile_document("homes", route_spec(), versions(pending("v1")), before, 1)
@@ -153,7 +153,7 @@ def test_an_unfrozen_version_that_lost_its_artifact_is_not_available():
     assert compiled.cause.reason is Reason.VERSION_NOT_READY
 
 
-def test_a_deleted_frozen_candidate_gives_its_share_too():
+def test_deleted_frozen_candidate_gives_its_share_to_the_current_version():
     """A candidate that is not there and has no weights has no reason of its own."""
     before = document("v1", [("v2", 1000)], {"v1": 2.0})
     compiled = compile_document("homes", route_spec("v1", [("v2", 10)]), versions(V1), before, 1)
@@ -161,7 +161,7 @@ def test_a_deleted_frozen_candidate_gives_its_share_too():
     assert compiled.cause.reason is Reason.CANDIDATE_UNAVAILABLE
 
 
-def test_two_troubled_candidates_are_both_told():
+def test_unavailable_candidates_are_all_in_the_message():
     """One message names both; a share that goes elsewhere is the reason."""
     spec = route_spec("v1", [("v2", 10), ("v3", 5)])
     compiled = compile_document("homes", spec, versions(V1, frozen("v3")), SERVED_SPLIT, 1)
@@ -170,7 +170,7 @@ def test_two_troubled_candidates_are_both_told():
     assert "v3 is frozen; its share goes to v1" in compiled.cause.message
 
 
-def test_an_earlier_route_of_another_model_leaves_nothing():
+def test_earlier_route_of_another_model_leaves_nothing():
     """A route deleted and created again for another model never answers with the first one's weights."""
     spec = route_spec(model="cars")
     compiled = compile_document("homes", spec, versions(pending("v1")), SERVED_SPLIT, 1)
@@ -181,14 +181,14 @@ def test_an_earlier_route_of_another_model_leaves_nothing():
     )
 
 
-def test_a_version_made_anew_is_taken_once_it_is_ready():
+def test_recreated_version_is_served_once_it_is_ready():
     """Deleted and applied again with other weights: these are what the name means now."""
     compiled = compile_document("homes", route_spec(), versions(ready("v1", 9.0, "rooms")), SERVED_V1, 1)
     assert compiled.entry.document.versions["v1"].features == ("rooms",)
     assert compiled.entry.document.features_by_version["v1"] == ("rooms",)
 
 
-def test_other_fields_apply_at_once_where_the_switch_does_not():
+def test_other_fields_apply_at_once_if_the_switch_does_not():
     """Rate limit and split key do not wait for a version."""
     spec = route_spec("v2", rateLimit={"requestsPerSecond": "2.5"}, splitKey={"header": "X-User", "salt": "s"})
     compiled = compile_document("homes", spec, versions(V1, pending("v2")), SERVED_V1, 1)
@@ -222,7 +222,7 @@ def test_previous_is_the_version_before_and_goes_on_naming_its_features():
     assert set(second.versions) == {"v2"}
 
 
-def test_the_name_is_the_salt_by_default():
+def test_salt_is_the_route_name_by_default():
     """Two routes split their users independently."""
     compiled = compile_document("homes", route_spec(), versions(V1), None, 1)
     assert compiled.entry.document.split_key.salt == "homes"

@@ -59,7 +59,7 @@ def test_compiling_twice_changes_nothing(given_steps):
 
 @LAWS
 @given(steps)
-def test_a_document_is_what_a_server_reads_and_the_operator_remembers(given_steps):
+def test_document_survives_encoding_and_compiles_to_itself(given_steps):
     """It comes back from its bytes as it was, and compiles to itself from there too."""
     for _, document, there, spec, _ in history(given_steps):
         entry = make_entry(document, 3)
@@ -70,7 +70,7 @@ def test_a_document_is_what_a_server_reads_and_the_operator_remembers(given_step
 
 @LAWS
 @given(steps)
-def test_the_weights_of_a_frozen_version_are_never_in_a_document(given_steps):
+def test_weights_of_a_frozen_version_are_never_in_a_document(given_steps):
     """Neither as the current one, nor as a candidate, nor as a memory."""
     for _, document, there, _, _ in history(given_steps):
         assert not {name for name, version in there.items() if version.frozen} & set(document.versions)
@@ -78,7 +78,7 @@ def test_the_weights_of_a_frozen_version_are_never_in_a_document(given_steps):
 
 @LAWS
 @given(steps)
-def test_what_answers_is_ready_or_was_served_before(given_steps):
+def test_answering_version_is_ready_or_was_served_before(given_steps):
     """Its weights are those of its digest."""
     for before, document, there, _, _ in history(given_steps):
         for name, served in document.versions.items():
@@ -92,7 +92,7 @@ def test_what_answers_is_ready_or_was_served_before(given_steps):
 
 @LAWS
 @given(steps)
-def test_a_route_that_answers_goes_on_unless_its_version_is_frozen(given_steps):
+def test_route_that_answers_continues_unless_its_version_is_frozen(given_steps):
     """No failed training, no deletion and no bad switch takes traffic away."""
     for before, document, there, _, _ in history(given_steps):
         if before and before.current in before.versions and document.unavailable:
@@ -102,7 +102,7 @@ def test_a_route_that_answers_goes_on_unless_its_version_is_frozen(given_steps):
 
 @LAWS
 @given(steps)
-def test_the_current_version_is_the_one_asked_for_or_the_last_one(given_steps):
+def test_current_version_is_the_desired_or_the_last_one(given_steps):
     """The route never picks a version that the spec does not name; the split goes with it."""
     for before, document, _, spec, _ in history(given_steps):
         asked = (spec.version, tuple((c.version, c.share) for c in spec.split))
@@ -125,7 +125,7 @@ def test_accepted_says_that_the_spec_is_in_effect_and_nothing_else(given_steps):
 
 @LAWS
 @given(spec=specs(), others=worlds, shares=st.lists(st.integers(0, 50), min_size=2, max_size=2))
-def test_freezing_and_unfreezing_a_candidate_moves_nobody_else(spec, others, shares):
+def test_candidate_freeze_and_unfreeze_move_no_other_user(spec, others, shares):
     """Slots and numbers stay, so the other candidate keeps its users, and the thawed one gets its own back."""
     spec = route_spec("v1", [("v2", shares[0]), ("v3", shares[1])])
     whole = versions(ready("v1", 1.0), ready("v2", 2.0), ready("v3", 3.0))
@@ -148,7 +148,7 @@ def test_equal_inputs_give_equal_bytes(given_steps):
 
 @LAWS
 @given(steps)
-def test_versions_that_are_not_named_do_not_matter(given_steps):
+def test_unnamed_versions_do_not_matter(given_steps):
     """The operator need not judge their artifacts."""
     for before, document, there, spec, reason in history(given_steps):
         named = {name: there[name] for name in named_versions(spec, before) if name in there}

@@ -26,13 +26,13 @@ def advance(state: RoutingMap | None, want: dict[str, Wanted], **fields):
     return compile_map(state, entries(state) if state else {}, want, **fields)
 
 
-def test_the_first_state_has_sequence_one_even_without_routes():
+def test_first_state_has_sequence_one_even_without_routes():
     """A server without routes can become Ready."""
     state, full = advance(None, {})
     assert (state.sequence, state.routes, full) == (1, {}, frozenset())
 
 
-def test_what_changed_comes_in_one_sequence_higher_and_the_rest_keeps_its_own():
+def test_changed_entries_get_the_next_sequence_and_others_keep_theirs():
     """One write, however many routes it changes."""
     first, _ = advance(None, {"a": wanted("a"), "b": wanted("b")})
     second, _ = advance(first, {"a": wanted("a"), "b": wanted("b", weights={"v1": 3.0}), "c": wanted("c")})
@@ -47,20 +47,20 @@ def test_equal_documents_change_nothing():
     assert advance(first, {"a": wanted("a")})[0] is first
 
 
-def test_a_route_that_is_gone_goes_and_that_is_a_change():
+def test_removed_route_raises_the_sequence():
     """Its removal has a sequence, for replicas to confirm."""
     first, _ = advance(None, {"a": wanted("a"), "b": wanted("b")})
     second, _ = advance(first, {"a": wanted("a")})
     assert (second.sequence, set(second.routes)) == (2, {"a"})
 
 
-def test_a_kept_route_stays_byte_for_byte():
+def test_kept_route_stays_byte_for_byte():
     """One that is not really gone, or cannot be compiled just now."""
     first, _ = advance(None, {"a": wanted("a"), "b": wanted("b")})
     assert advance(first, {"a": wanted("a")}, kept={"b"})[0] is first
 
 
-def test_a_damaged_entry_is_written_anew_and_a_damaged_kept_one_is_left():
+def test_damaged_entry_is_repaired_unless_it_is_only_kept():
     """A desired entry is repaired; an entry that is only kept is not parsed."""
     state = RoutingMap("u", 4, {"a": "{", "b": "{"})
     after, _ = compile_map(state, {}, {"a": wanted("a")}, kept={"b"})
@@ -68,7 +68,7 @@ def test_a_damaged_entry_is_written_anew_and_a_damaged_kept_one_is_left():
     assert parse_entry(after.routes["a"]).sequence == 5
 
 
-def test_no_sequence_is_given_that_a_replica_has_confirmed_already():
+def test_sequence_exceeds_every_confirmed_one():
     """Whatever was done to the ConfigMap, the next state is new to everybody."""
     state, _ = advance(RoutingMap("u", 2, {}), {"a": wanted("a")}, floor=50)
     assert (state.uid, state.sequence) == ("u", 51)
@@ -77,7 +77,7 @@ def test_no_sequence_is_given_that_a_replica_has_confirmed_already():
 @pytest.mark.parametrize(
     ("sequence", "own", "after"), [(1, 6, 7), (6, 999, 1000), (6, 2**53 - 1, 7)], ids=["map", "entry", "absurd"]
 )
-def test_an_entry_above_the_sequence_comes_in_anew_and_above_both(sequence, own, after):
+def test_entry_above_the_sequence_gets_one_above_both(sequence, own, after):
     """A user edited either number: no replica could ever confirm it, and none confirms a number twice."""
     edited = RoutingMap(
         "u", sequence, {n: make_entry(document(route=n), s).to_bytes().decode() for n, s in (("a", own), ("b", 1))}
@@ -96,7 +96,7 @@ def little_room(monkeypatch):
 
 
 @pytest.mark.usefixtures("little_room")
-def test_a_full_map_is_the_newest_routes_trouble():
+def test_full_map_excludes_the_newest_route():
     """The older ones come in."""
     pad = 500
     want = {n: wanted(n, created=str(9 - i), padding=pad) for i, n in enumerate("abc")}
@@ -107,7 +107,7 @@ def test_a_full_map_is_the_newest_routes_trouble():
 
 
 @pytest.mark.usefixtures("little_room")
-def test_none_that_serves_is_evicted_even_for_an_older_one():
+def test_serving_route_is_never_evicted_even_for_an_older_one():
     """Who came in first stays, and a document that outgrows the room keeps its last form."""
     pad = 500
     first, _ = advance(None, {n: wanted(n, padding=pad) for n in "bc"})
@@ -123,7 +123,7 @@ def test_none_that_serves_is_evicted_even_for_an_older_one():
 
 
 @pytest.mark.usefixtures("little_room")
-def test_who_gives_room_goes_first():
+def test_room_freed_in_a_pass_is_used_in_it():
     """In one pass: one route shrinks or leaves, another comes in."""
     pad = 500
     first, _ = advance(None, {n: wanted(n, padding=pad) for n in "bc"})
@@ -171,7 +171,7 @@ def test_every_history_of_the_map(history, room):
         routing_module.ROOM = original
 
 
-def test_what_counts_as_room_is_under_the_limit_of_the_api():
+def test_room_is_below_the_limit_of_the_api():
     """A ConfigMap holds at most 1 MiB of values, and its metadata counts in etcd."""
     assert routing_module.ROOM < 1 << 20
     assert entry_size("é", "é") == 1 + 2 + 16

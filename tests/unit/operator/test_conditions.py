@@ -40,7 +40,7 @@ def decoded(*conditions: dict[str, Any]) -> list[StatusCondition]:
     return list(conditions_of({"conditions": list(conditions)}))
 
 
-def test_the_time_moves_with_the_status_and_nothing_else():
+def test_transition_time_changes_only_with_the_status():
     """A new reason or message is not a transition."""
     (first,) = merge_conditions([condition(READY, Cause(Reason.TRAINING, "a"))], {}, 1, "t1")
     (second,) = merge_conditions([condition(READY, Cause(Reason.BAD_DATA, "b"))], as_status(first), 2, "t2")
@@ -49,7 +49,7 @@ def test_the_time_moves_with_the_status_and_nothing_else():
     assert [c.observed_generation for c in (first, second, third)] == [1, 2, 2]
 
 
-def test_a_condition_without_a_time_gets_one():
+def test_condition_without_a_time_gets_one():
     """A user may have written the condition by hand."""
     status = {"conditions": [{"type": "Ready", "status": "True"}]}
     (one,) = merge_conditions([condition(READY, Cause(Reason.READY, ""))], status, 1, "t9")
@@ -64,7 +64,7 @@ def test_unknown_is_a_status_of_its_own():
     assert two.last_transition_time == "t2"
 
 
-def test_a_long_message_is_cut_where_the_api_would_refuse_it():
+def test_long_message_is_cut_at_the_limit_of_the_api():
     """At 1024 characters, and one sees that it was."""
     cut = condition(READY, Cause(Reason.BAD_DATA, "x" * 2000)).message
     assert (len(cut), cut[-1]) == (1024, "…")
@@ -86,7 +86,7 @@ def test_each_new_status_or_reason_is_an_event():
     assert changed(before, {"conditions": [{**before["conditions"][0], "reason": "Pending"}]}) == []
 
 
-def test_a_fact_that_several_conditions_have_is_one_event():
+def test_cause_shared_by_several_conditions_is_one_event():
     """Only Ready has an Event, and each condition that warns of another cause."""
     ready = {"type": "Ready", "status": "False", "reason": "VersionFrozen", "message": ""}
     accepted = {**ready, "type": "Accepted"}
@@ -98,7 +98,7 @@ def test_a_fact_that_several_conditions_have_is_one_event():
     assert changed({"conditions": [ready]}, {"conditions": [ready, withdrawn]}) == decoded(withdrawn)
 
 
-def test_a_reason_that_begins_to_warn_is_one_more_event():
+def test_reason_that_starts_to_warn_is_one_more_event():
     """A wait that cannot end is one Warning; a wait that may end is none."""
 
     def status(progress: str) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def test_a_reason_that_begins_to_warn_is_one_more_event():
         assert [(item.type, warns(item.reason, status(after))) for item in found] == due, (before, after)
 
 
-def test_the_essence_of_a_status_is_what_cannot_wait():
+def test_status_without_counts_has_all_that_cannot_wait():
     """Counts and words can."""
     one = {"loadedSummary": "1/2", "replicas": 2, "loadedReplicas": 1, "revision": "r", **as_status()}
     assert without_counts(one) == without_counts({**one, "loadedSummary": "2/2", "replicas": 3, "loadedReplicas": 2})
@@ -146,7 +146,7 @@ def test_conditions_that_cannot_be_decoded_count_as_absent(conditions: Any) -> N
     assert merge_conditions([now], status, 3, "t")[0].last_transition_time == "t"
 
 
-def test_a_condition_of_a_later_release_is_decoded() -> None:
+def test_condition_of_a_later_release_is_decoded() -> None:
     """Of any type and reason, with fields that are not known."""
     item = {"type": "Novel", "status": "Maybe", "reason": "Later", "severity": 3, "observedGeneration": None}
     status = {"conditions": [item, {"type": "Ready", "status": "True"}]}

@@ -70,7 +70,7 @@ GOLDEN = {
 
 
 @pytest.mark.parametrize("golden", GOLDEN.values(), ids=GOLDEN)
-def test_the_job_of_each_kind_of_data_never_changes(golden: Golden) -> None:
+def test_job_of_each_kind_of_data_never_changes(golden: Golden) -> None:
     """Another name, task or annotation would train again what is trained."""
     target = None if "synthetic" in golden.data else "y"
     result, job = plan(model(training={"data": golden.data, "target": target}), SETTINGS, source=ROWS).create
@@ -92,7 +92,7 @@ def test_each_kind_of_data_has_one_class_and_golden_values() -> None:
     assert sorted(SOURCES.values(), key=repr) == sorted(DataSource.__subclasses__(), key=repr)
 
 
-def test_a_kind_of_data_of_a_newer_release_makes_no_job() -> None:
+def test_data_of_a_newer_release_makes_no_job() -> None:
     """The API server took it by a newer CRD; what is unknown was pruned from the spec."""
     with pytest.raises(FormatError, match=r"spec\.training\.data"):
         plan(model(training={"data": {"bucket": {"name": "b"}}, "target": "y"}))
@@ -109,7 +109,7 @@ ONLY_IN = {"persistentVolumeClaim": Mode.CLUSTER, "uri": Mode.LOCAL}
 
 @pytest.mark.parametrize("data", [*(golden.data for golden in GOLDEN.values()), FILE], ids=str)
 @pytest.mark.parametrize("mode", Mode)
-def test_what_an_installation_can_read(data: Object, mode: Mode) -> None:
+def test_data_that_an_installation_can_read(data: Object, mode: Mode) -> None:
     """Claims in a cluster alone, files of the machine in local mode alone; the message names the field."""
     (field,) = data
     is_readable = data == GOLDEN["uri"].data or ONLY_IN.get(field, mode) is mode
@@ -121,7 +121,7 @@ TEXTS = st.none() | st.text("ab\n,é", max_size=4)
 
 
 @given(st.sampled_from([golden.data for golden in GOLDEN.values()]), st.sampled_from(Mode), TEXTS, TEXTS)
-def test_the_rows_of_a_config_map_are_in_the_hash_and_nowhere_else(
+def test_rows_of_a_config_map_are_only_in_the_hash(
     data: Object, mode: Mode, one: str | None, other: str | None
 ) -> None:
     """Each mount has its volume."""

@@ -47,7 +47,7 @@ def made(owner, source=None):
         ({"uri": "https://x/y"}, UriData("https://x/y", ("data.example",), ("10.0.0.1",), False)),
     ],
 )
-def test_the_task_says_where_the_rows_are(data, expected):
+def test_task_names_the_source_of_the_rows(data, expected):
     """In the trainer's own terms; the trainer reads it back as it was written."""
     settings = Settings(allowed_hosts=("data.example",), denied_addresses=("10.0.0.1",))
     task = task_of(model(training={"data": data, "target": "y", "ridge": "1e-6"}), settings)
@@ -56,7 +56,7 @@ def test_the_task_says_where_the_rows_are(data, expected):
     assert parse_task(task.to_text()) == task
 
 
-def test_a_file_uri_is_read_in_local_mode():
+def test_file_uri_is_read_in_local_mode():
     """Only if the settings of the installation allow it."""
     task = task_of(model(training={"data": {"uri": "file:///rows.csv"}, "target": "y"}), LOCAL)
     assert task.data == UriData("file:///rows.csv", ("data.example",), ("10.0.0.1",), True)
@@ -84,7 +84,7 @@ def test_names_are_short_ours_and_of_this_very_object(name, version, uid):
     assert one != result_name(with_meta(owner, uid="other"), typed(owner))
 
 
-def test_the_job_is_restricted_and_fails_at_once_where_a_retry_cannot_help():
+def test_job_is_restricted_and_fails_at_once_if_a_retry_cannot_help():
     """Exit code of bad data; a drained node does not count; no TTL, for a failure is remembered."""
     spec = made(model())["spec"]
     ignored, fails = spec["podFailurePolicy"]["rules"]
@@ -98,7 +98,7 @@ def test_the_job_is_restricted_and_fails_at_once_where_a_retry_cannot_help():
     assert pod["containers"][0]["securityContext"]["allowPrivilegeEscalation"] is False
 
 
-def test_the_job_tells_the_trainer_its_task_and_its_result():
+def test_job_passes_its_task_and_its_result_to_the_trainer():
     """The result is named as the Job, which is how a trainer's rights are narrowed to it."""
     body = made(csv_model())
     container = body["spec"]["template"]["spec"]["containers"][0]
@@ -110,7 +110,7 @@ def test_the_job_tells_the_trainer_its_task_and_its_result():
     assert {m["name"] for m in container["volumeMounts"]} == set(volumes)
 
 
-def test_what_the_user_says_of_the_pod_is_there_and_cannot_replace_ours():
+def test_pod_settings_of_the_user_are_applied_and_cannot_replace_ours():
     """Labels of ours win; limits, places and secrets are passed on."""
     settings = {
         "backoffLimit": 0,
@@ -144,7 +144,7 @@ def test_labels_and_annotations_reach_the_job_itself_and_never_retrain():
     assert recipe(typed(owner)) == recipe(typed(model(training=plain)))
 
 
-def test_a_service_has_what_its_route_adds_beside_our_own():
+def test_service_has_the_metadata_of_its_route_and_ours():
     """Labels and annotations, as for a mesh or a load balancer."""
     route = with_meta(model_route(service={"labels": {"team": "x", names.LABEL_ROUTE: "theirs"}}), uid="r")
     spec = parse_spec(route, ModelRouteSpec)
@@ -156,7 +156,7 @@ def test_a_service_has_what_its_route_adds_beside_our_own():
     assert noted["metadata"] == {**bare["metadata"], "annotations": {"a": "b"}}
 
 
-def test_a_claim_is_mounted_read_only():
+def test_claim_is_mounted_read_only():
     """The trainer never writes to the volume of the data."""
     data = {"persistentVolumeClaim": {"claimName": "c", "path": "p.csv"}}
     body = made(model(training={"data": data, "target": "y"}))
@@ -164,7 +164,7 @@ def test_a_claim_is_mounted_read_only():
     assert volumes["data"]["persistentVolumeClaim"] == {"claimName": "c", "readOnly": True}
 
 
-def test_the_trainer_of_a_claim_is_told_what_to_call_it():
+def test_claim_name_is_passed_to_the_trainer():
     """`claim c has no file p.csv`; other data has no such name."""
     data = {"persistentVolumeClaim": {"claimName": "c", "path": "p.csv"}}
     arguments, plain = (
@@ -175,7 +175,7 @@ def test_the_trainer_of_a_claim_is_told_what_to_call_it():
     assert "--data-name" not in plain
 
 
-def test_an_empty_result_is_made_for_the_trainer_to_fill():
+def test_result_is_created_empty_for_the_trainer():
     """Labelled by model, version and recipe, and owned by the LinearModel."""
     owner = model()
     body = make_result(owner, typed(owner))

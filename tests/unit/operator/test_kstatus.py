@@ -26,7 +26,7 @@ def warnings(sim: Sim) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if ConditionType.READY in row.statuses], ids=lambda r: r.reason)
-def test_the_table_decides(row) -> None:
+def test_progress_follows_the_condition_table(row) -> None:
     for inherited in Progress:
         if inherited is Progress.INHERITED:
             continue
@@ -38,7 +38,7 @@ def test_the_table_decides(row) -> None:
         )
 
 
-def test_a_version_says_how_it_is_by_its_own_status() -> None:
+def test_version_progress_is_read_from_its_current_status() -> None:
     def model(generation: int = 2, **spec: bool) -> Object:
         body = linear_model(**spec)
         conditions = [{"type": "Stalled", "status": "True"}]
@@ -55,13 +55,13 @@ def test_a_version_says_how_it_is_by_its_own_status() -> None:
     assert progress_of(None) is Progress.NONE
 
 
-def test_several_versions_are_as_the_worst_of_them() -> None:
+def test_progress_of_several_versions_is_the_worst() -> None:
     assert joint_progress([Progress.RECONCILING, Progress.STALLED, Progress.NONE]) is Progress.STALLED
     assert joint_progress([Progress.NONE, Progress.RECONCILING]) is Progress.RECONCILING
     assert joint_progress([]) is Progress.NONE
 
 
-def test_what_trains_is_reconciling_and_then_neither(sim: Sim) -> None:
+def test_training_version_is_reconciling_and_then_neither(sim: Sim) -> None:
     sim.trains = False
     sim.apply(linear_model(), model_route())
     sim.settle()
@@ -73,7 +73,7 @@ def test_what_trains_is_reconciling_and_then_neither(sim: Sim) -> None:
     assert status_condition(sim.route(), "Ready")["status"] == "True"
 
 
-def test_data_that_is_refused_stalls_the_version_and_its_routes(sim: Sim) -> None:
+def test_refused_data_stalls_the_version_and_its_routes(sim: Sim) -> None:
     sim.default_result = lambda: FAILS
     sim.apply(linear_model(), model_route())
     sim.settle()
@@ -86,7 +86,7 @@ def test_data_that_is_refused_stalls_the_version_and_its_routes(sim: Sim) -> Non
     assert (waits(sim.model()), waits(sim.route())) == ({}, {})
 
 
-def test_a_candidate_that_trains_is_waited_for_and_a_frozen_one_is_not(sim: Sim) -> None:
+def test_candidate_in_training_is_awaited_and_a_frozen_one_is_not(sim: Sim) -> None:
     sim.apply(linear_model(), linear_model("v2"), model_route())
     sim.settle()
     sim.trains = False
@@ -102,7 +102,7 @@ def test_a_candidate_that_trains_is_waited_for_and_a_frozen_one_is_not(sim: Sim)
     assert waits(sim.route()) == {"Stalled": "CandidateUnavailable"}
 
 
-def test_a_switch_to_what_is_frozen_or_absent(sim: Sim) -> None:
+def test_switch_to_a_frozen_or_absent_version(sim: Sim) -> None:
     sim.apply(linear_model(), linear_model("v2", frozen=True), model_route())
     sim.settle()
     sim.edit(MODEL_ROUTE, "homes", version="v2")
@@ -113,7 +113,7 @@ def test_a_switch_to_what_is_frozen_or_absent(sim: Sim) -> None:
     assert waits(sim.route()) == {}
 
 
-def test_a_route_follows_a_version_whose_status_catches_up_with_its_spec(sim: Sim) -> None:
+def test_route_follows_a_version_whose_status_catches_up_with_its_spec(sim: Sim) -> None:
     """The route is reconciled before the status of the version is written; it needs no resync afterwards."""
     sim.apply(linear_model(acceptance={"minR2": "0.99"}), model_route())
     sim.settle()
@@ -129,7 +129,7 @@ def test_a_route_follows_a_version_whose_status_catches_up_with_its_spec(sim: Si
     assert (waits(sim.model()), waits(sim.route())) == ({"Stalled": "AcceptanceMissed"}, {"Stalled": "VersionNotReady"})
 
 
-def test_a_lost_artifact_is_as_the_training_that_replaces_it(sim: Sim) -> None:
+def test_lost_artifact_has_the_progress_of_its_new_training(sim: Sim) -> None:
     sim.apply(linear_model(), model_route())
     sim.settle()
     sim.trains = False
@@ -145,7 +145,7 @@ def test_a_lost_artifact_is_as_the_training_that_replaces_it(sim: Sim) -> None:
     assert warnings(sim).count(("homes-v1", "ArtifactLost")) == 1
 
 
-def test_a_switch_that_is_confirmed_soon_never_shows_reconciling(sim: Sim) -> None:
+def test_switch_that_is_confirmed_soon_never_shows_reconciling(sim: Sim) -> None:
     """Nor does it make an Event of either type, ever."""
     sim.apply(linear_model(), linear_model("v2"), model_route())
     sim.settle()
@@ -158,7 +158,7 @@ def test_a_switch_that_is_confirmed_soon_never_shows_reconciling(sim: Sim) -> No
     assert not [e for e in sim.cluster.events if e[3].startswith(("Stalled", "Reconciling"))]
 
 
-def test_a_switch_that_no_replica_confirms_is_reconciling(sim: Sim) -> None:
+def test_switch_that_no_replica_confirms_is_reconciling(sim: Sim) -> None:
     sim.apply(linear_model(), linear_model("v2"), model_route())
     sim.settle()
     sim.loads = False
@@ -167,7 +167,7 @@ def test_a_switch_that_no_replica_confirms_is_reconciling(sim: Sim) -> None:
     assert waits(sim.route()) == {"Reconciling": "ReplicasBehind"}
 
 
-def test_a_spec_that_cannot_be_read_is_stalled_and_nothing_else(sim: Sim) -> None:
+def test_unreadable_spec_is_stalled_and_nothing_else(sim: Sim) -> None:
     sim.trains = False
     sim.apply(linear_model(), model_route())
     sim.settle()

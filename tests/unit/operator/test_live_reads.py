@@ -69,7 +69,7 @@ def everything(sim) -> None:
 
 @pytest.mark.parametrize("status", ["known", "lost"])
 @pytest.mark.parametrize("kind", [CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER], ids=lambda kind: kind.kind)
-def test_nothing_is_begun_anew_or_taken_away(sim, kind, status):
+def test_incomplete_list_creates_and_deletes_nothing(sim, kind, status):
     """Nor if the status is lost, which named the artifact."""
     everything(sim)
     before, data, made = sim.content(), sim.routing()["data"], list(sim.effective)
@@ -90,7 +90,7 @@ def test_nothing_is_begun_anew_or_taken_away(sim, kind, status):
     assert sim.content() == before
 
 
-def test_the_job_is_looked_for_where_the_result_tells_how_it_ended(sim):
+def test_job_is_read_live_if_the_result_has_its_outcome(sim):
     """Otherwise the trainer's error would be deleted although its Job exists."""
     sim.results["homes-v1"] = error
     sim.apply(linear_model())
@@ -104,7 +104,7 @@ def test_the_job_is_looked_for_where_the_result_tells_how_it_ended(sim):
 
 
 @pytest.mark.parametrize("kind", [LINEAR_MODEL, MODEL_SERVER, CONFIG_MAP], ids=lambda kind: kind.kind)
-def test_a_route_does_not_say_of_what_is_there_that_it_is_not(sim, kind):
+def test_route_never_reports_an_existing_object_as_missing(sim, kind):
     """Its version, its server, what that serves."""
     everything(sim)
     before = sim.route()["status"]
@@ -114,7 +114,7 @@ def test_a_route_does_not_say_of_what_is_there_that_it_is_not(sim, kind):
     assert sim.route()["status"] == before
 
 
-def test_a_replica_that_has_a_report_and_no_pod_may_still_answer(sim):
+def test_replica_with_a_report_and_no_pod_may_still_answer(sim):
     """The report goes with its pod."""
     everything(sim)
     sim.loads = False
@@ -127,7 +127,7 @@ def test_a_replica_that_has_a_report_and_no_pod_may_still_answer(sim):
     assert told(sim.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
 
 
-def test_a_report_whose_pod_is_gone_is_removed_and_holds_up_nothing(sim):
+def test_report_of_a_deleted_pod_is_removed_and_blocks_nothing(sim):
     """Its owner reference is lost, or the garbage collector is away. It counts until a live read finds no pod."""
     sim.pods = ["p1", "p2"]
     everything(sim)
@@ -149,7 +149,7 @@ def test_a_report_whose_pod_is_gone_is_removed_and_holds_up_nothing(sim):
     assert failing, "the write that met a newer report was tried again"
 
 
-def test_a_report_without_a_pod_is_removed_though_it_is_up_to_date(sim):
+def test_report_without_a_pod_is_removed_though_it_is_up_to_date(sim):
     """The pod is read live once, and never at rest. A pod that only the cache lacks keeps its report."""
     sim.pods = ["p1", "p2"]
     everything(sim)
@@ -174,7 +174,7 @@ def test_a_report_without_a_pod_is_removed_though_it_is_up_to_date(sim):
     assert [name for kind, name in looked if kind is POD] == []
 
 
-def test_until_its_pod_was_looked_for_a_report_that_is_left_is_named(sim):
+def test_report_without_a_pod_is_named_until_the_live_read(sim):
     """The version that waits for it reports it."""
     everything(sim)
     sim.store.create(REPLICA_REPORT, report("p3", uid="earlier"))
@@ -190,7 +190,7 @@ def test_until_its_pod_was_looked_for_a_report_that_is_left_is_named(sim):
     assert message == "ReplicaReport p4 remains of a pod that is gone"
 
 
-def test_a_trainer_keeps_its_right_while_its_result_is_not_in_view(sim):
+def test_trainer_keeps_its_right_while_its_result_is_not_cached(sim):
     """A Job that runs is enough to know what is waited for."""
     everything(sim)
     (running,) = (job["metadata"]["name"] for job in sim.cache.all(JOB) if "homes-v4" in job["metadata"]["name"])
@@ -200,7 +200,7 @@ def test_a_trainer_keeps_its_right_while_its_result_is_not_in_view(sim):
     assert running in role["rules"][0]["resourceNames"]
 
 
-def test_a_replica_that_only_the_view_has_lost_is_waited_for(sim):
+def test_replica_that_only_the_cache_lacks_is_awaited(sim):
     """Its report is behind, so its pod is read live: neither a route nor its server converges without it."""
     sim.pods = ["p1", "p2"]
     sim.apply(linear_model(), linear_model("v2"), model_route())
@@ -214,7 +214,7 @@ def test_a_replica_that_only_the_view_has_lost_is_waited_for(sim):
     assert sim.route()["status"]["loadedSummary"] == "1/2"
 
 
-def test_nobody_waits_for_a_report_whose_pod_is_gone(sim):
+def test_report_of_a_deleted_pod_is_not_awaited(sim):
     """The garbage collector takes its time."""
     sim.pods = ["p1", "p2"]
     sim.apply(linear_model(), linear_model("v2"), model_route())
@@ -231,7 +231,7 @@ def test_nobody_waits_for_a_report_whose_pod_is_gone(sim):
 
 
 @pytest.mark.parametrize("ready", [True, False])
-def test_a_replica_that_the_view_has_not_seen_ready_may_answer_by_now(sim, ready):
+def test_replica_that_is_not_ready_in_the_cache_may_answer(sim, ready):
     """Its report is behind, so its pod is read live: the route converges without it only if it is not ready."""
     sim.pods = ["p1", "p2"]
     sim.apply(linear_model(), linear_model("v2"), model_route())
@@ -254,7 +254,7 @@ def test_a_replica_that_the_view_has_not_seen_ready_may_answer_by_now(sim, ready
     assert sim.route()["status"]["loadedSummary"] == ("1/2" if ready else "1/1")
 
 
-def test_a_look_at_a_pod_that_fails_keeps_no_child_from_being_applied(sim):
+def test_failed_live_read_of_a_pod_keeps_no_child_from_being_applied(sim):
     """A report that is left must not stand in front of a Deployment that is lost."""
     sim.apply(linear_model(), model_route())
     sim.settle()
@@ -295,7 +295,7 @@ def test_route_is_judged_by_the_routing_state_whose_replicas_were_read(sim):
     assert told(sim.route(), "Converged")[0] == "True"
 
 
-def test_sealed_versions_are_not_judged_to_be_looked_at(sim, monkeypatch):
+def test_sealed_versions_are_not_compiled_for_live_reads(sim, monkeypatch):
     """A sealed artifact lacks nothing: a route's reconcile judges no version again."""
     sim.apply(linear_model(), linear_model("v2"), model_route(split=[("v2", 10)]))
     sim.settle()

@@ -33,7 +33,7 @@ def test_replicas_are_added_up_and_the_current_versions_own_features_are_not_cal
     assert messages(replica(Lacking("homes", "v1", "area", 1))) == ["v1 needs area: 1 request without it got 422"]
 
 
-def test_what_no_version_with_a_share_of_this_route_needs_is_left_out():
+def test_features_that_no_version_with_a_share_needs_are_left_out():
     assert messages(replica(Lacking("other", "v2", "age", 3), Lacking("homes", "v9", "age", 3))) == []
     assert messages(replica(Lacking("homes", "v2", "of an earlier v2", 3)), replica()) == []
     assert messages(Replica("p", ready=True, terminating=False, report=None)) == []
@@ -77,7 +77,7 @@ def test_servable_stays_true_and_says_what_is_lacking(sim):
     assert servable(sim)["message"] == "v1 90, v2 10"
 
 
-def test_at_most_one_event_an_hour_and_only_if_it_grew(sim):
+def test_missing_features_are_at_most_one_event_an_hour_and_only_if_they_grew(sim):
     split(sim)
     lacks(sim, 35)
     assert news(sim) == [(True, "v2 also needs age: 35 requests without it got 422")]
@@ -94,7 +94,7 @@ def test_at_most_one_event_an_hour_and_only_if_it_grew(sim):
     assert len(news(sim)) == 2, "nothing new"
 
 
-def test_a_replica_that_starts_again_counts_from_zero(sim):
+def test_replica_that_restarts_counts_from_zero(sim):
     split(sim)
     lacks(sim, 35)
     sim.now += timedelta(hours=2)
@@ -106,7 +106,7 @@ def test_a_replica_that_starts_again_counts_from_zero(sim):
     ]
 
 
-def test_an_operator_that_starts_again_tells_nothing_twice(sim):
+def test_operator_restart_repeats_no_event(sim):
     split(sim)
     lacks(sim, 35)
     sim.cluster.events.clear()
@@ -115,7 +115,7 @@ def test_an_operator_that_starts_again_tells_nothing_twice(sim):
     assert news(sim) == []
 
 
-def test_an_hour_is_kept_by_an_operator_that_starts_again(sim):
+def test_operator_restart_keeps_the_hour_between_events(sim):
     """It does not know when the last Event was, so it waits an hour, but not for what the status does not have."""
     split(sim)
     lacks(sim, 35)
@@ -133,6 +133,6 @@ def test_an_hour_is_kept_by_an_operator_that_starts_again(sim):
     assert news(sim) == [(True, "v1 needs area: 2 requests without it got 422")]
 
 
-def test_a_message_tells_of_a_version_by_its_whole_name():
+def test_message_is_matched_by_the_whole_version_name():
     message = "v1 80, v2 10, old-v2 10; v1 needs area: 1 request without it got 422; old-v2 also needs age: ..."
     assert [mentions(message, version) for version in ("v1", "v2", "old-v2", "v")] == [True, False, True, False]

@@ -31,7 +31,7 @@ OTHER = parse_artifact(text(5.0)).digest
 M, C = model(), csv_model()
 
 
-def test_what_is_sealed_is_what_was_read():
+def test_seal_applies_to_the_result_that_was_read():
     """The seal is a compare-and-swap."""
     found = artifact_in(M, sealed=False)
     assert plan(M, artifacts=[found]).seal is found
@@ -39,14 +39,14 @@ def test_what_is_sealed_is_what_was_read():
 
 @pytest.mark.parametrize("labels", [{}, {names.LABEL_RECIPE: "another"}], ids=["removed", "changed"])
 @pytest.mark.parametrize("sealed", [True, False])
-def test_a_label_that_somebody_edits_changes_nothing(labels, sealed):
+def test_edited_label_changes_nothing(labels, sealed):
     """The name says what an artifact was made by."""
     found = with_meta(artifact_in(M, sealed=sealed), labels=labels)
     made = plan(M, artifacts=[found])
     assert (made.trained.reason, made.delete) == (Reason.TRAINED, ())
 
 
-def test_a_label_makes_no_artifact_another_recipes():
+def test_label_does_not_change_the_recipe_of_an_artifact():
     """Whatever it says."""
     found = artifact_in(model(training={"data": {"synthetic": {"samples": 51}}}))
     mine = with_meta(found, labels=artifact_in(M)["metadata"]["labels"])
@@ -55,7 +55,7 @@ def test_a_label_makes_no_artifact_another_recipes():
 
 
 @pytest.mark.parametrize("change", ["settings", "data"])
-def test_a_failed_training_is_tried_again_when_what_it_needs_has_changed(change):
+def test_failed_training_is_retried_once_its_inputs_change(change):
     """The old Job and its error go first, so that neither is taken for the new one's."""
     old = [job(C, FAILED, source=ROWS)]
     around = {"artifacts": [result(C, error())], "jobs": old, "source": ROWS}
@@ -81,7 +81,7 @@ def test_other_keys_of_the_data_do_not_matter():
     assert made.trained.reason is Reason.BAD_DATA
 
 
-def test_a_running_training_is_left_alone_whatever_changes():
+def test_running_training_is_left_alone_whatever_changes():
     """Pod settings and data are for the next try."""
     owner = csv_model()
     owner["spec"]["training"]["job"] = {"backoffLimit": 5}
@@ -102,14 +102,14 @@ def test_a_running_training_is_left_alone_whatever_changes():
         ({"data": {"uri": "file:///rows.csv"}, "target": "y"}, Settings(), "file://"),
     ],
 )
-def test_data_that_cannot_be_read_here(training, settings, part):
+def test_unsupported_data_is_not_trained(training, settings, part):
     """It says so, and makes nothing."""
     made = plan(model(training=training), settings)
     assert (made.trained.reason, made.create) == (Reason.DATA_UNSUPPORTED, ())
     assert part in made.trained.message
 
 
-def test_a_changed_training_takes_the_old_job_and_its_result_away():
+def test_changed_training_deletes_the_old_job_and_its_result():
     """Before anything was learned, `training` is free to change."""
     new = model(training={"data": {"synthetic": {"samples": 99}}})
     made = plan(new, artifacts=[result(M, error())], jobs=[job(M, active=1)])
@@ -118,7 +118,7 @@ def test_a_changed_training_takes_the_old_job_and_its_result_away():
 
 
 @pytest.mark.parametrize(("hours", "gone"), [(0.0, False), (0.9, False), (1.0, True), (30.0, True)])
-def test_the_job_of_a_sealed_artifact_goes_after_an_hour(hours, gone):
+def test_job_of_a_sealed_artifact_is_deleted_after_an_hour(hours, gone):
     """Until then the plan requests a requeue."""
     done = job(M, COMPLETE, completionTime=f"2026-0{'3-01' if hours < 24 else '2-28'}T{_hour(hours)}Z")
     made = plan(M, artifacts=[artifact_in(M)], jobs=[done])
@@ -132,21 +132,21 @@ def _hour(hours: float) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}:00"
 
 
-def test_a_job_without_a_sound_time_stays():
+def test_job_without_a_valid_completion_time_stays():
     """The end of the Job is not guessed."""
     for status in ({}, {"completionTime": "yesterday"}, {"completionTime": "2026-03-01"}):
         made = plan(M, artifacts=[artifact_in(M)], jobs=[job(M, COMPLETE, **status)])
         assert (made.delete, made.requeue_after) == ((), None)
 
 
-def test_a_failed_job_stays_as_the_memory_of_the_failure():
+def test_failed_job_stays_as_the_record_of_the_failure():
     """Without it the next pass would train again."""
     old = job(M, {**FAILED, "lastTransitionTime": "2026-01-01T00:00:00Z"}, completionTime="2026-01-01T00:00:00Z")
     made = plan(M, artifacts=[result(M, error())], jobs=[old])
     assert (made.delete, made.requeue_after, made.trained.reason) == ((), None, Reason.BAD_DATA)
 
 
-def test_a_sealed_result_without_a_status_is_a_finished_training():
+def test_sealed_result_without_a_status_is_a_finished_training():
     """A lost status never retrains."""
     made = plan(M, artifacts=[artifact_in(M)])
     assert (made.trained.reason, made.create, made.seal) == (Reason.TRAINED, (), None)
@@ -154,7 +154,7 @@ def test_a_sealed_result_without_a_status_is_a_finished_training():
     assert made.verdict.file.digest == DIGEST
 
 
-def test_a_training_that_changed_after_the_seal_is_told():
+def test_training_changed_after_the_seal_is_reported():
     """Clearing the status yields no other weights, and no training."""
     changed = model(training={"data": {"synthetic": {"samples": 99}}})
     made = plan(changed, artifacts=[artifact_in(M)])
@@ -168,7 +168,7 @@ def test_pod_settings_are_no_change_of_the_training():
     assert plan(changed, artifacts=[artifact_in(M)]).trained.reason is Reason.TRAINED
 
 
-def test_an_artifact_that_was_lost_is_trained_again():
+def test_lost_artifact_is_trained_again():
     """Trained reports ArtifactLost until the end of the training."""
     lost = model(digest=DIGEST)
     made = plan(lost)
@@ -177,7 +177,7 @@ def test_an_artifact_that_was_lost_is_trained_again():
     assert plan(lost, jobs=[job(lost, active=1)], artifacts=[result(lost)]).trained.reason is Reason.ARTIFACT_LOST
 
 
-def test_a_new_training_of_a_lost_artifact_counts_only_with_the_same_digest():
+def test_retrained_artifact_counts_only_with_the_same_digest():
     """Equal data gives equal bytes; other data does not give another meaning."""
     same = plan(model(digest=DIGEST), artifacts=[artifact_in(M, sealed=False)])
     other = plan(model(digest=OTHER), artifacts=[artifact_in(M, sealed=False)], jobs=[job(M, COMPLETE)])
@@ -188,7 +188,7 @@ def test_a_new_training_of_a_lost_artifact_counts_only_with_the_same_digest():
     assert f"delete Job {name} to try again, or make a new version" in other.trained.message
 
 
-def test_a_refused_result_goes_with_its_job():
+def test_refused_result_is_deleted_with_its_job():
     """Deleting the Job is the way to train again."""
     refused = artifact_in(M, sealed=False)
     made = plan(model(digest=OTHER), artifacts=[refused])
@@ -196,7 +196,7 @@ def test_a_refused_result_goes_with_its_job():
     assert made.delete[0][1] is refused
 
 
-def test_a_result_that_was_deleted_before_its_job_ended_is_trained_again():
+def test_result_deleted_before_its_job_ended_is_trained_again():
     """The Job may have written to the one that is gone. A Job that ends without a result of itself is not repeated."""
     lost, running = model(digest=DIGEST), job(M, active=1)
     made = plan(lost, jobs=[running])
@@ -213,13 +213,13 @@ def test_a_result_that_was_deleted_before_its_job_ended_is_trained_again():
     assert "ended without a result" in without.trained.message
 
 
-def test_an_artifact_of_somebody_else_is_nobodys():
+def test_foreign_artifact_is_ignored():
     """An artifact that another UID controls is ignored, whatever its labels."""
     foreign = artifact_in(model(uid="u2"))
     assert created(plan(M, artifacts=[foreign])) == ["ConfigMap", "Job"]
 
 
-def test_freezing_changes_nothing_of_the_training():
+def test_freeze_does_not_change_the_training():
     """A version frozen while it trains trains to the end."""
     cold = model(frozen=True)
     assert plan(cold, jobs=[job(M, active=1)], artifacts=[result(M)]).trained.reason is Reason.TRAINING
@@ -230,7 +230,7 @@ def test_freezing_changes_nothing_of_the_training():
     ("label", "by"),
     [("its own", f"recipe {recipe(typed(M))}"), ("that of the spec", "another recipe"), (None, "another recipe")],
 )
-def test_a_training_that_changed_names_both_recipes(label, by):
+def test_changed_training_names_both_recipes(label, by):
     """In the message. A label that was removed or set to the new recipe names none."""
     changed = model(training={"data": {"synthetic": {"samples": 99}}})
     now = recipe(typed(changed))

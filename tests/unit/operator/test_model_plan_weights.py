@@ -36,7 +36,7 @@ def test_weights_are_copied_into_an_immutable_configmap_named_by_content():
 
 
 @pytest.mark.parametrize("source", [None, handmade(9.0)], ids=["deleted", "edited"])
-def test_the_users_own_is_never_read_again(source):
+def test_copied_config_map_is_never_read_again(source):
     """Once copied, editing or deleting it changes nothing."""
     made = plan(by_hand(digest=None), artifacts=[copy()], source=source)
     assert (made.trained.reason, made.create) == (Reason.WEIGHTS_READ, ())
@@ -45,13 +45,13 @@ def test_the_users_own_is_never_read_again(source):
 
 
 @pytest.mark.parametrize("labels", [{}, {names.LABEL_RECIPE: "another"}], ids=["removed", "changed"])
-def test_a_label_that_somebody_edits_changes_nothing(labels):
+def test_edited_label_changes_nothing(labels):
     """The name says whose copy it is."""
     made = plan(by_hand(), artifacts=[with_meta(copy(), labels=labels)])
     assert (made.trained.reason, made.create) == (Reason.WEIGHTS_READ, ())
 
 
-def test_a_copy_of_what_another_spec_names_is_not_taken():
+def test_copy_that_another_spec_names_is_not_used():
     """Whatever its label says, and where the status was cleared and the spec edited."""
     other = model(weights={"configMapKeyRef": {"name": "another", "key": "model.json"}})
     found = with_meta(copy(), labels=plan(other, source=SOURCE).create[0]["metadata"]["labels"])
@@ -90,14 +90,14 @@ def test_lost_weights_come_back_only_as_they_were():
     assert created(plan(lost, source=handmade(9.0))) == []
 
 
-def test_weights_miss_a_gate_that_nothing_can_be_judged_by():
+def test_weights_miss_a_gate_without_its_metric():
     """There is no MSE of weights by hand."""
     gated = model(weights=weights_from(), acceptance={"maxMSE": "1"})
     made = plan(gated, source=json.loads(json.dumps(SOURCE)))
     assert (made.trained.status, made.verdict.cause.reason) == ("True", Reason.ACCEPTANCE_MISSED)
 
 
-def test_a_name_that_is_taken_leaves_nothing_learned():
+def test_taken_name_leaves_no_artifact():
     """An artifact that could not be written does not count."""
     made = not_applied(plan(model()), Cause(Reason.NAME_TAKEN, "ConfigMap x exists and is not ours"))
     assert made.trained.reason is Reason.NAME_TAKEN

@@ -55,14 +55,14 @@ def test_each_verdict(made, validated, ready):
     assert [(c.status, c.reason) for c in conditions] == [validated, ready]
 
 
-def test_a_frozen_version_stays_ready_and_says_that_it_is_frozen():
+def test_frozen_version_stays_ready_and_says_that_it_is_frozen():
     """Unfreezing it is all it takes."""
     ready = validated_and_ready(plan(model(frozen=True), artifacts=[artifact_in(M)]))[1]
     assert ready.status == "True"
     assert "frozen" in ready.message
 
 
-def test_the_status_tells_what_was_learned():
+def test_status_has_the_learned_artifact():
     """Figures, digest, artifact, Job and where it serves."""
     made = plan(M, artifacts=[artifact_in(M)], jobs=[job(M, COMPLETE)])
     status = model_status(M, replace(made, serving_in=("homes",)), ())
@@ -85,7 +85,7 @@ def status_with(facts, fit_intercept=True, before=M):
     return model_status(before, plan(M, artifacts=[sealed]), ())
 
 
-def test_what_a_training_left_out_and_warns_of_is_in_the_status():
+def test_status_has_the_omissions_and_warnings_of_a_training():
     """If the status is lost, both are read from the result."""
     status = status_with(FACTS)
     assert (status.left_out, status.left_out_count, status.warnings) == (LEFT_OUT, 40, WARNINGS)
@@ -94,7 +94,7 @@ def test_what_a_training_left_out_and_warns_of_is_in_the_status():
     assert load_schemas().validate({**M, "status": plain(status)}) == []
 
 
-def test_a_training_without_warnings_leaves_no_empty_list():
+def test_training_without_warnings_leaves_no_empty_list():
     """An applied list that gets empty goes, and would be written again."""
     status = status_with(Facts())
     assert (status.left_out, status.left_out_count, status.warnings, status.warning_summary) == (None, None, None, None)
@@ -130,7 +130,7 @@ def test_weights_that_were_trained_elsewhere_bring_their_facts():
     assert parse_artifact(made.create[0]["data"]["model.json"]).facts == FACTS
 
 
-def test_at_most_thirty_two_coefficients_are_listed():
+def test_coefficients_are_listed_up_to_thirty_two():
     """The count includes the others."""
     names = tuple(f"x{number}" for number in range(40))
     wide = with_checks(Artifact(names, tuple(map(float, range(40))), 0.0)).to_file(None).decode()
@@ -139,7 +139,7 @@ def test_at_most_thirty_two_coefficients_are_listed():
     assert (len(status.coefficients or ()), status.coefficient_count) == (32, 40)
 
 
-def test_what_was_learned_stays_when_the_artifact_is_lost():
+def test_learned_figures_stay_when_the_artifact_is_lost():
     """The digest above all: only that one counts from then on."""
     lost = model(digest=DIGEST)
     status = model_status(lost, plan(lost), ())
@@ -147,20 +147,20 @@ def test_what_was_learned_stays_when_the_artifact_is_lost():
 
 
 @pytest.mark.parametrize("junk", [{"samples": "many"}, {"conditions": [{"type": "Odd", "reason": "FromTheFuture"}]}])
-def test_a_status_that_another_release_wrote_stops_nothing(junk):
+def test_status_of_another_release_stops_nothing(junk):
     """The digest is kept in any case."""
     lost = model(digest=DIGEST)
     lost["status"] |= junk
     assert model_status(lost, plan(lost), ()).digest == DIGEST
 
 
-def test_a_version_that_was_never_trained_has_learned_nothing():
+def test_version_that_was_never_trained_has_no_learned_figures():
     """Whatever its status said without a digest."""
     bare = {**M, "status": {"samples": 5}}
     assert model_status(bare, plan(bare), ()).samples is None
 
 
-def test_training_data_that_was_edited_is_a_warning_for_each_state_of_it():
+def test_edited_training_data_is_one_warning_per_state():
     """One warning each, and no training. Data edited before the trainer read it counts as the learned data."""
     read = "x,y\n1,2\n"
     facts = Facts(data=data_hash(read.encode()))

@@ -62,11 +62,11 @@ def test_every_field_is_one_of_the_kubernetes_api(kind: type[Observed]) -> None:
     assert list(differences(info, OF_KUBERNETES[kind])) == []
 
 
-def test_a_condition_of_our_kinds_is_one_of_metav1() -> None:
+def test_condition_of_our_kinds_is_one_of_metav1() -> None:
     assert list(differences(msgspec.inspect.type_info(StatusCondition), "V1Condition")) == []
 
 
-def test_a_field_of_another_name_or_type_is_found() -> None:
+def test_field_of_another_name_or_type_is_found() -> None:
     class Wrong(msgspec.Struct, rename="camel"):
         phase: int = 0
         pod_name: str = ""
@@ -140,14 +140,14 @@ def test_null_counts_as_absent(kind: type[Observed]) -> None:
     assert decode(kind, {"status": status, "metadata": {"creationTimestamp": None, "annotations": None}}).name == ""
 
 
-def test_a_condition_is_found_by_type_and_status() -> None:
+def test_condition_is_found_by_type_and_status() -> None:
     conditions = decode(Pod, pod(ready=False)).status.conditions
     assert find_condition(conditions, "Ready") is None
     assert find_condition(conditions, "Ready", "False") == conditions[0]
     assert find_condition(PodStatus().conditions, "Ready") is None
 
 
-def test_a_reference_is_what_a_deletion_needs() -> None:
+def test_reference_has_the_fields_that_a_deletion_needs() -> None:
     body = {"metadata": {"name": "j", "namespace": "n", "uid": "u", "resourceVersion": "7", "labels": {"a": "b"}}}
     metadata = {"name": "j", "namespace": "n", "uid": "u", "resourceVersion": "7"}
     assert decode(Job, body).reference() == {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata}

@@ -29,7 +29,7 @@ class Told(LocalClient):
         return {"job": f"no, the {len(self.asked)}th time"}
 
 
-async def test_a_namespace_is_asked_about_once_in_a_while() -> None:
+async def test_namespace_is_queried_at_intervals() -> None:
     cluster, now = Told(), NOW
     failures = PodFailures(cluster, lambda: now)
     assert [await failures.of(observe(Job, MADE)) for _ in range(3)] == ["no, the 1th time"] * 3
@@ -53,11 +53,11 @@ async def test_a_namespace_is_asked_about_once_in_a_while() -> None:
         (with_meta(MADE, creationTimestamp=None), [], None),
     ],
 )
-def test_a_job_is_given_a_moment_for_its_pod(found: Object, pods: list[Object], expected: float | None) -> None:
+def test_job_is_given_a_moment_for_its_pod(found: Object, pods: list[Object], expected: float | None) -> None:
     assert seconds_to_pod(observe(Job, found), observed(Pod, *pods), NOW) == expected
 
 
-def test_the_job_is_looked_at_again_until_it_has_a_pod() -> None:
+def test_job_is_requeued_until_it_has_a_pod() -> None:
     """After a short delay, then periodically."""
     around: dict[str, Any] = {"artifacts": [result(model())]}
     assert plan(model(), jobs=[MADE], **around).requeue_after == POD_SECONDS - 2
@@ -82,7 +82,7 @@ def event(note: str, uid: str = "job", **times: Any) -> Object:
     return {"metadata": {"name": note, "namespace": "n"}, "regarding": {"uid": uid}, "note": note, **times}
 
 
-async def test_the_last_word_of_each_job_counts() -> None:
+async def test_latest_event_of_each_job_counts() -> None:
     """By the time in either of the two Event APIs."""
     old = event("old", deprecatedLastTimestamp="2026-03-01T11:00:00Z")
     series = event("series", series={"lastObservedTime": "2026-03-01T11:02:00.000000Z"}, eventTime="2026-03-01T10:00Z")

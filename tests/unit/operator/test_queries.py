@@ -57,7 +57,7 @@ CHANGES: dict[str, Callable[[Compiling], Any]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_is_compiled_is_kept_until_what_it_is_compiled_from_changes(change):
+def test_compiled_result_is_memoised_until_an_input_changes(change):
     """Each input by itself; a change of nothing gives the very same object."""
     case = Compiling()
     before = case.compile()
@@ -70,7 +70,7 @@ def test_what_is_compiled_is_kept_until_what_it_is_compiled_from_changes(change)
     assert case.compile() is after
 
 
-def test_an_equal_object_is_no_change():
+def test_equal_object_is_no_change():
     """For example, when a list returns every object again."""
     case = Compiling()
     before = case.compile()

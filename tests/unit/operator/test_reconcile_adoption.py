@@ -45,7 +45,7 @@ def owners(sim, kind, name):
     return [owner["uid"] for owner in sim.get(kind, name)["metadata"].get("ownerReferences") or ()]
 
 
-def test_a_routing_configmap_and_a_deployment_are_adopted(sim):
+def test_routing_configmap_and_deployment_are_adopted(sim):
     """The traffic goes on, and its sequence does: a replica that has not gone confirms what comes next."""
     before = restored(sim)
     uid, sequence = uid_of(sim.routing()), int(sim.routing()["data"]["sequence"])
@@ -64,7 +64,7 @@ OTHER = make_entry(document(weights={"v1": 9.0}), 1).to_bytes().decode()
 
 @pytest.mark.parametrize("status", [False, True], ids=["without status", "with status"])
 @pytest.mark.parametrize("entry", [OTHER, "{}", OTHER.replace("9", "8")], ids=["another digest", "empty", "damaged"])
-def test_an_entry_that_proves_nothing_starts_empty(sim, entry, status):
+def test_entry_without_proof_starts_empty(sim, entry, status):
     """Its weights are never served, since their owner is unknown. The status does not replace it."""
     restored(sim, entry, status=status)
     sim.settle()
@@ -78,7 +78,7 @@ def test_an_entry_that_proves_nothing_starts_empty(sim, entry, status):
 
 
 @pytest.mark.parametrize("in_time", [True, False])
-def test_versions_that_train_again_are_waited_for(sim, in_time):
+def test_versions_in_retraining_are_awaited(sim, in_time):
     """For a minute the ConfigMap is left as it is; after it the route waits for its version, and for nothing else."""
     before = restored(sim)
     sim.trains = False
@@ -101,7 +101,7 @@ def test_versions_that_train_again_are_waited_for(sim, in_time):
     assert owners(sim, CONFIG_MAP, ROUTING) == [uid_of(sim.get(MODEL_SERVER, "default"))]
 
 
-def test_a_frozen_version_is_not_brought_back(sim):
+def test_frozen_version_is_not_restored(sim):
     restored(sim)
     sim.edit(LINEAR_MODEL, "homes-v1", frozen=True)
     sim.settle()
@@ -110,7 +110,7 @@ def test_a_frozen_version_is_not_brought_back(sim):
 
 
 @pytest.mark.parametrize("change", ["owner", "label"])
-def test_what_has_any_owner_or_other_labels_is_never_adopted(sim, change):
+def test_object_with_an_owner_or_other_labels_is_never_adopted(sim, change):
     """An owner of whatever kind, also one that does not control it."""
     restored(sim)
     body = sim.routing()
@@ -126,7 +126,7 @@ def test_what_has_any_owner_or_other_labels_is_never_adopted(sim, change):
     assert owners(sim, DEPLOYMENT, DEPLOYED) == [], "no pod is started to serve what it holds"
 
 
-def test_all_that_is_in_the_way_is_named_at_once(sim):
+def test_foreign_children_are_all_named_at_once(sim):
     """With what to do about it, and what that costs."""
     deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": DEPLOYED}, "spec": {}}
     sim.loads = False
@@ -140,7 +140,7 @@ def test_all_that_is_in_the_way_is_named_at_once(sim):
     )
 
 
-def test_a_route_names_its_service_and_the_configmap_at_once(sim):
+def test_route_names_its_service_and_the_configmap_at_once(sim):
     """The one is in its own way, the other in its server's."""
 
     async def check(body):
@@ -155,7 +155,7 @@ def test_a_route_names_its_service_and_the_configmap_at_once(sim):
     assert "Service homes exists and does not belong to ModelRoute homes" in message
 
 
-def test_one_thing_in_the_way():
+def test_foreign_child_is_named():
     assert taken_text("ModelRoute shop", ["Service shop"]) == (
         "Service shop exists and does not belong to ModelRoute shop. Rename the ModelRoute, or delete Service shop if "
         "it is left over from a restore or --cascade=orphan"

@@ -107,7 +107,7 @@ def jobs_and_results(sim: Sim) -> Counter:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_crash_at_any_write_changes_nothing_in_the_end(tmp_path, scenario):
+def test_crash_at_any_write_gives_the_same_final_state(tmp_path, scenario):
     """Not the state, not what was made and deleted, and nothing is left to do."""
     reference = play(tmp_path / "reference", scenario)
     content, made, writes = reference.content(), jobs_and_results(reference), list(reference.cluster.writes)
@@ -125,14 +125,14 @@ def test_a_crash_at_any_write_changes_nothing_in_the_end(tmp_path, scenario):
         assert sim.store_writes == 0, where
 
 
-def test_there_are_as_many_places_to_die_at_as_ever(tmp_path):
+def test_scenarios_have_the_expected_number_of_writes(tmp_path):
     """A scenario that writes nothing any more would prove nothing."""
     total = sum(len(play(tmp_path / name.replace(" ", "-"), name).cluster.effective) for name in SCENARIOS)
     assert total >= WRITES
 
 
 @pytest.mark.parametrize("scenario", ["create", "train and switch", "freeze the current version"])
-def test_a_reply_that_is_lost_is_as_a_crash(tmp_path, scenario):
+def test_lost_reply_has_the_effect_of_a_crash(tmp_path, scenario):
     """The write is in, the caller hears of nothing but an error and tries again."""
     reference = play(tmp_path / "reference", scenario)
     content = reference.content()
@@ -146,7 +146,7 @@ def test_a_reply_that_is_lost_is_as_a_crash(tmp_path, scenario):
         assert sim.content() == content, number
 
 
-def test_a_trained_version_is_never_trained_twice(tmp_path):
+def test_trained_version_is_never_trained_twice(tmp_path):
     """Whenever the process dies, one Job was made for it."""
     reference = play(tmp_path / "reference", "create")
     for number in reference.cluster.effective:

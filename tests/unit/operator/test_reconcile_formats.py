@@ -81,7 +81,7 @@ def test_unknown_fields_outlive_the_configmap(serving, restart):
 
 @pytest.mark.parametrize("restart", [False, True])
 @pytest.mark.parametrize("version", ["v1", "v2", "v9"])
-def test_a_later_format_stays_whatever_is_asked_for(serving, version, restart):
+def test_later_format_stays_whatever_the_spec(serving, version, restart):
     text = write(serving, later_format)
     before = serving.route()["status"]
     if restart:
@@ -98,7 +98,7 @@ def test_a_later_format_stays_whatever_is_asked_for(serving, version, restart):
     assert serving.failures == []
 
 
-def test_another_route_is_written_beside_it(serving):
+def test_other_routes_are_written_despite_a_later_format(serving):
     text = write(serving, later_format)
     serving.apply(model_route("v2", name="cottages"))
     serving.settle()
@@ -106,7 +106,7 @@ def test_another_route_is_written_beside_it(serving):
     assert told(serving.route("cottages"), "Ready")[0] == "True"
 
 
-def test_it_goes_with_its_route(serving):
+def test_later_format_is_removed_with_its_route(serving):
     write(serving, later_format)
     serving.settle()
     serving.delete(MODEL_ROUTE, "homes")
@@ -114,7 +114,7 @@ def test_it_goes_with_its_route(serving):
     assert "route.homes" not in serving.routing()["data"]
 
 
-def test_it_stays_in_a_configmap_that_is_adopted(serving):
+def test_later_format_stays_in_an_adopted_configmap(serving):
     text = write(serving, later_format)
     without_owner(serving, CONFIG_MAP, ROUTING)
     serving.start()
@@ -123,7 +123,7 @@ def test_it_stays_in_a_configmap_that_is_adopted(serving):
     assert told(serving.route(), "Accepted") == ("False", "FormatNotSupported")
 
 
-def test_what_takes_part_is_still_known(serving):
+def test_versions_of_a_later_format_are_known_from_the_status(serving):
     """The status, which was written with the document, names them."""
     write(serving, later_format)
     serving.start()
@@ -132,7 +132,7 @@ def test_what_takes_part_is_still_known(serving):
     assert not serving.model("v2")["status"].get("servingIn")
 
 
-def test_a_version_is_withdrawn_only_once_the_document_can_be_read(serving):
+def test_version_is_withdrawn_only_once_the_document_can_be_read(serving):
     text = text_of(serving)
     write(serving, later_format)
     serving.edit(LINEAR_MODEL, "homes-v2", frozen=True)
@@ -143,7 +143,7 @@ def test_a_version_is_withdrawn_only_once_the_document_can_be_read(serving):
     assert told(serving.model("v2"), "Withdrawn") == ("True", "Frozen")
 
 
-def test_of_a_document_that_cannot_be_read_nothing_is_withdrawn(serving):
+def test_unreadable_document_withdraws_nothing(serving):
     """It may have been restored from a time before the freeze."""
     serving.edit(LINEAR_MODEL, "homes-v2", frozen=True)
     serving.settle()
@@ -153,7 +153,7 @@ def test_of_a_document_that_cannot_be_read_nothing_is_withdrawn(serving):
     assert told(serving.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
 
 
-def test_what_was_withdrawn_is_not_so_after_the_adoption_of_a_document_that_cannot_be_read(serving):
+def test_withdrawn_is_false_after_the_adoption_of_an_unreadable_document(serving):
     """It was restored from a time before the freeze."""
     serving.edit(MODEL_ROUTE, "homes", split=[{"version": "v2", "percent": 10}])
     serving.settle()
@@ -168,7 +168,7 @@ def test_what_was_withdrawn_is_not_so_after_the_adoption_of_a_document_that_cann
     assert told(serving.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
 
 
-def test_what_served_before_is_not_told_of_a_document_that_cannot_be_read(serving):
+def test_served_versions_of_an_unreadable_document_are_read_from_the_status(serving):
     """A later release switched, and wrote the status with it; this process has seen the document before."""
     write(serving, later_format)
     status = serving.route()["status"]
@@ -180,7 +180,7 @@ def test_what_served_before_is_not_told_of_a_document_that_cannot_be_read(servin
     assert serving.model("v2")["status"]["servingIn"] == ["homes"]
 
 
-def test_a_later_format_goes_if_the_route_is_made_again_for_another_model(serving):
+def test_later_format_is_removed_if_the_route_is_recreated_for_another_model(serving):
     write(serving, later_format)
     serving.settle()
     serving.apply(linear_model("v1", model="flats"))
@@ -192,7 +192,7 @@ def test_a_later_format_goes_if_the_route_is_made_again_for_another_model(servin
     assert told(serving.route(), "Ready")[0] == "True"
 
 
-def test_a_sequence_comes_after_that_of_an_entry_that_cannot_be_read(serving):
+def test_sequence_exceeds_that_of_an_unreadable_entry(serving):
     text = json.loads(write(serving, later_format))
     body = serving.routing()
     above = canonical_bytes({**text, "sequence": 77}).decode()
@@ -204,7 +204,7 @@ def test_a_sequence_comes_after_that_of_an_entry_that_cannot_be_read(serving):
 
 
 @pytest.mark.parametrize("part", ["deep", "surrogate", "surrogate key", "huge"])
-def test_what_json_can_hold_and_no_digest_can_is_damage(serving, part):
+def test_json_that_has_no_digest_is_damage(serving, part):
     """In the one route that has it; it is written again."""
     parts = {"deep": json.loads("[" * 500 + "]" * 500), "huge": 10**400}
     value = {"surrogate": "\ud800", "surrogate key": {"\ud800": 1}, **parts}[part]
@@ -219,7 +219,7 @@ def test_what_json_can_hold_and_no_digest_can_is_damage(serving, part):
     assert told(serving.route(), "Ready")[0] == "True"
 
 
-def test_a_later_format_of_another_revision_is_damage_and_is_written_again(serving):
+def test_later_format_of_another_revision_is_damage_and_is_repaired(serving):
     body = serving.routing()
     text = text_of(serving).replace('"format":1', f'"format":{later.FORMAT}')
     serving.store.update(CONFIG_MAP, body, {**body, "data": {**body["data"], "route.homes": text}})
@@ -239,7 +239,7 @@ def reads(sim, *formats):
     sim.resync()
 
 
-def test_nothing_is_written_that_a_ready_replica_does_not_read(serving):
+def test_document_that_a_ready_replica_cannot_read_is_not_written(serving):
     serving.loads = False
     reads(serving, 2, 3)
     text = text_of(serving)
@@ -261,7 +261,7 @@ def test_nothing_is_written_that_a_ready_replica_does_not_read(serving):
     assert serving.document().current == "v2"
 
 
-def test_a_configmap_that_is_gone_is_not_made_for_replicas_that_do_not_read_it(serving):
+def test_deleted_configmap_is_not_created_for_replicas_that_cannot_read_it(serving):
     """An empty one would take all traffic away."""
     serving.loads = False
     reads(serving, 2)
@@ -275,7 +275,7 @@ def test_a_configmap_that_is_gone_is_not_made_for_replicas_that_do_not_read_it(s
     assert serving.document().current == "v1"
 
 
-def test_a_configmap_is_not_adopted_for_replicas_that_do_not_read_it(serving):
+def test_configmap_is_not_adopted_for_replicas_that_cannot_read_it(serving):
     """Without its documents it would take all traffic away."""
     serving.loads = False
     reads(serving, 2)
@@ -292,7 +292,7 @@ def test_a_configmap_is_not_adopted_for_replicas_that_do_not_read_it(serving):
     assert told(serving.route(), "Ready")[0] == "True"
 
 
-def test_a_route_that_is_deleted_leaves_all_the_same(serving):
+def test_deleted_route_is_removed_though_replicas_cannot_read_the_format(serving):
     serving.loads = False
     reads(serving, 2)
     serving.delete(MODEL_ROUTE, "homes")
@@ -309,7 +309,7 @@ def later_artifact():
     return json.dumps({"artifact": artifact, "digest": digest_of(canonical_bytes(artifact))})
 
 
-def test_an_artifact_of_a_later_format_is_kept_and_named(serving):
+def test_artifact_of_a_later_format_is_kept_and_named(serving):
     """It is neither deleted nor trained again, and the route goes on with the weights that it has."""
     name = serving.model("v1")["status"]["artifact"]
     body = serving.get(CONFIG_MAP, name)
@@ -339,7 +339,7 @@ def test_copied_weights_of_a_later_format_are_kept_and_named(sim):
     assert told(sim.model("v1"), "Ready") == ("False", "FormatNotSupported")
 
 
-def test_an_unsealed_result_of_a_later_format_is_kept_without_its_job(sim):
+def test_unsealed_result_of_a_later_format_is_kept_without_its_job(sim):
     """The release that wrote it is to seal it."""
     text = later_artifact()
     sim.default_result = lambda: {"model.json": text}

@@ -26,7 +26,7 @@ def two_versions(sim, split=()):
     sim.settle()
 
 
-def test_an_applied_version_is_trained_and_its_route_ready(sim):
+def test_applied_version_is_trained_and_its_route_ready(sim):
     """From two manifests to Ready, with every column of kubectl get filled."""
     sim.apply(linear_model(), model_route())
     sim.settle()
@@ -43,7 +43,7 @@ def test_an_applied_version_is_trained_and_its_route_ready(sim):
     assert sim.failures == []
 
 
-def test_a_switch_takes_effect_and_is_remembered(sim):
+def test_switch_takes_effect_and_is_recorded(sim):
     """Current, previous, the log, and where each version serves."""
     two_versions(sim)
     sim.edit(MODEL_ROUTE, "homes", version="v2")
@@ -55,7 +55,7 @@ def test_a_switch_takes_effect_and_is_remembered(sim):
     assert sim.model("v2")["status"]["servingIn"] == ["homes"]
 
 
-def test_a_switch_to_a_version_in_training_takes_effect_by_itself(sim):
+def test_switch_to_a_version_in_training_takes_effect_by_itself(sim):
     """Until then the last good traffic goes on, split and all."""
     two_versions(sim, split=[("v2", 10)])
     sim.trains = False
@@ -119,7 +119,7 @@ def test_withdrawn_stays_true_whatever_else_changes(sim):
     assert told(sim.route("second"), "Converged") == ("False", "ReplicasBehind")
 
 
-def test_a_terminating_pod_of_a_server_that_is_gone_holds_withdrawn_up(sim):
+def test_terminating_pod_of_a_deleted_server_delays_withdrawn(sim):
     """It may still answer."""
     two_versions(sim)
     sim.store.delete(MODEL_ROUTE, sim.route())
@@ -135,7 +135,7 @@ def test_a_terminating_pod_of_a_server_that_is_gone_holds_withdrawn_up(sim):
     assert told(sim.model("v1"), "Withdrawn") == ("True", "Frozen")
 
 
-def test_deleting_a_version_that_serves_takes_no_traffic_away(sim):
+def test_deleting_a_serving_version_keeps_its_traffic(sim):
     """The route goes on with its document and says so."""
     two_versions(sim, split=[("v2", 10)])
     document = sim.routing()["data"]["route.homes"]
@@ -148,7 +148,7 @@ def test_deleting_a_version_that_serves_takes_no_traffic_away(sim):
     assert sim.store.all(JOB) == []
 
 
-def test_deleting_a_route_takes_its_document_away_and_leaves_the_server(sim):
+def test_deleting_a_route_removes_its_document_and_leaves_the_server(sim):
     """The sequence rises, so that replicas confirm it; its versions serve nowhere."""
     two_versions(sim)
     before = int(sim.routing()["data"]["sequence"])
@@ -159,7 +159,7 @@ def test_deleting_a_route_takes_its_document_away_and_leaves_the_server(sim):
     assert told(sim.get(MODEL_SERVER, "default"), "Converged") == ("True", "NoRoutes")
 
 
-def test_a_route_that_is_being_deleted_has_no_document_any_more(sim):
+def test_terminating_route_has_no_document(sim):
     """Whatever still holds the object up."""
     two_versions(sim)
     route = sim.route()
@@ -169,7 +169,7 @@ def test_a_route_that_is_being_deleted_has_no_document_any_more(sim):
     assert set(sim.routing()["data"]) == {"sequence"}
 
 
-def test_a_deleted_child_comes_back(sim):
+def test_deleted_child_is_recreated(sim):
     """The Deployment and the routing ConfigMap, as they were."""
     two_versions(sim)
     deployment = sim.get(DEPLOYMENT, "linplane-server-default")["spec"]
@@ -180,7 +180,7 @@ def test_a_deleted_child_comes_back(sim):
     assert told(sim.route(), "Ready") == ("True", "Ready")
 
 
-def test_a_child_that_somebody_edits_is_set_back(sim):
+def test_edited_child_is_repaired(sim):
     """Its fields are ours."""
     two_versions(sim)
     body = sim.get(DEPLOYMENT, "linplane-server-default")
@@ -189,7 +189,7 @@ def test_a_child_that_somebody_edits_is_set_back(sim):
     assert sim.get(DEPLOYMENT, "linplane-server-default")["spec"]["replicas"] == 1
 
 
-def test_an_edited_sequence_is_overtaken(sim):
+def test_edited_sequence_is_exceeded(sim):
     """The map's or an entry's: the routes converge again, and what was last good is remembered."""
     two_versions(sim)
     sim.edit(MODEL_ROUTE, "homes", version="v2")
@@ -208,7 +208,7 @@ def test_an_edited_sequence_is_overtaken(sim):
         assert sim.document() == document
 
 
-def test_a_training_that_failed_for_its_data_is_tried_again_when_that_is_mended(sim):
+def test_training_that_failed_for_its_data_is_retried_once_the_data_is_repaired(sim):
     """Saving the table is enough; the stale error does not speak for the new try."""
     sim.results["homes-v1"] = error
     sim.apply(config_map("rows", {"rows.csv": "x,y\n1,?\n"}), linear_model(training=csv_training()))
@@ -239,7 +239,7 @@ def test_deleting_a_failed_job_is_a_retry(sim):
     assert told(sim.model(), "Ready") == ("True", "Validated")
 
 
-def test_changing_the_training_of_a_failed_version_trains_anew(sim):
+def test_changed_training_of_a_failed_version_is_a_retry(sim):
     """Nothing was learned yet, so nothing changes its meaning; the old Job and result go."""
     sim.results["homes-v1"] = error
     sim.apply(linear_model())
@@ -253,7 +253,7 @@ def test_changing_the_training_of_a_failed_version_trains_anew(sim):
     assert sim.store.get(CONFIG_MAP, old) is None
 
 
-def test_a_lost_status_is_written_again_without_training(sim):
+def test_lost_status_is_written_again_without_training(sim):
     """The sealed result is the memory; the digest is the same."""
     two_versions(sim)
     before, jobs = sim.model()["status"], [j["metadata"]["uid"] for j in sim.store.all(JOB)]
@@ -268,7 +268,7 @@ def test_a_lost_status_is_written_again_without_training(sim):
     assert told(sim.route(), "Ready") == ("True", "Ready")
 
 
-def test_a_cleared_status_and_another_training_give_no_other_weights(sim):
+def test_cleared_status_and_another_training_give_no_other_weights(sim):
     """TrainingChanged; the route goes on with what it has."""
     two_versions(sim)
     document = sim.routing()["data"]["route.homes"]
@@ -279,7 +279,7 @@ def test_a_cleared_status_and_another_training_give_no_other_weights(sim):
     assert sim.routing()["data"]["route.homes"] == document
 
 
-def test_a_lost_artifact_is_trained_again_and_counts_only_as_it_was(sim):
+def test_lost_artifact_is_trained_again_and_counts_only_with_its_digest(sim):
     """All the while the route answers; other data never becomes this version."""
     two_versions(sim)
     document, digest = sim.routing()["data"]["route.homes"], sim.model()["status"]["digest"]
@@ -296,7 +296,7 @@ def test_a_lost_artifact_is_trained_again_and_counts_only_as_it_was(sim):
     assert sim.routing()["data"]["route.homes"] == document
 
 
-def test_an_artifact_that_is_lost_before_its_job_has_ended_comes_back(sim):
+def test_artifact_lost_before_its_job_has_ended_is_trained_again(sim):
     """The Job has nothing to write any more; it is run again."""
     two_versions(sim)
     digest = sim.model()["status"]["digest"]
@@ -315,7 +315,7 @@ def test_an_artifact_that_is_lost_before_its_job_has_ended_comes_back(sim):
     assert sim.model()["status"]["digest"] == digest
 
 
-def test_weights_by_hand_are_copied_and_then_their_own(sim):
+def test_weights_by_hand_are_copied_and_then_independent(sim):
     """Editing and deleting the user's ConfigMap changes nothing."""
     sim.apply(handmade(), linear_model(weights=weights_from()), model_route())
     sim.settle()
@@ -329,7 +329,7 @@ def test_weights_by_hand_are_copied_and_then_their_own(sim):
     assert sim.state() == before
 
 
-def test_weights_that_come_later_are_taken_when_they_come(sim):
+def test_weights_that_appear_later_are_used_once_they_appear(sim):
     """The route waits, and so does nothing else."""
     sim.apply(linear_model(weights=weights_from()), model_route())
     sim.settle()
@@ -340,7 +340,7 @@ def test_weights_that_come_later_are_taken_when_they_come(sim):
     assert told(sim.route(), "Ready") == ("True", "Ready")
 
 
-def test_a_missed_gate_keeps_a_version_out(sim):
+def test_missed_gate_keeps_a_version_from_ready(sim):
     """Trained, and never Ready."""
     sim.apply(linear_model(acceptance={"minR2": "0.95"}), model_route())
     sim.settle()
@@ -349,7 +349,7 @@ def test_a_missed_gate_keeps_a_version_out(sim):
     assert told(sim.route(), "Servable") == ("False", "NeverServed")
 
 
-def test_a_version_deleted_and_made_anew_trains_anew(sim):
+def test_recreated_version_is_trained_again(sim):
     """It is another object: what was sealed went with the first one."""
     two_versions(sim)
     sim.default_result = lambda: {names.ARTIFACT_KEY: text(5.0)}
@@ -362,7 +362,7 @@ def test_a_version_deleted_and_made_anew_trains_anew(sim):
     assert told(sim.route(), "Ready") == ("True", "Ready")
 
 
-def test_a_right_to_a_result_that_is_sealed_is_taken_away_by_the_next_process(sim):
+def test_right_to_a_sealed_result_is_revoked_by_the_next_process(sim):
     """The process died between the seal and the revocation."""
     granted = []
     sim.apply(linear_model())
@@ -376,7 +376,7 @@ def test_a_right_to_a_result_that_is_sealed_is_taken_away_by_the_next_process(si
     assert granted == [[]]
 
 
-def test_a_change_that_no_server_has_yet_is_accepted_and_waits(sim):
+def test_change_that_no_server_has_yet_is_accepted_and_waits(sim):
     """The route is reconciled before its server writes the routing."""
     two_versions(sim)
     sim.edit(MODEL_ROUTE, "homes", version="v2")

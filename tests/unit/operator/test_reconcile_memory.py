@@ -51,7 +51,7 @@ LOSSES = [delete_configmap, delete_server, damage_entry, remove_entry]
 
 @pytest.mark.parametrize("restart", [False, True])
 @pytest.mark.parametrize("lose", LOSSES)
-def test_traffic_outlives_what_holds_its_document(sim, lose, restart):
+def test_traffic_outlives_the_objects_that_hold_its_document(sim, lose, restart):
     """Version, split and previous version go on as they were, by this process and by the next one."""
     before = waiting(sim, split=[("v2", 10)])
     lose(sim)
@@ -68,7 +68,7 @@ def test_traffic_outlives_what_holds_its_document(sim, lose, restart):
 
 
 @pytest.mark.parametrize("restart", [False, True])
-def test_the_previous_version_is_remembered(sim, restart):
+def test_previous_version_is_remembered(sim, restart):
     """For its features go on being accepted."""
     waiting(sim)
     sim.edit(MODEL_ROUTE, "homes", version="v2")
@@ -84,7 +84,7 @@ def test_the_previous_version_is_remembered(sim, restart):
     assert sim.document() == before
 
 
-def test_every_configmap_deleted_takes_no_traffic_away_while_versions_train_again(sim):
+def test_deletion_of_every_configmap_keeps_traffic_while_versions_retrain(sim):
     """The weights are those of the entries that were seen last."""
     before = waiting(sim, split=[("v2", 10)])
     sim.trains = False
@@ -101,7 +101,7 @@ def test_every_configmap_deleted_takes_no_traffic_away_while_versions_train_agai
     assert sim.document() == before
 
 
-def test_a_version_that_was_deleted_goes_on_from_memory(sim):
+def test_deleted_version_serves_from_memory(sim):
     """Nothing else has its weights any more."""
     before = waiting(sim)
     sim.delete(LINEAR_MODEL, "homes-v1")
@@ -122,7 +122,7 @@ def made_again(sim, version):
     sim.settle()
 
 
-def test_a_version_that_was_made_again_is_not_what_served(sim):
+def test_recreated_version_is_not_the_served_one(sim):
     """It is Ready with another digest than in the status, which keeps the served one."""
     waiting(sim)
     made_again(sim, "v1")
@@ -140,7 +140,7 @@ def test_a_version_that_was_made_again_is_not_what_served(sim):
     assert [s["to"] for s in sim.route()["status"]["switches"]] == ["v1", "v2"]
 
 
-def test_a_candidate_that_was_made_again_gets_no_traffic(sim):
+def test_recreated_candidate_gets_no_traffic(sim):
     """The current version answers for it, by an operator that knows no more than the status."""
     waiting(sim, split=[("v2", 10)])
     status = sim.route()["status"]
@@ -154,7 +154,7 @@ def test_a_candidate_that_was_made_again_gets_no_traffic(sim):
     assert told(sim.route(), "Servable") == ("True", "Serving")
 
 
-def test_a_frozen_version_is_not_taken_from_memory(sim):
+def test_frozen_version_is_not_served_from_memory(sim):
     """Neither from the entry nor from the status, and it is not waited for."""
     waiting(sim, split=[("v2", 10)])
     sim.loads = False
@@ -187,7 +187,7 @@ def pass_seconds(sim, seconds):
     sim.settle()
 
 
-def test_a_configmap_waits_a_minute_for_weights_that_are_not_known(sim):
+def test_configmap_waits_a_minute_for_unknown_weights(sim):
     """Meanwhile the servers go on with what they hold, and the conditions say so; then the version is there again."""
     before = lost_with_everything(sim)
     assert sim.store.get(CONFIG_MAP, ROUTING) is None
@@ -204,7 +204,7 @@ def test_a_configmap_waits_a_minute_for_weights_that_are_not_known(sim):
     assert told(sim.route(), "Servable") == ("True", "Serving")
 
 
-def test_after_a_minute_the_route_is_answered_503_and_comes_back_by_itself(sim):
+def test_route_is_answered_503_after_a_minute_and_recovers_by_itself(sim):
     """The status still says which version it is that is waited for."""
     before = lost_with_everything(sim)
     pass_seconds(sim, 61)
@@ -219,7 +219,7 @@ def test_after_a_minute_the_route_is_answered_503_and_comes_back_by_itself(sim):
     assert sim.document() == before
 
 
-def test_after_a_minute_a_version_that_was_deleted_is_not_found(sim):
+def test_deleted_version_is_not_found_after_a_minute(sim):
     """The 503 says so rather than that it is not Ready."""
     lost_with_everything(sim)
     sim.delete(LINEAR_MODEL, "homes-v1")
@@ -229,7 +229,7 @@ def test_after_a_minute_a_version_that_was_deleted_is_not_found(sim):
     assert sim.route()["status"]["version"] == "v1"
 
 
-def test_a_route_beside_it_waits_no_longer_than_the_minute(sim):
+def test_other_route_waits_no_longer_than_the_minute(sim):
     """One that never served is served then, too."""
     lost_with_everything(sim)
     sim.apply(model_route("v2", name="other"))
@@ -241,7 +241,7 @@ def test_a_route_beside_it_waits_no_longer_than_the_minute(sim):
     assert told(sim.route("other"), "Ready") == ("True", "Ready")
 
 
-def test_a_route_that_gets_no_entry_takes_no_time_of_the_next_loss(sim, monkeypatch):
+def test_route_without_an_entry_does_not_shorten_the_next_wait(sim, monkeypatch):
     """There is room for one of two routes; the ConfigMap is deleted once more after the minute."""
     waiting(sim)
     sim.apply(model_route("v2", name="other"))
@@ -268,7 +268,7 @@ def test_a_route_that_gets_no_entry_takes_no_time_of_the_next_loss(sim, monkeypa
     assert {key for key in sim.routing()["data"] if key.startswith("route.")} == entries
 
 
-def test_a_switch_that_can_be_carried_out_waits_for_nothing(sim):
+def test_switch_to_a_version_that_can_serve_does_not_wait(sim):
     """The last good version is needed only if the desired one cannot serve."""
     waiting(sim)
     sim.trains = False
@@ -281,7 +281,7 @@ def test_a_switch_that_can_be_carried_out_waits_for_nothing(sim):
     assert (sim.document().current, sim.document().previous) == ("v2", "v1")
 
 
-def test_a_route_whose_last_version_is_not_known_says_so(sim):
+def test_route_with_an_unknown_last_version_says_so(sim):
     """It served once, so "never" would be wrong."""
     waiting(sim)
     status = sim.route()["status"]
@@ -307,7 +307,7 @@ def test_a_route_whose_last_version_is_not_known_says_so(sim):
         {"previousVersion": 7},
     ],
 )
-def test_a_status_that_makes_no_sense_is_no_memory(sim, status):
+def test_invalid_status_is_no_memory(sim, status):
     """An invalid status of another client causes no failure."""
     waiting(sim)
     sim.set_status(MODEL_ROUTE, "homes", {**sim.route()["status"], **status})
@@ -317,7 +317,7 @@ def test_a_status_that_makes_no_sense_is_no_memory(sim, status):
     assert told(sim.route(), "Servable") == ("False", "VersionNotReady")
 
 
-def test_a_route_made_again_under_the_same_name_has_no_memory(sim):
+def test_recreated_route_of_the_same_name_has_no_memory(sim):
     """It is another object."""
     waiting(sim)
     sim.delete(MODEL_ROUTE, "homes")
@@ -332,7 +332,7 @@ def document_of(sim, server="blue"):
     return parse_entry(sim.get(CONFIG_MAP, f"linplane-routing-{server}")["data"]["route.homes"]).document
 
 
-def test_a_deleted_server_is_named_by_its_routes_and_comes_back_with_their_traffic(new_sim):
+def test_deleted_server_is_named_by_its_routes_and_recreated_with_their_traffic(new_sim):
     """Nothing answers meanwhile; the status still says what did."""
     sim = new_sim(settings=Settings())
     metadata = {"name": "blue", "namespace": "default"}
@@ -354,7 +354,7 @@ def test_a_deleted_server_is_named_by_its_routes_and_comes_back_with_their_traff
     assert document_of(sim) == before
 
 
-def test_nothing_is_written_at_rest_while_a_configmap_waits(sim):
+def test_waiting_configmap_causes_no_write_at_rest(sim):
     """Repeated resyncs cause no write."""
     lost_with_everything(sim)
     writes = sim.store_writes

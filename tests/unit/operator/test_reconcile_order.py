@@ -66,7 +66,7 @@ def reference(new_sim: Callable[..., Sim]) -> dict:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_objects_in_any_order_give_the_same_world(new_sim, reference, seed):
+def test_objects_in_any_order_give_the_same_state(new_sim, reference, seed):
     """One at a time, some together, with or without time between, and with events that are lost until a resync."""
     chance = random.Random(seed)
     objects = list(OBJECTS)
@@ -89,7 +89,7 @@ def test_objects_in_any_order_give_the_same_world(new_sim, reference, seed):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_every_key_in_any_order_gives_the_same_world(new_sim, reference, seed):
+def test_keys_in_any_order_give_the_same_state(new_sim, reference, seed):
     """The queue promises no order among keys."""
     chance = random.Random(seed)
     sim = prepare(new_sim())
@@ -107,7 +107,7 @@ def test_every_key_in_any_order_gives_the_same_world(new_sim, reference, seed):
     assert content(sim) == reference
 
 
-def test_there_and_back_is_where_it_was(new_sim, reference):
+def test_change_and_its_reversal_restore_the_state(new_sim, reference):
     """Freezing, switching, a bad split and a deleted version, each taken back."""
     sim = prepare(new_sim())
     sim.apply(*OBJECTS)
@@ -128,7 +128,7 @@ def test_there_and_back_is_where_it_was(new_sim, reference):
     assert content(sim) == reference
 
 
-def test_a_failure_mended_is_as_if_it_had_never_been(new_sim):
+def test_repaired_failure_leaves_no_trace(new_sim):
     """Only the number of attempts differs."""
     clean, mended = prepare(new_sim()), prepare(new_sim())
     for sim in (clean, mended):

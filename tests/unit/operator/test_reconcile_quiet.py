@@ -42,7 +42,7 @@ def test_reconciling_again_writes_nothing(new_sim):
     assert sim.store_writes == 0
 
 
-def test_the_whole_world_comes_to_rest_by_events_alone(new_sim):
+def test_all_objects_converge_by_events_alone(new_sim):
     """A resync afterwards finds nothing to do, so every event named all that it mattered to."""
     sim = new_sim()
     full(sim)
@@ -60,7 +60,7 @@ def test_the_whole_world_comes_to_rest_by_events_alone(new_sim):
         assert sim.store_writes == 0
 
 
-def test_a_count_is_written_at_most_once_a_second(new_sim):
+def test_count_is_written_at_most_once_a_second(new_sim):
     """The last one always is; the moment of convergence does not wait."""
     sim = new_sim(settings=MANY)
     sim.pods = [f"p{number:02}" for number in range(20)]
@@ -81,7 +81,7 @@ def test_a_count_is_written_at_most_once_a_second(new_sim):
     assert sim.route()["status"]["loadedSummary"] == "20/20"
 
 
-def test_a_count_that_waited_is_written_when_its_second_is_over(new_sim):
+def test_delayed_count_is_written_after_its_second(new_sim):
     """A user may watch `kubectl get`."""
     sim = new_sim(settings=MANY)
     sim.pods = ["p1", "p2", "p3"]
@@ -99,7 +99,7 @@ def test_a_count_that_waited_is_written_when_its_second_is_over(new_sim):
     assert sim.route()["status"]["loadedSummary"] == "1/3"
 
 
-def test_a_clock_that_goes_back_holds_nothing_up(new_sim):
+def test_clock_that_goes_back_delays_nothing(new_sim):
     """A count is written then, rather than in an hour."""
     sim = new_sim(settings=MANY)
     sim.pods = ["p1", "p2", "p3"]
@@ -115,7 +115,7 @@ def test_a_clock_that_goes_back_holds_nothing_up(new_sim):
     assert sim.route()["status"]["loadedSummary"] == "1/3"
 
 
-def test_a_switch_costs_five_writes(new_sim):
+def test_switch_takes_five_writes(new_sim):
     """The document, what the route, the server and each of the two versions say: none of them twice."""
     sim = new_sim(settings=MANY)
     sim.apply(linear_model("v1"), linear_model("v2"), model_route())
@@ -133,7 +133,7 @@ def test_a_switch_costs_five_writes(new_sim):
     ]
 
 
-def test_replicas_that_do_not_follow_are_told_of_a_second_later(new_sim):
+def test_replicas_behind_are_reported_a_second_later(new_sim):
     """Until then the status says by its generation that it is of an earlier spec."""
     sim = new_sim(settings=MANY)
     sim.apply(linear_model("v1"), linear_model("v2"), model_route())
@@ -149,7 +149,7 @@ def test_replicas_that_do_not_follow_are_told_of_a_second_later(new_sim):
     assert told(sim.get(MODEL_SERVER, "default"), "Converged") == ("False", "ReplicasBehind")
 
 
-def test_a_server_is_soon_said_to_be_behind(new_sim):
+def test_server_is_soon_reported_behind(new_sim):
     """Its generation does not move with a route's spec: only its sequence shows that its status is old."""
     sim = new_sim(settings=MANY)
     sim.apply(linear_model("v1"), linear_model("v2"), model_route())
@@ -165,7 +165,7 @@ def test_a_server_is_soon_said_to_be_behind(new_sim):
     assert told(sim.get(MODEL_SERVER, "default"), "Converged") == ("False", "ReplicasBehind")
 
 
-def test_a_switch_there_and_back_within_a_moment_is_two_lines_of_the_log(new_sim):
+def test_switch_and_its_reversal_within_a_moment_are_two_log_lines(new_sim):
     """Two Events follow: the status that is held back is written before another version's."""
     sim = new_sim(settings=MANY)
     sim.apply(linear_model("v1"), linear_model("v2"), model_route())
@@ -182,7 +182,7 @@ def test_a_switch_there_and_back_within_a_moment_is_two_lines_of_the_log(new_sim
     assert told(sim.route(), "Ready") == ("True", "Ready")
 
 
-def test_undo_goes_back_one_change_though_two_came_within_a_moment(new_sim):
+def test_undo_reverts_one_change_though_two_came_within_a_moment(new_sim):
     """A switch, and a split before a replica has confirmed it."""
     sim = new_sim(settings=MANY)
     sim.apply(*map(linear_model, ("v1", "v2", "v3")), model_route())
@@ -198,7 +198,7 @@ def test_undo_goes_back_one_change_though_two_came_within_a_moment(new_sim):
     assert told(sim.route(), "Ready") == ("True", "Ready")
 
 
-def test_a_claim_that_is_no_longer_true_is_taken_back_at_once(new_sim):
+def test_status_that_is_no_longer_true_is_corrected_at_once(new_sim):
     """A document changes under an unchanged route: only the status shows that it is not loaded."""
     sim = new_sim(settings=MANY)
     sim.apply(linear_model("v1"), linear_model("v2"), model_route(split=[("v2", 10)]))
@@ -209,7 +209,7 @@ def test_a_claim_that_is_no_longer_true_is_taken_back_at_once(new_sim):
     assert told(sim.route(), "Converged") == ("False", "ReplicasBehind")
 
 
-def test_an_event_reaches_only_whom_it_concerns(new_sim):
+def test_change_enqueues_only_affected_objects(new_sim):
     """One switch among many routes: one route, its versions, the server; a report: who waits."""
     sim = new_sim()
     sim.apply(linear_model("v1"), linear_model("v2"))
@@ -233,7 +233,7 @@ def test_an_event_reaches_only_whom_it_concerns(new_sim):
     }
 
 
-def test_a_burst_of_changes_is_a_few_writes_of_the_routing_configmap(new_sim):
+def test_burst_of_changes_is_a_few_writes_of_the_routing_configmap(new_sim):
     """The budget bounds them; the last state always comes in."""
     sim = new_sim()
     sim.budget = TokenBuckets(1.0, 5, lambda: sim.now.timestamp()).acquire  # noqa: PLW0108 - it moves
@@ -252,7 +252,7 @@ def test_a_burst_of_changes_is_a_few_writes_of_the_routing_configmap(new_sim):
     assert told(sim.route(), "Ready") == ("True", "Ready")
 
 
-def test_each_change_of_a_condition_is_an_event(sim):
+def test_condition_change_is_an_event(sim):
     """A Warning for a failure, a Normal Event while the object is in progress."""
     sim.apply(linear_model(), model_route())
     sim.settle()
@@ -268,7 +268,7 @@ def test_each_change_of_a_condition_is_an_event(sim):
     assert f"Ready=False: {accepted}" in [event[3] for event in sim.cluster.events]
 
 
-def test_the_first_apply_makes_few_events_and_none_twice(sim):
+def test_first_apply_makes_few_events_and_none_twice(sim):
     """Of each object that it is under way, and that it is ready; each fact once, though several conditions have it."""
     sim.apply(linear_model(), linear_model("v2"), model_route(split=[("v2", 10)]))
     sim.settle()
@@ -286,7 +286,7 @@ def test_the_first_apply_makes_few_events_and_none_twice(sim):
     ]
 
 
-def test_a_deletion_that_waits_is_told(sim):
+def test_blocked_deletion_is_one_event(sim):
     """A foreign finalizer blocks it: the object is inactive, and has one Event."""
     sim.apply(linear_model(), model_route())
     sim.settle()
@@ -307,7 +307,7 @@ def test_a_deletion_that_waits_is_told(sim):
     assert sim.effective == []
 
 
-def test_no_replica_is_no_guess(sim):
+def test_absence_of_replicas_is_not_ready(sim):
     """The last pod goes: not Ready, and NoReplicas; it comes back: Ready."""
     sim.apply(linear_model(), model_route())
     sim.settle()
@@ -321,7 +321,7 @@ def test_no_replica_is_no_guess(sim):
     assert told(sim.route(), "Ready") == ("True", "Ready")
 
 
-def test_a_replica_that_joins_is_counted_by_every_route_one_a_second(new_sim):
+def test_joining_replica_is_counted_by_one_route_a_second(new_sim):
     """Without a resync, and without an event that reaches them all."""
     sim = new_sim()
     names = [f"r{number}" for number in range(4)]

@@ -29,7 +29,7 @@ def foreign_deployment():
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"replicas": 7}}
 
 
-def test_a_foreign_routing_configmap_is_left_alone(sim):
+def test_foreign_routing_configmap_is_left_alone(sim):
     """Route and server say so; no pod is started to serve what it holds; its entries are no memory of ours."""
     theirs = config_map(ROUTING, {"sequence": "7", "route.homes": "theirs"})
     sim.apply(theirs, linear_model(), model_route())
@@ -48,7 +48,7 @@ def test_a_foreign_routing_configmap_is_left_alone(sim):
     assert told(sim.route(), "Ready") == ("True", "Ready")
 
 
-def test_a_foreign_deployment_is_left_alone(sim):
+def test_foreign_deployment_is_left_alone(sim):
     """The server says so; its routes wait for replicas."""
     sim.apply(foreign_deployment(), linear_model(), model_route())
     sim.loads = False
@@ -59,7 +59,7 @@ def test_a_foreign_deployment_is_left_alone(sim):
 
 
 @pytest.mark.parametrize("owner", ["theirs", "ours"])
-def test_a_routing_configmap_that_the_view_does_not_show_is_looked_at_where_it_is(sim, owner):
+def test_routing_configmap_that_the_cache_lacks_is_read_live(sim, owner):
     """A foreign one is named; one of ours is waited for."""
     sim.apply(linear_model(), model_route())
 
@@ -86,7 +86,7 @@ def test_a_routing_configmap_that_the_view_does_not_show_is_looked_at_where_it_i
         assert sim.failures == []
 
 
-def test_the_routing_configmap_of_an_earlier_server_is_not_ours(sim):
+def test_routing_configmap_of_an_earlier_server_is_not_ours(sim):
     """A ModelServer created again waits for the garbage collector and does not adopt a child about to be deleted."""
     sim.apply(linear_model(), model_route())
     sim.settle()
@@ -100,7 +100,7 @@ def test_the_routing_configmap_of_an_earlier_server_is_not_ours(sim):
     assert told(sim.route(), "Ready") == ("True", "Ready")
 
 
-def test_a_foreign_object_of_a_trainings_name_is_left_alone(sim):
+def test_foreign_object_with_the_name_of_a_training_is_left_alone(sim):
     """Nothing is learned, and the version says why."""
     sim.apply(linear_model())
     model = sim.model()
@@ -114,7 +114,7 @@ def test_a_foreign_object_of_a_trainings_name_is_left_alone(sim):
     assert sim.failures == []
 
 
-def test_a_foreign_copy_of_weights_is_left_alone(sim):
+def test_foreign_copy_of_weights_is_left_alone(sim):
     """A version is never Ready with what could not be kept."""
     sim.apply(handmade(), linear_model(weights=weights_from()), model_route())
     sim.settle()
@@ -127,7 +127,7 @@ def test_a_foreign_copy_of_weights_is_left_alone(sim):
     assert told(sim.route(), "Servable") == ("True", "Serving")
 
 
-def test_a_foreign_service_of_a_routes_name_is_left_alone(sim):
+def test_foreign_service_with_the_name_of_a_route_is_left_alone(sim):
     """The route says so; what it says of its document stays true, for that is served by path all the same."""
     free = []
 
@@ -148,7 +148,7 @@ def test_a_foreign_service_of_a_routes_name_is_left_alone(sim):
     assert told(sim.route(), "Ready") == ("True", "Ready")
 
 
-def test_another_server_than_default_must_exist(new_sim):
+def test_server_other_than_default_must_exist(new_sim):
     """It is the user's to make."""
     sim = new_sim(settings=Settings())
     sim.apply(linear_model(), model_route(serverName="gpu"))
@@ -162,7 +162,7 @@ def test_another_server_than_default_must_exist(new_sim):
     assert sim.get(DEPLOYMENT, "linplane-server-gpu")["spec"]["replicas"] == 2
 
 
-def test_a_version_that_cannot_be_read_stops_no_route(sim):
+def test_unreadable_version_stops_no_route(sim):
     """Whatever wrote it; it is as one that is not there."""
     sim.apply(linear_model(), model_route())
     sim.settle()
@@ -183,7 +183,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("kind", "name", "told_by", "condition"), REFUSED)
-def test_a_child_that_the_api_server_refuses_is_told_and_tried_again(sim, kind, name, told_by, condition):
+def test_refused_child_is_reported_and_retried(sim, kind, name, told_by, condition):
     """A policy or a quota refuses it; traffic continues, and the other children are created."""
     free = []
 
@@ -211,7 +211,7 @@ def test_a_child_that_the_api_server_refuses_is_told_and_tried_again(sim, kind, 
     assert told(teller(), "Ready")[0] == "True"
 
 
-def test_nothing_is_tried_again_in_a_namespace_that_is_being_deleted(sim):
+def test_terminating_namespace_gets_no_retries(sim):
     """Its objects go one by one, and a child that is gone cannot be made again: no write, and no later look."""
     sim.apply(linear_model(), model_route())
     sim.settle()
@@ -230,7 +230,7 @@ def test_nothing_is_tried_again_in_a_namespace_that_is_being_deleted(sim):
     assert (sim.failures, sim.later) == ([], {})
 
 
-def test_a_routing_configmap_that_is_refused_is_told_by_the_route_that_waits_for_it(sim):
+def test_refused_routing_configmap_is_reported_by_the_waiting_route(sim):
     """No other route reports it; the replicas are reconciled, and traffic continues."""
     free = []
 
@@ -265,7 +265,7 @@ def test_a_routing_configmap_that_is_refused_is_told_by_the_route_that_waits_for
     assert sim.route()["status"]["trafficSummary"] == "v2 100"
 
 
-def test_a_routing_configmap_that_cannot_be_made_is_told_too(sim):
+def test_refused_creation_of_the_routing_configmap_is_reported(sim):
     """There is no document yet, and no spec is in effect."""
 
     def refuse(verb, body):
@@ -278,7 +278,7 @@ def test_a_routing_configmap_that_cannot_be_made_is_told_too(sim):
     assert told(sim.route(), "Accepted") == told(sim.route(), "Ready") == ("False", "ChildRefused")
 
 
-def test_a_routing_configmap_that_somebody_made_immutable_is_theirs_to_delete(sim):
+def test_immutable_routing_configmap_is_left_to_the_user(sim):
     """It alone remembers what was last good: a route says that its change waits for that, and no other does."""
     sim.apply(linear_model(), linear_model("v2"), model_route(), model_route(name="other"))
     sim.settle()
@@ -297,7 +297,7 @@ def test_a_routing_configmap_that_somebody_made_immutable_is_theirs_to_delete(si
     assert sim.route()["status"]["trafficSummary"] == "v2 100"
 
 
-def test_nothing_is_remembered_of_a_server_that_is_gone(sim):
+def test_deleted_server_leaves_nothing_in_memory(sim):
     """Its routes are others', and so may its name be."""
     sim.apply(linear_model(), linear_model("v2", frozen=True), model_route())
     sim.settle()

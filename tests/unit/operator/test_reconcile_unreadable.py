@@ -4,7 +4,7 @@ from linplane_api.kinds import DEPLOYMENT, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERV
 from unit.operator.builders import linear_model, model_route, status_condition, told
 
 
-def test_a_version_says_so_and_its_route_goes_on(sim):
+def test_unreadable_version_says_so_and_its_route_continues(sim):
     sim.apply(linear_model(), model_route())
     sim.settle()
     before = sim.model()["status"]
@@ -21,7 +21,7 @@ def test_a_version_says_so_and_its_route_goes_on(sim):
     assert told(sim.route(), "Ready") == ("True", "Ready")
 
 
-def test_a_route_says_so_and_keeps_its_document(sim):
+def test_unreadable_route_says_so_and_keeps_its_document(sim):
     sim.apply(linear_model(), model_route(), model_route(name="other"))
     sim.settle()
     before = sim.document()
@@ -40,7 +40,7 @@ def test_a_route_says_so_and_keeps_its_document(sim):
     assert [reason for name, _, reason, _ in sim.cluster.events if name == "homes"] == events
 
 
-def test_a_server_says_so_and_its_routes_are_served(sim):
+def test_unreadable_server_says_so_and_its_routes_are_served(sim):
     sim.apply(linear_model(), model_route())
     sim.settle()
     deployed = sim.get(DEPLOYMENT, "linplane-server-default")

@@ -18,7 +18,7 @@ def ready(sim, *routes):
     sim.settle()
 
 
-def test_a_route_that_only_the_view_has_lost_keeps_its_document(sim):
+def test_route_that_only_the_cache_lacks_keeps_its_document(sim):
     """The route is read live before its document is removed."""
     ready(sim)
     live, data = sim.route(), sim.routing()["data"]
@@ -29,7 +29,7 @@ def test_a_route_that_only_the_view_has_lost_keeps_its_document(sim):
     assert sim.routing()["data"] == data
 
 
-def test_a_job_is_deleted_only_for_what_is_asked_for_now(sim):
+def test_job_is_deleted_only_for_the_current_spec(sim):
     """A version whose spec is newer than the view is not judged by the old one."""
     sim.results["homes-v1"] = error
     sim.apply(linear_model())
@@ -51,7 +51,7 @@ async def _given(value):
     return value
 
 
-def test_a_seal_that_meets_a_newer_result_is_tried_again(sim):
+def test_seal_that_conflicts_with_a_newer_result_is_retried(sim):
     """The retry reads the newer result; NameTaken is not reported."""
     sim.apply(linear_model())
     once = iter([True])
@@ -69,7 +69,7 @@ def test_a_seal_that_meets_a_newer_result_is_tried_again(sim):
     assert not any(reason == "NameTaken" for _, _, reason, _ in sim.cluster.events)
 
 
-def test_the_routing_configmap_is_written_by_compare_and_swap(sim):
+def test_routing_configmap_is_written_by_compare_and_swap(sim):
     """A newer state than was seen is not written over."""
     ready(sim)
     once = iter([True])
@@ -86,7 +86,7 @@ def test_the_routing_configmap_is_written_by_compare_and_swap(sim):
     assert sim.routing()["data"]["sequence"] == "42"
 
 
-def test_a_routing_configmap_that_somebody_damaged_is_mended(sim):
+def test_damaged_routing_configmap_is_repaired(sim):
     """The document's key, the sequence, or a key too many; the route answers all the while."""
     ready(sim)
     good = sim.routing()["data"]
@@ -101,7 +101,7 @@ def test_a_routing_configmap_that_somebody_damaged_is_mended(sim):
         assert told(sim.route(), "Ready") == ("True", "Ready")
 
 
-def test_the_memory_outlives_a_damaged_sequence(sim):
+def test_memory_outlives_a_damaged_sequence(sim):
     """The documents hold the last good versions."""
     ready(sim)
     sim.edit(MODEL_ROUTE, "homes", version="v9")
@@ -113,7 +113,7 @@ def test_the_memory_outlives_a_damaged_sequence(sim):
     assert told(sim.route(), "Servable") == ("True", "Serving")
 
 
-def test_a_sequence_that_was_set_back_confirms_nothing(sim):
+def test_sequence_that_was_lowered_confirms_nothing(sim):
     """A report of the higher number was made of another state."""
     ready(sim)
     for _ in range(5):
@@ -130,7 +130,7 @@ def test_a_sequence_that_was_set_back_confirms_nothing(sim):
     assert told(sim.route(), "Converged") == ("False", "ReplicasBehind")
 
 
-def test_a_configmap_made_anew_has_to_be_confirmed_anew(sim):
+def test_recreated_configmap_has_to_be_confirmed_again(sim):
     """Acknowledgements are of its UID."""
     ready(sim)
     sim.loads = False
@@ -143,7 +143,7 @@ def test_a_configmap_made_anew_has_to_be_confirmed_anew(sim):
     assert told(sim.route(), "Ready") == ("True", "Ready")
 
 
-def test_a_process_that_has_run_for_long_and_one_that_has_just_begun_agree(sim):
+def test_restarted_process_agrees_with_the_running_one(sim):
     """One remembers the deleted ConfigMap; the other reads the same in the status."""
     ready(sim)
     sim.edit(MODEL_ROUTE, "homes", version="v9")
@@ -158,7 +158,7 @@ def test_a_process_that_has_run_for_long_and_one_that_has_just_begun_agree(sim):
     assert (sim.document(), sim.route()["status"]["conditions"]) == before
 
 
-def test_a_refused_document_is_told_by_route_and_server(sim):
+def test_refused_document_is_reported_by_route_and_server(sim):
     """The route is not Ready, whatever the sequence."""
     ready(sim, model_route(), model_route(name="other"))
     sim.loads = False
@@ -172,7 +172,7 @@ def test_a_refused_document_is_told_by_route_and_server(sim):
     assert "format 2" in status_condition(sim.route(), "Converged")["message"]
 
 
-def test_a_full_configmap_is_told_by_the_newest_route_and_passes_when_there_is_room(sim, monkeypatch):
+def test_full_configmap_is_reported_by_the_newest_route_until_there_is_room(sim, monkeypatch):
     """None that serves is evicted."""
     ready(sim, model_route(name="a"), model_route(name="b"))
     size = sum(len(text) + len(key) for key, text in sim.routing()["data"].items())
@@ -198,7 +198,7 @@ def test_a_full_configmap_is_told_by_the_newest_route_and_passes_when_there_is_r
 
 
 @pytest.mark.parametrize("behind", [MODEL_ROUTE, LINEAR_MODEL])
-def test_a_document_is_not_written_by_a_view_that_is_behind(sim, behind):
+def test_document_is_not_written_from_a_stale_cache(sim, behind):
     """Otherwise a second operator would undo what the first has confirmed."""
     sim.apply(linear_model("v1"), linear_model("v2"), model_route("v1"))
     sim.settle()
@@ -223,7 +223,7 @@ def test_a_document_is_not_written_by_a_view_that_is_behind(sim, behind):
 
 @pytest.mark.parametrize("routes", [1, CONFIRMED + 1])
 @pytest.mark.parametrize("seen", [True, None])
-def test_an_old_view_of_a_frozen_version_takes_nothing_back(sim, seen, routes):
+def test_stale_cache_of_a_frozen_version_undoes_nothing(sim, seen, routes):
     """It neither removes a version that serves again nor restores its weights, on any number of routes."""
     sim.apply(linear_model("v1"), linear_model("v2"))
     sim.apply(*(model_route("v1", name=f"r{number}") for number in range(routes)))

@@ -103,7 +103,7 @@ SITUATIONS = (at_rest, switched, frozen, new, without_server)
 
 @pytest.mark.parametrize("situation", SITUATIONS, ids=lambda situation: situation.__name__)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.kind.kind)
-def test_a_reconcile_is_short(sim: Sim, case: Case, situation: Callable[[Sim], None]) -> None:
+def test_reconcile_passes_few_modules(sim: Sim, case: Case, situation: Callable[[Sim], None]) -> None:
     situation(sim)
     entries = walk(sim, case)
     assert {"observe.queries", "reconcile.context"} <= {*entries}, "the walk was not recorded"

@@ -92,11 +92,11 @@ def test_pods_are_counted(counts: dict[str, int], reason: Reason, message: str) 
     assert found.wanted == counts.get("wanted", found.wanted)
 
 
-def test_without_a_deployment_there_are_no_replicas() -> None:
+def test_rollout_without_a_deployment_has_no_replicas() -> None:
     assert rollout(None).cause.reason is Reason.NO_REPLICAS
 
 
-def test_an_image_that_cannot_be_pulled_is_named() -> None:
+def test_image_that_cannot_be_pulled_is_named() -> None:
     """The newest pod counts, since it belongs to the update."""
     pods = (
         waiting("a", "CrashLoopBackOff", created="2026-03-01T10:00:00Z"),
@@ -111,13 +111,13 @@ def test_an_image_that_cannot_be_pulled_is_named() -> None:
     ("words", "reason"),
     [(LIMIT, Reason.POD_REFUSED), ("exceeded quota: q, requested: pods=1", Reason.QUOTA_EXCEEDED)],
 )
-def test_what_the_api_server_refuses_is_said_in_its_words(words: str, reason: Reason) -> None:
+def test_refusal_has_the_message_of_the_api_server(words: str, reason: Reason) -> None:
     message = f'pods "linplane-server-default-x" is forbidden: {words}'
     found = rollout(deployment(total=0, conditions=failed("ReplicaFailure", "True", "FailedCreate", message)))
     assert (found.cause.reason, found.cause.message) == (reason, f"0 of 2 pods ready: {words}")
 
 
-def test_no_node_takes_it() -> None:
+def test_unschedulable_pod_is_named() -> None:
     body = pod(ready=False, phase="Pending", containerStatuses=[])
     no_node = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes available"}
     body["status"]["conditions"] = [no_node]
@@ -128,14 +128,14 @@ def test_no_node_takes_it() -> None:
     )
 
 
-def test_a_container_that_restarts_says_how_it_ended() -> None:
+def test_restarting_container_says_how_it_ended() -> None:
     ended = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
     found = rollout(deployment(), waiting("a", "CrashLoopBackOff", "back-off 10s", lastState=ended))
     assert found.cause.reason is Reason.NO_REPLICAS
     assert found.cause.message.endswith("CrashLoopBackOff: back-off 10s (it ended by OOMKilled, exit code 137)")
 
 
-def test_a_deployment_that_gave_up_says_what_it_waited_for() -> None:
+def test_failed_rollout_names_its_cause() -> None:
     words = 'ReplicaSet "r" has timed out progressing.'
     gave_up = failed("Progressing", "False", "ProgressDeadlineExceeded", words)
     found = rollout(deployment(conditions=gave_up), waiting("a", "ErrImagePull"))
@@ -166,11 +166,11 @@ def test_conditions_of_an_earlier_generation_do_not_count(conditions: list[Objec
         ({"total": 3, "updated": 1, "ready": 0}, ""),
     ],
 )
-def test_only_earlier_pods_that_are_ready_go_on_serving(counts: dict[str, int], words: str) -> None:
+def test_earlier_pods_count_as_serving_only_if_ready(counts: dict[str, int], words: str) -> None:
     assert rollout(deployment(**counts)).cause.message == f"0 of 2 updated pods ready{words}"
 
 
-def test_a_pod_that_runs_and_does_not_report_is_asked_about_after_ten_seconds() -> None:
+def test_pod_without_a_report_is_named_after_ten_seconds() -> None:
     early = rollout(deployment(), running())
     assert (early.cause.message, early.requeue_after) == ("0 of 2 pods ready", 4.0)
     late = rollout(deployment(), running(), seconds=4)

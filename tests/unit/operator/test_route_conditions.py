@@ -111,7 +111,7 @@ def test_each_case(name):
         ("homes", "gpu", True, ("default",), Reason.SERVER_UNSUPPORTED),
     ],
 )
-def test_a_route_that_is_not_taken_as_a_whole(name, server, exists, servers, reason):
+def test_route_that_is_rejected_as_a_whole(name, server, exists, servers, reason):
     """It says so, and nothing is made for it."""
     refusal = refuse(name, server, server_exists=exists, servers=servers)
     assert (refusal.reason if refusal else None) is reason
@@ -120,7 +120,7 @@ def test_a_route_that_is_not_taken_as_a_whole(name, server, exists, servers, rea
 @pytest.mark.parametrize(
     ("share", "text"), [(0, "0"), (9000, "90"), (25, "0.25"), (10_000, "100"), (1, "0.01"), (1230, "12.3")]
 )
-def test_shares_are_text_of_a_percent(share, text):
+def test_shares_are_formatted_as_percent(share, text):
     """Percentages have no trailing zeros."""
     assert percent(share) == text
 
@@ -130,7 +130,7 @@ def status_after(route, doc, now="t1"):
     return route_status(route, make_entry(doc, 4), (), ALL, url="http://here", now=now)
 
 
-def test_the_status_shows_what_is_in_effect():
+def test_status_shows_the_document_in_effect():
     """Version, traffic, revision, sequence and the address."""
     status = status_after(model_route(), SERVES)
     assert status.version == "v1"
@@ -139,7 +139,7 @@ def test_the_status_shows_what_is_in_effect():
     assert status.revision == make_entry(SERVES).revision
 
 
-def test_a_switch_is_logged_once_and_the_last_twenty_stay():
+def test_switch_is_logged_once_and_the_last_twenty_stay():
     """From, to and when it took effect; nothing for a pass that switches nothing."""
     route = model_route()
     for number in range(25):
@@ -158,7 +158,7 @@ def shown(status):
     return {"status": plain(status)}
 
 
-def test_a_version_that_was_made_again_is_in_the_log_and_told():
+def test_recreated_version_is_in_the_log_and_an_event():
     """Once, with both digests; the candidate's is an Event alone. A version without weights for a while is known."""
     before, after = (document("v1", (("v2", 1000),), {"v1": slope, "v2": 3.0}) for slope in (2.0, 5.0))
     old, new = (doc.versions["v1"].digest for doc in (before, after))
@@ -180,7 +180,7 @@ def test_a_version_that_was_made_again_is_in_the_log_and_told():
     assert (reason, told.split(":")[0]) == ("VersionMadeAgain", "v2 was made again")
 
 
-def test_undo_is_what_was_asked_for_before_the_last_change_that_took_effect():
+def test_undo_is_the_spec_before_the_last_change_in_effect():
     """Version and split together; a candidate that cannot serve keeps its share in it."""
     route, both = model_route(), {"v1": 2.0, "v2": 3.0}
     asked = (("v2", 1000),)
@@ -210,21 +210,21 @@ def test_undo_is_what_was_asked_for_before_the_last_change_that_took_effect():
         pytest.param(SERVES, document("v2", (), {"v2": 3.0}), id="it changed meanwhile: the split is not known"),
     ],
 )
-def test_a_status_of_an_operator_that_did_not_write_the_split_gives_no_undo(then, now):
+def test_status_without_a_split_gives_no_undo(then, now):
     status = {key: value for key, value in plain(status_after(model_route(), then)).items() if key != "split"}
     route = {**model_route(), "status": status}
     assert status_after(route, now, "t1").undo is None
     assert status_after(route, now, "t1").split == status_after(model_route(), now).split
 
 
-def test_a_route_that_never_served_has_no_switch():
+def test_route_that_never_served_has_no_switch():
     """Nor has one with an invalid switch log."""
     assert status_after(model_route(), NEVER).switches is None
     route = {**model_route(), "status": {"switches": "what"}}
     assert [s.to_version for s in status_after(route, SERVES).switches or ()] == ["v1"]
 
 
-def test_who_asked_for_a_switch_is_the_field_manager_of_the_version():
+def test_switch_is_attributed_to_the_field_manager_of_the_version():
     """The manager is the last entry of managedFields that owns the field."""
     fields = {"f:spec": {"f:version": {}}}
     managed = [

@@ -88,13 +88,13 @@ def accepted(inputs: RouteInputs, problem: Cause | None = None) -> tuple[str, st
         "taken",
     ],
 )
-def test_accepted_is_the_first_cause_that_is_in_the_way(inputs: RouteInputs, reason: Reason, part: str) -> None:
+def test_accepted_has_the_first_cause(inputs: RouteInputs, reason: Reason, part: str) -> None:
     found = accepted(inputs)
     assert found[0] == reason
     assert part in found[1]
 
 
-def test_a_route_whose_last_version_is_not_known_now_says_so_until_it_has_an_entry() -> None:
+def test_route_with_an_unknown_last_version_says_so_until_it_has_an_entry() -> None:
     compiled = compile_document("homes", route_spec(), versions(pending("v1")), document(), 1)
     lost = replace(compiled, missing=("v1",))
     assert "version v1 served last and cannot be served now" in accepted(replace(INPUTS, entry=None, compiled=lost))[1]
@@ -109,7 +109,7 @@ def test_a_route_whose_last_version_is_not_known_now_says_so_until_it_has_an_ent
         ("ConfigMap c", REFUSED, (Reason.CHILD_REFUSED, "the quota is used up")),
     ],
 )
-def test_what_kept_the_service_from_being_applied_is_told(
+def test_service_that_could_not_be_applied_is_reported(
     taken: str, problem: Cause, expected: tuple[Reason, str]
 ) -> None:
     assert accepted(replace(INPUTS, taken=taken), problem) == expected
@@ -118,7 +118,7 @@ def test_what_kept_the_service_from_being_applied_is_told(
     assert route_outcome(plan, None, "t1").result == (Result(RETRY_SECONDS) if taken else DONE)
 
 
-def test_two_names_that_are_taken_are_named_at_once() -> None:
+def test_taken_names_are_named_at_once() -> None:
     alone = accepted(replace(INPUTS, taken="ConfigMap c"))[1]
     both = accepted(replace(INPUTS, taken="ConfigMap c"), Cause(Reason.NAME_TAKEN, "Service homes exists"))
     assert both == (Reason.NAME_TAKEN, f"{alone}. Service homes exists")
@@ -132,9 +132,7 @@ def test_two_names_that_are_taken_are_named_at_once() -> None:
         (replace(INPUTS, has_server=False), False, False),
     ],
 )
-def test_the_service_is_only_checked_if_another_name_is_taken(
-    inputs: RouteInputs, service: bool, only_check: bool
-) -> None:
+def test_service_is_only_checked_if_another_name_is_taken(inputs: RouteInputs, service: bool, only_check: bool) -> None:
     """A route that is rejected as a whole has neither a Service nor an address."""
     plan = plan_route(inputs, SETTINGS)
     assert (plan.service is not None, plan.only_check) == (service, only_check)
@@ -142,9 +140,7 @@ def test_the_service_is_only_checked_if_another_name_is_taken(
 
 
 @pytest.mark.parametrize(("entry", "last", "traffic"), [(IN_FORCE, OLD, "v1 100"), (None, OLD, "v0 100")])
-def test_without_an_entry_in_force_the_status_shows_the_last_one(
-    entry: Entry | None, last: Entry, traffic: str
-) -> None:
+def test_status_without_an_entry_shows_the_last_one(entry: Entry | None, last: Entry, traffic: str) -> None:
     """The servers go on with what they hold."""
     plan = plan_route(replace(INPUTS, entry=entry, last_entry=last), SETTINGS)
     status: Object = route_outcome(plan, None, "t1").status
@@ -153,7 +149,7 @@ def test_without_an_entry_in_force_the_status_shows_the_last_one(
 
 
 @pytest.mark.parametrize(("wanted", "progress"), [(1, "Reconciling"), (0, "")])
-def test_a_route_without_replicas_waits_for_them_if_there_are_to_be_any(wanted: int, progress: str) -> None:
+def test_route_without_replicas_waits_for_desired_ones(wanted: int, progress: str) -> None:
     plan = plan_route(replace(INPUTS, replicas=(), wanted_replicas=wanted), SETTINGS)
     status = {"status": route_outcome(plan, None, "t1").status}
     assert status_condition(status, "Ready")["reason"] == "NoReplicas"

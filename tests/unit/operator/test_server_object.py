@@ -44,7 +44,7 @@ ROLLED_OUT = Rollout(Cause(Reason.READY, "2 of 2 pods ready"))
 PULLING = Rollout(Cause(Reason.IMAGE_PULL_FAILED, "1 of 2 pods ready: ImagePullBackOff x:1"))
 
 
-def test_a_server_is_ready_only_with_every_pod_of_its_spec():
+def test_server_is_ready_only_with_every_pod_of_its_spec():
     """While old pods serve, it is available and converged, and not ready."""
     conditions = server_conditions(2, Acknowledged(2, 2, ""), PULLING, None)
     shown = [(str(c.type), c.status, str(c.reason)) for c in conditions]
@@ -58,7 +58,7 @@ def test_a_server_is_ready_only_with_every_pod_of_its_spec():
 
 
 @pytest.mark.parametrize(("wanted", "progress"), [(2, ["Reconciling"]), (0, [])])
-def test_without_replicas_it_waits_unless_none_are_asked_for(wanted, progress):
+def test_server_without_replicas_waits_unless_zero_are_desired(wanted, progress):
     """`replicas: 0` is the desired state."""
     rollout = Rollout(Cause(Reason.NO_REPLICAS, "replicas is 0"), wanted)
     conditions = server_conditions(2, Acknowledged(0, 0, ""), rollout, None)
@@ -66,13 +66,13 @@ def test_without_replicas_it_waits_unless_none_are_asked_for(wanted, progress):
     assert {c.message for c in conditions} == {"replicas is 0"}
 
 
-def test_a_rollout_that_was_given_up_is_stalled():
+def test_failed_rollout_is_stalled():
     """Only a change ends it."""
     rollout = Rollout(Cause(Reason.PROGRESS_DEADLINE_EXCEEDED, "0 of 2 pods ready"))
     assert server_conditions(0, Acknowledged(0, 0, ""), rollout, None)[-1].type == "Stalled"
 
 
-def test_the_status_has_what_a_scale_subresource_reads():
+def test_status_has_the_fields_of_the_scale_subresource():
     """Pods that there are, and the selector as text."""
     status = server_status(SERVER, (), pods=3, routes=2, sequence=9, replicas=Acknowledged(1, 2, "p2"))
     assert (status.replicas, status.loaded_replicas, status.routes, status.sequence) == (3, 1, 2, 9)
@@ -110,7 +110,7 @@ def test_pods_are_restricted_and_found_by_what_never_changes():
     assert template["spec"]["securityContext"]["runAsNonRoot"]
 
 
-def test_what_the_user_says_of_pods_is_there():
+def test_pod_settings_of_the_user_are_applied():
     """Image, scheduling, resources, proxies, and the number of replicas if it is not limited."""
     body = deployment(
         replicas=5,
@@ -129,7 +129,7 @@ def test_what_the_user_says_of_pods_is_there():
     assert deployment(Settings(max_replicas=1), replicas=5)["spec"]["replicas"] == 1
 
 
-def test_the_arguments_stay_in_order():
+def test_arguments_stay_in_order():
     """Another order would replace every pod with an upgrade of the operator."""
     args = deployment(trustedProxies=["10.0.0.0/8", "10.1.0.0/16"])["spec"]["template"]["spec"]["containers"][0]["args"]
     assert [word for word in args if word.startswith("--")] == [
@@ -143,7 +143,7 @@ def test_equal_specs_give_equal_deployments():
     assert deployment(replicas=2) == deployment(replicas=2)
 
 
-def test_the_default_server_is_nobodys_child_and_asks_for_nothing():
+def test_default_server_has_no_owner_and_an_empty_spec():
     """It is never deleted with a route, and every field stays the user's."""
     body = make_default_server("team")
     assert body["spec"] == {}

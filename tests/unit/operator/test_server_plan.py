@@ -66,7 +66,9 @@ def ready(outcome: ServerOutcome) -> tuple[str, str, str]:
         (Applied(refused=REFUSED), Applied(), {"replicas": "many"}, Reason.CHILD_REFUSED, "documents"),
     ],
 )
-def test_the_cause_that_counts(written: Applied, applied: Applied, spec: Object, reason: Reason, message: str) -> None:
+def test_cause_is_the_first_in_order(
+    written: Applied, applied: Applied, spec: Object, reason: Reason, message: str
+) -> None:
     """Names first, all at once; then the documents, a spec that cannot be read, and the other children."""
     found = ready(outcome(written, applied, **spec))
     assert found[0] == reason
@@ -74,7 +76,7 @@ def test_the_cause_that_counts(written: Applied, applied: Applied, spec: Object,
     assert found[2] == str(None if reason is Reason.READY else RETRY_SECONDS)
 
 
-def test_a_spec_that_cannot_be_read_leaves_the_children_as_they_are() -> None:
+def test_unreadable_spec_leaves_the_children_unchanged() -> None:
     kinds = [body["kind"] for body in plan_server({**SERVER, "spec": {}}, Settings()).children]
     assert kinds == ["ServiceAccount", "Role", "RoleBinding", "Service", "PodDisruptionBudget", "Deployment"]
     assert plan_server({**SERVER, "spec": {"replicas": "many"}}, Settings()).children == ()
@@ -86,7 +88,7 @@ def test_ready_is_judged_by_the_deployment_that_was_just_applied() -> None:
     assert ready(outcome(applied=Applied(deployment=ROLLED_OUT)))[0] == ready(outcome())[0] == Reason.READY
 
 
-def test_a_write_that_waits_is_tried_again_in_its_time() -> None:
+def test_delayed_write_is_retried_when_due() -> None:
     written = Applied(result=Result(0.5))
     assert outcome(written).result == Result(0.5)
     assert outcome().result == DONE
@@ -95,9 +97,7 @@ def test_a_write_that_waits_is_tried_again_in_its_time() -> None:
 @pytest.mark.parametrize(
     ("converged", "summary", "recount"), [("True", "1/1", None), ("True", "2/2", "homes"), ("False", "2/2", None)]
 )
-def test_a_converged_route_that_counts_other_replicas_is_to_count_again(
-    converged: str, summary: str, recount: str | None
-) -> None:
+def test_converged_route_with_an_outdated_count_is_enqueued(converged: str, summary: str, recount: str | None) -> None:
     conditions = [{"type": "Converged", "status": converged}]
     route = {**model_route(), "status": {"conditions": conditions, "loadedSummary": summary}}
     made = outcome(routes=[route])
@@ -106,7 +106,7 @@ def test_a_converged_route_that_counts_other_replicas_is_to_count_again(
     assert outcome(routes=[route], sequence=4).recount is None
 
 
-def test_the_status_is_settled() -> None:
+def test_status_is_merged_with_the_observed_one() -> None:
     body = {"status": outcome().status}
     assert told(body, "Available") == ("True", "ReplicasReady")
     assert body["status"]["observedGeneration"] == 3

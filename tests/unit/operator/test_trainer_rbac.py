@@ -38,7 +38,7 @@ class OneRefuses:
         NamespaceTerminatingError("going"),
     ],
 )
-def test_what_fails_in_one_namespace_keeps_no_other_from_its_rights(error, caplog):
+def test_failure_in_one_namespace_keeps_no_other_from_its_rights(error, caplog):
     """The log names the namespace, unless it is being deleted."""
     cache, cluster = ObjectCache(), OneRefuses(error)
     for namespace in "abc":

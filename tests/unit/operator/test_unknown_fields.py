@@ -38,12 +38,12 @@ CASES: dict[str, tuple[Any, Any, Any]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_is_unknown_stays(name: str) -> None:
+def test_unknown_fields_stay(name: str) -> None:
     status, before, expected = CASES[name]
     assert with_unknown(MODEL_ROUTE, status, before) == (status if expected is None else expected)
 
 
-def test_what_is_known_is_as_it_was() -> None:
+def test_known_fields_are_unchanged() -> None:
     before = {"digest": "d", "evaluation": {"on": "Holdout", "mse": 1.0, "samples": 2, "later": True}}
     status = {"digest": "d", "evaluation": {"on": "Holdout", "mse": 2.0, "samples": 2}}
     merged = with_unknown(LINEAR_MODEL, status, before)

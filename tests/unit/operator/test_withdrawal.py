@@ -58,7 +58,7 @@ def test_withdrawn_is_remembered_for_this_very_generation(
         ([server(replica("p1", 4)), server(holding=("homes",))], "route homes still has it in its document"),
     ],
 )
-def test_it_waits_for_every_document_and_every_replica_that_may_answer(
+def test_withdrawn_waits_for_every_document_and_every_replica_that_may_answer(
     servers: list[Acknowledgements], message: str | None
 ) -> None:
     found = withdrawn(FROZEN, typed(FROZEN), servers)
@@ -66,7 +66,7 @@ def test_it_waits_for_every_document_and_every_replica_that_may_answer(
     assert found.message == (message or "frozen, and no replica can answer with it")
 
 
-def test_what_was_confirmed_once_waits_for_no_replica_again() -> None:
+def test_withdrawn_that_was_confirmed_waits_for_no_replica() -> None:
     """Only a document that has the version counts again."""
     model = FROZEN | status()
     behind = server(replica(sequence=4))
@@ -74,6 +74,6 @@ def test_what_was_confirmed_once_waits_for_no_replica_again() -> None:
     assert withdrawn(model, typed(model), [behind, server(holding=("homes",))]).reason is Reason.REPLICAS_BEHIND
 
 
-def test_a_version_that_is_not_frozen_is_not_withdrawn() -> None:
+def test_version_that_is_not_frozen_is_not_withdrawn() -> None:
     model = linear_model()
     assert withdrawn(model, typed(model), [server()]).reason is Reason.NOT_FROZEN

@@ -75,13 +75,13 @@ def forkery() -> Iterator[Forkery]:
 
 @pytest.fixture
 def admin(control_plane: ControlPlane) -> Client:
-    """The administrator."""
+    """The client of the cluster's administrator."""
     return control_plane.admin
 
 
 @pytest.fixture
 def make_namespace(admin: Client) -> MakeNamespace:
-    """Makes namespaces, with labels. They stay: a namespace goes away slowly, the whole control plane at once."""
+    """Creates namespaces with labels. They are not deleted: that is slow, and the control plane ends as a whole."""
 
     def make(labels: Mapping[str, str] | None = None) -> str:
         name = f"test-{secrets.token_hex(4)}"
@@ -93,5 +93,5 @@ def make_namespace(admin: Client) -> MakeNamespace:
 
 @pytest.fixture
 def namespace(make_namespace: MakeNamespace) -> str:
-    """The name of a fresh namespace."""
+    """The name of a new namespace."""
     return make_namespace()

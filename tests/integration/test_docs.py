@@ -1,4 +1,4 @@
-"""Every command in the README and in docs/ runs, and answers what the page says."""
+"""Every command in the README and in docs/ runs, and prints the output that the page shows."""
 
 import contextlib
 import os
@@ -41,17 +41,17 @@ current-context: other
 
 
 def commands(page: Path) -> list[Command]:
-    """Those of all blocks but one that is for a shell on a cluster, which `make e2e` runs."""
+    """The commands of all blocks except the one for a shell on a cluster, which `make e2e` runs."""
     return [command for block in blocks(page) if block[0][0] != "make up" for command in block]
 
 
 def is_pasted_with_cluster(command: str) -> bool:
-    """Whether it is a block of several lines that starts `make cluster`."""
+    """True for a block of several lines that starts `make cluster`."""
     return "\n" in command and "make cluster" in command
 
 
 def ports() -> list[int]:
-    """Three that are free, and that no connection gets meanwhile: below those that the system gives out."""
+    """Three free ports below the range of ephemeral ports, so that no connection takes them meanwhile."""
     found: list[int] = []
     for port in random.sample(range(20_000, 30_000, 2), 1000):  # no port twice
         with socket.socket() as one, contextlib.suppress(OSError):
@@ -89,7 +89,7 @@ class Shell:
             },
         }
         self._background: list[subprocess.Popen[bytes]] = []
-        self._before = ""  # what each command's shell does first
+        self._before = ""  # prefix of each command
 
     def run_as_said(self, command: str, expected: str) -> str:
         """The output of the command. `linplane get` is repeated until that is `expected`, as by a person who waits
@@ -163,7 +163,7 @@ class Shell:
         return any(self._folder.glob("**/models/.linplane/objects/modelroutes")) and self._serving()
 
     def _serving(self) -> bool:
-        """The route answers: a person would have waited for it too."""
+        """Waits until the route answers, as a user would."""
         host, port = self._ports["localhost:8081"].split(":")
         with contextlib.closing(socket.create_connection((host, int(port)), 1)) as connection:
             connection.settimeout(1)
@@ -171,7 +171,7 @@ class Shell:
             return b" 200 " in connection.recv(100)
 
     def stop(self) -> None:
-        """Ends what runs in the background, in order. No command called the cluster of the user's own kubeconfig."""
+        """Ends the background processes in order, and checks that no command used the user's own kubeconfig."""
         for process in self._background:
             process.send_signal(signal.SIGTERM)
         codes = [process.wait(30) for process in self._background]
@@ -202,13 +202,13 @@ def test_a_pages_commands_do_what_it_says(page: Path, shell: Shell) -> None:
             continue
         printed = shell.run_as_said(command, expected)
         assert is_as_said(expected, printed), f"$ {command}\n{printed}"
-        if is_pasted_with_cluster(command):  # it ends by a prediction, and `make cluster` has said what to type
+        if is_pasted_with_cluster(command):  # it ends with a prediction, and `make cluster` has printed the commands
             assert '"prediction":4206.616657797' in printed, printed
             assert "source .cluster/env" in printed
 
 
 def test_a_pasted_block_calls_no_other_cluster_if_make_fails(shell: Shell) -> None:
-    """`make cluster` ends at once, so no line after it can work; `stop` sees which cluster was called."""
+    """`make cluster` ends at once, so no later line can work; `stop` checks which cluster was called."""
     (block,) = [text for text, _ in commands(ROOT / "README.md") if "\n" in text]
     path = control_plane_programs()["kubectl"].parent
     printed = shell.paste(f"PATH={path}:$PATH\n{block}", make="true")
@@ -224,7 +224,7 @@ def test_a_pasted_block_sources_nothing_that_a_killed_run_left(shell: Shell, tmp
 
 
 def test_pages_have_commands() -> None:
-    """The two commands of the README are among them, so that they cannot be lost unseen."""
+    """The two commands of the README are among the tested ones."""
     readme = [command for command, _ in commands(ROOT / "README.md")]
     assert readme[:2] == ["make demo", "make test"]
     assert sum(len(commands(page)) for page in PAGES) >= 15
@@ -232,7 +232,7 @@ def test_pages_have_commands() -> None:
 
 
 def test_demo() -> None:
-    """The story ends well, by the README's own command, in under two minutes."""
+    """The README's command succeeds in under two minutes."""
     done = subprocess.run(["make", "demo"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "stopped cleanly" in done.stdout

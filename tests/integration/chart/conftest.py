@@ -1,4 +1,4 @@
-"""A control plane of its own, with nothing on it but what the chart brings."""
+"""A control plane with nothing on it but the chart's objects."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from cluster.controlplane import ControlPlane
 
 @pytest.fixture(scope="module")
 def installed(control_plane: ControlPlane) -> Iterator[ControlPlane]:
-    """A second control plane, for CRDs and policies are a cluster's; the first only says which programs there are."""
+    """A second control plane, as CRDs and policies are cluster-scoped; the first only provides the programs' paths."""
     with controlplane.control_plane(control_plane.binaries) as plane:
         plane.start_controllers()
         plane.kubectl("apply", "--server-side", "-f", "-", stdin=manifest())

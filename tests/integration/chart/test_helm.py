@@ -1,4 +1,4 @@
-"""The life of a release, by the real helm on a real API server. What needs pods is in tests/e2e."""
+"""The life cycle of a release with the real helm on a real API server. Tests that need pods are in tests/e2e."""
 
 import os
 import re
@@ -25,7 +25,7 @@ FIELD = "tasteOfHoney"
 
 
 class Helm:
-    """helm, as the administrator of a control plane of its own."""
+    """helm as the administrator of a separate control plane."""
 
     def __init__(self, program: Path, plane: ControlPlane, folder: Path) -> None:
         self.plane, self._program = plane, program
@@ -38,12 +38,12 @@ class Helm:
         return done.stdout
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Whatever comes of it."""
+        """Runs helm without checking the exit code."""
         argv = [str(self._program), *arguments, "--namespace", NAMESPACE]
         return subprocess.run(argv, env=self._environment, capture_output=True, text=True, timeout=120, check=False)
 
     def description(self) -> str:
-        """Of the LinearModel's spec, as the cluster has it."""
+        """Fields of the LinearModel's spec in the cluster's CRD."""
         crd = self.plane.admin.get(CRD, "linearmodels.linplane.dev")
         schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
         return str(schema["properties"]["spec"]["properties"].keys())
@@ -51,7 +51,7 @@ class Helm:
 
 @pytest.fixture
 def helm(control_plane: ControlPlane, tmp_path: Path) -> Iterator[Helm]:
-    """Helm with a control plane of its own."""
+    """Helm with a separate control plane."""
     program = needed_programs(lambda: find_binaries(("helm",), obtain=False))["helm"]
     with controlplane.control_plane(control_plane.binaries) as plane:
         plane.start_controllers()
@@ -59,7 +59,7 @@ def helm(control_plane: ControlPlane, tmp_path: Path) -> Iterator[Helm]:
 
 
 def newer(folder: Path) -> Path:
-    """The chart with one more field in a CRD, as a next release has it."""
+    """A copy of the chart with one more field in a CRD, as in a next release."""
     copy = folder / "linplane"
     shutil.copytree(CHART, copy)
     crd = copy / "templates/crds/linearmodels.yaml"
@@ -73,8 +73,8 @@ def newer(folder: Path) -> Path:
 
 @pytest.mark.timeout(600)
 def test_crds_are_upgraded_and_outlive_the_release(helm: Helm, tmp_path: Path) -> None:
-    """Install, upgrade, uninstall, install again: models stay all the time, and the CRDs are the release's again, and
-    no other's.
+    """Install, upgrade, uninstall, reinstall: models are kept, and the CRDs belong to the release again, and to no
+    other.
     """
     admin = helm.plane.admin
     assert "helm test linplane" in helm("install", "linplane", str(CHART), "--create-namespace")
@@ -111,7 +111,7 @@ def test_a_failed_test_is_not_in_the_way_of_the_next(helm: Helm) -> None:
         admin.apply(body, NAMESPACE, force=True)
     assert eventually(lambda: is_denied(helm.plane, "iris-v1"))
     for left in ([], [version("v1", "helm-test"), route("v1", name="helm-test", model="helm-test")]):
-        for body in left:  # as by a test that was interrupted
+        for body in left:  # as an interrupted test leaves them
             admin.apply(body, NAMESPACE, force=True)
         done = helm.run("test", "linplane", "--timeout", "3s")
         said = done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""The chart's objects, taken by a real API server, and an operator that holds what they grant and nothing else."""
+"""The chart's objects, accepted by a real API server, and an operator that has exactly the permissions they grant."""
 
 import copy
 import re
@@ -37,7 +37,7 @@ FORBIDDEN = [
 
 
 def test_every_object_is_stored_as_it_was_meant(installed: ControlPlane) -> None:
-    """A dry run with strict fields: nothing unknown, nothing that the schema or the policies refuse."""
+    """A dry run with strict fields: no unknown field, no refusal by schema or policies."""
     for body in render():
         if not is_hook(body):
             namespace = body["metadata"].get("namespace")
@@ -53,7 +53,7 @@ def test_a_restricted_namespace_takes_the_operators_pod(installed: ControlPlane)
 
 
 def test_the_operator_has_all_the_rights_that_it_asks_for(installed: ControlPlane, tmp_path: Path) -> None:
-    """Started as the chart's account, for every namespace: it becomes ready, and exports what the alerts name."""
+    """With the chart's account, for every namespace, it becomes ready and exports the metrics that the alerts name."""
     token = installed.token_for("linplane-operator", NAMESPACE)
     kubeconfig = installed.write_kubeconfig(tmp_path / "kubeconfig", token)
     with socket.create_server(("127.0.0.1", 0)) as sock:
@@ -92,7 +92,7 @@ def test_the_operator_may_not(installed: ControlPlane, group: str, resource: str
 
 
 def test_the_operators_account_starts_no_other_pods(installed: ControlPlane) -> None:
-    """The policy of its pods bites: what the operator makes is taken, the same with one Secret is not."""
+    """The policy of its pods is in force: the operator's objects are accepted, and refused with one Secret in them."""
     for body in render({"policies": {"operatorPods": True}}):
         if body["kind"].startswith("ValidatingAdmissionPolicy") and "operator" in body["metadata"]["name"]:
             installed.admin.apply(body, force=True)

@@ -14,7 +14,7 @@ from integration.local.running import Local
 
 @contextmanager
 def served(tmp_path: Path, coefficient: str = "2.5") -> Iterator[Local]:
-    """The chart's test objects; here is one server, so the ModelServer and its name are left out."""
+    """The chart's test objects without the ModelServer and its name, as local mode has one server."""
     folder = tmp_path / "manifests"
     folder.mkdir()
     for body in render():
@@ -32,7 +32,7 @@ def served(tmp_path: Path, coefficient: str = "2.5") -> Iterator[Local]:
 
 
 def run_against(local: Local) -> "subprocess.CompletedProcess[str]":
-    """As the pod runs it."""
+    """Runs the script as the pod does."""
     script = (CHART / "files/predict.py").read_text(encoding="utf-8")
     argv = [sys.executable, "-c", script, f"http://127.0.0.1:{local.port}/predict"]
     return subprocess.run(argv, capture_output=True, text=True, timeout=200, check=False)

@@ -20,7 +20,7 @@ Promtool = Callable[..., str]
 
 @pytest.fixture
 def promtool(tmp_path: Path) -> Promtool:
-    """Runs promtool in the test's folder and returns its output; it must succeed."""
+    """Runs promtool in the test's folder and returns its output. Raises if it fails."""
     program = needed_programs(lambda: find_binaries(("promtool",), obtain=False))["promtool"]
 
     def run(*arguments: str, stdin: str = "") -> str:

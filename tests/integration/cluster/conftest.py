@@ -1,4 +1,4 @@
-"""Policies that are known to bite, for the tests of this folder."""
+"""Fixtures: policies that are known to be in force."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ POLICIES = (
 
 @pytest.fixture(scope="session")
 def policies(control_plane: ControlPlane) -> None:
-    """Waits until each policy is seen biting: one that was just made is in force a second or two later."""
+    """Waits until each policy refuses something: a new one is in force after a second or two."""
     admin, namespace = control_plane.admin, "policies-in-force"
     admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     admin.create(version("v1"), namespace)
@@ -43,7 +43,7 @@ def policies(control_plane: ControlPlane) -> None:
 
 @pytest.fixture
 def deny(admin: Client, policies: None) -> Iterator[Deny]:
-    """Makes deleting a version in use refused in one namespace: the shipped binding again, with another action."""
+    """Denies deletion of a version in use in one namespace: a copy of the shipped binding with another action."""
     made = []
 
     def make(namespace: str) -> None:

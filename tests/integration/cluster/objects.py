@@ -1,4 +1,4 @@
-"""Objects that the tests of this folder begin from."""
+"""Objects that the tests of this folder start from."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ DIGEST = f"sha256:{'0' * 64}"
 
 
 def version(name: str, model: str = "iris", **spec: object) -> Object:
-    """A LinearModel with weights written by hand, unless training is given."""
+    """A LinearModel with hand-written weights, unless training is given."""
     given = {} if "training" in spec else {"weights": {"configMapKeyRef": {"name": model, "key": "model.json"}}}
     return {
         "apiVersion": API_VERSION,
@@ -60,7 +60,7 @@ def role(name: str, group: str, resource: str, *verbs: str) -> Object:
 
 
 def binding(role_name: str, service_account: str, namespace: str) -> Object:
-    """Gives a Role to the ServiceAccount of a namespace."""
+    """A RoleBinding of a Role to the ServiceAccount of a namespace."""
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "RoleBinding",

@@ -1,4 +1,4 @@
-"""The control plane itself: what it has, and that nothing of it is left behind."""
+"""The control plane of the tests: its parts, and their removal."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ from support import eventually
 TESTS = Path(__file__).parents[2]
 
 
-# ---- what it has ----
+# ---- parts ----
 
 
 def test_a_token_tells_the_pod_and_the_node(control_plane: ControlPlane, namespace: str) -> None:
@@ -111,7 +111,7 @@ def test_the_administrator_speaks_for_others(control_plane: ControlPlane, namesp
     assert control_plane.admin.create(body)["status"]["allowed"] is False
 
 
-# ---- that it leaves nothing behind ----
+# ---- removal ----
 
 
 PROGRAM = """
@@ -128,7 +128,7 @@ with control_plane(find_binaries(obtain=False)) as plane:
 
 @pytest.fixture
 def by_hand(control_plane: ControlPlane, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A program that has one, until it is told to end."""
+    """A program that runs a control plane until its standard input ends."""
     folder = next(iter(control_plane.binaries.values())).parent
     environment = {
         **os.environ,
@@ -146,7 +146,7 @@ def by_hand(control_plane: ControlPlane, tmp_path: Path) -> Iterator[subprocess.
 
 
 def _kubeconfig(process: subprocess.Popen[str]) -> Path:
-    """Waits until it is printed."""
+    """Waits until the program prints it."""
     assert process.stdout
     for line in process.stdout:
         if "export KUBECONFIG=" in line:
@@ -180,7 +180,7 @@ def test_it_leaves_nothing_behind(by_hand: subprocess.Popen[str], tmp_path: Path
     assert _processes_in(folder) == []
 
 
-# ---- where its programs come from ----
+# ---- sources of its programs ----
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ def test_what_is_missing_is_named_with_what_helps(nothing: Path) -> None:
 def test_the_folder_named_comes_before_the_cache(
     nothing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As setup-envtest's folder has no controller manager, each program is looked for by itself."""
+    """Each program is searched for separately, as setup-envtest's folder has no controller manager."""
     assets = _put(tmp_path / "assets", "etcd", "kube-apiserver", "kubectl")
     _put(nothing, *PROGRAMS)
     assert {path.parent for path in find_binaries(obtain=False).values()} == {nothing}

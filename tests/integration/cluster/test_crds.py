@@ -1,4 +1,4 @@
-"""The CRDs, judged by a real API server: what it takes, what it refuses, and that local mode says the same."""
+"""The CRDs on a real API server: the objects it accepts and refuses, and that local mode agrees."""
 
 import copy
 import re
@@ -22,7 +22,7 @@ SCHEMAS = load_schemas()
 ACCEPTED = accepted()
 EXAMPLES = sorted(path.parent for path in (ROOT / "manifests/examples").glob("*/README.md"))
 WAYS = ("put", "merge", "json", "apply")
-# an object to begin from, of each kind, for the manifests that stand alone
+# a base object of each kind, for the manifests that have none
 BASES: dict[str, Object] = {
     "LinearModel": version("v1")["spec"],
     "ModelRoute": route("v1")["spec"],
@@ -68,7 +68,7 @@ def test_each_example_applies_and_applying_it_again_changes_nothing(
     assert [SCHEMAS.validate(body) for body in stored] == [[] for _ in stored]
 
 
-# ---- what is refused ----
+# ---- refused ----
 
 
 @pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)
@@ -93,9 +93,9 @@ def test_a_patch_to_an_invalid_manifest_is_refused(admin: Client, namespace: str
     before = _store(admin, namespace, old)
     with pytest.raises(ApiError) as refused:
         _change(admin, namespace, way, old, wrong.new)
-    if way == "apply" and not refused.value.causes:  # what is no value of its type does not get as far as to be applied
+    if way == "apply" and not refused.value.causes:  # a value of the wrong type is refused before it is applied
         assert re.search(r"duplicate entries|field not declared in schema|expected \w+, got", refused.value.message)
-    elif not _is_strict_decoding(wrong):  # an apply makes an emptied object null, so the fault is there already
+    elif not _is_strict_decoding(wrong):  # an apply turns an emptied object into null, which is the fault already
         fields = [field for field, _ in refused.value.causes]
         assert wrong.field in fields or (way == "apply" and wrong.field.rpartition(".")[0] in fields), fields
     kind = KINDS[API_VERSION, wrong.new["kind"]]
@@ -103,7 +103,7 @@ def test_a_patch_to_an_invalid_manifest_is_refused(admin: Client, namespace: str
 
 
 def test_every_rule_but_those_of_names_is_refused_by_such_a_patch() -> None:
-    """A name is given once and for all."""
+    """Names are immutable."""
     reached = {
         (wrong.new["kind"], problem.message)
         for wrong in map(refusal, PATCHABLE)
@@ -119,7 +119,7 @@ def test_every_rule_but_those_of_names_is_refused_by_such_a_patch() -> None:
     assert missed == []
 
 
-# ---- what is taken ----
+# ---- accepted ----
 
 
 @pytest.mark.parametrize("name", ACCEPTED)
@@ -138,7 +138,7 @@ def test_each_accepted_object_is_taken_and_stored_as_local_mode_stores_it(
         assert stored.get("status") == (before or fresh).get("status")
 
 
-# ---- what users see ----
+# ---- columns and texts for users ----
 
 
 def test_the_kinds_go_by_their_short_names_and_their_category(control_plane: ControlPlane, namespace: str) -> None:
@@ -203,7 +203,7 @@ def _is_strict_decoding(wrong: Refusal) -> bool:
 
 
 def _store(admin: Client, namespace: str, body: Object | None) -> Object | None:
-    """Makes an object, with its status, and returns it as it is stored."""
+    """Creates an object with its status, and returns it as stored."""
     if body is None:
         return None
     stored = admin.apply(body, namespace)
@@ -215,14 +215,14 @@ def _store(admin: Client, namespace: str, body: Object | None) -> Object | None:
 
 
 def _put(new: Object, before: Object) -> Object:
-    """`new` as a PUT: at the resourceVersion that was read."""
+    """`new` for a PUT: with the resourceVersion that was read."""
     return {**new, "metadata": {**new["metadata"], "resourceVersion": before["metadata"]["resourceVersion"]}}
 
 
 def _change(
     admin: Client, namespace: str, way: str, old: Object | None, new: Object, before: Object | None = None
 ) -> Object:
-    """Makes `new` out of `old`, or out of nothing, in one of WAYS."""
+    """Changes `old` to `new`, or creates `new`, in one of WAYS."""
     if way == "apply":
         return admin.apply(new, namespace, force=True)
     assert old is not None
@@ -235,7 +235,7 @@ def _change(
 
 
 def _merge_patch(old: Object, new: Object) -> Object:
-    """RFC 7386."""
+    """A merge patch (RFC 7386)."""
     change: Object = {key: None for key in old if key not in new}
     for key, value in new.items():
         if isinstance(value, dict) and isinstance(old.get(key), dict):
@@ -246,7 +246,7 @@ def _merge_patch(old: Object, new: Object) -> Object:
 
 
 def _json_patch(old: Object, new: Object) -> Iterator[Object]:
-    """RFC 6902, by whole top-level fields."""
+    """A JSON patch (RFC 6902) of whole top-level fields."""
     for key in ("metadata", "spec", "report"):
         if key in new and new[key] != old.get(key):
             for name, value in new[key].items() if key == "metadata" else ():
@@ -256,7 +256,7 @@ def _json_patch(old: Object, new: Object) -> Iterator[Object]:
 
 
 def _same_refusal(wrong: Refusal, error: ApiError) -> None:
-    """The field and the words of local mode; where the words are a rule's, all of them."""
+    """Checks that the API server gives local mode's field and message; for rules, all of their messages."""
     if _is_strict_decoding(wrong):
         assert error.code == 400
         assert wrong.message in error.message
@@ -269,7 +269,7 @@ def _same_refusal(wrong: Refusal, error: ApiError) -> None:
     causes = [Problem(field, text.partition(": ")[2].partition(": ")[2]) for field, text in error.causes]
     if all(
         any(is_said_by(rule, problem.message) for rule in rules) for problem in told
-    ):  # else rules may have been judged beyond what local mode judged
+    ):  # else more rules may have been evaluated than in local mode
         assert sorted(map(str, causes)) == sorted(map(str, told)), error.status
 
 

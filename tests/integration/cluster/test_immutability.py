@@ -1,4 +1,4 @@
-"""What cannot change does not change, whichever way is tried; what is made anew is another object, another version."""
+"""Immutable fields stay, whatever the kind of write; a recreated object is a new object, and a new version."""
 
 import json
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def _name(body: Object) -> str:
 
 
 def _fields(before: Object, after: Object) -> list[str]:
-    """Top-level fields that are to change."""
+    """Top-level fields that differ."""
     return [
         key for key in {**before, **after} if key not in ("metadata", "status") and before.get(key) != after.get(key)
     ]
@@ -71,7 +71,7 @@ def _apply_by_the_same(client: Client, namespace: str, before: Object, after: Ob
 
 
 def _whole(before: Object, after: Object) -> Object:
-    """A merge patch that replaces what differs, not merges with it."""
+    """A merge patch that replaces the fields that differ instead of merging them."""
     change: Object = {}
     for key in _fields(before, after):
         old, new = before.get(key), after.get(key)
@@ -132,7 +132,7 @@ def test_a_frozen_version_keeps_its_spec(admin: Client, namespace: str, way: Way
         spec["weights"] = OTHER_WEIGHTS
     if change == "unfreezing with it":
         spec["frozen"] = False
-    if change == "weights to training" and way is _apply_by_another:  # it cannot take away what is not its own
+    if change == "weights to training" and way is _apply_by_another:  # it cannot remove fields of other managers
         _is_refused(admin, namespace, way, before, spec, "spec.training")
     else:
         _is_refused(admin, namespace, way, before, spec, "spec.frozen")
@@ -173,7 +173,7 @@ def test_a_trained_version_does_not_become_one_with_weights(admin: Client, names
 
 @every_way
 def test_before_there_is_an_artifact_the_training_can_change(admin: Client, namespace: str, way: Way) -> None:
-    """So that the refusals above are known to be those of the digest."""
+    """The refusals above are therefore due to the digest."""
     before = _stored(admin, namespace, version("v1", training=TRAINING))
     after = way(admin, namespace, before, {**before, "spec": {**before["spec"], "training": OTHER_TRAINING}})
     assert after["spec"]["training"]["seed"] == 7
@@ -196,7 +196,7 @@ def test_a_status_sent_with_a_spec_is_not_taken(admin: Client, namespace: str) -
     assert admin.get(LINEAR_MODEL, "iris-v2", namespace)["status"] == before["status"]
 
 
-# ---- as users try it ----
+# ---- with kubectl ----
 
 
 def test_kubectl_replace_force_makes_a_new_version(control_plane: ControlPlane, namespace: str) -> None:

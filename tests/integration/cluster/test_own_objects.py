@@ -1,4 +1,4 @@
-"""A server writes its own report and no other, a trainer the result of its own Job and no other: by their tokens."""
+"""A server writes only its own report, a trainer only the result of its own Job: both are identified by tokens."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def _refused(error: pytest.ExceptionInfo[ApiError], message: str) -> None:
 
 
 def _allow(admin: Client, namespace: str, account: str, group: str, resource: str, home: str | None = None) -> None:
-    """Wider rights than the project gives, so that what is refused is refused by a policy."""
+    """Grants more than the project does, so that refusals come from a policy."""
     admin.create(role(resource, group, resource, "get", "create", "update", "patch"), namespace)
     admin.create(binding(resource, account, home or namespace), namespace)
 
@@ -40,10 +40,10 @@ def _allow(admin: Client, namespace: str, account: str, group: str, resource: st
 
 @pytest.fixture
 def pods(control_plane: ControlPlane, namespace: str) -> dict[str, str]:
-    """Two pods of one server, by name, with their UIDs; the server's rights."""
+    """Two pods of one server, by name with their UIDs; the server has its permissions."""
     admin = control_plane.admin
     _allow(admin, namespace, SERVER, GROUP, "replicareports")
-    control_plane.token_for(SERVER, namespace)  # makes the account
+    control_plane.token_for(SERVER, namespace)  # creates the account
     return {
         name: admin.create(pod(name, SERVER), namespace)["metadata"]["uid"]
         for name in (f"{SERVER}-6b7-aaaaa", f"{SERVER}-6b7-bbbbb")
@@ -113,7 +113,7 @@ def test_a_report_cannot_outlive_its_pod(control_plane: ControlPlane, namespace:
 def test_a_server_of_another_namespace_writes_no_report(
     control_plane: ControlPlane, namespace: str, make_namespace: Any, pods: dict[str, str]
 ) -> None:
-    """Not even where somebody gave it the right to."""
+    """Even if RBAC allows it."""
     name, uid = next(iter(pods.items()))
     elsewhere = make_namespace()
     _allow(control_plane.admin, elsewhere, SERVER, GROUP, "replicareports", home=namespace)
@@ -134,12 +134,12 @@ def test_whoever_is_no_server_is_left_to_rbac(control_plane: ControlPlane, names
 
 # ---- results ----
 
-RESULT = f"linplane-{'m' * 37}-0123456789"  # as long as such a name gets
+RESULT = f"linplane-{'m' * 37}-0123456789"  # the longest possible name
 
 
 @pytest.fixture
 def trainer(control_plane: ControlPlane, namespace: str) -> Client:
-    """The trainer in the pod of a real Job that is called as its result."""
+    """The trainer in the pod of a real Job, which has the name of its result."""
     admin = control_plane.admin
     _allow(admin, namespace, TRAINER, "", "configmaps")
     control_plane.token_for(TRAINER, namespace)
@@ -176,7 +176,7 @@ def test_a_trainer_writes_nothing_else(trainer: Client, admin: Client, namespace
 
 
 def test_a_trainer_makes_no_result_anew(trainer: Client, admin: Client, namespace: str) -> None:
-    """The operator makes it first: one that was deleted belongs to a training that nobody wants any more."""
+    """Only the operator creates it: a deleted one belongs to a training that is no longer desired."""
     admin.delete(CONFIG_MAP, RESULT, namespace)
     with pytest.raises(ApiError) as error:
         trainer.apply(config_map(RESULT, **{"model.json": "{}"}), namespace)
@@ -219,6 +219,6 @@ def test_a_token_of_no_pod_writes_no_result(control_plane: ControlPlane, trainer
 
 
 def test_jobs_go_with_their_pods(trainer: Client, admin: Client, namespace: str) -> None:
-    """Deleted as the operator deletes them."""
+    """Deletes the Job as the operator does."""
     admin.delete(JOB, RESULT, namespace, "Background")
     eventually(lambda: admin.list(POD, namespace) == [], timeout=20)

@@ -1,4 +1,4 @@
-"""The same verdict on any manifest, by kubectl and an API server, and without them."""
+"""`linplane validate`, local mode and an API server agree on every manifest."""
 
 import copy
 import json
@@ -83,7 +83,7 @@ SAMPLES = 150
 
 
 def is_taken_locally(text: str) -> bool:
-    """Whether `linplane validate` and local mode take it."""
+    """True if `linplane validate` and local mode accept it."""
     try:
         documents = read_documents(text)
     except ValueError:
@@ -113,7 +113,7 @@ def mutated(dice: random.Random, objects: list[dict[str, Any]]) -> dict[str, Any
         inner = part.get(key) if isinstance(part, dict) else part[key]
         if not inner or not isinstance(inner, dict | list) or dice.random() < 0.2:
             leaves = [leaf for leaf in LEAVES if not isinstance(leaf, list)] if isinstance(part, list) else LEAVES
-            part[key] = dice.choice(leaves)  # an API server takes a list for an item of a list of text
+            part[key] = dice.choice(leaves)  # an API server accepts a list as an item of a list of strings
             return body
         part = inner
 

@@ -1,4 +1,6 @@
-"""The admission policies, each seen biting and not biting. No operator runs: the API server alone holds to them."""
+"""The admission policies, each in a case that it refuses and one that it allows. No operator runs: the API server
+alone enforces them.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -33,7 +35,7 @@ def _warning(policy: str, text: str) -> str:
 
 
 def _delete_warnings(admin: Client, namespace: str, name: str) -> list[str]:
-    """What deleting a version would warn of."""
+    """The warnings of a dry run that deletes a version."""
     admin.delete(LINEAR_MODEL, name, namespace, dryRun="All")
     return admin.warnings
 
@@ -57,7 +59,7 @@ def _store(admin: Client, namespace: str, *bodies: Object) -> None:
 
 
 def _in_use(admin: Client, namespace: str) -> None:
-    """iris-v1 and iris-v2 are named by route iris, iris-v3 is not; the policies have seen it."""
+    """Route iris names iris-v1 and iris-v2, not iris-v3; waits until the policies see it."""
     _store(admin, namespace, version("v1"), version("v2"), version("v3"), route("v1", "v2"))
     eventually(lambda: _delete_warnings(admin, namespace, "iris-v1"))
 
@@ -167,7 +169,7 @@ def test_kubectl_delete_with_the_route_first_is_not_stopped(
 
 
 def test_nor_by_that_setting(control_plane: ControlPlane, namespace: str, tmp_path: Path, deny: Deny) -> None:
-    """A policy sees that a route is gone some milliseconds later; what came in between goes through when repeated."""
+    """A policy sees the deletion of a route some milliseconds later; a refused request succeeds when repeated."""
     admin = control_plane.admin
     _in_use(admin, namespace)
     deny(namespace)
@@ -192,7 +194,7 @@ def test_kubectl_delete_with_the_models_first_warns_and_deletes(
 
 
 def test_a_namespace_goes_away_within_seconds_with_versions_in_use(admin: Client, namespace: str, deny: Deny) -> None:
-    """Also by the hand of a user: once the namespace is terminating, deleting a version is nobody's concern."""
+    """Users may do so too: in a terminating namespace the policy does not apply."""
     _in_use(admin, namespace)
     deny(namespace)
     eventually(lambda: _is_deny_in_force(admin, namespace, "iris-v1"))
@@ -200,7 +202,7 @@ def test_a_namespace_goes_away_within_seconds_with_versions_in_use(admin: Client
     eventually(lambda: not _is_deny_in_force(admin, namespace, "iris-v1"), timeout=3)
     assert _delete_warnings(admin, namespace, "iris-v1") == []
     assert _freeze_warnings(admin, namespace, "iris-v1") == []
-    assert "deletionTimestamp" not in admin.get(MODEL_ROUTE, "iris", namespace)["metadata"]  # the route still stands
+    assert "deletionTimestamp" not in admin.get(MODEL_ROUTE, "iris", namespace)["metadata"]  # the route still exists
     admin.delete(LINEAR_MODEL, "iris-v1", namespace)
     assert admin.warnings == []
     eventually(lambda: admin.find(NAMESPACE, namespace) is None, timeout=20)
@@ -227,7 +229,7 @@ def test_the_garbage_collector_is_not_stopped(control_plane: ControlPlane, names
 
 
 def test_deleting_a_server_in_use_warns_once_for_each_route(admin: Client, namespace: str) -> None:
-    """Whatever the route's own version is; a server that no route names, or that of a chart's test, goes in silence."""
+    """It warns whatever the route's version is; not for a server that no route names, or that of the chart's test."""
     _store(admin, namespace, *(model_server(name) for name in ("default", "blue", "helm-test")))
     _store(
         admin, namespace, route("v1"), _on(route("v1", name="rose"), "blue"), _on(route("v1", name="t"), "helm-test")
@@ -277,7 +279,7 @@ def test_other_changes_of_versions_say_nothing(admin: Client, namespace: str) ->
 
 
 def test_freezing_a_version_that_is_still_served_warns_of_the_switch_that_waits(admin: Client, namespace: str) -> None:
-    """The route was asked to switch, and did not yet: as where the new version is not Ready."""
+    """The spec has switched and the status has not yet, as with a new version that is not Ready."""
     _in_use(admin, namespace)
     admin.patch(MODEL_ROUTE, "iris", {"status": {"version": "v1"}}, namespace, "status")
     admin.patch(MODEL_ROUTE, "iris", {"spec": {"version": "v2", "split": None}}, namespace)

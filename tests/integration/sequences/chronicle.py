@@ -1,4 +1,4 @@
-"""All that some kinds of objects go through in a whole cluster, by one watch for each kind."""
+"""The history of objects of some kinds in a whole cluster, from one watch per kind."""
 
 import time
 from collections import defaultdict
@@ -18,7 +18,7 @@ QUERIES = {
 
 
 class Seen(NamedTuple):
-    """One state of an object, and when a watch told of it (seconds)."""
+    """One state of an object, and when the watch delivered it (seconds)."""
 
     at: float
     gone: bool
@@ -26,7 +26,7 @@ class Seen(NamedTuple):
 
 
 class Chronicle:
-    """Begins with what is there. Its lists only grow: they may be read while it runs."""
+    """Starts with the existing objects. Its lists only grow, so they may be read while it runs."""
 
     def __init__(self, plane: ControlPlane) -> None:
         self._seen: dict[tuple[Kind, str], list[Seen]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""How a sequence must have ended: what is asked for, status, the reports of the servers and their answers agree."""
+"""Checks the end of a sequence: spec, status, the reports of the servers and their answers agree."""
 
 import time
 from functools import partial
@@ -12,16 +12,16 @@ from support import eventually
 
 
 def all_agree(stage: Stage) -> None:
-    """Of each route: spec, status, routing document, reports and answers."""
+    """Checks spec, status, routing document, reports and answers of each route."""
     found = stage.admin.list(MODEL_ROUTE, stage.namespace)
     assert {body["metadata"]["name"] for body in found} == set(stage.load.routes)
     for name in stage.load.routes:
-        eventually(partial(asked_for_is_told, stage, name), PATIENCE, 0.1)
-        answers_are_as_told(stage, name)
+        eventually(partial(status_is_as_desired, stage, name), PATIENCE, 0.1)
+        answers_match_status(stage, name)
 
 
-def asked_for_is_told(stage: Stage, name: str) -> Object:
-    """The status of a route that is Ready and says what its spec asks for."""
+def status_is_as_desired(stage: Stage, name: str) -> Object:
+    """The status of a route; checks that it is Ready and agrees with the spec."""
     route = stage.get(MODEL_ROUTE, name)
     spec, status = route["spec"], route["status"]
     assert stage.told(MODEL_ROUTE, name, "Ready")[0] == "True", status["conditions"]
@@ -32,8 +32,8 @@ def asked_for_is_told(stage: Stage, name: str) -> Object:
     return dict(status)
 
 
-def answers_are_as_told(stage: Stage, name: str) -> None:
-    """The document, the report of each pod, and each answer from now on are those that status speaks of."""
+def answers_match_status(stage: Stage, name: str) -> None:
+    """Checks that the document, the report of each pod, and each answer from now on agree with the status."""
     route = stage.get(MODEL_ROUTE, name)
     status, server = route["status"], route["spec"].get("serverName", "default")
     routing = stage.get(CONFIG_MAP, routing_name(server))
@@ -49,7 +49,7 @@ def answers_are_as_told(stage: Stage, name: str) -> None:
 
 
 def _reports_agree(stage: Stage, server: str, routing_uid: str, sequence: int) -> bool:
-    """Each pod that is ready has reported the routing ConfigMap, and nobody else has."""
+    """Exactly the ready pods have reported the routing ConfigMap."""
     found = stage.admin.list(REPLICA_REPORT, stage.namespace)
     reports = {body["metadata"]["name"]: body["report"] for body in found if body["report"]["serverName"] == server}
     ready = {container.name: container.uid for container in stage.kubelet.servers()}

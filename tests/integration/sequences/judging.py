@@ -1,4 +1,4 @@
-"""Whether each answer was right: pure, from what was answered and what is known."""
+"""Judges whether each answer was right: pure functions of the answers and the known facts."""
 
 import math
 from collections import Counter
@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 
 from integration.sequences.lines import Line
 
-NO_ANSWER = 0  # statuses of their own
+NO_ANSWER = 0  # statuses outside of HTTP
 NO_SERVER = -1
 SLACK = 0.05  # seconds from Withdrawn=True until no request that begins is answered by that version
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One request: which server got it, when it began and ended (seconds), and what came. `status` is NO_ANSWER if
-    nothing did (then `problem` says why), NO_SERVER if no server was ready to be asked.
+    """One request: its server, start and end (seconds), and the answer. `status` is NO_ANSWER if none came (then
+    `problem` says why), NO_SERVER if no server was ready.
     """
 
     route: str
@@ -32,7 +32,7 @@ class Answer:
 
 @dataclass
 class Meaning:
-    """What a version that a route names stands for, from one moment to another."""
+    """The line of a version that a route names, from one moment to another."""
 
     route: str
     version: str
@@ -53,7 +53,7 @@ class Withdrawal:
 
 @dataclass
 class Outage:
-    """What the sequence itself makes fail: requests that were under way in between, with one of these statuses."""
+    """Expected failures: requests in flight in between may get one of these statuses."""
 
     statuses: frozenset[int]
     since: float
@@ -62,7 +62,7 @@ class Outage:
 
 @dataclass
 class Facts:
-    """All that is known of a namespace."""
+    """The known facts of a namespace."""
 
     meanings: list[Meaning] = field(default_factory=list)
     withdrawals: list[Withdrawal] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Facts:
 
 @dataclass
 class Verdict:
-    """How many answers were right, failures that were expected by their status, and what was wrong."""
+    """The number of right answers, expected failures by status, and the faults."""
 
     right: int = 0
     expected: Counter[int] = field(default_factory=Counter)
@@ -98,7 +98,7 @@ def judge(answers: Iterable[Answer], facts: Facts) -> Verdict:
 
 
 def _value(answer: Answer, meanings: Iterable[Meaning]) -> str:
-    """Empty if the version that is named gives this prediction, by a meaning that it had meanwhile."""
+    """Empty if the named version gives this prediction by a line that it had meanwhile."""
     named = [m for m in meanings if (m.route, m.version) == (answer.route, answer.version)]
     if not named:
         return "a version that was never there"

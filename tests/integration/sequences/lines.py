@@ -1,4 +1,4 @@
-"""What versions of models should answer: by coefficients that are known, or by numpy's own least squares."""
+"""Expected predictions of versions: from known coefficients, or from numpy's least squares."""
 
 import json
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ class Line:
 
 
 def simple(slope: float) -> Line:
-    """One that no other slope agrees with at the rows that are asked for."""
+    """A line that agrees with no other slope at any of the requested rows."""
     return Line({"x": slope}, 10.0 * slope)
 
 
@@ -41,7 +41,7 @@ class Data:
 
 
 def data(seed: int, rows: int = 40) -> Data:
-    """Rows about a line of its own for each seed. `x` from 0 to 10, noise with a standard deviation of 0.5."""
+    """Rows around a different line for each seed. `x` from 0 to 10, noise with a standard deviation of 0.5."""
     chance = np.random.default_rng(seed)
     x = chance.uniform(0, 10, rows)
     y = (seed + 2.0) * x - 3.0 * seed + chance.normal(0, 0.5, rows)

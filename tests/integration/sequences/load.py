@@ -1,4 +1,4 @@
-"""Requests at a constant pace to the ready servers of many namespaces, from one thread. Every answer is kept."""
+"""Requests at a constant rate to the ready servers of many namespaces, from one thread. Every answer is kept."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Loads:
-    """The thread that all loads live in."""
+    """The thread that runs all loads."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -34,8 +34,8 @@ class Loads:
 
 
 class Load:
-    """Asks for one of `routes` after the other with one of `rows` and a user's key, of a server that is ready, as a
-    Service would. No request waits for another one. No ready server at all is a request that failed.
+    """Requests predictions of `routes` in turn, each with one of `rows` and a user's key, from a ready server, as a
+    Service does. No request waits for another one. A request without any ready server counts as failed.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Load:
         self._running = asyncio.run_coroutine_threadsafe(self._run(), loads.loop)
 
     def close(self) -> None:
-        """Waits for what is under way."""
+        """Stops, and waits for requests in flight."""
         self._ended = True
         self._running.result(TIMEOUT + 15)
 

@@ -1,4 +1,4 @@
-"""Sequences in which programs are killed, or the API server is away."""
+"""Sequences in which programs are killed, or the API server is down."""
 
 import random
 import signal
@@ -15,7 +15,7 @@ from support import eventually
 
 
 def operator_is_killed(stage: Stage, times: int) -> None:
-    """In the middle of a switch, a freeze and a training."""
+    """Kills in the middle of a switch, a freeze and a training."""
     begin(stage)
     chance = random.Random(8)
     for number in range(times):
@@ -40,7 +40,7 @@ def operator_is_killed(stage: Stage, times: int) -> None:
 
 
 def servers_are_killed(stage: Stage, times: int) -> None:
-    """In turn, then both at once with a switch."""
+    """Kills in turn, then both at once during a switch."""
     begin(stage)
     for number in range(times):
         with stage.expected(NO_ANSWER):
@@ -56,7 +56,7 @@ def servers_are_killed(stage: Stage, times: int) -> None:
 
 
 def _kill(*servers: Container) -> list[tuple[Container, int]]:
-    """Each with how often it had been started again."""
+    """Each server with its previous number of restarts."""
     before = [(server, server.restarts) for server in servers]
     for server in servers:
         assert server.process
@@ -65,12 +65,12 @@ def _kill(*servers: Container) -> list[tuple[Container, int]]:
 
 
 def back(killed: list[tuple[Container, int]]) -> None:
-    """Waits until each is started again, and ready."""
+    """Waits until each server has restarted and is ready."""
     eventually(lambda: all(server.restarts > before and server.ready for server, before in killed), PATIENCE)
 
 
 def api_server_is_away(stage: Stage, times: int) -> None:
-    """For so many seconds, for the operator and the servers; then a switch."""
+    """The API server is down for the operator and the servers, for so many seconds; then a switch."""
     begin(stage)
     assert stage.proxy
     stage.proxy.leave("reset")

@@ -1,4 +1,4 @@
-"""Sequences in which a later release has written documents, or reads other formats than this one writes."""
+"""Sequences in which a later release has written documents, or does not read the formats of this one."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ ROUTING = "linplane-routing-default"
 
 
 def later_release_writes(stage: Stage, times: int) -> None:
-    """Fields that this release does not know, a format that it does not read, and replicas that read another."""
+    """Unknown fields, an unsupported format, and replicas that read another format."""
     begin(stage, versions=3, replicas=1)
     for _ in range(times):
         _unknown_fields(stage)
@@ -25,7 +25,7 @@ def later_release_writes(stage: Stage, times: int) -> None:
 
 
 def _unknown_fields(stage: Stage) -> None:
-    """Nothing is written again, not even by an operator that starts; they go with what they belong to."""
+    """They cause no write, not even when the operator restarts; they are removed with the object they are in."""
 
     def grown(document: Object) -> None:
         document[later.FIELD] = "v9"
@@ -49,7 +49,7 @@ def _unknown_fields(stage: Stage) -> None:
 
 
 def _later_format(stage: Stage) -> None:
-    """It stays in force, and its traffic goes on: whatever is asked for, across a restart, and if a server joins."""
+    """The document and its traffic stay, whatever the spec says, across a restart, and if a server joins."""
     readable = _text(stage)
     text = _write(stage, lambda document: document.update(format=later.FORMAT, shape="new"))
     message = _is_held(stage)
@@ -139,7 +139,7 @@ def _revision_is(stage: Stage, revision: str) -> None:
 
 
 def _write(stage: Stage, change: Callable[[Object], object]) -> str:
-    """Writes the document in force with a change, as a later release's operator does; the entry's text."""
+    """Writes the current document with a change, as a later release's operator does. Returns the entry's text."""
     document = json.loads(_text(stage))["document"]
     change(document)
     return _put(stage, json.dumps({"document": document, "revision": digest_of(canonical_bytes(document))}))

@@ -1,4 +1,4 @@
-"""Sequences in which versions, routes and servers are deleted and made again, or made in the wrong order."""
+"""Sequences in which versions, routes and servers are deleted and recreated, or created in the wrong order."""
 
 import json
 import math
@@ -22,12 +22,12 @@ CREATIONS = 5
 
 
 def begin(stage: Stage) -> None:
-    """A route on a trained v1, which is asked all along."""
+    """A route on a trained v1, under constant load."""
     stage.serve()
     stage.train("iris", "v1", data(0))
     stage.route("iris", "v1")
     stage.ready("iris")
-    stage.ask("iris")
+    stage.start_load("iris")
     stage.answered()
 
 
@@ -58,7 +58,7 @@ def replaced_by_force(stage: Stage, times: int) -> None:
 
 
 def _values_change(stage: Stage, make_again: Callable[[], None]) -> None:
-    """Old values, then new ones; no failure in between."""
+    """Predictions of the old weights, then of the new ones; no failure in between."""
     old = stage.facts.meanings[-1]
     before = stage.get(MODEL_ROUTE, "iris")["status"]
     digest = stage.get(LINEAR_MODEL, "iris-v1")["status"]["digest"]
@@ -70,7 +70,7 @@ def _values_change(stage: Stage, make_again: Callable[[], None]) -> None:
 
 
 def _is_told(stage: Stage, reason: str) -> None:
-    """In the route's log of switches, and by an Event."""
+    """The status's log of switches and an Event report it."""
     last = stage.get(MODEL_ROUTE, "iris")["status"]["switches"][-1]
     assert (last["from"], last["to"], last["reason"]) == ("v1", "v1", reason)
 
@@ -90,7 +90,7 @@ def _another_revision(stage: Stage, route: str, before: str) -> None:
 
 
 def one_name_without_waiting(stage: Stage, times: int) -> None:
-    """Made and deleted again and again; the last one counts, and nothing is left of those before."""
+    """Creates and deletes it repeatedly; the last one counts, and nothing of the earlier ones remains."""
     begin(stage)
     for number in range(times):
         before = stage.get(MODEL_ROUTE, "iris")["status"]["revision"]
@@ -108,7 +108,7 @@ def one_name_without_waiting(stage: Stage, times: int) -> None:
 
 
 def _last_is_served(stage: Stage) -> None:
-    """One of those in between may have been Ready for a moment: the route follows it, and then the last one."""
+    """An earlier one may have been Ready for a moment: the route follows it, and then the last one."""
     line, rows = stage.facts.meanings[-1].line, stage.load.rows
 
     def check() -> bool:
@@ -149,7 +149,7 @@ def wrong_order(stage: Stage, times: int) -> None:
     server = {"apiVersion": API_VERSION, "kind": "ModelServer", "metadata": {"name": "default"}}
     bodies = [*routes, *versions, *sources, {**server, "spec": {"replicas": 2}}]
     with stage.expected(NO_SERVER, 404, 503):
-        stage.ask(*names)
+        stage.start_load(*names)
         stage.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": bodies}))
         stage.servers(2)
         stage.ready(*names)
@@ -162,12 +162,12 @@ def wrong_order(stage: Stage, times: int) -> None:
 
 
 def server_is_deleted(stage: Stage, times: int) -> None:
-    """What cannot change is refused by name; without its server a route says so, and comes back with it."""
+    """Changes of immutable fields are refused by name; a route without its server says so, and recovers with it."""
     stage.serve(name="blue")
     stage.give("iris", "v1", simple(1))
     stage.route("iris", "v1", serverName="blue")
     stage.ready("iris")
-    stage.ask("iris")
+    stage.start_load("iris")
     stage.answered()
     for field, value in (("serverName", "default"), ("model", "other")):
         with pytest.raises(ApiError, match=field) as refused:
@@ -187,7 +187,7 @@ def server_is_deleted(stage: Stage, times: int) -> None:
 
 
 def route_changes_its_model(stage: Stage, times: int) -> None:
-    """Deleted and made again for another model in one breath."""
+    """Deletes routes and recreates them for another model at once."""
     stage.serve()
     lines = {"oak": simple(1), "elm": simple(2)}
     for model, line in lines.items():
@@ -196,7 +196,7 @@ def route_changes_its_model(stage: Stage, times: int) -> None:
     meaning = stage.means("oak", "v1", lines["oak"], "tree")
     stage.route("tree", "v1", model="oak")
     stage.ready("tree")
-    stage.ask("tree")
+    stage.start_load("tree")
     stage.answered()
     for number in range(times):
         model = ("elm", "oak")[number % 2]

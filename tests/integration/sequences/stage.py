@@ -1,4 +1,4 @@
-"""A namespace for one sequence: its operator and servers, requests all along, and what is known of its versions."""
+"""A namespace for one sequence: its operator and servers, a constant load, and the facts about its versions."""
 
 import math
 import secrets
@@ -26,12 +26,12 @@ from support import eventually
 
 PER_SECOND = 40.0
 PATIENCE = 90.0
-KUBELET_SECONDS = 0.15  # a dozen kubelets look as often as that
+KUBELET_SECONDS = 0.15  # the polling interval of a dozen kubelets
 
 
 @dataclass
 class Theatre:
-    """What all stages share."""
+    """Resources that all stages share."""
 
     plane: ControlPlane
     forkery: Forkery
@@ -41,7 +41,7 @@ class Theatre:
 
 
 class Stage(Site):
-    """See the module. `facts` grows with each change that is made through it."""
+    """The namespace. `facts` grows with each change that is made through it."""
 
     def __init__(self, theatre: Theatre, folder: Path, *, proxied: bool = False) -> None:
         """`proxied`: operator and servers see the API server through `proxy`."""
@@ -51,13 +51,13 @@ class Stage(Site):
         self.proxy = Proxy(theatre.proxies, plane, tls=True) if proxied else None
         url = self.proxy.url if self.proxy else ""
         super().__init__(plane, namespace, folder, theatre.forkery, api_url=url)
-        self.user = self.client()  # beside the administrator
+        self.user = self.client()  # a second user next to the administrator
         self.kubelet.pause = self.kubelet.probe_seconds = KUBELET_SECONDS
         self.kubelet.api_url = url or plane.server
         self.facts = Facts()
         self.figures: list[str] = []
         self._load: Load | None = None
-        self._changes: dict[str, list[tuple[float, float]]] = defaultdict(list)  # of a version's UID: when, generation
+        self._changes: dict[str, list[tuple[float, float]]] = defaultdict(list)  # by a version's UID: time, generation
 
     def close(self) -> None:
         if self._load:
@@ -66,28 +66,28 @@ class Stage(Site):
         if self.proxy:
             self.proxy.close()
 
-    # ---- what users do ----
+    # ---- actions of users ----
 
     def serve(self, replicas: int = 1, name: str = "default") -> None:
         server = {"apiVersion": API_VERSION, "kind": "ModelServer", "metadata": {"name": name}}
         self.apply({**server, "spec": {"replicas": replicas}})
 
     def means(self, model: str, name: str, line: Line, *routes: str) -> Meaning:
-        """From now on a version may answer by this line, on routes of its model (on the one of its name, if none is
-        given).
+        """Records that from now on a version may answer by this line, on `routes` (by default the one with the name of
+        its model).
         """
         found = [Meaning(route, name, line, time.monotonic()) for route in routes or (model,)]
         self.facts.meanings += found
         return found[0]
 
     def give(self, model: str, name: str, line: Line, *routes: str) -> Meaning:
-        """Makes a version with weights by hand."""
+        """Creates a version with hand-written weights."""
         meaning = self.means(model, name, line, *routes)
         self.apply(*by_hand(model, name, line))
         return meaning
 
     def train(self, model: str, name: str, rows: Data, *routes: str) -> Meaning:
-        """Makes a version that is trained."""
+        """Creates a version that is trained."""
         meaning = self.means(model, name, rows.line, *routes)
         self.apply(*trained(model, name, rows))
         return meaning
@@ -97,7 +97,7 @@ class Stage(Site):
         self.apply({**body, "spec": {**body["spec"], **spec}})
 
     def edit(self, name: str, **spec: object) -> Object:
-        """Of a route: a merge patch of its spec."""
+        """Sends a merge patch of a route's spec."""
         return self.user.patch(MODEL_ROUTE, name, {"spec": spec}, self.namespace)
 
     def switch(self, name: str, version: str, **query: str) -> None:
@@ -122,7 +122,7 @@ class Stage(Site):
 
     @contextmanager
     def expected(self, *statuses: int) -> Iterator[None]:
-        """Requests that are under way in here may fail like that, for this is what the sequence does."""
+        """Requests in flight inside of the `with` may fail with these statuses, which the sequence itself causes."""
         outage = Outage(frozenset(statuses), time.monotonic())
         self.facts.outages.append(outage)
         try:
@@ -130,16 +130,16 @@ class Stage(Site):
         finally:
             outage.until = time.monotonic()
 
-    # ---- what is seen ----
+    # ---- observations ----
 
     def refused(self) -> list[tuple[Any, ...]]:
-        """Without the late results of versions that were deleted: rights go before the garbage collector's Jobs do."""
+        """Refused calls, without late results of deleted versions: their permissions end before their Jobs."""
         left = {f"/configmaps/{body['metadata']['name']}" for body in self.admin.list(CONFIG_MAP, self.namespace)}
         calls = super().refused()
         return [call for call in calls if call[0] != "linplane-trainer" or any(name in call[2] for name in left)]
 
     def ready(self, *routes: str) -> None:
-        """Waits until each is, of what is asked for now."""
+        """Waits until each route is Ready for its current spec."""
         for name in routes:
             self.comes_to(MODEL_ROUTE, name, "Ready", "True", timeout=PATIENCE)
 
@@ -150,8 +150,7 @@ class Stage(Site):
     def withdrawn(self, name: str) -> None:
         self.comes_to(LINEAR_MODEL, name, "Withdrawn", "True", timeout=PATIENCE)
 
-    def ask(self, *routes: str, per_second: float = PER_SECOND) -> None:
-        """Begins to ask."""
+    def start_load(self, *routes: str, per_second: float = PER_SECOND) -> None:
         self._load = Load(self.theatre.loads, self.kubelet.servers, routes, per_second)
 
     @property
@@ -160,7 +159,7 @@ class Stage(Site):
         return self._load
 
     def answered(self, count: int = 5, since: float | None = None) -> None:
-        """Waits until each ready server has answered so often for each route to requests that began from now on."""
+        """Waits until each ready server has answered `count` requests of each route that began after `since` (now)."""
         moment, start = time.monotonic() if since is None else since, len(self.load.answers)
 
         def seen() -> bool:
@@ -171,16 +170,16 @@ class Stage(Site):
         eventually(seen, 60)
 
     def routing_writes(self) -> int:
-        """States of the routing ConfigMap so far."""
+        """The number of states of the routing ConfigMap so far."""
         return len(self.theatre.chronicle.of(CONFIG_MAP, self.namespace))
 
     def judged(self) -> Verdict:
-        """Of all answers so far."""
+        """The verdict on all answers so far."""
         self.facts.withdrawals = [*self._withdrawals()]
         return judge(self.load.answers, self.facts)
 
     def _withdrawals(self) -> Iterator[Withdrawal]:
-        """By the first watch event that says so of each generation."""
+        """Withdrawals, from the first watch event with Withdrawn=True of each generation."""
         known: set[tuple[str, int]] = set()
         for seen in self.theatre.chronicle.of(LINEAR_MODEL, self.namespace):
             body, metadata = seen.body, seen.body["metadata"]

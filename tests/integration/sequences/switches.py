@@ -1,9 +1,9 @@
-"""Sequences of switches: with freezes, by two people, in a hurry, and to a version that goes away."""
+"""Sequences of switches: with freezes, by two users, in quick succession, and to a version that is deleted."""
 
 import random
 import time
 
-from integration.sequences.ending import answers_are_as_told
+from integration.sequences.ending import answers_match_status
 from integration.sequences.lines import simple
 from integration.sequences.stage import PATIENCE, Stage, at_once
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE
@@ -13,20 +13,20 @@ WRITES_AT_ONCE = 5  # of the routing ConfigMap, and then one a second
 
 
 def begin(stage: Stage, versions: int = 2, replicas: int = 2) -> None:
-    """A route on v1, which is asked all along; v2 and more are there too."""
+    """A route on v1, under constant load; v2 and more versions exist."""
     stage.serve(replicas)
     for number in range(1, versions + 1):
         stage.give("iris", f"v{number}", simple(number))
     stage.route("iris", "v1")
     stage.servers(replicas)
     stage.ready("iris")
-    stage.ask("iris")
+    stage.start_load("iris")
     stage.answered()
 
 
 def frozen_while_switched_away(stage: Stage, times: int) -> None:
-    """In the order that the docs advise, without a pause. Two watches tell of it: an operator that hears of the freeze
-    first has 503 answered until the next write of the routing ConfigMap, a second later at most.
+    """In the order that the docs advise, without a pause. Two watches deliver it: if the operator sees the freeze first,
+    servers answer 503 until the next write of the routing ConfigMap, a second later at most.
     """
     begin(stage)
     for number in range(times):
@@ -42,7 +42,7 @@ def frozen_while_switched_away(stage: Stage, times: int) -> None:
 
 
 def two_admins(stage: Stage, times: int) -> None:
-    """Each by a field manager of its own, at 48 switches a second for both."""
+    """Each user has a field manager, and both together switch 48 times a second."""
     begin(stage)
     before, began = stage.routing_writes(), time.monotonic()
 
@@ -63,7 +63,7 @@ def two_admins(stage: Stage, times: int) -> None:
 
 
 def many_patches(stage: Stage, times: int) -> None:
-    """20 a second, each of one or more fields."""
+    """20 changes a second, each of one or more fields."""
     begin(stage, versions=3)
     chance = random.Random(3)
     before, began = stage.routing_writes(), time.monotonic()
@@ -88,7 +88,7 @@ def within_the_budget(stage: Stage, before: int, seconds: float) -> None:
 
 
 def promoted_is_deleted(stage: Stage, times: int) -> None:
-    """Either traffic stays on v1, or it goes on with the weights that v2 had: status and answers agree on which."""
+    """Traffic either stays on v1 or keeps the weights that v2 had; status and answers agree on which."""
     begin(stage)
     kept = 0
     for _ in range(times):
@@ -99,12 +99,12 @@ def promoted_is_deleted(stage: Stage, times: int) -> None:
         kept += stage.get(MODEL_ROUTE, "iris")["status"]["version"] == "v1"
         stage.give("iris", "v2", simple(2))
         stage.version_ready("iris-v2")
-        stage.ready("iris")  # spec.version is there again
+        stage.ready("iris")  # spec.version exists again
         stage.switch("iris", "v1")
         stage.ready("iris")
     stage.figures.append(f"traffic stayed on v1 {kept} times of {times}")
 
 
 def _agree(stage: Stage) -> bool:
-    answers_are_as_told(stage, "iris")
+    answers_match_status(stage, "iris")
     return True

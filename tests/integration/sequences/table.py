@@ -13,8 +13,8 @@ ANY = math.inf
 
 @dataclass(frozen=True)
 class Sequence:
-    """`play` does it so many times (seconds, for one). `failures`: requests that may fail each time, by their status,
-    where the sequence itself takes away what answers; no other may.
+    """`play` repeats it so many times (seconds, for one). `failures`: how many requests may fail each time, by
+    status, if the sequence itself removes the servers that answer; no other may.
     """
 
     play: Callable[[Stage, int], None]

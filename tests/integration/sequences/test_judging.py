@@ -1,4 +1,4 @@
-"""The judge of the sequences finds what it is there for, and nothing else."""
+"""The judge of the sequences finds every kind of fault, and no other."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Nasty sequences, with requests all along: each answer is judged, and how it ends."""
+"""Adverse sequences under constant load: each answer is judged, and so is the end."""
 
 import tempfile
 import time
@@ -25,7 +25,7 @@ SIDE_BY_SIDE = 6
 
 @dataclass
 class Played:
-    """How one went."""
+    """The outcome of one sequence."""
 
     verdict: Verdict
     tracebacks: list[str]
@@ -58,7 +58,7 @@ def play(theatre: Theatre, name: str, size: str) -> Played:
 
 @pytest.fixture(scope="module")
 def played(theatre: Theatre, request: pytest.FixtureRequest) -> Iterator[Callable[[str, str], Played]]:
-    """All that are asked for go on at once, each in its own namespace: what they do most is wait."""
+    """Runs all selected sequences in parallel, each in its own namespace, as they mostly wait."""
     params = (getattr(item, "callspec", None) for item in request.session.items if item.path == request.path)
     wanted = [(found.params["name"], found.params["size"]) for found in params if found]
     pool = ThreadPoolExecutor(SIDE_BY_SIDE)

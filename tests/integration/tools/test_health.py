@@ -43,13 +43,13 @@ def made(kind: Kind, conditions: dict[str, str] | None = None, seen: int = 3, **
 
 
 def argo_cd(judges: ModuleType, item: Object) -> tuple[str, str]:
-    """Health and message, by the script for its kind."""
+    """Health and message from the script for its kind."""
     health = judges.run_lua(ARGO_CD[f"resource.customizations.health.linplane.dev_{item['kind']}"], item)
     return health["status"], health.get("message", "")
 
 
 def flux(item: Object) -> str:
-    """As Flux evaluates expressions: an older generation first, then what has failed, then what is current."""
+    """Flux's evaluation order: in progress for an older generation, then failed, then current."""
     (expressions,) = [entry for entry in FLUX if entry["kind"] == item["kind"]]
     if item["status"]["observedGeneration"] != item["metadata"]["generation"]:
         return "InProgress"
@@ -84,7 +84,7 @@ def test_the_tools_agree(judges: ModuleType, kind: Kind, sample: tuple[Any, ...]
 
 @pytest.mark.parametrize(("kind", "spec"), [(LINEAR_MODEL, {"frozen": True}), (MODEL_SERVER, {"replicas": 0})])
 def test_argo_cd_shows_what_a_person_has_suspended(judges: ModuleType, kind: Kind, spec: Object) -> None:
-    """Unless it has failed, which is worse."""
+    """Except if it has failed, which takes precedence."""
     assert argo_cd(judges, made(kind, {"Ready": "True"}, **spec))[0] == "Suspended"
     assert argo_cd(judges, made(kind, {"Ready": "False"}, **spec))[0] == "Suspended"
     assert argo_cd(judges, made(kind, {"Ready": "False", "Stalled": "True"}, **spec))[0] == "Degraded"
@@ -102,14 +102,14 @@ def offered(judges: ModuleType, item: Object) -> dict[str, Object]:
 
 
 def as_lua(value: Any) -> Any:
-    """Lua has one empty table; Argo CD makes an object of it again if there was one."""
+    """Lua has one empty table; Argo CD turns it back into an object if it was one."""
     if isinstance(value, dict):
         return {key: as_lua(item) for key, item in value.items()} or []
     return [as_lua(item) for item in value] if isinstance(value, list) else value
 
 
 def acted(judges: ModuleType, item: Object, action: str, **parameters: str) -> Object:
-    """The spec that an action of Argo CD leads to, which the API server would accept as a change."""
+    """The spec after an action of Argo CD, which the API server would accept as a change."""
     actions = yaml.safe_load(ARGO_CD[f"resource.customizations.actions.linplane.dev_{item['kind']}"])
     (script,) = [entry["action.lua"] for entry in actions["definitions"] if entry["name"] == action]
     changed: Object = judges.run_lua(script, item, parameters)
@@ -129,7 +129,7 @@ def test_a_version_is_frozen_and_unfrozen(judges: ModuleType) -> None:
 
 
 def test_a_candidate_is_promoted_in_one_change(judges: ModuleType) -> None:
-    """It becomes current and leaves the split: the API server refuses a split that names the current version."""
+    """The candidate becomes current and leaves the split: a split must not name the current version."""
     v2, v3 = {"version": "v2", "percent": 10}, {"version": "v3", "percent": "2.5"}
     one, two, none = (made(MODEL_ROUTE, **spec) for spec in ({"split": [v2]}, {"split": [v2, v3]}, {}))
     assert offered(judges, none) == {}
@@ -144,7 +144,7 @@ def test_a_candidate_is_promoted_in_one_change(judges: ModuleType) -> None:
 
 
 def test_the_last_change_of_a_route_is_undone(judges: ModuleType) -> None:
-    """Version and split together, as status.undo has them."""
+    """It restores version and split together, from status.undo."""
     item = made(MODEL_ROUTE, split=[{"version": "v2", "percent": 10}])
     before = {"version": "v2", "at": "2026-01-01T00:00:00Z"}
     for split in ({}, {"split": [{"version": "v3", "percent": "2.5"}]}):

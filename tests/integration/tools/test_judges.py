@@ -1,4 +1,4 @@
-"""The judges judge: each verdict of kstatus, and Argo CD's sandbox."""
+"""The programs that judge health: each verdict of kstatus, and Argo CD's sandbox."""
 
 from pathlib import Path
 from types import ModuleType

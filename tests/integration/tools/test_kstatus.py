@@ -76,7 +76,7 @@ def test_it_fails_what_is_stalled_and_waits_for_the_rest(judges: ModuleType) -> 
 def test_it_reads_each_status_that_the_operator_writes(
     judges: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From the first apply on, with trainings that fail, gates that are missed, and versions that are frozen."""
+    """Every object since the first apply, with failed trainings, missed gates and frozen versions."""
     monkeypatch.setattr(uuid, "uuid4", uuid.uuid4)  # the simulator replaces it
     sim, objects = Sim(tmp_path), []
     sim.cluster.wrote_status = lambda body, status: objects.append({**body, "status": status})
@@ -113,7 +113,7 @@ def _verdict_of(body: Object) -> str:
 
 
 def test_it_waits_for_what_no_controller_has_looked_at(judges: ModuleType) -> None:
-    """By the default of the status, which an API server fills in; and after a change of the spec."""
+    """With the status's default, which an API server fills in, and after a change of the spec."""
     schemas = load_schemas()
     defaults = [schemas.schema(kind)["properties"]["status"]["default"] for kind in KINDS]
     ready = {"type": "Ready", "status": "True", "reason": "Ready", "message": ""}

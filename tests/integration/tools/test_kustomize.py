@@ -131,7 +131,7 @@ def named(found: dict[tuple[str, str], Object], kind: str, name: str) -> str:
 
 
 def check_references(found: dict[tuple[str, str], Object], prefix: str) -> None:
-    """Each reference names the object that it is to name, and our kinds are valid."""
+    """Each reference names the intended object, and Linplane's kinds are valid."""
     v1, v2, v3 = (found["LinearModel", f"{prefix}rent-v{n}"]["spec"] for n in (1, 2, 3))
     route, server = found["ModelRoute", f"{prefix}rent"]["spec"], found["ModelServer", f"{prefix}blue"]["spec"]
     secret = [{"name": named(found, "Secret", f"{prefix}registry")}]

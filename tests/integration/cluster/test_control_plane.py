@@ -128,7 +128,7 @@ with control_plane(find_binaries(obtain=False)) as plane:
 
 @pytest.fixture
 def by_hand(control_plane: ControlPlane, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A program that runs a control plane until its standard input ends."""
+    """A program that runs a control plane until it gets SIGTERM."""
     folder = next(iter(control_plane.binaries.values())).parent
     environment = {
         **os.environ,

@@ -25,8 +25,8 @@ def begin(stage: Stage, versions: int = 2, replicas: int = 2) -> None:
 
 
 def frozen_while_switched_away(stage: Stage, times: int) -> None:
-    """In the order that the docs advise, without a pause. Two watches deliver it: if the operator sees the freeze first,
-    servers answer 503 until the next write of the routing ConfigMap, a second later at most.
+    """In the order that the docs advise, without a pause. Two watches deliver it: if the operator sees the freeze
+    first, servers answer 503 until the next write of the routing ConfigMap, a second later at most.
     """
     begin(stage)
     for number in range(times):

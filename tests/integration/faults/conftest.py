@@ -1,4 +1,4 @@
-"""A control plane for many lanes side by side; it is theirs alone, for they leave hundreds of namespaces."""
+"""A control plane for many parallel lanes only, as they leave hundreds of namespaces."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""One workload, disturbed at one write by a crash; and what is wrong with how it ended.
+"""Runs of a workload with a crash at one write, and the faults of their final states.
 
 A plan is one write of the operator that changes something, in a run that nothing disturbs, and a moment: before the
 API server hears of it, or after it was applied and before the operator hears of that. Left out are writes that change
@@ -23,10 +23,10 @@ from integration.faults.world import World, differences, world
 from integration.operator.forkery import Forkery
 from support import eventually
 
-QUIET = 1.2  # seconds without a write, until which it may not be over: a status is held back for one
+QUIET = 1.2  # seconds without a write after which a run is over: a status may be delayed by one
 PATIENCE = 60.0
 REFERENCES = 2
-ATTEMPTS = 3  # how often a status is written depends on the moment: a plan may not come to its write
+ATTEMPTS = 3  # the number of status writes depends on timing: a plan may not reach its write
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Plan:
 
 @dataclass
 class Outcome:
-    """How a run ended."""
+    """The outcome of a run."""
 
     writes: list[str]
-    made: Counter[str]  # what was created and deleted, how often
+    made: Counter[str]  # numbers of creations and deletions
     world: World
     reached: bool = False
     wrong: list[str] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Outcome:
 
 
 class Crasher:
-    """A rule: it kills at the write of a plan, once."""
+    """A rule that kills the operator once, at the planned write."""
 
     def __init__(self, plan: Plan, lane: Lane) -> None:
         self.reached = False
@@ -72,7 +72,7 @@ class Crasher:
 
 
 class Laboratory:
-    """Runs many of them side by side on one control plane."""
+    """Runs many plans in parallel on one control plane."""
 
     def __init__(self, plane: ControlPlane, forkery: Forkery, proxies: Proxies, lanes: int) -> None:
         self.plane, self.forkery, self.proxies = plane, forkery, proxies
@@ -145,7 +145,7 @@ def _now(lane: Lane) -> World:
 
 
 def settle(lane: Lane, seconds: float = QUIET) -> None:
-    """Waits until the operator has not written for so long."""
+    """Waits until the operator has not written for so many seconds."""
 
     def quiet() -> bool:
         before = len(lane.proxy.writes())

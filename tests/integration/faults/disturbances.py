@@ -1,4 +1,4 @@
-"""Faults of the way between the operator and the API server, each for a while."""
+"""Temporary faults of the connection between the operator and the API server."""
 
 import itertools
 import threading
@@ -16,7 +16,7 @@ Disturbance = Callable[[Lane], AbstractContextManager[None]]
 
 @dataclass(frozen=True)
 class Fault:
-    """It lasts as long as `during` is entered, and at least so many seconds; `tls`: the proxy speaks TLS."""
+    """A fault that lasts while `during` is entered, and at least so many seconds; `tls`: the proxy speaks TLS."""
 
     during: Disturbance
     seconds: float
@@ -43,7 +43,7 @@ def always(action: Action, *, watches: bool = True) -> Callable[[], Rule]:
 
 
 def every(number: int, action: Action, about: Callable[[Call], bool] = lambda _: True) -> Callable[[], Rule]:
-    """To each so many-th of those calls."""
+    """Applies to every n-th of those calls."""
 
     def make() -> Rule:
         count = itertools.count(1)
@@ -53,7 +53,7 @@ def every(number: int, action: Action, about: Callable[[Call], bool] = lambda _:
 
 
 def first_reply_of_each_write() -> Rule:
-    """Lost, though applied; so the operator tries again."""
+    """The answer is lost though the write was applied, so the operator retries."""
     seen: Counter[str] = Counter()
 
     def rule(call: Call) -> Action | None:
@@ -85,7 +85,7 @@ def cut_again_and_again(lane: Lane) -> Iterator[None]:
 
 @contextmanager
 def silent(lane: Lane) -> Iterator[None]:
-    """The watches that are open stay silent, also afterwards."""
+    """Open watches stay silent, also afterwards."""
     lane.proxy.silence()
     try:
         yield
@@ -95,7 +95,7 @@ def silent(lane: Lane) -> Iterator[None]:
 
 @contextmanager
 def repeated(lane: Lane) -> Iterator[None]:
-    """Each event comes three times."""
+    """Each event is delivered three times."""
     lane.proxy.repeat = lambda call, event: 3
     try:
         yield
@@ -105,7 +105,7 @@ def repeated(lane: Lane) -> Iterator[None]:
 
 @contextmanager
 def dropped(lane: Lane) -> Iterator[None]:
-    """The first event of each object, and of each deletion, does not come."""
+    """The first event of each object, and of each deletion, is not delivered."""
     seen: set[tuple[str, str]] = set()
 
     def repeat(call: Call, event: Event) -> int:
@@ -120,7 +120,7 @@ def dropped(lane: Lane) -> Iterator[None]:
         yield
     finally:
         lane.proxy.repeat = lambda call, event: 1
-        lane.proxy.cut()  # without this the lost events could never be noticed
+        lane.proxy.cut()  # otherwise the lost events could never be detected
 
 
 @contextmanager
@@ -156,7 +156,7 @@ def errors_in_watches(lane: Lane) -> Iterator[None]:
 
 @contextmanager
 def stale(lane: Lane) -> Iterator[None]:
-    """Lists are what they were before, and watches begin there; what comes of a live look is true."""
+    """LISTs are stale, and watches start from them; GETs are up to date."""
     lane.proxy.remember()
     time.sleep(0.1)
     lane.proxy.rules[:] = [lambda call: Stale() if call.is_list else None]
@@ -169,7 +169,7 @@ def stale(lane: Lane) -> Iterator[None]:
 
 @contextmanager
 def starts_without_rights(lane: Lane) -> Iterator[None]:
-    """It crashes, and the next one may list nothing."""
+    """The operator crashes, and LISTs of the next one are refused."""
     yield from _starts_with(lane, Answer(403))
 
 
@@ -189,7 +189,7 @@ def _starts_with(lane: Lane, answer: Answer) -> Iterator[None]:
 
 
 def away(how: str) -> Disturbance:
-    """The API server is away."""
+    """The API server is down."""
 
     @contextmanager
     def during(lane: Lane) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""A namespace of its own with an operator behind a proxy: many of them run side by side on one control plane."""
+"""A namespace with an operator behind a proxy: many of them run in parallel on one control plane."""
 
 import secrets
 import threading
@@ -12,7 +12,7 @@ from integration.operator.site import Operator, Site
 
 
 class Lane(Site):
-    """A site whose operator sees the API server through `proxy` alone."""
+    """A site whose operator reaches the API server through `proxy` only."""
 
     def __init__(
         self, plane: ControlPlane, programs: Programs, proxies: Proxies, folder: Path, *, tls: bool = False
@@ -49,7 +49,7 @@ class Lane(Site):
         super().close()
         self.proxy.close()
 
-    # ---- what users do ----
+    # ---- actions of users ----
 
     def edit(self, kind: Any, name: str, **spec: object) -> None:
         """A merge patch of the spec."""

@@ -1,4 +1,4 @@
-"""A reverse proxy between a program and the API server that counts its calls and does harm to them on purpose.
+"""A reverse proxy between a program and the API server that counts its calls and injects faults.
 
 A `Rule` decides for each call what happens to it; a call that no rule matches goes through. Watches can be
 cut, silenced, and have events repeated or dropped. All proxies of a test session share one thread.
@@ -28,7 +28,7 @@ Event = dict[str, Any]
 
 @dataclass
 class Call:
-    """One call: what it is about, and once it is over how it ended (0: without an answer)."""
+    """One call: its object and, once it has ended, its status (0: without an answer)."""
 
     method: str
     path: str
@@ -38,7 +38,7 @@ class Call:
     name: str
     subresource: str
     status: int = 0
-    changed: bool = False  # the object is another one than before
+    changed: bool = False  # the object differs from the one before
     answer: bytes = field(default=b"", repr=False)  # to a write that changed something
 
     @property
@@ -57,7 +57,7 @@ class Call:
 
     @property
     def what(self) -> str:
-        """The write, in words that are the same in every run: hashes of UIDs are left out."""
+        """A description of the write that is the same in every run: without hashes of UIDs."""
         sub = f"/{self.subresource}" if self.subresource else ""
         return f"{self.method} {self.resource}{sub} {HASH.sub('-HASH', self.name)}"
 
@@ -70,12 +70,12 @@ class Call:
         return self.method == "DELETE" and self.changed
 
 
-# ---- what may happen to a call ----
+# ---- faults of a call ----
 
 
 @dataclass(frozen=True)
 class Answer:
-    """It does not reach the API server, which seems to say this."""
+    """The call does not reach the API server; the client gets this answer."""
 
     status: int
     retry_after: int | None = None
@@ -83,7 +83,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Lose:
-    """The connection is reset: before the API server hears of it, or once it was `applied`. `then` is called first."""
+    """The connection is reset: before the call reaches the API server, or once it was `applied`. Calls `then` first."""
 
     applied: bool = False
     then: Callable[[], None] | None = None
@@ -91,7 +91,7 @@ class Lose:
 
 @dataclass(frozen=True)
 class Delay:
-    """It goes through, later."""
+    """The call is delayed."""
 
     seconds: float
 
@@ -105,12 +105,12 @@ class Gone:
 
 @dataclass(frozen=True)
 class Stale:
-    """A list is answered as it was when it was last remembered."""
+    """A LIST gets the last answer that was stored."""
 
 
 @dataclass(frozen=True)
 class Empty:
-    """A list is answered with nothing in it."""
+    """A LIST gets no items."""
 
 
 Action = Answer | Lose | Delay | Gone | Stale | Empty
@@ -118,10 +118,10 @@ Rule = Callable[[Call], Action | None]
 
 
 class Proxies:
-    """The thread that all proxies live in."""
+    """The thread that runs all proxies."""
 
     def __init__(self) -> None:
-        logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # resets are what is wanted here
+        logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # resets are intended here
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True, name="proxies")
         self._thread.start()
@@ -143,21 +143,21 @@ class Proxies:
 
 
 class Proxy:
-    """One, on a port of its own. `rules`, `repeat` and the rest may be set at any time, from any thread."""
+    """A proxy on its own port. `rules`, `repeat` and the rest may be set at any time, from any thread."""
 
     def __init__(self, proxies: Proxies, plane: ControlPlane, *, tls: bool = False) -> None:
         """`tls`: serves with the API server's own certificate; else plain HTTP."""
         self.rules: list[Rule] = []
         self.repeat: Callable[[Call, Event], int] = lambda *_: 1
-        """How often an event of a watch is passed on."""
-        self.hushed: Callable[[Call], bool] = lambda _: False  # these watches say nothing
-        self.silent = False  # watches that are open now, or are opened, say nothing any more
-        self.away: str = ""  # "reset" or "hang": the API server is away
+        """How many times an event of a watch is passed on."""
+        self.hushed: Callable[[Call], bool] = lambda _: False  # these watches deliver nothing
+        self.silent = False  # open and new watches deliver nothing any more
+        self.away: str = ""  # "reset" or "hang": the API server is down
         self.calls: list[Call] = []
         self._lists: dict[str, bytes] = {}
         self._proxies, self._plane, self._tls = proxies, plane, tls
         self._watches: dict[int, web.BaseRequest] = {}
-        self._mute: set[int] = set()  # for ever: as a connection that a firewall forgot
+        self._mute: set[int] = set()  # permanently, like a connection that a firewall dropped
         self._admin = {"Authorization": f"Bearer {plane.admin.token}"}
         proxies.do(self._start())
 
@@ -173,12 +173,12 @@ class Proxy:
         self._proxies.loop.call_soon_threadsafe(self._cut)
 
     def silence(self) -> None:
-        """The watches that are open say nothing any more, and are not closed."""
+        """Open watches deliver nothing any more, and are not closed."""
         self.silent = True
         self._proxies.loop.call_soon_threadsafe(lambda: self._mute.update(self._watches))
 
     def leave(self, how: str) -> None:
-        """The API server is away until `come_back`."""
+        """The API server is down until `come_back`."""
         self.away = how
         if how == "reset":
             self.cut()
@@ -193,7 +193,7 @@ class Proxy:
         self._proxies.do(self._remember())
 
     def writes(self, since: int = 0) -> list[Call]:
-        """Those that changed something."""
+        """Calls that changed something."""
         return [call for call in self.calls[since:] if call.changed]
 
     # ---- within the thread ----
@@ -289,7 +289,7 @@ class Proxy:
         return web.Response(body=body, status=answer.status, headers=headers)
 
     async def _version(self, call: Call) -> str:
-        """Of the object as it is before the call."""
+        """The object's version before the call."""
         path = call.path.removesuffix(f"/{call.subresource}") if call.subresource else call.path
         async with self._session.get(self._plane.server + path, headers=self._admin) as answer:
             return _version_in(await answer.read())

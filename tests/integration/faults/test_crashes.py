@@ -1,4 +1,4 @@
-"""A crash of the operator before and after each of its writes: the world at the end is the same."""
+"""A crash of the operator before and after each of its writes: the final state is the same."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -46,11 +46,11 @@ WRITES = {
         "PATCH services iris",
     },
 }
-"""All that is written; how often, depends on the moment for statuses."""
+"""All writes; the number of status writes depends on timing."""
 MAYBE = {"delete": {"PATCH modelservers/status default"}}
-"""What says so little new that it may go with the server."""
+"""A delayed status write, which may be dropped because the server is deleted."""
 OFTEN = {"create": {"PATCH configmaps linplane-routing-default"}}
-"""Written once, or again where the route was there before its version was ready."""
+"""Written once, or twice if the route existed before its version was ready."""
 
 pytestmark = pytest.mark.timeout(1800)
 Results = Callable[[str], dict[Plan, Outcome]]
@@ -87,7 +87,7 @@ def test_a_crash_at_any_write_changes_nothing_in_the_end(workload: str, results:
     crashes = len(outcomes) - len(missed)
     print(f"{workload}: {crashes} crashes, {took:.1f} s each, {more:.0f} s more; not met {sorted(map(str, missed))}")
     assert not wrong, "\n".join(f"{plan}: {problems}" for plan, problems in wrong.items())
-    # only these can be written more seldom than they were
+    # only these can be written less often than before
     seldom = {plan for plan in missed if "/status " in plan.what or plan.what in OFTEN.get(workload, ())}
     sure = {plan for plan in missed if plan.number == 1 or plan not in seldom}
     assert not [plan for plan in sure if plan.what not in MAYBE.get(workload, ())]

@@ -1,4 +1,4 @@
-"""The connection to the API server is disturbed while users go on; 30 s after its end the state is the desired one."""
+"""The connection to the API server fails while users make changes; 30 s after the fault the state is as desired."""
 
 import tempfile
 import time
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(1800)
 
 @dataclass
 class Played:
-    """How one ended: the world, what was created how often, and how long after the fault."""
+    """The outcome of a fault: the final objects, the numbers of creations, and the seconds until then."""
 
     world: World
     created: Counter[str]
@@ -36,7 +36,7 @@ class Played:
 
 
 def act(lane: Lane) -> None:
-    """A new version, a switch to it, a version that goes, a child that goes, a new route."""
+    """A new version, a switch to it, a deleted version, a deleted child, a new route."""
     lane.apply(*by_hand("v3"))
     lane.edit(MODEL_ROUTE, "iris", version="v3", split=None)
     lane.admin.delete(LINEAR_MODEL, "iris-v2", lane.namespace)

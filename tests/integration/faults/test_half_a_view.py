@@ -1,4 +1,4 @@
-"""The operator starts while the lists of one kind are slow, empty or forbidden: nothing that serves is taken away."""
+"""The operator starts while LISTs of one kind are slow, empty or forbidden: no object in use is deleted."""
 
 import tempfile
 from collections.abc import Iterator
@@ -17,12 +17,12 @@ from linplane_operator.kube.watched_kinds import WATCHED
 from support import eventually
 
 KINDS = (LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, CONFIG_MAP, POD, REPLICA_REPORT)
-CONFIRMED = ("loadedSummary", "loadedReplicas", "replicas", "conditions")  # what is said of replicas that are not seen
+CONFIRMED = ("loadedSummary", "loadedReplicas", "replicas", "conditions")  # fields about replicas outside of the cache
 
 
 @pytest.fixture(scope="module")
 def lane(laboratory: Laboratory) -> Iterator[Lane]:
-    """A route over a version by hand, a trained one, and one that is frozen."""
+    """A route with a hand-written, a trained and a frozen version."""
     with tempfile.TemporaryDirectory(prefix="linplane-lane-", ignore_cleanup_errors=True) as folder:
         lane = laboratory.lane(Path(folder))
         try:
@@ -37,7 +37,7 @@ def lane(laboratory: Laboratory) -> Iterator[Lane]:
 
 
 def start(lane: Lane, *rules: Rule) -> int:
-    """A new operator; how many calls were made before."""
+    """Starts a new operator. Returns the number of calls before."""
     lane.operator.kill()
     lane.proxy.rules[:] = rules
     mark = len(lane.proxy.calls)
@@ -46,12 +46,12 @@ def start(lane: Lane, *rules: Rule) -> int:
 
 
 def lists(kind: Kind, action: Action) -> Rule:
-    """It happens to each list of a kind."""
+    """Applies a fault to each LIST of a kind."""
     return lambda call: action if call.is_list and call.resource == kind.plural else None
 
 
 def at_work(lane: Lane, mark: int) -> None:
-    """It watches everything, has looked twice at what its lists lack, and has nothing to do."""
+    """Waits until it watches everything and has not written for long enough to read missing objects twice."""
     wanted = {kind.plural for kind in WATCHED}
     eventually(lambda: wanted <= {call.resource for call in lane.proxy.calls[mark:] if call.is_watch})
     settle(lane, 2.0)
@@ -67,7 +67,7 @@ def now(lane: Lane, kind: Kind) -> World:
 
 
 def answers(lane: Lane) -> list[object]:
-    """Of one user whose version is the current one."""
+    """The answers to one user of the current version."""
     return [(answer["status"], answer.get("prediction")) for answer in lane.predict("iris", {"x": 1.0}, "a user")]
 
 
@@ -101,7 +101,7 @@ def test_a_forbidden_list_is_named_and_waited_for_and_nothing_is_written(lane: L
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_slow_lists_are_waited_for(lane: Lane, order: int) -> None:
-    """Each by another time, and then the other way round."""
+    """Delays each LIST by a different time, and then in reverse order."""
     slow = {kind.plural: Delay(0.2 * number) for number, kind in enumerate(KINDS[::order])}
     mark = start(lane, lambda call: slow.get(call.resource) if call.is_list else None)
     at_work(lane, mark)

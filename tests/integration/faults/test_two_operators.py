@@ -1,4 +1,4 @@
-"""Two operators at once, also one whose view is old: no harm comes of it."""
+"""Two operators at once, also with one whose cache is stale: traffic and objects stay correct."""
 
 import json
 import os
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(300)
 
 
 class Second:
-    """Another operator of the same namespace, which sees the API server through a proxy of its own."""
+    """Another operator of the same namespace, which reaches the API server through its own proxy."""
 
     def __init__(self, laboratory: Laboratory, lane: Lane, folder: Path) -> None:
         self.proxy = Proxy(laboratory.proxies, lane.plane)
@@ -50,7 +50,7 @@ class Second:
 
 
 class Asking:
-    """Calls the server all the time, and records which version answered when."""
+    """Calls the server continuously, and records the version and the time of each answer."""
 
     def __init__(self, lane: Lane) -> None:
         self.answers: list[tuple[float, Any]] = []
@@ -87,7 +87,7 @@ def _lane(laboratory: Laboratory, folder: Path) -> Iterator[tuple[Lane, Second]]
 
 
 def check_sequences(*proxies: Proxy) -> int:
-    """Each sequence of a routing ConfigMap stands for one content. How many there were."""
+    """Checks that each sequence of a routing ConfigMap has one content. Returns the number of sequences."""
     contents: dict[tuple[str, str], str] = {}
     for call in (call for proxy in proxies for call in proxy.writes() if call.name == ROUTING):
         body = json.loads(call.answer)
@@ -130,7 +130,7 @@ def test_two_at_once_make_everything_once(laboratory: Laboratory, tmp_path: Path
 
 
 def at_rest(lane: Lane, second: Second) -> None:
-    """They agree: neither writes."""
+    """Waits until neither operator writes."""
 
     def quiet() -> bool:
         before = len(lane.proxy.writes()), len(second.proxy.writes())
@@ -161,7 +161,7 @@ def one_that_joins_is_waited_for(lane: Lane) -> None:
 
 @pytest.mark.parametrize("old", ["modelroutes", "linearmodels", "configmaps", "replicareports", "pods"])
 def test_a_second_one_with_an_old_view_takes_nothing_back(laboratory: Laboratory, tmp_path: Path, old: str) -> None:
-    """The watch of one kind is silent for it; everything else it sees, and acts by it."""
+    """Its watch of one kind is silent; it sees everything else and acts on it."""
     with _lane(laboratory, tmp_path) as (lane, second):
         second.proxy.hushed = lambda call: call.resource == old
         if old == "pods":
@@ -186,7 +186,7 @@ def test_a_second_one_with_an_old_view_takes_nothing_back(laboratory: Laboratory
 
 
 def switch_back(lane: Lane) -> None:
-    """No server is stuck."""
+    """Checks that no server is stuck."""
     lane.edit(MODEL_ROUTE, "iris", version="v2")
     all_is_well(lane)
     assert lane.versions("iris", ROW) == {"v2"}

@@ -1,4 +1,4 @@
-"""An operator and a newer one at once, as for a moment in each upgrade: they agree, or write less and less."""
+"""An operator and a newer one at once, as during each upgrade: they agree, or write ever less often."""
 
 import os
 import shutil
@@ -42,14 +42,14 @@ OTHER_WORDS = {
         ("    samples = verdict.file", "    verdict = replace(verdict, name=f'ConfigMap {verdict.name}')\n"),
     ],
 }
-"""It words a condition otherwise."""
+"""A change of one condition's message."""
 
 pytestmark = pytest.mark.timeout(420)
 
 
 @dataclass(frozen=True)
 class Size:
-    """How long both are let alone, and then watched, in seconds."""
+    """Seconds that both run undisturbed, and seconds of observation after that."""
 
     alone: float
     watched: float
@@ -59,7 +59,7 @@ SIZE = sized("size", short=Size(3, 4), full=Size(60, 60))
 
 
 class Newer:
-    """A copy of the operator that was changed, on the same namespace, behind a proxy of its own."""
+    """A modified copy of the operator, for the same namespace, behind its own proxy."""
 
     def __init__(self, laboratory: Laboratory, lane: Lane, folder: Path, *changes: dict[str, Any]) -> None:
         self.log = folder / "newer.log"
@@ -120,7 +120,7 @@ def is_listed(lane: Lane) -> bool:
 
 @contextmanager
 def both(laboratory: Laboratory, folder: Path, *changes: dict[str, Any]) -> Iterator[tuple[Lane, Newer]]:
-    """A trained version, one by hand, a route; the newer operator has seen and written all of it."""
+    """A trained and a hand-written version and a route, which the newer operator has reconciled."""
     lane = laboratory.lane(folder)
     try:
         lane.apply(one_replica(), version("v1", training=TRAINING), *by_hand("v2"), route("v1"))
@@ -137,7 +137,7 @@ def both(laboratory: Laboratory, folder: Path, *changes: dict[str, Any]) -> Iter
 
 
 def fitted_by(lane: Lane, name: str) -> object:
-    """A field that only the newer one knows."""
+    """Sets a field that only the newer operator knows."""
     return lane.get(LINEAR_MODEL, name)["status"].get("fittedBy")
 
 
@@ -167,7 +167,7 @@ def test_one_more_field_makes_no_contest(laboratory: Laboratory, tmp_path: Path,
 
 @SIZE
 def test_a_contest_calms_down(laboratory: Laboratory, tmp_path: Path, size: Size) -> None:
-    """Their messages of a condition differ. Each write-back waits twice as long, users' changes do not wait."""
+    """Their messages of a condition differ. The backoff of each correction doubles; users' changes are not delayed."""
     with both(laboratory, tmp_path, NEWER, OTHER_WORDS) as (lane, newer):
         began = time.monotonic()
         time.sleep(size.alone + size.watched)

@@ -1,4 +1,4 @@
-"""Users' changes step by step, and when each has taken effect."""
+"""Users' changes in steps, each with the condition that it has taken effect."""
 
 import json
 from collections.abc import Callable
@@ -16,14 +16,14 @@ PATIENCE = 90.0
 
 @dataclass(frozen=True)
 class Workload:
-    """`before` is what is there; what `act` does is what is disturbed. Both come back when it is done."""
+    """`before` prepares; faults are injected during `act`. Both return once their changes have taken effect."""
 
     before: Callable[[Lane], None]
     act: Callable[[Lane], None]
 
 
 def weights(model: str, **coefficients: float) -> Object:
-    """A ConfigMap with weights by hand."""
+    """A ConfigMap with hand-written weights."""
     return config_map(model, **{"model.json": json.dumps({"coefficients": coefficients, "intercept": 1})})
 
 
@@ -34,7 +34,7 @@ def by_hand(name: str) -> tuple[Object, Object]:
 
 
 def one_replica() -> Object:
-    """The default server, made by a user: one pod."""
+    """The default server, created by a user, with one pod."""
     return {
         "apiVersion": API_VERSION,
         "kind": "ModelServer",
@@ -65,7 +65,7 @@ def _names(lane: Lane) -> list[str]:
 
 
 def create(lane: Lane) -> None:
-    """The server is made by the operator: two pods."""
+    """The operator creates the server, with two pods."""
     lane.apply(*by_hand("v1"), route("v1"))
     all_is_well(lane)
     lane.servers(2)
@@ -78,7 +78,7 @@ def train(lane: Lane) -> None:
 
 
 def jobs_end(lane: Lane) -> None:
-    """Their controller has counted: it takes a while for that."""
+    """Waits for the controller's counts, which take a while."""
 
     def ended() -> bool:
         statuses = [job.get("status") or {} for job in lane.admin.list(JOB, lane.namespace)]
@@ -102,7 +102,7 @@ def freeze_and_unfreeze(lane: Lane) -> None:
 
 
 def delete(lane: Lane) -> None:
-    """A version in use, the route, and then everything."""
+    """Deletes a version in use, the route, and then everything."""
     lane.admin.delete(LINEAR_MODEL, "iris-v2", lane.namespace)
     lane.comes_to(MODEL_ROUTE, "iris", "Accepted", "False", "VersionNotFound", timeout=PATIENCE)
     lane.admin.delete(MODEL_ROUTE, "iris", lane.namespace)
@@ -114,7 +114,7 @@ def delete(lane: Lane) -> None:
 
 
 def bad_data(lane: Lane) -> None:
-    """One replica, and nothing to serve."""
+    """One replica without any version."""
     rows = "x,y\n1,2\n2,4\n3,6.1\n4,8\n5,10.2\n6,12\n7,14\n8,16\n"
     lane.apply(one_replica(), config_map("rows", **{"rows.csv": rows}))
     lane.comes_to(MODEL_SERVER, "default", "Ready", "True", timeout=PATIENCE)

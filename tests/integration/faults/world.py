@@ -30,14 +30,14 @@ Object = dict[str, Any]
 World = dict[str, Any]
 
 KINDS = (*OURS, CONFIG_MAP, JOB, DEPLOYMENT, SERVICE, SERVICE_ACCOUNT, DISRUPTION_BUDGET, ROLE, ROLE_BINDING, POD)
-NOT_OURS = {"kube-root-ca.crt", "the-operator", "operator"}  # made by the cluster, or by the lane
+NOT_OURS = {"kube-root-ca.crt", "the-operator", "operator"}  # created by the cluster, or by the lane
 RUN = ("creationTimestamp", "uid", "resourceVersion", "managedFields", "generateName", "selfLink")
 MASKS = [
     (re.compile(pattern), instead)
     for pattern, instead in (
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
         (r"(sequence[\": ]+)\d+", r"\1N"),
-        (r"\b(\d+)/\1\b", "ALL"),  # replicas, which a route counts when it looks
+        (r"\b(\d+)/\1\b", "ALL"),  # replicas, whose count depends on timing
         (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UID"),
         (r"\b(linplane-server-[a-z0-9-]+?)-[0-9a-z]{8,10}-[0-9a-z]{5}\b", r"\1-POD"),
         (r"\b(linplane-[a-z0-9.-]+?)-[0-9a-f]{10}(-[0-9a-z]{5})?\b", r"\1-HASH"),
@@ -46,14 +46,14 @@ MASKS = [
 
 
 def world(admin: Client, namespace: str) -> World:
-    """Every object of a namespace that users or the operator made, by kind and name."""
+    """Every object of a namespace that users or the operator created, by kind and name."""
     found: dict[str, Any] = {}
     for kind in KINDS:
         for body in admin.list(kind, namespace):
             name = body["metadata"]["name"]
             if name not in NOT_OURS and not (kind is SERVICE_ACCOUNT and name == "default"):
                 key, value = _masked(kind, body, namespace)
-                while key in found:  # pods and their reports: names that mean nothing
+                while key in found:  # pods and their reports have random names
                     key += "+"
                 found[key] = value
     return found
@@ -83,7 +83,7 @@ def _mask(value: Any, namespace: str) -> Any:
 
 
 def _pod(body: Object) -> Object:
-    """The labels; the rest of a pod is up to the controllers and the kubelet."""
+    """A pod's labels; its other fields are set by controllers and the kubelet."""
     return {
         "metadata": {"labels": {k: v for k, v in body["metadata"]["labels"].items() if "linplane" in v}},
         "phase": body["status"]["phase"],
@@ -97,7 +97,7 @@ def _deployment(body: Object) -> Object:
 
 
 def _job(body: Object) -> Object:
-    """Its labels, and the selector, are made of its UID."""
+    """A Job with only the counts of its status."""
     status = {key: body["status"].get(key) for key in ("succeeded", "failed", "active")}
     return {**body, "status": status}
 
@@ -112,7 +112,7 @@ def _budget(body: Object) -> Object:
 
 
 def _report(body: Object) -> Object:
-    """How often a server has said the same does not count."""
+    """A report without its generation, which grows with repeated writes."""
     return {**body, "metadata": {key: value for key, value in body["metadata"].items() if key != "generation"}}
 
 
@@ -127,7 +127,7 @@ _LESS: dict[Kind, Callable[[Object], Object]] = {
 
 
 def differences(one: Any, other: Any, at: str = "") -> Iterator[str]:
-    """Each place where two worlds differ."""
+    """The paths at which two worlds differ."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in sorted(one.keys() | other.keys()):
             yield from differences(one.get(key), other.get(key), f"{at}/{key}")

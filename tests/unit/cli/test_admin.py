@@ -1,4 +1,4 @@
-"""`status`, `switch`, `freeze`, `unfreeze`: one request each, its answer in words, its failure in one line."""
+"""`status`, `switch`, `freeze`, `unfreeze`: each sends one request and prints the answer, or the failure in a line."""
 
 import json
 import socket
@@ -59,11 +59,11 @@ class Stub:
         self._thread.start()
 
     def gives(self, status: int, body: object) -> None:
-        """The next answers."""
+        """Sets the next answers."""
         self.answer = (status, body if isinstance(body, bytes) else json.dumps(body).encode())
 
     def stop(self) -> None:
-        """Ends it."""
+        """Stops the server."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -78,7 +78,7 @@ def stub() -> Iterator[Stub]:
 
 
 def run(*arguments: str | Path) -> Result:
-    """The command's answer."""
+    """The result of the command."""
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 

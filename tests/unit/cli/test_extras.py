@@ -1,4 +1,4 @@
-"""A plain installation lacks most libraries: each command says in one line what to install."""
+"""An installation without extras: each command names the extra to install in one line."""
 
 import subprocess
 import sys
@@ -42,7 +42,7 @@ main({arguments})
 
 
 def run(folder: Path, command: str, blocked: Sequence[str]) -> tuple[int, str]:
-    """Runs a command in a process of its own, as if the modules `blocked` were not installed."""
+    """Runs a command in a separate process, as if the modules `blocked` were not installed."""
     (folder / "a.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
     route = folder / ".linplane/objects/modelroutes/rent.json"
     route.parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""`validate` and `assign`: what can be said of files alone."""
+"""`validate` and `assign`, which need files only."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ spec:
 
 
 def run(*arguments: str | Path) -> Result:
-    """The command's answer."""
+    """The result of the command."""
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
@@ -108,7 +108,7 @@ def test_weights_in_the_same_files_are_validated(tmp_path: Path, text: str, mess
     assert answer.exit_code == (1 if message else 0)
     if message:
         assert answer.stderr.startswith(f"{paths[1]}:7: spec.weights: {message}")
-    assert run("validate", paths[1]).exit_code == 0  # it may be there already
+    assert run("validate", paths[1]).exit_code == 0  # it may exist already
 
 
 def test_duplicate_object_is_reported_with_both_files(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Whatever a manifest holds: `linplane validate` answers in lines, never with a traceback."""
+"""`linplane validate` reports problems of any manifest in lines, never with a traceback."""
 
 import json
 from pathlib import Path
@@ -36,7 +36,7 @@ VALUES = st.recursive(
 
 
 def check(folder: Path, name: str, text: str) -> list[dict[str, Any]]:
-    """Validates a file; what it finds."""
+    """The output of validating a file."""
     (folder / name).write_bytes(text.encode("utf-8", "surrogatepass"))
     (folder / "weights.yaml").write_text(json.dumps(WEIGHTS))
     for output in ("table", "json"):
@@ -61,7 +61,7 @@ def mutated_texts(draw: st.DrawFn) -> str:
 
 @st.composite
 def mutated_objects(draw: st.DrawFn) -> Any:
-    """An object with a value somewhere replaced, or one more."""
+    """An object with one value replaced or added at a random place."""
     body = json.loads(json.dumps(draw(st.sampled_from(OBJECTS))))
     for _ in range(draw(st.integers(1, 3))):
         part = body

@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(*arguments: str | Path) -> Result:
-    """The command's answer."""
+    """The result of the command."""
     return CliRunner().invoke(main, ["get", *map(str, arguments)])
 
 

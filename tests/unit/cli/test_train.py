@@ -1,4 +1,4 @@
-"""`train`: from options to a stored version, and mistakes in words."""
+"""`train`: from options to a stored version, and messages about invalid options."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ TABLES = Path(__file__).parents[2] / "data" / "tables"
 
 
 def run(*arguments: str | Path) -> Result:
-    """The command's answer."""
+    """The result of the command."""
     return CliRunner().invoke(main, ["train", *map(str, arguments)])
 
 
@@ -43,7 +43,7 @@ def test_file_is_read_from_any_path_and_printed_as_json(tmp_path: Path, monkeypa
 
 
 def train_on(tmp_path: Path, table: str, *options: str) -> Result:
-    """The command's answer for a table with the target y."""
+    """The result of the command for a table with the target y."""
     (tmp_path / "rows.csv").write_text(table)
     return run("--version", "v1", "--data", tmp_path / "rows.csv", "--target", "y", "--store", tmp_path, *options)
 

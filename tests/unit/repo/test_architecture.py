@@ -1,4 +1,4 @@
-"""The pages that say where everything is name only what exists, and the index names every page."""
+"""The pages about the repository's structure name only existing files, and the index names every page."""
 
 import re
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def test_a_missing_path_is_found() -> None:
 
 
 def missing_symbols(text: str) -> list[str]:
-    """Names in backquotes, in parentheses after a file, that the file does not have."""
+    """Names in backquotes, in parentheses after a file, that the file does not define."""
     found = re.findall(r"`([^`\n]+\.\w+)` \(([^)\n]*)\)", text)
     pairs = [(path, name) for path, words in found if PATH.fullmatch(path) for name in re.findall(r"`(\w+)`", words)]
     return [f"{path}: {name}" for path, name in pairs if name not in (ROOT / path).read_text("utf-8")]
@@ -48,7 +48,7 @@ def test_names_in_the_architecture_are_in_their_files() -> None:
 
 
 def test_architecture_names_every_package() -> None:
-    """Each folder with code is in the map, or within one that is."""
+    """Each folder with code, or a parent of it, is in the map."""
     named = {path.rstrip("/") for path in named_paths((DOCS / "architecture.md").read_text("utf-8"))}
     folders = {
         str(path.parent.relative_to(ROOT))

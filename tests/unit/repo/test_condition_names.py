@@ -26,9 +26,9 @@ OTHERS = {
     "operator/linplane_operator/local/job_runner.py": {"DeadlineExceeded"},
     "operator/linplane_operator/local/server_process.py": {"Ready"},
     "trainer/linplane_trainer/__main__.py": {"BadData", "TrainingFailed"},  # `task.Failure.reason`, a Literal
-    "trainer/linplane_trainer/fit/result.py": {"Training"},  # the data that a model was judged on, a Literal
+    "trainer/linplane_trainer/fit/result.py": {"Training"},  # the data that a model was evaluated on, a Literal
 }
-"""Words that are also the name of a condition or a reason, and here another thing."""
+"""Strings that equal the name of a condition or a reason, and have another meaning in these files."""
 
 
 def bare(node: ast.AST) -> Iterator[str]:

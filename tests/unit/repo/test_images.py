@@ -1,4 +1,4 @@
-"""The Dockerfiles' promises that their linter doesn't check."""
+"""Properties of the Dockerfiles that their linter doesn't check."""
 
 import json
 import re
@@ -18,7 +18,7 @@ TARGETS = [
 
 
 def stage(file: str, name: str) -> list[tuple[str, str]]:
-    """The instructions of a stage and of those that it is made from, the last ones last."""
+    """The instructions of a stage after those of the stages that it is built from."""
     text = (ROOT / file).read_text("utf-8").replace("\\\n", " ")
     stages: dict[str, list[tuple[str, str]]] = {}
     current: list[tuple[str, str]] = []
@@ -40,7 +40,7 @@ def test_a_process_runs_as_the_user_that_pods_say(file: str, target: str) -> Non
 
 @pytest.mark.parametrize(("file", "target"), TARGETS)
 def test_a_process_is_started_without_a_shell(file: str, target: str) -> None:
-    """So it is process 1 and receives SIGTERM."""
+    """In exec form, the program is process 1 and receives SIGTERM."""
     found = dict(stage(file, target))
     assert all(isinstance(word, str) for word in json.loads(found["ENTRYPOINT"]))
     assert {"CMD", "HEALTHCHECK", "WORKDIR"} & set(found) >= {"HEALTHCHECK", "WORKDIR"}

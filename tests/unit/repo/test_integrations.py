@@ -1,4 +1,4 @@
-"""The files of integrations/ that can be judged without a cluster: by their published schema, or by what they name."""
+"""Files of integrations/ that can be checked without a cluster: against their published schema, or by their names."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def test_recorded_schemas_are_named_with_their_source_and_licence() -> None:
 
 
 def test_k9s_reads_the_plugins() -> None:
-    """Valid by the schema of k9s, for views that exist, with a key of its own each."""
+    """Plugins are valid by the schema of k9s, are for existing views, and have distinct keys."""
     plugins = load("k9s/plugins.yaml")
     schema = json.loads((SCHEMAS / "k9s-v0.50.16-plugins.json").read_text("utf-8"))
     jsonschema.validate(plugins, schema)
@@ -49,7 +49,7 @@ def test_k9s_reads_the_plugins() -> None:
 
 
 def test_http_rules_name_the_service_of_the_route() -> None:
-    """Its name and port are those that the operator gives it, and the path is one that predicts."""
+    """The Service's name and port are those that the operator sets, and the path is one of predictions."""
     meta = {"name": "penguin-mass", "namespace": "default", "uid": "u"}
     spec = {"model": "penguin-mass", "version": "v1"}
     route = {"apiVersion": names.API_VERSION, "kind": MODEL_ROUTE.kind, "metadata": meta, "spec": spec}
@@ -65,7 +65,7 @@ def test_http_rules_name_the_service_of_the_route() -> None:
 
 
 def test_keda_scales_a_server_by_a_metric_that_servers_export() -> None:
-    """Through the scale subresource; the query selects the admin Service, which the chart's ServiceMonitor scrapes."""
+    """It uses the scale subresource; the query selects the admin Service, which the chart's ServiceMonitor scrapes."""
     spec = load("keda/scaledobject.yaml")["spec"]
     target = spec["scaleTargetRef"]
     assert (target["apiVersion"], target["kind"]) == (names.API_VERSION, MODEL_SERVER.kind)

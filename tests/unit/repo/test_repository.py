@@ -28,7 +28,7 @@ def tracked() -> list[str]:
 
 
 def test_the_folder_operator_shadows_nothing() -> None:
-    """With an `__init__.py` there, Python's own `operator` is gone and nothing starts."""
+    """An `__init__.py` there would shadow Python's own `operator`, and nothing would start."""
     assert not (ROOT / "operator" / "__init__.py").exists()
     done = subprocess.run([sys.executable, "-c", "import operator; operator.eq"], cwd=ROOT, check=False, timeout=30)
     assert done.returncode == 0
@@ -70,7 +70,7 @@ SAYING = [
 
 
 def test_a_release_waits_for_every_test() -> None:
-    """It needs CI's jobs and the check of the versions; the chart comes after the images that it names."""
+    """A release needs CI's jobs and the check of the versions; the chart is pushed after the images that it names."""
     assert RELEASE["tests"]["uses"] == "./.github/workflows/ci.yaml"
     assert set(RELEASE["images"]["needs"]) == {"version", "tests"}
     assert RELEASE["chart"]["needs"] == "images"
@@ -89,7 +89,7 @@ def is_released(folder: Path, tag: str) -> bool:
 
 @pytest.mark.parametrize(("file", "before"), SAYING)
 def test_a_tag_that_is_not_the_version_is_not_released(tmp_path: Path, file: str, before: str) -> None:
-    """The versions of the package, the chart, and the images that the chart names are each compared."""
+    """The check compares the versions of the package, of the chart, and of the images that the chart names."""
     (tmp_path / "helm/linplane").mkdir(parents=True)
     for name, _ in SAYING:
         text = (ROOT / name).read_text("utf-8")

@@ -30,7 +30,7 @@ RAN = {"unit": {"both 1", "plain"}, "integration": {"both 1", "plain"}, "thoroug
 
 
 def selection(target: str) -> list[str]:
-    """The `-m` that a target of the Makefile gives to pytest, if any."""
+    """The `-m` that a target of the Makefile passes to pytest, if any."""
     recipe = (ROOT / "Makefile").read_text().split(f"\n{target}: ", 1)[1].split("\n\n", 1)[0]
     words = shlex.split(next(line for line in recipe.splitlines() if "/pytest " in line))
     return words[words.index("-m") :][:2] if "-m" in words else []

@@ -16,7 +16,7 @@ NAMESPACE = "bench"
 
 @contextmanager
 def site_of_its_own() -> Iterator[Site]:
-    """Nothing else is on its API server."""
+    """A site on a control plane that nothing else uses."""
     with control_plane(find_binaries(obtain=True)) as plane, tempfile.TemporaryDirectory() as folder:
         install(plane.admin)
         plane.start_controllers()

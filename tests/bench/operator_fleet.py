@@ -141,6 +141,6 @@ def _writes(site: Site, mark: int) -> list[Any]:
 
 
 def _memory(operator: Operator, field: str) -> float:
-    """In MB."""
+    """A memory field of the process's status, in MB."""
     status = Path(f"/proc/{operator.process.pid}/status").read_text()
     return int(status.partition(f"{field}:")[2].split()[0]) * 1024 / 1e6

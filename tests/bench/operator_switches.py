@@ -60,7 +60,7 @@ def _case(servers: int, switches: int) -> list[str]:
 
 
 def percentile(ordered: list[float], share: float) -> float:
-    """The smallest value that at least so many are not above."""
+    """The smallest value that at least `share` of all do not exceed."""
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 

@@ -37,7 +37,7 @@ def with_sections(page: str, sections: Mapping[str, str]) -> str:
 
 
 def write(sections: Mapping[str, str]) -> None:
-    """Prints them, too."""
+    """Prints the sections, and writes the page."""
     PAGE.write_text(with_sections(PAGE.read_text(encoding="utf-8"), sections), encoding="utf-8")
     for title, text in sections.items():
         print(f"## {title}\n\n{text}")

@@ -43,7 +43,7 @@ def served(seed: int) -> ServedVersion:
 
 
 def document(route: str, versions: int) -> RouteDocument:
-    """A route with a split, a limit that never bites, and so many versions named."""
+    """A route with a split, a limit that never applies, and so many versions named."""
     weights = {f"v{i}": served(i) for i in range(versions)}
     return RouteDocument(
         route=route,

@@ -18,7 +18,7 @@ metadata:
 
 
 def manifest() -> str:
-    """All that the chart installs, without what only Helm knows."""
+    """The YAML of all objects of the chart, without Helm's own labels, annotations and hooks."""
     parts = [HEAD]
     for path, text in render_text().items():
         if not path.endswith(".yaml") or all(is_hook(body) for body in objects({path: text})):

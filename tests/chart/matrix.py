@@ -23,7 +23,7 @@ def _rendered(name: str) -> list[Object]:
 
 
 def rendered(name: str) -> list[Object]:
-    """A copy of the objects that it gives."""
+    """A copy of the rendered objects."""
     return copy.deepcopy(_rendered(name))
 
 
@@ -34,7 +34,7 @@ def texts(name: str) -> dict[str, str]:
 
 
 def every_object() -> list[tuple[str, Object]]:
-    """Every object of every file with the file's name; what several give alike is there once."""
+    """Every object of every file with the file's name, without duplicates."""
     seen: dict[str, tuple[str, Object]] = {}
     for name in NAMES:
         for body in rendered(name):

@@ -12,7 +12,7 @@ HANDLERS = ("startupProbe", "livenessProbe", "readinessProbe")
 
 
 def templates(bodies: list[Object]) -> Iterator[tuple[str, Object]]:
-    """Each pod or pod template, with whose it is."""
+    """Each pod or pod template, with its owner."""
     for body in bodies:
         name = f"{body['kind']} {body['metadata']['name']}"
         if body["kind"] == "Pod":
@@ -89,7 +89,7 @@ def no_service_links(pod: Object) -> Iterator[str]:
 
 
 def says_its_token(pod: Object) -> Iterator[str]:
-    """S6: a pod says whether it wants a token; who may have one is a golden list of the tests."""
+    """S6: a pod states whether it mounts a token; the tests have the list of those that may."""
     if not isinstance(pod["spec"].get("automountServiceAccountToken"), bool):
         yield "does not say whether it wants a token"
 
@@ -105,7 +105,7 @@ def has_resources(pod: Object) -> Iterator[str]:
 
 
 def spreads_over_itself(pod: Object) -> Iterator[str]:
-    """S17: a constraint's selector finds this very pod, and never keeps it from starting."""
+    """S17: a constraint's selector matches this pod, and never prevents its start."""
     labels = pod["metadata"].get("labels") or {}
     for constraint in pod["spec"].get("topologySpreadConstraints") or ():
         if constraint["whenUnsatisfiable"] != "ScheduleAnyway":
@@ -138,5 +138,5 @@ RULES: tuple[Rule, ...] = (
 
 
 def problems(pod: Object) -> list[str]:
-    """All that is wrong with a pod or pod template."""
+    """All faults of a pod or pod template."""
     return [problem for rule in RULES for problem in rule(pod)]

@@ -32,10 +32,10 @@ def objects(texts: Mapping[str, str]) -> list[Object]:
 
 
 def render(values: Values | None = None, **names: str) -> list[Object]:
-    """Every object that an installation brings, `helm test`'s too."""
+    """Every object of an installation, including those of `helm test`."""
     return objects(render_text(values, **names))
 
 
 def is_hook(body: Object) -> bool:
-    """It is made by `helm test` alone."""
+    """True if only `helm test` creates it."""
     return "helm.sh/hook" in (body["metadata"].get("annotations") or {})

@@ -1,4 +1,4 @@
-"""The text of the templates that are made from what is defined elsewhere: CRDs, policies, the operator's rights."""
+"""The text of the templates that are generated from other files: CRDs, policies, the operator's permissions."""
 
 import json
 from collections.abc import Iterable, Mapping

@@ -34,7 +34,7 @@ class AuditLog:
         return self.path.stat().st_size if self.path.exists() else 0
 
     def events(self, since: int = 0, about: str = "") -> list[dict[str, Any]]:
-        """Those written after the mark; if a namespace is given, only those that name it anywhere."""
+        """Events after the mark; with a namespace, only those that name it anywhere."""
         if not self.path.exists():
             return []
         with self.path.open("rb") as file:
@@ -58,12 +58,12 @@ class AuditLog:
 
 
 def is_forbidden(event: Mapping[str, Any]) -> bool:
-    """No right allows the call; an admission that refuses it, as that of a namespace on its way out, is none."""
+    """True if RBAC refused the call; not if admission did, as in a terminating namespace."""
     return bool((event.get("annotations") or {}).get("authorization.k8s.io/decision") == "forbid")
 
 
 def used(events: Iterable[Mapping[str, Any]]) -> set[Right]:
-    """The right of each call that was let through. An apply that makes an object needs two."""
+    """The permission that each allowed call used. An apply that creates an object needs two."""
     found = set()
     for event in events:
         about, code = event.get("objectRef") or {}, (event.get("responseStatus") or {}).get("code")
@@ -77,7 +77,7 @@ def used(events: Iterable[Mapping[str, Any]]) -> set[Right]:
 
 
 def granted(rules: Iterable[Mapping[str, Any]]) -> set[Right]:
-    """The rights that a Role's rules give."""
+    """The permissions of a Role's rules."""
     return {
         (group, resource, verb)
         for rule in rules

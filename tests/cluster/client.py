@@ -35,13 +35,13 @@ class ApiError(Exception):
 
     @property
     def causes(self) -> list[tuple[str, str]]:
-        """Each field with what is wrong with it."""
+        """Each field with its error."""
         found = (self.status.get("details") or {}).get("causes") or ()
         return [(cause.get("field", ""), cause.get("message", "")) for cause in found]
 
 
 class Client:
-    """Calls as one user. `warnings` holds those of the last answer. May be shared by threads, which then wait."""
+    """Calls as one user. `warnings` are those of the last answer. Threads may share it; their calls are serialized."""
 
     def __init__(
         self, server: str, certificate_authority: str, token: str, headers: Sequence[tuple[str, str]] = ()
@@ -75,7 +75,7 @@ class Client:
     # ---- objects ----
 
     def create(self, body: Mapping[str, Any], namespace: str | None = None, **query: str) -> Object:
-        """As it was stored."""
+        """Creates an object, and returns it as stored."""
         kind, namespace, _ = _whose(body, namespace)
         return self._object("POST", path(kind, namespace), body, **_strict(query))
 
@@ -215,7 +215,7 @@ def _whose(body: Mapping[str, Any], namespace: str | None) -> tuple[Kind, str | 
 
 
 def _strict(query: dict[str, str]) -> dict[str, str]:
-    """As kubectl does: a field that is not known is refused."""
+    """Strict validation as in kubectl: an unknown field is refused."""
     return {"fieldValidation": "Strict", **query}
 
 

@@ -42,7 +42,7 @@ class StartError(Exception):
 
 
 class ControlPlane:
-    """One that is up. Made by `control_plane`; the controller manager is started apart, by `start_controllers`.
+    """A running control plane. Created by `control_plane`; `start_controllers` starts the controller manager.
 
     `server`: its URL. `kubeconfig`: for the administrator. `admin`: a client of the administrator. `certificate` and
     `private_key`: what it serves with, valid for 127.0.0.1 and localhost, so that a proxy can serve with it too; the
@@ -76,7 +76,7 @@ class ControlPlane:
         return self.client(self.token_for(service_account, namespace, pod))
 
     def token_for(self, service_account: str, namespace: str, pod: str | None = None) -> str:
-        """A token such as a pod is given: bound to `pod`, which must exist, if that is given."""
+        """A ServiceAccount token as in a pod; bound to `pod`, which must exist, if given."""
         account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": service_account}}
         try:
             self.admin.create(account, namespace)
@@ -190,7 +190,7 @@ class ControlPlane:
 
 @contextmanager
 def control_plane(binaries: Mapping[str, Path]) -> Iterator[ControlPlane]:
-    """A control plane that ends with the `with`, and with this process however that ends. Raises StartError."""
+    """A control plane that ends with the `with`, and with this process even if it is killed. Raises StartError."""
     for attempt in range(1, _ATTEMPTS + 1):
         with _kept_folder() as (folder, keeper):
             plane = ControlPlane(binaries, folder, keeper)
@@ -234,7 +234,7 @@ def _etcd_flags(port: int) -> list[str]:
 
 
 def apiserver_flags(port: int, etcd: int) -> list[str]:
-    """It makes its own certificate, in pki/."""
+    """The API server creates its own certificate, in pki/."""
     return [
         *("--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", f"--secure-port={port}", "--cert-dir=pki"),
         *(f"--etcd-servers=http://127.0.0.1:{etcd}", "--endpoint-reconciler-type=none"),

@@ -26,14 +26,14 @@ TARGETS = {
     "linplane-local": ("Dockerfile.server", "local"),
 }
 AT_ONCE = 2
-"""So many images are built at the same time."""
+"""Number of images that are built in parallel."""
 _BUILD_SECONDS = 1800
 
 Made = TypeVar("Made")
 
 
 class ImageError(Exception):
-    """An image could not be built; the message has what the builder said last."""
+    """An image could not be built; the message has the end of the builder's output."""
 
 
 class Docker:
@@ -45,7 +45,7 @@ class Docker:
         _run(["docker", "build", "--quiet", "--file", file, "--target", target, "--tag", image, "."])
 
     def prepare(self) -> None:
-        """Has the base image here by its own name. Raises ImageError."""
+        """Provides the base image by its own name. Raises ImageError."""
         _run(["docker", "pull", "--quiet", BASE])
 
     def save(self, image: str, file: Path) -> None:
@@ -88,7 +88,7 @@ class Buildah:
         _run(["buildah", "push", "--quiet", image, f"docker-archive:{file}:{image}"], self._environment)
 
     def prepare(self) -> None:
-        """Has the base image and the pause image here. Raises ImageError."""
+        """Provides the base image and the pause image. Raises ImageError."""
         for image in (BASE, PAUSE):
             if not self._has(image):
                 _run([str(Path(__file__).with_name("base-image.sh"))], self._environment)
@@ -100,12 +100,12 @@ class Buildah:
 
 
 def builder() -> Docker | Buildah:
-    """The one for this machine. Raises ImageError."""
+    """The builder for this machine. Raises ImageError."""
     return Docker() if has_docker() else Buildah(cache_folder().parent / "images")
 
 
 def has_docker() -> bool:
-    """A docker daemon answers."""
+    """True if a docker daemon answers."""
     try:
         done = subprocess.run(["docker", "info"], capture_output=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -121,7 +121,7 @@ def names_of(prefix: str, tag: str, names: Sequence[str] = tuple(TARGETS)) -> di
 def begin_builds(
     pool: ThreadPoolExecutor, by: Docker | Buildah, images: Mapping[str, str], then: Callable[[str], Made]
 ) -> list[Future[Made]]:
-    """Has each image built and handed to `then`. What they wait for raises ImageError, and what `then` raises."""
+    """Builds images in parallel and passes each to `then`. The futures raise ImageError, or the error of `then`."""
     made: list[Future[Made]] = []
 
     def build(name: str, image: str, after: Sequence[Future[Made]]) -> Made:
@@ -145,7 +145,7 @@ def build_all(by: Docker | Buildah, images: Mapping[str, str]) -> None:
 
 
 def size_of(by: Docker | Buildah, image: str) -> int:
-    """Of all its layers, unpacked, in bytes."""
+    """The unpacked size of all layers, in bytes."""
     with tempfile.TemporaryDirectory(prefix="linplane-image-") as folder:
         file = Path(folder, "image.tar")
         by.save(image, file)

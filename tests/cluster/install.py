@@ -26,7 +26,7 @@ def _all() -> Iterator[dict[str, Any]]:
 
 
 def install(admin: Client) -> None:
-    """Applies every file in crds/, and waits until the new kinds are served. A policy bites a moment later."""
+    """Applies every file in crds/, and waits until the new kinds are served. A policy is in force a moment later."""
     bodies = list(_all())
     for body in bodies:
         admin.apply(body, force=True)

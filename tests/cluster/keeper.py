@@ -23,7 +23,7 @@ _SECONDS_BETWEEN_LOOKS = 0.1
 
 
 def main(folder: Path) -> None:
-    """Until standard input ends, or a signal to end comes."""
+    """Runs until standard input ends, or until SIGTERM."""
     signal.signal(signal.SIGTERM, _end)
     children: dict[str, subprocess.Popen[bytes]] = {}
     try:

@@ -1,4 +1,4 @@
-"""The kinds that a test may meet: the project's own, those it makes, and what belongs to a cluster."""
+"""Kinds for tests: the project's own, those that it creates, and those of a cluster."""
 
 from linplane_api.kinds import BY_KIND, Kind
 

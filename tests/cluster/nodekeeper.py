@@ -1,4 +1,4 @@
-"""Runs the processes of a node in namespaces of their own, and ends all of it with a parent, however that ends.
+"""Runs the processes of a node in namespaces of their own, and ends all of them with the parent, even if it is killed.
 
     python nodekeeper.py FOLDER
 
@@ -62,7 +62,7 @@ def outside(folder: Path) -> None:
 
 
 def _tell_init(child: "subprocess.Popen[bytes]", folder: Path) -> None:
-    """The number, outside, of process 1 inside."""
+    """Writes the outer process ID of process 1 of the namespace."""
     children = Path(f"/proc/{child.pid}/task/{child.pid}/children")
     while child.poll() is None:
         with contextlib.suppress(OSError):
@@ -173,7 +173,7 @@ def _connect() -> None:
 
 
 def _make_cgroups(name: str) -> None:
-    """The parent of the pods' groups, so that they are found at the end."""
+    """The parent of the pods' groups, which are removed at the end."""
     for root in _roots():
         with contextlib.suppress(OSError):  # a hierarchy that takes no groups has no controller that kubelet requires
             (root / name).mkdir()

@@ -1,4 +1,4 @@
-"""A watch of one kind, as long as it is wanted."""
+"""A watch of one kind until it is closed."""
 
 import http.client
 import json
@@ -18,7 +18,7 @@ Event = dict[str, Any]
 
 
 class Watching:
-    """Calls `note` for each event, in a thread of its own, until it is closed. Begins with what is there."""
+    """Calls `note` for each event, in a separate thread, until it is closed. Starts with the existing objects."""
 
     def __init__(
         self, plane: ControlPlane, kind: Kind, namespace: str | None, note: Callable[[Event], None], query: str = ""

@@ -26,7 +26,7 @@ PULLING = {
 NEXT = {
     Reason.QUOTA_EXCEEDED: "it goes on once the quota has room; see also training.job.resources",
     Reason.POD_REFUSED: "it goes on once that is allowed",
-    Reason.UNSCHEDULABLE: "it goes on once a node has room; or ask for less or for other nodes in training.job",
+    Reason.UNSCHEDULABLE: "it goes on once a node has room; or request less or other nodes in training.job",
     Reason.IMAGE_PULL_FAILED: "it goes on once the image can be pulled; see also training.job.imagePullSecrets",
     Reason.DEADLINE_EXCEEDED: "the Events say what took so long; raise training.job.activeDeadlineSeconds",
     Reason.OOM_KILLED: "raise training.job.resources.limits.memory",
@@ -169,7 +169,7 @@ def _ends_of(pod: Pod) -> Iterator[Cause]:
         last = (ended.message.strip().splitlines() or [""])[-1]
         if ended.exit_code == EXIT_UNREACHABLE:
             cause = last.removeprefix(UNREACHABLE) or f"exit code {EXIT_UNREACHABLE}"
-            text = f" could not reach the API server ({cause}): look at NetworkPolicies"
+            text = f" could not reach the API server ({cause}): check NetworkPolicies"
             yield Cause(Reason.RESULT_REFUSED, text)
         elif ended.exit_code == EXIT_UNREPORTED:
             said = last or f"exit code {EXIT_UNREPORTED}"

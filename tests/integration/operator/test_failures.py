@@ -88,7 +88,7 @@ def test_evicted_for_the_node_is_tried_again(site: Site) -> None:
 def test_no_node_takes_the_pod_until_it_asks_for_another(site: Site) -> None:
     message = site.comes_to(LINEAR_MODEL, "place-v1", "Trained", "False", "Unschedulable")
     assert "didn't match Pod's node affinity/selector" in message
-    assert "ask for less or for other nodes in training.job" in message
+    assert "request less or other nodes in training.job" in message
     site.kubectl("patch", "lmod", "place-v1", "--type=json", "-p", '[{"op": "remove", "path": "/spec/training/job"}]')
     site.comes_to(LINEAR_MODEL, "place-v1", "Ready", "True")
 

@@ -186,7 +186,7 @@ CASES = {
         [],
         "gets no pod: exceeded quota: q, requested: pods=1; it goes on",
     ),
-    "refused by somebody's policy": (
+    "refused by an admission policy": (
         M,
         {"artifacts": [result(M)], "jobs": [job(M)], "refusal": POLICY},
         Reason.POD_REFUSED,
@@ -256,7 +256,7 @@ CASES = {
         Reason.RESULT_REFUSED,
         [],
         [],
-        "limit; 3 pods could not reach the API server (Connection refused): look at NetworkPolicies (Job linplane-",
+        "limit; 3 pods could not reach the API server (Connection refused): check NetworkPolicies (Job linplane-",
     ),
     "a pod cannot reach the API server and its log is gone": (
         M,
@@ -264,7 +264,7 @@ CASES = {
         Reason.RESULT_REFUSED,
         [],
         [],
-        "pod t1 could not reach the API server (exit code 5): look at NetworkPolicies",
+        "pod t1 could not reach the API server (exit code 5): check NetworkPolicies",
     ),
     "ended without a result": (
         M,

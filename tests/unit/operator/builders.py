@@ -205,7 +205,7 @@ def status_condition(body: Object, kind: str) -> Object:
     return found[0] if found else {}
 
 
-def told(body: Object, kind: str) -> tuple[str, str]:
+def status_and_reason(body: Object, kind: str) -> tuple[str, str]:
     """Status and reason of a condition."""
     found = status_condition(body, kind)
     return found.get("status", ""), found.get("reason", "")

@@ -67,15 +67,15 @@ class Sim:
         self.store.load()
         self.cluster = Recorder(LocalClient(self.store, "http://here", lambda _: None), lambda: self.store_writes)
         self.reconciler = Reconciler(
-            self.cache, self.cluster, self.settings, now=lambda: self.now, budget=self.budget, enqueue=self.ask
+            self.cache, self.cluster, self.settings, now=lambda: self.now, budget=self.budget, enqueue=self.enqueue
         )
         self.resync()
 
     def resync(self) -> None:
         """Enqueues every key."""
-        self.ask(*every_key(self.cache))
+        self.enqueue(*every_key(self.cache))
 
-    def ask(self, *keys: WorkKey) -> None:
+    def enqueue(self, *keys: WorkKey) -> None:
         self.pending.update(dict.fromkeys(sorted(keys)))
 
     def changed(self, kind: Kind, before: Object | None, after: Object | None) -> None:
@@ -84,7 +84,7 @@ class Sim:
         one = after or before or {}
         verb = "create" if before is None else "delete" if after is None else "update"
         self.effective.append((verb, kind.kind, one["metadata"]["name"]))
-        self.ask(*keys_for_change(self.cache, kind, before, after))
+        self.enqueue(*keys_for_change(self.cache, kind, before, after))
 
     # ---- actions of users ----
 
@@ -166,10 +166,10 @@ class Sim:
                 wait = (await self.reconciler.reconcile(key)).requeue_after
             except ConflictError as error:
                 self.failures.append(str(error))
-                self.ask(key)
+                self.enqueue(key)
                 continue
             except ConnectionResetError:
-                self.ask(key)
+                self.enqueue(key)
                 continue
             self.later.pop(key, None)
             if wait is not None:
@@ -182,7 +182,7 @@ class Sim:
         if soon is None or soon > self.now + timedelta(seconds=5):
             return False
         self.now = max(self.now, soon)
-        self.ask(*(key for key, due in self.later.items() if due <= self.now))
+        self.enqueue(*(key for key, due in self.later.items() if due <= self.now))
         return True
 
     def _train(self) -> bool:

@@ -20,11 +20,11 @@ def judge_conditions(conditions: Sequence[Object]) -> None:
     for item in conditions:
         assert item["status"] == status_of(ConditionType(item["type"]), Reason(item["reason"])), item
     ready = next(item for item in conditions if item["type"] == "Ready")
-    told = [item for item in conditions if item["type"] in PROGRESS_TYPES]
-    assert len(told) <= (ready["status"] != "True"), conditions
-    assert all((item["reason"], item["message"]) == (ready["reason"], ready["message"]) for item in told)
+    progress = [item for item in conditions if item["type"] in PROGRESS_TYPES]
+    assert len(progress) <= (ready["status"] != "True"), conditions
+    assert all((item["reason"], item["message"]) == (ready["reason"], ready["message"]) for item in progress)
     if TABLE[Reason(ready["reason"])].progress in (Progress.STALLED, Progress.RECONCILING):
-        assert [item["type"] for item in told] == [TABLE[Reason(ready["reason"])].progress.value]
+        assert [item["type"] for item in progress] == [TABLE[Reason(ready["reason"])].progress.value]
 
 
 class Recorder:

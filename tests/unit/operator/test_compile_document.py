@@ -87,7 +87,7 @@ SITUATIONS = {
         Reason.VERSION_NOT_READY,
         "ArtifactLost",
     ),
-    "a version made anew that misses its gate leaves the old weights": (
+    "a recreated version that misses its gate leaves the old weights": (
         ("v1", ()),
         [missed("v1", 7.0, "rooms")],
         SERVED_V1,

@@ -74,13 +74,13 @@ def test_long_message_is_cut_at_the_limit_of_the_api():
 def test_each_new_status_or_reason_is_an_event():
     """A message alone is none, nor is what comes by itself after something that does."""
     old = {"conditions": [{"type": "Ready", "status": "False", "reason": "BadData", "message": "1"}]}
-    for status, reason, message, told in [
+    for status, reason, message, events in [
         ("False", "BadData", "2", 0),
         ("False", "Training", "1", 1),
         ("True", "Validated", "1", 1),
     ]:
         new = {"conditions": [{"type": "Ready", "status": status, "reason": reason, "message": message}]}
-        assert len(changed(old, new)) == told
+        assert len(changed(old, new)) == events
     assert len(changed({}, old)) == 1
     before = {"conditions": [{"type": "Ready", "status": "False", "reason": "Training", "message": ""}]}
     assert changed(before, {"conditions": [{**before["conditions"][0], "reason": "Pending"}]}) == []

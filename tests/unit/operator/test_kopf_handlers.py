@@ -57,14 +57,14 @@ class ApiServer:
 
     async def _watch(self, request: web.BaseRequest) -> web.StreamResponse:
         self.watches[request.path] += 1
-        told = self.watches[request.path] if request.path == collection_path(CONFIG_MAP, None) else 0
+        count = self.watches[request.path] if request.path == collection_path(CONFIG_MAP, None) else 0
         response = web.StreamResponse()
         await response.prepare(request)
-        if told == 1:
+        if count == 1:
             await response.write(b"".join(_line("ADDED", _object(number)) for number in range(BURST)))
             assert request.transport
             request.transport.abort()
-        elif told == 2:
+        elif count == 2:
             await response.write(_line("ERROR", {"kind": "Status", "code": 410, "reason": "Expired"}))
         else:
             await asyncio.sleep(float(request.query["timeoutSeconds"]))

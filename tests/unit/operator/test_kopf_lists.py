@@ -232,21 +232,21 @@ async def test_confirm_keeps_a_list_that_starts_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     listing = Listing()
-    looked, go_on = asyncio.Queue[list[str]](), asyncio.Event()
+    confirmed, go_on = asyncio.Queue[list[str]](), asyncio.Event()
 
     async def confirm(_kind: Kind, bodies: Iterable[dict[str, Any]]) -> None:
-        looked.put_nowait([name_of(body) for body in bodies])
+        confirmed.put_nowait([name_of(body) for body in bodies])
         await go_on.wait()
 
     async with running(listing, confirm, monkeypatch):
         listing.interceptor.list_started(EVERYWHERE)
         listing.interceptor.filter_page(EVERYWHERE, part("b"))
-        assert await looked.get() == ["a"]
+        assert await confirmed.get() == ["a"]
         listing.interceptor.list_started(EVERYWHERE)
         listing.interceptor.filter_page(EVERYWHERE, part("a"))
         go_on.set()
-        assert await looked.get() == ["b"]
-    assert looked.empty(), "each list was settled once"
+        assert await confirmed.get() == ["b"]
+    assert confirmed.empty(), "each list was settled once"
 
 
 async def test_confirm_is_retried_and_its_failure_logged_once(

@@ -14,7 +14,7 @@ from unit.operator.harness import Sim
 FAILS = {names.ERROR_KEY: '{"reason": "BadData", "message": "line 3: x is no number"}'}
 
 
-def waits(body: Object) -> dict[str, str]:
+def progress_reasons(body: Object) -> dict[str, str]:
     """The reasons of Stalled and Reconciling, by type, for those that the object has."""
     found = {kind: status_condition(body, kind) for kind in ("Stalled", "Reconciling")}
     return {kind: one["reason"] for kind, one in found.items() if one}
@@ -65,11 +65,11 @@ def test_training_version_is_reconciling_and_then_neither(sim: Sim) -> None:
     sim.trains = False
     sim.apply(linear_model(), model_route())
     sim.settle()
-    assert waits(sim.model()) == {"Reconciling": "Pending"}
-    assert waits(sim.route()) == {"Reconciling": "VersionNotReady"}
+    assert progress_reasons(sim.model()) == {"Reconciling": "Pending"}
+    assert progress_reasons(sim.route()) == {"Reconciling": "VersionNotReady"}
     sim.trains = True
     sim.settle()
-    assert (waits(sim.model()), waits(sim.route())) == ({}, {})
+    assert (progress_reasons(sim.model()), progress_reasons(sim.route())) == ({}, {})
     assert status_condition(sim.route(), "Ready")["status"] == "True"
 
 
@@ -77,13 +77,13 @@ def test_refused_data_stalls_the_version_and_its_routes(sim: Sim) -> None:
     sim.default_result = lambda: FAILS
     sim.apply(linear_model(), model_route())
     sim.settle()
-    assert waits(sim.model()) == {"Stalled": "BadData"}
-    assert waits(sim.route()) == {"Stalled": "VersionNotReady"}
+    assert progress_reasons(sim.model()) == {"Stalled": "BadData"}
+    assert progress_reasons(sim.route()) == {"Stalled": "VersionNotReady"}
     assert warnings(sim) == [("homes-v1", "BadData"), ("homes", "VersionNotReady")]
     sim.default_result = lambda: {names.ARTIFACT_KEY: text()}
     sim.edit(LINEAR_MODEL, "homes-v1", training={"data": {"synthetic": {"samples": 60}}})
     sim.settle()
-    assert (waits(sim.model()), waits(sim.route())) == ({}, {})
+    assert (progress_reasons(sim.model()), progress_reasons(sim.route())) == ({}, {})
 
 
 def test_candidate_in_training_is_awaited_and_a_frozen_one_is_not(sim: Sim) -> None:
@@ -93,13 +93,13 @@ def test_candidate_in_training_is_awaited_and_a_frozen_one_is_not(sim: Sim) -> N
     sim.apply(linear_model("v3"))
     sim.edit(MODEL_ROUTE, "homes", split=[{"version": "v3", "percent": 10}])
     sim.settle()
-    assert waits(sim.route()) == {"Reconciling": "CandidateUnavailable"}
+    assert progress_reasons(sim.route()) == {"Reconciling": "CandidateUnavailable"}
     sim.trains = True
     sim.settle()
-    assert waits(sim.route()) == {}
+    assert progress_reasons(sim.route()) == {}
     sim.edit(LINEAR_MODEL, "homes-v3", frozen=True)
     sim.settle()
-    assert waits(sim.route()) == {"Stalled": "CandidateUnavailable"}
+    assert progress_reasons(sim.route()) == {"Stalled": "CandidateUnavailable"}
 
 
 def test_switch_to_a_frozen_or_absent_version(sim: Sim) -> None:
@@ -107,26 +107,29 @@ def test_switch_to_a_frozen_or_absent_version(sim: Sim) -> None:
     sim.settle()
     sim.edit(MODEL_ROUTE, "homes", version="v2")
     sim.settle()
-    assert waits(sim.route()) == {"Stalled": "VersionFrozen"}
+    assert progress_reasons(sim.route()) == {"Stalled": "VersionFrozen"}
     sim.edit(MODEL_ROUTE, "homes", version="v9")
     sim.settle()
-    assert waits(sim.route()) == {}
+    assert progress_reasons(sim.route()) == {}
 
 
 def test_route_follows_a_version_whose_status_catches_up_with_its_spec(sim: Sim) -> None:
     """The route is reconciled before the status of the version is written; it needs no resync afterwards."""
     sim.apply(linear_model(acceptance={"minR2": "0.99"}), model_route())
     sim.settle()
-    assert waits(sim.route()) == {"Stalled": "VersionNotReady"}
+    assert progress_reasons(sim.route()) == {"Stalled": "VersionNotReady"}
     sim.edit(LINEAR_MODEL, "homes-v1", acceptance={"minR2": "0.98"})
     own = ("LinearModel", "default", "homes-v1")
     del sim.pending[own]
     sim.reconcile_all()
-    assert waits(sim.route()) == {"Reconciling": "VersionNotReady"}
-    sim.ask(own)
+    assert progress_reasons(sim.route()) == {"Reconciling": "VersionNotReady"}
+    sim.enqueue(own)
     sim.settle()
     assert status_condition(sim.model(), "Ready")["reason"] == "AcceptanceMissed"
-    assert (waits(sim.model()), waits(sim.route())) == ({"Stalled": "AcceptanceMissed"}, {"Stalled": "VersionNotReady"})
+    assert (progress_reasons(sim.model()), progress_reasons(sim.route())) == (
+        {"Stalled": "AcceptanceMissed"},
+        {"Stalled": "VersionNotReady"},
+    )
 
 
 def test_lost_artifact_has_the_progress_of_its_new_training(sim: Sim) -> None:
@@ -136,12 +139,12 @@ def test_lost_artifact_has_the_progress_of_its_new_training(sim: Sim) -> None:
     for artifact in [a for a in sim.store.all(CONFIG_MAP) if a.get("immutable")]:
         sim.store.delete(CONFIG_MAP, artifact)
     sim.settle()
-    assert waits(sim.model()) == {"Reconciling": "ArtifactLost"}
+    assert progress_reasons(sim.model()) == {"Reconciling": "ArtifactLost"}
     assert warnings(sim) == []
     sim.trains = True
     sim.default_result = lambda: FAILS
     sim.settle()
-    assert waits(sim.model()) == {"Stalled": "ArtifactLost"}
+    assert progress_reasons(sim.model()) == {"Stalled": "ArtifactLost"}
     assert warnings(sim).count(("homes-v1", "ArtifactLost")) == 1
 
 
@@ -150,7 +153,7 @@ def test_switch_that_is_confirmed_soon_never_shows_reconciling(sim: Sim) -> None
     sim.apply(linear_model(), linear_model("v2"), model_route())
     sim.settle()
     shown: list[dict[str, str]] = []
-    sim.cluster.wrote_status = lambda _body, status: shown.append(waits({"status": status}))
+    sim.cluster.wrote_status = lambda _body, status: shown.append(progress_reasons({"status": status}))
     sim.edit(MODEL_ROUTE, "homes", version="v2")
     sim.settle()
     assert shown
@@ -164,7 +167,7 @@ def test_switch_that_no_replica_confirms_is_reconciling(sim: Sim) -> None:
     sim.loads = False
     sim.edit(MODEL_ROUTE, "homes", version="v2")
     sim.settle()
-    assert waits(sim.route()) == {"Reconciling": "ReplicasBehind"}
+    assert progress_reasons(sim.route()) == {"Reconciling": "ReplicasBehind"}
 
 
 def test_unreadable_spec_is_stalled_and_nothing_else(sim: Sim) -> None:
@@ -173,4 +176,4 @@ def test_unreadable_spec_is_stalled_and_nothing_else(sim: Sim) -> None:
     sim.settle()
     sim.edit(LINEAR_MODEL, "homes-v1", acceptance={"minR2": ["?"]})
     sim.settle()
-    assert waits(sim.model()) == {"Stalled": str(Reason.INVALID_SPEC)}
+    assert progress_reasons(sim.model()) == {"Stalled": str(Reason.INVALID_SPEC)}

@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 
 from linplane_operator.kube.drift import difference, is_same_quantity, merge_patch, stamped
 
-ASKED: dict[str, Any] = {
+DESIRED: dict[str, Any] = {
     "kind": "Deployment",
     "metadata": {"name": "d", "labels": {"a": "1"}},
     "spec": {"replicas": 2, "template": {"spec": {"containers": [{"name": "c", "args": ["x"], "resources": {}}]}}},
 }
 FOUND = [
     ("as it is", {}, True),
-    ("with defaults beside it", {"spec": {**ASKED["spec"], "revisionHistoryLimit": 10}}, True),
+    ("with defaults beside it", {"spec": {**DESIRED["spec"], "revisionHistoryLimit": 10}}, True),
     ("with a status", {"status": {"replicas": 2}}, True),
-    ("scaled by somebody", {"spec": {**ASKED["spec"], "replicas": 5}}, False),
+    ("scaled by a user", {"spec": {**DESIRED["spec"], "replicas": 5}}, False),
     ("without its label", {"metadata": {"name": "d"}}, False),
     (
         "with another container",
@@ -29,7 +29,7 @@ FOUND = [
 
 @pytest.mark.parametrize(("what", "change", "expected"), FOUND, ids=[row[0] for row in FOUND])
 def test_drift_of_a_child(what: str, change: dict[str, Any], expected: bool) -> None:
-    assert (difference(ASKED, {**ASKED, **change}) == {}) is expected
+    assert (difference(DESIRED, {**DESIRED, **change}) == {}) is expected
 
 
 def test_drift_ignores_an_empty_map() -> None:
@@ -61,16 +61,16 @@ ADDED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("field", "asked", "found", "patch"), ADDED)
-def test_drift_removes_additions_that_change_the_meaning(field: str, asked: Any, found: Any, patch: Any) -> None:
-    assert difference({field: asked}, {field: found}) == ({} if patch is None else {field: patch})
+@pytest.mark.parametrize(("field", "desired", "found", "patch"), ADDED)
+def test_drift_removes_additions_that_change_the_meaning(field: str, desired: Any, found: Any, patch: Any) -> None:
+    assert difference({field: desired}, {field: found}) == ({} if patch is None else {field: patch})
 
 
 def test_stamp_differs_if_a_field_is_removed() -> None:
-    less = {**ASKED, "spec": {"replicas": 2}}
-    assert difference(less, ASKED) == {}
-    assert difference(stamped(less), stamped(ASKED))
-    assert stamped(ASKED) == stamped(dict(reversed(ASKED.items())))
+    less = {**DESIRED, "spec": {"replicas": 2}}
+    assert difference(less, DESIRED) == {}
+    assert difference(stamped(less), stamped(DESIRED))
+    assert stamped(DESIRED) == stamped(dict(reversed(DESIRED.items())))
 
 
 def _applied(target: Any, patch: Any) -> Any:
@@ -94,17 +94,17 @@ PARTS = st.recursive(st.text(max_size=2), lambda p: st.lists(p, max_size=3) | st
 OBJECTS = st.dictionaries(st.sampled_from(["a", "b", "selector", "containers", "command", "image"]), PARTS)
 
 
-@given(asked=OBJECTS, found=OBJECTS)
-def test_difference_is_empty_once_applied(asked: dict[str, Any], found: dict[str, Any]) -> None:
+@given(desired=OBJECTS, found=OBJECTS)
+def test_difference_is_empty_once_applied(desired: dict[str, Any], found: dict[str, Any]) -> None:
     """A repair ends."""
-    assert difference(asked, _applied(found, difference(asked, found))) == {}
+    assert difference(desired, _applied(found, difference(desired, found))) == {}
 
 
-@given(asked=DATA, seen=DATA)
-def test_merge_patch_leads_to_the_desired_object(asked: dict[str, str], seen: dict[str, str]) -> None:
-    patch = merge_patch({"data": asked}, {"data": seen}, ("data",))
-    assert _applied({"data": seen}, patch) == {"data": asked}
-    assert (patch == {}) == (asked == seen)
+@given(desired=DATA, seen=DATA)
+def test_merge_patch_leads_to_the_desired_object(desired: dict[str, str], seen: dict[str, str]) -> None:
+    patch = merge_patch({"data": desired}, {"data": seen}, ("data",))
+    assert _applied({"data": seen}, patch) == {"data": desired}
+    assert (patch == {}) == (desired == seen)
 
 
 @pytest.mark.parametrize(
@@ -143,14 +143,14 @@ def deployment(**resources: object) -> dict[str, object]:
 
 def test_quantity_of_another_form_is_no_drift() -> None:
     """An API server hands quantities back in its own form."""
-    asked = deployment(requests={"cpu": "0.5", "memory": "1024Mi"}, limits={"memory": 1073741824})
-    found = stamped(asked) | {
+    desired = deployment(requests={"cpu": "0.5", "memory": "1024Mi"}, limits={"memory": 1073741824})
+    found = stamped(desired) | {
         "spec": deployment(requests={"cpu": "500m", "memory": "1Gi"}, limits={"memory": "1Gi"})["spec"]
     }
-    assert difference(stamped(asked), found) == {}
+    assert difference(stamped(desired), found) == {}
 
 
 @pytest.mark.parametrize("found", [{"cpu": "501m"}, {}, None])
 def test_quantity_of_another_value_is_drift(found: object) -> None:
-    asked = stamped(deployment(requests={"cpu": "0.5"}))
-    assert difference(asked, asked | {"spec": deployment(requests=found)["spec"]})
+    desired = stamped(deployment(requests={"cpu": "0.5"}))
+    assert difference(desired, desired | {"spec": deployment(requests=found)["spec"]})

@@ -17,25 +17,25 @@ def model(version: int, uid: str = "u1", name: str = "m-v1") -> dict[str, Any]:
     return {"apiVersion": "linplane.dev/v1alpha1", "kind": "LinearModel", "metadata": metadata, "spec": {"model": "m"}}
 
 
-def fed() -> tuple[Informer, ObjectCache, set[WorkKey]]:
-    cache, asked = ObjectCache(), set()
-    return Informer(cache, asked.update), cache, asked
+def make_informer() -> tuple[Informer, ObjectCache, set[WorkKey]]:
+    cache, enqueued = ObjectCache(), set()
+    return Informer(cache, enqueued.update), cache, enqueued
 
 
 def test_new_object_is_enqueued() -> None:
-    informer, cache, asked = fed()
+    informer, cache, enqueued = make_informer()
     informer.seen(LINEAR_MODEL, model(5))
     assert cache.get(LINEAR_MODEL, "n", "m-v1")
-    assert asked == {("LinearModel", "n", "m-v1")}
+    assert enqueued == {("LinearModel", "n", "m-v1")}
 
 
 def test_older_or_equal_object_is_ignored() -> None:
-    informer, cache, asked = fed()
+    informer, cache, enqueued = make_informer()
     informer.seen(LINEAR_MODEL, model(5))
-    asked.clear()
+    enqueued.clear()
     informer.seen(LINEAR_MODEL, model(4))
     informer.seen(LINEAR_MODEL, model(5))
-    assert asked == set()
+    assert enqueued == set()
     assert cache.get(LINEAR_MODEL, "n", "m-v1") == slim(LINEAR_MODEL, model(5))
 
 
@@ -52,7 +52,7 @@ def test_short_texts_of_many_objects_are_shared() -> None:
 
 
 def test_deletion_removes_only_the_same_uid() -> None:
-    informer, cache, _ = fed()
+    informer, cache, _ = make_informer()
     informer.seen(LINEAR_MODEL, model(9, "u2"))
     informer.deleted(LINEAR_MODEL, model(7, "u1"))
     assert cache.get(LINEAR_MODEL, "n", "m-v1")
@@ -61,7 +61,7 @@ def test_deletion_removes_only_the_same_uid() -> None:
 
 
 def test_deleted_object_is_not_restored_by_a_late_event() -> None:
-    informer, cache, _ = fed()
+    informer, cache, _ = make_informer()
     informer.seen(LINEAR_MODEL, model(5))
     informer.deleted(LINEAR_MODEL, model(6))
     informer.seen(LINEAR_MODEL, model(5))
@@ -69,7 +69,7 @@ def test_deleted_object_is_not_restored_by_a_late_event() -> None:
 
 
 def test_missing_objects_of_a_complete_list() -> None:
-    informer, _, _ = fed()
+    informer, _, _ = make_informer()
     informer.seen(LINEAR_MODEL, model(5))
     informer.seen(LINEAR_MODEL, model(6, "u2", "m-v2"))
     missing = informer.missing(LINEAR_MODEL, None, {("n", "m-v2")})
@@ -78,7 +78,7 @@ def test_missing_objects_of_a_complete_list() -> None:
 
 @given(st.permutations(range(1, 6)))
 def test_events_in_any_order_give_the_same_cache(order: list[int]) -> None:
-    informer, cache, _ = fed()
+    informer, cache, _ = make_informer()
     for version in order:
         informer.seen(LINEAR_MODEL, model(version))
     found = cache.get(LINEAR_MODEL, "n", "m-v1")
@@ -105,9 +105,9 @@ def test_slim_drops_unread_parts() -> None:
 
 def test_silent_informer_enqueues_nothing() -> None:
     """All of it is reconciled after them."""
-    informer, cache, asked = fed()
+    informer, cache, enqueued = make_informer()
     informer.silent = True
     informer.seen(LINEAR_MODEL, model(5))
     informer.silent = False
     assert cache.get(LINEAR_MODEL, "n", "m-v1")
-    assert asked == set()
+    assert enqueued == set()

@@ -30,15 +30,15 @@ from unit.operator.builders import (
     model_route,
     pod,
     report,
+    status_and_reason,
     status_condition,
-    told,
     typed,
     weights_from,
 )
 from unit.operator.planning import error
 
 
-def lose(sim, kind: Kind, *names: str) -> dict:
+def drop_from_cache(sim, kind: Kind, *names: str) -> dict:
     """Takes all of a kind, or these, out of the view; a live look finds each, and then it is known again."""
     lost = {body["metadata"]["name"]: body for body in sim.cache.all(kind)}
     lost = {name: body for name, body in lost.items() if name in (names or lost)}
@@ -55,7 +55,7 @@ def lose(sim, kind: Kind, *names: str) -> dict:
     return lost
 
 
-def everything(sim) -> None:
+def apply_versions_in_every_state(sim) -> None:
     """A version that was trained, one by hand, one whose training failed, one that trains; a route over two."""
     sim.results["homes-v3"] = error
     sim.apply(config_map("rows", {"rows.csv": "1"}), handmade())
@@ -71,12 +71,12 @@ def everything(sim) -> None:
 @pytest.mark.parametrize("kind", [CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER], ids=lambda kind: kind.kind)
 def test_incomplete_list_creates_and_deletes_nothing(sim, kind, status):
     """Nor if the status is lost, which named the artifact."""
-    everything(sim)
+    apply_versions_in_every_state(sim)
     before, data, made = sim.content(), sim.routing()["data"], list(sim.effective)
     if status == "lost":
         for version in ("v1", "v2", "v3"):
             sim.set_status(LINEAR_MODEL, f"homes-{version}", None)
-    lost = lose(sim, kind)
+    lost = drop_from_cache(sim, kind)
     sim.pending.clear()
     sim.resync()
     sim.settle()
@@ -95,56 +95,56 @@ def test_job_is_read_live_if_the_result_has_its_outcome(sim):
     sim.results["homes-v1"] = error
     sim.apply(linear_model())
     sim.settle()
-    words = told(sim.model(), "Trained")
-    lose(sim, JOB)
+    words = status_and_reason(sim.model(), "Trained")
+    drop_from_cache(sim, JOB)
     sim.resync()
     sim.settle()
-    assert told(sim.model(), "Trained") == words
+    assert status_and_reason(sim.model(), "Trained") == words
     assert names.ERROR_KEY in sim.get(CONFIG_MAP, sim.job()["metadata"]["name"])["data"]
 
 
 @pytest.mark.parametrize("kind", [LINEAR_MODEL, MODEL_SERVER, CONFIG_MAP], ids=lambda kind: kind.kind)
 def test_route_never_reports_an_existing_object_as_missing(sim, kind):
     """Its version, its server, what that serves."""
-    everything(sim)
+    apply_versions_in_every_state(sim)
     before = sim.route()["status"]
-    lose(sim, kind)
-    sim.ask((MODEL_ROUTE.kind, "default", "homes"))
+    drop_from_cache(sim, kind)
+    sim.enqueue((MODEL_ROUTE.kind, "default", "homes"))
     sim.settle()
     assert sim.route()["status"] == before
 
 
 def test_replica_with_a_report_and_no_pod_may_still_answer(sim):
     """The report goes with its pod."""
-    everything(sim)
+    apply_versions_in_every_state(sim)
     sim.loads = False
     sim.edit(LINEAR_MODEL, "homes-v2", frozen=True)
     sim.settle()
-    assert told(sim.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
-    lose(sim, POD)
+    assert status_and_reason(sim.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
+    drop_from_cache(sim, POD)
     sim.resync()
     sim.settle()
-    assert told(sim.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
+    assert status_and_reason(sim.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
 
 
 def test_report_of_a_deleted_pod_is_removed_and_blocks_nothing(sim):
     """Its owner reference is lost, or the garbage collector is away. It counts until a live read finds no pod."""
     sim.pods = ["p1", "p2"]
-    everything(sim)
+    apply_versions_in_every_state(sim)
     sim.edit(LINEAR_MODEL, "homes-v2", frozen=True)
     sim.store.delete(POD, sim.get(POD, "p2"))
     sim.pods = ["p1"]
     failing = []
 
-    def away(verb, body):
+    def conflict_once(verb, body):
         if verb == "delete" and body["kind"] == "ReplicaReport" and not failing:
             failing.append(status_condition(sim.model("v2"), "Withdrawn"))
             raise ConflictError("it has changed meanwhile")
 
-    sim.cluster.before_write = away
+    sim.cluster.before_write = conflict_once
     sim.settle()
     assert sim.store.get(REPLICA_REPORT, "p2") is None
-    assert told(sim.model("v2"), "Withdrawn") == ("True", "Frozen")
+    assert status_and_reason(sim.model("v2"), "Withdrawn") == ("True", "Frozen")
     assert sim.store.get(REPLICA_REPORT, "p1") is not None
     assert failing, "the write that met a newer report was tried again"
 
@@ -152,14 +152,14 @@ def test_report_of_a_deleted_pod_is_removed_and_blocks_nothing(sim):
 def test_report_without_a_pod_is_removed_though_it_is_up_to_date(sim):
     """The pod is read live once, and never at rest. A pod that only the cache lacks keeps its report."""
     sim.pods = ["p1", "p2"]
-    everything(sim)
-    lose(sim, POD, "p1")
+    apply_versions_in_every_state(sim)
+    drop_from_cache(sim, POD, "p1")
     sim.store.delete(POD, sim.get(POD, "p2"))
     sim.pods = ["p1"]
-    looked, read = [], sim.cluster.read
+    reads, read = [], sim.cluster.read
 
     async def counted(kind, namespace, name):
-        looked.append((kind, name))
+        reads.append((kind, name))
         return await read(kind, namespace, name)
 
     sim.cluster.read = counted
@@ -167,16 +167,16 @@ def test_report_without_a_pod_is_removed_though_it_is_up_to_date(sim):
     sim.settle()
     assert sim.store.get(REPLICA_REPORT, "p2") is None
     assert sim.store.get(REPLICA_REPORT, "p1") is not None
-    assert sorted(name for kind, name in looked if kind is POD) == ["p1", "p2"]
-    looked.clear()
+    assert sorted(name for kind, name in reads if kind is POD) == ["p1", "p2"]
+    reads.clear()
     sim.resync()
     sim.settle()
-    assert [name for kind, name in looked if kind is POD] == []
+    assert [name for kind, name in reads if kind is POD] == []
 
 
 def test_report_without_a_pod_is_named_until_the_live_read(sim):
     """The version that waits for it reports it."""
-    everything(sim)
+    apply_versions_in_every_state(sim)
     sim.store.create(REPLICA_REPORT, report("p3", uid="earlier"))
     sim.loads = False
     sim.edit(LINEAR_MODEL, "homes-v2", frozen=True)
@@ -192,9 +192,9 @@ def test_report_without_a_pod_is_named_until_the_live_read(sim):
 
 def test_trainer_keeps_its_right_while_its_result_is_not_cached(sim):
     """A Job that runs is enough to know what is waited for."""
-    everything(sim)
+    apply_versions_in_every_state(sim)
     (running,) = (job["metadata"]["name"] for job in sim.cache.all(JOB) if "homes-v4" in job["metadata"]["name"])
-    lose(sim, CONFIG_MAP)
+    drop_from_cache(sim, CONFIG_MAP)
     plan = plan_trainers(Queries(sim.cache, sim.settings).trainer_inputs("default"))
     (role,) = (body for body in plan.children if body["kind"] == "Role")
     assert running in role["rules"][0]["resourceNames"]
@@ -205,12 +205,12 @@ def test_replica_that_only_the_cache_lacks_is_awaited(sim):
     sim.pods = ["p1", "p2"]
     sim.apply(linear_model(), linear_model("v2"), model_route())
     sim.settle()
-    lose(sim, POD, "p2")
+    drop_from_cache(sim, POD, "p2")
     sim.pods = ["p1"]
     sim.edit(MODEL_ROUTE, "homes", version="v2")
     sim.settle()
-    assert told(sim.route(), "Converged") == ("False", "ReplicasBehind")
-    assert told(sim.get(MODEL_SERVER, "default"), "Converged") == ("False", "ReplicasBehind")
+    assert status_and_reason(sim.route(), "Converged") == ("False", "ReplicasBehind")
+    assert status_and_reason(sim.get(MODEL_SERVER, "default"), "Converged") == ("False", "ReplicasBehind")
     assert sim.route()["status"]["loadedSummary"] == "1/2"
 
 
@@ -226,7 +226,7 @@ def test_report_of_a_deleted_pod_is_not_awaited(sim):
     sim.edit(MODEL_ROUTE, "homes", version="v2")
     sim.settle()
     assert sim.cache.get(REPLICA_REPORT, "default", "p2") is None
-    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
     assert sim.route()["status"]["loadedSummary"] == "1/1"
 
 
@@ -250,7 +250,7 @@ def test_replica_that_is_not_ready_in_the_cache_may_answer(sim, ready):
     sim.pods = ["p1"]
     sim.edit(MODEL_ROUTE, "homes", version="v2")
     sim.settle()
-    assert told(sim.route(), "Converged")[0] == str(not ready)
+    assert status_and_reason(sim.route(), "Converged")[0] == str(not ready)
     assert sim.route()["status"]["loadedSummary"] == ("1/2" if ready else "1/1")
 
 
@@ -292,7 +292,7 @@ def test_route_is_judged_by_the_routing_state_whose_replicas_were_read(sim):
     sim.set_status(MODEL_ROUTE, "homes", None)
     asyncio.run(sim.reconciler.reconcile((MODEL_ROUTE.kind, "default", "homes")))
     assert sim.route()["status"]["sequence"] == before
-    assert told(sim.route(), "Converged")[0] == "True"
+    assert status_and_reason(sim.route(), "Converged")[0] == "True"
 
 
 def test_sealed_versions_are_not_compiled_for_live_reads(sim, monkeypatch):

@@ -8,7 +8,15 @@ from linplane_api.report import Lacking, Report
 from linplane_operator.compile.acknowledgements import Replica
 from linplane_operator.compile.missing_features import MISSING_FEATURES, lacking_of, mentions
 from linplane_operator.compile.objects import uid_of
-from unit.operator.builders import document, linear_model, model_route, served, status_condition, text, told
+from unit.operator.builders import (
+    document,
+    linear_model,
+    model_route,
+    served,
+    status_and_reason,
+    status_condition,
+    text,
+)
 
 
 def replica(*lacking: Lacking) -> Replica:
@@ -72,7 +80,7 @@ def test_servable_stays_true_and_says_what_is_lacking(sim):
     after = servable(sim)
     assert after["message"] == "v1 90, v2 10; v2 also needs age: 35 requests without it got 422"
     assert (after["status"], after["lastTransitionTime"]) == ("True", before["lastTransitionTime"])
-    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
     lacks(sim, 0)
     assert servable(sim)["message"] == "v1 90, v2 10"
 

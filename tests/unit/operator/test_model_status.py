@@ -176,11 +176,11 @@ def test_edited_training_data_is_one_warning_per_state():
         new = plain(model_status(csv_model(), made, ()))
         return new, news(LINEAR_MODEL, {**csv_model(), "status": before or {}}, new)
 
-    same, told = status(read)
-    assert (same.get("warnings"), told) == (None, [])
+    same, status_and_reason = status(read)
+    assert (same.get("warnings"), status_and_reason) == (None, [])
     assert status(None, same)[1] == []
-    edited, told = status("x,y\n1,3\n", same)
-    ((reason, message),) = told
+    edited, status_and_reason = status("x,y\n1,3\n", same)
+    ((reason, message),) = status_and_reason
     assert (reason, "key rows.csv of ConfigMap rows was edited after the training" in message) == ("DataEdited", True)
     assert status("x,y\n1,3\n", edited)[1] == []
     assert len(status("x,y\n1,4\n", edited)[1]) == 1

@@ -116,18 +116,20 @@ BODIES: list[tuple[type[Observed], Object]] = [
 ]
 
 
-def sprinkled(value: Any, extra: Any) -> Any:
+def with_unknown_fields(value: Any, extra: Any) -> Any:
     """The same JSON value with a field `unknown` in each object that has fields of its own."""
     if isinstance(value, dict):
-        return {key: sprinkled(item, extra) if key != "labels" else item for key, item in value.items()} | extra
-    return [sprinkled(item, extra) for item in value] if isinstance(value, list) else value
+        return {
+            key: with_unknown_fields(item, extra) if key != "labels" else item for key, item in value.items()
+        } | extra
+    return [with_unknown_fields(item, extra) for item in value] if isinstance(value, list) else value
 
 
 @pytest.mark.parametrize(("kind", "body"), BODIES, ids=lambda one: getattr(one, "__name__", ""))
 def test_unknown_fields_are_ignored_and_known_ones_kept(kind: type[Observed], body: Object) -> None:
     found = decode(kind, body)
     assert found != kind()
-    assert decode(kind, sprinkled(body, {"unknown": {"a": [1]}})) == found
+    assert decode(kind, with_unknown_fields(body, {"unknown": {"a": [1]}})) == found
     assert decode(kind, plain(found) | {"report": body.get("report")}) == found
 
 

@@ -18,27 +18,27 @@ from unit.operator.planning import COMPLETE, FAILED, job, model, plan, result
 MADE = with_meta(job(model()), creationTimestamp="2026-03-01T11:59:58Z", namespace="n")
 
 
-class Told(LocalClient):
+class RefusingClient(LocalClient):
     """A cluster in which one Job was refused."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.queried: list[str] = []
 
     async def pod_failures(self, namespace: str) -> dict[str, str]:
-        self.asked.append(namespace)
-        return {"job": f"no, the {len(self.asked)}th time"}
+        self.queried.append(namespace)
+        return {"job": f"no, the {len(self.queried)}th time"}
 
 
 async def test_namespace_is_queried_at_intervals() -> None:
-    cluster, now = Told(), NOW
+    cluster, now = RefusingClient(), NOW
     failures = PodFailures(cluster, lambda: now)
     assert [await failures.of(observe(Job, MADE)) for _ in range(3)] == ["no, the 1th time"] * 3
     assert await failures.of(observe(Job, with_meta(MADE, uid="another"))) == ""
-    assert cluster.asked == ["n"]
+    assert cluster.queried == ["n"]
     now += timedelta(seconds=EVERY_SECONDS)
     assert await failures.of(observe(Job, MADE)) == "no, the 2th time"
     assert await failures.of(observe(Job, with_meta(MADE, namespace="m"))) == "no, the 3th time"
-    assert cluster.asked == ["n", "n", "m"]
+    assert cluster.queried == ["n", "n", "m"]
 
 
 @pytest.mark.parametrize(

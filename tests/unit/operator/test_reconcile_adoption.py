@@ -9,7 +9,7 @@ from linplane_api.routing import make_entry
 from linplane_operator.cluster_client import NameTakenError
 from linplane_operator.compile.adoption import taken_text
 from linplane_operator.compile.objects import uid_of
-from unit.operator.builders import config_map, document, linear_model, model_route, status_condition, told
+from unit.operator.builders import config_map, document, linear_model, model_route, status_and_reason, status_condition
 
 ROUTING = "linplane-routing-default"
 DEPLOYED = "linplane-server-default"
@@ -54,8 +54,8 @@ def test_routing_configmap_and_deployment_are_adopted(sim):
     assert owners(sim, CONFIG_MAP, ROUTING) == owners(sim, DEPLOYMENT, DEPLOYED) == [server]
     assert (uid_of(sim.routing()), int(sim.routing()["data"]["sequence"])) == (uid, sequence + 1)
     assert sim.document() == before
-    assert told(sim.route(), "Servable") == ("True", "Serving")
-    assert told(sim.route(), "Converged") == ("True", "Converged")
+    assert status_and_reason(sim.route(), "Servable") == ("True", "Serving")
+    assert status_and_reason(sim.route(), "Converged") == ("True", "Converged")
     assert sim.failures == []
 
 
@@ -70,11 +70,11 @@ def test_entry_without_proof_starts_empty(sim, entry, status):
     sim.settle()
     assert owners(sim, CONFIG_MAP, ROUTING) == [uid_of(sim.get(MODEL_SERVER, "default"))]
     assert sim.document().versions == {}
-    assert told(sim.route(), "Servable") == ("False", "VersionNotReady" if status else "NeverServed")
+    assert status_and_reason(sim.route(), "Servable") == ("False", "VersionNotReady" if status else "NeverServed")
     assert sim.route()["status"].get("version") == ("v1" if status else None)
     sim.edit(MODEL_ROUTE, "homes", version="v1")
     sim.settle()
-    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
 
 
 @pytest.mark.parametrize("in_time", [True, False])
@@ -88,13 +88,13 @@ def test_versions_in_retraining_are_awaited(sim, in_time):
     data = sim.routing()["data"]
     sim.settle()
     assert (sim.routing()["data"], owners(sim, CONFIG_MAP, ROUTING)) == (data, [])
-    assert told(sim.route(), "Servable") == ("Unknown", "RoutingLost")
+    assert status_and_reason(sim.route(), "Servable") == ("Unknown", "RoutingLost")
     if not in_time:
         sim.now += timedelta(seconds=61)
-        sim.ask(*sim.later)
+        sim.enqueue(*sim.later)
         sim.settle()
         assert sim.document().versions == {}
-        assert told(sim.route(), "Servable") == ("False", "VersionNotReady")
+        assert status_and_reason(sim.route(), "Servable") == ("False", "VersionNotReady")
     sim.trains = True
     sim.settle()
     assert sim.document() == before
@@ -106,7 +106,7 @@ def test_frozen_version_is_not_restored(sim):
     sim.edit(LINEAR_MODEL, "homes-v1", frozen=True)
     sim.settle()
     assert sim.document().versions == {}
-    assert told(sim.route(), "Servable") == ("False", "CurrentFrozen")
+    assert status_and_reason(sim.route(), "Servable") == ("False", "CurrentFrozen")
 
 
 @pytest.mark.parametrize("change", ["owner", "label"])
@@ -121,7 +121,7 @@ def test_object_with_an_owner_or_other_labels_is_never_adopted(sim, change):
         metadata["labels"] = {**metadata["labels"], "app.kubernetes.io/instance": "blue"}
     sim.store.update(CONFIG_MAP, body, {**body, "metadata": metadata})
     sim.settle()
-    assert told(sim.route(), "Accepted") == ("False", "NameTaken")
+    assert status_and_reason(sim.route(), "Accepted") == ("False", "NameTaken")
     assert sim.routing()["data"] == body["data"]
     assert owners(sim, DEPLOYMENT, DEPLOYED) == [], "no pod is started to serve what it holds"
 

@@ -17,60 +17,60 @@ from unit.operator.planning import error
 from unit.operator.recorder import Crash
 
 
-def two(sim: Sim) -> None:
+def two_versions(sim: Sim) -> None:
     """v1 and v2, of different coefficients, and a route with a split."""
     sim.results["homes-v2"] = lambda: {names.ARTIFACT_KEY: text(3.0)}
     sim.apply(linear_model("v1"), linear_model("v2"), model_route(split=[("v2", 10)]))
     sim.settle()
 
 
-def bad_data(sim: Sim) -> None:
+def failed_training(sim: Sim) -> None:
     """A training that failed for its data."""
     sim.results["homes-v1"] = error
     sim.apply(config_map("rows", {"rows.csv": "bad"}), linear_model(training=csv_training()), model_route())
     sim.settle()
 
 
-def mend(sim: Sim) -> None:
+def repair_data(sim: Sim) -> None:
     """The data is mended."""
     sim.results.clear()
     sim.apply(config_map("rows", {"rows.csv": "good"}))
 
 
-def lose(sim: Sim) -> None:
+def lose_statuses(sim: Sim) -> None:
     """Every status is lost."""
     for kind, name in ((LINEAR_MODEL, "homes-v1"), (LINEAR_MODEL, "homes-v2"), (MODEL_ROUTE, "homes")):
         sim.set_status(kind, name, None)
 
 
-def nothing(_: Sim) -> None:
+def empty_namespace(_: Sim) -> None:
     """An empty namespace."""
 
 
 # name: what is there before, what is done
 SCENARIOS: dict[str, tuple[Callable[[Sim], None], Callable[[Sim], None]]] = {
-    "create": (nothing, lambda sim: sim.apply(linear_model(), model_route())),
+    "create": (empty_namespace, lambda sim: sim.apply(linear_model(), model_route())),
     "create by hand": (
-        nothing,
+        empty_namespace,
         lambda sim: sim.apply(handmade(), linear_model(weights=weights_from()), model_route()),
     ),
-    "train": (two, lambda sim: sim.apply(linear_model("v3"))),
-    "train and switch": (two, lambda sim: sim.apply(linear_model("v3"), model_route("v3"))),
-    "switch": (two, lambda sim: sim.apply(model_route("v2"))),
-    "freeze a candidate": (two, lambda sim: sim.edit(LINEAR_MODEL, "homes-v2", frozen=True)),
-    "freeze the current version": (two, lambda sim: sim.edit(LINEAR_MODEL, "homes-v1", frozen=True)),
+    "train": (two_versions, lambda sim: sim.apply(linear_model("v3"))),
+    "train and switch": (two_versions, lambda sim: sim.apply(linear_model("v3"), model_route("v3"))),
+    "switch": (two_versions, lambda sim: sim.apply(model_route("v2"))),
+    "freeze a candidate": (two_versions, lambda sim: sim.edit(LINEAR_MODEL, "homes-v2", frozen=True)),
+    "freeze the current version": (two_versions, lambda sim: sim.edit(LINEAR_MODEL, "homes-v1", frozen=True)),
     "unfreeze": (
-        lambda sim: (two(sim), sim.edit(LINEAR_MODEL, "homes-v1", frozen=True), sim.settle()),
+        lambda sim: (two_versions(sim), sim.edit(LINEAR_MODEL, "homes-v1", frozen=True), sim.settle()),
         lambda sim: sim.edit(LINEAR_MODEL, "homes-v1", frozen=None),
     ),
-    "delete a version": (two, lambda sim: sim.delete(LINEAR_MODEL, "homes-v1")),
-    "delete a route": (two, lambda sim: sim.delete(MODEL_ROUTE, "homes")),
-    "fail, then mend the data": (bad_data, mend),
+    "delete a version": (two_versions, lambda sim: sim.delete(LINEAR_MODEL, "homes-v1")),
+    "delete a route": (two_versions, lambda sim: sim.delete(MODEL_ROUTE, "homes")),
+    "fail, then mend the data": (failed_training, repair_data),
     "fail, then change the training": (
-        bad_data,
+        failed_training,
         lambda sim: (sim.results.clear(), sim.edit(LINEAR_MODEL, "homes-v1", training=_synthetic(60))),
     ),
-    "lose every status": (two, lose),
+    "lose every status": (two_versions, lose_statuses),
 }
 WRITES = 110  # how many places to die at all scenarios have together: fewer would be less of a test
 

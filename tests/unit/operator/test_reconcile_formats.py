@@ -9,7 +9,15 @@ import pytest
 import later
 from linplane_api.canonical import canonical_bytes, digest_of
 from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, REPLICA_REPORT
-from unit.operator.builders import config_map, handmade, linear_model, model_route, text, told, weights_from
+from unit.operator.builders import (
+    config_map,
+    handmade,
+    linear_model,
+    model_route,
+    status_and_reason,
+    text,
+    weights_from,
+)
 from unit.operator.test_reconcile_adoption import ROUTING, without_owner
 
 KEPT = f"the document in force stays as it is: {later.not_supported('document')}"
@@ -56,7 +64,7 @@ def test_unknown_fields_are_neither_written_again_nor_lost(serving, restart):
         serving.start()
     serving.settle()
     assert text_of(serving) == text
-    assert told(serving.route(), "Ready")[0] == "True"
+    assert status_and_reason(serving.route(), "Ready")[0] == "True"
     serving.edit(MODEL_ROUTE, "homes", version="v2", split=[{"version": "v1", "percent": 10}])
     serving.settle()
     document = json.loads(text_of(serving))["document"]
@@ -90,8 +98,12 @@ def test_later_format_stays_whatever_the_spec(serving, version, restart):
     serving.settle()
     assert text_of(serving) == text
     route = serving.route()
-    assert told(route, "Accepted") == told(route, "Ready") == ("False", "FormatNotSupported")
-    assert told(route, "Servable") == told(route, "Converged") == ("Unknown", "FormatNotSupported")
+    assert status_and_reason(route, "Accepted") == status_and_reason(route, "Ready") == ("False", "FormatNotSupported")
+    assert (
+        status_and_reason(route, "Servable")
+        == status_and_reason(route, "Converged")
+        == ("Unknown", "FormatNotSupported")
+    )
     assert {c["message"] for c in route["status"]["conditions"]} == {KEPT}
     kept = ("version", "traffic", "trafficSummary", "switches")
     assert {key: route["status"][key] for key in kept} == {key: before[key] for key in kept}
@@ -103,7 +115,7 @@ def test_other_routes_are_written_despite_a_later_format(serving):
     serving.apply(model_route("v2", name="cottages"))
     serving.settle()
     assert text_of(serving) == text
-    assert told(serving.route("cottages"), "Ready")[0] == "True"
+    assert status_and_reason(serving.route("cottages"), "Ready")[0] == "True"
 
 
 def test_later_format_is_removed_with_its_route(serving):
@@ -120,7 +132,7 @@ def test_later_format_stays_in_an_adopted_configmap(serving):
     serving.start()
     serving.settle()
     assert text_of(serving) == text
-    assert told(serving.route(), "Accepted") == ("False", "FormatNotSupported")
+    assert status_and_reason(serving.route(), "Accepted") == ("False", "FormatNotSupported")
 
 
 def test_versions_of_a_later_format_are_known_from_the_status(serving):
@@ -137,20 +149,20 @@ def test_version_is_withdrawn_only_once_the_document_can_be_read(serving):
     write(serving, later_format)
     serving.edit(LINEAR_MODEL, "homes-v2", frozen=True)
     serving.settle()
-    assert told(serving.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
+    assert status_and_reason(serving.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
     write(serving, lambda document: (document.clear(), document.update(json.loads(text)["document"])))
     serving.settle()
-    assert told(serving.model("v2"), "Withdrawn") == ("True", "Frozen")
+    assert status_and_reason(serving.model("v2"), "Withdrawn") == ("True", "Frozen")
 
 
 def test_unreadable_document_withdraws_nothing(serving):
     """It may have been restored from a time before the freeze."""
     serving.edit(LINEAR_MODEL, "homes-v2", frozen=True)
     serving.settle()
-    assert told(serving.model("v2"), "Withdrawn") == ("True", "Frozen")
+    assert status_and_reason(serving.model("v2"), "Withdrawn") == ("True", "Frozen")
     write(serving, later_format)
     serving.settle()
-    assert told(serving.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
+    assert status_and_reason(serving.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
 
 
 def test_withdrawn_is_false_after_the_adoption_of_an_unreadable_document(serving):
@@ -160,12 +172,12 @@ def test_withdrawn_is_false_after_the_adoption_of_an_unreadable_document(serving
     text = json.loads(text_of(serving))
     serving.edit(LINEAR_MODEL, "homes-v2", frozen=True)
     serving.settle()
-    assert told(serving.model("v2"), "Withdrawn") == ("True", "Frozen")
+    assert status_and_reason(serving.model("v2"), "Withdrawn") == ("True", "Frozen")
     write(serving, lambda document: (document.update(text["document"]), later_format(document)))
     without_owner(serving, CONFIG_MAP, ROUTING)
     serving.start()
     serving.settle()
-    assert told(serving.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
+    assert status_and_reason(serving.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
 
 
 def test_served_versions_of_an_unreadable_document_are_read_from_the_status(serving):
@@ -189,7 +201,7 @@ def test_later_format_is_removed_if_the_route_is_recreated_for_another_model(ser
     serving.apply({**model_route("v1"), "spec": {"model": "flats", "version": "v1"}})
     serving.settle()
     assert serving.document().model == "flats"
-    assert told(serving.route(), "Ready")[0] == "True"
+    assert status_and_reason(serving.route(), "Ready")[0] == "True"
 
 
 def test_sequence_exceeds_that_of_an_unreadable_entry(serving):
@@ -216,7 +228,7 @@ def test_json_that_has_no_digest_is_damage(serving, part):
     serving.settle()
     assert serving.failures == []
     assert "later" not in json.loads(text_of(serving))["document"]
-    assert told(serving.route(), "Ready")[0] == "True"
+    assert status_and_reason(serving.route(), "Ready")[0] == "True"
 
 
 def test_later_format_of_another_revision_is_damage_and_is_repaired(serving):
@@ -225,7 +237,7 @@ def test_later_format_of_another_revision_is_damage_and_is_repaired(serving):
     serving.store.update(CONFIG_MAP, body, {**body, "data": {**body["data"], "route.homes": text}})
     serving.settle()
     assert json.loads(text_of(serving))["document"]["format"] == 1
-    assert told(serving.route(), "Ready")[0] == "True"
+    assert status_and_reason(serving.route(), "Ready")[0] == "True"
 
 
 # ---- replicas ----
@@ -249,15 +261,19 @@ def test_document_that_a_ready_replica_cannot_read_is_not_written(serving):
     assert text_of(serving) == text
     assert "route.cottages" not in serving.routing()["data"]
     for name in ("homes", "cottages"):
-        assert told(serving.route(name), "Accepted") == ("False", "FormatNotSupported")
+        assert status_and_reason(serving.route(name), "Accepted") == ("False", "FormatNotSupported")
     message = next(c["message"] for c in serving.route()["status"]["conditions"] if c["type"] == "Accepted")
     assert message.startswith("p1 does not read documents of format 1, which this operator writes (it reads: 2 and 3)")
-    assert told(serving.route(), "Servable") == ("True", "Serving")
+    assert status_and_reason(serving.route(), "Servable") == ("True", "Serving")
     assert serving.route()["status"]["version"] == "v1"
     reads(serving, 1, 2)
     serving.loads = True
     serving.settle()
-    assert told(serving.route(), "Ready")[0] == told(serving.route("cottages"), "Ready")[0] == "True"
+    assert (
+        status_and_reason(serving.route(), "Ready")[0]
+        == status_and_reason(serving.route("cottages"), "Ready")[0]
+        == "True"
+    )
     assert serving.document().current == "v2"
 
 
@@ -268,7 +284,7 @@ def test_deleted_configmap_is_not_created_for_replicas_that_cannot_read_it(servi
     serving.delete(CONFIG_MAP, ROUTING)
     serving.settle()
     assert serving.store.get(CONFIG_MAP, ROUTING) is None
-    assert told(serving.route(), "Accepted") == ("False", "FormatNotSupported")
+    assert status_and_reason(serving.route(), "Accepted") == ("False", "FormatNotSupported")
     reads(serving, 1)
     serving.loads = True
     serving.settle()
@@ -284,12 +300,12 @@ def test_configmap_is_not_adopted_for_replicas_that_cannot_read_it(serving):
     serving.start()
     serving.settle()
     assert serving.routing()["data"] == data
-    assert told(serving.route(), "Accepted") == ("False", "FormatNotSupported")
+    assert status_and_reason(serving.route(), "Accepted") == ("False", "FormatNotSupported")
     reads(serving, 1)
     serving.loads = True
     serving.settle()
     assert serving.document().current == "v1"
-    assert told(serving.route(), "Ready")[0] == "True"
+    assert status_and_reason(serving.route(), "Ready")[0] == "True"
 
 
 def test_deleted_route_is_removed_though_replicas_cannot_read_the_format(serving):
@@ -320,7 +336,7 @@ def test_artifact_of_a_later_format_is_kept_and_named(serving):
     serving.start()
     serving.settle()
     assert serving.get(CONFIG_MAP, name)["data"] == {"model.json": text}
-    assert told(serving.model("v1"), "Ready") == ("False", "FormatNotSupported")
+    assert status_and_reason(serving.model("v1"), "Ready") == ("False", "FormatNotSupported")
     assert later.not_supported("artifact") in str(serving.model("v1")["status"])
     assert text_of(serving) == document
 
@@ -336,7 +352,7 @@ def test_copied_weights_of_a_later_format_are_kept_and_named(sim):
     sim.start()
     sim.settle()
     assert sim.get(CONFIG_MAP, name)["data"] == {"model.json": text}
-    assert told(sim.model("v1"), "Ready") == ("False", "FormatNotSupported")
+    assert status_and_reason(sim.model("v1"), "Ready") == ("False", "FormatNotSupported")
 
 
 def test_unsealed_result_of_a_later_format_is_kept_without_its_job(sim):
@@ -350,7 +366,7 @@ def test_unsealed_result_of_a_later_format_is_kept_without_its_job(sim):
     assert sim.store.all(JOB) == []
     (result,) = sim.store.all(CONFIG_MAP)
     assert result["data"] == {"model.json": text}
-    assert told(sim.model("v1"), "Ready") == ("False", "FormatNotSupported")
+    assert status_and_reason(sim.model("v1"), "Ready") == ("False", "FormatNotSupported")
     assert "to try again" not in str(sim.model("v1")["status"])
 
 
@@ -360,5 +376,5 @@ def test_weights_that_cannot_be_copied_are_named(sim):
     body = config_map("handmade", {"model.json": json.dumps({**artifact, "later": "\ud800"})})
     sim.apply(body, linear_model("v1", weights=weights_from()))
     sim.settle()
-    assert told(sim.model("v1"), "Ready") == ("False", "InvalidArtifact")
+    assert status_and_reason(sim.model("v1"), "Ready") == ("False", "InvalidArtifact")
     assert sim.failures == []

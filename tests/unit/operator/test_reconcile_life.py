@@ -11,9 +11,9 @@ from unit.operator.builders import (
     handmade,
     linear_model,
     model_route,
+    status_and_reason,
     status_condition,
     text,
-    told,
     weights_from,
 )
 from unit.operator.planning import error
@@ -31,13 +31,13 @@ def test_applied_version_is_trained_and_its_route_ready(sim):
     sim.apply(linear_model(), model_route())
     sim.settle()
     model, route, server = sim.model(), sim.route(), sim.get(MODEL_SERVER, "default")
-    assert told(model, "Ready") == ("True", "Validated")
+    assert status_and_reason(model, "Ready") == ("True", "Validated")
     assert (model["status"]["evaluation"]["mse"], model["status"]["evaluation"]["r2"]) == (1.0, 0.9)
     assert (model["status"]["samples"], model["status"]["servingIn"]) == (100, ["homes"])
-    assert told(route, "Ready") == ("True", "Ready")
+    assert status_and_reason(route, "Ready") == ("True", "Ready")
     assert (route["status"]["trafficSummary"], route["status"]["loadedSummary"]) == ("v1 100", "1/1")
     assert route["status"]["url"] == "http://here/routes/homes"
-    assert told(server, "Ready") == ("True", "Ready")
+    assert status_and_reason(server, "Ready") == ("True", "Ready")
     assert (server["status"]["replicas"], server["status"]["routes"]) == (1, 1)
     assert sim.get(CONFIG_MAP, model["status"]["artifact"])["immutable"] is True
     assert sim.failures == []
@@ -62,12 +62,12 @@ def test_switch_to_a_version_in_training_takes_effect_by_itself(sim):
     sim.apply(linear_model("v3"))
     sim.edit(MODEL_ROUTE, "homes", version="v3", split=None)
     sim.settle()
-    assert told(sim.route(), "Accepted") == ("False", "VersionNotReady")
-    assert told(sim.route(), "Servable") == ("True", "Serving")
+    assert status_and_reason(sim.route(), "Accepted") == ("False", "VersionNotReady")
+    assert status_and_reason(sim.route(), "Servable") == ("True", "Serving")
     assert sim.route()["status"]["trafficSummary"] == "v1 90, v2 10"
     sim.trains = True
     sim.settle()
-    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
     assert sim.route()["status"]["trafficSummary"] == "v3 100"
 
 
@@ -78,17 +78,17 @@ def test_freezing_a_candidate_gives_its_share_to_the_current_version(sim):
     sim.loads = False
     sim.edit(LINEAR_MODEL, "homes-v2", frozen=True)
     sim.settle()
-    assert told(sim.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
+    assert status_and_reason(sim.model("v2"), "Withdrawn") == ("False", "ReplicasBehind")
     assert "p1" in status_condition(sim.model("v2"), "Withdrawn")["message"]
     sim.loads = True
     sim.settle()
-    assert told(sim.model("v2"), "Withdrawn") == ("True", "Frozen")
+    assert status_and_reason(sim.model("v2"), "Withdrawn") == ("True", "Frozen")
     assert sim.route()["status"]["trafficSummary"] == "v1 100"
-    assert told(sim.route(), "Accepted") == ("False", "CandidateUnavailable")
+    assert status_and_reason(sim.route(), "Accepted") == ("False", "CandidateUnavailable")
     assert set(sim.document().versions) == {"v1"}
     sim.edit(LINEAR_MODEL, "homes-v2", frozen=None)
     sim.settle()
-    assert told(sim.model("v2"), "Withdrawn") == ("False", "NotFrozen")
+    assert status_and_reason(sim.model("v2"), "Withdrawn") == ("False", "NotFrozen")
     assert sim.route()["status"]["revision"] == revision
 
 
@@ -97,12 +97,16 @@ def test_freezing_the_current_version_is_answered_503_until_it_is_switched(sim):
     two_versions(sim)
     sim.edit(LINEAR_MODEL, "homes-v1", frozen=True)
     sim.settle()
-    assert told(sim.route(), "Servable") == told(sim.route(), "Ready") == ("False", "CurrentFrozen")
-    assert told(sim.model("v1"), "Withdrawn") == ("True", "Frozen")
-    assert told(sim.model("v1"), "Ready") == ("True", "Validated")
+    assert (
+        status_and_reason(sim.route(), "Servable")
+        == status_and_reason(sim.route(), "Ready")
+        == ("False", "CurrentFrozen")
+    )
+    assert status_and_reason(sim.model("v1"), "Withdrawn") == ("True", "Frozen")
+    assert status_and_reason(sim.model("v1"), "Ready") == ("True", "Validated")
     sim.edit(MODEL_ROUTE, "homes", version="v2")
     sim.settle()
-    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
 
 
 def test_withdrawn_stays_true_whatever_else_changes(sim):
@@ -115,8 +119,8 @@ def test_withdrawn_stays_true_whatever_else_changes(sim):
     sim.settle()
     sim.resync()
     sim.settle()
-    assert told(sim.model("v2"), "Withdrawn") == ("True", "Frozen")
-    assert told(sim.route("second"), "Converged") == ("False", "ReplicasBehind")
+    assert status_and_reason(sim.model("v2"), "Withdrawn") == ("True", "Frozen")
+    assert status_and_reason(sim.route("second"), "Converged") == ("False", "ReplicasBehind")
 
 
 def test_terminating_pod_of_a_deleted_server_delays_withdrawn(sim):
@@ -129,10 +133,10 @@ def test_terminating_pod_of_a_deleted_server_delays_withdrawn(sim):
     sim.store.update(POD, pod, {**pod, "metadata": {**pod["metadata"], "deletionTimestamp": "2026-03-01T12:00:00Z"}})
     sim.edit(LINEAR_MODEL, "homes-v1", frozen=True)
     sim.settle()
-    assert told(sim.model("v1"), "Withdrawn") == ("False", "ReplicasBehind")
+    assert status_and_reason(sim.model("v1"), "Withdrawn") == ("False", "ReplicasBehind")
     sim.delete(POD, "p1")
     sim.settle()
-    assert told(sim.model("v1"), "Withdrawn") == ("True", "Frozen")
+    assert status_and_reason(sim.model("v1"), "Withdrawn") == ("True", "Frozen")
 
 
 def test_deleting_a_serving_version_keeps_its_traffic(sim):
@@ -142,8 +146,8 @@ def test_deleting_a_serving_version_keeps_its_traffic(sim):
     sim.delete(LINEAR_MODEL, "homes-v1")
     sim.delete(LINEAR_MODEL, "homes-v2")
     sim.settle()
-    assert told(sim.route(), "Accepted") == ("False", "VersionNotFound")
-    assert told(sim.route(), "Servable") == ("True", "Serving")
+    assert status_and_reason(sim.route(), "Accepted") == ("False", "VersionNotFound")
+    assert status_and_reason(sim.route(), "Servable") == ("True", "Serving")
     assert sim.routing()["data"]["route.homes"] == document
     assert sim.store.all(JOB) == []
 
@@ -156,7 +160,7 @@ def test_deleting_a_route_removes_its_document_and_leaves_the_server(sim):
     sim.settle()
     assert sim.routing()["data"] == {"sequence": str(before + 1)}
     assert "servingIn" not in sim.model("v1")["status"]
-    assert told(sim.get(MODEL_SERVER, "default"), "Converged") == ("True", "NoRoutes")
+    assert status_and_reason(sim.get(MODEL_SERVER, "default"), "Converged") == ("True", "NoRoutes")
 
 
 def test_terminating_route_has_no_document(sim):
@@ -177,7 +181,7 @@ def test_deleted_child_is_recreated(sim):
     sim.delete(CONFIG_MAP, "linplane-routing-default")
     sim.settle()
     assert sim.get(DEPLOYMENT, "linplane-server-default")["spec"] == deployment
-    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
 
 
 def test_edited_child_is_repaired(sim):
@@ -204,7 +208,7 @@ def test_edited_sequence_is_exceeded(sim):
         sim.store.update(CONFIG_MAP, body, {**body, "data": data})
         sim.settle()
         assert int(sim.routing()["data"]["sequence"]) > int(body["data"]["sequence"])
-        assert told(sim.route(), "Ready") == ("True", "Ready")
+        assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
         assert sim.document() == document
 
 
@@ -213,19 +217,19 @@ def test_training_that_failed_for_its_data_is_retried_once_the_data_is_repaired(
     sim.results["homes-v1"] = error
     sim.apply(config_map("rows", {"rows.csv": "x,y\n1,?\n"}), linear_model(training=csv_training()))
     sim.settle()
-    assert told(sim.model(), "Ready") == ("False", "BadData")
+    assert status_and_reason(sim.model(), "Ready") == ("False", "BadData")
     assert "line 3" in status_condition(sim.model(), "Ready")["message"]
     first = sim.job()
     sim.results["homes-v1"] = dict
     sim.apply(config_map("rows", {"rows.csv": "x,y\n1,2\n"}))
     sim.settle()
-    assert told(sim.model(), "Ready") == ("False", "TrainingFailed")
+    assert status_and_reason(sim.model(), "Ready") == ("False", "TrainingFailed")
     assert "line 3" not in status_condition(sim.model(), "Ready")["message"]
     assert sim.job()["metadata"]["uid"] != first["metadata"]["uid"]
     del sim.results["homes-v1"]
     sim.edit(LINEAR_MODEL, "homes-v1", training=csv_training(job={"backoffLimit": 0}))
     sim.settle()
-    assert told(sim.model(), "Ready") == ("True", "Validated")
+    assert status_and_reason(sim.model(), "Ready") == ("True", "Validated")
 
 
 def test_deleting_a_failed_job_is_a_retry(sim):
@@ -236,7 +240,7 @@ def test_deleting_a_failed_job_is_a_retry(sim):
     del sim.results["homes-v1"]
     sim.delete(JOB, sim.job()["metadata"]["name"])
     sim.settle()
-    assert told(sim.model(), "Ready") == ("True", "Validated")
+    assert status_and_reason(sim.model(), "Ready") == ("True", "Validated")
 
 
 def test_changed_training_of_a_failed_version_is_a_retry(sim):
@@ -248,7 +252,7 @@ def test_changed_training_of_a_failed_version_is_a_retry(sim):
     del sim.results["homes-v1"]
     sim.edit(LINEAR_MODEL, "homes-v1", training={"data": {"synthetic": {"samples": 60}}})
     sim.settle()
-    assert told(sim.model(), "Ready") == ("True", "Validated")
+    assert status_and_reason(sim.model(), "Ready") == ("True", "Validated")
     assert sim.job()["metadata"]["name"] != old
     assert sim.store.get(CONFIG_MAP, old) is None
 
@@ -265,7 +269,7 @@ def test_lost_status_is_written_again_without_training(sim):
         k: v for k, v in before.items() if k != "conditions"
     }
     assert [j["metadata"]["uid"] for j in sim.store.all(JOB)] == jobs
-    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
 
 
 def test_cleared_status_and_another_training_give_no_other_weights(sim):
@@ -275,7 +279,7 @@ def test_cleared_status_and_another_training_give_no_other_weights(sim):
     sim.set_status(LINEAR_MODEL, "homes-v1", None)
     sim.edit(LINEAR_MODEL, "homes-v1", training={"data": {"synthetic": {"samples": 99}}})
     sim.settle()
-    assert told(sim.model(), "Ready") == ("False", "TrainingChanged")
+    assert status_and_reason(sim.model(), "Ready") == ("False", "TrainingChanged")
     assert sim.routing()["data"]["route.homes"] == document
 
 
@@ -286,13 +290,13 @@ def test_lost_artifact_is_trained_again_and_counts_only_with_its_digest(sim):
     sim.default_result = lambda: {names.ARTIFACT_KEY: text(9.0)}
     sim.delete(CONFIG_MAP, sim.model()["status"]["artifact"])
     sim.settle()
-    assert told(sim.model(), "Ready") == ("False", "ArtifactLost")
+    assert status_and_reason(sim.model(), "Ready") == ("False", "ArtifactLost")
     assert (sim.model()["status"]["digest"], sim.model()["status"]["samples"]) == (digest, 100)
     assert sim.routing()["data"]["route.homes"] == document
     sim.default_result = lambda: {names.ARTIFACT_KEY: text()}
     sim.delete(JOB, sim.model()["status"]["job"])
     sim.settle()
-    assert told(sim.model(), "Ready") == ("True", "Validated")
+    assert status_and_reason(sim.model(), "Ready") == ("True", "Validated")
     assert sim.routing()["data"]["route.homes"] == document
 
 
@@ -305,13 +309,13 @@ def test_artifact_lost_before_its_job_has_ended_is_trained_again(sim):
     sim.store.update(JOB, job, {**job, "status": {"active": 1}})
     sim.trains = False
     sim.settle()
-    assert told(sim.model(), "Ready") == ("False", "ArtifactLost")
+    assert status_and_reason(sim.model(), "Ready") == ("False", "ArtifactLost")
     job = sim.get(JOB, sim.model()["status"]["job"])
     done = [{"type": "Complete", "status": "True"}]
     sim.store.update(JOB, job, {**job, "status": {"conditions": done, "completionTime": "2026-03-01T12:00:00Z"}})
     sim.trains = True
     sim.settle()
-    assert told(sim.model(), "Ready") == ("True", "Validated")
+    assert status_and_reason(sim.model(), "Ready") == ("True", "Validated")
     assert sim.model()["status"]["digest"] == digest
 
 
@@ -319,7 +323,7 @@ def test_weights_by_hand_are_copied_and_then_independent(sim):
     """Editing and deleting the user's ConfigMap changes nothing."""
     sim.apply(handmade(), linear_model(weights=weights_from()), model_route())
     sim.settle()
-    assert told(sim.model(), "Trained") == ("True", "WeightsRead")
+    assert status_and_reason(sim.model(), "Trained") == ("True", "WeightsRead")
     before = sim.state()
     sim.apply(handmade(9.0))
     sim.settle()
@@ -333,20 +337,20 @@ def test_weights_that_appear_later_are_used_once_they_appear(sim):
     """The route waits, and so does nothing else."""
     sim.apply(linear_model(weights=weights_from()), model_route())
     sim.settle()
-    assert told(sim.model(), "Ready") == ("False", "ConfigMapNotFound")
-    assert told(sim.route(), "Ready") == ("False", "VersionNotReady")
+    assert status_and_reason(sim.model(), "Ready") == ("False", "ConfigMapNotFound")
+    assert status_and_reason(sim.route(), "Ready") == ("False", "VersionNotReady")
     sim.apply(handmade())
     sim.settle()
-    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
 
 
 def test_missed_gate_keeps_a_version_from_ready(sim):
     """Trained, and never Ready."""
     sim.apply(linear_model(acceptance={"minR2": "0.95"}), model_route())
     sim.settle()
-    assert told(sim.model(), "Trained") == ("True", "Trained")
-    assert told(sim.model(), "Ready") == ("False", "AcceptanceMissed")
-    assert told(sim.route(), "Servable") == ("False", "NeverServed")
+    assert status_and_reason(sim.model(), "Trained") == ("True", "Trained")
+    assert status_and_reason(sim.model(), "Ready") == ("False", "AcceptanceMissed")
+    assert status_and_reason(sim.route(), "Servable") == ("False", "NeverServed")
 
 
 def test_recreated_version_is_trained_again(sim):
@@ -359,7 +363,7 @@ def test_recreated_version_is_trained_again(sim):
     sim.settle()
     assert sim.model()["status"]["digest"] != digest
     assert sim.model()["status"]["digest"] in sim.routing()["data"]["route.homes"]
-    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
 
 
 def test_right_to_a_sealed_result_is_revoked_by_the_next_process(sim):
@@ -387,4 +391,4 @@ def test_change_that_no_server_has_yet_is_accepted_and_waits(sim):
     accepted = status_condition(sim.route(), "Accepted")
     assert (accepted["status"], accepted["message"]) == ("True", "accepted; waiting for the servers")
     sim.settle()
-    assert told(sim.route(), "Converged") == ("True", "Converged")
+    assert status_and_reason(sim.route(), "Converged") == ("True", "Converged")

@@ -9,19 +9,19 @@ from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL
 from linplane_api.routing import parse_entry
 from linplane_operator.compile import routing_map as routing_module
 from linplane_operator.compile.settings import Settings
-from unit.operator.builders import linear_model, model_route, status_condition, text, told
+from unit.operator.builders import linear_model, model_route, status_and_reason, status_condition, text
 
 ROUTING = "linplane-routing-default"
 
 
-def waiting(sim, *, split=()):
+def apply_waiting_route(sim, *, split=()):
     """A route that serves v1, perhaps with candidates, and names v9, which does not exist."""
     sim.results["homes-v2"] = lambda: {names.ARTIFACT_KEY: text(3.0)}
     sim.apply(linear_model("v1"), linear_model("v2"), model_route(split=split))
     sim.settle()
     sim.edit(MODEL_ROUTE, "homes", version="v9", split=None)
     sim.settle()
-    assert told(sim.route(), "Accepted") == ("False", "VersionNotFound")
+    assert status_and_reason(sim.route(), "Accepted") == ("False", "VersionNotFound")
     return sim.document()
 
 
@@ -53,7 +53,7 @@ LOSSES = [delete_configmap, delete_server, damage_entry, remove_entry]
 @pytest.mark.parametrize("lose", LOSSES)
 def test_traffic_outlives_the_objects_that_hold_its_document(sim, lose, restart):
     """Version, split and previous version go on as they were, by this process and by the next one."""
-    before = waiting(sim, split=[("v2", 10)])
+    before = apply_waiting_route(sim, split=[("v2", 10)])
     lose(sim)
     if restart:
         sim.start()
@@ -61,8 +61,8 @@ def test_traffic_outlives_the_objects_that_hold_its_document(sim, lose, restart)
     assert sim.document() == before
     status = sim.route()["status"]
     assert (status["version"], status["trafficSummary"]) == ("v1", "v1 90, v2 10")
-    assert told(sim.route(), "Servable") == ("True", "Serving")
-    assert told(sim.route(), "Converged") == ("True", "Converged")
+    assert status_and_reason(sim.route(), "Servable") == ("True", "Serving")
+    assert status_and_reason(sim.route(), "Converged") == ("True", "Converged")
     assert "traffic stays on v1" in status_condition(sim.route(), "Accepted")["message"]
     assert sim.failures == []
 
@@ -70,7 +70,7 @@ def test_traffic_outlives_the_objects_that_hold_its_document(sim, lose, restart)
 @pytest.mark.parametrize("restart", [False, True])
 def test_previous_version_is_remembered(sim, restart):
     """For its features go on being accepted."""
-    waiting(sim)
+    apply_waiting_route(sim)
     sim.edit(MODEL_ROUTE, "homes", version="v2")
     sim.settle()
     sim.edit(MODEL_ROUTE, "homes", version="v9")
@@ -86,24 +86,24 @@ def test_previous_version_is_remembered(sim, restart):
 
 def test_deletion_of_every_configmap_keeps_traffic_while_versions_retrain(sim):
     """The weights are those of the entries that were seen last."""
-    before = waiting(sim, split=[("v2", 10)])
+    before = apply_waiting_route(sim, split=[("v2", 10)])
     sim.trains = False
     for body in sim.store.all(CONFIG_MAP):
         sim.delete(CONFIG_MAP, body["metadata"]["name"])
     sim.settle()
-    assert told(sim.model("v1"), "Ready") == ("False", "ArtifactLost")
+    assert status_and_reason(sim.model("v1"), "Ready") == ("False", "ArtifactLost")
     assert "go on with" not in status_condition(sim.model("v1"), "Ready")["message"]
     assert sim.document() == before
-    assert told(sim.route(), "Servable") == ("True", "Serving")
+    assert status_and_reason(sim.route(), "Servable") == ("True", "Serving")
     sim.trains = True
     sim.settle()
-    assert told(sim.model("v1"), "Ready") == ("True", "Validated")
+    assert status_and_reason(sim.model("v1"), "Ready") == ("True", "Validated")
     assert sim.document() == before
 
 
 def test_deleted_version_serves_from_memory(sim):
     """Nothing else has its weights any more."""
-    before = waiting(sim)
+    before = apply_waiting_route(sim)
     sim.delete(LINEAR_MODEL, "homes-v1")
     sim.settle()
     delete_configmap(sim)
@@ -112,7 +112,7 @@ def test_deleted_version_serves_from_memory(sim):
     assert sim.route()["status"]["trafficSummary"] == "v1 100"
 
 
-def made_again(sim, version):
+def recreate_version(sim, version):
     """Under the same name, from other data, while the ConfigMap is gone and no operator runs."""
     sim.delete(LINEAR_MODEL, f"homes-{version}")
     delete_configmap(sim)
@@ -124,39 +124,39 @@ def made_again(sim, version):
 
 def test_recreated_version_is_not_the_served_one(sim):
     """It is Ready with another digest than in the status, which keeps the served one."""
-    waiting(sim)
-    made_again(sim, "v1")
-    assert told(sim.model("v1"), "Ready") == ("True", "Validated")
+    apply_waiting_route(sim)
+    recreate_version(sim, "v1")
+    assert status_and_reason(sim.model("v1"), "Ready") == ("True", "Validated")
     for _ in range(2):
         assert (sim.document().current, sim.document().versions) == (None, {})
-        assert told(sim.route(), "Servable") == ("False", "VersionNotReady")
+        assert status_and_reason(sim.route(), "Servable") == ("False", "VersionNotReady")
         assert (sim.route()["status"]["version"], sim.route()["status"]["trafficSummary"]) == ("v1", "v1 100")
         sim.start()
         sim.settle()
     sim.edit(MODEL_ROUTE, "homes", version="v2")
     sim.settle()
-    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
     assert sim.route()["status"]["undo"]["version"] == "v1"
     assert [s["to"] for s in sim.route()["status"]["switches"]] == ["v1", "v2"]
 
 
 def test_recreated_candidate_gets_no_traffic(sim):
     """The current version answers for it, by an operator that knows no more than the status."""
-    waiting(sim, split=[("v2", 10)])
+    apply_waiting_route(sim, split=[("v2", 10)])
     status = sim.route()["status"]
-    made_again(sim, "v2")
-    assert told(sim.model("v2"), "Ready") == ("True", "Validated")
+    recreate_version(sim, "v2")
+    assert status_and_reason(sim.model("v2"), "Ready") == ("True", "Validated")
     delete_configmap(sim)
     sim.set_status(MODEL_ROUTE, "homes", status)
     sim.start()
     sim.settle()
     assert (sim.document().current, sim.document().split) == ("v1", ())
-    assert told(sim.route(), "Servable") == ("True", "Serving")
+    assert status_and_reason(sim.route(), "Servable") == ("True", "Serving")
 
 
 def test_frozen_version_is_not_served_from_memory(sim):
     """Neither from the entry nor from the status, and it is not waited for."""
-    waiting(sim, split=[("v2", 10)])
+    apply_waiting_route(sim, split=[("v2", 10)])
     sim.loads = False
     sim.edit(LINEAR_MODEL, "homes-v1", frozen=True)
     sim.edit(LINEAR_MODEL, "homes-v2", frozen=True)
@@ -164,13 +164,13 @@ def test_frozen_version_is_not_served_from_memory(sim):
     sim.start()
     sim.settle()
     assert sim.document().versions == {}
-    assert told(sim.route(), "Servable") == ("False", "CurrentFrozen")
+    assert status_and_reason(sim.route(), "Servable") == ("False", "CurrentFrozen")
     assert sim.route()["status"]["version"] == "v1"
 
 
 def lost_with_everything(sim):
     """The operator restarts, and neither an entry nor the weights of v1 are left; v1 is not trained again."""
-    before = waiting(sim)
+    before = apply_waiting_route(sim)
     sim.trains = False
     for body in sim.store.all(CONFIG_MAP):
         sim.delete(CONFIG_MAP, body["metadata"]["name"])
@@ -183,7 +183,7 @@ def lost_with_everything(sim):
 
 def pass_seconds(sim, seconds):
     sim.now += timedelta(seconds=seconds)
-    sim.ask(*(key for key, due in sim.later.items() if due <= sim.now))
+    sim.enqueue(*(key for key, due in sim.later.items() if due <= sim.now))
     sim.settle()
 
 
@@ -191,24 +191,24 @@ def test_configmap_waits_a_minute_for_unknown_weights(sim):
     """Meanwhile the servers go on with what they hold, and the conditions say so; then the version is there again."""
     before = lost_with_everything(sim)
     assert sim.store.get(CONFIG_MAP, ROUTING) is None
-    assert told(sim.route(), "Servable") == ("Unknown", "RoutingLost")
+    assert status_and_reason(sim.route(), "Servable") == ("Unknown", "RoutingLost")
     assert "go on with what they hold" in status_condition(sim.route(), "Servable")["message"]
-    assert told(sim.route(), "Ready")[0] == "False"
+    assert status_and_reason(sim.route(), "Ready")[0] == "False"
     assert (sim.route()["status"]["version"], sim.route()["status"]["trafficSummary"]) == ("v1", "v1 100")
-    assert told(sim.get(MODEL_SERVER, "default"), "Available")[0] == "True"
+    assert status_and_reason(sim.get(MODEL_SERVER, "default"), "Available")[0] == "True"
     pass_seconds(sim, 50)
     assert sim.store.get(CONFIG_MAP, ROUTING) is None
     sim.trains = True
     sim.settle()
     assert sim.document() == before
-    assert told(sim.route(), "Servable") == ("True", "Serving")
+    assert status_and_reason(sim.route(), "Servable") == ("True", "Serving")
 
 
 def test_route_is_answered_503_after_a_minute_and_recovers_by_itself(sim):
     """The status still says which version it is that is waited for."""
     before = lost_with_everything(sim)
     pass_seconds(sim, 61)
-    assert told(sim.route(), "Servable") == ("False", "VersionNotReady")
+    assert status_and_reason(sim.route(), "Servable") == ("False", "VersionNotReady")
     assert sim.document().unavailable.reason == "VersionNotReady"
     assert "v1" in sim.document().unavailable.message
     assert "traffic stays" not in status_condition(sim.route(), "Accepted")["message"]
@@ -224,7 +224,7 @@ def test_deleted_version_is_not_found_after_a_minute(sim):
     lost_with_everything(sim)
     sim.delete(LINEAR_MODEL, "homes-v1")
     pass_seconds(sim, 61)
-    assert told(sim.route(), "Servable") == ("False", "VersionNotFound")
+    assert status_and_reason(sim.route(), "Servable") == ("False", "VersionNotFound")
     assert sim.document().unavailable.reason == "VersionNotFound"
     assert sim.route()["status"]["version"] == "v1"
 
@@ -238,12 +238,12 @@ def test_other_route_waits_no_longer_than_the_minute(sim):
     sim.edit(LINEAR_MODEL, "homes-v2", frozen=None)
     sim.trains = True
     sim.settle()
-    assert told(sim.route("other"), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route("other"), "Ready") == ("True", "Ready")
 
 
 def test_route_without_an_entry_does_not_shorten_the_next_wait(sim, monkeypatch):
     """There is room for one of two routes; the ConfigMap is deleted once more after the minute."""
-    waiting(sim)
+    apply_waiting_route(sim)
     sim.apply(model_route("v2", name="other"))
     sim.settle()
     sim.edit(MODEL_ROUTE, "other", version="v9")
@@ -270,20 +270,20 @@ def test_route_without_an_entry_does_not_shorten_the_next_wait(sim, monkeypatch)
 
 def test_switch_to_a_version_that_can_serve_does_not_wait(sim):
     """The last good version is needed only if the desired one cannot serve."""
-    waiting(sim)
+    apply_waiting_route(sim)
     sim.trains = False
     sim.delete(CONFIG_MAP, sim.model("v1")["status"]["artifact"])
     delete_configmap(sim)
     sim.start()
     sim.edit(MODEL_ROUTE, "homes", version="v2")
     sim.settle()
-    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
     assert (sim.document().current, sim.document().previous) == ("v2", "v1")
 
 
 def test_route_with_an_unknown_last_version_says_so(sim):
     """It served once, so "never" would be wrong."""
-    waiting(sim)
+    apply_waiting_route(sim)
     status = sim.route()["status"]
     gone = ("version", "previousVersion", "traffic", "trafficSummary")
     sim.set_status(MODEL_ROUTE, "homes", {key: value for key, value in status.items() if key not in gone})
@@ -293,7 +293,7 @@ def test_route_with_an_unknown_last_version_says_so(sim):
         sim.settle()
         message = status_condition(sim.route(), "Servable")["message"]
         assert "the last good version of this route is not known any more; spec.version v9 does not exist" in message
-        assert told(sim.route(), "Servable") == ("False", "VersionNotReady")
+        assert status_and_reason(sim.route(), "Servable") == ("False", "VersionNotReady")
         sim.start()
 
 
@@ -309,22 +309,22 @@ def test_route_with_an_unknown_last_version_says_so(sim):
 )
 def test_invalid_status_is_no_memory(sim, status):
     """An invalid status of another client causes no failure."""
-    waiting(sim)
+    apply_waiting_route(sim)
     sim.set_status(MODEL_ROUTE, "homes", {**sim.route()["status"], **status})
     delete_configmap(sim)
     sim.start()
     sim.settle()
-    assert told(sim.route(), "Servable") == ("False", "VersionNotReady")
+    assert status_and_reason(sim.route(), "Servable") == ("False", "VersionNotReady")
 
 
 def test_recreated_route_of_the_same_name_has_no_memory(sim):
     """It is another object."""
-    waiting(sim)
+    apply_waiting_route(sim)
     sim.delete(MODEL_ROUTE, "homes")
     delete_configmap(sim)
     sim.apply(model_route("v9"))
     sim.settle()
-    assert told(sim.route(), "Servable") == ("False", "NeverServed")
+    assert status_and_reason(sim.route(), "Servable") == ("False", "NeverServed")
     assert "no version of this route has been Ready yet" in status_condition(sim.route(), "Servable")["message"]
 
 
@@ -344,7 +344,7 @@ def test_deleted_server_is_named_by_its_routes_and_recreated_with_their_traffic(
     before = document_of(sim)
     sim.delete(MODEL_SERVER, "blue")
     sim.settle()
-    assert told(sim.route(), "Servable") == ("False", "ServerNotFound")
+    assert status_and_reason(sim.route(), "Servable") == ("False", "ServerNotFound")
     message = status_condition(sim.route(), "Servable")["message"]
     assert message == "ModelServer blue is gone; nothing answers for this route"
     assert sim.route()["status"]["version"] == "v1"

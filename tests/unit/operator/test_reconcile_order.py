@@ -13,8 +13,8 @@ from unit.operator.builders import (
     handmade,
     linear_model,
     model_route,
+    status_and_reason,
     text,
-    told,
     weights_from,
 )
 from unit.operator.harness import Sim
@@ -59,9 +59,9 @@ def reference(new_sim: Callable[..., Sim]) -> dict:
     sim = prepare(new_sim())
     sim.apply(*OBJECTS)
     sim.settle()
-    assert told(sim.route(), "Ready") == ("True", "Ready")
-    assert told(sim.route("cold"), "Ready") == ("False", "VersionFrozen")
-    assert told(sim.route("mixed"), "Accepted") == ("False", "CandidateUnavailable")
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route("cold"), "Ready") == ("False", "VersionFrozen")
+    assert status_and_reason(sim.route("mixed"), "Accepted") == ("False", "CandidateUnavailable")
     return content(sim)
 
 
@@ -93,15 +93,15 @@ def test_keys_in_any_order_give_the_same_state(new_sim, reference, seed):
     """The queue promises no order among keys."""
     chance = random.Random(seed)
     sim = prepare(new_sim())
-    ask = sim.ask
+    enqueue = sim.enqueue
 
     def shuffled(*keys):
-        ask(*keys)
+        enqueue(*keys)
         mixed = list(sim.pending)
         chance.shuffle(mixed)
         sim.pending = dict.fromkeys(mixed)
 
-    sim.ask = shuffled
+    sim.enqueue = shuffled
     sim.apply(*OBJECTS)
     sim.settle()
     assert content(sim) == reference

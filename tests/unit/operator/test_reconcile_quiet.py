@@ -6,13 +6,13 @@ from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, POD
 from linplane_api.timing import TokenBuckets
 from linplane_operator.compile.objects import uid_of
 from linplane_operator.compile.settings import Settings
-from unit.operator.builders import linear_model, model_route, pod, status_condition, told, with_meta
+from unit.operator.builders import linear_model, model_route, pod, status_and_reason, status_condition, with_meta
 from unit.operator.planning import error
 
 MANY = Settings(servers=None, max_replicas=1)
 
 
-def full(sim):
+def apply_every_situation(sim):
     """One of each situation that stays as it is."""
     sim.results["homes-v3"] = error
     sim.apply(
@@ -29,7 +29,7 @@ def full(sim):
 def test_reconciling_again_writes_nothing(new_sim):
     """Nor does a restart, nor an hour of resyncs."""
     sim = new_sim()
-    full(sim)
+    apply_every_situation(sim)
     sim.resync()
     sim.store_writes = 0
     sim.cluster.writes.clear()
@@ -45,7 +45,7 @@ def test_reconciling_again_writes_nothing(new_sim):
 def test_all_objects_converge_by_events_alone(new_sim):
     """A resync afterwards finds nothing to do, so every event named all that it mattered to."""
     sim = new_sim()
-    full(sim)
+    apply_every_situation(sim)
     for change in (
         lambda: sim.edit(MODEL_ROUTE, "homes", version="v2", split=None),
         lambda: sim.apply(linear_model("v4")),
@@ -77,7 +77,7 @@ def test_count_is_written_at_most_once_a_second(new_sim):
     assert [write for write in sim.cluster.writes[writes:] if write[0] == "status"] == []
     sim.acknowledge(sim.pods[-1], uid_of(data), int(data["data"]["sequence"]))
     sim.reconcile_all()
-    assert told(sim.route(), "Converged") == ("True", "Converged")
+    assert status_and_reason(sim.route(), "Converged") == ("True", "Converged")
     assert sim.route()["status"]["loadedSummary"] == "20/20"
 
 
@@ -144,9 +144,9 @@ def test_replicas_behind_are_reported_a_second_later(new_sim):
     sim.reconcile_all()
     assert sim.route()["status"] == before
     sim.settle()
-    assert told(sim.route(), "Converged") == ("False", "ReplicasBehind")
+    assert status_and_reason(sim.route(), "Converged") == ("False", "ReplicasBehind")
     assert (sim.now - began).total_seconds() == 1
-    assert told(sim.get(MODEL_SERVER, "default"), "Converged") == ("False", "ReplicasBehind")
+    assert status_and_reason(sim.get(MODEL_SERVER, "default"), "Converged") == ("False", "ReplicasBehind")
 
 
 def test_server_is_soon_reported_behind(new_sim):
@@ -160,9 +160,9 @@ def test_server_is_soon_reported_behind(new_sim):
     sim.reconcile_all()
     assert sim.get(MODEL_SERVER, "default")["status"]["sequence"] == old
     sim.now += timedelta(seconds=0.5)
-    sim.ask(*sim.later)
+    sim.enqueue(*sim.later)
     sim.reconcile_all()
-    assert told(sim.get(MODEL_SERVER, "default"), "Converged") == ("False", "ReplicasBehind")
+    assert status_and_reason(sim.get(MODEL_SERVER, "default"), "Converged") == ("False", "ReplicasBehind")
 
 
 def test_switch_and_its_reversal_within_a_moment_are_two_log_lines(new_sim):
@@ -179,7 +179,7 @@ def test_switch_and_its_reversal_within_a_moment_are_two_log_lines(new_sim):
     lines = [(line.get("from"), line["to"]) for line in sim.route()["status"]["switches"]]
     assert lines == [(None, "v1"), ("v1", "v2"), ("v2", "v1")]
     assert [reason for name, _, reason, _ in sim.cluster.events if name == "homes"].count("Switched") == 3
-    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
 
 
 def test_undo_reverts_one_change_though_two_came_within_a_moment(new_sim):
@@ -195,7 +195,7 @@ def test_undo_reverts_one_change_though_two_came_within_a_moment(new_sim):
     sim.settle()
     undo = sim.route()["status"]["undo"]
     assert (undo["version"], undo.get("split")) == ("v2", None)
-    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
 
 
 def test_status_that_is_no_longer_true_is_corrected_at_once(new_sim):
@@ -206,7 +206,7 @@ def test_status_that_is_no_longer_true_is_corrected_at_once(new_sim):
     sim.loads = False
     sim.edit(LINEAR_MODEL, "homes-v2", frozen=True)
     sim.reconcile_all()
-    assert told(sim.route(), "Converged") == ("False", "ReplicasBehind")
+    assert status_and_reason(sim.route(), "Converged") == ("False", "ReplicasBehind")
 
 
 def test_change_enqueues_only_affected_objects(new_sim):
@@ -249,17 +249,17 @@ def test_burst_of_changes_is_a_few_writes_of_the_routing_configmap(new_sim):
     written = int(sim.routing()["data"]["sequence"]) - before
     assert written <= 5 + (sim.now - begun).total_seconds() + 1
     assert '"requestsPerSecond":40' in sim.routing()["data"]["route.homes"]
-    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
 
 
 def test_condition_change_is_an_event(sim):
     """A Warning for a failure, a Normal Event while the object is in progress."""
     sim.apply(linear_model(), model_route())
     sim.settle()
-    told_of_model = [(warning, reason) for name, warning, reason, _ in sim.cluster.events if name == "homes-v1"]
-    assert (False, "Training") in told_of_model
-    assert (False, "Validated") in told_of_model
-    assert not any(warning for warning, _ in told_of_model)
+    model_events = [(warning, reason) for name, warning, reason, _ in sim.cluster.events if name == "homes-v1"]
+    assert (False, "Training") in model_events
+    assert (False, "Validated") in model_events
+    assert not any(warning for warning, _ in model_events)
     sim.cluster.events.clear()
     sim.edit(MODEL_ROUTE, "homes", version="v9")
     sim.settle()
@@ -297,10 +297,10 @@ def test_blocked_deletion_is_one_event(sim):
     sim.settle()
     assert "homes" not in [key.removeprefix("route.") for key in sim.routing()["data"]]
     for kind in ("Accepted", "Servable", "Converged", "Ready"):
-        assert told(sim.route(), kind) == ("False", "Deleting")
+        assert status_and_reason(sim.route(), kind) == ("False", "Deleting")
     assert "example.com/audit" in status_condition(sim.route(), "Ready")["message"]
     assert "trafficSummary" not in sim.route()["status"]
-    assert told(sim.model(), "Ready") == ("False", "Deleting")
+    assert status_and_reason(sim.model(), "Ready") == ("False", "Deleting")
     sim.effective.clear()
     sim.resync()
     sim.settle()
@@ -314,11 +314,11 @@ def test_absence_of_replicas_is_not_ready(sim):
     sim.loads = False
     sim.store.update(POD, sim.get(POD, "p1"), pod("p1", ready=False, uid="uid-p1"))
     sim.settle()
-    assert told(sim.route(), "Ready") == ("False", "NoReplicas")
-    assert told(sim.get(MODEL_SERVER, "default"), "Available") == ("False", "NoReplicas")
+    assert status_and_reason(sim.route(), "Ready") == ("False", "NoReplicas")
+    assert status_and_reason(sim.get(MODEL_SERVER, "default"), "Available") == ("False", "NoReplicas")
     sim.store.update(POD, sim.get(POD, "p1"), pod("p1"))
     sim.settle()
-    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
 
 
 def test_joining_replica_is_counted_by_one_route_a_second(new_sim):

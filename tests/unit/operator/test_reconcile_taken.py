@@ -13,8 +13,8 @@ from unit.operator.builders import (
     handmade,
     linear_model,
     model_route,
+    status_and_reason,
     status_condition,
-    told,
     typed,
     weights_from,
 )
@@ -35,17 +35,19 @@ def test_foreign_routing_configmap_is_left_alone(sim):
     sim.apply(theirs, linear_model(), model_route())
     sim.settle()
     assert sim.get(CONFIG_MAP, ROUTING)["data"] == theirs["data"]
-    assert told(sim.route(), "Accepted") == told(sim.route(), "Ready") == ("False", "NameTaken")
-    assert told(sim.get(MODEL_SERVER, "default"), "Ready") == ("False", "NameTaken")
+    assert (
+        status_and_reason(sim.route(), "Accepted") == status_and_reason(sim.route(), "Ready") == ("False", "NameTaken")
+    )
+    assert status_and_reason(sim.get(MODEL_SERVER, "default"), "Ready") == ("False", "NameTaken")
     assert ROUTING in status_condition(sim.route(), "Accepted")["message"]
     assert sim.store.get(DEPLOYMENT, DEPLOYED) is None
-    assert told(sim.model(), "Ready") == ("True", "Validated")
+    assert status_and_reason(sim.model(), "Ready") == ("True", "Validated")
     assert sim.failures == []
     sim.delete(CONFIG_MAP, ROUTING)
     sim.now = max(sim.later.values())
-    sim.ask(*sim.later)
+    sim.enqueue(*sim.later)
     sim.settle()
-    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
 
 
 def test_foreign_deployment_is_left_alone(sim):
@@ -54,8 +56,8 @@ def test_foreign_deployment_is_left_alone(sim):
     sim.loads = False
     sim.settle()
     assert sim.get(DEPLOYMENT, DEPLOYED)["spec"] == {"replicas": 7}
-    assert told(sim.get(MODEL_SERVER, "default"), "Ready") == ("False", "NameTaken")
-    assert told(sim.route(), "Ready") == ("False", "NoReplicas")
+    assert status_and_reason(sim.get(MODEL_SERVER, "default"), "Ready") == ("False", "NameTaken")
+    assert status_and_reason(sim.route(), "Ready") == ("False", "NoReplicas")
 
 
 @pytest.mark.parametrize("owner", ["theirs", "ours"])
@@ -79,10 +81,10 @@ def test_routing_configmap_that_the_cache_lacks_is_read_live(sim, owner):
         with pytest.raises(AssertionError, match="endless"):
             sim.reconcile_all(limit=50)
         assert set(sim.failures) == {"exists"}
-        assert told(sim.get(MODEL_SERVER, "default"), "Ready") == ("", "")
+        assert status_and_reason(sim.get(MODEL_SERVER, "default"), "Ready") == ("", "")
     else:
         sim.reconcile_all()
-        assert told(sim.get(MODEL_SERVER, "default"), "Ready") == ("False", "NameTaken")
+        assert status_and_reason(sim.get(MODEL_SERVER, "default"), "Ready") == ("False", "NameTaken")
         assert sim.failures == []
 
 
@@ -94,10 +96,10 @@ def test_routing_configmap_of_an_earlier_server_is_not_ours(sim):
     owner = {**body["metadata"]["ownerReferences"][0], "uid": "earlier"}
     sim.store.update(CONFIG_MAP, body, {**body, "metadata": {**body["metadata"], "ownerReferences": [owner]}})
     sim.settle()
-    assert told(sim.route(), "Accepted") == ("False", "NameTaken")
+    assert status_and_reason(sim.route(), "Accepted") == ("False", "NameTaken")
     sim.delete(CONFIG_MAP, ROUTING)
     sim.settle()
-    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
 
 
 def test_foreign_object_with_the_name_of_a_training_is_left_alone(sim):
@@ -107,7 +109,9 @@ def test_foreign_object_with_the_name_of_a_training_is_left_alone(sim):
     name = result_name(model, typed(model))
     sim.apply(config_map(name, {"mine": "1"}))
     sim.settle()
-    assert told(sim.model(), "Ready") == told(sim.model(), "Trained") == ("False", "NameTaken")
+    assert (
+        status_and_reason(sim.model(), "Ready") == status_and_reason(sim.model(), "Trained") == ("False", "NameTaken")
+    )
     assert name in status_condition(sim.model(), "Trained")["message"]
     assert sim.get(CONFIG_MAP, name)["data"] == {"mine": "1"}
     assert sim.store.all(JOB) == []
@@ -122,9 +126,9 @@ def test_foreign_copy_of_weights_is_left_alone(sim):
     sim.delete(CONFIG_MAP, name)
     sim.apply(config_map(name, {names.ARTIFACT_KEY: "theirs"}))
     sim.settle()
-    assert told(sim.model(), "Ready") == ("False", "NameTaken")
+    assert status_and_reason(sim.model(), "Ready") == ("False", "NameTaken")
     assert sim.get(CONFIG_MAP, name)["data"] == {names.ARTIFACT_KEY: "theirs"}
-    assert told(sim.route(), "Servable") == ("True", "Serving")
+    assert status_and_reason(sim.route(), "Servable") == ("True", "Serving")
 
 
 def test_foreign_service_with_the_name_of_a_route_is_left_alone(sim):
@@ -138,14 +142,16 @@ def test_foreign_service_with_the_name_of_a_route_is_left_alone(sim):
     sim.cluster.before_write = refuse
     sim.apply(linear_model(), model_route())
     sim.settle()
-    assert told(sim.route(), "Accepted") == told(sim.route(), "Ready") == ("False", "NameTaken")
-    assert told(sim.route(), "Servable") == ("True", "Serving")
-    assert told(sim.route(), "Converged") == ("True", "Converged")
+    assert (
+        status_and_reason(sim.route(), "Accepted") == status_and_reason(sim.route(), "Ready") == ("False", "NameTaken")
+    )
+    assert status_and_reason(sim.route(), "Servable") == ("True", "Serving")
+    assert status_and_reason(sim.route(), "Converged") == ("True", "Converged")
     free.append(True)
     sim.now = max(sim.later.values())
-    sim.ask(*sim.later)
+    sim.enqueue(*sim.later)
     sim.settle()
-    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
 
 
 def test_server_other_than_default_must_exist(new_sim):
@@ -153,12 +159,12 @@ def test_server_other_than_default_must_exist(new_sim):
     sim = new_sim(settings=Settings())
     sim.apply(linear_model(), model_route(serverName="gpu"))
     sim.settle()
-    assert told(sim.route(), "Accepted") == ("False", "ServerNotFound")
+    assert status_and_reason(sim.route(), "Accepted") == ("False", "ServerNotFound")
     assert sim.store.all(MODEL_SERVER) == []
     metadata = {"name": "gpu", "namespace": "default"}
     sim.apply({"apiVersion": names.API_VERSION, "kind": "ModelServer", "metadata": metadata, "spec": {"replicas": 2}})
     sim.settle()
-    assert told(sim.route(), "Accepted") == ("True", "Accepted")
+    assert status_and_reason(sim.route(), "Accepted") == ("True", "Accepted")
     assert sim.get(DEPLOYMENT, "linplane-server-gpu")["spec"]["replicas"] == 2
 
 
@@ -170,8 +176,8 @@ def test_unreadable_version_stops_no_route(sim):
     odd["spec"]["frozen"] = "maybe"
     sim.apply(odd, model_route("v2"), model_route(name="other"))
     sim.settle()
-    assert told(sim.route(), "Accepted") == ("False", "VersionNotFound")
-    assert told(sim.route("other"), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route(), "Accepted") == ("False", "VersionNotFound")
+    assert status_and_reason(sim.route("other"), "Ready") == ("True", "Ready")
 
 
 REFUSED = [
@@ -182,8 +188,8 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "name", "told_by", "condition"), REFUSED)
-def test_refused_child_is_reported_and_retried(sim, kind, name, told_by, condition):
+@pytest.mark.parametrize(("kind", "name", "reported_by", "condition"), REFUSED)
+def test_refused_child_is_reported_and_retried(sim, kind, name, reported_by, condition):
     """A policy or a quota refuses it; traffic continues, and the other children are created."""
     free = []
 
@@ -195,20 +201,22 @@ def test_refused_child_is_reported_and_retried(sim, kind, name, told_by, conditi
     sim.apply(linear_model(), linear_model("v2"), model_route())
     sim.settle()
 
-    def teller():
+    def reporter():
         server = sim.get(MODEL_SERVER, "default")
-        return {"route": sim.route(), "server": server, "model": sim.model("v2")}[told_by]
+        return {"route": sim.route(), "server": server, "model": sim.model("v2")}[reported_by]
 
-    assert told(teller(), condition) == told(teller(), "Ready") == ("False", "ChildRefused")
-    assert "memory limit" in status_condition(teller(), condition)["message"]
-    assert told(sim.route(), "Servable") == ("True", "Serving")
+    assert (
+        status_and_reason(reporter(), condition) == status_and_reason(reporter(), "Ready") == ("False", "ChildRefused")
+    )
+    assert "memory limit" in status_condition(reporter(), condition)["message"]
+    assert status_and_reason(sim.route(), "Servable") == ("True", "Serving")
     assert (sim.store.get(DEPLOYMENT, DEPLOYED) is None) is (kind == "Deployment")
     assert sim.failures == []
     free.append(True)
     sim.now = max(sim.later.values())
-    sim.ask(*sim.later)
+    sim.enqueue(*sim.later)
     sim.settle()
-    assert told(teller(), "Ready")[0] == "True"
+    assert status_and_reason(reporter(), "Ready")[0] == "True"
 
 
 def test_terminating_namespace_gets_no_retries(sim):
@@ -245,23 +253,23 @@ def test_refused_routing_configmap_is_reported_by_the_waiting_route(sim):
     sim.delete(DEPLOYMENT, DEPLOYED)
     sim.settle()
     for body, condition in ((sim.route(), "Accepted"), (sim.get(MODEL_SERVER, "default"), "Converged")):
-        assert told(body, condition) == told(body, "Ready") == ("False", "ChildRefused")
+        assert status_and_reason(body, condition) == status_and_reason(body, "Ready") == ("False", "ChildRefused")
         assert "exceeded quota: one" in status_condition(body, condition)["message"]
     assert sim.route()["status"]["trafficSummary"] == "v1 100"
-    assert told(sim.route(), "Servable") == ("True", "Serving")
-    assert told(sim.route("other"), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route(), "Servable") == ("True", "Serving")
+    assert status_and_reason(sim.route("other"), "Ready") == ("True", "Ready")
     assert sim.store.get(DEPLOYMENT, DEPLOYED) is not None
     sim.edit(MODEL_ROUTE, "homes", version="v1")
     sim.settle()
-    assert told(sim.route(), "Ready") == ("True", "Ready"), "what it asks for is in force"
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready"), "what it asks for is in force"
     sim.edit(MODEL_ROUTE, "homes", version="v2")
     sim.settle()
-    assert told(sim.route(), "Accepted") == ("False", "ChildRefused")
+    assert status_and_reason(sim.route(), "Accepted") == ("False", "ChildRefused")
     free.append(True)
     sim.now = max(sim.later.values())
-    sim.ask(*sim.later)
+    sim.enqueue(*sim.later)
     sim.settle()
-    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
     assert sim.route()["status"]["trafficSummary"] == "v2 100"
 
 
@@ -275,7 +283,11 @@ def test_refused_creation_of_the_routing_configmap_is_reported(sim):
     sim.cluster.before_write = refuse
     sim.apply(linear_model(), model_route())
     sim.settle()
-    assert told(sim.route(), "Accepted") == told(sim.route(), "Ready") == ("False", "ChildRefused")
+    assert (
+        status_and_reason(sim.route(), "Accepted")
+        == status_and_reason(sim.route(), "Ready")
+        == ("False", "ChildRefused")
+    )
 
 
 def test_immutable_routing_configmap_is_left_to_the_user(sim):
@@ -286,14 +298,16 @@ def test_immutable_routing_configmap_is_left_to_the_user(sim):
     sim.store.update(CONFIG_MAP, body, {**body, "immutable": True})
     sim.edit(MODEL_ROUTE, "homes", version="v2")
     sim.settle()
-    assert told(sim.route(), "Accepted") == ("False", "ChildRefused")
+    assert status_and_reason(sim.route(), "Accepted") == ("False", "ChildRefused")
     assert "Delete it: the operator makes it again" in status_condition(sim.route(), "Accepted")["message"]
     assert sim.route()["status"]["trafficSummary"] == "v1 100"
-    assert told(sim.route("other"), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route("other"), "Ready") == ("True", "Ready")
     assert sim.routing()["data"] == body["data"]
     sim.delete(CONFIG_MAP, ROUTING)
     sim.settle()
-    assert told(sim.route(), "Ready") == told(sim.route("other"), "Ready") == ("True", "Ready")
+    assert (
+        status_and_reason(sim.route(), "Ready") == status_and_reason(sim.route("other"), "Ready") == ("True", "Ready")
+    )
     assert sim.route()["status"]["trafficSummary"] == "v2 100"
 
 
@@ -308,4 +322,4 @@ def test_deleted_server_leaves_nothing_in_memory(sim):
     assert [*sim.reconciler._context.queries._routings] == []
     sim.apply(model_route("v2"))
     sim.settle()
-    assert told(sim.route(), "Servable") == ("False", "NeverServed")
+    assert status_and_reason(sim.route(), "Servable") == ("False", "NeverServed")

@@ -1,7 +1,7 @@
 """A spec that an API server took and this operator cannot read: it is said, and what serves goes on."""
 
 from linplane_api.kinds import DEPLOYMENT, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
-from unit.operator.builders import linear_model, model_route, status_condition, told
+from unit.operator.builders import linear_model, model_route, status_and_reason, status_condition
 
 
 def test_unreadable_version_says_so_and_its_route_continues(sim):
@@ -10,15 +10,15 @@ def test_unreadable_version_says_so_and_its_route_continues(sim):
     before = sim.model()["status"]
     sim.edit(LINEAR_MODEL, "homes-v1", acceptance={"minR2": ["?"]})
     sim.settle()
-    assert told(sim.model(), "Ready") == ("False", "InvalidSpec")
+    assert status_and_reason(sim.model(), "Ready") == ("False", "InvalidSpec")
     assert "spec.acceptance.minR2" in status_condition(sim.model(), "Ready")["message"]
     assert {**sim.model()["status"], "conditions": [], "observedGeneration": 1} == {**before, "conditions": []}
-    assert told(sim.route(), "Accepted") == ("False", "VersionNotFound")
+    assert status_and_reason(sim.route(), "Accepted") == ("False", "VersionNotFound")
     assert sim.document().current == "v1", "the last good traffic"
     sim.edit(LINEAR_MODEL, "homes-v1", acceptance=None)
     sim.settle()
-    assert told(sim.model(), "Ready") == ("True", "Validated")
-    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.model(), "Ready") == ("True", "Validated")
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
 
 
 def test_unreadable_route_says_so_and_keeps_its_document(sim):
@@ -29,10 +29,10 @@ def test_unreadable_route_says_so_and_keeps_its_document(sim):
     sim.edit(MODEL_ROUTE, "other", rateLimit={"requestsPerSecond": 5})
     sim.settle()
     for kind in ("Accepted", "Ready"):
-        assert told(sim.route(), kind) == ("False", "InvalidSpec")
-    assert told(sim.route(), "Servable")[0] == "True"
+        assert status_and_reason(sim.route(), kind) == ("False", "InvalidSpec")
+    assert status_and_reason(sim.route(), "Servable")[0] == "True"
     assert sim.document() == before
-    assert told(sim.route("other"), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route("other"), "Ready") == ("True", "Ready")
     events = [reason for name, _, reason, _ in sim.cluster.events if name == "homes"]
     assert events.count("InvalidSpec") == 1, "not one a condition, and not again at each look"
     sim.resync()
@@ -47,7 +47,7 @@ def test_unreadable_server_says_so_and_its_routes_are_served(sim):
     sim.edit(MODEL_SERVER, "default", replicas="many")
     sim.apply(linear_model("v2"), model_route("v2"))
     sim.settle()
-    assert told(sim.get(MODEL_SERVER, "default"), "Ready") == ("False", "InvalidSpec")
+    assert status_and_reason(sim.get(MODEL_SERVER, "default"), "Ready") == ("False", "InvalidSpec")
     assert sim.document().current == "v2"
-    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
     assert sim.get(DEPLOYMENT, "linplane-server-default") == deployed

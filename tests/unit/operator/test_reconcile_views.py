@@ -8,11 +8,11 @@ from linplane_api.routing import make_entry, parse_entry
 from linplane_operator.compile import routing_map as routing_module
 from linplane_operator.compile.objects import uid_of
 from linplane_operator.compile.routing_plan import CONFIRMED
-from unit.operator.builders import document, linear_model, model_route, status_condition, told
+from unit.operator.builders import document, linear_model, model_route, status_and_reason, status_condition
 from unit.operator.planning import error
 
 
-def ready(sim, *routes):
+def apply_ready_route(sim, *routes):
     """A version and its routes."""
     sim.apply(linear_model(), *(routes or (model_route(),)))
     sim.settle()
@@ -20,11 +20,11 @@ def ready(sim, *routes):
 
 def test_route_that_only_the_cache_lacks_keeps_its_document(sim):
     """The route is read live before its document is removed."""
-    ready(sim)
+    apply_ready_route(sim)
     live, data = sim.route(), sim.routing()["data"]
     sim.cluster.read = lambda kind, *_: _given(live if kind is MODEL_ROUTE else None)
     sim.cache.drop(MODEL_ROUTE, "default", "homes")
-    sim.ask(("ModelServer", "default", "default"))
+    sim.enqueue(("ModelServer", "default", "default"))
     sim.reconcile_all()
     assert sim.routing()["data"] == data
 
@@ -40,7 +40,7 @@ def test_job_is_deleted_only_for_the_current_spec(sim):
     sim.pending.clear()
     sim.cache.put(LINEAR_MODEL, {**old, "spec": {**old["spec"], "training": {"data": {"synthetic": {"samples": 3}}}}})
     sim.cluster.read = lambda *_: _given(live)
-    sim.ask(("LinearModel", "default", "homes-v1"))
+    sim.enqueue(("LinearModel", "default", "homes-v1"))
     with pytest.raises(AssertionError, match="endless"):
         sim.reconcile_all(limit=2)
     assert set(sim.failures) == {"LinearModel homes-v1 has changed meanwhile"}
@@ -65,13 +65,13 @@ def test_seal_that_conflicts_with_a_newer_result_is_retried(sim):
     sim.cluster.before_write = touch
     sim.settle()
     assert len(sim.failures) == 1
-    assert told(sim.model(), "Ready") == ("True", "Validated")
+    assert status_and_reason(sim.model(), "Ready") == ("True", "Validated")
     assert not any(reason == "NameTaken" for _, _, reason, _ in sim.cluster.events)
 
 
 def test_routing_configmap_is_written_by_compare_and_swap(sim):
     """A newer state than was seen is not written over."""
-    ready(sim)
+    apply_ready_route(sim)
     once = iter([True])
 
     def touch(verb, body):
@@ -88,7 +88,7 @@ def test_routing_configmap_is_written_by_compare_and_swap(sim):
 
 def test_damaged_routing_configmap_is_repaired(sim):
     """The document's key, the sequence, or a key too many; the route answers all the while."""
-    ready(sim)
+    apply_ready_route(sim)
     good = sim.routing()["data"]
     for damage in ({"route.homes": "{}"}, {"sequence": "abc"}, {"sequence": ""}, {"note": "x"}, {"route.gone": "{"}):
         body = sim.routing()
@@ -98,24 +98,24 @@ def test_damaged_routing_configmap_is_repaired(sim):
         assert set(data) == set(good)
         assert int(data["sequence"]) >= parse_entry(data["route.homes"]).sequence
         assert sim.document() == document(weights={"v1": 2.0})
-        assert told(sim.route(), "Ready") == ("True", "Ready")
+        assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
 
 
 def test_memory_outlives_a_damaged_sequence(sim):
     """The documents hold the last good versions."""
-    ready(sim)
+    apply_ready_route(sim)
     sim.edit(MODEL_ROUTE, "homes", version="v9")
     sim.settle()
     body = sim.routing()
     sim.store.update(CONFIG_MAP, body, {**body, "data": {**body["data"], "sequence": "?"}})
     sim.settle()
     assert sim.document().current == "v1"
-    assert told(sim.route(), "Servable") == ("True", "Serving")
+    assert status_and_reason(sim.route(), "Servable") == ("True", "Serving")
 
 
 def test_sequence_that_was_lowered_confirms_nothing(sim):
     """A report of the higher number was made of another state."""
-    ready(sim)
+    apply_ready_route(sim)
     for _ in range(5):
         sim.edit(MODEL_ROUTE, "homes", splitKey={"salt": f"s{sim.routing()['data']['sequence']}"})
         sim.settle()
@@ -127,31 +127,31 @@ def test_sequence_that_was_lowered_confirms_nothing(sim):
     sim.edit(MODEL_ROUTE, "homes", splitKey={"salt": "new"})
     sim.settle()
     assert int(sim.routing()["data"]["sequence"]) == high + 1
-    assert told(sim.route(), "Converged") == ("False", "ReplicasBehind")
+    assert status_and_reason(sim.route(), "Converged") == ("False", "ReplicasBehind")
 
 
 def test_recreated_configmap_has_to_be_confirmed_again(sim):
     """Acknowledgements are of its UID."""
-    ready(sim)
+    apply_ready_route(sim)
     sim.loads = False
     sim.delete(CONFIG_MAP, names.routing_name("default"))
     sim.settle()
-    assert told(sim.route(), "Converged") == ("False", "ReplicasBehind")
+    assert status_and_reason(sim.route(), "Converged") == ("False", "ReplicasBehind")
     body = sim.routing()
     sim.acknowledge("p1", uid_of(body), int(body["data"]["sequence"]))
     sim.settle()
-    assert told(sim.route(), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route(), "Ready") == ("True", "Ready")
 
 
 def test_restarted_process_agrees_with_the_running_one(sim):
     """One remembers the deleted ConfigMap; the other reads the same in the status."""
-    ready(sim)
+    apply_ready_route(sim)
     sim.edit(MODEL_ROUTE, "homes", version="v9")
     sim.settle()
     sim.delete(CONFIG_MAP, names.routing_name("default"))
     sim.settle()
     before = sim.document(), sim.route()["status"]["conditions"]
-    assert told(sim.route(), "Servable") == ("True", "Serving")
+    assert status_and_reason(sim.route(), "Servable") == ("True", "Serving")
     sim.start()
     sim.delete(CONFIG_MAP, names.routing_name("default"))
     sim.settle()
@@ -160,41 +160,41 @@ def test_restarted_process_agrees_with_the_running_one(sim):
 
 def test_refused_document_is_reported_by_route_and_server(sim):
     """The route is not Ready, whatever the sequence."""
-    ready(sim, model_route(), model_route(name="other"))
+    apply_ready_route(sim, model_route(), model_route(name="other"))
     sim.loads = False
     body = sim.routing()
     rejected = {"rejected": [{"route": "homes", "reason": "format 2"}], "rejectedCount": 1}
     sim.acknowledge("p1", uid_of(body), int(body["data"]["sequence"]), **rejected)
     sim.settle()
-    assert told(sim.route(), "Ready") == ("False", "Rejected")
-    assert told(sim.route("other"), "Ready") == ("True", "Ready")
-    assert told(sim.get(MODEL_SERVER, "default"), "Ready") == ("False", "Rejected")
+    assert status_and_reason(sim.route(), "Ready") == ("False", "Rejected")
+    assert status_and_reason(sim.route("other"), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.get(MODEL_SERVER, "default"), "Ready") == ("False", "Rejected")
     assert "format 2" in status_condition(sim.route(), "Converged")["message"]
 
 
 def test_full_configmap_is_reported_by_the_newest_route_until_there_is_room(sim, monkeypatch):
     """None that serves is evicted."""
-    ready(sim, model_route(name="a"), model_route(name="b"))
+    apply_ready_route(sim, model_route(name="a"), model_route(name="b"))
     size = sum(len(text) + len(key) for key, text in sim.routing()["data"].items())
     monkeypatch.setattr(routing_module, "ROOM", size + 200)
     data = sim.routing()["data"]
     sim.apply(model_route(name="c"))
     sim.settle()
-    assert told(sim.route("c"), "Ready") == ("False", "RoutingFull")
-    assert told(sim.route("c"), "Servable") == ("False", "NeverServed")
+    assert status_and_reason(sim.route("c"), "Ready") == ("False", "RoutingFull")
+    assert status_and_reason(sim.route("c"), "Servable") == ("False", "NeverServed")
     assert sim.routing()["data"] == data
     sim.edit(MODEL_ROUTE, "a", splitKey={"salt": "x" * 250})
     sim.settle()
-    assert told(sim.route("a"), "Accepted") == ("False", "RoutingFull")
-    assert told(sim.route("a"), "Servable") == ("True", "Serving")
+    assert status_and_reason(sim.route("a"), "Accepted") == ("False", "RoutingFull")
+    assert status_and_reason(sim.route("a"), "Servable") == ("True", "Serving")
     assert sim.routing()["data"] == data
     sim.delete(MODEL_ROUTE, "b")
     sim.settle()
-    assert told(sim.route("a"), "Ready") == ("True", "Ready")
-    assert told(sim.route("c"), "Ready") == ("False", "RoutingFull")
+    assert status_and_reason(sim.route("a"), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route("c"), "Ready") == ("False", "RoutingFull")
     sim.edit(MODEL_ROUTE, "a", splitKey=None)
     sim.settle()
-    assert told(sim.route("a"), "Ready") == told(sim.route("c"), "Ready") == ("True", "Ready")
+    assert status_and_reason(sim.route("a"), "Ready") == status_and_reason(sim.route("c"), "Ready") == ("True", "Ready")
 
 
 @pytest.mark.parametrize("behind", [MODEL_ROUTE, LINEAR_MODEL])
@@ -242,7 +242,7 @@ def test_stale_cache_of_a_frozen_version_undoes_nothing(sim, seen, routes):
 
     sim.cluster.read = newer
     sim.pending.clear()
-    sim.ask(("ModelServer", "default", "default"))
+    sim.enqueue(("ModelServer", "default", "default"))
     with pytest.raises(AssertionError, match="endless"):
         sim.reconcile_all(limit=2)
     assert set(sim.failures) == {"LinearModel homes-v1 has changed meanwhile"}

@@ -176,8 +176,8 @@ def test_recreated_version_is_in_the_log_and_an_event():
     other = document("v1", (("v2", 1000),), {"v1": 5.0, "v2": 4.0})
     status = status_after(route, other, "t5")
     assert len(status.switches or ()) == 2
-    ((reason, told),) = news(MODEL_ROUTE, route, plain(status))
-    assert (reason, told.split(":")[0]) == ("VersionMadeAgain", "v2 was made again")
+    ((reason, status_and_reason),) = news(MODEL_ROUTE, route, plain(status))
+    assert (reason, status_and_reason.split(":")[0]) == ("VersionMadeAgain", "v2 was made again")
 
 
 def test_undo_is_the_spec_before_the_last_change_in_effect():

@@ -11,7 +11,7 @@ from linplane_operator.compile.observed import Deployment, Pod, observe
 from linplane_operator.compile.outcome import DONE, Applied, Result
 from linplane_operator.compile.server_plan import ServerInputs, ServerOutcome, plan_server, server_outcome
 from linplane_operator.compile.settings import COUNT_SECONDS, RETRY_SECONDS, Settings
-from unit.operator.builders import NOW, Object, model_route, observed, pod, replicas, report, told
+from unit.operator.builders import NOW, Object, model_route, observed, pod, replicas, report, status_and_reason
 
 SERVER: Object = {
     "apiVersion": names.API_VERSION,
@@ -108,5 +108,5 @@ def test_converged_route_with_an_outdated_count_is_enqueued(converged: str, summ
 
 def test_status_is_merged_with_the_observed_one() -> None:
     body = {"status": outcome().status}
-    assert told(body, "Available") == ("True", "ReplicasReady")
+    assert status_and_reason(body, "Available") == ("True", "ReplicasReady")
     assert body["status"]["observedGeneration"] == 3

@@ -48,5 +48,5 @@ def test_failure_in_one_namespace_keeps_no_other_from_its_rights(error, caplog):
     reconciler = Reconciler(cache, cluster, Settings(), now=lambda: NOW, enqueue=lambda _: None)
     asyncio.run(reconciler.repair())
     assert sorted(set(cluster.given)) == ["a", "c"]
-    told = [f"in b: {type(error).__name__}: {error}" in record.getMessage() for record in caplog.records]
-    assert told == ([] if isinstance(error, NamespaceTerminatingError) else [True])
+    status_and_reason = [f"in b: {type(error).__name__}: {error}" in record.getMessage() for record in caplog.records]
+    assert status_and_reason == ([] if isinstance(error, NamespaceTerminatingError) else [True])

@@ -36,7 +36,7 @@ PATHS = [path for path, schema in nodes(SPEC) if schema.get("pattern") == PATTER
 NAMES = {path: f"v{number}" for number, path in enumerate(PATHS, 1)}
 
 
-def made() -> dict[str, Any]:
+def spec_naming_versions() -> dict[str, Any]:
     """A spec with another version in each place that takes one."""
     spec: dict[str, Any] = {"model": "homes"}
     for path, name in NAMES.items():
@@ -65,7 +65,7 @@ def test_version_fields_of_the_crd_are_found() -> None:
 
 
 def test_versions_named_by_the_spec_are_in_its_enumeration_and_in_the_documents() -> None:
-    spec = parse_spec({"spec": made()}, ModelRouteSpec)
+    spec = parse_spec({"spec": spec_naming_versions()}, ModelRouteSpec)
     assert set(spec.versions_named()) == set(NAMES.values())
     assert named_versions(spec, None) == set(NAMES.values())
     compiled = compile_document("homes", spec, versions(*(ready(name) for name in NAMES.values())), None, 1)
@@ -73,7 +73,7 @@ def test_versions_named_by_the_spec_are_in_its_enumeration_and_in_the_documents(
 
 
 def test_versions_named_by_the_document_in_force_count_too() -> None:
-    spec = parse_spec({"spec": made()}, ModelRouteSpec)
+    spec = parse_spec({"spec": spec_naming_versions()}, ModelRouteSpec)
     there = versions(*(ready(name) for name in [*NAMES.values(), "v9"]))
     before = compile_document("homes", spec, there, None, 1).entry.document
     after = parse_spec({"spec": {"model": "homes", "version": "v9"}}, ModelRouteSpec)
@@ -84,7 +84,7 @@ def test_versions_named_by_the_document_in_force_count_too() -> None:
 
 @pytest.mark.parametrize("name", [*NAMES.values(), "v99"])
 def test_policy_warns_of_deleting_each_version_in_use(name: str) -> None:
-    route = {"metadata": {"name": "homes"}, "spec": made()}
+    route = {"metadata": {"name": "homes"}, "spec": spec_naming_versions()}
     model = {"metadata": {"name": f"homes-{name}"}, "spec": {"model": "homes", "version": name}}
     assert variables()["named"].execute({"params": route, "oldObject": model}) is (name in NAMES.values())
 
@@ -142,7 +142,7 @@ PLANTED: list[tuple[type[RouteDocument], dict[str, Any], set[str]]] = [
 ]
 
 
-def planted(kind: type[RouteDocument], **fields: Any) -> RouteDocument:
+def extended_document(kind: type[RouteDocument], **fields: Any) -> RouteDocument:
     return kind(**msgspec.structs.asdict(example()), **fields)
 
 
@@ -160,12 +160,12 @@ def test_version_path_that_has_no_format_raises_the_documents(
     assert set(paths_of(kind, VERSION_PATTERN)) - set(paths_of(RouteDocument, VERSION_PATTERN)) == paths
     if kind is RebasedDocument:
         rebased = {"x": msgspec.structs.replace(fields["rebased"]["x"], base="v7")}
-        assert format_of(planted(kind, **fields)) == 1
+        assert format_of(extended_document(kind, **fields)) == 1
         fields = {"rebased": rebased}
-    assert format_of(planted(kind)) == 1
-    assert format_of(planted(kind, **fields)) > max(routing.FORMATS)
+    assert format_of(extended_document(kind)) == 1
+    assert format_of(extended_document(kind, **fields)) > max(routing.FORMATS)
     with pytest.raises(FormatNotSupportedError):
-        make_entry(planted(kind, **fields))
+        make_entry(extended_document(kind, **fields))
 
 
 def test_version_path_of_a_later_format_is_written_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,9 +173,9 @@ def test_version_path_of_a_later_format_is_written_in_it(monkeypatch: pytest.Mon
     first = make_entry(example()).to_bytes()
     monkeypatch.setattr(routing, "FORMATS", (1, 2))
     monkeypatch.setitem(routing.PATH_FORMATS, "shadow", 2)
-    entry = make_entry(planted(ShadowDocument, **SHADOW))
+    entry = make_entry(extended_document(ShadowDocument, **SHADOW))
     assert (entry.document.format, entry.body["format"], entry.body["shadow"]) == (2, 2, "v7")
-    assert make_entry(planted(ShadowDocument)).to_bytes() == first
+    assert make_entry(extended_document(ShadowDocument)).to_bytes() == first
     assert make_entry(msgspec.structs.replace(entry.document, shadow=None)).body["format"] == 1
     monkeypatch.setattr(routing, "FORMATS", (1,))
     with pytest.raises(FormatNotSupportedError, match="document: format 2 is not supported; this release reads 1"):

@@ -1,4 +1,4 @@
-"""Objects, versions and documents for the operator's tests, in as few words as they need."""
+"""Builders of objects, versions and documents for the operator's tests."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence

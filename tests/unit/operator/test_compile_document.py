@@ -135,7 +135,7 @@ def test_frozen_current_version_answers_503_and_has_no_weights():
 
 
 def test_frozen_current_version_that_was_deleted_is_not_found():
-    """Its weights were taken out at the freeze, so deleting it does not bring them back."""
+    """The freeze removed its weights from the document, so its deletion does not restore them."""
     before = compile_document("homes", route_spec(), versions(frozen("v1")), SERVED_V1, 1).entry.document
     compiled = compile_document("homes", route_spec(), {}, before, 1)
     assert compiled.entry.document.versions == {}

@@ -38,7 +38,7 @@ LAWS = settings(max_examples=80, deadline=None, derandomize=True)
 
 
 def history(given_steps) -> list[tuple[RouteDocument | None, RouteDocument, Mapping[str, Version], object, Reason]]:
-    """Every step: what was in force, what came of it, from which versions and spec."""
+    """Returns for every step: the document before, the new one, the versions, the spec and the reason."""
     before: RouteDocument | None = None
     result = []
     for spec, there in given_steps:
@@ -60,7 +60,7 @@ def test_compiling_twice_changes_nothing(given_steps):
 @LAWS
 @given(steps)
 def test_document_survives_encoding_and_compiles_to_itself(given_steps):
-    """It comes back from its bytes as it was, and compiles to itself from there too."""
+    """Its bytes decode to an equal document, which compiles to itself."""
     for _, document, there, spec, _ in history(given_steps):
         entry = make_entry(document, 3)
         assert parse_entry(entry.to_bytes()) == entry

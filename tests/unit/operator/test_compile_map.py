@@ -55,7 +55,7 @@ def test_removed_route_raises_the_sequence():
 
 
 def test_kept_route_stays_byte_for_byte():
-    """One that is not really gone, or cannot be compiled just now."""
+    """A kept route is one that may still exist, or that cannot be compiled now."""
     first, _ = advance(None, {"a": wanted("a"), "b": wanted("b")})
     assert advance(first, {"a": wanted("a")}, kept={"b"})[0] is first
 
@@ -108,7 +108,7 @@ def test_full_map_excludes_the_newest_route():
 
 @pytest.mark.usefixtures("little_room")
 def test_serving_route_is_never_evicted_even_for_an_older_one():
-    """Who came in first stays, and a document that outgrows the room keeps its last form."""
+    """Existing routes stay, and a document that outgrows the room keeps its last form."""
     pad = 500
     first, _ = advance(None, {n: wanted(n, padding=pad) for n in "bc"})
     want = {

@@ -119,7 +119,7 @@ def test_reason_that_starts_to_warn_is_one_more_event():
 
 
 def test_status_without_counts_has_all_that_cannot_wait():
-    """Counts and words can."""
+    """Counts and messages can be delayed."""
     one = {"loadedSummary": "1/2", "replicas": 2, "loadedReplicas": 1, "revision": "r", **as_status()}
     assert without_counts(one) == without_counts({**one, "loadedSummary": "2/2", "replicas": 3, "loadedReplicas": 2})
     assert without_counts(one) != without_counts({**one, "revision": "s"})

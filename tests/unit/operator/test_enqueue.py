@@ -203,7 +203,7 @@ def test_routing_entry_enqueues_its_route_and_the_models_of_it(cache):
 
 
 def test_routing_entry_removed_enqueues_the_models_that_it_served(cache):
-    """Even if its route is gone."""
+    """Even if its route is deleted."""
     cache.drop(MODEL_ROUTE, "default", "homes")
     after = event(cache, CONFIG_MAP, routing(homes=2.0, cars=2.0), routing(2, cars=2.0))
     assert after == {S, ("ModelRoute", "homes")} | MODELS

@@ -1,4 +1,4 @@
-"""The words for a pod that waits, from a kubelet or scheduler that may leave out either of them."""
+"""The message for a waiting pod whose condition may lack a reason or a message."""
 
 import pytest
 

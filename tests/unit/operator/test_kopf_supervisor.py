@@ -1,4 +1,4 @@
-"""An operator that goes on, whatever the API server answers to its lists and watches."""
+"""The operator keeps running, whatever the API server answers to its lists and watches."""
 
 import asyncio
 import os
@@ -192,7 +192,7 @@ async def test_startup_raises_the_error_of_one_list_and_cancels_the_others(
 async def test_kopf_starts_once_the_crds_exist_and_unlisted_kinds_are_reported(
     stop: asyncio.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It never looks again for what it does not find as it begins."""
+    """Kopf does not discover kinds that are missing when it starts."""
     monkeypatch.setattr("linplane_operator.kube.startup.CRD_SECONDS", 0.01)
     there, begun, work = [kind.plural for kind in OURS[1:]], [0], Kopf()
 

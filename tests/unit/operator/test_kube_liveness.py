@@ -85,7 +85,7 @@ def test_api_server_away_for_hours_is_healthy() -> None:
 
 
 def test_worker_that_hangs_is_unhealthy() -> None:
-    """One of four; the others go on."""
+    """One of four workers; the others continue."""
 
     async def main() -> list[str]:
         async def work(key: Any) -> None:

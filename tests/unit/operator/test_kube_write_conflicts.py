@@ -227,7 +227,7 @@ def other(api: Api, **fields: Any) -> Object:
 
 
 async def test_contested_child_is_requeued() -> None:
-    """The rest of a reconcile goes on."""
+    """The rest of the reconcile continues."""
     api, cluster, cache, later = contested()
     service = made(SERVICE, spec={"a": 1})
     await cluster.apply(service)

@@ -39,7 +39,7 @@ from unit.operator.planning import error
 
 
 def drop_from_cache(sim, kind: Kind, *names: str) -> dict:
-    """Takes all of a kind, or these, out of the view; a live look finds each, and then it is known again."""
+    """Drops the named objects of a kind, or all of them, from the cache; a live read restores each."""
     lost = {body["metadata"]["name"]: body for body in sim.cache.all(kind)}
     lost = {name: body for name, body in lost.items() if name in (names or lost)}
     for name in lost:
@@ -255,7 +255,7 @@ def test_replica_that_is_not_ready_in_the_cache_may_answer(sim, ready):
 
 
 def test_failed_live_read_of_a_pod_keeps_no_child_from_being_applied(sim):
-    """A report that is left must not stand in front of a Deployment that is lost."""
+    """A report without a pod must not delay the repair of a deleted Deployment."""
     sim.apply(linear_model(), model_route())
     sim.settle()
     sim.cache.put(REPLICA_REPORT, report("gone"))

@@ -56,7 +56,7 @@ def test_label_does_not_change_the_recipe_of_an_artifact():
 
 @pytest.mark.parametrize("change", ["settings", "data"])
 def test_failed_training_is_retried_once_its_inputs_change(change):
-    """The old Job and its error go first, so that neither is taken for the new one's."""
+    """The old Job and its error are deleted first, so that neither is attributed to the new Job."""
     old = [job(C, FAILED, source=ROWS)]
     around = {"artifacts": [result(C, error())], "jobs": old, "source": ROWS}
     owner = C
@@ -197,7 +197,7 @@ def test_refused_result_is_deleted_with_its_job():
 
 
 def test_result_deleted_before_its_job_ended_is_trained_again():
-    """The Job may have written to the one that is gone. A Job that ends without a result of itself is not repeated."""
+    """The Job may have written to the deleted result. A Job that ends without writing a result is not repeated."""
     lost, running = model(digest=DIGEST), job(M, active=1)
     made = plan(lost, jobs=[running])
     assert created(made) == ["ConfigMap"]

@@ -112,7 +112,7 @@ def test_r2_about_zero_of_an_earlier_trainer_is_not_shown(facts, fit_intercept, 
 
 
 def test_gates_judge_an_earlier_trainers_r2_as_before():
-    """A version that passed goes on passing."""
+    """A version that passed keeps passing."""
     training = msgspec.structs.replace(artifact().training, fit_intercept=False)
     file = msgspec.structs.replace(artifact(), training=training).to_file("2026-03-01T11:00:00Z").decode()
     for gate, missed in (("0.9", False), ("0.91", True)):

@@ -46,7 +46,7 @@ def owners(sim, kind, name):
 
 
 def test_routing_configmap_and_deployment_are_adopted(sim):
-    """The traffic goes on, and its sequence does: a replica that has not gone confirms what comes next."""
+    """Traffic and sequence continue: a replica that still runs confirms the next sequence."""
     before = restored(sim)
     uid, sequence = uid_of(sim.routing()), int(sim.routing()["data"]["sequence"])
     sim.settle()

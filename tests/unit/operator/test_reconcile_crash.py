@@ -32,13 +32,13 @@ def failed_training(sim: Sim) -> None:
 
 
 def repair_data(sim: Sim) -> None:
-    """The data is mended."""
+    """Repairs the data."""
     sim.results.clear()
     sim.apply(config_map("rows", {"rows.csv": "good"}))
 
 
 def lose_statuses(sim: Sim) -> None:
-    """Every status is lost."""
+    """Clears every status."""
     for kind, name in ((LINEAR_MODEL, "homes-v1"), (LINEAR_MODEL, "homes-v2"), (MODEL_ROUTE, "homes")):
         sim.set_status(kind, name, None)
 
@@ -80,7 +80,7 @@ def _synthetic(samples: int) -> dict:
 
 
 def play(folder: Path, scenario: str, die_at: int | None = None, *, applied: bool = True) -> Sim:
-    """One run; it dies at that write of what is done, and a new process goes on."""
+    """Plays a scenario; the process dies at the given write of the change, and a new process continues."""
     before, action = SCENARIOS[scenario]
     sim = Sim(folder)
     before(sim)
@@ -126,7 +126,7 @@ def test_crash_at_any_write_gives_the_same_final_state(tmp_path, scenario):
 
 
 def test_scenarios_have_the_expected_number_of_writes(tmp_path):
-    """A scenario that writes nothing any more would prove nothing."""
+    """A scenario without writes would prove nothing."""
     total = sum(len(play(tmp_path / name.replace(" ", "-"), name).cluster.effective) for name in SCENARIOS)
     assert total >= WRITES
 

@@ -1,4 +1,4 @@
-"""Documents of a later release: their unknown fields go on, a later format is left alone, and no document is written
+"""Documents of a later release: their unknown fields survive, a later format is left alone, and no document is written
 that a ready replica would not read.
 """
 
@@ -278,7 +278,7 @@ def test_document_that_a_ready_replica_cannot_read_is_not_written(serving):
 
 
 def test_deleted_configmap_is_not_created_for_replicas_that_cannot_read_it(serving):
-    """An empty one would take all traffic away."""
+    """An empty ConfigMap would stop all traffic."""
     serving.loads = False
     reads(serving, 2)
     serving.delete(CONFIG_MAP, ROUTING)
@@ -292,7 +292,7 @@ def test_deleted_configmap_is_not_created_for_replicas_that_cannot_read_it(servi
 
 
 def test_configmap_is_not_adopted_for_replicas_that_cannot_read_it(serving):
-    """Without its documents it would take all traffic away."""
+    """Without its documents it would stop all traffic."""
     serving.loads = False
     reads(serving, 2)
     without_owner(serving, CONFIG_MAP, ROUTING)
@@ -326,7 +326,7 @@ def later_artifact():
 
 
 def test_artifact_of_a_later_format_is_kept_and_named(serving):
-    """It is neither deleted nor trained again, and the route goes on with the weights that it has."""
+    """It is neither deleted nor trained again, and the route continues with its weights."""
     name = serving.model("v1")["status"]["artifact"]
     body = serving.get(CONFIG_MAP, name)
     text = later_artifact()

@@ -56,7 +56,7 @@ def test_switch_takes_effect_and_is_recorded(sim):
 
 
 def test_switch_to_a_version_in_training_takes_effect_by_itself(sim):
-    """Until then the last good traffic goes on, split and all."""
+    """Until then the last good traffic continues, including its split."""
     two_versions(sim, split=[("v2", 10)])
     sim.trains = False
     sim.apply(linear_model("v3"))
@@ -140,7 +140,7 @@ def test_terminating_pod_of_a_deleted_server_delays_withdrawn(sim):
 
 
 def test_deleting_a_serving_version_keeps_its_traffic(sim):
-    """The route goes on with its document and says so."""
+    """The route continues with its document and says so."""
     two_versions(sim, split=[("v2", 10)])
     document = sim.routing()["data"]["route.homes"]
     sim.delete(LINEAR_MODEL, "homes-v1")
@@ -213,7 +213,7 @@ def test_edited_sequence_is_exceeded(sim):
 
 
 def test_training_that_failed_for_its_data_is_retried_once_the_data_is_repaired(sim):
-    """Saving the table is enough; the stale error does not speak for the new try."""
+    """Saving the table is enough; the old error is not attributed to the new training."""
     sim.results["homes-v1"] = error
     sim.apply(config_map("rows", {"rows.csv": "x,y\n1,?\n"}), linear_model(training=csv_training()))
     sim.settle()
@@ -273,7 +273,7 @@ def test_lost_status_is_written_again_without_training(sim):
 
 
 def test_cleared_status_and_another_training_give_no_other_weights(sim):
-    """TrainingChanged; the route goes on with what it has."""
+    """The reason is TrainingChanged; the route continues with its weights."""
     two_versions(sim)
     document = sim.routing()["data"]["route.homes"]
     sim.set_status(LINEAR_MODEL, "homes-v1", None)

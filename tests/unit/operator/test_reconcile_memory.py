@@ -52,7 +52,7 @@ LOSSES = [delete_configmap, delete_server, damage_entry, remove_entry]
 @pytest.mark.parametrize("restart", [False, True])
 @pytest.mark.parametrize("lose", LOSSES)
 def test_traffic_outlives_the_objects_that_hold_its_document(sim, lose, restart):
-    """Version, split and previous version go on as they were, by this process and by the next one."""
+    """This process and the next one keep the version, the split and the previous version."""
     before = apply_waiting_route(sim, split=[("v2", 10)])
     lose(sim)
     if restart:
@@ -69,7 +69,7 @@ def test_traffic_outlives_the_objects_that_hold_its_document(sim, lose, restart)
 
 @pytest.mark.parametrize("restart", [False, True])
 def test_previous_version_is_remembered(sim, restart):
-    """For its features go on being accepted."""
+    """Its features are still accepted."""
     apply_waiting_route(sim)
     sim.edit(MODEL_ROUTE, "homes", version="v2")
     sim.settle()
@@ -113,7 +113,7 @@ def test_deleted_version_serves_from_memory(sim):
 
 
 def recreate_version(sim, version):
-    """Under the same name, from other data, while the ConfigMap is gone and no operator runs."""
+    """Creates a version again, from other data, while the ConfigMap is deleted and no operator runs."""
     sim.delete(LINEAR_MODEL, f"homes-{version}")
     delete_configmap(sim)
     sim.results[f"homes-{version}"] = lambda: {names.ARTIFACT_KEY: text(9.0)}
@@ -188,7 +188,7 @@ def pass_seconds(sim, seconds):
 
 
 def test_configmap_waits_a_minute_for_unknown_weights(sim):
-    """Meanwhile the servers go on with what they hold, and the conditions say so; then the version is there again."""
+    """Meanwhile the servers continue with their state, and the conditions say so; then the version exists again."""
     before = lost_with_everything(sim)
     assert sim.store.get(CONFIG_MAP, ROUTING) is None
     assert status_and_reason(sim.route(), "Servable") == ("Unknown", "RoutingLost")
@@ -220,7 +220,7 @@ def test_route_is_answered_503_after_a_minute_and_recovers_by_itself(sim):
 
 
 def test_deleted_version_is_not_found_after_a_minute(sim):
-    """The 503 says so rather than that it is not Ready."""
+    """The reason is VersionNotFound, not VersionNotReady."""
     lost_with_everything(sim)
     sim.delete(LINEAR_MODEL, "homes-v1")
     pass_seconds(sim, 61)

@@ -43,7 +43,7 @@ def prepare(sim: Sim) -> Sim:
 
 
 def content(sim: Sim) -> dict:
-    """The cache without how it came to be: no log of switches, no previous version."""
+    """The state without its history: no log of switches, no previous version."""
 
     def bare(value):
         if isinstance(value, dict):
@@ -108,7 +108,7 @@ def test_keys_in_any_order_give_the_same_state(new_sim, reference, seed):
 
 
 def test_change_and_its_reversal_restore_the_state(new_sim, reference):
-    """Freezing, switching, a bad split and a deleted version, each taken back."""
+    """Freezes, a switch and a deletion, each reverted."""
     sim = prepare(new_sim())
     sim.apply(*OBJECTS)
     sim.settle()

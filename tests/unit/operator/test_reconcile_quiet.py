@@ -43,7 +43,7 @@ def test_reconciling_again_writes_nothing(new_sim):
 
 
 def test_all_objects_converge_by_events_alone(new_sim):
-    """A resync afterwards finds nothing to do, so every event named all that it mattered to."""
+    """A resync afterwards writes nothing, so every event enqueued all affected objects."""
     sim = new_sim()
     apply_every_situation(sim)
     for change in (
@@ -100,7 +100,7 @@ def test_delayed_count_is_written_after_its_second(new_sim):
 
 
 def test_clock_that_goes_back_delays_nothing(new_sim):
-    """A count is written then, rather than in an hour."""
+    """The count is written at once, not after an hour."""
     sim = new_sim(settings=MANY)
     sim.pods = ["p1", "p2", "p3"]
     sim.apply(linear_model(), model_route())
@@ -308,7 +308,7 @@ def test_blocked_deletion_is_one_event(sim):
 
 
 def test_absence_of_replicas_is_not_ready(sim):
-    """The last pod goes: not Ready, and NoReplicas; it comes back: Ready."""
+    """Without a ready pod the route has NoReplicas; with one it is Ready."""
     sim.apply(linear_model(), model_route())
     sim.settle()
     sim.loads = False

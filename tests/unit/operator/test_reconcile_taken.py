@@ -1,4 +1,4 @@
-"""Nothing of others is touched: a name that is taken is a condition, and passes when the name is free."""
+"""Foreign objects are never written: a taken name is a condition, which ends when the name is free."""
 
 import pytest
 
@@ -220,7 +220,7 @@ def test_refused_child_is_reported_and_retried(sim, kind, name, reported_by, con
 
 
 def test_terminating_namespace_gets_no_retries(sim):
-    """Its objects go one by one, and a child that is gone cannot be made again: no write, and no later look."""
+    """Its objects are deleted one by one and cannot be created again: no write, and no requeue."""
     sim.apply(linear_model(), model_route())
     sim.settle()
     tried = []

@@ -1,4 +1,4 @@
-"""A spec that an API server took and this operator cannot read: it is said, and what serves goes on."""
+"""A spec that the API server accepts and this operator cannot read: a condition reports it, and traffic continues."""
 
 from linplane_api.kinds import DEPLOYMENT, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
 from unit.operator.builders import linear_model, model_route, status_and_reason, status_condition

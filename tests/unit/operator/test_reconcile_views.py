@@ -30,7 +30,7 @@ def test_route_that_only_the_cache_lacks_keeps_its_document(sim):
 
 
 def test_job_is_deleted_only_for_the_current_spec(sim):
-    """A version whose spec is newer than the view is not judged by the old one."""
+    """A version whose spec is newer than the cached one is not judged by the cached one."""
     sim.results["homes-v1"] = error
     sim.apply(linear_model())
     sim.settle()

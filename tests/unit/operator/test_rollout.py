@@ -1,4 +1,4 @@
-"""How far a ModelServer's pods are, in the words of its Deployment and pods."""
+"""The progress of a ModelServer's pods, quoted from its Deployment and pods."""
 
 from datetime import timedelta
 from typing import Any

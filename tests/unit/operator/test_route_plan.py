@@ -141,7 +141,7 @@ def test_service_is_only_checked_if_another_name_is_taken(inputs: RouteInputs, s
 
 @pytest.mark.parametrize(("entry", "last", "traffic"), [(IN_FORCE, OLD, "v1 100"), (None, OLD, "v0 100")])
 def test_status_without_an_entry_shows_the_last_one(entry: Entry | None, last: Entry, traffic: str) -> None:
-    """The servers go on with what they hold."""
+    """The servers continue with their state."""
     plan = plan_route(replace(INPUTS, entry=entry, last_entry=last), SETTINGS)
     status: Object = route_outcome(plan, None, "t1").status
     assert status["trafficSummary"] == traffic

@@ -81,7 +81,7 @@ def test_key_enqueued_while_it_runs_runs_again_afterwards():
 
 
 def test_workers_share_the_keys():
-    """Different keys at a time, in the order that they came."""
+    """Workers process different keys at a time, in order of arrival."""
 
     async def script(story):
         async def slow(_key):

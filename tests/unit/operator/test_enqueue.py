@@ -83,7 +83,7 @@ HOMES_USERS = {("ModelRoute", "homes"), ("ModelRoute", "second"), ("ModelRoute",
         (MODEL, None, True),
         (MODEL, {**MODEL, "spec": {**MODEL["spec"], "frozen": True}}, True),
         (MODEL, {**MODEL, "status": {"digest": "d"}}, True),
-        (MODEL, with_meta(MODEL, uid="anew"), True),
+        (MODEL, with_meta(MODEL, uid="new"), True),
         (MODEL, with_meta(MODEL, deletionTimestamp="t"), True),
         (MODEL, {**MODEL, "status": {"servingIn": ["homes"]}}, False),
         (MODEL, with_meta(MODEL, resourceVersion="9"), False),
@@ -211,7 +211,7 @@ def test_routing_entry_removed_enqueues_the_models_that_it_served(cache):
 
 def test_routing_configmap_replaced_enqueues_every_route(cache):
     """Acknowledgements of the old one do not count."""
-    old, new = routing(homes=2.0), routing(uid="anew", homes=2.0)
+    old, new = routing(homes=2.0), routing(uid="new", homes=2.0)
     for before, after in [(old, None), (None, new), (old, new)]:
         assert ALL_HERE | {S} <= event(cache, CONFIG_MAP, before, after)
 

@@ -12,7 +12,7 @@ from linplane_operator.kube.liveness import Activity, Limits, unhealthy
 from linplane_operator.runtime.workqueue import WorkQueue
 
 
-async def ask(port: int, path: str) -> tuple[int, str]:
+async def fetch(port: int, path: str) -> tuple[int, str]:
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as answer:
         return answer.status, await answer.text()
 
@@ -32,10 +32,10 @@ async def test_healthz_is_500_and_names_a_stuck_queue() -> None:
 
     registry = CollectorRegistry()
     async with serving("127.0.0.1", 0, unhealthy=problems, unready=str, registry=registry) as port:
-        assert await ask(port, "/healthz") == (200, "ok\n")
+        assert await fetch(port, "/healthz") == (200, "ok\n")
         queue.add([("LinearModel", "n", name) for name in "ab"])
         async with asyncio.timeout(10):
-            while (answer := await ask(port, "/healthz"))[0] == 200:
+            while (answer := await fetch(port, "/healthz"))[0] == 200:
                 await asyncio.sleep(0.01)
         assert answer[0] == 500
         assert "queue: " in answer[1]
@@ -48,7 +48,7 @@ async def test_readyz_is_200_once_synced_and_metrics_from_the_start() -> None:
     async with serving(
         "127.0.0.1", 0, unhealthy=list, unready=lambda: "" if synced else "waits", registry=registry
     ) as port:
-        assert (await ask(port, "/readyz"))[0] == 503
-        assert "one 1.0" in (await ask(port, "/metrics"))[1]
+        assert (await fetch(port, "/readyz"))[0] == 503
+        assert "one 1.0" in (await fetch(port, "/metrics"))[1]
         synced.append(1)
-        assert (await ask(port, "/readyz"))[0] == 200
+        assert (await fetch(port, "/readyz"))[0] == 200

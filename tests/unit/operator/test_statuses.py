@@ -30,7 +30,7 @@ def test_status_that_is_readable_is_read_as_a_whole() -> None:
     assert readable_status(LinearModelStatus, status) == read_status(LinearModelStatus, status)
 
 
-def test_last_good_traffic_is_known_beside_conditions_of_a_later_release() -> None:
+def test_last_good_traffic_is_known_despite_conditions_of_a_later_release() -> None:
     """An operator that was rolled back, and has never seen the document itself."""
     route = {**model_route(), "status": {"version": "v1", "traffic": TRAFFIC, "conditions": [LATER]}}
     document = document_of_status(route)

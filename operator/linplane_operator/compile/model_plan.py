@@ -226,7 +226,7 @@ def _is_spent(job: Job, result: ConfigMap | None, owned: OwnedObjects, wanted: M
     if has_completed(job):
         return result is None or _is_second(result, job)
     keys = (names.ANNOTATION_JOB_SETTINGS, ANNOTATION_DATA)
-    is_other = any(job.metadata.annotations.get(key) != wanted.get(key) for key in keys)
+    is_other = job.is_readable and any(job.metadata.annotations.get(key) != wanted.get(key) for key in keys)
     return is_other and (failure_of(job) is not None or not has_begun(job, owned.pods))
 
 
@@ -289,6 +289,6 @@ def _stale(model: Object, spec: LinearModelSpec, owned: OwnedObjects) -> tuple[t
     unsealed = [artifact for artifact in owned.artifacts if not artifact.is_immutable]
     if not owned.jobs and not unsealed:
         return ()
-    jobs = [(JOB, job.reference()) for job in owned.jobs if job.name != job_name(model, spec)]
+    jobs = [(JOB, job.reference()) for job in owned.jobs if job.is_readable and job.name != job_name(model, spec)]
     results = [(CONFIG_MAP, result.body) for result in unsealed if result.name != result_name(model, spec)]
     return (*jobs, *results)

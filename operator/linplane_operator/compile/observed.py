@@ -137,6 +137,8 @@ class DeploymentStatus(_Part, frozen=True):
 
 UNKNOWN = "unknown"
 """A time that cannot be read."""
+UNKNOWN_COUNT = -1
+"""A number of pods that cannot be read."""
 
 
 class Observed(_Part, frozen=True):
@@ -211,8 +213,13 @@ class Job(Observed, frozen=True):
 
     @classmethod
     def unreadable(cls, body: Object) -> Self:
-        """One that is left alone: it counts as running."""
-        return cls(super().unreadable(body).metadata, status=JobStatus(active=1))
+        """One that is left alone: it counts as running, and is not replaced."""
+        return cls(super().unreadable(body).metadata, status=JobStatus(active=UNKNOWN_COUNT))
+
+    @property
+    def is_readable(self) -> bool:
+        """It could be decoded."""
+        return self.status.active != UNKNOWN_COUNT
 
 
 class Deployment(Observed, frozen=True):

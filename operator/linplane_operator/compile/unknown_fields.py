@@ -66,9 +66,10 @@ def _items(kind: StructType, new: list[Any], old: list[Any]) -> list[Any]:
 
 def _conditions(kind: StructType, new: list[Any], old: list[Any]) -> list[Any]:
     before = {item.get("type"): item for item in old if isinstance(item, Mapping)}
+    present = {item["type"] for item in new}
     return [
         *(_merged(kind, item, before.get(item["type"])) for item in new),
-        *(item for name, item in before.items() if name not in _KNOWN),
+        *(item for name, item in before.items() if name not in _KNOWN and name not in present),
     ]
 
 

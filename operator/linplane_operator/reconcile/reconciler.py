@@ -67,19 +67,18 @@ class Reconciler:
             if kind == MODEL_ROUTE.kind:
                 return await self._routes.reconcile(namespace, name)
         except FormatError as error:
-            await self._report_unreadable(
-                LINEAR_MODEL if kind == LINEAR_MODEL.kind else MODEL_ROUTE, namespace, name, error
-            )
-            return DONE
+            unreadable_kind = LINEAR_MODEL if kind == LINEAR_MODEL.kind else MODEL_ROUTE
+            return await self._report_unreadable(unreadable_kind, namespace, name, error)
         return await self._servers.reconcile(namespace, name)
 
     async def repair(self) -> None:
         """Repairs the trainers' RBAC, which is not watched. Call it at start-up and periodically."""
         await self._trainers.repair()
 
-    async def _report_unreadable(self, kind: Kind, namespace: str, name: str, error: FormatError) -> None:
+    async def _report_unreadable(self, kind: Kind, namespace: str, name: str, error: FormatError) -> Result:
         """Reports a spec that the API server accepted and this operator cannot read: one of the two is older."""
         body = self._context.cache.get(kind, namespace, name)
-        if body is not None:
-            status = unreadable(kind, body, str(error), self._context.stamp())
-            await self._context.statuses.write(kind, body, status)
+        if body is None:
+            return DONE
+        status = unreadable(kind, body, str(error), self._context.stamp())
+        return await self._context.statuses.write(kind, body, status)

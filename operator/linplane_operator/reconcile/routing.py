@@ -1,7 +1,7 @@
 """The routing ConfigMap of a ModelServer: one document a route, written with all others of its server."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from linplane_api.conditions import Cause
 from linplane_api.kinds import CONFIG_MAP, MODEL_ROUTE, MODEL_SERVER, Kind
@@ -51,13 +51,10 @@ class RoutingWriter:
     def _memory(self, key: Key) -> RoutingMemory:
         return self._memories.get(key, RoutingMemory())
 
-    async def reconcile(self, server: Object, routes: Mapping[str, Object]) -> Applied:
-        """Observes, plans and applies the plan. `routes`: those that the server answers for.
-
-        Raises ConflictError if something has changed meanwhile.
-        """
+    async def reconcile(self, server: Object) -> Applied:
+        """Observes, plans and applies the plan. Raises ConflictError if something has changed meanwhile."""
         key = key_of(server)
-        plan = plan_routing(await self._observe(server, routes))
+        plan = plan_routing(await self._observe(server))
         self._memories[key] = plan.memory
         applied = await self._apply(plan)
         memory = self._memories[key] = remember(plan, applied)
@@ -66,9 +63,10 @@ class RoutingWriter:
                 self._enqueue((MODEL_ROUTE.kind, key[0], route))
         return applied
 
-    async def _observe(self, server: Object, routes: Mapping[str, Object]) -> RoutingInputs:
+    async def _observe(self, server: Object) -> RoutingInputs:
         context, (namespace, name) = self._context, key_of(server)
-        live = await context.live.unknown_routes(namespace, name, routes)
+        live = await context.live.unknown_routes(namespace, name, context.queries.routes(namespace, name))
+        routes = context.queries.routes(namespace, name)  # after the live reads: they may have changed meanwhile
         return context.queries.routing_inputs(server, routes, live, self._memory((namespace, name)), context.now())
 
     async def _apply(self, plan: RoutingPlan) -> Applied:

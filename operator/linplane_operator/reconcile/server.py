@@ -40,9 +40,10 @@ class ServerReconciler:
         if server is None or is_deleting(server):
             return await context.end(MODEL_SERVER, namespace, name, server)
         plan = plan_server(server, context.settings)
-        written = await self._routing.reconcile(server, routes)
+        written = await self._routing.reconcile(server)
         applied = await self._apply(plan, written)
         await self._delete_left_reports(namespace, name)
+        routes = context.queries.routes(namespace, name)  # they may have changed meanwhile
         inputs = context.queries.server_inputs(server, routes, written, applied, context.now())
         outcome = server_outcome(plan, inputs, context.stamp())
         if outcome.recount:

@@ -17,7 +17,8 @@ class Crash(BaseException):
 
 def judge_conditions(conditions: Sequence[Object]) -> None:
     """Asserts the invariants of every status that is written."""
-    for item in conditions:
+    assert len({item["type"] for item in conditions}) == len(conditions), "the CRDs' list is a map by type"
+    for item in (item for item in conditions if item["type"] in {*ConditionType}):  # a later release has others
         assert item["status"] == status_of(ConditionType(item["type"]), Reason(item["reason"])), item
     ready = next(item for item in conditions if item["type"] == "Ready")
     progress = [item for item in conditions if item["type"] in PROGRESS_TYPES]

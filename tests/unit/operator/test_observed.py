@@ -13,6 +13,7 @@ from msgspec.inspect import BoolType, DictType, IntType, StrType, StructType, Ty
 from linplane_api.canonical import FormatError
 from linplane_api.resources import plain
 from linplane_operator.compile.observed import (
+    UNKNOWN_COUNT,
     Deployment,
     Job,
     JobStatus,
@@ -88,7 +89,7 @@ def objects(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Object]:
 
 UNREADABLE = {
     Pod: Pod(Meta("x", "n", "u", deletion_timestamp="unknown")),
-    Job: Job(Meta("x", "n", "u"), status=JobStatus(active=1)),
+    Job: Job(Meta("x", "n", "u"), status=JobStatus(active=UNKNOWN_COUNT)),
     Deployment: Deployment(Meta("x", "n", "u")),
     ReplicaReport: ReplicaReport(Meta("x", "n", "u")),
 }

@@ -14,7 +14,15 @@ import yaml
 
 from ..display import display_name
 from ..files import write_atomically
-from .yaml_text import ManifestError, is_plain_text, kind_of_scalar, line_of_node, read_nodes, without_item
+from .yaml_text import (
+    ManifestError,
+    is_plain_text,
+    kind_of_scalar,
+    line_of_node,
+    read_nodes,
+    without_item,
+    without_key,
+)
 
 __all__ = [
     "MAX_BYTES", "SUFFIXES", "Document", "Edit", "Field", "ManifestError", "RemoveItem", "SetField", "edit_object",
@@ -130,7 +138,10 @@ class SetField:
 
 @dataclass(frozen=True)
 class RemoveItem:
-    """Removes the item of a list of mappings whose `key` is `value`; changes nothing if there is none."""
+    """Removes the item of a list of mappings whose `key` is `value`; changes nothing if there is none.
+
+    A list that becomes empty is removed with its key, or left as `[]` if a comment or another key shares its lines.
+    """
 
     field: tuple[str, ...]
     key: str
@@ -138,7 +149,8 @@ class RemoveItem:
 
     def apply(self, text: str, document: Document) -> str:
         """As `SetField.apply`."""
-        items = _parent(document.body, self.field).get(self.field[-1])
+        parent = _parent(document.body, self.field)
+        items = parent.get(self.field[-1])
         if not isinstance(items, list):
             return text
         found = (i for i, item in enumerate(items) if isinstance(item, dict) and item.get(self.key) == self.value)
@@ -148,6 +160,13 @@ class RemoveItem:
         del items[index]
         key, node = _walk(document.node, self.field)
         assert isinstance(node, yaml.SequenceNode), "its value is a list"
+        mapping = _walk(document.node, self.field[:-1])[1]
+        assert isinstance(mapping, yaml.MappingNode), "it has the field"
+        if not items and len(parent) > 1 and not mapping.flow_style:
+            changed = without_key(text, key, node)
+            if changed is not None:
+                del parent[self.field[-1]]
+                return changed
         return without_item(text, key, node, index)
 
 

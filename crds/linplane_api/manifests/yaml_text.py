@@ -170,6 +170,14 @@ def without_item(text: str, key: yaml.Node, items: yaml.SequenceNode, index: int
     return f"{rest[:colon]} []{rest[colon:]}"
 
 
+def without_key(text: str, key: yaml.Node, value: yaml.CollectionNode) -> str | None:
+    """A text without the lines of a key and its value; None if those lines hold anything else, such as a comment."""
+    start = text.rfind("\n", 0, key.start_mark.index) + 1
+    end = text.find("\n", _end(value)) + 1 or len(text)
+    around = text[start : key.start_mark.index] + text[_end(value) : end]
+    return None if around.strip() or "#" in text[start:end] else text[:start] + text[end:]
+
+
 def _end(node: yaml.Node) -> int:
     """The end of a node's last scalar; a mark of a block style is past the comments after it."""
     while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:

@@ -121,19 +121,22 @@ def promoted(tmp_path: Path, text: str) -> str:
     ("before", "after"),
     [
         ("  split: [{version: v2, percent: 10}] # try\n", "  split: [] # try\n"),
-        ("  split: [ {version: v2, percent: 10}, ]\n", "  split: []\n"),
+        ("  split: [ {version: v2, percent: 10}, ]\n", ""),
+        ("  split: [\n    {version: v2, percent: 10}\n  ]\n  # end\n", "  # end\n"),
         ("  split: [{version: v2, percent: 10}, {version: v3}]\n", "  split: [{version: v3}]\n"),
         ("  split: [{version: v3}, {version: v2, percent: 10}]\n", "  split: [{version: v3}]\n"),
         ("  split: [{version: v3}, {version: v2}, ]\n", "  split: [{version: v3}, ]\n"),
-        ("  split:\n  - {version: v2, percent: 10}\n", "  split: []\n"),
-        ("  split:\n  - {version: v2, percent: 10}", "  split: []\n"),
+        ("  split:\n  - {version: v2, percent: 10}\n", ""),
+        ("  split:\n  - {version: v2, percent: 10}", ""),
+        ("  split:\n  - version: v2\n    percent: 10\n\n  rateLimit: {}\n", "\n  rateLimit: {}\n"),
+        ("  split: # a tenth\n  - {version: v2, percent: 10}\n", "  split: [] # a tenth\n"),
         ("  split:   # candidates\n    # a tenth\n    - version: v2\n      percent: 10  # of all\n\n  # end\n",
          "  split: []   # candidates\n    # a tenth\n\n  # end\n"),
         ("  split:\n  - version: v2\n    percent: 10\n  # the other\n  - version: v3\n    percent: 5\n",
          "  split:\n  # the other\n  - version: v3\n    percent: 5\n"),
         ("  split:\n  - version: v3\n  -\n    percent: '10'\n    version: v2\n  rateLimit: {}\n",
          "  split:\n  - version: v3\n  rateLimit: {}\n"),
-        ('  "split":\n  - {"version": "v2"}\n', '  "split": []\n'),
+        ('  "split":\n  - {"version": "v2"}\n', ""),
         ("  split: [{version: v3}]\n", "  split: [{version: v3}]\n"),
         ("  split: []\n", "  split: []\n"),
         ("  split:\n", "  split:\n"),
@@ -152,6 +155,33 @@ def test_candidate_that_is_promoted_leaves_the_split(tmp_path: Path, before: str
 def test_list_in_json_loses_an_item(tmp_path: Path) -> None:
     text = '{"kind": "K", "metadata": {"name": "r"}, "spec": {"version": "v1", "split": [\n  {"version": "v2"}\n]}}'
     assert promoted(tmp_path, text) == text.replace('"v1"', '"v2"').replace('[\n  {"version": "v2"}\n]', "[]")
+
+
+def test_candidate_list_can_be_appended_again_after_a_promotion(tmp_path: Path) -> None:
+    candidate = "  split:\n  - {version: v2, percent: 10}\n"
+    text = manifest(f"  version: v1\n{candidate}")
+    assert promoted(tmp_path, text) == manifest("  version: v2\n")
+    (document,) = read_documents(promoted(tmp_path, text) + candidate)
+    assert document.body["spec"]["split"] == [{"version": "v2", "percent": 10}]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("spec: {version: v1, split: [{version: v2}]}\n", "spec: {version: v2, split: []}\n"),
+        ("spec: {\n  version: v1,\n  split: [{version: v2}]\n  }\n", "spec: {\n  version: v2,\n  split: []\n  }\n"),
+    ],
+)
+def test_empty_list_stays_in_a_flow_mapping(tmp_path: Path, before: str, after: str) -> None:
+    head = "kind: K\nmetadata: {name: r}\n"
+    assert promoted(tmp_path, head + before) == head + after
+
+
+def test_empty_list_stays_if_it_is_the_only_field(tmp_path: Path) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(manifest("  split:\n  - version: v2\n"))
+    edit_object(path, "K", "r", LEAVE)
+    assert path.read_text() == manifest("  split: []\n")
 
 
 @pytest.mark.parametrize(
@@ -190,6 +220,8 @@ def test_edit_changes_only_the_version_and_the_item(
     (document,) = read_documents(text)
     document.body["spec"]["version"] = "v2"
     document.body["spec"]["split"] = [c for c in document.body["spec"]["split"] if c["version"] != "v2"]
+    if not document.body["spec"]["split"] and not comment:
+        del document.body["spec"]["split"]
     assert read_documents(after)[0].body == document.body
     assert after.startswith(text.partition("v1")[0] + "v2")
     assert after.endswith("  serverName: s\n")

@@ -1,4 +1,4 @@
-"""The README's quick start from nothing to a prediction: `make up`, and the other commands in its shell."""
+"""The way from nothing to a prediction in docs/try-it.md: `make up`, and the other commands in its shell."""
 
 import itertools
 import os
@@ -17,7 +17,7 @@ OF_THESE_TESTS = ("KUBECONFIG", *(f"LINPLANE_E2E_{word}" for word in ("CONTEXT",
 @pytest.mark.timeout(1000)
 def test_from_nothing_to_a_prediction() -> None:
     """At most five commands, each typed once the one before it has ended."""
-    block = next(block for block in blocks(ROOT / "README.md") if block[0][0] == "make up")
+    block = next(block for block in blocks(ROOT / "docs" / "try-it.md") if block[0][0] == "make up")
     assert len(block) <= 5
     (up, _), *typed = block
     script = "".join(f"{command}\necho '{DONE}'$?\n" for command, _ in typed)

@@ -20,6 +20,7 @@ from pages import Command, blocks, is_as_said
 from support import eventually
 
 ROOT = Path(__file__).parents[2]
+TRY_IT = ROOT / "docs" / "try-it.md"
 BACKUP = ROOT / "docs" / "backup.md"  # needs two namespaces: tests/integration/operator/test_restore.py
 PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {BACKUP}), ROOT / "CONTRIBUTING.md"]
 RUN_ELSEWHERE = {
@@ -110,6 +111,11 @@ class Shell:
             return self.paste(command)
         if command.endswith(" &"):
             self._start(command[:-2])
+            return ""
+        if command.startswith("kill %"):
+            job = self._background[int(command.removeprefix("kill %")) - 1]
+            job.send_signal(signal.SIGTERM)
+            assert job.wait(30) == 0
             return ""
         if command.startswith(("source ", "cd ")):
             self._before += f"{command}; "
@@ -209,7 +215,7 @@ def test_a_pages_commands_do_what_it_says(page: Path, shell: Shell) -> None:
 
 def test_a_pasted_block_calls_no_other_cluster_if_make_fails(shell: Shell) -> None:
     """`make cluster` ends at once, so no later line can work; `stop` checks which cluster was called."""
-    (block,) = [text for text, _ in commands(ROOT / "README.md") if "\n" in text]
+    (block,) = [text for text, _ in commands(TRY_IT) if "\n" in text]
     path = control_plane_programs()["kubectl"].parent
     printed = shell.paste(f"PATH={path}:$PATH\n{block}", make="true")
     assert "prediction" not in printed
@@ -218,7 +224,7 @@ def test_a_pasted_block_calls_no_other_cluster_if_make_fails(shell: Shell) -> No
 def test_a_pasted_block_sources_nothing_that_a_killed_run_left(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / ".cluster").mkdir()
     (tmp_path / ".cluster/env").write_text("echo 'this is an old one'\n")
-    (block,) = [text for text, _ in commands(ROOT / "README.md") if "\n" in text]
+    (block,) = [text for text, _ in commands(TRY_IT) if "\n" in text]
     path = control_plane_programs()["kubectl"].parent
     assert "old" not in shell.paste(f"PATH={path}:$PATH\n{block}", make="sleep 2")
 

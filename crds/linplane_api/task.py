@@ -12,6 +12,11 @@ from .canonical import canonical_bytes, convert, parse_json
 from .digests import stable_form
 from .names import MAX_FEATURES
 
+ARGUMENT_CHARACTERS = 32_000
+"""The characters of a task in one argument: UTF-8 takes up to 4 bytes for each, and Linux at most 128 KiB for an
+argument (MAX_ARG_STRLEN, execve(2)).
+"""
+
 EXIT_BAD_DATA = 3  # permanent: the Job fails at once
 EXIT_FAILED = 1  # transient
 EXIT_UNREACHABLE = 5  # transient: the API server could not be reached
@@ -68,6 +73,15 @@ class Task(_Part, frozen=True):
     def to_text(self) -> str:
         """Canonical JSON: equal tasks give equal text."""
         return canonical_bytes(stable_form(self)).decode()
+
+    def to_arguments(self) -> tuple[str, ...]:
+        """The text as arguments of the trainer, in parts that it joins. A dollar sign is written as a JSON
+        escape, for a pod's `args` expand `$(NAME)` and `$$`.
+        """
+        text = self.to_text().replace("$", "\\u0024")
+        starts = range(ARGUMENT_CHARACTERS, len(text), ARGUMENT_CHARACTERS)
+        more = (f"--task={text[start : start + ARGUMENT_CHARACTERS]}" for start in starts)  # it may begin with a dash
+        return ("--task", text[:ARGUMENT_CHARACTERS], *more)
 
 
 class Failure(_Part, frozen=True):

@@ -101,7 +101,9 @@ def exit_at_end_of(handle: int) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="linplane_trainer", description="Trains one model version.")
-    parser.add_argument("--task", required=True, help="the task, as JSON")
+    parser.add_argument(
+        "--task", action="append", required=True, help="the task, as JSON; repeated, these are its parts in order"
+    )
     parser.add_argument("--data-dir", required=True, type=Path, help="the folder that data files are relative to")
     parser.add_argument(
         "--data-name", metavar="NAME", default="", help="the name of that folder in messages, as `claim rows`"
@@ -138,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     name = options.data_name
-    return run(options.task, options.data_dir, writer, lambda: datetime.now(UTC), sys.stderr, data_name=name)
+    return run("".join(options.task), options.data_dir, writer, lambda: datetime.now(UTC), sys.stderr, data_name=name)
 
 
 def _writer(options: argparse.Namespace) -> ResultWriter:

@@ -117,7 +117,7 @@ def _container(name: str, task: Task, data: DataPlan, job: JobSettings, settings
         "image": settings.trainer_image,
         **pull_policy(settings),
         "args": [
-            *("--task", task.to_text(), "--data-dir", DATA_DIR, "--result", f"configmap:{name}"),
+            *(*task.to_arguments(), "--data-dir", DATA_DIR, "--result", f"configmap:{name}"),
             *(("--data-name", data.folder_name) if data.folder_name else ()),
         ],
         "env": [

@@ -135,10 +135,10 @@ class JobRunner:
         job, spec = self._job(training.uid, training.job), training.spec
         if job is None:
             return 0, ""
-        task = make_task(spec, plan_data(spec, self._settings, None)).to_text()
+        task = make_task(spec, plan_data(spec, self._settings, None))
         deadline = job_settings(spec).active_deadline_seconds
         self._prepare_folder(spec, folder)
-        args = ["--task", task, "--data-dir", str(folder / "data"), "--result", str(folder / names.ARTIFACT_KEY)]
+        args = [*task.to_arguments(), "--data-dir", str(folder / "data"), "--result", str(folder / names.ARTIFACT_KEY)]
         args += ["--log-level", self._log_level]
         process = await start_child("linplane_trainer", [*args, "--exit-with-stdin"], folder / "log")
         try:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from linplane_api.artifact import Artifact
 from linplane_api.canonical import FormatError
 from linplane_api.task import Failure as TaskFailure
-from linplane_api.task import FileData, SyntheticData, Task, UriData, missed_gates, parse_failure, parse_task
+from linplane_api.task import FileData, SyntheticData, Task, TaskData, UriData, missed_gates, parse_failure, parse_task
 from unit.api.examples import trained
 
 DATA = (
@@ -20,6 +20,10 @@ DATA = (
     FileData("data/penguins.csv"),
     UriData("https://example.com/a.csv", ("example.com",), ("169.254.0.0/16",), True),
 )
+
+
+def test_every_kind_of_data_has_an_example() -> None:
+    assert {type(data) for data in DATA} == set(get_args(TaskData))
 
 
 @pytest.mark.parametrize("data", DATA)

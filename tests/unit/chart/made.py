@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from linplane_api.resources import ModelServerSpec, parse_spec
+from linplane_api.resources import Data, ModelServerSpec, parse_spec
 from linplane_operator.compile.data_sources import plan_data
 from linplane_operator.compile.rbac import make_server_access
 from linplane_operator.compile.server import make_deployment
@@ -40,6 +40,7 @@ DATA: dict[str, Object] = {
     "claim": {"persistentVolumeClaim": {"claimName": "c", "path": "a/b.csv"}},
     "uri": {"uri": "https://data.example/rows.csv"},
 }
+assert {next(iter(data)) for data in DATA.values()} == {*Data.__struct_encode_fields__}, "a kind of data is missing"
 
 
 def deployment(server: str) -> Object:

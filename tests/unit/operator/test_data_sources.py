@@ -1,6 +1,9 @@
 """Each kind of training data: the Job that reads it never changes, and each has one class that plans it."""
 
 import json
+import re
+import subprocess
+import sys
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -9,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linplane_api.canonical import FormatError
+from linplane_api.manifests.validation import load_schemas
 from linplane_api.resources import Data
+from linplane_api.task import parse_task
 from linplane_operator.compile.data_sources import SOURCES, DataPlan, DataSource, plan_data
 from linplane_operator.compile.settings import Mode, Settings
+from linplane_trainer.__main__ import _parser
 from unit.operator.builders import Object, typed
 from unit.operator.planning import ROWS, config_map_of, model, plan
 
@@ -90,6 +96,25 @@ def test_job_of_each_kind_of_data_never_changes(golden: Golden) -> None:
 def test_each_kind_of_data_has_one_class_and_golden_values() -> None:
     assert set(SOURCES) == set(GOLDEN) == set(Data.__struct_fields__)
     assert sorted(SOURCES.values(), key=repr) == sorted(DataSource.__subclasses__(), key=repr)
+
+
+@pytest.mark.parametrize("golden", GOLDEN.values(), ids=GOLDEN)
+def test_each_kind_of_data_is_accepted_by_the_crd(golden: Golden) -> None:
+    target = {} if "synthetic" in golden.data else {"target": "y"}
+    assert load_schemas().validate(model(training={"data": golden.data, **target})) == []
+
+
+@pytest.mark.parametrize("name", ["{}-" + "n" * 247, "{}$$$(HOME)" + "-" * 200, "{}" + "é" * 248])
+def test_longest_task_reaches_the_trainer(name: str) -> None:
+    """As many features, with names as long, as the CRD allows; in a pod's `args`, as Kubernetes expands them."""
+    features = [name.format(f"{number:04}") for number in range(4096)]
+    body = model(training={"data": {"uri": "https://data.example/rows.csv"}, "target": "y", "features": features})
+    (container,) = plan(body, SETTINGS).create[1]["spec"]["template"]["spec"]["containers"]
+    args = [re.sub(r"\$\$", "$", re.sub(r"\$\((\w+)\)", "expanded", one)) for one in container["args"]]
+    assert max(len(one.encode()) for one in args) < 128 << 10
+    assert len(subprocess.check_output([sys.executable, "-c", "pass", *args])) == 0, "execve takes them"
+    options = _parser().parse_args([*args])
+    assert parse_task("".join(options.task)).features == tuple(features)
 
 
 def test_data_of_a_newer_release_makes_no_job() -> None:

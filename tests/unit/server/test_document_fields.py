@@ -27,6 +27,7 @@ UNUSED = {
     "Check.features": "see ServedVersion.checks",
     "Check.prediction": "see ServedVersion.checks",
     "Entry.raw": "has the fields that this release does not know",
+    "RouteDocument.previous": "its weights are in `versions`; a switch back is the operator's decision",
     "RouteDocument.format": "`parse_entry` refuses a document of another format",
     "ServedVersion.checks": "a document whose weights fail them is refused when it is decoded",
 }
@@ -34,7 +35,9 @@ UNUSED = {
 
 
 class Reads:
-    """Stands for a struct, and records the fields that are read, also by the struct's own methods."""
+    """Stands for a struct, and records the fields that are read, also by the struct's own methods; but enumerating the
+    versions that a document names is no use of them.
+    """
 
     def __init__(self, struct: msgspec.Struct, seen: set[str]) -> None:
         self._struct = struct
@@ -43,7 +46,8 @@ class Reads:
     def __getattr__(self, name: str) -> Any:
         kind = type(self._struct)
         if inspect.isfunction(getattr(kind, name, None)):
-            return partial(getattr(kind, name), self)
+            reads = Reads(self._struct, set()) if name == RouteDocument.versions_named.__name__ else self
+            return partial(getattr(kind, name), reads)
         if name in kind.__struct_fields__:
             self._seen.add(f"{kind.__name__}.{name}")
         return self._wrapped(getattr(self._struct, name))
@@ -101,12 +105,17 @@ def test_document_fields_are_read_by_the_server_or_listed_with_a_reason() -> Non
 
 
 class WithShadow(RouteDocument, frozen=True):
-    """A document with a field that nothing reads."""
+    """A document with a field that only the enumeration reads."""
 
     shadow: str | None = None
+
+    def versions_named(self) -> tuple[str, ...]:
+        """The field's version, too."""
+        return (*RouteDocument.versions_named(self), *filter(None, [self.shadow]))
 
 
 def test_document_field_that_nothing_reads_is_found() -> None:
     with_shadow = WithShadow(**{name: getattr(DOCUMENTS[0], name) for name in RouteDocument.__struct_fields__})
     unread = fields(WithShadow) - read_by_the_server(with_shadow)
-    assert {name for name in unread if name.startswith("WithShadow.")} == {"WithShadow.shadow", "WithShadow.format"}
+    own = {f"WithShadow.{name}" for name in ("shadow", "format", "previous")}
+    assert {name for name in unread if name.startswith("WithShadow.")} == own

@@ -7,7 +7,7 @@ import pytest
 
 from linplane_api import names
 from linplane_api.kinds import JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, POD, Kind
-from unit.operator.builders import Object, linear_model, model_route, pod, told
+from unit.operator.builders import Object, linear_model, model_route, pod, status_and_reason
 from unit.operator.harness import Sim
 
 SERVER = (MODEL_SERVER.kind, "default", "default")
@@ -64,7 +64,7 @@ def test_condition_of_a_later_release_stays_once_under_an_unreadable_spec(sim: S
     sim.set_status(kind, name, {**status, "conditions": [*status["conditions"], LATER]})
     sim.edit(kind, name, **UNREADABLE[kind])
     sim.settle()
-    assert told(sim.get(kind, name), "Ready") == ("False", "InvalidSpec")
+    assert status_and_reason(sim.get(kind, name), "Ready") == ("False", "InvalidSpec")
     assert [c for c in sim.get(kind, name)["status"]["conditions"] if c["type"] == "Audited"] == [LATER]
 
 
@@ -96,4 +96,4 @@ def test_unreadable_spec_under_a_delayed_status_is_reconciled_again(sim: Sim) ->
     sim.reconcile_all()
     sim.edit(MODEL_ROUTE, "homes", split="half")
     result = asyncio.run(sim.reconciler.reconcile((MODEL_ROUTE.kind, "default", "homes")))
-    assert told(sim.route(), "Accepted")[1] == "InvalidSpec" or result.requeue_after == 0
+    assert status_and_reason(sim.route(), "Accepted")[1] == "InvalidSpec" or result.requeue_after == 0

@@ -48,7 +48,7 @@ def _traces(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=lambda how: how.name)
-def test_it_leaves_nothing_behind(starter: "subprocess.Popen[str]", how: signal.Signals) -> None:
+def test_node_leaves_nothing_behind(starter: "subprocess.Popen[str]", how: signal.Signals) -> None:
     assert starter.stdout
     folder = Path(starter.stdout.readline().strip())
     assert len(_traces(folder)) > 10

@@ -41,7 +41,7 @@ def test_nothing_is_in_it_that_builds(kubectl: Kubectl, name: str) -> None:
     assert json.loads(kubectl("logs", "look")) == [[], 65532]
 
 
-def test_the_server_is_small(tell: Tell) -> None:
+def test_server_image_is_small(tell: Tell) -> None:
     by = builder()
     by.prepare()
     base = size_of(by, BASE) / 1e6
@@ -50,7 +50,7 @@ def test_the_server_is_small(tell: Tell) -> None:
     assert 10 < more <= SERVER_MB
 
 
-def test_the_embedded_default_runs_from_its_image(kubectl: Kubectl) -> None:
+def test_local_mode_image_serves_a_folder_of_manifests(kubectl: Kubectl) -> None:
     """A folder of manifests, read-only, at /models."""
     files = {name: (EXAMPLE / name).read_text("utf-8") for name in ("models.yaml", "penguins-data.yaml", "route.yaml")}
     pod = restricted_pod(

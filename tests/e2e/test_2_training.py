@@ -35,7 +35,7 @@ def test_hand_written_weights(kubectl: Kubectl) -> None:
     assert kubectl.get("linearmodel", "flat-v1")["status"]["conditions"][0]["reason"] == "WeightsRead"
 
 
-def test_made_up_data(kubectl: Kubectl) -> None:
+def test_synthetic_data_trains_a_version(kubectl: Kubectl) -> None:
     data = {"synthetic": {"samples": 200, "featureCount": 3, "noise": "0.2"}}
     kubectl.apply(trained("made-up", "v1", data, seed=7))
     _serve(kubectl, "made-up")
@@ -100,7 +100,7 @@ def _fill(kubectl: Kubectl) -> None:
     kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/fill", "--timeout=60s")
 
 
-def test_a_file_in_a_claim(make_namespace: MakeNamespace) -> None:
+def test_training_reads_a_file_of_a_volume_claim(make_namespace: MakeNamespace) -> None:
     kubectl = make_namespace("privileged")
     volume = kubectl.namespace
     kubectl.apply(_volume(volume, f"/var/lib/linplane-e2e/{volume}"), _claim(volume))
@@ -113,7 +113,7 @@ def test_a_file_in_a_claim(make_namespace: MakeNamespace) -> None:
     run(["kubectl", "delete", "persistentvolume", volume, "--wait=false"])
 
 
-def test_a_file_from_a_server_in_the_cluster(kubectl: Kubectl) -> None:
+def test_training_fetches_a_file_from_a_server_in_the_cluster(kubectl: Kubectl) -> None:
     pod = restricted_pod(
         "files",
         {
@@ -155,7 +155,7 @@ def _penguins(kubectl: Kubectl, model: str, job: Object | None = None, **trainin
     kubectl.apply(trained(model, "v1", data, **COLUMNS | training, **({"job": job} if job else {})))
 
 
-def test_a_column_that_is_not_there(kubectl: Kubectl) -> None:
+def test_missing_target_column_fails_the_training_until_the_data_has_it(kubectl: Kubectl) -> None:
     """Once the data has the column, the training is retried without any action."""
     _penguins(kubectl, "typo", target="body_mas_g")
     _says(kubectl, "typo", "BadData", "body_mas_g")
@@ -163,13 +163,13 @@ def test_a_column_that_is_not_there(kubectl: Kubectl) -> None:
     kubectl.wait("Trained", "linearmodel/typo-v1")
 
 
-def test_a_file_that_is_not_there(kubectl: Kubectl) -> None:
+def test_missing_data_config_map_fails_the_training(kubectl: Kubectl) -> None:
     data = {"configMapKeyRef": {"name": "nowhere", "key": "penguins.csv"}}
     kubectl.apply(trained("nowhere", "v1", data, **COLUMNS))
     _says(kubectl, "nowhere", "DataNotFound", "nowhere")
 
 
-def test_an_address_that_data_never_comes_from(kubectl: Kubectl) -> None:
+def test_data_uri_of_the_api_server_is_refused(kubectl: Kubectl) -> None:
     """A URI of the API server by its name in the cluster: a trainer must not be used to reach it."""
     kubectl.apply(trained("curious", "v1", {"uri": "https://kubernetes.default.svc/version"}, **COLUMNS))
     _says(kubectl, "curious", "BadData", "the API server's")
@@ -180,7 +180,7 @@ def test_too_little_memory(kubectl: Kubectl) -> None:
     _says(kubectl, "thirsty", "OOMKilled", "raise training.job.resources.limits.memory")
 
 
-def test_a_deadline(kubectl: Kubectl) -> None:
+def test_deadline_ends_a_training_whose_data_never_arrives(kubectl: Kubectl) -> None:
     """The server at the address accepts the connection and never answers, so the training would wait."""
     script = "import socket, time; listener = socket.create_server(('', 8000)); time.sleep(1e6)"
     probe = {"tcpSocket": {"port": 8000}, "periodSeconds": 1}
@@ -194,7 +194,7 @@ def test_a_deadline(kubectl: Kubectl) -> None:
     _says(kubectl, "late", "DeadlineExceeded", "raise training.job.activeDeadlineSeconds")
 
 
-def test_a_quota(kubectl: Kubectl) -> None:
+def test_quota_delays_a_training_until_there_is_room(kubectl: Kubectl) -> None:
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}, "spec": {"hard": {"pods": "1"}}}
     kubectl.apply(quota)
     eventually(lambda: "used" in kubectl.get("resourcequota", "few").get("status", {}))
@@ -204,7 +204,7 @@ def test_a_quota(kubectl: Kubectl) -> None:
     kubectl.wait("Trained", "linearmodel/crowded-v1")
 
 
-def test_an_image_that_is_not_there(kubectl: Kubectl) -> None:
+def test_missing_trainer_image_fails_the_training_until_it_is_corrected(kubectl: Kubectl) -> None:
     """A mistake in the chart's values. Once it is corrected, deleting the Job retries the training."""
     upgrade = ("upgrade", RELEASE, str(CHART), f"--namespace={SYSTEM}", "--wait", *values())
     try:

@@ -252,7 +252,7 @@ def _call(api: http.client.HTTPConnection, method: str, path: str, body: object 
 
 
 @pytest.mark.timeout(900)
-def test_a_switch_is_everywhere_within_a_second(served: Kubectl, tell: Tell) -> None:
+def test_switch_is_in_effect_on_every_replica_within_a_second(served: Kubectl, tell: Tell) -> None:
     path = f"/apis/linplane.dev/v1alpha1/namespaces/{served.namespace}/modelroutes/flat"
     patched: list[tuple[float, str]] = []
     converged: list[float] = []

@@ -41,7 +41,7 @@ def _replicas(kubectl: Kubectl) -> tuple[int, int]:
 
 
 @pytest.mark.timeout(900)
-def test_it_scales_a_server(kubectl: Kubectl, tell: Tell) -> None:
+def test_autoscaler_scales_a_server_up_and_down(kubectl: Kubectl, tell: Tell) -> None:
     resources = {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}}
     kubectl.apply(
         server(replicas=1, resources=resources), *handmade("flat", "v1", *VERSIONS["v1"]), route("flat", "v1")

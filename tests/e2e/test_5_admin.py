@@ -77,7 +77,7 @@ def _answer(url: str, path: str, token: str, status: int) -> tuple[int, Any] | N
     return answer if answer[0] == status else None
 
 
-def test_who_may_switch(routes: Kubectl) -> None:
+def test_switch_call_requires_the_right_to_patch_the_route(routes: Kubectl) -> None:
     tokens = {name: routes("create", "token", name).strip() for name in ACCOUNTS}
     switch = "switch_model?version=v2&route=flat"
     with port_forward(routes, ADMIN, 8081) as url:
@@ -94,7 +94,7 @@ def test_who_may_switch(routes: Kubectl) -> None:
     assert (last["from"], last["to"]) == ("v1", "v2")
 
 
-def test_from_another_pod(routes: Kubectl) -> None:
+def test_admin_call_from_another_pod_is_refused(routes: Kubectl) -> None:
     """A token must not cross the network in plain text, so it is refused without being checked."""
     headers = {"Authorization": f"Bearer {routes('create', 'token', 'this').strip()}"}
     assert first_answer(routes, "http://linplane-default-admin:8081/status", None)[0] == 200
@@ -105,7 +105,7 @@ def test_from_another_pod(routes: Kubectl) -> None:
     assert routes.get("modelroute", "flat")["spec"]["version"] == "v1"
 
 
-def test_no_token_is_in_a_log(routes: Kubectl) -> None:
+def test_server_logs_contain_no_token(routes: Kubectl) -> None:
     token = routes("create", "token", "this").strip()
     with port_forward(routes, ADMIN, 8081) as url:
         eventually(lambda: _answer(url, "switch_model?version=v2&route=flat", token, 200), 20)

@@ -102,7 +102,7 @@ def _stays(kubectl: Kubectl, before: dict[str, str]) -> None:
 
 
 @pytest.mark.timeout(900)
-def test_the_chart_over_its_life(installed: None, previous: Path, served: Kubectl) -> None:
+def test_chart_upgrade_rollback_and_reinstall_fail_no_request(installed: None, previous: Path, served: Kubectl) -> None:
     where = (f"--namespace={SYSTEM}", "--wait")
     operators = [_operators()]
     with load(served, "flat", 50, VERSIONS) as asking:

@@ -33,7 +33,7 @@ def _as(kubectl: Kubectl, *arguments: str, stdin: str | None = None) -> str:
     return kubectl(who, *arguments, stdin=stdin, check=False)
 
 
-def test_a_tenant_switches_and_reaches_nothing_else(tenant: Kubectl) -> None:
+def test_tenant_switches_routes_and_reaches_nothing_else(tenant: Kubectl) -> None:
     assert "patched" in _as(tenant, "patch", "modelroute", "flat", "--type=merge", '--patch={"spec":{"version":"v2"}}')
     tenant.wait("Ready", "modelroute/flat")
     assert first_answer(tenant, "http://flat/predict", {"features": {"area": 2}})[1]["prediction"] == 7

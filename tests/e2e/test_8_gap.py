@@ -21,7 +21,7 @@ def _uids(kubectl: Kubectl) -> dict[str, str]:
     return {what: uid for what, uid in found.items() if what in CHILDREN}
 
 
-def test_what_was_deleted_unseen_comes_back(kubectl: Kubectl) -> None:
+def test_children_deleted_while_the_operator_was_stopped_come_back(kubectl: Kubectl) -> None:
     """The new API server answers 410 to an old watch, so no watch will ever deliver the deletions in between."""
     kubectl.apply(*handmade("flat", "v1", 2, 1), route("flat", "v1"))
     kubectl.wait("Ready", "modelroute/flat", "modelserver/default")
@@ -47,7 +47,7 @@ def test_what_was_deleted_unseen_comes_back(kubectl: Kubectl) -> None:
     assert first_answer(kubectl, "http://flat/predict", {"features": {"area": 2}})[1]["prediction"] == 5
 
 
-def test_a_report_that_outlived_its_pod_holds_up_no_switch(kubectl: Kubectl) -> None:
+def test_report_that_outlived_its_pod_delays_no_switch(kubectl: Kubectl) -> None:
     """Without an owner the operator alone removes it, after it found neither its pod nor any dependent object."""
     kubectl.apply(*handmade("flat", "v1", 2, 1), *handmade("flat", "v2", 3, 1), route("flat", "v1"))
     kubectl.wait("Ready", "modelroute/flat", "linearmodel/flat-v2")

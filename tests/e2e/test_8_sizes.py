@@ -93,7 +93,7 @@ class _Most:
                     continue
 
 
-def test_a_training_is_streamed(kubectl: Kubectl, tell: Tell) -> None:
+def test_training_needs_less_than_half_of_the_memory_of_its_rows(kubectl: Kubectl, tell: Tell) -> None:
     """A training needs less than half of the memory of its rows."""
     data = {"synthetic": {"samples": ROWS, "featureCount": COLUMNS, "noise": "0.1"}}
     with _Most(b"linplane_trainer").seen() as most:

@@ -35,7 +35,7 @@ def calls(all_calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [event for event in all_calls if event["user"].get("username", "").endswith((OPERATOR, *THEIRS))]
 
 
-def test_nothing_was_asked_that_is_not_granted(all_calls: list[dict[str, Any]], calls: list[dict[str, Any]]) -> None:
+def test_requests_never_lacked_a_permission(all_calls: list[dict[str, Any]], calls: list[dict[str, Any]]) -> None:
     """Ignores two cases: an API server that has just started does not know the roles yet, and an operator that is
     uninstalled ends a moment after its permissions.
     """
@@ -63,7 +63,7 @@ def _moment(event: dict[str, Any]) -> float:
     return datetime.fromisoformat(event["requestReceivedTimestamp"]).timestamp()
 
 
-def test_no_token_is_in_the_operators_log(release: Release) -> None:
+def test_operator_log_contains_no_token(release: Release) -> None:
     """The log since the operator's last start; no other word starts like a token."""
     said = Kubectl(SYSTEM)("logs", "--selector=app.kubernetes.io/component=operator", "--tail=-1")
     assert len(said.splitlines()) > 2
@@ -71,7 +71,7 @@ def test_no_token_is_in_the_operators_log(release: Release) -> None:
     assert "Bearer " not in said
 
 
-def test_no_grant_is_unused(calls: list[dict[str, Any]]) -> None:
+def test_operator_permissions_are_all_used(calls: list[dict[str, Any]]) -> None:
     """Used by the operator, or granted by it and used by the grantee."""
     role = json.loads(run(["kubectl", "get", "clusterrole", f"{RELEASE}-operator", "--output=json"]))
     handed_on = {(group, resource, verb) for (group, resource), verbs in HANDED_ON.items() for verb in verbs}

@@ -202,7 +202,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_a_pages_commands_do_what_it_says(page: Path, shell: Shell) -> None:
+def test_page_commands_print_the_output_that_it_shows(page: Path, shell: Shell) -> None:
     for command, expected in commands(page):
         if command in RUN_ELSEWHERE:
             continue
@@ -213,7 +213,7 @@ def test_a_pages_commands_do_what_it_says(page: Path, shell: Shell) -> None:
             assert "source .cluster/env" in printed
 
 
-def test_a_pasted_block_calls_no_other_cluster_if_make_fails(shell: Shell) -> None:
+def test_pasted_block_calls_no_other_cluster_if_make_fails(shell: Shell) -> None:
     """`make cluster` ends at once, so no later line can work; `stop` checks which cluster was called."""
     (block,) = [text for text, _ in commands(TRY_IT) if "\n" in text]
     path = control_plane_programs()["kubectl"].parent
@@ -221,7 +221,7 @@ def test_a_pasted_block_calls_no_other_cluster_if_make_fails(shell: Shell) -> No
     assert "prediction" not in printed
 
 
-def test_a_pasted_block_sources_nothing_that_a_killed_run_left(shell: Shell, tmp_path: Path) -> None:
+def test_pasted_block_sources_no_file_of_a_killed_run(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / ".cluster").mkdir()
     (tmp_path / ".cluster/env").write_text("echo 'this is an old one'\n")
     (block,) = [text for text, _ in commands(TRY_IT) if "\n" in text]

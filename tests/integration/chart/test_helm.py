@@ -94,7 +94,7 @@ def test_crds_are_upgraded_and_outlive_the_release(helm: Helm, tmp_path: Path) -
 
 
 @pytest.mark.timeout(600)
-def test_crds_go_with_the_release_where_that_was_asked_for(helm: Helm) -> None:
+def test_crds_are_deleted_with_the_release_if_keep_is_off(helm: Helm) -> None:
     helm("install", "linplane", str(CHART), "--create-namespace", "--set", "crds.keep=false")
     assert len(helm.plane.admin.list(CRD)) == 4
     helm("uninstall", "linplane")
@@ -102,7 +102,7 @@ def test_crds_go_with_the_release_where_that_was_asked_for(helm: Helm) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_a_failed_test_is_not_in_the_way_of_the_next(helm: Helm) -> None:
+def test_failed_helm_test_does_not_affect_the_next_run(helm: Helm) -> None:
     """Also if a version in use cannot be deleted: there are no pods here, so each test fails, and by that alone."""
     admin = helm.plane.admin
     helm("install", "linplane", str(CHART), "--create-namespace", "--set", "policies.versionInUse=Deny")

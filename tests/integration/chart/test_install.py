@@ -44,7 +44,7 @@ def test_every_object_is_stored_as_it_was_meant(installed: ControlPlane) -> None
             installed.admin.apply(body, namespace, force=True, dryRun="All")
 
 
-def test_a_restricted_namespace_takes_the_operators_pod(installed: ControlPlane) -> None:
+def test_operator_pod_is_accepted_by_a_restricted_namespace(installed: ControlPlane) -> None:
     def pod() -> str:
         pods = [p for p in installed.admin.list(POD, NAMESPACE) if p["metadata"]["name"].startswith("linplane-op")]
         return pods[0]["metadata"]["name"] if pods else ""
@@ -52,7 +52,7 @@ def test_a_restricted_namespace_takes_the_operators_pod(installed: ControlPlane)
     assert eventually(pod, timeout=60)
 
 
-def test_the_operator_has_all_the_rights_that_it_asks_for(installed: ControlPlane, tmp_path: Path) -> None:
+def test_operator_becomes_ready_with_the_permissions_of_its_chart(installed: ControlPlane, tmp_path: Path) -> None:
     """With the chart's account, for every namespace, it becomes ready and exports the metrics that the alerts name."""
     token = installed.token_for("linplane-operator", NAMESPACE)
     kubeconfig = installed.write_kubeconfig(tmp_path / "kubeconfig", token)
@@ -78,7 +78,9 @@ def test_the_operator_has_all_the_rights_that_it_asks_for(installed: ControlPlan
 
 
 @pytest.mark.parametrize(("group", "resource", "verb"), FORBIDDEN)
-def test_the_operator_may_not(installed: ControlPlane, group: str, resource: str, verb: str) -> None:
+def test_operator_account_lacks_dangerous_permissions(
+    installed: ControlPlane, group: str, resource: str, verb: str
+) -> None:
     """Rights that lead to other users' rights, or to users' own objects."""
     name, _, subresource = resource.partition("/")
     asked = {"group": group, "resource": name, "subresource": subresource, "verb": verb, "namespace": "default"}
@@ -91,7 +93,7 @@ def test_the_operator_may_not(installed: ControlPlane, group: str, resource: str
     assert not answer["status"]["allowed"], asked
 
 
-def test_the_operators_account_starts_no_other_pods(installed: ControlPlane) -> None:
+def test_operator_account_can_create_only_its_own_pods(installed: ControlPlane) -> None:
     """The policy of its pods is in force: the operator's objects are accepted, and refused with one Secret in them."""
     for body in render({"policies": {"operatorPods": True}}):
         if body["kind"].startswith("ValidatingAdmissionPolicy") and "operator" in body["metadata"]["name"]:

@@ -38,14 +38,14 @@ def run_against(local: Local) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(argv, capture_output=True, text=True, timeout=200, check=False)
 
 
-def test_it_waits_for_the_right_answer(tmp_path: Path) -> None:
+def test_predict_script_waits_for_the_right_answer(tmp_path: Path) -> None:
     with served(tmp_path) as local:
         done = run_against(local)
     assert done.returncode == 0, done.stderr
     assert '"prediction": 11' in done.stdout
 
 
-def test_another_answer_fails(tmp_path: Path) -> None:
+def test_predict_script_fails_on_a_wrong_answer(tmp_path: Path) -> None:
     with served(tmp_path, "3.5") as local:
         done = run_against(local)
     assert done.returncode == 1

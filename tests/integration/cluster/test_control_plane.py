@@ -26,7 +26,7 @@ TESTS = Path(__file__).parents[2]
 # ---- parts ----
 
 
-def test_a_token_tells_the_pod_and_the_node(control_plane: ControlPlane, namespace: str) -> None:
+def test_token_identifies_its_pod_and_node(control_plane: ControlPlane, namespace: str) -> None:
     admin = control_plane.admin
     admin.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": f"node-{namespace}"}})
     control_plane.token_for("runner", namespace)
@@ -47,7 +47,7 @@ def _whoami(control_plane: ControlPlane, account: str, namespace: str, pod_name:
     return client.create(review)["status"]["userInfo"]
 
 
-def test_rights_are_judged_and_the_audit_log_tells(control_plane: ControlPlane, namespace: str) -> None:
+def test_requests_are_authorized_and_audited(control_plane: ControlPlane, namespace: str) -> None:
     client = control_plane.client_for("nobody", namespace)
     mark = control_plane.audit.mark()
     with pytest.raises(ApiError, match="cannot list resource"):
@@ -59,13 +59,13 @@ def test_rights_are_judged_and_the_audit_log_tells(control_plane: ControlPlane, 
     assert event["annotations"]["authorization.k8s.io/decision"] == "forbid"
 
 
-def test_nobody_is_let_in_without_a_token(control_plane: ControlPlane) -> None:
+def test_requests_without_a_token_are_refused(control_plane: ControlPlane) -> None:
     with pytest.raises(ApiError) as error:
         control_plane.client("wrong").call("GET", "/api")
     assert error.value.code == 401
 
 
-def test_pods_are_held_to_the_security_standard_of_their_namespace(
+def test_pods_must_meet_the_security_standard_of_their_namespace(
     control_plane: ControlPlane, make_namespace: Any
 ) -> None:
     namespace = make_namespace({"pod-security.kubernetes.io/enforce": "restricted"})
@@ -87,7 +87,7 @@ def test_deployments_get_pods_and_lose_them(control_plane: ControlPlane, namespa
     eventually(lambda: admin.list(POD, namespace) == [], timeout=20)
 
 
-def test_a_kubeconfig_is_for_the_one_whose_token_it_has(
+def test_kubeconfig_authenticates_as_the_account_of_its_token(
     control_plane: ControlPlane, namespace: str, tmp_path: Path
 ) -> None:
     token = control_plane.token_for("nobody", namespace)
@@ -100,7 +100,7 @@ def test_a_kubeconfig_is_for_the_one_whose_token_it_has(
     assert f'in the namespace "{namespace}"' in refused.stderr
 
 
-def test_the_administrator_speaks_for_others(control_plane: ControlPlane, namespace: str) -> None:
+def test_admin_client_impersonates_other_users(control_plane: ControlPlane, namespace: str) -> None:
     other = control_plane.admin.impersonating("alice", ["dev", "ops"], {"scopes": "a"})
     review = {"apiVersion": SELF_REVIEW.api_version, "kind": SELF_REVIEW.kind}
     user = other.create(review)["status"]["userInfo"]
@@ -168,7 +168,9 @@ def _processes_in(folder: Path) -> list[str]:
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="processes are read from /proc")
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
-def test_it_leaves_nothing_behind(by_hand: subprocess.Popen[str], tmp_path: Path, how: signal.Signals) -> None:
+def test_control_plane_leaves_nothing_behind(
+    by_hand: subprocess.Popen[str], tmp_path: Path, how: signal.Signals
+) -> None:
     folder = _kubeconfig(by_hand).parent
     assert folder.parent == tmp_path
     assert len(_processes_in(folder)) == 4
@@ -200,7 +202,7 @@ def _put(folder: Path, *programs: str, version: str = "v1.34.0") -> Path:
     return folder
 
 
-def test_what_is_missing_is_named_with_what_helps(nothing: Path) -> None:
+def test_missing_programs_are_named_with_the_remedy(nothing: Path) -> None:
     with pytest.raises(BinariesMissingError, match=r"etcd, kube-apiserver, .* not found in .*make programs"):
         find_binaries(obtain=False)
     _put(nothing, *PROGRAMS[:3])
@@ -208,7 +210,7 @@ def test_what_is_missing_is_named_with_what_helps(nothing: Path) -> None:
         find_binaries(obtain=False)
 
 
-def test_the_folder_named_comes_before_the_cache(
+def test_assets_folder_of_the_environment_precedes_the_cache(
     nothing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each program is searched for separately, as setup-envtest's folder has no controller manager."""
@@ -221,7 +223,9 @@ def test_the_folder_named_comes_before_the_cache(
     assert {path.parent for path in found.values()} == {assets}
 
 
-def test_versions_that_do_not_fit_are_refused(nothing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_of_different_minor_versions_are_refused(
+    nothing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assets = _put(tmp_path / "assets", "etcd", "kube-apiserver", "kubectl", version="v1.30.1")
     _put(nothing, *PROGRAMS)
     monkeypatch.setenv("KUBEBUILDER_ASSETS", str(assets))
@@ -229,7 +233,7 @@ def test_versions_that_do_not_fit_are_refused(nothing: Path, tmp_path: Path, mon
         find_binaries(obtain=False)
 
 
-def test_only_what_is_missing_is_built(nothing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_programs_alone_are_built(nothing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _put(nothing, "etcd", "kube-apiserver", "kubectl")
     built: list[str] = []
 
@@ -243,7 +247,7 @@ def test_only_what_is_missing_is_built(nothing: Path, monkeypatch: pytest.Monkey
     assert built == ["kube-controller-manager"]
 
 
-def test_without_go_nothing_is_built(nothing: Path) -> None:
+def test_programs_are_not_built_without_go(nothing: Path) -> None:
     with pytest.raises(BinariesMissingError, match="go is needed"):
         find_binaries(obtain=True)
 

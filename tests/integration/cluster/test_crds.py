@@ -87,7 +87,7 @@ def test_each_invalid_manifest_is_refused_as_in_local_mode(admin: Client, namesp
 
 @pytest.mark.parametrize("way", ["merge", "json", "apply"])
 @pytest.mark.parametrize("path", PATCHABLE, ids=lambda path: path.stem)
-def test_a_patch_to_an_invalid_manifest_is_refused(admin: Client, namespace: str, path: Any, way: str) -> None:
+def test_patch_to_an_invalid_object_is_refused(admin: Client, namespace: str, path: Any, way: str) -> None:
     wrong = refusal(path)
     old = wrong.old or _base(wrong.new)
     before = _store(admin, namespace, old)
@@ -141,7 +141,7 @@ def test_each_accepted_object_is_taken_and_stored_as_local_mode_stores_it(
 # ---- columns and texts for users ----
 
 
-def test_the_kinds_go_by_their_short_names_and_their_category(control_plane: ControlPlane, namespace: str) -> None:
+def test_kinds_have_short_names_and_a_category(control_plane: ControlPlane, namespace: str) -> None:
     _stories(control_plane.admin, namespace)
     names = {"lmod": "iris-v1", "mroute": "iris", "mserver": "fast", "mrep": "linplane-server-fast-0"}
     seen = control_plane.kubectl("get", ",".join(names), "-n", namespace, "-o", "name").stdout.split()
@@ -150,7 +150,7 @@ def test_the_kinds_go_by_their_short_names_and_their_category(control_plane: Con
     assert sorted(everything) == sorted(seen)
 
 
-def test_kubectl_get_tells_the_story(control_plane: ControlPlane, namespace: str) -> None:
+def test_kubectl_get_prints_the_columns_of_each_kind(control_plane: ControlPlane, namespace: str) -> None:
     _stories(control_plane.admin, namespace)
     for kind in OURS:
         header, line = control_plane.kubectl("get", kind.plural, "-n", namespace).stdout.splitlines()
@@ -170,7 +170,7 @@ def test_versions_are_selected_by_model(control_plane: ControlPlane, namespace: 
     assert got.stdout.split() == ["linearmodel.linplane.dev/iris-v2"]
 
 
-def test_a_server_is_scaled(control_plane: ControlPlane, namespace: str) -> None:
+def test_kubectl_scales_a_model_server(control_plane: ControlPlane, namespace: str) -> None:
     _stories(control_plane.admin, namespace)
     control_plane.kubectl("scale", "modelserver", "fast", "-n", namespace, "--replicas", "5")
     assert control_plane.admin.get(MODEL_SERVER, "fast", namespace)["spec"]["replicas"] == 5
@@ -182,7 +182,7 @@ def test_every_field_is_explained(control_plane: ControlPlane) -> None:
 
 
 @pytest.mark.parametrize("kind", OURS, ids=lambda kind: kind.kind)
-def test_the_api_server_finds_no_fault_with_a_crd(admin: Client, kind: Kind) -> None:
+def test_crd_is_established_without_warnings(admin: Client, kind: Kind) -> None:
     crd = admin.get(CRD, f"{kind.plural}.linplane.dev")
     conditions = {c["type"]: c["status"] for c in crd["status"]["conditions"]}
     assert conditions["NamesAccepted"] == conditions["Established"] == "True"

@@ -120,7 +120,7 @@ def _is_refused(admin: Client, namespace: str, way: Way, before: Object, spec: O
 
 @every_way
 @pytest.mark.parametrize("change", ["weights", "weights to training", "acceptance", "unfreezing with it"])
-def test_a_frozen_version_keeps_its_spec(admin: Client, namespace: str, way: Way, change: str) -> None:
+def test_frozen_version_keeps_its_spec(admin: Client, namespace: str, way: Way, change: str) -> None:
     before = _stored(admin, namespace, version("v1", frozen=True))
     spec: Object = dict(before["spec"])
     if change == "weights to training":
@@ -139,7 +139,7 @@ def test_a_frozen_version_keeps_its_spec(admin: Client, namespace: str, way: Way
 
 
 @every_way
-def test_a_frozen_version_can_be_unfrozen(admin: Client, namespace: str, way: Way) -> None:
+def test_frozen_version_can_be_unfrozen(admin: Client, namespace: str, way: Way) -> None:
     before = _stored(admin, namespace, version("v1", frozen=True), DIGEST)
     after = way(admin, namespace, before, {**before, "spec": {**before["spec"], "frozen": False}})
     assert after["spec"]["frozen"] is False
@@ -150,14 +150,14 @@ def test_a_frozen_version_can_be_unfrozen(admin: Client, namespace: str, way: Wa
 
 
 @every_way
-def test_a_trained_version_keeps_its_training(admin: Client, namespace: str, way: Way) -> None:
+def test_trained_version_keeps_its_training(admin: Client, namespace: str, way: Way) -> None:
     before = _stored(admin, namespace, version("v1", training=TRAINING), DIGEST)
     spec = {**before["spec"], "training": {**before["spec"]["training"], "seed": 7}}
     _is_refused(admin, namespace, way, before, spec, "spec.training")
 
 
 @every_way
-def test_a_trained_version_keeps_its_weights(admin: Client, namespace: str, way: Way) -> None:
+def test_version_with_weights_keeps_them(admin: Client, namespace: str, way: Way) -> None:
     before = _stored(admin, namespace, version("v1"), DIGEST)
     _is_refused(admin, namespace, way, before, {**before["spec"], "weights": OTHER_WEIGHTS}, "spec.weights")
 
@@ -165,7 +165,7 @@ def test_a_trained_version_keeps_its_weights(admin: Client, namespace: str, way:
 @pytest.mark.parametrize(
     "way", [w for w in WAYS if w is not _apply_by_another], ids=lambda way: way.__name__.strip("_")
 )
-def test_a_trained_version_does_not_become_one_with_weights(admin: Client, namespace: str, way: Way) -> None:
+def test_trained_version_cannot_change_to_weights(admin: Client, namespace: str, way: Way) -> None:
     before = _stored(admin, namespace, version("v1", training=TRAINING), DIGEST)
     spec = {"model": "iris", "version": "v1", "weights": OTHER_WEIGHTS}
     _is_refused(admin, namespace, way, before, spec, "spec.weights")
@@ -179,7 +179,7 @@ def test_before_there_is_an_artifact_the_training_can_change(admin: Client, name
     assert after["spec"]["training"]["seed"] == 7
 
 
-def test_a_spec_sent_with_a_status_is_not_taken(admin: Client, namespace: str) -> None:
+def test_spec_sent_to_the_status_subresource_is_ignored(admin: Client, namespace: str) -> None:
     before = _stored(admin, namespace, version("v1", training=TRAINING), DIGEST)
     spec = {**before["spec"], "training": OTHER_TRAINING}
     admin.replace({**before, "spec": spec}, namespace, "status")
@@ -188,7 +188,7 @@ def test_a_spec_sent_with_a_status_is_not_taken(admin: Client, namespace: str) -
     assert (after["spec"], after["metadata"]["generation"]) == (before["spec"], before["metadata"]["generation"])
 
 
-def test_a_status_sent_with_a_spec_is_not_taken(admin: Client, namespace: str) -> None:
+def test_status_sent_with_a_spec_is_ignored(admin: Client, namespace: str) -> None:
     created = admin.create({**version("v1"), "status": {"digest": DIGEST}}, namespace)
     assert created["status"] == UNSEEN
     before = _stored(admin, namespace, version("v2"), DIGEST)
@@ -224,7 +224,7 @@ def _manifest(body: Object) -> str:
 
 @every_way
 @pytest.mark.parametrize("change", ["data", "binaryData", "immutable", "immutable and data"])
-def test_a_sealed_config_map_keeps_its_data(admin: Client, namespace: str, way: Way, change: str) -> None:
+def test_immutable_config_map_keeps_its_data(admin: Client, namespace: str, way: Way, change: str) -> None:
     before = admin.apply({**config_map("linplane-iris-0", **{"model.json": "{}"}), "immutable": True}, namespace)
     after = {**before}
     if "data" in change.split():
@@ -240,7 +240,7 @@ def test_a_sealed_config_map_keeps_its_data(admin: Client, namespace: str, way: 
     assert admin.get(CONFIG_MAP, "linplane-iris-0", namespace) == before
 
 
-def test_a_sealed_config_map_made_anew_is_another(admin: Client, namespace: str) -> None:
+def test_recreated_config_map_has_another_uid(admin: Client, namespace: str) -> None:
     body = {**config_map("linplane-iris-0", **{"model.json": "{}"}), "immutable": True}
     before = admin.create(body, namespace)
     admin.delete(CONFIG_MAP, "linplane-iris-0", namespace)

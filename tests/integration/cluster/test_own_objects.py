@@ -50,7 +50,7 @@ def pods(control_plane: ControlPlane, namespace: str) -> dict[str, str]:
     }
 
 
-def test_a_server_writes_its_own_report(control_plane: ControlPlane, namespace: str, pods: dict[str, str]) -> None:
+def test_server_writes_its_own_report(control_plane: ControlPlane, namespace: str, pods: dict[str, str]) -> None:
     for name, uid in pods.items():
         server = control_plane.client_for(SERVER, namespace, name)
         server.apply(report(name, uid), namespace)
@@ -62,7 +62,9 @@ def test_a_server_writes_its_own_report(control_plane: ControlPlane, namespace: 
         assert (stored["sequence"], stored["routes"]) == (7, 3)
 
 
-def test_a_server_writes_no_other_report(control_plane: ControlPlane, namespace: str, pods: dict[str, str]) -> None:
+def test_server_cannot_write_the_report_of_another_pod(
+    control_plane: ControlPlane, namespace: str, pods: dict[str, str]
+) -> None:
     (mine, my_uid), (other, other_uid) = pods.items()
     server = control_plane.client_for(SERVER, namespace, mine)
     control_plane.admin.create(report(other, other_uid), namespace)
@@ -77,7 +79,9 @@ def test_a_server_writes_no_other_report(control_plane: ControlPlane, namespace:
     assert stored["report"]["sequence"] == 0
 
 
-def test_a_token_of_no_pod_writes_no_report(control_plane: ControlPlane, namespace: str, pods: dict[str, str]) -> None:
+def test_server_token_without_a_pod_cannot_write_a_report(
+    control_plane: ControlPlane, namespace: str, pods: dict[str, str]
+) -> None:
     name, uid = next(iter(pods.items()))
     server = control_plane.client_for(SERVER, namespace)
     for body in (report(name, uid), report(name, "none")):
@@ -86,7 +90,9 @@ def test_a_token_of_no_pod_writes_no_report(control_plane: ControlPlane, namespa
         _refused(error, OWN_REPORT)
 
 
-def test_a_server_reports_as_no_other_server(control_plane: ControlPlane, namespace: str, pods: dict[str, str]) -> None:
+def test_server_cannot_report_as_another_model_server(
+    control_plane: ControlPlane, namespace: str, pods: dict[str, str]
+) -> None:
     name, uid = next(iter(pods.items()))
     server = control_plane.client_for(SERVER, namespace, name)
     with pytest.raises(ApiError) as error:
@@ -94,7 +100,7 @@ def test_a_server_reports_as_no_other_server(control_plane: ControlPlane, namesp
     _refused(error, OWN_NAME)
 
 
-def test_a_report_cannot_outlive_its_pod(control_plane: ControlPlane, namespace: str, pods: dict[str, str]) -> None:
+def test_report_cannot_outlive_its_pod(control_plane: ControlPlane, namespace: str, pods: dict[str, str]) -> None:
     name, uid = next(iter(pods.items()))
     server = control_plane.client_for(SERVER, namespace, name)
     lasting, unowned, strangely_owned = (report(name, uid) for _ in range(3))
@@ -110,7 +116,7 @@ def test_a_report_cannot_outlive_its_pod(control_plane: ControlPlane, namespace:
     eventually(lambda: control_plane.admin.list(REPLICA_REPORT, namespace) == [], timeout=20)
 
 
-def test_a_server_of_another_namespace_writes_no_report(
+def test_server_of_another_namespace_cannot_write_a_report(
     control_plane: ControlPlane, namespace: str, make_namespace: Any, pods: dict[str, str]
 ) -> None:
     """Even if RBAC allows it."""
@@ -123,7 +129,7 @@ def test_a_server_of_another_namespace_writes_no_report(
     _refused(error, OWN_NAME)
 
 
-def test_whoever_is_no_server_is_left_to_rbac(control_plane: ControlPlane, namespace: str) -> None:
+def test_policy_of_reports_ignores_other_accounts(control_plane: ControlPlane, namespace: str) -> None:
     _allow(control_plane.admin, namespace, "somebody", GROUP, "replicareports")
     control_plane.client_for("somebody", namespace).create(report("any", "any"), namespace)
     with pytest.raises(ApiError) as error:
@@ -156,13 +162,13 @@ def trainer(control_plane: ControlPlane, namespace: str) -> Client:
     return control_plane.client_for(TRAINER, namespace, name)
 
 
-def test_a_trainer_writes_the_result_of_its_own_job(trainer: Client, namespace: str) -> None:
+def test_trainer_writes_the_result_of_its_own_job(trainer: Client, namespace: str) -> None:
     trainer.apply(config_map(RESULT, **{"model.json": "{}"}), namespace)
     trainer.patch(CONFIG_MAP, RESULT, {"data": {"error.json": "{}"}}, namespace)
     assert trainer.get(CONFIG_MAP, RESULT, namespace)["data"] == {"model.json": "{}", "error.json": "{}"}
 
 
-def test_a_trainer_writes_nothing_else(trainer: Client, admin: Client, namespace: str) -> None:
+def test_trainer_cannot_write_other_config_maps(trainer: Client, admin: Client, namespace: str) -> None:
     other = "linplane-iris-9876543210"
     before = admin.list(CONFIG_MAP, namespace)
     for name in (other, f"{RESULT}0", RESULT[:-1], "kube-root-ca.crt"):
@@ -175,7 +181,7 @@ def test_a_trainer_writes_nothing_else(trainer: Client, admin: Client, namespace
     assert admin.list(CONFIG_MAP, namespace) == before
 
 
-def test_a_trainer_makes_no_result_anew(trainer: Client, admin: Client, namespace: str) -> None:
+def test_trainer_cannot_recreate_a_deleted_result(trainer: Client, admin: Client, namespace: str) -> None:
     """Only the operator creates it: a deleted one belongs to a training that is no longer desired."""
     admin.delete(CONFIG_MAP, RESULT, namespace)
     with pytest.raises(ApiError) as error:
@@ -194,7 +200,9 @@ def test_a_trainer_makes_no_result_anew(trainer: Client, admin: Client, namespac
     ],
     ids=["seals", "labels", "holds", "owns"],
 )
-def test_a_trainer_writes_only_the_data(trainer: Client, admin: Client, namespace: str, change: Object) -> None:
+def test_trainer_cannot_change_metadata_or_seal_its_result(
+    trainer: Client, admin: Client, namespace: str, change: Object
+) -> None:
     before = admin.get(CONFIG_MAP, RESULT, namespace)
     with pytest.raises(ApiError) as error:
         trainer.patch(CONFIG_MAP, RESULT, change, namespace)
@@ -202,7 +210,9 @@ def test_a_trainer_writes_only_the_data(trainer: Client, admin: Client, namespac
     assert admin.get(CONFIG_MAP, RESULT, namespace) == before
 
 
-def test_a_trainer_keeps_what_the_operator_set(trainer: Client, admin: Client, namespace: str) -> None:
+def test_trainer_cannot_remove_labels_and_finalizers_of_the_operator(
+    trainer: Client, admin: Client, namespace: str
+) -> None:
     mark = {"metadata": {"labels": {"linplane.dev/recipe": "r"}, "finalizers": ["example.com/stay"]}}
     admin.patch(CONFIG_MAP, RESULT, mark, namespace)
     trainer.apply(config_map(RESULT, **{"model.json": "{}"}), namespace)
@@ -212,7 +222,9 @@ def test_a_trainer_keeps_what_the_operator_set(trainer: Client, admin: Client, n
     admin.patch(CONFIG_MAP, RESULT, {"metadata": {"finalizers": None}}, namespace)
 
 
-def test_a_token_of_no_pod_writes_no_result(control_plane: ControlPlane, trainer: Client, namespace: str) -> None:
+def test_trainer_token_without_a_pod_cannot_write_a_result(
+    control_plane: ControlPlane, trainer: Client, namespace: str
+) -> None:
     with pytest.raises(ApiError) as error:
         control_plane.client_for(TRAINER, namespace).apply(config_map(RESULT, a="b"), namespace)
     _refused(error, OWN_RESULT)

@@ -118,7 +118,7 @@ def mutated(dice: random.Random, objects: list[dict[str, Any]]) -> dict[str, Any
         part = inner
 
 
-def test_a_sample_of_mutated_objects_is_judged_alike(admin: Client, namespace: str) -> None:
+def test_mutated_objects_are_accepted_or_refused_alike(admin: Client, namespace: str) -> None:
     dice = random.Random(11)
     objects = [new for new, old in accepted().values() if old is None]
     objects += [refusal(path).old or refusal(path).new for path in INVALID]

@@ -65,7 +65,7 @@ def _in_use(admin: Client, namespace: str) -> None:
 
 
 @pytest.mark.parametrize("name", POLICIES)
-def test_the_api_server_finds_no_fault_with_a_policy(admin: Client, name: str) -> None:
+def test_policy_passes_the_type_check_of_the_api_server(admin: Client, name: str) -> None:
     eventually(lambda: admin.get(POLICY, name).get("status", {}).get("observedGeneration"), timeout=20)
     policy, binding = admin.get(POLICY, name), admin.get(POLICY_BINDING, name)
     assert policy["status"]["typeChecking"] == {}
@@ -102,7 +102,7 @@ def test_deleting_a_version_that_no_route_names_says_nothing(
         assert admin.find(LINEAR_MODEL, name, where) is None
 
 
-def test_each_route_that_names_a_version_is_told(admin: Client, namespace: str) -> None:
+def test_deletion_of_a_version_in_use_warns_for_each_route(admin: Client, namespace: str) -> None:
     _in_use(admin, namespace)
     _store(admin, namespace, route("v3", "v1", name="rose", model="iris"))
     eventually(lambda: len(_delete_warnings(admin, namespace, "iris-v1")) == 2)
@@ -110,7 +110,7 @@ def test_each_route_that_names_a_version_is_told(admin: Client, namespace: str) 
     assert sorted(_delete_warnings(admin, namespace, "iris-v1")) == expected
 
 
-def test_a_switched_route_lets_go_of_its_version(admin: Client, namespace: str) -> None:
+def test_switched_route_no_longer_uses_its_old_version(admin: Client, namespace: str) -> None:
     _in_use(admin, namespace)
     admin.patch(MODEL_ROUTE, "iris", {"spec": {"version": "v3", "split": None}}, namespace)
     eventually(lambda: _delete_warnings(admin, namespace, "iris-v1") == [])
@@ -118,7 +118,7 @@ def test_a_switched_route_lets_go_of_its_version(admin: Client, namespace: str) 
     assert _delete_warnings(admin, namespace, "iris-v3") != []
 
 
-def test_a_route_on_its_way_out_holds_no_version(admin: Client, namespace: str) -> None:
+def test_terminating_route_uses_no_version(admin: Client, namespace: str) -> None:
     _in_use(admin, namespace)
     admin.patch(MODEL_ROUTE, "iris", {"metadata": {"finalizers": ["example.com/slow"]}}, namespace)
     admin.delete(MODEL_ROUTE, "iris", namespace)
@@ -127,7 +127,7 @@ def test_a_route_on_its_way_out_holds_no_version(admin: Client, namespace: str) 
     admin.patch(MODEL_ROUTE, "iris", {"metadata": {"finalizers": None}}, namespace)
 
 
-def test_by_a_setting_deleting_a_version_in_use_is_refused(admin: Client, namespace: str, deny: Deny) -> None:
+def test_deny_setting_refuses_deletion_of_a_version_in_use(admin: Client, namespace: str, deny: Deny) -> None:
     _in_use(admin, namespace)
     deny(namespace)
     eventually(lambda: _is_deny_in_force(admin, namespace, "iris-v1"))
@@ -143,7 +143,7 @@ def test_by_a_setting_deleting_a_version_in_use_is_refused(admin: Client, namesp
     assert admin.list(LINEAR_MODEL, namespace) == []
 
 
-def test_by_that_setting_a_version_not_in_use_is_deleted(admin: Client, namespace: str, deny: Deny) -> None:
+def test_deny_setting_allows_deletion_of_a_version_not_in_use(admin: Client, namespace: str, deny: Deny) -> None:
     _in_use(admin, namespace)
     deny(namespace)
     eventually(lambda: _is_deny_in_force(admin, namespace, "iris-v1"))
@@ -168,7 +168,9 @@ def test_kubectl_delete_with_the_route_first_is_not_stopped(
     assert admin.list(LINEAR_MODEL, namespace) == admin.list(MODEL_ROUTE, namespace) == []
 
 
-def test_nor_by_that_setting(control_plane: ControlPlane, namespace: str, tmp_path: Path, deny: Deny) -> None:
+def test_deny_setting_allows_kubectl_delete_with_the_route_first(
+    control_plane: ControlPlane, namespace: str, tmp_path: Path, deny: Deny
+) -> None:
     """A policy sees the deletion of a route some milliseconds later; a refused request succeeds when repeated."""
     admin = control_plane.admin
     _in_use(admin, namespace)
@@ -193,7 +195,7 @@ def test_kubectl_delete_with_the_models_first_warns_and_deletes(
     assert admin.list(LINEAR_MODEL, namespace) == admin.list(MODEL_ROUTE, namespace) == []
 
 
-def test_a_namespace_goes_away_within_seconds_with_versions_in_use(admin: Client, namespace: str, deny: Deny) -> None:
+def test_namespace_with_versions_in_use_is_deleted_within_seconds(admin: Client, namespace: str, deny: Deny) -> None:
     """Users may do so too: in a terminating namespace the policy does not apply."""
     _in_use(admin, namespace)
     deny(namespace)
@@ -208,7 +210,7 @@ def test_a_namespace_goes_away_within_seconds_with_versions_in_use(admin: Client
     eventually(lambda: admin.find(NAMESPACE, namespace) is None, timeout=20)
 
 
-def test_the_garbage_collector_is_not_stopped(control_plane: ControlPlane, namespace: str, deny: Deny) -> None:
+def test_garbage_collector_may_delete_a_version_in_use(control_plane: ControlPlane, namespace: str, deny: Deny) -> None:
     admin = control_plane.admin
     owner = admin.create(config_map("owner"), namespace)
     reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"]}
@@ -292,7 +294,7 @@ def test_freezing_a_version_that_is_still_served_warns_of_the_switch_that_waits(
     ]
 
 
-def test_a_route_on_its_way_out_has_no_current_version(admin: Client, namespace: str) -> None:
+def test_terminating_route_has_no_current_version(admin: Client, namespace: str) -> None:
     _in_use(admin, namespace)
     eventually(lambda: _freeze_warnings(admin, namespace, "iris-v1"))
     admin.patch(MODEL_ROUTE, "iris", {"metadata": {"finalizers": ["example.com/slow"]}}, namespace)

@@ -77,7 +77,7 @@ def results(laboratory: Laboratory, request: pytest.FixtureRequest) -> Iterator[
 
 
 @pytest.mark.parametrize("workload", WORKLOADS)
-def test_a_crash_at_any_write_changes_nothing_in_the_end(workload: str, results: Results) -> None:
+def test_operator_crash_at_any_write_leads_to_the_same_final_state(workload: str, results: Results) -> None:
     began = time.monotonic()
     outcomes = results(workload)
     wrong = {str(plan): outcome.wrong for plan, outcome in outcomes.items() if outcome.wrong}

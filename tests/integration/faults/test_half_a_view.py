@@ -72,7 +72,7 @@ def answers(lane: Lane) -> list[object]:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)
-def test_an_empty_list_withdraws_nothing(lane: Lane, kind: Kind) -> None:
+def test_empty_list_at_startup_withdraws_nothing(lane: Lane, kind: Kind) -> None:
     before, said = now(lane, kind), answers(lane)
     mark = start(lane, lists(kind, Empty()))
     at_work(lane, mark)
@@ -87,7 +87,7 @@ def test_an_empty_list_withdraws_nothing(lane: Lane, kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)
-def test_a_forbidden_list_is_named_and_waited_for_and_nothing_is_written(lane: Lane, kind: Kind) -> None:
+def test_forbidden_list_at_startup_is_reported_and_delays_all_writes(lane: Lane, kind: Kind) -> None:
     mark = start(lane, lists(kind, Answer(403)))
     named = f"a list of {kind.plural}: 403 Forbidden"
     eventually(lambda: lane.operator.ask("/readyz")[0] == 503 and named in lane.operator.ask("/readyz")[1])

@@ -107,7 +107,7 @@ def switch_and_look(lane: Lane, asking: Asking, version: str) -> None:
     assert asking.since(converged).keys() == {version}
 
 
-def test_two_at_once_make_everything_once(laboratory: Laboratory, tmp_path: Path) -> None:
+def test_two_operators_create_each_object_once(laboratory: Laboratory, tmp_path: Path) -> None:
     with _lane(laboratory, tmp_path) as (lane, second):
         asking = Asking(lane)
         try:
@@ -160,7 +160,7 @@ def one_that_joins_is_waited_for(lane: Lane) -> None:
 
 
 @pytest.mark.parametrize("old", ["modelroutes", "linearmodels", "configmaps", "replicareports", "pods"])
-def test_a_second_one_with_an_old_view_takes_nothing_back(laboratory: Laboratory, tmp_path: Path, old: str) -> None:
+def test_operator_with_a_stale_cache_reverts_no_switch(laboratory: Laboratory, tmp_path: Path, old: str) -> None:
     """Its watch of one kind is silent; it sees everything else and acts on it."""
     with _lane(laboratory, tmp_path) as (lane, second):
         second.proxy.hushed = lambda call: call.resource == old

@@ -146,7 +146,7 @@ def writes(lane: Lane, newer: Newer) -> list[Call]:
 
 
 @SIZE
-def test_one_more_field_makes_no_contest(laboratory: Laboratory, tmp_path: Path, size: Size) -> None:
+def test_operators_that_differ_by_a_field_do_not_contest(laboratory: Laboratory, tmp_path: Path, size: Size) -> None:
     """Trained versions stay, a switch takes effect, the newer one's fields stay; then neither writes."""
     with both(laboratory, tmp_path, NEWER) as (lane, newer):
         digest = lane.get(LINEAR_MODEL, "iris-v1")["status"]["digest"]
@@ -166,7 +166,7 @@ def test_one_more_field_makes_no_contest(laboratory: Laboratory, tmp_path: Path,
 
 
 @SIZE
-def test_a_contest_calms_down(laboratory: Laboratory, tmp_path: Path, size: Size) -> None:
+def test_contested_corrections_of_two_operators_back_off(laboratory: Laboratory, tmp_path: Path, size: Size) -> None:
     """Their messages of a condition differ. The backoff of each correction doubles; users' changes are not delayed."""
     with both(laboratory, tmp_path, NEWER, OTHER_WORDS) as (lane, newer):
         began = time.monotonic()

@@ -31,7 +31,7 @@ def trainings(site: Site) -> None:
     site.apply(table("latin", binaryData={"rows.csv": latin}), trained_on("latin"))
 
 
-def test_a_binary_key_is_called_binary(site: Site) -> None:
+def test_binary_key_of_a_config_map_is_reported_as_binary(site: Site) -> None:
     message = site.comes_to(LINEAR_MODEL, "latin-v1", "Trained", "False", "DataNotFound")
     assert message == "ConfigMap latin: key rows.csv is binary (not UTF-8 text)"
 
@@ -58,7 +58,7 @@ def test_warnings_are_in_the_status_a_wide_table_and_events(site: Site) -> None:
     eventually(told, 10)
 
 
-def test_a_status_that_was_lost_comes_back_from_the_result(site: Site) -> None:
+def test_lost_status_is_restored_from_the_result_of_the_training(site: Site) -> None:
     """And nothing is trained again for it."""
     before = site.get(LINEAR_MODEL, "flats-v1")["status"]
     job = site.get(JOB, before["job"])["metadata"]["uid"]

@@ -63,7 +63,7 @@ def finalizers(site: Site) -> list[str]:
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_in_any_order_nothing_hangs(site: Site, order: str) -> None:
+def test_deletion_in_any_order_never_hangs(site: Site, order: str) -> None:
     assert finalizers(site) == []
     for what in order.split():
         if what == "operator":
@@ -80,7 +80,7 @@ def test_in_any_order_nothing_hangs(site: Site, order: str) -> None:
 
 
 @pytest.mark.parametrize("up", [True, False])
-def test_the_crds_can_be_deleted_and_come_back(site: Site, up: bool) -> None:
+def test_crds_can_be_deleted_and_recreated(site: Site, up: bool) -> None:
     """With objects of theirs still there, and the operator at work or away; then everything can be created again."""
     if not up:
         site.operator.kill()
@@ -115,7 +115,7 @@ def _follows_at_once(site: Site) -> None:
 
 
 @pytest.mark.timeout(240)
-def test_an_operator_that_starts_before_the_crds_waits_for_them(site: Site) -> None:
+def test_operator_that_starts_before_the_crds_waits_for_them(site: Site) -> None:
     site.operator.kill()
     names = [f"{kind.plural}.{GROUP}" for kind in OURS]
     site.kubectl("delete", "crd", *names, "--timeout=25s")

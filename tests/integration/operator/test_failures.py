@@ -77,7 +77,7 @@ def refuse_results_of(site: Site, model: str) -> None:
     site.admin.create({**api, "kind": POLICY_BINDING.kind, "spec": binding})
 
 
-def test_evicted_for_the_node_is_tried_again(site: Site) -> None:
+def test_pod_evicted_by_node_pressure_is_reported(site: Site) -> None:
     def said() -> bool:
         return "Evicted: The node was low on resource: memory" in site.told(LINEAR_MODEL, "pressure-v1", "Trained")[2]
 
@@ -85,7 +85,7 @@ def test_evicted_for_the_node_is_tried_again(site: Site) -> None:
     del site.kubelet.fates["pressure"]
 
 
-def test_no_node_takes_the_pod_until_it_asks_for_another(site: Site) -> None:
+def test_unschedulable_training_runs_once_its_node_selector_is_removed(site: Site) -> None:
     message = site.comes_to(LINEAR_MODEL, "place-v1", "Trained", "False", "Unschedulable")
     assert "didn't match Pod's node affinity/selector" in message
     assert "request less or other nodes in training.job" in message
@@ -93,7 +93,7 @@ def test_no_node_takes_the_pod_until_it_asks_for_another(site: Site) -> None:
     site.comes_to(LINEAR_MODEL, "place-v1", "Ready", "True")
 
 
-def test_the_image_cannot_be_pulled_until_it_can(site: Site) -> None:
+def test_image_pull_failure_of_a_training_is_reported_until_it_succeeds(site: Site) -> None:
     message = site.comes_to(LINEAR_MODEL, "image-v1", "Trained", "False", "ImagePullFailed")
     assert 'ImagePullBackOff: Back-off pulling image "linplane-trainer"' in message
     assert "see also training.job.imagePullSecrets" in message
@@ -104,7 +104,7 @@ def test_the_image_cannot_be_pulled_until_it_can(site: Site) -> None:
     assert site.get(LINEAR_MODEL, "image-v1")["status"]["job"] == before
 
 
-def test_a_deadline_is_over_and_a_later_one_is_not(site: Site) -> None:
+def test_deadline_exceeded_training_runs_with_a_later_deadline(site: Site) -> None:
     message = site.comes_to(LINEAR_MODEL, "late-v1", "Trained", "False", "DeadlineExceeded")
     assert "longer than specified deadline" in message
     assert "raise training.job.activeDeadlineSeconds" in message
@@ -114,7 +114,7 @@ def test_a_deadline_is_over_and_a_later_one_is_not(site: Site) -> None:
     site.comes_to(LINEAR_MODEL, "late-v1", "Ready", "True")
 
 
-def test_killed_for_its_memory_until_it_may_have_more(site: Site) -> None:
+def test_training_out_of_memory_runs_once_its_limit_is_raised(site: Site) -> None:
     message = site.comes_to(LINEAR_MODEL, "memory-v1", "Trained", "False", "OOMKilled")
     assert "backoff limit" in message
     assert "raise training.job.resources.limits.memory" in message
@@ -122,7 +122,7 @@ def test_killed_for_its_memory_until_it_may_have_more(site: Site) -> None:
     site.comes_to(LINEAR_MODEL, "memory-v1", "Ready", "True")
 
 
-def test_evicted_for_its_own_disk_until_the_job_is_deleted(site: Site) -> None:
+def test_training_evicted_for_its_disk_runs_once_its_job_is_deleted(site: Site) -> None:
     """Deleting a failed Job is the retry."""
     message = site.comes_to(LINEAR_MODEL, "disk-v1", "Trained", "False", "Evicted")
     assert 'Usage of EmptyDir volume "tmp" exceeds the limit' in message
@@ -132,7 +132,7 @@ def test_evicted_for_its_own_disk_until_the_job_is_deleted(site: Site) -> None:
     site.comes_to(LINEAR_MODEL, "disk-v1", "Ready", "True")
 
 
-def test_a_gate_is_missed_until_it_is_another(site: Site) -> None:
+def test_acceptance_missed_version_is_ready_once_its_gate_is_changed(site: Site) -> None:
     site.apply(version("v1", "gate", training=SYNTHETIC, acceptance={"maxMSE": "0.01"}))
     message = site.comes_to(LINEAR_MODEL, "gate-v1", "Ready", "False", "AcceptanceMissed")
     assert message.startswith("maxMSE 0.01: the holdout rows give 0.")
@@ -142,7 +142,7 @@ def test_a_gate_is_missed_until_it_is_another(site: Site) -> None:
     site.comes_to(LINEAR_MODEL, "gate-v1", "Ready", "True")
 
 
-def test_a_second_pod_changes_nothing_once_the_first_ones_result_is_sealed(site: Site) -> None:
+def test_second_pod_of_a_job_cannot_change_a_sealed_result(site: Site) -> None:
     """The first is said to have failed after it wrote, so that its Job starts another."""
     site.comes_to(LINEAR_MODEL, "again-v1", "Ready", "True")
     status = site.get(LINEAR_MODEL, "again-v1")["status"]
@@ -162,7 +162,7 @@ def test_a_second_pod_changes_nothing_once_the_first_ones_result_is_sealed(site:
     assert {key: after[key] for key in status if key != "job"} == {key: status[key] for key in status if key != "job"}
 
 
-def test_the_result_is_refused_until_that_is_allowed(site: Site) -> None:
+def test_refused_result_is_reported_until_a_policy_allows_it(site: Site) -> None:
     """The trainer tries for half a minute; its last line is kept by the kubelet."""
     message = site.comes_to(LINEAR_MODEL, "rights-v1", "Trained", "False", "ResultRefused", timeout=90)
     assert "the result cannot be written" in message
@@ -172,6 +172,6 @@ def test_the_result_is_refused_until_that_is_allowed(site: Site) -> None:
     site.comes_to(LINEAR_MODEL, "rights-v1", "Ready", "True", timeout=90)
 
 
-def test_what_the_node_did_has_not_counted(site: Site) -> None:
+def test_pod_evicted_by_node_pressure_does_not_count_as_a_failure(site: Site) -> None:
     """Though `backoffLimit` is 0."""
     site.comes_to(LINEAR_MODEL, "pressure-v1", "Ready", "True")

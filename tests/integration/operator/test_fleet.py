@@ -17,7 +17,7 @@ SWITCHES = 4
 
 
 @pytest.mark.timeout(300)
-def test_a_switch_among_many_routes_costs_five_writes_and_few_reconciles(own_site: Site) -> None:
+def test_switch_among_many_routes_costs_five_writes_and_few_reconciles(own_site: Site) -> None:
     """From rest to rest. On a busy machine a server's status may say in between that a replica has not loaded it within
     a quarter of a second; and once a minute the operator resyncs.
     """

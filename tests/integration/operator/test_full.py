@@ -30,7 +30,7 @@ def answers(site: Site, name: str) -> set[Any]:
     return {answer.get("prediction", answer["status"]) for answer in site.predict(name, [1.0] * FEATURES)}
 
 
-def test_the_newest_route_waits_for_room(own_site: Site) -> None:
+def test_newest_route_waits_for_room_in_the_routing_config_map(own_site: Site) -> None:
     site = own_site
     server = {"apiVersion": API_VERSION, "kind": "ModelServer", "metadata": {"name": "default"}}
     site.apply({**server, "spec": {"replicas": 1}})

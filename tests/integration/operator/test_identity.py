@@ -133,7 +133,7 @@ def made_anew(site: Site, kind: Kind, name: str, uid: str) -> None:
     eventually(is_another, 35)
 
 
-def test_the_routing_configmap_is_deleted_again_and_again(site: Site, tmp_path: Path) -> None:
+def test_routing_config_map_deleted_repeatedly_interrupts_no_request(site: Site, tmp_path: Path) -> None:
     """No request goes unanswered: a server keeps what it has."""
     with recorded(site, tmp_path) as record:
         with Switching(site) as switching:
@@ -148,7 +148,7 @@ def test_the_routing_configmap_is_deleted_again_and_again(site: Site, tmp_path: 
     assert no_sequence_stands_for_two_contents(record) == ROUNDS + 1
 
 
-def test_the_modelserver_is_deleted_again_and_again(site: Site, tmp_path: Path) -> None:
+def test_model_server_deleted_repeatedly_is_recreated(site: Site, tmp_path: Path) -> None:
     """Everything of it goes with it; the operator makes another, for a route names it."""
     with recorded(site, tmp_path) as record:
         with Switching(site) as switching:
@@ -164,7 +164,7 @@ def test_the_modelserver_is_deleted_again_and_again(site: Site, tmp_path: Path) 
     assert no_sequence_stands_for_two_contents(record) == 3
 
 
-def test_everything_at_once(site: Site, tmp_path: Path) -> None:
+def test_config_map_server_and_operator_lost_at_once_are_restored(site: Site, tmp_path: Path) -> None:
     """The ConfigMap, the server and the operator, one after the other without a pause."""
     with recorded(site, tmp_path) as record:
         with Switching(site) as switching:

@@ -53,7 +53,7 @@ def schemas(site: Site) -> Iterator[None]:
     "path",
     ["http/httproute.yaml", "http/ingress.yaml", "keda/scaledobject.yaml", "flux/kustomization.yaml"],
 )
-def test_the_api_server_accepts_it(site: Site, schemas: None, path: str) -> None:
+def test_integration_file_is_accepted_by_the_api_server(site: Site, schemas: None, path: str) -> None:
     """By the tool's own schema and rules; a field that it does not know would be refused."""
     text = (FOLDER / path).read_text().replace("namespace: flux-system", f"namespace: {site.namespace}")
 
@@ -65,7 +65,7 @@ def test_the_api_server_accepts_it(site: Site, schemas: None, path: str) -> None
     eventually(apply, 20)  # discovery of a new kind takes a moment
 
 
-def test_the_path_of_the_http_rules_predicts(site: Site) -> None:
+def test_http_rules_lead_to_a_path_that_predicts(site: Site) -> None:
     """On the pods behind the Service and the port that they name, with the host that they have."""
     spec = yaml.safe_load((FOLDER / "http/httproute.yaml").read_text())["spec"]
     (backend,), (match,) = spec["rules"][0]["backendRefs"], spec["rules"][0]["matches"]
@@ -78,7 +78,7 @@ def test_the_path_of_the_http_rules_predicts(site: Site) -> None:
         assert (status, json.loads(text)["version"]) == (200, "v1")
 
 
-def test_argo_cd_takes_the_settings(site: Site) -> None:
+def test_argo_cd_accepts_the_settings(site: Site) -> None:
     """kubectl merges them into the ConfigMap of Argo CD, which keeps what it had."""
     settings = FOLDER / "argocd/argocd-cm.yaml"
     site.kubectl("create", "configmap", "argocd-cm", "--from-literal=url=https://argocd.example.com")
@@ -87,7 +87,7 @@ def test_argo_cd_takes_the_settings(site: Site) -> None:
     assert data == {"url": "https://argocd.example.com", **yaml.safe_load(settings.read_text())["data"]}
 
 
-def test_the_tools_find_healthy_what_the_operator_says_is_ready(site: Site, judges: ModuleType) -> None:
+def test_ready_objects_are_healthy_to_each_tool(site: Site, judges: ModuleType) -> None:
     for kind, name in ((LINEAR_MODEL, "penguin-mass-v1"), (MODEL_ROUTE, "penguin-mass"), (MODEL_SERVER, "default")):
         site.wait(f"{kind.plural}/{name}", "Ready", 55)
         item = site.get(kind, name)
@@ -95,7 +95,7 @@ def test_the_tools_find_healthy_what_the_operator_says_is_ready(site: Site, judg
         assert verdicts == ("Healthy", "Current", "Current")
 
 
-def test_the_tools_wait_for_an_object_that_was_just_made(site: Site, judges: ModuleType) -> None:
+def test_new_objects_are_in_progress_to_each_tool(site: Site, judges: ModuleType) -> None:
     """As the API server returns it: the operator has not seen it."""
     for kind, name in ((LINEAR_MODEL, "penguin-mass-v1"), (MODEL_ROUTE, "penguin-mass"), (MODEL_SERVER, "default")):
         spec = site.get(kind, name)["spec"]
@@ -115,7 +115,7 @@ def act(site: Site, judges: ModuleType, action: str) -> None:
     site.patch_route("penguin-mass", **changes)
 
 
-def test_an_action_of_argo_cd_is_taken_back_by_another(site: Site, judges: ModuleType) -> None:
+def test_argo_cd_promotion_is_undone_by_another_action(site: Site, judges: ModuleType) -> None:
     """A candidate is promoted, which the operator remembers in status.undo; then version and split are as before."""
     site.patch_route("penguin-mass", version="v1", split=[{"version": "v2", "percent": 10}])
     site.comes_to(MODEL_ROUTE, "penguin-mass", "Ready", "True")
@@ -158,7 +158,7 @@ def test_k9s_keys_do_what_they_say(site: Site) -> None:
     assert "frozen" not in site.get(LINEAR_MODEL, "penguin-mass-v2")["spec"]
 
 
-def test_the_nightly_training_switches_to_what_it_trained(site: Site, tmp_path: Path) -> None:
+def test_nightly_training_switches_to_the_version_that_it_trained(site: Site, tmp_path: Path) -> None:
     """Its containers run one after the other, with the rights of its ServiceAccount; a second run changes nothing."""
     text = (FOLDER / "cronjob/retrain.yaml").read_text().replace("namespace: default", f"namespace: {site.namespace}")
     site.kubectl("apply", "-f", "-", stdin=text)
@@ -214,7 +214,7 @@ def run_containers(site: Site, pod: Object, kubeconfig: Path, folder: Path) -> N
         assert done.returncode == 0, (container["name"], done.stdout, done.stderr)
 
 
-def test_what_kustomize_makes_becomes_ready(site: Site, tmp_path: Path) -> None:
+def test_kustomize_output_becomes_ready(site: Site, tmp_path: Path) -> None:
     """The hash and the prefix: trained on one generated ConfigMap, weights read from the other."""
     base = write_base(tmp_path / "base")
     (base / "objects.yaml").write_text(yaml.safe_dump_all([OBJECTS[0], OBJECTS[1], OBJECTS[3], OBJECTS[4]]))

@@ -12,7 +12,7 @@ WEIGHTS = {
 }
 
 
-def test_the_route_says_which_version_lacks_what_and_answers_go_on(site: Site) -> None:
+def test_missing_features_of_a_split_are_reported_on_the_route(site: Site) -> None:
     site.apply(config_map("iris", **WEIGHTS))
     for name in WEIGHTS:
         site.apply(version(name, weights={"configMapKeyRef": {"name": "iris", "key": name}}))

@@ -12,7 +12,7 @@ TRAINING = {"data": {"synthetic": {"samples": 60, "featureCount": 2, "noise": "0
 OURS = "app.kubernetes.io/name=linplane"
 
 
-def test_killed_in_the_middle_of_a_training_it_comes_to_the_same_end(own_site: Site) -> None:
+def test_operator_killed_during_a_training_reaches_the_same_end(own_site: Site) -> None:
     """And with the operator away: servers answer, and nothing hangs that is deleted, nor the namespace."""
     site = own_site
     site.kubelet.holding.set()
@@ -44,7 +44,7 @@ def test_killed_in_the_middle_of_a_training_it_comes_to_the_same_end(own_site: S
     assert [call for call in site.writes(mark) if call.startswith("the-operator")] == []
 
 
-def test_it_says_which_right_is_missing(own_site: Site) -> None:
+def test_operator_reports_a_missing_permission_and_exits(own_site: Site) -> None:
     """And does not start."""
     site = own_site
     site.operator.kill()
@@ -65,7 +65,7 @@ def test_it_says_which_right_is_missing(own_site: Site) -> None:
     assert any("create jobs.batch" in line["message"] for line in operator.logged())
 
 
-def test_everything_that_is_deleted_is_gone_with_the_operator_at_work(own_site: Site) -> None:
+def test_deleted_objects_are_gone_while_the_operator_runs(own_site: Site) -> None:
     site = own_site
     site.apply(version("v1", training=TRAINING), route("v1"))
     site.comes_to(MODEL_ROUTE, "iris", "Ready", "True")
@@ -79,7 +79,7 @@ def test_everything_that_is_deleted_is_gone_with_the_operator_at_work(own_site: 
     assert site.operator.process.poll() is None
 
 
-def test_one_operator_for_all_namespaces(alone: Site) -> None:
+def test_operator_serves_all_namespaces(alone: Site) -> None:
     """By a ClusterRoleBinding; it needs no right to list namespaces or CRDs."""
     site, other = alone, "another"
     site.operator.kill()

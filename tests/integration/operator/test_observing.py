@@ -32,7 +32,7 @@ def api(site: Site) -> Iterator[Forwarder]:
     forwarder.close()
 
 
-def test_it_counts_what_it_does(site: Site, api: Forwarder) -> None:
+def test_metrics_count_reconciles_requests_and_watch_events(site: Site, api: Forwarder) -> None:
     metric = site.operator.metric
     assert site.operator.ask("/readyz") == (200, "ok\n")
     assert site.operator.ask("/healthz") == (200, "ok\n")
@@ -54,7 +54,7 @@ def test_it_counts_what_it_does(site: Site, api: Forwarder) -> None:
     assert metric("process_resident_memory_bytes") > 1e7
 
 
-def test_an_api_server_that_is_away_is_no_reason_to_restart(site: Site, api: Forwarder) -> None:
+def test_api_server_outage_keeps_the_operator_alive_and_ready(site: Site, api: Forwarder) -> None:
     """It stays alive, counts the calls that got no answer, and continues afterwards."""
     api.go_away()
     site.apply(version("v2", weights={"configMapKeyRef": {"name": "iris", "key": "model.json"}}))
@@ -71,7 +71,7 @@ def test_an_api_server_that_is_away_is_no_reason_to_restart(site: Site, api: For
     assert site.operator.metric("linplane_operator_watch_behind_seconds") == 0
 
 
-def test_it_is_not_ready_before_it_has_seen_everything(site: Site, api: Forwarder) -> None:
+def test_operator_is_not_ready_before_its_cache_is_synced(site: Site, api: Forwarder) -> None:
     """And stops at a signal, whatever it waits for."""
     assert site.operator.stop() == 0
     api.go_away()
@@ -84,7 +84,7 @@ def test_it_is_not_ready_before_it_has_seen_everything(site: Site, api: Forwarde
     api.come_back()
 
 
-def test_every_line_of_its_log_is_one_json_object(site: Site, api: Forwarder) -> None:
+def test_operator_log_has_one_json_object_per_line(site: Site, api: Forwarder) -> None:
     """Of three starts, an absence and two ends: also those of libraries."""
     lines = site.operator.logged()
     assert len(lines) > 5

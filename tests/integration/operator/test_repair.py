@@ -50,7 +50,7 @@ def iris(site: Site) -> None:
     site.servers(2)
 
 
-def test_weights_by_hand(site: Site) -> None:
+def test_copied_weights_survive_the_deletion_of_their_config_map(site: Site) -> None:
     """Once they are copied, the user's own ConfigMap does not count any more."""
     artifact = {"coefficients": {"area": 2.5}, "intercept": 10}
     site.apply(config_map("homes", **{"model.json": json.dumps(artifact)}), version("v1", "homes"))
@@ -63,7 +63,7 @@ def test_weights_by_hand(site: Site) -> None:
     assert site.told(LINEAR_MODEL, "homes-v1", "Ready")[0] == "True"
 
 
-def test_a_missing_configmap_is_named_and_taken_once_it_is_there(site: Site) -> None:
+def test_missing_config_map_of_weights_is_reported_until_it_exists(site: Site) -> None:
     site.apply(version("v1", "late"))
     assert "late" in site.comes_to(LINEAR_MODEL, "late-v1", "Trained", "False", "ConfigMapNotFound")
     site.apply(config_map("late", other="{}"))
@@ -75,7 +75,7 @@ def test_a_missing_configmap_is_named_and_taken_once_it_is_there(site: Site) -> 
     site.comes_to(LINEAR_MODEL, "late-v1", "Ready", "True")
 
 
-def test_a_training_that_fails_says_the_trainers_own_line(site: Site) -> None:
+def test_failed_training_reports_the_message_of_its_trainer(site: Site) -> None:
     """And is tried again once `training` is another."""
     site.apply(config_map("rows", **{"rows.csv": "a,y\n1,2\n2,4\n3,6.1\n4,8\n5,10\n6,12\n7,14\n8,16\n"}))
     data = {"configMapKeyRef": {"name": "rows", "key": "rows.csv"}}
@@ -87,7 +87,7 @@ def test_a_training_that_fails_says_the_trainers_own_line(site: Site) -> None:
     site.comes_to(LINEAR_MODEL, "bad-v1", "Ready", "True")
 
 
-def test_a_quota_is_named_and_the_training_goes_on_once_there_is_room(site: Site) -> None:
+def test_quota_is_reported_and_the_training_continues_once_there_is_room(site: Site) -> None:
     """Only the Events of the Job report it."""
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}, "spec": {"hard": {"pods": "0"}}}
     site.admin.create(quota, site.namespace)
@@ -214,7 +214,7 @@ def test_every_child_that_is_edited_is_as_it_was(site: Site, edits: list[Edit]) 
     site.comes_to(MODEL_ROUTE, "iris", "Ready", "True")
 
 
-def test_what_is_added_to_a_status_goes_and_then_there_is_rest(site: Site) -> None:
+def test_foreign_status_conditions_are_removed_and_then_nothing_is_written(site: Site) -> None:
     """But for conditions of a type that this operator doesn't know, which may be a newer one's. Then nothing is written
     at all, although the operator resyncs.
     """
@@ -242,7 +242,7 @@ def test_what_is_added_to_a_status_goes_and_then_there_is_rest(site: Site) -> No
     eventually(rest, 90)
 
 
-def test_a_lost_artifact_is_said_and_trained_again_to_the_same_digest(site: Site) -> None:
+def test_lost_artifact_is_reported_and_retrained_to_the_same_digest(site: Site) -> None:
     status = site.get(LINEAR_MODEL, "iris-v1")["status"]
     before = site.get(CONFIG_MAP, status["artifact"])
     site.kubelet.holding.set()  # no trainer begins meanwhile
@@ -260,7 +260,7 @@ def test_a_lost_artifact_is_said_and_trained_again_to_the_same_digest(site: Site
     assert site.get(LINEAR_MODEL, "iris-v1")["status"]["digest"] == status["digest"]
 
 
-def test_a_lost_status_is_rebuilt_without_training(site: Site) -> None:
+def test_lost_status_is_restored_without_training(site: Site) -> None:
     before = site.get(LINEAR_MODEL, "iris-v1")
     artifact = site.get(CONFIG_MAP, before["status"]["artifact"])["metadata"]["uid"]
     site.admin.patch(LINEAR_MODEL, "iris-v1", {"status": None}, site.namespace, "status")
@@ -295,7 +295,7 @@ def test_labels_and_annotations_of_the_user_reach_job_and_service(site: Site) ->
         site.admin.delete(kind, name, site.namespace)
 
 
-def test_a_report_that_outlived_its_pod_is_removed(site: Site) -> None:
+def test_report_that_outlived_its_pod_is_removed(site: Site) -> None:
     """Deleted with --cascade=orphan it has no owner any more: it goes once replicas have to confirm something."""
     pod = site.servers(2)[0].name
     site.kubectl("delete", "pod", pod, "--cascade=orphan", "--wait=false")
@@ -311,7 +311,7 @@ def test_a_report_that_outlived_its_pod_is_removed(site: Site) -> None:
     assert sorted(left) == sorted(container.name for container in site.servers(2))
 
 
-def test_what_somebody_else_has_is_not_touched(site: Site) -> None:
+def test_foreign_service_of_the_same_name_is_not_changed(site: Site) -> None:
     """A Service of the route's name: it is said, and taken once it is free."""
     port = {"name": "mine", "port": 99, "protocol": "TCP", "targetPort": 99}
     theirs = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "taken"}, "spec": {"ports": [port]}}
@@ -328,13 +328,13 @@ def test_what_somebody_else_has_is_not_touched(site: Site) -> None:
 ABOVE = {"resources": {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}}
 
 
-def test_no_call_was_refused(site: Site) -> None:
+def test_calls_of_the_operator_were_never_refused_during_repairs(site: Site) -> None:
     """Except those of servers whose Role was deleted above, and the one about a foreign port of the same name."""
     expected = 'Service "linplane-default-admin" is invalid: spec.ports[1].name: Duplicate value: "admin"'
     assert [call for call in site.refused() if call[0] != "linplane-server-default" and call[3] != expected] == []
 
 
-def test_what_the_api_server_does_not_take_is_told(site: Site) -> None:
+def test_child_refused_by_the_api_server_is_reported(site: Site) -> None:
     """By the server and by the version, in its words; what serves goes on."""
     before = site.get(DEPLOYMENT, SERVER)["spec"]
     site.admin.patch(MODEL_SERVER, "default", {"spec": ABOVE}, site.namespace)
@@ -383,7 +383,7 @@ def without_watches(site: Site) -> Iterator[None]:
 
 
 @pytest.mark.timeout(240)  # a list comes once a minute
-def test_what_is_deleted_while_no_watch_comes_through_is_noticed(site: Site) -> None:
+def test_deletions_without_a_watch_are_found_by_a_list(site: Site) -> None:
     """By a list, and confirmed one by one: of every kind."""
     (job, *_) = (job["metadata"]["name"] for job in site.admin.list(JOB, site.namespace))
     site.apply({"apiVersion": API_VERSION, "kind": MODEL_SERVER.kind, "metadata": {"name": "spare"}, "spec": {}})

@@ -104,7 +104,7 @@ def other(control_plane: ControlPlane, tmp_path: Path, forkery: Forkery) -> Iter
     control_plane.admin.delete(NAMESPACE, namespace)
 
 
-def test_the_recipe_of_the_page(serving: Site, other: Site, tmp_path: Path) -> None:
+def test_backup_commands_of_the_docs_copy_a_namespace(serving: Site, other: Site, tmp_path: Path) -> None:
     """Each command of docs/backup.md, from one namespace into another: data under any key, and no other app's."""
     data = {"model.json": HAND["data"]["model.json"], "namespace": "a", "uid": "b", "status": "kind: c\n    uid: d\n"}
     serving.apply({**HAND, "data": data}, config_map("theirs", uid="e"))
@@ -130,7 +130,7 @@ def test_the_recipe_of_the_page(serving: Site, other: Site, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("owners", [False, True], ids=["references stripped", "references kept"])
-def test_a_namespace_that_is_restored_into_another_serves(serving: Site, other: Site, owners: bool) -> None:
+def test_namespace_restored_into_another_one_serves(serving: Site, other: Site, owners: bool) -> None:
     """All at once, children included. With their old references the garbage collector removes the children."""
     for body in saved(serving):
         if body["kind"] == "Job" or (body["kind"] == "ConfigMap" and body.get("immutable") and owners):

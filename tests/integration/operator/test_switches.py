@@ -32,7 +32,7 @@ WEIGHTS = {"v1": '{"coefficients": {"x": 1}, "intercept": 1}', "v2": '{"coeffici
 
 
 @pytest.mark.timeout(600)
-def test_no_request_fails_and_none_is_late(own_site: Site) -> None:
+def test_switches_under_load_fail_no_request_and_delay_none(own_site: Site) -> None:
     """Each round patches ten routes, for a routing ConfigMap is written at most once a second. A route that says
     Converged of the patched generation is at once answered by the new version alone, by every server: one of them
     hears of each round late.

@@ -68,7 +68,7 @@ def without_status(body: Object) -> Object:
     return {key: value for key, value in body.items() if key != "status"}
 
 
-def test_each_child_of_every_kind(own_site: Site) -> None:
+def test_child_names_that_are_taken_are_reported(own_site: Site) -> None:
     """All at once: for each, an owner of its own."""
     site = own_site
     site.operator.kill()
@@ -112,7 +112,7 @@ def test_each_child_of_every_kind(own_site: Site) -> None:
     assert site.refused() == []
 
 
-def test_the_artifact_of_weights_by_hand(own_site: Site) -> None:
+def test_artifact_name_of_weights_that_is_taken_is_reported(own_site: Site) -> None:
     """A ConfigMap that has its name by chance: the version is Ready once that is gone."""
     site = own_site
     site.apply(config_map("hand", **{"model.json": '{"coefficients": {"x": 2}, "intercept": 1}'}))

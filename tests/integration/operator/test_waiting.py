@@ -67,7 +67,7 @@ def install(site: Site, tmp_path: Path) -> Callable[..., float]:
     return run
 
 
-def test_a_new_object_says_that_nothing_was_observed(site: Site) -> None:
+def test_new_object_has_an_observed_generation_of_zero(site: Site) -> None:
     """Before any controller has looked: kstatus takes an object without a status for a finished one."""
     body = site.admin.create({**version("v1", "new"), "metadata": {"name": "new-v1"}}, site.namespace)
     assert body["status"] == {"observedGeneration": 0}
@@ -98,7 +98,7 @@ def test_helm_fails_at_once_on_bad_data(site: Site, install: Callable[..., float
     assert site.told(MODEL_ROUTE, "bad", "Stalled")[:2] == ("True", "VersionNotReady")
 
 
-def test_an_image_that_cannot_be_pulled(site: Site) -> None:
+def test_server_image_that_cannot_be_pulled_leaves_earlier_pods_serving(site: Site) -> None:
     """Over a server that serves: it goes on, and is not Ready before the update is done or undone."""
     before = {server.uid for server in site.servers(1)}
     site.kubectl("patch", "mserver", "default", "--type=merge", "-p", json.dumps({"spec": {"image": BAD_IMAGE}}))
@@ -121,7 +121,7 @@ def limits(site: Site) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("limits")
-def test_what_the_api_server_refuses(site: Site) -> None:
+def test_server_pods_refused_by_the_api_server_are_reported(site: Site) -> None:
     site.kubectl("patch", "mserver", "default", "--type=merge", "-p", '{"spec": {"annotations": {"try": "1"}}}')
     message = site.comes_to(MODEL_SERVER, "default", "Ready", "False", "PodRefused")
     assert message.startswith("0 of 1 updated pods ready: minimum cpu usage per Container is 150m"), message
@@ -131,7 +131,7 @@ def test_what_the_api_server_refuses(site: Site) -> None:
     site.comes_to(MODEL_SERVER, "default", "Ready", "True")
 
 
-def test_a_deletion_that_waits_for_a_finalizer_is_told(site: Site) -> None:
+def test_deletion_that_waits_for_a_finalizer_is_reported(site: Site) -> None:
     site.apply({**route("v1"), "metadata": {"name": "held", "finalizers": ["example.com/audit"]}})
     site.comes_to(MODEL_ROUTE, "held", "Ready", "True")
     site.kubectl("delete", "mroute", "held", "--wait=false")
@@ -142,7 +142,7 @@ def test_a_deletion_that_waits_for_a_finalizer_is_told(site: Site) -> None:
     eventually(lambda: site.get_or_none(MODEL_ROUTE, "held") is None)
 
 
-def test_no_replicas_is_what_was_asked_for(site: Site) -> None:
+def test_zero_replicas_are_reported_as_neither_stalled_nor_reconciling(site: Site) -> None:
     site.kubectl("scale", "mserver", "default", "--replicas=0")
     assert site.comes_to(MODEL_SERVER, "default", "Ready", "False", "NoReplicas") == "replicas is 0"
     site.comes_to(MODEL_ROUTE, "iris", "Ready", "False", "NoReplicas")

@@ -32,7 +32,7 @@ def learned(site: Site, version: str) -> float:
     return float(status["intercept"]) + sum(parts)
 
 
-def test_it_is_trained_and_served(site: Site) -> None:
+def test_example_is_trained_and_served(site: Site) -> None:
     status = site.get(LINEAR_MODEL, "penguin-mass-v2")["status"]
     assert status["samples"] > 200
     assert float(status["evaluation"]["r2"]) > 0.7
@@ -48,7 +48,7 @@ def test_it_is_trained_and_served(site: Site) -> None:
     eventually(lambda: site.get(MODEL_SERVER, "default")["status"]["loadedReplicas"] == 2)
 
 
-def test_a_switch_is_there_once_it_has_converged(site: Site) -> None:
+def test_switch_is_in_effect_once_it_has_converged(site: Site) -> None:
     for version in ("v2", "v1", "v2"):
         site.patch_route("penguin-mass", version=version)
         site.wait(ROUTE, "Converged")
@@ -63,7 +63,7 @@ def test_a_switch_is_there_once_it_has_converged(site: Site) -> None:
     assert switches[-1]["manager"] == "kubectl-patch"
 
 
-def test_a_split_and_a_freeze(site: Site) -> None:
+def test_split_serves_its_shares_and_a_frozen_version_none(site: Site) -> None:
     """Every share is correct; a frozen version serves no request once it is withdrawn."""
     site.patch_route("penguin-mass", version="v2", split=[{"version": "v1", "percent": 50}])
     site.comes_to(MODEL_ROUTE, "penguin-mass", "Ready", "True")
@@ -81,7 +81,7 @@ def test_a_split_and_a_freeze(site: Site) -> None:
     site.comes_to(MODEL_ROUTE, "penguin-mass", "Ready", "True")
 
 
-def test_the_current_version_frozen_is_503_and_no_other_takes_its_place(site: Site) -> None:
+def test_frozen_current_version_answers_503_without_a_substitute(site: Site) -> None:
     site.patch_model("penguin-mass-v2", frozen=True)
     site.wait("lmod/penguin-mass-v2", "Withdrawn")
     site.comes_to(MODEL_ROUTE, "penguin-mass", "Servable", "False", "CurrentFrozen")
@@ -91,7 +91,7 @@ def test_the_current_version_frozen_is_503_and_no_other_takes_its_place(site: Si
     assert site.versions() == {"v2"}
 
 
-def test_an_unknown_version_keeps_the_last_good_traffic(site: Site) -> None:
+def test_unknown_version_keeps_the_last_good_traffic(site: Site) -> None:
     site.patch_route("penguin-mass", version="v9")
     message = site.comes_to(MODEL_ROUTE, "penguin-mass", "Accepted", "False", "VersionNotFound")
     assert "v9" in message
@@ -101,7 +101,7 @@ def test_an_unknown_version_keeps_the_last_good_traffic(site: Site) -> None:
     assert site.versions() == {"v1"}
 
 
-def test_an_admin_call_is_told_by_an_event_and_one_line_of_audit(site: Site) -> None:
+def test_admin_call_is_recorded_by_an_event_and_one_audit_line(site: Site) -> None:
     """Who (as far as anybody knows: the field manager), what, from what to what, and of which state."""
     rules = {"modelroutes": ["get", "patch"], "linearmodels": ["get", "patch"]}
     body = role("editor", GROUP, "")
@@ -149,7 +149,7 @@ def told(site: Site, about: str, reason: str, note: str) -> bool:
     return True
 
 
-def test_kubectl_tells_the_story(site: Site) -> None:
+def test_kubectl_prints_columns_and_events(site: Site) -> None:
     """Columns and events, without -o yaml."""
     assert "True" in site.kubectl("get", "lmod,mroute,mserver,mrep")
     told = site.kubectl("describe", ROUTE)
@@ -157,7 +157,7 @@ def test_kubectl_tells_the_story(site: Site) -> None:
         assert reason in told
 
 
-def test_at_rest_nothing_is_written(site: Site) -> None:
+def test_operator_at_rest_writes_nothing(site: Site) -> None:
     """Longer than a minute, with a resync, and nothing differs from the last write."""
     time.sleep(2)  # counts are written at most once a second
     mark = site.plane.audit.mark()
@@ -167,7 +167,7 @@ def test_at_rest_nothing_is_written(site: Site) -> None:
     assert {("get", "roles"), ("list", "modelroutes")} <= looks, "it did look"
 
 
-def test_an_operator_that_starts_anew_writes_nothing(site: Site) -> None:
+def test_operator_restart_writes_nothing(site: Site) -> None:
     """It reviews its permissions, lists everything, and finds no drift."""
     site.operator.stop()
     mark = site.plane.audit.mark()
@@ -179,7 +179,7 @@ def test_an_operator_that_starts_anew_writes_nothing(site: Site) -> None:
     assert site.writes(mark) == []
 
 
-def test_no_call_was_refused(site: Site) -> None:
+def test_calls_were_never_refused_on_the_way_through_the_example(site: Site) -> None:
     """Of the operator's, the trainers' and the servers' own."""
     assert [call for call in site.refused() if call[0] != "editor"] == []
     who = {"the-operator", "linplane-trainer", "linplane-server-default", "editor"}
@@ -187,7 +187,7 @@ def test_no_call_was_refused(site: Site) -> None:
     assert site.kubelet.problems == []
 
 
-def test_every_line_of_the_operators_log_is_one_json_object(site: Site) -> None:
+def test_operator_log_has_one_json_object_per_line(site: Site) -> None:
     """Of the whole walk."""
     lines = site.operator.logged()
     assert len(lines) > 5

@@ -25,34 +25,34 @@ WRONG = {
 
 
 @pytest.mark.parametrize("answer", WRONG.values(), ids=WRONG)
-def test_a_wrong_answer_is_found(answer: Answer) -> None:
+def test_wrong_answer_is_found(answer: Answer) -> None:
     verdict = judge([RIGHT, answer], FACTS)
     assert verdict.right == 1
     assert len(verdict.wrong) == 1
 
 
 @pytest.mark.parametrize("began", [15.0, 16.0, 20.0])
-def test_either_value_is_right_while_a_version_is_made_again(began: float) -> None:
+def test_both_values_are_right_while_a_version_is_remade(began: float) -> None:
     found = [replace(answer, began=began, ended=began + 0.1) for answer in (RIGHT, SECOND)]
     assert judge(found, FACTS).right == 2
 
 
 @pytest.mark.parametrize(("began", "ended", "right"), [(4.9, 5.2, 1), (5.04, 5.1, 1), (5.06, 5.1, 0), (5.9, 6.1, 1)])
-def test_no_answer_comes_from_a_withdrawn_version(began: float, ended: float, right: int) -> None:
+def test_answer_of_a_withdrawn_version_is_wrong(began: float, ended: float, right: int) -> None:
     facts = replace(FACTS, withdrawals=[Withdrawal(frozenset({"iris"}), "v1", 5.0, 6.0)])
     assert judge([replace(RIGHT, began=began, ended=ended)], facts).right == right
     assert judge([replace(RIGHT, began=began, ended=ended, route="oak")], facts).right == 0
 
 
 @pytest.mark.parametrize(("status", "began", "expected"), [(404, 5.5, 1), (404, 4.9, 0), (404, 6.1, 0), (503, 5.5, 0)])
-def test_a_failure_is_expected_while_the_sequence_causes_it(status: int, began: float, expected: int) -> None:
+def test_failure_is_expected_during_its_outage(status: int, began: float, expected: int) -> None:
     facts = replace(FACTS, outages=[Outage(frozenset({404}), 5.0, 6.0)])
     verdict = judge([replace(RIGHT, status=status, began=began, ended=began)], facts)
     assert verdict.expected.total() == expected
     assert len(verdict.wrong) == 1 - expected
 
 
-def test_what_was_under_way_when_an_outage_began_may_fail() -> None:
+def test_request_in_progress_at_the_start_of_an_outage_may_fail() -> None:
     facts = replace(FACTS, outages=[Outage(frozenset({NO_ANSWER}), 5.0, 6.0)])
     assert judge([replace(RIGHT, status=NO_ANSWER, began=4.99, ended=5.01)], facts).expected.total() == 1
 

@@ -74,7 +74,7 @@ SAMPLES: list[tuple[str, dict[str, str] | None, int, str, str, str]] = [
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.kind))
 @pytest.mark.parametrize("sample", SAMPLES, ids=[sample[0] for sample in SAMPLES])
-def test_the_tools_agree(judges: ModuleType, kind: Kind, sample: tuple[Any, ...]) -> None:
+def test_tools_agree_on_the_health_of_each_status(judges: ModuleType, kind: Kind, sample: tuple[Any, ...]) -> None:
     _, conditions, seen, verdict, health, message = sample
     item = made(kind, conditions, seen)
     assert judges.kstatus([item])[0].status == verdict
@@ -118,7 +118,7 @@ def acted(judges: ModuleType, item: Object, action: str, **parameters: str) -> O
     return cast("Object", changed["spec"])
 
 
-def test_a_version_is_frozen_and_unfrozen(judges: ModuleType) -> None:
+def test_argo_cd_actions_freeze_and_unfreeze_a_version(judges: ModuleType) -> None:
     weights = {"configMapKeyRef": {"name": "rent", "key": "model.json"}}
     item = made(LINEAR_MODEL, weights=weights)
     assert offered(judges, item).keys() == {"freeze"}
@@ -128,7 +128,7 @@ def test_a_version_is_frozen_and_unfrozen(judges: ModuleType) -> None:
     assert acted(judges, {**item, "spec": frozen}, "unfreeze") == item["spec"]
 
 
-def test_a_candidate_is_promoted_in_one_change(judges: ModuleType) -> None:
+def test_argo_cd_action_promotes_a_candidate_in_one_change(judges: ModuleType) -> None:
     """The candidate becomes current and leaves the split: a split must not name the current version."""
     v2, v3 = {"version": "v2", "percent": 10}, {"version": "v3", "percent": "2.5"}
     one, two, none = (made(MODEL_ROUTE, **spec) for spec in ({"split": [v2]}, {"split": [v2, v3]}, {}))
@@ -143,7 +143,7 @@ def test_a_candidate_is_promoted_in_one_change(judges: ModuleType) -> None:
             acted(judges, two, "promote", version=wrong)
 
 
-def test_the_last_change_of_a_route_is_undone(judges: ModuleType) -> None:
+def test_argo_cd_action_undoes_the_last_change_of_a_route(judges: ModuleType) -> None:
     """It restores version and split together, from status.undo."""
     item = made(MODEL_ROUTE, split=[{"version": "v2", "percent": 10}])
     before = {"version": "v2", "at": "2026-01-01T00:00:00Z"}
@@ -156,7 +156,7 @@ def test_the_last_change_of_a_route_is_undone(judges: ModuleType) -> None:
         acted(judges, item, "undo")
 
 
-def test_a_server_is_scaled(judges: ModuleType) -> None:
+def test_argo_cd_action_scales_a_server(judges: ModuleType) -> None:
     item = made(MODEL_SERVER)
     assert offered(judges, item)["scale"]["params"] == [{"name": "replicas", "default": "2"}]
     assert acted(judges, item, "scale", replicas="5") == {"replicas": 5}

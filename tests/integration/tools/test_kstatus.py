@@ -60,7 +60,7 @@ def _verdict(row: Row, inherited: Progress) -> str:
     return EXPECTED[inherited if row.progress is Progress.INHERITED else row.progress]
 
 
-def test_it_fails_what_is_stalled_and_waits_for_the_rest(judges: ModuleType) -> None:
+def test_kstatus_fails_stalled_objects_and_waits_for_the_rest(judges: ModuleType) -> None:
     cases = [(row, inherited, kind) for row in READY for inherited in EXPECTED for kind in KINDS]
     verdicts = judges.kstatus([_object(_status(*case), case[-1]) for case in cases])
     wrong = [
@@ -73,7 +73,7 @@ def test_it_fails_what_is_stalled_and_waits_for_the_rest(judges: ModuleType) -> 
     assert "because: BadData" in failed, "the reason's own words reach people"
 
 
-def test_it_reads_each_status_that_the_operator_writes(
+def test_kstatus_reads_each_status_that_the_operator_writes(
     judges: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every object since the first apply, with failed trainings, missed gates and frozen versions."""
@@ -112,7 +112,7 @@ def _verdict_of(body: Object) -> str:
     return _verdict(TABLE[status_condition(body, "Ready")["reason"]], inherited)
 
 
-def test_it_waits_for_what_no_controller_has_looked_at(judges: ModuleType) -> None:
+def test_kstatus_waits_for_objects_that_no_controller_has_observed(judges: ModuleType) -> None:
     """With the status's default, which an API server fills in, and after a change of the spec."""
     schemas = load_schemas()
     defaults = [schemas.schema(kind)["properties"]["status"]["default"] for kind in KINDS]

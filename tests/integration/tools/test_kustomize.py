@@ -155,7 +155,7 @@ def test_references_follow_the_names_that_generators_make(tmp_path: Path) -> Non
     check_references(found, "")
 
 
-def test_an_overlay_can_add_a_prefix_and_set_images_and_replicas(tmp_path: Path) -> None:
+def test_kustomize_overlay_sets_a_prefix_images_and_replicas(tmp_path: Path) -> None:
     write_base(tmp_path / "base")
     found = build(write(tmp_path / "dev", OVERLAY))
     check_references(found, "dev-")

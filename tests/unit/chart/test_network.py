@@ -20,7 +20,7 @@ def policies(name: str) -> dict[str, Object]:
 
 
 @pytest.mark.parametrize("name", [name for name in matrix.NAMES if name not in WITH])
-def test_there_are_none_by_default(name: str) -> None:
+def test_network_policies_are_off_by_default(name: str) -> None:
     assert not policies(name)
 
 
@@ -42,7 +42,7 @@ def test_each_policy_bounds_both_ways_and_never_selects_all(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WITH)
-def test_what_goes_out_is_names_and_the_api_server(name: str) -> None:
+def test_egress_is_limited_to_dns_and_the_api_server(name: str) -> None:
     values = matrix.values(name)["networkPolicies"]
     ports = [{"protocol": "TCP", "port": port} for port in values.get("apiServerPorts", [443, 6443])]
     api: Object = {"ports": ports} | ({"to": values["apiServer"]} if "apiServer" in values else {})
@@ -52,7 +52,7 @@ def test_what_goes_out_is_names_and_the_api_server(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WITH)
-def test_what_comes_in(name: str) -> None:
+def test_ingress_is_limited_to_predictions_and_metrics(name: str) -> None:
     """Predictions from any peer, or from the named ones; metrics from monitoring; nothing to trainers."""
     found = policies(name)
     asked = matrix.values(name)["networkPolicies"].get("predictFrom")
@@ -65,13 +65,13 @@ def test_what_comes_in(name: str) -> None:
     assert found["linplane-trainers"]["ingress"] == []
 
 
-def test_the_ports_that_are_named_are_the_pods() -> None:
+def test_network_policy_port_names_are_those_of_the_pods() -> None:
     container = made.deployment("empty")["spec"]["template"]["spec"]["containers"][0]
     by_name = {port["name"]: port["containerPort"] for port in container["ports"]}
     assert by_name == {"http": names.PUBLIC_PORT, "admin": names.ADMIN_PORT}
 
 
-def test_the_namespaces_are_those_that_are_named() -> None:
+def test_network_policies_are_in_the_named_namespaces() -> None:
     """networkPolicies.namespaces, or else watchNamespaces; and the release's own for the operator."""
     for name, wanted in (("hardened", ["pricing", "shop"]), ("network", ["pricing"])):
         found = [body["metadata"] for body in matrix.rendered(name) if body["kind"] == "NetworkPolicy"]

@@ -17,7 +17,7 @@ CHART_YAML: dict[str, Any] = yaml.safe_load((CHART / "Chart.yaml").read_text(enc
 
 
 @pytest.mark.parametrize("name", matrix.NAMES)
-def test_the_notes_say_the_next_command(name: str) -> None:
+def test_notes_show_the_next_command(name: str) -> None:
     """They also describe the admin port and the check; nothing is left unrendered."""
     notes = matrix.texts(name)["NOTES.txt"]
     for part in ("apply -f manifests/examples/penguins", "/predict", "-admin 8081", "helm test linplane"):
@@ -30,13 +30,13 @@ def test_the_notes_say_the_next_command(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "word"), [("namespaces", "pricing, shop"), ("unkept-crds", "crds.keep is off"), ("no-rbac", "rbac.create")]
 )
-def test_the_notes_warn_of_what_was_chosen(name: str, word: str) -> None:
+def test_notes_warn_of_unusual_values(name: str, word: str) -> None:
     assert word in matrix.texts(name)["NOTES.txt"]
     assert word not in matrix.texts("default")["NOTES.txt"]
 
 
 @pytest.mark.parametrize("values", [{"networkPolicies": {"namespaces": ["shop"]}}, {"watchNamespaces": ["shop"]}, {}])
-def test_the_notes_say_whom_no_network_policy_selects(values: dict[str, Any]) -> None:
+def test_notes_report_pods_without_a_network_policy(values: dict[str, Any]) -> None:
     """If no namespace is named, only the operator has one."""
     values = {**values, "networkPolicies": {"enabled": True, **values.get("networkPolicies", {})}}
     texts = render_text(values)
@@ -44,7 +44,7 @@ def test_the_notes_say_whom_no_network_policy_selects(values: dict[str, Any]) ->
     assert ("servers and trainers have none" in texts["NOTES.txt"]) is not there
 
 
-def test_the_chart_introduces_itself() -> None:
+def test_chart_yaml_has_the_fields_of_chart_catalogues() -> None:
     """Chart.yaml has the fields that catalogues of charts require."""
     for key in ("description", "home", "icon", "kubeVersion", "sources", "maintainers", "keywords"):
         assert CHART_YAML[key], key
@@ -58,14 +58,14 @@ def test_the_chart_introduces_itself() -> None:
     assert crds == {name: body["spec"]["names"]["kind"] for name, body in found.items()}
 
 
-def test_the_images_that_it_names_are_those_that_it_uses() -> None:
+def test_chart_yaml_lists_the_images_that_the_chart_uses() -> None:
     listed = {entry["image"] for entry in yaml.safe_load(CHART_YAML["annotations"]["artifacthub.io/images"])}
     text = matrix.texts("default")["operator/deployment.yaml"]
     assert listed == set(re.findall(r"ghcr\.io/linplane/[a-z-]+:[\w.]+", text))
     assert len(listed) == 3
 
 
-def test_the_examples_that_it_shows_are_those_of_the_manifests() -> None:
+def test_chart_yaml_examples_are_those_of_the_manifests() -> None:
     shown = list(yaml.safe_load(CHART_YAML["annotations"]["artifacthub.io/crdsExamples"]))
     folder = ROOT / "manifests/examples/penguins"
     bodies = [body for file in sorted(folder.glob("*.yaml")) for body in yaml.safe_load_all(file.read_text("utf-8"))]
@@ -85,7 +85,7 @@ def test_without_helm_nothing_names_helm() -> None:
     assert "helm.sh" not in install.manifest()
 
 
-def test_the_autoscaler_that_is_shown_is_one() -> None:
+def test_autoscaler_of_the_readme_is_valid_and_scales_a_model_server() -> None:
     """S18: its target has a scale subresource, every server has the requests it uses, and scale-down has a window."""
     (text,) = re.findall(r"```yaml\n(.*?)```", (CHART / "README.md").read_text("utf-8"), re.DOTALL)
     body = yaml.safe_load(text)

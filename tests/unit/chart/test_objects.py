@@ -95,7 +95,7 @@ def test_other_minors_take_it_too(minor: str) -> None:
             judged(body, minor)
 
 
-def test_an_unknown_field_is_refused() -> None:
+def test_unknown_field_of_a_rendered_object_is_refused() -> None:
     (deployment,) = [body for body in matrix.rendered("default") if body["kind"] == "Deployment"]
     deployment["spec"]["template"]["spec"]["hostnetwork"] = True
     with pytest.raises(kubernetes_validate.ValidationError):

@@ -35,7 +35,7 @@ def is_taken(body: Object) -> bool:
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_what_the_operator_makes_is_taken(name: str) -> None:
+def test_operator_pods_policy_accepts_the_operators_objects(name: str) -> None:
     assert is_taken(MADE[name])
 
 
@@ -104,19 +104,19 @@ CHANGES: dict[str, Callable[[Object], object]] = {
 
 @pytest.mark.parametrize("name", ["server-empty", "job-claim"])
 @pytest.mark.parametrize("change", CHANGES)
-def test_anything_else_is_refused(name: str, change: str) -> None:
+def test_operator_pods_policy_refuses_other_objects(name: str, change: str) -> None:
     body = copy.deepcopy(MADE[name])
     CHANGES[change](body)
     assert not is_taken(body)
 
 
-def test_it_is_off_by_default_and_on_where_it_is_hardened() -> None:
+def test_operator_pods_policy_is_off_by_default_and_on_if_hardened() -> None:
     for name in matrix.NAMES:
         there = any(body["metadata"]["name"] == "linplane-operator-pods" for body in matrix.rendered(name))
         assert there is (name in ("deny", "hardened")), name
 
 
-def test_it_is_about_the_operator_alone() -> None:
+def test_operator_pods_policy_applies_to_the_operators_account_alone() -> None:
     (condition,) = policy()["spec"]["matchConditions"]
     judge = cel.compile(condition["expression"])
     for user, is_ours in (("linplane-system:linplane-operator", True), ("linplane-system:default", False)):

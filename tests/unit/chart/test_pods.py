@@ -16,13 +16,13 @@ TOKENS = {"Deployment linplane-operator", "Deployment linplane-server-default"}
 
 
 @pytest.mark.parametrize("name", matrix.NAMES)
-def test_the_charts_pods_are_restricted(name: str) -> None:
+def test_chart_pods_are_restricted(name: str) -> None:
     for whose, pod in pods.templates(matrix.rendered(name)):
         assert not pods.problems(pod), whose
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_the_operators_pods_are_restricted(name: str) -> None:
+def test_operator_created_pods_are_restricted(name: str) -> None:
     ((_, pod),) = pods.templates([MADE[name]])
     assert not pods.problems(pod)
 
@@ -88,7 +88,7 @@ def test_every_rule_is_seen_to_bite() -> None:
 
 
 @pytest.mark.parametrize("name", made.SERVERS)
-def test_a_server_has_time_to_drain(name: str) -> None:
+def test_server_grace_period_covers_its_drain(name: str) -> None:
     """The grace period covers preStop, the server's own drain times and a reserve."""
     spec = MADE[f"server-{name}"]["spec"]["template"]["spec"]
     sleep = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
@@ -100,7 +100,7 @@ def test_a_server_has_time_to_drain(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", made.SERVERS)
-def test_a_server_is_replaced_one_more_at_a_time(name: str) -> None:
+def test_server_update_adds_one_pod_at_a_time(name: str) -> None:
     """S14, S16: never fewer than spec.replicas; probes on the admin port, liveness by /livez alone."""
     spec = MADE[f"server-{name}"]["spec"]
     assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
@@ -123,7 +123,7 @@ def test_budgets_never_keep_a_node() -> None:
 
 
 @pytest.mark.parametrize("data", made.DATA)
-def test_a_training_ends_and_is_remembered(data: str) -> None:
+def test_training_job_is_limited_and_never_expires(data: str) -> None:
     """S19: limits on time and retries, no retry if it cannot help, no expiry, one owner and one name."""
     body, again = made.job(data), made.job(data)
     spec = body["spec"]
@@ -136,7 +136,7 @@ def test_a_training_ends_and_is_remembered(data: str) -> None:
     assert owner["controller"] is True
 
 
-def test_the_operator_stands_alone() -> None:
+def test_operator_deployment_has_one_replica_and_recreates_it() -> None:
     """S16: never two at a time for long."""
     for body in matrix.rendered("default"):
         if body["kind"] == "Deployment":

@@ -105,7 +105,7 @@ def yaml_table(text: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("name", matrix.NAMES)
-def test_no_right_leads_to_other_rights(name: str) -> None:
+def test_permissions_cannot_be_escalated(name: str) -> None:
     """S8, S9: no wildcard, and none of the permissions that Kubernetes lists as privilege escalation."""
     bodies = [*roles(), *[b for b in matrix.rendered(name) if b["kind"] in ("Role", "ClusterRole")]]
     for body in bodies:
@@ -140,7 +140,7 @@ AGGREGATED = {
 }
 
 
-def test_the_built_in_roles_get_the_kinds() -> None:
+def test_built_in_roles_aggregate_the_kinds() -> None:
     """The right to routes alone is not aggregated."""
     found = {}
     for body in matrix.rendered("default"):
@@ -152,7 +152,7 @@ def test_the_built_in_roles_get_the_kinds() -> None:
 
 
 @pytest.mark.parametrize("name", ["namespaces", "second-release"])
-def test_an_operator_of_some_namespaces_has_no_right_elsewhere(name: str) -> None:
+def test_operator_of_some_namespaces_has_no_permission_elsewhere(name: str) -> None:
     bodies = matrix.rendered(name)
     watched = matrix.values(name)["watchNamespaces"]
     assert not [body for body in bodies if body["kind"] == "ClusterRoleBinding"]
@@ -163,6 +163,6 @@ def test_an_operator_of_some_namespaces_has_no_right_elsewhere(name: str) -> Non
     assert [arg for arg in args if arg.startswith("--namespace=")] == [f"--namespace={each}" for each in watched]
 
 
-def test_without_rights_none_are_made() -> None:
+def test_permissions_are_omitted_if_rbac_is_off() -> None:
     kinds = {body["kind"] for body in matrix.rendered("no-rbac")}
     assert not kinds & {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "ServiceAccount"}

@@ -19,7 +19,7 @@ def source(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", templates.crd_names())
-def test_a_rendered_crd_is_its_source_by_the_byte(name: str) -> None:
+def test_rendered_crd_equals_its_source_by_the_byte(name: str) -> None:
     """Except for labels and the annotation that keeps it."""
     text = render_text()[f"crds/{name}"]
     assert "helm.sh/resource-policy: keep" in text
@@ -66,7 +66,7 @@ def test_policies_can_be_left_out() -> None:
 
 
 @pytest.mark.parametrize("namespaces", [[], ["one", "two"]])
-def test_the_operators_rights_are_those_that_it_asks_for(namespaces: list[str]) -> None:
+def test_operator_permissions_are_those_of_the_source(namespaces: list[str]) -> None:
     """Cluster-wide, or the same rules in each namespace and none cluster-wide."""
     bodies = [b for b in render({"watchNamespaces": namespaces}) if b["metadata"]["name"] == "linplane-operator"]
     roles = [b for b in bodies if b["kind"] == ("Role" if namespaces else "ClusterRole")]
@@ -82,7 +82,7 @@ def test_the_operators_rights_are_those_that_it_asks_for(namespaces: list[str]) 
         ]
 
 
-def test_the_chart_has_the_version_of_the_package() -> None:
+def test_chart_has_the_version_of_the_package() -> None:
     package = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text("utf-8"), re.MULTILINE)
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))
     assert package

@@ -37,7 +37,7 @@ def at(path: str) -> Any:
     return part
 
 
-def test_the_schema_knows_every_value_and_no_other() -> None:
+def test_values_schema_has_exactly_the_values() -> None:
     for path, schema in fixed(SCHEMA):
         assert schema["additionalProperties"] is False, path
         values = at(path)
@@ -62,7 +62,7 @@ def test_every_value_has_a_comment_and_a_row() -> None:
         assert f"| `{row.path}` |" in (CHART / "README.md").read_text(encoding="utf-8")
 
 
-def test_a_value_without_a_comment_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_value_without_a_comment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table, "commented", lambda text: {})
     with pytest.raises(ValueError, match=r"image\.registry has no comment"):
         list(table.values())

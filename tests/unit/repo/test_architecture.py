@@ -29,7 +29,7 @@ def test_paths_in_guides_exist(page: Path) -> None:
     assert not missing_paths(page.read_text("utf-8"))
 
 
-def test_a_missing_path_is_found() -> None:
+def test_missing_path_is_found() -> None:
     text = "`crds/linplane_api`, `operator/linplane_operator/*.py`, `crds/no_such.py`, `make test`, `/predict`"
     assert missing_paths(text) == ["crds/no_such.py"]
 

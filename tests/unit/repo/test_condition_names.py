@@ -49,7 +49,7 @@ def bare(node: ast.AST) -> Iterator[str]:
         yield from bare(child)
 
 
-def test_no_condition_type_or_reason_is_a_bare_string() -> None:
+def test_condition_types_and_reasons_are_never_bare_strings() -> None:
     paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
     assert len(paths) > 170
     found = {str(path.relative_to(ROOT)): set(bare(ast.parse(path.read_text("utf-8")))) for path in paths}
@@ -70,5 +70,5 @@ def test_no_condition_type_or_reason_is_a_bare_string() -> None:
         ('reason: Literal["Frozen", "Rejected"]', []),
     ],
 )
-def test_what_is_a_bare_string(source: str, words: list[str]) -> None:
+def test_bare_strings_are_recognized(source: str, words: list[str]) -> None:
     assert list(bare(ast.parse(source))) == words

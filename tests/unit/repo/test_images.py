@@ -32,14 +32,14 @@ def stage(file: str, name: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("file", "target"), TARGETS)
-def test_a_process_runs_as_the_user_that_pods_say(file: str, target: str) -> None:
+def test_image_user_is_that_of_the_pods(file: str, target: str) -> None:
     security = pod_security()
     users = [rest for word, rest in stage(file, target) if word == "USER"]
     assert users == [f"{security['runAsUser']}:{security['runAsGroup']}"]
 
 
 @pytest.mark.parametrize(("file", "target"), TARGETS)
-def test_a_process_is_started_without_a_shell(file: str, target: str) -> None:
+def test_image_entrypoint_runs_without_a_shell(file: str, target: str) -> None:
     """In exec form, the program is process 1 and receives SIGTERM."""
     found = dict(stage(file, target))
     assert all(isinstance(word, str) for word in json.loads(found["ENTRYPOINT"]))
@@ -47,7 +47,7 @@ def test_a_process_is_started_without_a_shell(file: str, target: str) -> None:
 
 
 @pytest.mark.parametrize(("file", "target"), TARGETS)
-def test_it_says_what_it_is(file: str, target: str) -> None:
+def test_image_labels_describe_it(file: str, target: str) -> None:
     labels = " ".join(rest for word, rest in stage(file, target) if word == "LABEL")
     keys = set(re.findall(r"org\.opencontainers\.image\.(\w+)=", labels))
     assert keys >= {"title", "description", "source", "licenses", "vendor"}

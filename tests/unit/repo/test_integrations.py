@@ -23,7 +23,7 @@ def load(path: str) -> Any:
     return yaml.safe_load((FOLDER / path).read_text("utf-8"))
 
 
-def test_the_page_explains_each_file() -> None:
+def test_integrations_readme_links_to_each_file() -> None:
     page = (FOLDER / "README.md").read_text("utf-8")
     files = [path for path in FOLDER.rglob("*") if path.is_file() and path.name != "README.md"]
     assert len(files) >= 8

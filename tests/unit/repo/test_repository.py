@@ -27,14 +27,14 @@ def tracked() -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_the_folder_operator_shadows_nothing() -> None:
+def test_operator_folder_does_not_shadow_the_standard_module() -> None:
     """An `__init__.py` there would shadow Python's own `operator`, and nothing would start."""
     assert not (ROOT / "operator" / "__init__.py").exists()
     done = subprocess.run([sys.executable, "-c", "import operator; operator.eq"], cwd=ROOT, check=False, timeout=30)
     assert done.returncode == 0
 
 
-def test_the_top_level_holds_just_what_it_should() -> None:
+def test_top_level_has_only_the_listed_entries() -> None:
     hidden = {name for path in tracked() if (name := path.partition("/")[0]).startswith(".")}
     assert {path.partition("/")[0] for path in tracked()} - TOP == hidden
     assert hidden <= HIDDEN
@@ -69,7 +69,7 @@ SAYING = [
 ]
 
 
-def test_a_release_waits_for_every_test() -> None:
+def test_release_waits_for_every_test() -> None:
     """A release needs CI's jobs and the check of the versions; the chart is pushed after the images that it names."""
     assert RELEASE["tests"]["uses"] == "./.github/workflows/ci.yaml"
     assert set(RELEASE["images"]["needs"]) == {"version", "tests"}
@@ -88,7 +88,7 @@ def is_released(folder: Path, tag: str) -> bool:
 
 
 @pytest.mark.parametrize(("file", "before"), SAYING)
-def test_a_tag_that_is_not_the_version_is_not_released(tmp_path: Path, file: str, before: str) -> None:
+def test_release_of_a_tag_with_another_version_is_refused(tmp_path: Path, file: str, before: str) -> None:
     """The check compares the versions of the package, of the chart, and of the images that the chart names."""
     (tmp_path / "helm/linplane").mkdir(parents=True)
     for name, _ in SAYING:
@@ -120,7 +120,7 @@ BREACHES = [
 
 
 @pytest.mark.parametrize(("path", "line"), BREACHES)
-def test_the_import_rules_bite(tmp_path: Path, path: str, line: str) -> None:
+def test_import_rules_reject_each_breach(tmp_path: Path, path: str, line: str) -> None:
     for folder in ("crds", "operator", "server", "trainer"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)

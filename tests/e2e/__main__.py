@@ -19,7 +19,7 @@ from cluster.images import TARGETS, ImageError
 from . import figures
 from .chart import install
 from .clusters import Cluster, RefusedError, cluster
-from .kept import keep
+from .diagnostics import save_diagnostics
 
 ROOT = Path(__file__).parents[2]
 IN_A_CLUSTER = ("linplane-operator", "linplane-server", "linplane-trainer")
@@ -54,7 +54,7 @@ def _test(made: Cluster, arguments: list[str]) -> int:
     finally:
         if code != 0:
             kept = ROOT / ".e2e" / datetime.now().strftime("%Y-%m-%dT%H-%M-%S")  # noqa: DTZ005 - for people
-            keep(made, kept)
+            save_diagnostics(made, kept)
             print(f"logs, events and objects are in {kept}", flush=True)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from e2e import chart, figures
 from e2e.chart import RELEASE, SYSTEM
-from e2e.figures import Tell
+from e2e.figures import RecordFigure
 from e2e.kubectl import Kubectl, helm, run, start_client
 
 ROOT = Path(__file__).parents[2]
@@ -58,15 +58,15 @@ def release(_context: None) -> Iterator[Release]:
 
 
 @pytest.fixture
-def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
+def record_figure(capsys: pytest.CaptureFixture[str]) -> RecordFigure:
     """Prints a figure, and keeps it."""
 
-    def told(figure: str, measured: str, asked: str) -> None:
+    def record(figure: str, measured: str, asked: str) -> None:
         figures.add(figure, measured, asked)
         with capsys.disabled():
             print(f"\n{figure}: {measured}{f' (asked: {asked})' if asked else ''}", end="")
 
-    return told
+    return record
 
 
 @pytest.hookimpl(wrapper=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 FILE = Path(__file__).parents[2] / ".e2e" / "figures.json"
 
-Tell = Callable[[str, str, str], None]
+RecordFigure = Callable[[str, str, str], None]
 """By figure: the measured value, and the required one or an empty string."""
 
 

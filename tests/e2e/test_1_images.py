@@ -6,7 +6,7 @@ import pytest
 
 from cluster.images import BASE, builder, size_of
 from e2e.conftest import ROOT
-from e2e.figures import Tell
+from e2e.figures import RecordFigure
 from e2e.kubectl import Kubectl, from_pod, image, restricted_pod
 from e2e.objects import config_map, service
 from support import eventually
@@ -41,12 +41,12 @@ def test_nothing_is_in_it_that_builds(kubectl: Kubectl, name: str) -> None:
     assert json.loads(kubectl("logs", "look")) == [[], 65532]
 
 
-def test_server_image_is_small(tell: Tell) -> None:
+def test_server_image_is_small(record_figure: RecordFigure) -> None:
     by = builder()
     by.prepare()
     base = size_of(by, BASE) / 1e6
     more = size_of(by, image("linplane-server")) / 1e6 - base
-    tell("image of the server, on top of python:3.13-slim, MB", f"{more:.0f}", f"<= {SERVER_MB}")
+    record_figure("image of the server, on top of python:3.13-slim, MB", f"{more:.0f}", f"<= {SERVER_MB}")
     assert 10 < more <= SERVER_MB
 
 

@@ -5,7 +5,7 @@ import time
 import urllib.request
 
 from e2e.conftest import ROOT, MakeNamespace, Release
-from e2e.figures import Tell
+from e2e.figures import RecordFigure
 from e2e.kubectl import Kubectl, first_answer, port_forward
 
 EXAMPLE = ROOT / "manifests" / "examples" / "penguins"
@@ -24,7 +24,9 @@ def _is_right(answer: object) -> bool:
     return abs(answer["prediction"] - EXPECTED) < 1e-6 and answer["version"] == "v1"
 
 
-def test_from_install_to_the_first_prediction(release: Release, make_namespace: MakeNamespace, tell: Tell) -> None:
+def test_from_install_to_the_first_prediction(
+    release: Release, make_namespace: MakeNamespace, record_figure: RecordFigure
+) -> None:
     began = time.monotonic()
     kubectl = make_namespace()
     _apply(kubectl)
@@ -32,8 +34,8 @@ def test_from_install_to_the_first_prediction(release: Release, make_namespace: 
     took = release.seconds + time.monotonic() - began
     assert status == 200
     assert _is_right(answer), answer
-    tell("`helm install --wait`, s", f"{release.seconds:.1f}", "")
-    tell("from `helm install` to the first prediction from another pod, s", f"{took:.1f}", "< 60")
+    record_figure("`helm install --wait`, s", f"{release.seconds:.1f}", "")
+    record_figure("from `helm install` to the first prediction from another pod, s", f"{took:.1f}", "< 60")
     assert took < FIRST_PREDICTION_SECONDS
     _look(kubectl)
 

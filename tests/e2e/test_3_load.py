@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from e2e.chart import CHART, RELEASE, SYSTEM
+from e2e.cluster_failures import answers, api_server_away, renew_names
 from e2e.conftest import Release, values
-from e2e.disturbing import answers, api_server_away, renew_names
-from e2e.figures import Tell
+from e2e.figures import RecordFigure
 from e2e.kubectl import Kubectl, from_pod, helm
-from e2e.loading import Answer, load
+from e2e.load_pod import Answer, load
 from e2e.objects import handmade, route, server
 from support import eventually
 
@@ -182,7 +182,7 @@ STEPS: list[Callable[[Kubectl], None]] = [
 
 
 @pytest.mark.timeout(1500)
-def test_nothing_fails_whatever_happens(served: Kubectl, release: Release, tell: Tell) -> None:
+def test_nothing_fails_whatever_happens(served: Kubectl, release: Release, record_figure: RecordFigure) -> None:
     times: list[tuple[str, float, float]] = []
     try:
         with load(served, "flat", RATE, VERSIONS) as asking:
@@ -198,9 +198,9 @@ def test_nothing_fails_whatever_happens(served: Kubectl, release: Release, tell:
     lines = [_told(name, [a for a in answers if began <= a.began < end], end - began) for name, began, end in times]
     took = answers[-1].began - answers[0].began
     for line in lines:
-        tell(*line, "")
+        record_figure(*line, "")
     failed = [answer for answer in answers if answer.outcome != "ok"]
-    tell(f"failed, of {len(answers):,} requests at {len(answers) / took:.0f} a second", str(len(failed)), "0")
+    record_figure(f"failed, of {len(answers):,} requests at {len(answers) / took:.0f} a second", str(len(failed)), "0")
     assert not failed, f"{len(failed)} of {len(answers)}: {failed[:5]}"
     assert len(answers) > 0.9 * RATE * took
     _check_what_each_step_did(answers, times)
@@ -252,7 +252,7 @@ def _call(api: http.client.HTTPConnection, method: str, path: str, body: object 
 
 
 @pytest.mark.timeout(900)
-def test_switch_is_in_effect_on_every_replica_within_a_second(served: Kubectl, tell: Tell) -> None:
+def test_switch_is_in_effect_on_every_replica_within_a_second(served: Kubectl, record_figure: RecordFigure) -> None:
     path = f"/apis/linplane.dev/v1alpha1/namespaces/{served.namespace}/modelroutes/flat"
     patched: list[tuple[float, str]] = []
     converged: list[float] = []
@@ -274,6 +274,6 @@ def test_switch_is_in_effect_on_every_replica_within_a_second(served: Kubectl, t
     ]
     for name, seconds in (("effective everywhere", effective), ("`Converged`", converged)):
         said = ", ".join(f"{sorted(seconds)[number]:.3f}" for number in (SWITCHES // 2, P99, -1))
-        tell(f"patch to {name}, {REPLICAS} replicas, {SWITCHES} switches, s: p50, p99, worst", said, "p99 < 1")
+        record_figure(f"patch to {name}, {REPLICAS} replicas, {SWITCHES} switches, s: p50, p99, worst", said, "p99 < 1")
     assert sorted(effective)[P99] < 1.0
     assert sorted(converged)[P99] < 1.0

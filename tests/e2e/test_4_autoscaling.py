@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from e2e.figures import Tell
+from e2e.figures import RecordFigure
 from e2e.kubectl import Kubectl
-from e2e.loading import load
+from e2e.load_pod import load
 from e2e.objects import Object, handmade, route, server
 from support import eventually
 
@@ -41,7 +41,7 @@ def _replicas(kubectl: Kubectl) -> tuple[int, int]:
 
 
 @pytest.mark.timeout(900)
-def test_autoscaler_scales_a_server_up_and_down(kubectl: Kubectl, tell: Tell) -> None:
+def test_autoscaler_scales_a_server_up_and_down(kubectl: Kubectl, record_figure: RecordFigure) -> None:
     resources = {"requests": {"cpu": "50m", "memory": "96Mi"}, "limits": {"memory": "256Mi"}}
     kubectl.apply(
         server(replicas=1, resources=resources), *handmade("flat", "v1", *VERSIONS["v1"]), route("flat", "v1")
@@ -61,4 +61,6 @@ def test_autoscaler_scales_a_server_up_and_down(kubectl: Kubectl, tell: Tell) ->
     kubectl("delete", "pod", "load", "--wait=false")
     began = time.monotonic()
     eventually(lambda: _replicas(kubectl) == (1, 1), 300, interval=1)
-    tell(f"an autoscaler: from 1 to {MOST} replicas, and back, s", f"{grown:.0f}, {time.monotonic() - began:.0f}", "")
+    record_figure(
+        f"an autoscaler: from 1 to {MOST} replicas, and back, s", f"{grown:.0f}, {time.monotonic() - began:.0f}", ""
+    )

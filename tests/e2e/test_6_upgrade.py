@@ -9,9 +9,9 @@ import pytest
 
 from e2e.chart import CHART, RELEASE, SYSTEM
 from e2e.conftest import ROOT, Release, values
-from e2e.figures import Tell
+from e2e.figures import RecordFigure
 from e2e.kubectl import Kubectl, from_pod, helm, run
-from e2e.loading import load
+from e2e.load_pod import load
 from e2e.objects import handmade, route
 from support import eventually
 
@@ -128,12 +128,12 @@ def test_chart_upgrade_rollback_and_reinstall_fail_no_request(installed: None, p
     assert not failed, f"{len(failed)} of {len(answers)}: {failed[:5]}"
 
 
-def test_everything_deleted_in_the_wrong_order(installed: None, served: Kubectl, tell: Tell) -> None:
+def test_everything_deleted_in_the_wrong_order(installed: None, served: Kubectl, record_figure: RecordFigure) -> None:
     """The operator first, then the CRDs, then the namespace: no deletion blocks."""
     helm("uninstall", RELEASE, f"--namespace={SYSTEM}", "--wait")
     run(["kubectl", "delete", "crd", *CRDS, "--timeout=60s"])
     began = time.monotonic()
     run(["kubectl", "delete", "namespace", served.namespace, "--timeout=60s"])
     took = time.monotonic() - began
-    tell("a namespace goes, without operator and CRDs, s", f"{took:.1f}", f"< {GONE_SECONDS:.0f}")
+    record_figure("a namespace goes, without operator and CRDs, s", f"{took:.1f}", f"< {GONE_SECONDS:.0f}")
     assert took < GONE_SECONDS

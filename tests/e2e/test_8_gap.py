@@ -2,7 +2,7 @@
 owner is gone.
 """
 
-from e2e.disturbing import api_server_away, operator_stopped
+from e2e.cluster_failures import api_server_away, operator_stopped
 from e2e.kubectl import Kubectl, first_answer
 from e2e.objects import handmade, route
 from support import eventually

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from e2e.chart import SYSTEM
-from e2e.figures import Tell
+from e2e.figures import RecordFigure
 from e2e.kubectl import Kubectl, first_answer
 from e2e.objects import Object, config_map, route, server, trained, version
 from support import eventually
@@ -42,12 +42,12 @@ def _fleet() -> Iterator[Object]:
 
 
 @pytest.mark.timeout(600)
-def test_300_routes_share_a_server(kubectl: Kubectl, tell: Tell) -> None:
+def test_300_routes_share_a_server(kubectl: Kubectl, record_figure: RecordFigure) -> None:
     fleet = list(_fleet())
     kubectl.apply(server(), *fleet[:3])
     kubectl.wait("Ready", "modelroute/m000")
     idle = _of_pods(kubectl, "server")
-    tell("memory of a server with 1 route, idle, MB", f"{idle:.0f}", f"<= {IDLE}")
+    record_figure("memory of a server with 1 route, idle, MB", f"{idle:.0f}", f"<= {IDLE}")
     assert idle <= IDLE
     kubectl.apply(*fleet[3:])
 
@@ -60,8 +60,10 @@ def test_300_routes_share_a_server(kubectl: Kubectl, tell: Tell) -> None:
     status, answer = first_answer(kubectl, f"http://m{ROUTES - 1}/predict", {"features": features})
     assert (status, answer["route"]) == (200, f"m{ROUTES - 1}")
     assert answer["prediction"] == pytest.approx(FEATURES * (ROUTES - 1) / 7 + 45 / 3 + ROUTES - 1)
-    tell(f"memory of a server with {ROUTES} routes, MB", f"{_of_pods(kubectl, 'server'):.0f}", "")
-    tell(f"memory of the operator, with {ROUTES} routes, MB", f"{_of_pods(Kubectl(SYSTEM), 'operator'):.0f}", "")
+    record_figure(f"memory of a server with {ROUTES} routes, MB", f"{_of_pods(kubectl, 'server'):.0f}", "")
+    record_figure(
+        f"memory of the operator, with {ROUTES} routes, MB", f"{_of_pods(Kubectl(SYSTEM), 'operator'):.0f}", ""
+    )
 
 
 class _Most:
@@ -93,7 +95,7 @@ class _Most:
                     continue
 
 
-def test_training_needs_less_than_half_of_the_memory_of_its_rows(kubectl: Kubectl, tell: Tell) -> None:
+def test_training_needs_less_than_half_of_the_memory_of_its_rows(kubectl: Kubectl, record_figure: RecordFigure) -> None:
     """A training needs less than half of the memory of its rows."""
     data = {"synthetic": {"samples": ROWS, "featureCount": COLUMNS, "noise": "0.1"}}
     with _Most(b"linplane_trainer").seen() as most:
@@ -101,5 +103,5 @@ def test_training_needs_less_than_half_of_the_memory_of_its_rows(kubectl: Kubect
         kubectl.wait("Trained", "linearmodel/many-v1")
     assert kubectl.get("linearmodel", "many-v1")["status"]["samples"] == pytest.approx(ROWS * 0.8, rel=0.02)
     if "LINPLANE_E2E_NODE" in os.environ:  # its processes are those of this machine
-        tell(f"memory of a training, {ROWS:,} rows of {COLUMNS} features, MB", f"{most.megabytes:.0f}", "")
+        record_figure(f"memory of a training, {ROWS:,} rows of {COLUMNS} features, MB", f"{most.megabytes:.0f}", "")
         assert 10 < most.megabytes < ROWS * COLUMNS * 8 / 1e6 / 2

@@ -13,8 +13,8 @@ import pytest
 
 from cluster.audit import AuditLog, granted, is_forbidden, used
 from e2e.chart import RELEASE, SYSTEM
+from e2e.cluster_failures import was_away
 from e2e.conftest import Release
-from e2e.disturbing import was_away
 from e2e.kubectl import Kubectl, run
 from linplane_operator.kube.permissions import HANDED_ON
 

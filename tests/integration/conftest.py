@@ -15,7 +15,7 @@ from cluster.client import Client
 from cluster.controlplane import ControlPlane
 from cluster.gobuild import BinariesMissingError
 from cluster.install import install
-from integration.operator.forkery import Forkery
+from integration.operator.fork_server import ForkServer
 
 MakeNamespace = Callable[..., str]
 
@@ -66,11 +66,11 @@ def control_plane() -> Iterator[ControlPlane]:
 
 
 @pytest.fixture(scope="session")
-def forkery() -> Iterator[Forkery]:
+def fork_server() -> Iterator[ForkServer]:
     """Starts programs without the second that their imports take."""
-    forkery = Forkery()
-    yield forkery
-    forkery.close()
+    fork_server = ForkServer()
+    yield fork_server
+    fork_server.close()
 
 
 @pytest.fixture

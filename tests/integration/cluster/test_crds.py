@@ -265,12 +265,12 @@ def _same_refusal(wrong: Refusal, error: ApiError) -> None:
     matching = [text for field, text in error.causes if field == wrong.field and wrong.message in text]
     assert matching, error.causes
     rules = SCHEMAS.rules(wrong.new["kind"])
-    told = SCHEMAS.validate(wrong.new, wrong.old)
+    problems = SCHEMAS.validate(wrong.new, wrong.old)
     causes = [Problem(field, text.partition(": ")[2].partition(": ")[2]) for field, text in error.causes]
     if all(
-        any(is_said_by(rule, problem.message) for rule in rules) for problem in told
+        any(is_said_by(rule, problem.message) for rule in rules) for problem in problems
     ):  # else more rules may have been evaluated than in local mode
-        assert sorted(map(str, causes)) == sorted(map(str, told)), error.status
+        assert sorted(map(str, causes)) == sorted(map(str, problems)), error.status
 
 
 def _stories(admin: Client, namespace: str) -> None:

@@ -130,7 +130,7 @@ def test_mutated_objects_are_accepted_or_refused_alike(admin: Client, namespace:
             refused = ""
         except ApiError as error:
             refused = error.message
-        told = load_schemas().validate(json.loads(json.dumps(body)))
-        if bool(refused) != bool(told):
-            differing.append((body, refused, list(map(str, told))))
+        problems = load_schemas().validate(json.loads(json.dumps(body)))
+        if bool(refused) != bool(problems):
+            differing.append((body, refused, list(map(str, problems))))
     assert differing == [], json.dumps(differing)

@@ -1,4 +1,4 @@
-"""A control plane for many parallel lanes only, as they leave hundreds of namespaces."""
+"""A control plane for many parallel sites only, as they leave hundreds of namespaces."""
 
 from collections.abc import Iterator
 
@@ -9,18 +9,18 @@ from cluster.install import install
 from integration.conftest import control_plane_programs
 from integration.faults.crashes import Laboratory
 from integration.faults.proxy import Proxies
-from integration.operator.forkery import Forkery
+from integration.operator.fork_server import ForkServer
 
-LANES = 5
+SITES = 5
 
 
 @pytest.fixture(scope="package")
-def laboratory(forkery: Forkery) -> Iterator[Laboratory]:
+def laboratory(fork_server: ForkServer) -> Iterator[Laboratory]:
     with controlplane.control_plane(control_plane_programs()) as plane:
         install(plane.admin)
         plane.start_controllers()
         proxies = Proxies()
-        laboratory = Laboratory(plane, forkery, proxies, LANES)
+        laboratory = Laboratory(plane, fork_server, proxies, SITES)
         try:
             yield laboratory
         finally:

@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cluster.controlplane import ControlPlane
-from integration.faults.lane import Lane
+from integration.faults.proxied_site import ProxiedSite
 from integration.faults.proxy import Action, Call, Lose, Proxies
+from integration.faults.snapshot import Snapshot, differences, snapshot
 from integration.faults.workloads import WORKLOADS
-from integration.faults.world import World, differences, world
-from integration.operator.forkery import Forkery
+from integration.operator.fork_server import ForkServer
 from support import eventually
 
 QUIET = 1.2  # seconds without a write after which a run is over: a status may be delayed by one
@@ -47,7 +47,7 @@ class Outcome:
 
     writes: list[str]
     made: Counter[str]  # numbers of creations and deletions
-    world: World
+    snapshot: Snapshot
     reached: bool = False
     wrong: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -56,33 +56,33 @@ class Outcome:
 class Crasher:
     """A rule that kills the operator once, at the planned write."""
 
-    def __init__(self, plan: Plan, lane: Lane) -> None:
+    def __init__(self, plan: Plan, site: ProxiedSite) -> None:
         self.reached = False
-        self._plan, self._lane = plan, lane
-        self._mark = len(lane.proxy.calls)
+        self._plan, self._site = plan, site
+        self._mark = len(site.proxy.calls)
 
     def __call__(self, call: Call) -> Action | None:
         if self.reached or not call.is_write or call.what != self._plan.what:
             return None
-        earlier = sum(1 for other in self._lane.proxy.calls[self._mark :] if other.changed and other.what == call.what)
+        earlier = sum(1 for other in self._site.proxy.calls[self._mark :] if other.changed and other.what == call.what)
         if earlier + 1 != self._plan.number:
             return None
         self.reached = True
-        return Lose(self._plan.applied, self._lane.crash)
+        return Lose(self._plan.applied, self._site.crash)
 
 
 class Laboratory:
     """Runs many plans in parallel on one control plane."""
 
-    def __init__(self, plane: ControlPlane, forkery: Forkery, proxies: Proxies, lanes: int) -> None:
-        self.plane, self.forkery, self.proxies = plane, forkery, proxies
-        self.pool = ThreadPoolExecutor(lanes)
+    def __init__(self, plane: ControlPlane, fork_server: ForkServer, proxies: Proxies, sites: int) -> None:
+        self.plane, self.fork_server, self.proxies = plane, fork_server, proxies
+        self.pool = ThreadPoolExecutor(sites)
 
     def close(self) -> None:
         self.pool.shutdown(cancel_futures=True)
 
-    def lane(self, folder: Path, *, tls: bool = False) -> Lane:
-        return Lane(self.plane, self.forkery, self.proxies, folder, tls=tls)
+    def site(self, folder: Path, *, tls: bool = False) -> ProxiedSite:
+        return ProxiedSite(self.plane, self.fork_server, self.proxies, folder, tls=tls)
 
     def references(self, workload: str) -> list[Future[Outcome]]:
         return [self.pool.submit(self._run, workload, None, None) for _ in range(REFERENCES)]
@@ -99,13 +99,13 @@ class Laboratory:
 
     def _run(self, workload: str, plan: Plan | None, references: list[Outcome] | None) -> Outcome:
         began = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="linplane-lane-", ignore_cleanup_errors=True) as folder:
-            lane = self.lane(Path(folder))
+        with tempfile.TemporaryDirectory(prefix="linplane-site-", ignore_cleanup_errors=True) as folder:
+            site = self.site(Path(folder))
             try:
-                outcome = _play(lane, workload, plan, references)
+                outcome = _play(site, workload, plan, references)
                 outcome.seconds = time.monotonic() - began
             finally:
-                lane.close()
+                site.close()
         return outcome
 
 
@@ -118,51 +118,51 @@ def plans(references: list[Outcome]) -> list[Plan]:
     return [Plan(what, number, applied) for what, number in writes for applied in (False, True)]
 
 
-def _play(lane: Lane, workload: str, plan: Plan | None, references: list[Outcome] | None) -> Outcome:
+def _play(site: ProxiedSite, workload: str, plan: Plan | None, references: list[Outcome] | None) -> Outcome:
     work = WORKLOADS[workload]
-    work.before(lane)
-    settle(lane)
-    mark = len(lane.proxy.calls)
-    crasher = Crasher(plan, lane) if plan else None
-    lane.proxy.rules[:] = [crasher] if crasher else []
+    work.before(site)
+    settle(site)
+    mark = len(site.proxy.calls)
+    crasher = Crasher(plan, site) if plan else None
+    site.proxy.rules[:] = [crasher] if crasher else []
     wrong = []
     try:
-        work.act(lane)
+        work.act(site)
         if references:
-            eventually(lambda: not any(differences(references[0].world, _now(lane))), PATIENCE, 0.2)
-        settle(lane)
+            eventually(lambda: not any(differences(references[0].snapshot, _now(site))), PATIENCE, 0.2)
+        settle(site)
     except (AssertionError, OSError) as error:
         wrong.append(f"it came to no end: {error}")
-    calls = lane.proxy.writes(mark)
+    calls = site.proxy.writes(mark)
     made = Counter(f"{'create' if c.created else 'delete'} {c.what}" for c in calls if c.created or c.deleted)
-    outcome = Outcome([c.what for c in calls], made, _now(lane), bool(crasher and crasher.reached), wrong)
-    wrong += _problems(lane, outcome, references)
+    outcome = Outcome([c.what for c in calls], made, _now(site), bool(crasher and crasher.reached), wrong)
+    wrong += _problems(site, outcome, references)
     return outcome
 
 
-def _now(lane: Lane) -> World:
-    return world(lane.admin, lane.namespace)
+def _now(site: ProxiedSite) -> Snapshot:
+    return snapshot(site.admin, site.namespace)
 
 
-def settle(lane: Lane, seconds: float = QUIET) -> None:
+def settle(site: ProxiedSite, seconds: float = QUIET) -> None:
     """Waits until the operator has not written for so many seconds."""
 
     def quiet() -> bool:
-        before = len(lane.proxy.writes())
+        before = len(site.proxy.writes())
         time.sleep(seconds)
-        return len(lane.proxy.writes()) == before and not lane.restarting
+        return len(site.proxy.writes()) == before and not site.restarting
 
     eventually(quiet, PATIENCE)
 
 
-def _problems(lane: Lane, outcome: Outcome, references: list[Outcome] | None) -> Iterator[str]:
-    yield from lane.tracebacks()
-    if lane.operator.process.poll() is not None:
-        yield f"the operator ended with {lane.operator.process.poll()}"
-    yield from (f"{c.what}: {c.status}" for c in lane.proxy.calls if c.status in (400, 401, 403, 405, 415, 422))
+def _problems(site: ProxiedSite, outcome: Outcome, references: list[Outcome] | None) -> Iterator[str]:
+    yield from site.tracebacks()
+    if site.operator.process.poll() is not None:
+        yield f"the operator ended with {site.operator.process.poll()}"
+    yield from (f"{c.what}: {c.status}" for c in site.proxy.calls if c.status in (400, 401, 403, 405, 415, 422))
     if not references:
         return
-    yield from itertools.islice(differences(references[0].world, outcome.world), 8)
+    yield from itertools.islice(differences(references[0].snapshot, outcome.snapshot), 8)
     for what in sorted(outcome.made.keys() | references[0].made.keys()):
         if outcome.made[what] != references[0].made[what]:
             yield f"{what}: {outcome.made[what]} times, {references[0].made[what]} undisturbed"

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from integration.cluster.objects import route
+from integration.faults.connection_faults import FAULTS, Fault
 from integration.faults.crashes import Laboratory, settle
-from integration.faults.disturbances import FAULTS, Fault
-from integration.faults.lane import Lane
+from integration.faults.proxied_site import ProxiedSite
+from integration.faults.snapshot import Snapshot, differences, snapshot
 from integration.faults.workloads import all_is_well, by_hand, two_versions
-from integration.faults.world import World, differences, world
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, SERVICE
 from support import eventually
 
@@ -29,62 +29,62 @@ pytestmark = pytest.mark.timeout(1800)
 class Played:
     """The outcome of a fault: the final objects, the numbers of creations, and the seconds until then."""
 
-    world: World
+    snapshot: Snapshot
     created: Counter[str]
     wrong: list[str]
     seconds: float
 
 
-def act(lane: Lane) -> None:
+def act(site: ProxiedSite) -> None:
     """A new version, a switch to it, a deleted version, a deleted child, a new route."""
-    lane.apply(*by_hand("v3"))
-    lane.edit(MODEL_ROUTE, "iris", version="v3", split=None)
-    lane.admin.delete(LINEAR_MODEL, "iris-v2", lane.namespace)
-    lane.admin.delete(SERVICE, "linplane-default-admin", lane.namespace)
-    lane.apply(route("v1", name="another"))
+    site.apply(*by_hand("v3"))
+    site.edit(MODEL_ROUTE, "iris", version="v3", split=None)
+    site.admin.delete(LINEAR_MODEL, "iris-v2", site.namespace)
+    site.admin.delete(SERVICE, "linplane-default-admin", site.namespace)
+    site.apply(route("v1", name="another"))
 
 
-def done(lane: Lane) -> bool:
-    all_is_well(lane)
-    lane.comes_to(MODEL_ROUTE, "another", "Ready", "True", timeout=SECONDS)
-    return lane.get_or_none(SERVICE, "linplane-default-admin") is not None
+def done(site: ProxiedSite) -> bool:
+    all_is_well(site)
+    site.comes_to(MODEL_ROUTE, "another", "Ready", "True", timeout=SECONDS)
+    return site.get_or_none(SERVICE, "linplane-default-admin") is not None
 
 
-def play(laboratory: Laboratory, fault: Fault | None, reference: World | None = None) -> Played:
-    with tempfile.TemporaryDirectory(prefix="linplane-lane-", ignore_cleanup_errors=True) as folder:
-        lane = laboratory.lane(Path(folder), tls=bool(fault and fault.tls))
+def play(laboratory: Laboratory, fault: Fault | None, reference: Snapshot | None = None) -> Played:
+    with tempfile.TemporaryDirectory(prefix="linplane-site-", ignore_cleanup_errors=True) as folder:
+        site = laboratory.site(Path(folder), tls=bool(fault and fault.tls))
         try:
-            return _play(lane, fault, reference)
+            return _play(site, fault, reference)
         finally:
-            lane.close()
+            site.close()
 
 
-def _play(lane: Lane, fault: Fault | None, reference: World | None) -> Played:
-    two_versions(lane)
-    settle(lane)
-    mark = len(lane.proxy.calls)
+def _play(site: ProxiedSite, fault: Fault | None, reference: Snapshot | None) -> Played:
+    two_versions(site)
+    settle(site)
+    mark = len(site.proxy.calls)
     if fault:
-        with fault.during(lane):
+        with fault.during(site):
             ends = time.monotonic() + fault.seconds
-            act(lane)
+            act(site)
             time.sleep(max(0.0, ends - time.monotonic()))
     else:
-        act(lane)
+        act(site)
     ended, wrong = time.monotonic(), []
     try:
         if reference:
-            eventually(lambda: not any(differences(reference, world(lane.admin, lane.namespace))), 90, 0.2)
+            eventually(lambda: not any(differences(reference, snapshot(site.admin, site.namespace))), 90, 0.2)
         else:
-            eventually(lambda: done(lane), 90, 0.2)
+            eventually(lambda: done(site), 90, 0.2)
     except (AssertionError, OSError) as error:
         wrong.append(str(error))
     seconds = time.monotonic() - ended
-    settle(lane)
-    now = world(lane.admin, lane.namespace)
-    wrong += [*differences(reference or now, now)][:8] + lane.tracebacks()
-    if lane.operator.process.poll() is not None:
-        wrong.append(f"the operator ended with {lane.operator.process.poll()}")
-    created = Counter(f"{c.method} {c.what}" for c in lane.proxy.writes(mark) if c.created or c.deleted)
+    settle(site)
+    now = snapshot(site.admin, site.namespace)
+    wrong += [*differences(reference or now, now)][:8] + site.tracebacks()
+    if site.operator.process.poll() is not None:
+        wrong.append(f"the operator ended with {site.operator.process.poll()}")
+    created = Counter(f"{c.method} {c.what}" for c in site.proxy.writes(mark) if c.created or c.deleted)
     return Played(now, created, wrong, seconds)
 
 
@@ -97,7 +97,7 @@ def played(laboratory: Laboratory, request: pytest.FixtureRequest) -> Iterator[C
     assert reference.wrong == []
     pool = ThreadPoolExecutor(SIDE_BY_SIDE)
     longest_first = sorted(wanted, key=lambda name: -FAULTS[name].seconds)
-    futures = {name: pool.submit(play, laboratory, FAULTS[name], reference.world) for name in longest_first}
+    futures = {name: pool.submit(play, laboratory, FAULTS[name], reference.snapshot) for name in longest_first}
     yield lambda name: futures[name].result() if name else reference
     pool.shutdown(cancel_futures=True)
 

@@ -8,10 +8,10 @@ import pytest
 
 from integration.cluster.objects import route, version
 from integration.faults.crashes import Laboratory, settle
-from integration.faults.lane import Lane
+from integration.faults.proxied_site import ProxiedSite
 from integration.faults.proxy import Action, Answer, Delay, Empty, Rule
+from integration.faults.snapshot import Snapshot, differences, snapshot
 from integration.faults.workloads import TRAINING, all_is_well, by_hand, jobs_end, one_replica
-from integration.faults.world import World, differences, world
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, POD, REPLICA_REPORT, Kind
 from linplane_operator.kube.watched_kinds import WATCHED
 from support import eventually
@@ -21,27 +21,27 @@ CONFIRMED = ("loadedSummary", "loadedReplicas", "replicas", "conditions")  # fie
 
 
 @pytest.fixture(scope="module")
-def lane(laboratory: Laboratory) -> Iterator[Lane]:
+def site(laboratory: Laboratory) -> Iterator[ProxiedSite]:
     """A route with a hand-written, a trained and a frozen version."""
-    with tempfile.TemporaryDirectory(prefix="linplane-lane-", ignore_cleanup_errors=True) as folder:
-        lane = laboratory.lane(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="linplane-site-", ignore_cleanup_errors=True) as folder:
+        site = laboratory.site(Path(folder))
         try:
-            lane.apply(one_replica(), *by_hand("v1"), *by_hand("v3"), version("v2", training=TRAINING))
-            lane.apply(route("v1", "v2"))
-            all_is_well(lane)
-            jobs_end(lane)
-            settle(lane)
-            yield lane
+            site.apply(one_replica(), *by_hand("v1"), *by_hand("v3"), version("v2", training=TRAINING))
+            site.apply(route("v1", "v2"))
+            all_is_well(site)
+            jobs_end(site)
+            settle(site)
+            yield site
         finally:
-            lane.close()
+            site.close()
 
 
-def start(lane: Lane, *rules: Rule) -> int:
+def start(site: ProxiedSite, *rules: Rule) -> int:
     """Starts a new operator. Returns the number of calls before."""
-    lane.operator.kill()
-    lane.proxy.rules[:] = rules
-    mark = len(lane.proxy.calls)
-    lane.start_operator()
+    site.operator.kill()
+    site.proxy.rules[:] = rules
+    mark = len(site.proxy.calls)
+    site.start_operator()
     return mark
 
 
@@ -50,15 +50,15 @@ def lists(kind: Kind, action: Action) -> Rule:
     return lambda call: action if call.is_list and call.resource == kind.plural else None
 
 
-def at_work(lane: Lane, mark: int) -> None:
+def at_work(site: ProxiedSite, mark: int) -> None:
     """Waits until it watches everything and has not written for long enough to read missing objects twice."""
     wanted = {kind.plural for kind in WATCHED}
-    eventually(lambda: wanted <= {call.resource for call in lane.proxy.calls[mark:] if call.is_watch})
-    settle(lane, 2.0)
+    eventually(lambda: wanted <= {call.resource for call in site.proxy.calls[mark:] if call.is_watch})
+    settle(site, 2.0)
 
 
-def now(lane: Lane, kind: Kind) -> World:
-    found = world(lane.admin, lane.namespace)
+def now(site: ProxiedSite, kind: Kind) -> Snapshot:
+    found = snapshot(site.admin, site.namespace)
     if kind in (POD, REPLICA_REPORT):
         for body in found.values():
             for key in CONFIRMED:
@@ -66,43 +66,43 @@ def now(lane: Lane, kind: Kind) -> World:
     return found
 
 
-def answers(lane: Lane) -> list[object]:
+def answers(site: ProxiedSite) -> list[object]:
     """The answers to one user of the current version."""
-    return [(answer["status"], answer.get("prediction")) for answer in lane.predict("iris", {"x": 1.0}, "a user")]
+    return [(answer["status"], answer.get("prediction")) for answer in site.predict("iris", {"x": 1.0}, "a user")]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)
-def test_empty_list_at_startup_withdraws_nothing(lane: Lane, kind: Kind) -> None:
-    before, said = now(lane, kind), answers(lane)
-    mark = start(lane, lists(kind, Empty()))
-    at_work(lane, mark)
-    assert [call for call in lane.proxy.calls[mark:] if call.is_list and call.resource == kind.plural]
-    assert [call.what for call in lane.proxy.writes(mark) if call.created or call.deleted] == []
-    assert [*differences(before, now(lane, kind))] == []
-    assert answers(lane) == said
+def test_empty_list_at_startup_withdraws_nothing(site: ProxiedSite, kind: Kind) -> None:
+    before, said = now(site, kind), answers(site)
+    mark = start(site, lists(kind, Empty()))
+    at_work(site, mark)
+    assert [call for call in site.proxy.calls[mark:] if call.is_list and call.resource == kind.plural]
+    assert [call.what for call in site.proxy.writes(mark) if call.created or call.deleted] == []
+    assert [*differences(before, now(site, kind))] == []
+    assert answers(site) == said
     if kind in (POD, REPLICA_REPORT):
-        start(lane)
-    all_is_well(lane)
-    settle(lane, 1.2)  # counts are written once a second
+        start(site)
+    all_is_well(site)
+    settle(site, 1.2)  # counts are written once a second
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)
-def test_forbidden_list_at_startup_is_reported_and_delays_all_writes(lane: Lane, kind: Kind) -> None:
-    mark = start(lane, lists(kind, Answer(403)))
+def test_forbidden_list_at_startup_is_reported_and_delays_all_writes(site: ProxiedSite, kind: Kind) -> None:
+    mark = start(site, lists(kind, Answer(403)))
     named = f"a list of {kind.plural}: 403 Forbidden"
-    eventually(lambda: lane.operator.ask("/readyz")[0] == 503 and named in lane.operator.ask("/readyz")[1])
-    eventually(lambda: any(named in line["message"] for line in lane.operator.logged()))
-    assert [call.what for call in lane.proxy.calls[mark:] if call.is_write] == []
-    lane.proxy.rules.clear()
-    eventually(lambda: lane.operator.ask("/readyz")[0] == 200)
-    assert lane.operator.process.poll() is None
-    assert lane.tracebacks() == []
+    eventually(lambda: site.operator.get("/readyz")[0] == 503 and named in site.operator.get("/readyz")[1])
+    eventually(lambda: any(named in line["message"] for line in site.operator.logged()))
+    assert [call.what for call in site.proxy.calls[mark:] if call.is_write] == []
+    site.proxy.rules.clear()
+    eventually(lambda: site.operator.get("/readyz")[0] == 200)
+    assert site.operator.process.poll() is None
+    assert site.tracebacks() == []
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_slow_lists_are_waited_for(lane: Lane, order: int) -> None:
+def test_slow_lists_are_waited_for(site: ProxiedSite, order: int) -> None:
     """Delays each LIST by a different time, and then in reverse order."""
     slow = {kind.plural: Delay(0.2 * number) for number, kind in enumerate(KINDS[::order])}
-    mark = start(lane, lambda call: slow.get(call.resource) if call.is_list else None)
-    at_work(lane, mark)
-    assert [call.what for call in lane.proxy.calls[mark:] if call.is_write] == []
+    mark = start(site, lambda call: slow.get(call.resource) if call.is_list else None)
+    at_work(site, mark)
+    assert [call.what for call in site.proxy.calls[mark:] if call.is_write] == []

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from integration.faults.crashes import Laboratory
-from integration.faults.lane import Lane
+from integration.faults.proxied_site import ProxiedSite
 from integration.faults.proxy import Proxy
 from integration.faults.workloads import all_is_well, by_hand, two_versions
 from integration.operator.site import Operator
@@ -32,12 +32,12 @@ pytestmark = pytest.mark.timeout(300)
 class Second:
     """Another operator of the same namespace, which reaches the API server through its own proxy."""
 
-    def __init__(self, laboratory: Laboratory, lane: Lane, folder: Path) -> None:
-        self.proxy = Proxy(laboratory.proxies, lane.plane)
+    def __init__(self, laboratory: Laboratory, site: ProxiedSite, folder: Path) -> None:
+        self.proxy = Proxy(laboratory.proxies, site.plane)
         kubeconfig = folder / "second.kubeconfig"
-        lane.plane.write_kubeconfig(kubeconfig, lane.token, self.proxy.url, lane.namespace)
-        flags = ("--namespace", lane.namespace)
-        self.operator = Operator(lane.programs, kubeconfig, folder / "second.log", *flags)
+        site.plane.write_kubeconfig(kubeconfig, site.token, self.proxy.url, site.namespace)
+        flags = ("--namespace", site.namespace)
+        self.operator = Operator(site.programs, kubeconfig, folder / "second.log", *flags)
         self.sees_everything()
 
     def sees_everything(self) -> None:
@@ -52,9 +52,9 @@ class Second:
 class Asking:
     """Calls the server continuously, and records the version and the time of each answer."""
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, site: ProxiedSite) -> None:
         self.answers: list[tuple[float, Any]] = []
-        self._lane = lane
+        self._site = site
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -62,7 +62,7 @@ class Asking:
     def _run(self) -> None:
         while not self._over.wait(0.01):
             began = time.monotonic()
-            self.answers += [(began, version) for version in self._lane.versions("iris", ROW)]
+            self.answers += [(began, version) for version in self._site.versions("iris", ROW)]
 
     def since(self, moment: float) -> Counter[Any]:
         return Counter(version for began, version in self.answers if began > moment)
@@ -73,17 +73,17 @@ class Asking:
 
 
 @contextmanager
-def _lane(laboratory: Laboratory, folder: Path) -> Iterator[tuple[Lane, Second]]:
-    lane = laboratory.lane(folder)
+def _site(laboratory: Laboratory, folder: Path) -> Iterator[tuple[ProxiedSite, Second]]:
+    site = laboratory.site(folder)
     try:
-        two_versions(lane)
-        second = Second(laboratory, lane, folder)
+        two_versions(site)
+        second = Second(laboratory, site, folder)
         try:
-            yield lane, second
+            yield site, second
         finally:
             second.close()
     finally:
-        lane.close()
+        site.close()
 
 
 def check_sequences(*proxies: Proxy) -> int:
@@ -97,10 +97,10 @@ def check_sequences(*proxies: Proxy) -> int:
     return len(contents)
 
 
-def switch_and_look(lane: Lane, asking: Asking, version: str) -> None:
+def switch_and_look(site: ProxiedSite, asking: Asking, version: str) -> None:
     """Once it has converged, no replica answers with another version."""
-    lane.edit(MODEL_ROUTE, "iris", version=version, split=None)
-    lane.comes_to(MODEL_ROUTE, "iris", "Converged", "True")
+    site.edit(MODEL_ROUTE, "iris", version=version, split=None)
+    site.comes_to(MODEL_ROUTE, "iris", "Converged", "True")
     converged = time.monotonic()
     eventually(lambda: asking.since(converged).total() > 20)
     time.sleep(0.5)
@@ -108,88 +108,88 @@ def switch_and_look(lane: Lane, asking: Asking, version: str) -> None:
 
 
 def test_two_operators_create_each_object_once(laboratory: Laboratory, tmp_path: Path) -> None:
-    with _lane(laboratory, tmp_path) as (lane, second):
-        asking = Asking(lane)
+    with _site(laboratory, tmp_path) as (site, second):
+        asking = Asking(site)
         try:
             for number in range(SWITCHES):
-                switch_and_look(lane, asking, "v2" if number % 2 == 0 else "v1")
-            lane.apply(*by_hand("v3"))
-            lane.comes_to(LINEAR_MODEL, "iris-v3", "Ready", "True")
-            switch_and_look(lane, asking, "v3")
+                switch_and_look(site, asking, "v2" if number % 2 == 0 else "v1")
+            site.apply(*by_hand("v3"))
+            site.comes_to(LINEAR_MODEL, "iris-v3", "Ready", "True")
+            switch_and_look(site, asking, "v3")
         finally:
             asking.close()
-        all_is_well(lane)
-        made = Counter(c.what for proxy in (lane.proxy, second.proxy) for c in proxy.writes() if c.created)
+        all_is_well(site)
+        made = Counter(c.what for proxy in (site.proxy, second.proxy) for c in proxy.writes() if c.created)
         assert set(made.values()) == {1}, made
-        assert check_sequences(lane.proxy, second.proxy) >= SWITCHES
-        writes = [len(proxy.writes()) for proxy in (lane.proxy, second.proxy)]
+        assert check_sequences(site.proxy, second.proxy) >= SWITCHES
+        writes = [len(proxy.writes()) for proxy in (site.proxy, second.proxy)]
         print(f"{SWITCHES + 1} switches by two operators: {writes} writes")
-        assert lane.tracebacks() == []
+        assert site.tracebacks() == []
         assert "Traceback" not in second.operator.log.read_text()
-        at_rest(lane, second)
+        at_rest(site, second)
 
 
-def at_rest(lane: Lane, second: Second) -> None:
+def at_rest(site: ProxiedSite, second: Second) -> None:
     """Waits until neither operator writes."""
 
     def quiet() -> bool:
-        before = len(lane.proxy.writes()), len(second.proxy.writes())
+        before = len(site.proxy.writes()), len(second.proxy.writes())
         time.sleep(2)
-        return before == (len(lane.proxy.writes()), len(second.proxy.writes()))
+        return before == (len(site.proxy.writes()), len(second.proxy.writes()))
 
     eventually(quiet, 60)
 
 
-def one_that_joins_is_waited_for(lane: Lane) -> None:
+def one_that_joins_is_waited_for(site: ProxiedSite) -> None:
     """No operator writes Converged before a replica has loaded a switch, nor one that does not see the pod."""
-    (first,) = lane.servers(1)
-    lane.edit(MODEL_SERVER, "default", replicas=2)
-    (joined,) = (server for server in lane.servers(2) if server.uid != first.uid)
-    eventually(lambda: lane.get(MODEL_SERVER, "default")["status"].get("loadedReplicas") == 2, 60)  # one has seen both
+    (first,) = site.servers(1)
+    site.edit(MODEL_SERVER, "default", replicas=2)
+    (joined,) = (server for server in site.servers(2) if server.uid != first.uid)
+    eventually(lambda: site.get(MODEL_SERVER, "default")["status"].get("loadedReplicas") == 2, 60)  # one has seen both
     assert joined.process
     os.kill(joined.process.pid, signal.SIGSTOP)
     try:
-        lane.edit(MODEL_ROUTE, "iris", version="v2", split=None)
+        site.edit(MODEL_ROUTE, "iris", version="v2", split=None)
         until = time.monotonic() + 3
         while time.monotonic() < until:
-            assert lane.told(MODEL_ROUTE, "iris", "Converged")[0] != "True"
+            assert site.condition(MODEL_ROUTE, "iris", "Converged")[0] != "True"
             time.sleep(0.05)
     finally:
         os.kill(joined.process.pid, signal.SIGCONT)
-    lane.comes_to(MODEL_ROUTE, "iris", "Converged", "True")
+    site.comes_to(MODEL_ROUTE, "iris", "Converged", "True")
 
 
 @pytest.mark.parametrize("old", ["modelroutes", "linearmodels", "configmaps", "replicareports", "pods"])
 def test_operator_with_a_stale_cache_reverts_no_switch(laboratory: Laboratory, tmp_path: Path, old: str) -> None:
     """Its watch of one kind is silent; it sees everything else and acts on it."""
-    with _lane(laboratory, tmp_path) as (lane, second):
+    with _site(laboratory, tmp_path) as (site, second):
         second.proxy.hushed = lambda call: call.resource == old
         if old == "pods":
-            one_that_joins_is_waited_for(lane)
-        asking = Asking(lane)
+            one_that_joins_is_waited_for(site)
+        asking = Asking(site)
         try:
             for number in range(SWITCHES):
-                switch_and_look(lane, asking, "v2" if number % 2 == 0 else "v1")
-            lane.edit(LINEAR_MODEL, "iris-v2", frozen=True)
-            lane.comes_to(LINEAR_MODEL, "iris-v2", "Withdrawn", "True")
+                switch_and_look(site, asking, "v2" if number % 2 == 0 else "v1")
+            site.edit(LINEAR_MODEL, "iris-v2", frozen=True)
+            site.comes_to(LINEAR_MODEL, "iris-v2", "Withdrawn", "True")
             time.sleep(1)
-            entry = lane.get(CONFIG_MAP, ROUTING)["data"]["route.iris"]
+            entry = site.get(CONFIG_MAP, ROUTING)["data"]["route.iris"]
             assert "v2" not in json.loads(entry)["document"]["versions"]
         finally:
             asking.close()
             second.proxy.hushed = lambda call: False
-        count = check_sequences(lane.proxy, second.proxy)
-        writes = [len(proxy.writes()) for proxy in (lane.proxy, second.proxy)]
+        count = check_sequences(site.proxy, second.proxy)
+        writes = [len(proxy.writes()) for proxy in (site.proxy, second.proxy)]
         print(f"{old} unseen by one: {count} sequences, {writes} writes")
-        lane.edit(LINEAR_MODEL, "iris-v2", frozen=None)
-        switch_back(lane)
+        site.edit(LINEAR_MODEL, "iris-v2", frozen=None)
+        switch_back(site)
 
 
-def switch_back(lane: Lane) -> None:
+def switch_back(site: ProxiedSite) -> None:
     """Checks that no server is stuck."""
-    lane.edit(MODEL_ROUTE, "iris", version="v2")
-    all_is_well(lane)
-    assert lane.versions("iris", ROW) == {"v2"}
-    sequence = int(lane.get(CONFIG_MAP, ROUTING)["data"]["sequence"])
-    reports = [body["report"]["sequence"] for body in lane.admin.list(REPLICA_REPORT, lane.namespace)]
+    site.edit(MODEL_ROUTE, "iris", version="v2")
+    all_is_well(site)
+    assert site.versions("iris", ROW) == {"v2"}
+    sequence = int(site.get(CONFIG_MAP, ROUTING)["data"]["sequence"])
+    reports = [body["report"]["sequence"] for body in site.admin.list(REPLICA_REPORT, site.namespace)]
     assert set(reports) == {sequence}

@@ -18,7 +18,7 @@ from cluster.client import ApiError
 from cluster.kinds import CRD
 from integration.cluster.objects import route, version
 from integration.faults.crashes import Laboratory
-from integration.faults.lane import Lane
+from integration.faults.proxied_site import ProxiedSite
 from integration.faults.proxy import Call, Proxy
 from integration.faults.workloads import TRAINING, all_is_well, by_hand, one_replica
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE
@@ -61,7 +61,7 @@ SIZE = sized("size", short=Size(3, 4), full=Size(60, 60))
 class Newer:
     """A modified copy of the operator, for the same namespace, behind its own proxy."""
 
-    def __init__(self, laboratory: Laboratory, lane: Lane, folder: Path, *changes: dict[str, Any]) -> None:
+    def __init__(self, laboratory: Laboratory, site: ProxiedSite, folder: Path, *changes: dict[str, Any]) -> None:
         self.log = folder / "newer.log"
         code = folder / "newer"
         for package in PACKAGES:
@@ -72,13 +72,13 @@ class Newer:
                 assert text.count(old) == 1, (path, old)
                 text = text.replace(old, new + old)
             (code / path).write_text(text)
-        self.proxy = Proxy(laboratory.proxies, lane.plane)
+        self.proxy = Proxy(laboratory.proxies, site.plane)
         kubeconfig = folder / "newer.kubeconfig"
-        lane.plane.write_kubeconfig(kubeconfig, lane.token, self.proxy.url, lane.namespace)
+        site.plane.write_kubeconfig(kubeconfig, site.token, self.proxy.url, site.namespace)
         with socket.create_server(("127.0.0.1", 0)) as sock:
             port = str(sock.getsockname()[1])
         command = [sys.executable, "-m", "linplane_cli", "operator", "--kubeconfig", str(kubeconfig)]
-        command += ["--namespace", lane.namespace, "--health-host", "127.0.0.1", "--health-port", port]
+        command += ["--namespace", site.namespace, "--health-host", "127.0.0.1", "--health-port", port]
         with self.log.open("ab") as log:
             environment = {**os.environ, "PYTHONPATH": str(code)}
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
@@ -90,27 +90,27 @@ class Newer:
 
 
 @contextmanager
-def newer_crd(lane: Lane) -> Iterator[None]:
+def newer_crd(site: ProxiedSite) -> Iterator[None]:
     """The CRD of the newer release, which is upgraded first."""
-    before = lane.admin.get(CRD, CRD_NAME)
+    before = site.admin.get(CRD, CRD_NAME)
     place = "/spec/versions/0/schema/openAPIV3Schema/properties"
     training = f"{place}/spec/properties/training/properties/keepSums"
     added = [
         {"op": "add", "path": training, "value": {"type": "boolean", "default": False}},
         {"op": "add", "path": f"{place}/status/properties/fittedBy", "value": {"type": "string"}},
     ]
-    lane.admin.patch(CRD, CRD_NAME, added)
+    site.admin.patch(CRD, CRD_NAME, added)
     try:
         yield
     finally:
-        lane.admin.patch(CRD, CRD_NAME, {"spec": before["spec"]})
-        eventually(lambda: is_listed(lane), 30)
+        site.admin.patch(CRD, CRD_NAME, {"spec": before["spec"]})
+        eventually(lambda: is_listed(site), 30)
 
 
-def is_listed(lane: Lane) -> bool:
+def is_listed(site: ProxiedSite) -> bool:
     """The API server has the CRD's storage ready again: for a moment after a change of it a LIST is 429."""
     try:
-        lane.admin.list(LINEAR_MODEL, lane.namespace)
+        site.admin.list(LINEAR_MODEL, site.namespace)
     except ApiError as error:
         if error.code == 429:
             return False
@@ -119,64 +119,64 @@ def is_listed(lane: Lane) -> bool:
 
 
 @contextmanager
-def both(laboratory: Laboratory, folder: Path, *changes: dict[str, Any]) -> Iterator[tuple[Lane, Newer]]:
+def both(laboratory: Laboratory, folder: Path, *changes: dict[str, Any]) -> Iterator[tuple[ProxiedSite, Newer]]:
     """A trained and a hand-written version and a route, which the newer operator has reconciled."""
-    lane = laboratory.lane(folder)
+    site = laboratory.site(folder)
     try:
-        lane.apply(one_replica(), version("v1", training=TRAINING), *by_hand("v2"), route("v1"))
-        all_is_well(lane)
-        with newer_crd(lane):
-            newer = Newer(laboratory, lane, folder, *changes)
+        site.apply(one_replica(), version("v1", training=TRAINING), *by_hand("v2"), route("v1"))
+        all_is_well(site)
+        with newer_crd(site):
+            newer = Newer(laboratory, site, folder, *changes)
             try:
-                eventually(lambda: fitted_by(lane, "iris-v1") == fitted_by(lane, "iris-v2") == "QR", 60)
-                yield lane, newer
+                eventually(lambda: fitted_by(site, "iris-v1") == fitted_by(site, "iris-v2") == "QR", 60)
+                yield site, newer
             finally:
                 newer.close()
     finally:
-        lane.close()
+        site.close()
 
 
-def fitted_by(lane: Lane, name: str) -> object:
+def fitted_by(site: ProxiedSite, name: str) -> object:
     """Sets a field that only the newer operator knows."""
-    return lane.get(LINEAR_MODEL, name)["status"].get("fittedBy")
+    return site.get(LINEAR_MODEL, name)["status"].get("fittedBy")
 
 
-def writes(lane: Lane, newer: Newer) -> list[Call]:
-    return [*lane.proxy.writes(), *newer.proxy.writes()]
+def writes(site: ProxiedSite, newer: Newer) -> list[Call]:
+    return [*site.proxy.writes(), *newer.proxy.writes()]
 
 
 @SIZE
 def test_operators_that_differ_by_a_field_do_not_contest(laboratory: Laboratory, tmp_path: Path, size: Size) -> None:
     """Trained versions stay, a switch takes effect, the newer one's fields stay; then neither writes."""
-    with both(laboratory, tmp_path, NEWER) as (lane, newer):
-        digest = lane.get(LINEAR_MODEL, "iris-v1")["status"]["digest"]
+    with both(laboratory, tmp_path, NEWER) as (site, newer):
+        digest = site.get(LINEAR_MODEL, "iris-v1")["status"]["digest"]
         for name in ("v2", "v1"):
-            lane.edit(MODEL_ROUTE, "iris", version=name)
-            lane.comes_to(MODEL_ROUTE, "iris", "Ready", "True")
-        all_is_well(lane)
+            site.edit(MODEL_ROUTE, "iris", version=name)
+            site.comes_to(MODEL_ROUTE, "iris", "Ready", "True")
+        all_is_well(site)
         time.sleep(size.alone)
-        before = len(writes(lane, newer))
+        before = len(writes(site, newer))
         time.sleep(size.watched)
-        assert [call.what for call in writes(lane, newer)[before:]] == []
-        assert fitted_by(lane, "iris-v1") == fitted_by(lane, "iris-v2") == "QR"
-        assert lane.get(LINEAR_MODEL, "iris-v1")["status"]["digest"] == digest
+        assert [call.what for call in writes(site, newer)[before:]] == []
+        assert fitted_by(site, "iris-v1") == fitted_by(site, "iris-v2") == "QR"
+        assert site.get(LINEAR_MODEL, "iris-v1")["status"]["digest"] == digest
         assert newer.process.poll() is None
         assert "Traceback" not in newer.log.read_text()
-        assert lane.tracebacks() == []
+        assert site.tracebacks() == []
 
 
 @SIZE
 def test_contested_corrections_of_two_operators_back_off(laboratory: Laboratory, tmp_path: Path, size: Size) -> None:
     """Their messages of a condition differ. The backoff of each correction doubles; users' changes are not delayed."""
-    with both(laboratory, tmp_path, NEWER, OTHER_WORDS) as (lane, newer):
+    with both(laboratory, tmp_path, NEWER, OTHER_WORDS) as (site, newer):
         began = time.monotonic()
         time.sleep(size.alone + size.watched)
-        contested = [c for c in writes(lane, newer) if c.changed and c.name == "iris-v1" and c.subresource == "status"]
+        contested = [c for c in writes(site, newer) if c.changed and c.name == "iris-v1" and c.subresource == "status"]
         print(f"{len(contested)} writes of one status in {time.monotonic() - began:.0f} s")
         assert len(contested) < 20
-        before = len(writes(lane, newer))
-        lane.edit(MODEL_ROUTE, "iris", version="v2")
-        lane.comes_to(MODEL_ROUTE, "iris", "Ready", "True", timeout=10)
-        assert lane.versions("iris", {"x": 1.0}) == {"v2"}
+        before = len(writes(site, newer))
+        site.edit(MODEL_ROUTE, "iris", version="v2")
+        site.comes_to(MODEL_ROUTE, "iris", "Ready", "True", timeout=10)
+        assert site.versions("iris", {"x": 1.0}) == {"v2"}
         time.sleep(size.watched)
-        assert len(writes(lane, newer)) - before < 30
+        assert len(writes(site, newer)) - before < 30

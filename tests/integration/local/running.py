@@ -127,7 +127,7 @@ class Local:
         """All that it printed since it was started."""
         return "\n".join(list(self.lines))
 
-    def told(self, word: str) -> list[str]:
+    def printed(self, word: str) -> list[str]:
         """The lines printed under one word."""
         return [line[20:] for line in list(self.lines) if line[10:].startswith(f"{word} ")]
 

@@ -62,7 +62,7 @@ def test_invalid_manifest_is_refused_with_file_field_and_rule(empty: Local, path
     assert any(p["field"] == wrong.field and wrong.is_told(p["message"]) for p in found), found
     lines = (empty.folder / name).read_text().splitlines()
     assert all(1 <= p["line"] <= len(lines) for p in found)
-    eventually(lambda: any(f"{name}:" in line for line in empty.told("refused")))
+    eventually(lambda: any(f"{name}:" in line for line in empty.printed("refused")))
 
 
 def _text(local: Local, body: dict[str, object]) -> str:

@@ -36,7 +36,7 @@ def test_version_keeps_its_artifact_over_a_mistake_and_a_deletion(local: Local, 
     local.save("marker.yaml", route("gone", "v1"))
     eventually(lambda: local.object("modelroutes", "gone"))
     (local.folder / "marker.yaml").unlink()
-    eventually(lambda: local.told("deleted") == ["ModelRoute gone"])  # whatever was to leave has left by now
+    eventually(lambda: local.printed("deleted") == ["ModelRoute gone"])  # whatever was to leave has left by now
     assert local.predict("rent", local.row("rent", "v1"))["prediction"] == before["prediction"]
     assert {p["message"].partition("; ")[2] for p in local.problems()} == {
         "LinearModel rent-v1 stays as accepted before",
@@ -46,11 +46,11 @@ def test_version_keeps_its_artifact_over_a_mistake_and_a_deletion(local: Local, 
     local.save("route.yaml", route("rent", "v1"))
     eventually(lambda: local.problems() == [])
     (local.folder / "model.yaml").unlink()
-    eventually(lambda: "LinearModel rent-v1" in local.told("deleted"))
+    eventually(lambda: "LinearModel rent-v1" in local.printed("deleted"))
     local.stop()
     local.start()
     local.save("model.yaml", manifest)
-    eventually(lambda: local.told("restored"))
+    eventually(lambda: local.printed("restored"))
     assert local.answers_with("rent", "v1")["prediction"] == before["prediction"]
     assert len(local.trained()) == 1
 
@@ -73,7 +73,7 @@ def test_folder_moved_away_and_replaced(inner: Local, tmp_path: Path) -> None:
     eventually(lambda: inner.children("linplane_trainer"))
     inner.folder.rename(tmp_path / "away")
     eventually(lambda: "the folder cannot be read" in inner.text)
-    eventually(lambda: inner.told("warning") and not inner.children("linplane_trainer"))
+    eventually(lambda: inner.printed("warning") and not inner.children("linplane_trainer"))
     assert not inner.folder.exists()
     inner.folder.mkdir()  # an empty volume, say
     eventually(lambda: "no file in it holds an object" in inner.text)
@@ -88,7 +88,7 @@ def test_folder_moved_away_and_replaced(inner: Local, tmp_path: Path) -> None:
     fresh.rename(inner.folder)
     inner.answers_with("rent", "v3")
     assert inner.predict("rent", [3])["prediction"] == 10
-    eventually(lambda: "LinearModel rent-v2" in inner.told("deleted"))
+    eventually(lambda: "LinearModel rent-v2" in inner.printed("deleted"))
     inner.stop()
     inner.start()
     assert inner.answers_with("rent", "v3")["prediction"] == inner.expected("rent", "v3")

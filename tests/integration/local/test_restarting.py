@@ -32,8 +32,8 @@ def test_restart_serves_as_before_and_trains_nothing(trained: Local) -> None:
         end()
         trained.start()
         assert trained.answers_with("rent", "v1")["prediction"] == expected
-        eventually(lambda: trained.told("ready"))
-        assert trained.told("training") == trained.told("trained") == trained.told("applied") == []
+        eventually(lambda: trained.printed("ready"))
+        assert trained.printed("training") == trained.printed("trained") == trained.printed("applied") == []
     assert trained.object("linearmodels", "rent-v1")["metadata"]["uid"] == uid
     assert len(trained.trained()) == 2
 
@@ -44,7 +44,7 @@ def test_changes_while_stopped_are_applied_at_the_next_start(trained: Local) -> 
     trained.save("all.yaml", synthetic("rent", "v2", features=3))
     trained.start()
     trained.answers_with("rent", "v2")
-    eventually(lambda: trained.told("deleted") == ["LinearModel rent-v1"])
+    eventually(lambda: trained.printed("deleted") == ["LinearModel rent-v1"])
     assert len(trained.trained()) == 2
 
 
@@ -56,7 +56,7 @@ def test_manifest_saved_during_a_start_deletes_nothing(trained: Local) -> None:
     trained.start()
     trained.answers_with("rent", "v1")
     eventually(lambda: trained.is_ready("modelroutes", "rent"))
-    assert trained.told("deleted") == trained.told("training") == []
+    assert trained.printed("deleted") == trained.printed("training") == []
 
 
 @pytest.mark.parametrize(
@@ -70,10 +70,10 @@ def test_damaged_object_is_set_aside_and_nothing_is_lost(trained: Local, place: 
     (trained.state / "objects" / f"{place}.json").write_text('{"kind": "Linear')
     trained.start()
     assert trained.answers_with("rent", "v1")["prediction"] == expected
-    (told,) = trained.told("damaged")
-    assert told.endswith(f"moved to {trained.state}/damaged/{place.replace('/', '-')}.json")
+    (message,) = trained.printed("damaged")
+    assert message.endswith(f"moved to {trained.state}/damaged/{place.replace('/', '-')}.json")
     eventually(lambda: trained.is_ready("modelroutes", "rent") and trained.is_ready("linearmodels", "rent-v1"))
-    assert trained.told("training") == []
+    assert trained.printed("training") == []
     assert trained.trained() == digests
 
 
@@ -83,7 +83,7 @@ def test_damaged_artifact_is_trained_again_to_the_same_digest(trained: Local) ->
     trained.kill()
     (trained.state / "objects/configmaps" / f"{name}.json").write_bytes(b"\0" * 100)
     trained.start()
-    eventually(lambda: trained.told("training") == ["rent-v1"])
+    eventually(lambda: trained.printed("training") == ["rent-v1"])
     eventually(lambda: trained.is_ready("linearmodels", "rent-v1"))
     assert trained.answers_with("rent", "v1")["prediction"] == expected == trained.expected("rent", "v1")
     assert len(trained.trained()) == 2
@@ -102,11 +102,11 @@ def test_damage_forgets_neither_a_freeze_nor_the_last_good_version(trained: Loca
 def test_server_crash_is_reported_and_the_server_restarted(trained: Local) -> None:
     (server,) = trained.children("linplane_server")
     os.kill(server, signal.SIGSEGV)
-    eventually(lambda: trained.told("server"))
-    (told,) = trained.told("warning")
-    assert told.startswith("the server ended with signal 11 (Segmentation fault); restarting in 0.1 s (its log is /")
+    eventually(lambda: trained.printed("server"))
+    (message,) = trained.printed("warning")
+    assert message.startswith("the server ended with signal 11 (Segmentation fault); restarting in 0.1 s (its log is /")
     assert trained.answers_with("rent", "v1")
-    assert trained.told("server") == ["answers again"]
+    assert trained.printed("server") == ["answers again"]
 
 
 def test_server_that_cannot_start_is_retried_with_backoff(trained: Local, tmp_path: Path) -> None:
@@ -115,16 +115,16 @@ def test_server_that_cannot_start_is_retried_with_backoff(trained: Local, tmp_pa
     token.write_text("secret")
     trained.options = ("--admin-token-file", str(token))
     trained.start()
-    eventually(lambda: trained.told("ready"))
+    eventually(lambda: trained.printed("ready"))
     token.unlink()
     (server,) = trained.children("linplane_server")
     os.kill(server, signal.SIGKILL)
     waits = ["0.1 s", "0.2 s", "0.4 s"]
-    eventually(lambda: len(trained.told("warning")) >= 3, 20)
-    for told, wait in zip(trained.told("warning"), waits, strict=False):
-        assert f"restarting in {wait}" in told
+    eventually(lambda: len(trained.printed("warning")) >= 3, 20)
+    for message, wait in zip(trained.printed("warning"), waits, strict=False):
+        assert f"restarting in {wait}" in message
     token.write_text("secret")
-    eventually(lambda: trained.told("server"), 20)
+    eventually(lambda: trained.printed("server"), 20)
     assert trained.answers_with("rent", "v1")
 
 

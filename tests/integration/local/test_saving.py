@@ -33,12 +33,12 @@ def test_new_version_is_trained_served_and_removed(local: Local) -> None:
     local.save("all.yaml", synthetic("rent", "v1") + "---\n" + route("rent", "v1"))
     answer = local.answers_with("rent", "v1")
     assert answer["prediction"] == local.expected("rent", "v1")
-    (hint,) = eventually(lambda: local.told("try"))
+    (hint,) = eventually(lambda: local.printed("try"))
     assert "prediction" in subprocess.run(hint, shell=True, capture_output=True, text=True, check=True).stdout
     (local.folder / "all.yaml").unlink()
     eventually(lambda: not list((local.state / "objects/linearmodels").iterdir()))
     eventually(lambda: local.request("POST", "/routes/rent/predict", {"features": [1, 2]})[0] == 404)
-    assert local.told("deleted") == ["ModelRoute rent", "LinearModel rent-v1"]
+    assert local.printed("deleted") == ["ModelRoute rent", "LinearModel rent-v1"]
     assert not list((local.state / "objects/jobs").iterdir())
 
 
@@ -59,7 +59,10 @@ def test_broken_manifest_is_reported_and_affects_no_other(local: Local) -> None:
     local.save("route.yaml", route("rent", "v2"))
     local.answers_with("rent", "v2")
     eventually(lambda: local.problems() == [])
-    assert local.told("accepted") == ["route.yaml", "v1.yaml"] or local.told("accepted") == ["v1.yaml", "route.yaml"]
+    assert local.printed("accepted") == ["route.yaml", "v1.yaml"] or local.printed("accepted") == [
+        "v1.yaml",
+        "route.yaml",
+    ]
 
 
 def test_data_that_was_wrong_trains_as_soon_as_it_is_mended(local: Local) -> None:
@@ -123,8 +126,8 @@ def test_server_settings_take_effect_without_failed_requests(local: Local) -> No
     eventually(restarted)
     (after,) = local.children("linplane_server")
     assert b"\0--trusted-proxy\x0010.0.0.0/8\0" in Path(f"/proc/{after}/cmdline").read_bytes()
-    assert local.told("unused") == ["server.yaml: ModelServer default: spec.replicas has no effect in local mode"]
-    assert local.told("warning") == []
+    assert local.printed("unused") == ["server.yaml: ModelServer default: spec.replicas has no effect in local mode"]
+    assert local.printed("warning") == []
 
 
 def test_get_prints_kubectls_columns_and_what_is_refused(local: Local) -> None:

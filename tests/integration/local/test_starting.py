@@ -108,7 +108,7 @@ def test_signal_stops_in_order_during_a_training(local: Local, number: signal.Si
     assert local.stop(number) == 0
     assert time.monotonic() - began < 2
     assert local.children() == []
-    assert local.told("stopped")
+    assert local.printed("stopped")
     assert local.temporaries() == []
 
 

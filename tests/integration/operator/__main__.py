@@ -49,7 +49,7 @@ def main() -> int:
                 _write_env(plane)
                 seconds = time.monotonic() - began
                 print(UP.format(seconds=seconds, folder=FOLDER, port=first_port, log=site.operator.log), flush=True)
-                _tell(site)
+                _report_pods(site)
             finally:
                 site.close()
                 _remove_env()
@@ -99,8 +99,8 @@ def _remove_env() -> None:
         (FOLDER / name).unlink(missing_ok=True)
 
 
-def _tell(site: Site) -> NoReturn:
-    """Says which pods answer, and where."""
+def _report_pods(site: Site) -> NoReturn:
+    """Prints each new pod's addresses until it is stopped."""
     known: set[str] = set()
     while True:
         for container in site.kubelet.servers():

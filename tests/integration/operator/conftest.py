@@ -9,7 +9,7 @@ import pytest
 from cluster import controlplane
 from cluster.controlplane import ControlPlane
 from cluster.install import install
-from integration.operator.forkery import Forkery
+from integration.operator.fork_server import ForkServer
 from integration.operator.programs import Executed, Programs
 from integration.operator.site import Site
 
@@ -25,8 +25,10 @@ def _site(plane: ControlPlane, folder: Path, programs: Programs) -> Iterator[Sit
 
 
 @pytest.fixture(scope="module")
-def site(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory, forkery: Forkery) -> Iterator[Site]:
-    yield from _site(control_plane, tmp_path_factory.mktemp("site"), forkery)
+def site(
+    control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer
+) -> Iterator[Site]:
+    yield from _site(control_plane, tmp_path_factory.mktemp("site"), fork_server)
 
 
 @pytest.fixture
@@ -39,5 +41,5 @@ def alone(control_plane: ControlPlane, tmp_path: Path) -> Iterator[Site]:
 
 
 @pytest.fixture
-def own_site(control_plane: ControlPlane, tmp_path: Path, forkery: Forkery) -> Iterator[Site]:
-    yield from _site(control_plane, tmp_path, forkery)
+def own_site(control_plane: ControlPlane, tmp_path: Path, fork_server: ForkServer) -> Iterator[Site]:
+    yield from _site(control_plane, tmp_path, fork_server)

@@ -2,7 +2,7 @@
 
 A pod is bound to a node that exists by name alone. Its container is the real program, with the token that is bound to
 the pod, its volumes as folders, and sockets of its own for its ports. Pods that are deleted get SIGTERM first. What a
-kubelet does beyond that (images, limits, hooks) happens if a test says so: see `fates`.
+kubelet does beyond that (images, limits, hooks) happens if a test says so: see `fake_statuses`.
 """
 
 import contextlib
@@ -20,9 +20,9 @@ from typing import Any
 
 from cluster.client import ApiError, Client, path
 from cluster.controlplane import ControlPlane
-from integration.operator.fates import Fate, now
+from integration.operator.fake_statuses import FakeStatus, now
 from integration.operator.programs import Process, Programs
-from integration.server.running import Response, ask, listening
+from integration.server.running import Response, listening, send_request
 from linplane_api.kinds import CONFIG_MAP, POD, SERVICE_ACCOUNT
 from linplane_api.names import LABEL_MODEL
 
@@ -70,12 +70,12 @@ class Container:
         file = self.folder / "log"
         return file.read_text() if file.exists() else ""
 
-    def ask(self, method: str, where: str, body: bytes | None = None, **headers: str) -> Response:
+    def request(self, method: str, where: str, body: bytes | None = None, **headers: str) -> Response:
         """A request to the public port."""
-        return ask(self.sockets[0].getsockname()[1], method, where, body, headers)
+        return send_request(self.sockets[0].getsockname()[1], method, where, body, headers)
 
     def admin(self, method: str, where: str, **headers: str) -> Response:
-        return ask(self.sockets[1].getsockname()[1], method, where, None, headers)
+        return send_request(self.sockets[1].getsockname()[1], method, where, None, headers)
 
     def start(self) -> None:
         """Raises NotYetError."""
@@ -211,8 +211,9 @@ def any_ports() -> list[socket.socket]:
 
 
 class Kubelet:
-    """Runs until it is stopped. `holding`: pods stay Pending while it is set, as if no node had room. `fates`: how
-    the trainers of a model fare. `codes`: exit codes that its next pods are said to have ended with.
+    """Runs until it is stopped. `holding`: pods stay Pending while it is set, as if no node had room.
+    `fake_statuses`: by model, statuses of trainers that do not run. `codes`: by model, the exit codes to report for its
+    next pods.
     """
 
     def __init__(
@@ -230,7 +231,7 @@ class Kubelet:
         self.api_url = plane.server
         self.client = Client(plane.server, str(plane.certificate), plane.admin.token)
         self.holding = threading.Event()
-        self.fates: dict[str, Fate] = {}
+        self.fake_statuses: dict[str, FakeStatus] = {}
         self.codes: dict[str, list[int]] = {}
         self.containers: dict[str, Container] = {}  # by UID
         self.problems: list[str] = []
@@ -286,16 +287,16 @@ class Kubelet:
             container.probed = time.monotonic()
             if container.ready != (ready := container.is_ready()):
                 container.ready = ready
-                self._tell(container)
+                self._report(container)
 
     def _suffers(self, pod: Object) -> bool:
-        """True if a pod has a fate, whose status is written once."""
-        fate = self.fates.get(_model(pod))
-        status = fate(pod) if fate else None
+        """True if a pod has a fake status, which is written once."""
+        fake_status = self.fake_statuses.get(_model(pod))
+        status = fake_status(pod) if fake_status else None
         if status is None:
             return False
-        told = {condition["type"] for condition in pod["status"].get("conditions", ())}
-        if not told >= {condition["type"] for condition in status["conditions"]}:
+        reported = {condition["type"] for condition in pod["status"].get("conditions", ())}
+        if not reported >= {condition["type"] for condition in status["conditions"]}:
             if status["conditions"][0]["status"] == "True":
                 self._bind(pod)
             self.client.patch(POD, pod["metadata"]["name"], {"status": status}, self.namespace, "status")
@@ -320,7 +321,7 @@ class Kubelet:
             container.start()
         except NotYetError:
             return
-        self._tell(container)
+        self._report(container)
 
     def _ended_by_itself(self, pod: Object, container: Container) -> None:
         container.ready = False
@@ -328,7 +329,7 @@ class Kubelet:
             container.restarts += 1
             self._try(container)
         elif pod["status"]["phase"] == "Running":
-            self._tell(container)
+            self._report(container)
 
     def _end(self, pod: Object, container: Container | None) -> None:
         if container and container.process and container.process.poll() is None:
@@ -336,8 +337,8 @@ class Kubelet:
             return
         if container and container.process and pod["status"]["phase"] == "Running":
             container.ready = False
-            self._tell(container)  # a Job counts how its pod ended
+            self._report(container)  # a Job counts how its pod ended
         self.client.delete(POD, pod["metadata"]["name"], self.namespace, gracePeriodSeconds="0")
 
-    def _tell(self, container: Container) -> None:
+    def _report(self, container: Container) -> None:
         self.client.patch(POD, container.name, {"status": container.status()}, self.namespace, "status")

@@ -1,4 +1,4 @@
-"""How the tests start our programs: each by itself, or (see `forkery`) from a process that has imported them."""
+"""How the tests start our programs: each by itself, or (see `fork_server`) from a process that has imported them."""
 
 import subprocess
 import sys

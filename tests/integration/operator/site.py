@@ -18,7 +18,7 @@ from cluster.controlplane import ControlPlane
 from cluster.kinds import CLUSTER_ROLE_BINDING
 from integration.operator.kubelet import Container, Kubelet, any_ports
 from integration.operator.programs import Programs
-from integration.server.running import ask
+from integration.server.running import send_request
 from linplane_api.kinds import Kind
 from linplane_operator.kube.permissions import rules
 from support import eventually
@@ -64,14 +64,14 @@ class Operator:
             return False
         return True
 
-    def ask(self, path: str) -> tuple[int, str]:
+    def get(self, path: str) -> tuple[int, str]:
         """Of its own port."""
-        status, _, body = ask(self.health_port, "GET", path, None, {})
+        status, _, body = send_request(self.health_port, "GET", path, None, {})
         return status, body.decode()
 
     def metric(self, name: str, **labels: str) -> float:
         """The sum of its samples that have these labels."""
-        families = text_string_to_metric_families(self.ask("/metrics")[1])
+        families = text_string_to_metric_families(self.get("/metrics")[1])
         samples = (sample for family in families for sample in family.samples if sample.name == name)
         return sum(s.value for s in samples if labels.items() <= s.labels.items())
 
@@ -159,7 +159,7 @@ class Site:
     def get_or_none(self, kind: Kind, name: str) -> Object | None:
         return self.admin.find(kind, name, self.namespace)
 
-    def told(self, kind: Kind, name: str, condition: str) -> tuple[str, str, str]:
+    def condition(self, kind: Kind, name: str, condition: str) -> tuple[str, str, str]:
         """A condition's status, reason and message; empty if it is of an earlier generation."""
         found = self.admin.find(kind, name, self.namespace) or {"metadata": {"generation": 0}}
         for item in (found.get("status") or {}).get("conditions") or ():
@@ -173,7 +173,7 @@ class Site:
         """The message of a condition once it is so."""
 
         def check() -> tuple[str, str, str]:
-            seen = self.told(kind, name, condition)
+            seen = self.condition(kind, name, condition)
             assert seen[0] == status, (name, condition, seen)
             assert reason in ("", seen[1]), (name, condition, seen)
             return seen
@@ -187,7 +187,7 @@ class Site:
         body = json.dumps({"features": features, **({"key": key} if key else {})}).encode()
         answers = []
         for server in self.kubelet.servers():
-            status, _, text = server.ask("POST", f"/routes/{route}/predict", body)
+            status, _, text = server.request("POST", f"/routes/{route}/predict", body)
             answers.append({**json.loads(text), "status": status})
         return answers
 

@@ -48,14 +48,14 @@ def test_warnings_are_in_the_status_a_wide_table_and_events(site: Site) -> None:
     assert "RowsDropped, ColumnsLeftOut" in site.kubectl("get", "lmod", "flats-v1", "-o", "wide")
     assert "RowsDropped" not in site.kubectl("get", "lmod", "flats-v1")
 
-    def told() -> bool:
+    def is_reported() -> bool:
         found = json.loads(site.kubectl("get", "events", "--field-selector=type=Warning", "-o", "json"))["items"]
         mine = [event for event in found if event["involvedObject"]["name"] == "flats-v1"]
         return {(one["reason"], one["message"]) for one in status["warnings"]} == {
             (event["reason"], event["message"]) for event in mine
         }
 
-    eventually(told, 10)
+    eventually(is_reported, 10)
 
 
 def test_lost_status_is_restored_from_the_result_of_the_training(site: Site) -> None:

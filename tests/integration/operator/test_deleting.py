@@ -13,7 +13,7 @@ from cluster.controlplane import ControlPlane
 from cluster.install import install
 from cluster.kinds import CRD, NAMESPACE
 from integration.cluster.objects import config_map, route, version
-from integration.operator.forkery import Forkery
+from integration.operator.fork_server import ForkServer
 from integration.operator.site import Site
 from linplane_api.kinds import BY_KIND, LINEAR_MODEL, MODEL_ROUTE, OURS
 from linplane_api.names import API_VERSION, GROUP
@@ -43,11 +43,11 @@ def plane(control_plane: ControlPlane) -> Iterator[ControlPlane]:
 
 
 @pytest.fixture
-def site(plane: ControlPlane, tmp_path: Path, forkery: Forkery) -> Iterator[Site]:
+def site(plane: ControlPlane, tmp_path: Path, fork_server: ForkServer) -> Iterator[Site]:
     """With a version, a route and a replica that serves it."""
     namespace = f"test-{secrets.token_hex(4)}"
     plane.admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-    made = Site(plane, namespace, tmp_path, forkery)
+    made = Site(plane, namespace, tmp_path, fork_server)
     try:
         made.apply(*OBJECTS)
         made.comes_to(MODEL_ROUTE, "iris", "Ready", "True")
@@ -94,7 +94,7 @@ def test_crds_can_be_deleted_and_recreated(site: Site, up: bool) -> None:
     site.apply(*OBJECTS)
 
     def served() -> bool:
-        return site.told(MODEL_ROUTE, "iris", "Ready")[0] == "True" and site.versions("iris", {"x": 1.0}) == {"v1"}
+        return site.condition(MODEL_ROUTE, "iris", "Ready")[0] == "True" and site.versions("iris", {"x": 1.0}) == {"v1"}
 
     if not up:
         site.start_operator()
@@ -106,7 +106,7 @@ def test_crds_can_be_deleted_and_recreated(site: Site, up: bool) -> None:
 
 def _follows_at_once(site: Site) -> None:
     """By watches; a resync would find it once a minute, too."""
-    eventually(lambda: site.operator.ask("/readyz")[0] == 200, 60, 0.2)
+    eventually(lambda: site.operator.get("/readyz")[0] == 200, 60, 0.2)
     site.apply(version("v2", weights={"configMapKeyRef": {"name": "iris", "key": "model.json"}}))
     site.comes_to(LINEAR_MODEL, "iris-v2", "Ready", "True", timeout=10)
     site.patch_route("iris", version="v2")
@@ -123,7 +123,7 @@ def test_operator_that_starts_before_the_crds_waits_for_them(site: Site) -> None
     site.start_operator()
 
     def says() -> bool:
-        status, text = site.operator.ask("/readyz")
+        status, text = site.operator.get("/readyz")
         assert (status, "waiting for the CRDs of" in text) == (503, True), (status, text)
         return all(kind.plural in text for kind in OURS)
 

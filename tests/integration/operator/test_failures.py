@@ -1,6 +1,6 @@
 """Every way in which a training fails: what `Trained` says, what it says to do, and that this helps.
 
-The pods get the statuses of `fates`, all in one namespace; the Job controller is the real one.
+The pods get the statuses of `fake_statuses`, all in one namespace; the Job controller is the real one.
 """
 
 from collections.abc import Callable
@@ -11,8 +11,8 @@ import pytest
 from cluster.client import ApiError
 from cluster.kinds import POLICY, POLICY_BINDING
 from integration.cluster.objects import version
-from integration.operator import fates
-from integration.operator.fates import Fate
+from integration.operator import fake_statuses
+from integration.operator.fake_statuses import FakeStatus
 from integration.operator.site import Site
 from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL, POD
 from linplane_api.names import LABEL_MODEL
@@ -22,22 +22,22 @@ Object = dict[str, Any]
 SYNTHETIC = {"data": {"synthetic": {"samples": 60, "featureCount": 2, "noise": "0.5"}}, "seed": 3}
 
 
-def unless(asked: Callable[[Object], object], fate: Fate) -> Fate:
-    """A fate until the user changes the spec."""
-    return lambda body: None if asked(body["spec"]) else fate(body)
+def unless(asked: Callable[[Object], object], fake_status: FakeStatus) -> FakeStatus:
+    """A fake status until the user changes the spec."""
+    return lambda body: None if asked(body["spec"]) else fake_status(body)
 
 
 def memory(spec: Object) -> bool:
     return spec["containers"][0].get("resources", {}).get("limits", {}).get("memory") == "2Gi"
 
 
-FATES: dict[str, Fate] = {
-    "place": lambda body: fates.unschedulable(body) if "nodeSelector" in body["spec"] else None,
-    "late": fates.unschedulable,
-    "image": fates.image_pull,
-    "memory": unless(memory, fates.out_of_memory),
-    "disk": fates.over_its_disk,
-    "pressure": fates.node_pressure,
+FAKE_STATUSES: dict[str, FakeStatus] = {
+    "place": lambda body: fake_statuses.unschedulable(body) if "nodeSelector" in body["spec"] else None,
+    "late": fake_statuses.unschedulable,
+    "image": fake_statuses.image_pull,
+    "memory": unless(memory, fake_statuses.out_of_memory),
+    "disk": fake_statuses.over_its_disk,
+    "pressure": fake_statuses.node_pressure,
 }
 JOBS: dict[str, Object] = {
     "place": {"nodeSelector": {"gpu": "yes"}},
@@ -55,7 +55,7 @@ JOBS: dict[str, Object] = {
 def trainings(site: Site) -> None:
     """All begin at once."""
     refuse_results_of(site, "rights")
-    site.kubelet.fates.update(FATES)
+    site.kubelet.fake_statuses.update(FAKE_STATUSES)
     site.kubelet.codes["again"] = [1]
     for model, job in JOBS.items():
         site.apply(version("v1", model, training={**SYNTHETIC, "job": job}))
@@ -79,10 +79,12 @@ def refuse_results_of(site: Site, model: str) -> None:
 
 def test_pod_evicted_by_node_pressure_is_reported(site: Site) -> None:
     def said() -> bool:
-        return "Evicted: The node was low on resource: memory" in site.told(LINEAR_MODEL, "pressure-v1", "Trained")[2]
+        return (
+            "Evicted: The node was low on resource: memory" in site.condition(LINEAR_MODEL, "pressure-v1", "Trained")[2]
+        )
 
     eventually(said, 30)
-    del site.kubelet.fates["pressure"]
+    del site.kubelet.fake_statuses["pressure"]
 
 
 def test_unschedulable_training_runs_once_its_node_selector_is_removed(site: Site) -> None:
@@ -99,7 +101,7 @@ def test_image_pull_failure_of_a_training_is_reported_until_it_succeeds(site: Si
     assert "see also training.job.imagePullSecrets" in message
     assert "ImagePullFailed" in site.kubectl("get", "lmod", "image-v1")
     before = site.get(LINEAR_MODEL, "image-v1")["status"]["job"]
-    del site.kubelet.fates["image"]
+    del site.kubelet.fake_statuses["image"]
     site.comes_to(LINEAR_MODEL, "image-v1", "Ready", "True")
     assert site.get(LINEAR_MODEL, "image-v1")["status"]["job"] == before
 
@@ -109,7 +111,7 @@ def test_deadline_exceeded_training_runs_with_a_later_deadline(site: Site) -> No
     assert "longer than specified deadline" in message
     assert "raise training.job.activeDeadlineSeconds" in message
     assert "Unschedulable" in site.kubectl("describe", "lmod", "late-v1"), "its Events say why it took so long"
-    del site.kubelet.fates["late"]
+    del site.kubelet.fake_statuses["late"]
     site.patch_model("late-v1", training={"job": {"activeDeadlineSeconds": 60}})
     site.comes_to(LINEAR_MODEL, "late-v1", "Ready", "True")
 
@@ -127,7 +129,7 @@ def test_training_evicted_for_its_disk_runs_once_its_job_is_deleted(site: Site) 
     message = site.comes_to(LINEAR_MODEL, "disk-v1", "Trained", "False", "Evicted")
     assert 'Usage of EmptyDir volume "tmp" exceeds the limit' in message
     assert "delete it, or change training" in message
-    del site.kubelet.fates["disk"]
+    del site.kubelet.fake_statuses["disk"]
     site.kubectl("delete", "job", site.get(LINEAR_MODEL, "disk-v1")["status"]["job"])
     site.comes_to(LINEAR_MODEL, "disk-v1", "Ready", "True")
 
@@ -137,7 +139,7 @@ def test_acceptance_missed_version_is_ready_once_its_gate_is_changed(site: Site)
     message = site.comes_to(LINEAR_MODEL, "gate-v1", "Ready", "False", "AcceptanceMissed")
     assert message.startswith("maxMSE 0.01: the holdout rows give 0.")
     assert "change acceptance, or make another version" in message
-    assert site.told(LINEAR_MODEL, "gate-v1", "Trained")[0] == "True"
+    assert site.condition(LINEAR_MODEL, "gate-v1", "Trained")[0] == "True"
     site.patch_model("gate-v1", acceptance={"maxMSE": "10"})
     site.comes_to(LINEAR_MODEL, "gate-v1", "Ready", "True")
 

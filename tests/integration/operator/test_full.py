@@ -44,7 +44,7 @@ def test_newest_route_waits_for_room_in_the_routing_config_map(own_site: Site) -
     site.apply(route("v1", name="c", model="c"))
     message = site.comes_to(MODEL_ROUTE, "c", "Accepted", "False", "RoutingFull")
     assert "use another ModelServer" in message
-    assert site.told(MODEL_ROUTE, "c", "Ready")[:2] == ("False", "RoutingFull")
+    assert site.condition(MODEL_ROUTE, "c", "Ready")[:2] == ("False", "RoutingFull")
     assert "RoutingFull" in site.kubectl("get", "mroute", "c")
     site.apply(route("v1", name="d", model="d"))
     site.comes_to(MODEL_ROUTE, "d", "Accepted", "False", "RoutingFull")

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from integration.cluster.objects import config_map, route, version
-from integration.operator.record import (
+from integration.operator.history import (
+    check_confirmations,
+    check_unique_sequences,
     is_ready,
-    no_sequence_stands_for_two_contents,
     recorded,
-    what_was_confirmed_was_so,
 )
 from integration.operator.site import Site
 from linplane_api.kinds import CONFIG_MAP, MODEL_ROUTE, MODEL_SERVER, POD, Kind
@@ -97,7 +97,7 @@ class Switching:
 
     def _answer(self, server: Any) -> Any:
         try:
-            status, _, text = server.ask("POST", "/routes/iris/predict", json.dumps({"features": ROW}).encode())
+            status, _, text = server.request("POST", "/routes/iris/predict", json.dumps({"features": ROW}).encode())
         except OSError as error:
             self.unanswered.append(repr(error))
             return None
@@ -135,7 +135,7 @@ def made_anew(site: Site, kind: Kind, name: str, uid: str) -> None:
 
 def test_routing_config_map_deleted_repeatedly_interrupts_no_request(site: Site, tmp_path: Path) -> None:
     """No request goes unanswered: a server keeps what it has."""
-    with recorded(site, tmp_path) as record:
+    with recorded(site, tmp_path) as history:
         with Switching(site) as switching:
             for _ in range(ROUNDS):
                 before = site.get(CONFIG_MAP, ROUTING)["metadata"]["uid"]
@@ -144,13 +144,13 @@ def test_routing_config_map_deleted_repeatedly_interrupts_no_request(site: Site,
                 goes_on(switching, 3)
         assert switching.unanswered == []
         settles(site, switching)
-    assert what_was_confirmed_was_so(record, "iris") > ROUNDS
-    assert no_sequence_stands_for_two_contents(record) == ROUNDS + 1
+    assert check_confirmations(history, "iris") > ROUNDS
+    assert check_unique_sequences(history) == ROUNDS + 1
 
 
 def test_model_server_deleted_repeatedly_is_recreated(site: Site, tmp_path: Path) -> None:
     """Everything of it goes with it; the operator makes another, for a route names it."""
-    with recorded(site, tmp_path) as record:
+    with recorded(site, tmp_path) as history:
         with Switching(site) as switching:
             for _ in range(2):
                 before = site.get(MODEL_SERVER, "default")["metadata"]["uid"]
@@ -160,13 +160,13 @@ def test_model_server_deleted_repeatedly_is_recreated(site: Site, tmp_path: Path
                 eventually(lambda: pods.isdisjoint(s.uid for s in site.servers(2)), 60)  # noqa: B023
                 goes_on(switching, 5)
         settles(site, switching)
-    assert what_was_confirmed_was_so(record, "iris") > 2
-    assert no_sequence_stands_for_two_contents(record) == 3
+    assert check_confirmations(history, "iris") > 2
+    assert check_unique_sequences(history) == 3
 
 
 def test_config_map_server_and_operator_lost_at_once_are_restored(site: Site, tmp_path: Path) -> None:
     """The ConfigMap, the server and the operator, one after the other without a pause."""
-    with recorded(site, tmp_path) as record:
+    with recorded(site, tmp_path) as history:
         with Switching(site) as switching:
             site.admin.delete(CONFIG_MAP, ROUTING, site.namespace)
             site.admin.delete(MODEL_SERVER, "default", site.namespace)
@@ -175,5 +175,5 @@ def test_config_map_server_and_operator_lost_at_once_are_restored(site: Site, tm
             site.start_operator()
             goes_on(switching, 10)
         settles(site, switching)
-    assert what_was_confirmed_was_so(record, "iris") > 0
-    no_sequence_stands_for_two_contents(record)
+    assert check_confirmations(history, "iris") > 0
+    check_unique_sequences(history)

@@ -74,7 +74,7 @@ def test_http_rules_lead_to_a_path_that_predicts(site: Site) -> None:
     body = json.dumps({"features": PENGUIN}).encode()
     for server in site.servers(2):
         assert "http" in [port["name"] for port in server.spec["ports"]]
-        status, _, text = server.ask(match["method"], match["path"]["value"], body, Host=spec["hostnames"][0])
+        status, _, text = server.request(match["method"], match["path"]["value"], body, Host=spec["hostnames"][0])
         assert (status, json.loads(text)["version"]) == (200, "v1")
 
 

@@ -30,13 +30,16 @@ def test_missing_features_of_a_split_are_reported_on_the_route(site: Site) -> No
         assert {(item["route"], item["version"], item["feature"]) for item in found} == {("iris", "v2", "y")}
         return sum(item["count"] for item in found)
 
-    told = eventually(
-        lambda: message if "v2 also needs y" in (message := site.told(MODEL_ROUTE, "iris", "Servable")[2]) else None, 20
+    reported = eventually(
+        lambda: (
+            message if "v2 also needs y" in (message := site.condition(MODEL_ROUTE, "iris", "Servable")[2]) else None
+        ),
+        20,
     )
-    assert told is not None
-    assert told.startswith("v1 70, v2 30; v2 also needs y: ")
+    assert reported is not None
+    assert reported.startswith("v1 70, v2 30; v2 also needs y: ")
     assert 0 < lacking() <= statuses.count(422), "each replica writes once a minute at most"
-    assert site.told(MODEL_ROUTE, "iris", "Ready")[0] == "True"
+    assert site.condition(MODEL_ROUTE, "iris", "Ready")[0] == "True"
     (event,) = eventually(
         lambda: site.admin.list(EVENT, site.namespace, fieldSelector="reason=MissingFeatures,regarding.name=iris"), 10
     )

@@ -21,7 +21,7 @@ def test_operator_killed_during_a_training_reaches_the_same_end(own_site: Site) 
     site.operator.kill()
     site.kubelet.holding.clear()
     eventually(lambda: (site.get(JOB, job["metadata"]["name"]).get("status") or {}).get("succeeded"), 30)
-    assert site.told(LINEAR_MODEL, "iris-v1", "Ready")[0] != "True"
+    assert site.condition(LINEAR_MODEL, "iris-v1", "Ready")[0] != "True"
     site.start_operator()
     site.comes_to(LINEAR_MODEL, "iris-v1", "Ready", "True")
     site.comes_to(MODEL_ROUTE, "iris", "Ready", "True")

@@ -22,12 +22,12 @@ def every_answer(site: Site) -> Iterator[list[object]]:
     seen: list[object] = []
     ended = threading.Event()
 
-    def ask() -> None:
+    def send_requests() -> None:
         while not ended.wait(0.02):
             for name, features in (("hand", {"x": 3.0}), ("iris", {"x1": 1.0, "x2": 2.0})):
                 seen.extend(site.versions(name, features))
 
-    thread = threading.Thread(target=ask)
+    thread = threading.Thread(target=send_requests)
     thread.start()
     try:
         yield seen

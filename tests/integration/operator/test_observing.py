@@ -34,8 +34,8 @@ def api(site: Site) -> Iterator[Forwarder]:
 
 def test_metrics_count_reconciles_requests_and_watch_events(site: Site, api: Forwarder) -> None:
     metric = site.operator.metric
-    assert site.operator.ask("/readyz") == (200, "ok\n")
-    assert site.operator.ask("/healthz") == (200, "ok\n")
+    assert site.operator.get("/readyz") == (200, "ok\n")
+    assert site.operator.get("/healthz") == (200, "ok\n")
     assert metric("linplane_operator_synced") == 1
     assert metric("linplane_operator_build_info") == 1
     for kind in ("LinearModel", "ModelRoute", "ModelServer"):
@@ -61,13 +61,13 @@ def test_api_server_outage_keeps_the_operator_alive_and_ready(site: Site, api: F
     site.patch_route("iris", version="v2")
     end = time.monotonic() + AWAY_SECONDS
     while time.monotonic() < end:
-        assert site.operator.ask("/healthz") == (200, "ok\n")
-        assert site.operator.ask("/readyz")[0] == 200
+        assert site.operator.get("/healthz") == (200, "ok\n")
+        assert site.operator.get("/readyz")[0] == 200
         time.sleep(0.5)
-    assert site.told(MODEL_ROUTE, "iris", "Ready")[0] == ""
+    assert site.condition(MODEL_ROUTE, "iris", "Ready")[0] == ""
     api.come_back()
     site.comes_to(MODEL_ROUTE, "iris", "Ready", "True")
-    assert site.operator.ask("/healthz") == (200, "ok\n")
+    assert site.operator.get("/healthz") == (200, "ok\n")
     assert site.operator.metric("linplane_operator_watch_behind_seconds") == 0
 
 
@@ -76,8 +76,8 @@ def test_operator_is_not_ready_before_its_cache_is_synced(site: Site, api: Forwa
     assert site.operator.stop() == 0
     api.go_away()
     operator = site.start_operator(through=api.url)
-    assert eventually(lambda: operator.ask("/readyz"), 30)[0] == 503
-    assert operator.ask("/healthz")[0] == 200
+    assert eventually(lambda: operator.get("/readyz"), 30)[0] == 503
+    assert operator.get("/healthz")[0] == 200
     assert operator.metric("linplane_operator_api_requests_total", code="none") > 0
     assert operator.metric("linplane_operator_synced") == 0
     assert operator.stop() == 0

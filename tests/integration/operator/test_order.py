@@ -1,4 +1,4 @@
-"""The same objects applied in any order, with any pauses, before or after the operator starts: the same world."""
+"""The same objects applied in any order, with any pauses, before or after the operator starts: the same final state."""
 
 import json
 import random
@@ -11,8 +11,8 @@ import pytest
 
 from cluster.controlplane import ControlPlane
 from integration.cluster.objects import config_map, route, version
-from integration.faults.world import World, world
-from integration.operator.forkery import Forkery
+from integration.faults.snapshot import Snapshot, snapshot
+from integration.operator.fork_server import ForkServer
 from integration.operator.site import Site
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
 from linplane_api.names import API_VERSION
@@ -50,11 +50,11 @@ def order(permutation: int) -> list[Object]:
     return found
 
 
-def reached(plane: ControlPlane, folder: Path, forkery: Forkery, permutation: int) -> World:
+def reached(plane: ControlPlane, folder: Path, fork_server: ForkServer, permutation: int) -> Snapshot:
     """The final state of a fresh namespace."""
     namespace = f"test-{secrets.token_hex(4)}"
     plane.admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-    site = Site(plane, namespace, folder, forkery)
+    site = Site(plane, namespace, folder, fork_server)
     pause = random.Random(permutation)
     try:
         if permutation == LAST:
@@ -82,18 +82,18 @@ def reached(plane: ControlPlane, folder: Path, forkery: Forkery, permutation: in
         site.close()
 
 
-def settled(site: Site) -> World:
+def settled(site: Site) -> Snapshot:
     """Once nothing has been written for two seconds: counts are written at most once in one."""
     deadline = time.monotonic() + 60
     while True:
         mark = site.plane.audit.mark()
         time.sleep(2)
         if not site.writes(mark) or time.monotonic() > deadline:
-            return {key: without(value) for key, value in world(site.admin, site.namespace).items()}
+            return {key: without(value) for key, value in snapshot(site.admin, site.namespace).items()}
 
 
 def without(value: Any) -> Any:
-    """How often an object was written is no part of the world."""
+    """How often an object was written is no part of it."""
     if isinstance(value, dict):
         kept = {key: without(item) for key, item in value.items()}
         return {key: item for key, item in kept.items() if key not in ("generation", "observedGeneration")}
@@ -101,12 +101,12 @@ def without(value: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def first(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory, forkery: Forkery) -> World:
-    return reached(control_plane, tmp_path_factory.mktemp("first"), forkery, 0)
+def first(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer) -> Snapshot:
+    return reached(control_plane, tmp_path_factory.mktemp("first"), fork_server, 0)
 
 
 @pytest.mark.parametrize("permutation", range(1, LAST + 1))
 def test_any_order_reaches_the_same_world(
-    control_plane: ControlPlane, tmp_path: Path, forkery: Forkery, first: World, permutation: int
+    control_plane: ControlPlane, tmp_path: Path, fork_server: ForkServer, first: Snapshot, permutation: int
 ) -> None:
-    assert reached(control_plane, tmp_path, forkery, permutation) == first
+    assert reached(control_plane, tmp_path, fork_server, permutation) == first

@@ -60,7 +60,7 @@ def test_copied_weights_survive_the_deletion_of_their_config_map(site: Site) -> 
     site.admin.delete(CONFIG_MAP, "homes", site.namespace)
     site.patch_route("homes", rateLimit={"requestsPerSecond": 1000})
     site.comes_to(MODEL_ROUTE, "homes", "Ready", "True")
-    assert site.told(LINEAR_MODEL, "homes-v1", "Ready")[0] == "True"
+    assert site.condition(LINEAR_MODEL, "homes-v1", "Ready")[0] == "True"
 
 
 def test_missing_config_map_of_weights_is_reported_until_it_exists(site: Site) -> None:
@@ -120,12 +120,12 @@ CHILDREN: list[tuple[Kind, str]] = [
     (DISRUPTION_BUDGET, SERVER),
     (CONFIG_MAP, ROUTING),
 ]
-UNTOLD = CHILDREN[:2]  # not watched: repaired periodically
+UNWATCHED = CHILDREN[:2]  # not watched: repaired periodically
 
 
 def test_every_child_that_is_deleted_comes_back(site: Site) -> None:
     """Each alone, but for those that take their time."""
-    for together in (UNTOLD, *([child] for child in CHILDREN[2:])):
+    for together in (UNWATCHED, *([child] for child in CHILDREN[2:])):
         before = {(kind, name): site.get(kind, name) for kind, name in together}
         began = time.monotonic()
         for kind, name in together:
@@ -194,8 +194,8 @@ def meaning(body: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("edits", [CHANGED, ADDED], ids=["changed", "added"])
 def test_every_child_that_is_edited_is_as_it_was(site: Site, edits: list[Edit]) -> None:
     """Each alone, but for those that take their time."""
-    untold = [edit for edit in edits if edit[:2] in UNTOLD]
-    for together in (untold, *([edit] for edit in edits if edit not in untold)):
+    unwatched = [edit for edit in edits if edit[:2] in UNWATCHED]
+    for together in (unwatched, *([edit] for edit in edits if edit not in unwatched)):
         before = [meaning(site.get(kind, name)) for kind, name, _ in together]
         began = time.monotonic()
         for kind, name, change in together:
@@ -358,7 +358,7 @@ def without_watches(site: Site) -> Iterator[None]:
     api = Forwarder(port)
     site.operator.stop()
     site.start_operator(through=api.url)
-    eventually(lambda: site.operator.ask("/readyz")[0] == 200, 60)  # every watch has started
+    eventually(lambda: site.operator.get("/readyz")[0] == 200, 60)  # every watch has started
     where = f"/apis/rbac.authorization.k8s.io/v1/clusterroles/linplane-operator-{site.namespace}"
     blind = [{**rule, "verbs": [verb for verb in rule["verbs"] if verb != "watch"]} for rule in rules()]
     mark = site.plane.audit.mark()

@@ -13,7 +13,7 @@ import pytest
 from cluster.controlplane import ControlPlane
 from cluster.kinds import NAMESPACE
 from integration.cluster.objects import config_map, route, version
-from integration.operator.forkery import Forkery
+from integration.operator.fork_server import ForkServer
 from integration.operator.site import ACCOUNT, Site
 from linplane_api.kinds import BY_KIND, CONFIG_MAP, DEPLOYMENT, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, SERVICE
 from pages import blocks
@@ -91,13 +91,13 @@ def cleaned(body: Object, *, owners: bool) -> Object:
 
 
 @pytest.fixture
-def other(control_plane: ControlPlane, tmp_path: Path, forkery: Forkery) -> Iterator[Site]:
+def other(control_plane: ControlPlane, tmp_path: Path, fork_server: ForkServer) -> Iterator[Site]:
     """Another namespace, whose operator starts when all is restored."""
     namespace = f"test-{secrets.token_hex(4)}"
     control_plane.admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     folder = tmp_path / "other"
     folder.mkdir()
-    site = Site(control_plane, namespace, folder, forkery)
+    site = Site(control_plane, namespace, folder, fork_server)
     site.operator.stop()
     yield site
     site.close()
@@ -117,11 +117,17 @@ def test_backup_commands_of_the_docs_copy_a_namespace(serving: Site, other: Site
         "PATH": f"{serving.plane.binaries['kubectl'].parent}:{os.environ['PATH']}",
     }
     for command, _ in [command for block in blocks(PAGE) for command in block]:
-        told = command.replace("-n shop", f"-n {serving.namespace}").replace("-n copy", f"-n {other.namespace}")
+        adapted = command.replace("-n shop", f"-n {serving.namespace}").replace("-n copy", f"-n {other.namespace}")
         done = subprocess.run(
-            ["bash", "-c", told], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=90, check=False
+            ["bash", "-c", adapted],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
         )
-        assert done.returncode == 0, (told, done.stdout, done.stderr)
+        assert done.returncode == 0, (adapted, done.stdout, done.stderr)
     assert other.get(CONFIG_MAP, "hand")["data"] == data
     assert other.get_or_none(CONFIG_MAP, "theirs") is None
     digests = [s.get(LINEAR_MODEL, "iris-v1")["status"]["digest"] for s in (serving, other)]

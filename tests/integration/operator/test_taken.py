@@ -95,7 +95,7 @@ def test_child_names_that_are_taken_are_reported(own_site: Site) -> None:
         assert without_status(site.get(kind, name)) == without_status(body)
         owner_kind, owner, condition = taken[kind, name]
         text = f"{kind.kind} {name} exists and does not belong to"  # once the Role is out of the way
-        eventually(lambda k=owner_kind, o=owner, c=condition, t=text: t in site.told(k, o, c)[2], 30)  # type: ignore[misc]
+        eventually(lambda k=owner_kind, o=owner, c=condition, t=text: t in site.condition(k, o, c)[2], 30)  # type: ignore[misc]
         site.comes_to(owner_kind, owner, condition, "False", "NameTaken")
     for kind, name in before:
         site.admin.delete(kind, name, site.namespace, propagation="Background")

@@ -14,7 +14,7 @@ import helm_python
 import pytest
 
 from integration.cluster.objects import config_map, route, version
-from integration.operator import fates
+from integration.operator import fake_statuses
 from integration.operator.site import Site
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER
 from linplane_api.names import API_VERSION
@@ -31,7 +31,7 @@ WEIGHTS = '{"coefficients": {"x": 2}, "intercept": 1}'
 @pytest.fixture(scope="module", autouse=True)
 def served(site: Site) -> None:
     """A route that one pod serves."""
-    site.kubelet.fates[""] = lambda pod: fates.image_pull(pod) if _image(pod) == BAD_IMAGE else None
+    site.kubelet.fake_statuses[""] = lambda pod: fake_statuses.image_pull(pod) if _image(pod) == BAD_IMAGE else None
     site.apply(server(replicas=1), config_map("iris", **{"model.json": WEIGHTS}), version("v1"), route("v1"))
     site.comes_to(MODEL_ROUTE, "iris", "Ready", "True")
 
@@ -81,7 +81,7 @@ def test_helm_returns_once_all_is_ready(site: Site, install: Callable[..., float
     took = install("good", 60, *objects)
     for body in objects:
         kind = LINEAR_MODEL if body["kind"] == "LinearModel" else MODEL_ROUTE
-        assert site.told(kind, body["metadata"]["name"], "Ready")[0] == "True"
+        assert site.condition(kind, body["metadata"]["name"], "Ready")[0] == "True"
     assert site.versions("good", {"x1": 1.0}) <= {"v1", "v2"}
     print(f"Helm waited {took:.1f} s")
 
@@ -94,8 +94,8 @@ def test_helm_fails_at_once_on_bad_data(site: Site, install: Callable[..., float
     with pytest.raises(helm_python.HelmError, match="bad-v1"):
         install("bad", 120, rows, bad, route("v1", name="bad", model="bad"))
     assert install.took < 30, install.took  # type: ignore[attr-defined]
-    assert site.told(LINEAR_MODEL, "bad-v1", "Stalled")[:2] == ("True", "BadData")
-    assert site.told(MODEL_ROUTE, "bad", "Stalled")[:2] == ("True", "VersionNotReady")
+    assert site.condition(LINEAR_MODEL, "bad-v1", "Stalled")[:2] == ("True", "BadData")
+    assert site.condition(MODEL_ROUTE, "bad", "Stalled")[:2] == ("True", "VersionNotReady")
 
 
 def test_server_image_that_cannot_be_pulled_leaves_earlier_pods_serving(site: Site) -> None:
@@ -104,8 +104,8 @@ def test_server_image_that_cannot_be_pulled_leaves_earlier_pods_serving(site: Si
     site.kubectl("patch", "mserver", "default", "--type=merge", "-p", json.dumps({"spec": {"image": BAD_IMAGE}}))
     message = site.comes_to(MODEL_SERVER, "default", "Ready", "False", "ImagePullFailed")
     assert message == f"0 of 1 updated pods ready: ImagePullBackOff {BAD_IMAGE}; 1 earlier pod goes on serving"
-    assert site.told(MODEL_SERVER, "default", "Reconciling")[1] == "ImagePullFailed"
-    assert site.told(MODEL_SERVER, "default", "Available")[0] == "True"
+    assert site.condition(MODEL_SERVER, "default", "Reconciling")[1] == "ImagePullFailed"
+    assert site.condition(MODEL_SERVER, "default", "Available")[0] == "True"
     assert {server.uid for server in site.servers(1)} == before
     assert site.versions("iris", {"x": 1.0}) == {"v1"}
     site.kubectl("patch", "mserver", "default", "--type=merge", "-p", '{"spec": {"image": null}}')
@@ -147,7 +147,7 @@ def test_zero_replicas_are_reported_as_neither_stalled_nor_reconciling(site: Sit
     assert site.comes_to(MODEL_SERVER, "default", "Ready", "False", "NoReplicas") == "replicas is 0"
     site.comes_to(MODEL_ROUTE, "iris", "Ready", "False", "NoReplicas")
     for kind, name in ((MODEL_SERVER, "default"), (MODEL_ROUTE, "iris")):
-        assert {site.told(kind, name, waits)[0] for waits in ("Stalled", "Reconciling")} == {""}
+        assert {site.condition(kind, name, waits)[0] for waits in ("Stalled", "Reconciling")} == {""}
     eventually(lambda: not site.kubelet.servers())
     site.kubectl("scale", "mserver", "default", "--replicas=1")
     site.comes_to(MODEL_ROUTE, "iris", "Ready", "True")

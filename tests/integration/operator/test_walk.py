@@ -131,7 +131,7 @@ def test_admin_call_is_recorded_by_an_event_and_one_audit_line(site: Site) -> No
         ("penguin-mass-v1", "SpecUnfrozen", f"from true to false, {by}"),
         ("penguin-mass", "Switched", f"from v2 to v1, {by}"),
     ):
-        eventually(lambda: told(site, about, reason, note))  # noqa: B023
+        eventually(lambda: is_recorded(site, about, reason, note))  # noqa: B023
     site.wait(ROUTE, "Ready")
 
 
@@ -141,7 +141,7 @@ def audited(log: str) -> list[dict[str, Any]]:
     return [line for line in lines if line["logger"] == "linplane_server.audit"]
 
 
-def told(site: Site, about: str, reason: str, note: str) -> bool:
+def is_recorded(site: Site, about: str, reason: str, note: str) -> bool:
     """There is such an Event, of a state that it names."""
     found = site.admin.call("GET", f"/apis/events.k8s.io/v1/namespaces/{site.namespace}/events")["items"]
     mine = [e for e in found if e["regarding"]["name"] == about and e["reason"] == reason]
@@ -152,9 +152,9 @@ def told(site: Site, about: str, reason: str, note: str) -> bool:
 def test_kubectl_prints_columns_and_events(site: Site) -> None:
     """Columns and events, without -o yaml."""
     assert "True" in site.kubectl("get", "lmod,mroute,mserver,mrep")
-    told = site.kubectl("describe", ROUTE)
+    described = site.kubectl("describe", ROUTE)
     for reason in ("CurrentFrozen", "VersionNotFound", "Converged=True"):
-        assert reason in told
+        assert reason in described
 
 
 def test_operator_at_rest_writes_nothing(site: Site) -> None:

@@ -24,7 +24,7 @@ def status_is_as_desired(stage: Stage, name: str) -> Object:
     """The status of a route; checks that it is Ready and agrees with the spec."""
     route = stage.get(MODEL_ROUTE, name)
     spec, status = route["spec"], route["status"]
-    assert stage.told(MODEL_ROUTE, name, "Ready")[0] == "True", status["conditions"]
+    assert stage.condition(MODEL_ROUTE, name, "Ready")[0] == "True", status["conditions"]
     candidates = {item["version"]: float(item["percent"]) for item in spec.get("split") or ()}
     wanted = {spec["version"]: 100.0 - sum(candidates.values()), **candidates}
     assert status["version"] == spec["version"]

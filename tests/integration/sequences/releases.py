@@ -60,7 +60,7 @@ def _later_format(stage: Stage) -> None:
     stage.start_operator()
     stage.edit("iris", version="v3")
     _is_held(stage)
-    assert stage.told(MODEL_ROUTE, "iris", "Servable")[:2] == ("Unknown", "FormatNotSupported")
+    assert stage.condition(MODEL_ROUTE, "iris", "Servable")[:2] == ("Unknown", "FormatNotSupported")
     assert stage.get(MODEL_ROUTE, "iris")["status"]["version"] == "v1"
     assert _text(stage) == text
     _a_server_that_joins_is_not_ready(stage)
@@ -132,7 +132,7 @@ def _revision(text: str) -> str:
 def _revision_is(stage: Stage, revision: str) -> None:
     def check() -> bool:
         status = stage.get(MODEL_ROUTE, "iris")["status"]
-        assert stage.told(MODEL_ROUTE, "iris", "Ready")[0] == "True", status["conditions"]
+        assert stage.condition(MODEL_ROUTE, "iris", "Ready")[0] == "True", status["conditions"]
         return bool(status["revision"] == revision)
 
     eventually(check, PATIENCE, 0.05)

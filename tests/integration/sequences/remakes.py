@@ -83,7 +83,7 @@ def _is_told(stage: Stage, reason: str) -> None:
 def _another_revision(stage: Stage, route: str, before: str) -> None:
     def check() -> bool:
         status = stage.get(MODEL_ROUTE, route)["status"]
-        assert stage.told(MODEL_ROUTE, route, "Ready")[0] == "True", status["conditions"]
+        assert stage.condition(MODEL_ROUTE, route, "Ready")[0] == "True", status["conditions"]
         return bool(status["revision"] != before)
 
     eventually(check, PATIENCE, 0.05)

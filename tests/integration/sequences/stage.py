@@ -14,7 +14,7 @@ from typing import Any
 from cluster.controlplane import ControlPlane
 from integration.cluster.objects import route as route_object
 from integration.faults.proxy import Proxies, Proxy
-from integration.operator.forkery import Forkery
+from integration.operator.fork_server import ForkServer
 from integration.operator.site import Object, Site
 from integration.sequences.chronicle import Chronicle
 from integration.sequences.judging import Facts, Meaning, Outage, Verdict, Withdrawal, judge
@@ -34,7 +34,7 @@ class Theatre:
     """Resources that all stages share."""
 
     plane: ControlPlane
-    forkery: Forkery
+    fork_server: ForkServer
     proxies: Proxies
     loads: Loads
     chronicle: Chronicle
@@ -50,7 +50,7 @@ class Stage(Site):
         plane.admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
         self.proxy = Proxy(theatre.proxies, plane, tls=True) if proxied else None
         url = self.proxy.url if self.proxy else ""
-        super().__init__(plane, namespace, folder, theatre.forkery, api_url=url)
+        super().__init__(plane, namespace, folder, theatre.fork_server, api_url=url)
         self.user = self.client()  # a second user next to the administrator
         self.kubelet.pause = self.kubelet.probe_seconds = KUBELET_SECONDS
         self.kubelet.api_url = url or plane.server

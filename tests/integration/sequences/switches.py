@@ -94,7 +94,7 @@ def promoted_is_deleted(stage: Stage, times: int) -> None:
     for _ in range(times):
         at_once((stage.switch, "iris", "v2"), (stage.remove, "iris-v2"))
         stage.comes_to(MODEL_ROUTE, "iris", "Accepted", "False", "VersionNotFound", PATIENCE)
-        eventually(lambda: stage.told(MODEL_ROUTE, "iris", "Converged")[0] == "True", PATIENCE)
+        eventually(lambda: stage.condition(MODEL_ROUTE, "iris", "Converged")[0] == "True", PATIENCE)
         eventually(lambda: _agree(stage), PATIENCE, 0.2)
         kept += stage.get(MODEL_ROUTE, "iris")["status"]["version"] == "v1"
         stage.give("iris", "v2", simple(2))

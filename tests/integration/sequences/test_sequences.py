@@ -11,7 +11,7 @@ import pytest
 
 from cluster.controlplane import ControlPlane
 from integration.faults.proxy import Proxies
-from integration.operator.forkery import Forkery
+from integration.operator.fork_server import ForkServer
 from integration.sequences.chronicle import Chronicle
 from integration.sequences.ending import all_agree
 from integration.sequences.judging import Verdict
@@ -35,9 +35,9 @@ class Played:
 
 
 @pytest.fixture(scope="module")
-def theatre(control_plane: ControlPlane, forkery: Forkery) -> Iterator[Theatre]:
+def theatre(control_plane: ControlPlane, fork_server: ForkServer) -> Iterator[Theatre]:
     proxies, loads, chronicle = Proxies(), Loads(), Chronicle(control_plane)
-    yield Theatre(control_plane, forkery, proxies, loads, chronicle)
+    yield Theatre(control_plane, fork_server, proxies, loads, chronicle)
     loads.close()
     chronicle.close()
     proxies.close()

@@ -67,7 +67,7 @@ class Running:
         return time.monotonic()
 
     def predict(self, data: bytes = PREDICT, path: str = "/routes/homes/predict", **headers: str) -> Response:
-        return ask(self.port, "POST", path, data, headers)
+        return send_request(self.port, "POST", path, data, headers)
 
     def version(self, route: str = "homes") -> Any:
         """The version that answers now; None for any other response."""
@@ -75,7 +75,7 @@ class Running:
         return json.loads(body)["version"] if status == 200 else None
 
     def admin_call(self, method: str, path: str, **headers: str) -> Response:
-        return ask(self.admin_port, method, path, None, headers)
+        return send_request(self.admin_port, method, path, None, headers)
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=10)
@@ -95,7 +95,7 @@ def listening() -> socket.socket:
     return socket.create_server(("127.0.0.1", 0), backlog=2048)
 
 
-def ask(port: int, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> Response:
+def send_request(port: int, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> Response:
     """One request on a connection of its own; underscores in a header's name are hyphens."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:

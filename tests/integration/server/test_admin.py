@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from integration.server.running import Running, ask
+from integration.server.running import Running, send_request
 from linplane_api.files import write_atomically
 from linplane_api.manifests.manifest import read_documents
 from linplane_api.routing_folder import write_routing
@@ -156,8 +156,8 @@ def test_switch_changes_one_field_of_the_manifest_and_is_in_effect_when_it_retur
     assert loop.manifest.read_text() == MANIFEST.replace("version: v1      #", "version: v2      #")
     eventually(lambda: local.version() == "v2")
     audit = [line for line in local.logged() if line["logger"] == "linplane_server.audit"][-1]
-    told = {"action": "switch_model", "route": "homes", "version": "v2", "from": "v1", "to": "v2", "status": 200}
-    assert audit.items() >= told.items()
+    expected = {"action": "switch_model", "route": "homes", "version": "v2", "from": "v1", "to": "v2", "status": 200}
+    assert audit.items() >= expected.items()
 
 
 def test_freeze_and_unfreeze(local: Running, loop: Loop) -> None:
@@ -230,4 +230,4 @@ def test_token_is_required_and_never_logged(tmp_path: Path, loop: Loop) -> None:
 
 def test_admin_pages_other_than_calls_need_no_token(local: Running) -> None:
     for path in ("/livez", "/readyz", "/healthz", "/metrics", "/status"):
-        assert ask(local.admin_port, "GET", path, None, {"Host": "pod-7"})[0] == 200
+        assert send_request(local.admin_port, "GET", path, None, {"Host": "pod-7"})[0] == 200

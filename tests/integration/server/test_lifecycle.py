@@ -11,13 +11,13 @@ from pathlib import Path
 from integration.server.running import (
     PREDICT,
     Running,
-    ask,
     exited,
     gone,
     kill,
     listening,
     parent_that_dies,
     read_response,
+    send_request,
 )
 from linplane_api.routing_folder import write_routing
 from support import eventually
@@ -198,7 +198,7 @@ def test_ports_are_bound_if_no_socket_is_inherited(start, tmp_path: Path) -> Non
     try:
         line = eventually(lambda: log.read_text().splitlines()[:1])[0]
         port = int(json.loads(line)["public"].rsplit(":", 1)[1])
-        eventually(lambda: ask(port, "POST", "/predict", PREDICT, {})[0] == 200)
+        eventually(lambda: send_request(port, "POST", "/predict", PREDICT, {})[0] == 200)
     finally:
         process.terminate()
         assert process.wait(5) == 0

@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from integration.server.running import PREDICT, Running, ask
+from integration.server.running import PREDICT, Running, send_request
 from linplane_api.routing import RateLimit
 from unit.server.builders import document
 
@@ -17,30 +17,30 @@ ADMIN = ["/livez", "/readyz", "/healthz", "/metrics", "/status", "/switch_model"
 @pytest.mark.parametrize("path", ADMIN)
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
 def test_admin_paths_are_not_on_the_public_port(server: Running, path: str, method: str) -> None:
-    status, headers, _ = ask(server.port, method, f"{path}?version=v2", None, {"Host": "localhost"})
+    status, headers, _ = send_request(server.port, method, f"{path}?version=v2", None, {"Host": "localhost"})
     assert (status, headers["content-type"]) == (404, "application/problem+json")
 
 
 @pytest.mark.parametrize("path", ["/predict", "/routes/homes/predict"])
 def test_predictions_are_not_on_the_admin_port(server: Running, path: str) -> None:
-    assert ask(server.admin_port, "POST", path, PREDICT, {})[0] == 404
+    assert send_request(server.admin_port, "POST", path, PREDICT, {})[0] == 404
 
 
 def test_methods_that_are_wrong_are_405_and_name_the_right_one(server: Running) -> None:
     for method in ("GET", "PUT", "DELETE", "PATCH", "OPTIONS"):
-        status, headers, _ = ask(server.port, method, "/routes/homes/predict", None, {})
+        status, headers, _ = send_request(server.port, method, "/routes/homes/predict", None, {})
         assert (status, headers["allow"]) == (405, "POST")
-    assert ask(server.port, "HEAD", "/routes/homes/predict", None, {})[0] == 405
-    assert ask(server.port, "POST", "/openapi.json", b"", {})[0] == 405
-    assert ask(server.admin_port, "GET", "/freeze", None, {})[0] == 405
+    assert send_request(server.port, "HEAD", "/routes/homes/predict", None, {})[0] == 405
+    assert send_request(server.port, "POST", "/openapi.json", b"", {})[0] == 405
+    assert send_request(server.admin_port, "GET", "/freeze", None, {})[0] == 405
 
 
 def test_documentation_is_served(server: Running) -> None:
-    status, _, body = ask(server.port, "GET", "/openapi.json", None, {})
+    status, _, body = send_request(server.port, "GET", "/openapi.json", None, {})
     assert status == 200
     assert set(json.loads(body)["paths"]) == {"/predict", "/routes/{route}/predict"}
     for port, tried in ((server.port, ["post"]), (server.admin_port, ["get"])):
-        status, _, page = ask(port, "GET", "/docs", None, {})
+        status, _, page = send_request(port, "GET", "/docs", None, {})
         assert status == 200
         methods = re.search(rb'"supportedSubmitMethods": (\[.*?\])', page, re.DOTALL)
         assert methods
@@ -48,7 +48,7 @@ def test_documentation_is_served(server: Running) -> None:
 
 
 def test_admin_responses_in_json_follow_their_schemas(server: Running) -> None:
-    document = json.loads(ask(server.admin_port, "GET", "/openapi.json", None, {})[2])
+    document = json.loads(send_request(server.admin_port, "GET", "/openapi.json", None, {})[2])
     for path, operations in document["paths"].items():
         for operation in operations.values():
             for status, response in operation["responses"].items():
@@ -60,7 +60,7 @@ def test_admin_responses_in_json_follow_their_schemas(server: Running) -> None:
     assert "#/components" not in text, "every reference resolves"
     server.predict()
     for path, method, status in (("/status", "get", "200"), ("/freeze", "post", "404")):
-        found, _, body = ask(server.admin_port, method.upper(), path, None, {"Host": "localhost"})
+        found, _, body = send_request(server.admin_port, method.upper(), path, None, {"Host": "localhost"})
         assert str(found) == status
         content = document["paths"][path][method]["responses"][status]["content"]
         (schema,) = (one["schema"] for one in content.values())
@@ -87,7 +87,7 @@ def test_metrics_parse_and_attacks_make_no_new_series(server: Running) -> None:
         server.predict(b"{", path=f"/routes/{name}/predict", x_request_id=name)
         server.predict(f'{{"features":{{"{name}":1}},"key":"{name}"}}'.encode(), content_type=f"x/{name}")
         server.predict(f'{{"features":{{"{name}":1}},"key":"{name}"}}'.encode(), path=f"/routes/homes/predict?{name}")
-        ask(server.port, "BREW" if name == "x1" else "GET", f"/{name}", None, {"Host": name})
+        send_request(server.port, "BREW" if name == "x1" else "GET", f"/{name}", None, {"Host": name})
 
     attack("first")
     before = series()
@@ -116,9 +116,9 @@ def test_forwarded_address_counts_behind_a_trusted_proxy_alone(start) -> None:  
 def test_documentation_page_loads_nothing_from_elsewhere(server: Running, which: str) -> None:
     """It works offline: the server has every file that it names."""
     port = getattr(server, which)
-    page = ask(port, "GET", "/docs", None, {})[2].decode()
+    page = send_request(port, "GET", "/docs", None, {})[2].decode()
     named = re.findall(r"""(?:src|href|url)\s*[=:]\s*["']([^"']+)["']""", page)
     assert len(named) >= 4, page
     for place in named:
         assert place.startswith("/"), place
-        assert ask(port, "GET", place, None, {})[0] == 200, place
+        assert send_request(port, "GET", place, None, {})[0] == 200, place

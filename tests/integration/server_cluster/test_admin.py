@@ -12,7 +12,7 @@ import pytest
 
 from cluster.client import Client
 from integration.cluster.objects import binding, route, version
-from integration.server.running import Running, ask
+from integration.server.running import Running, send_request
 from integration.server_cluster.conftest import Site
 from integration.server_cluster.operating import Operating
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, Kind
@@ -205,7 +205,7 @@ def test_tokens_that_are_bad_hardly_reach_the_api_server(caller: Caller) -> None
     def knock() -> None:
         while not ended.is_set():
             headers = {"Authorization": "Bearer bad.token.value"}
-            statuses.append(ask(port, "POST", "/freeze?version=v1&route=iris", None, headers)[0])
+            statuses.append(send_request(port, "POST", "/freeze?version=v1&route=iris", None, headers)[0])
 
     threads = [threading.Thread(target=knock) for _ in range(4)]
     for thread in threads:

@@ -49,8 +49,8 @@ def _status(row: Row, inherited: Progress, kind: str) -> Object:
     reasons = {one: row.reason if gives(one, row.reason) else rest for one, rest in KINDS[kind].items()}
     reasons[ConditionType.READY] = row.reason
     conditions = [condition(one, Cause(reason, f"because: {reason}")) for one, reason in reasons.items()]
-    told = msgspec.to_builtins(with_progress(conditions, inherited))
-    return {"observedGeneration": 1, "conditions": list(told)}
+    found = msgspec.to_builtins(with_progress(conditions, inherited))
+    return {"observedGeneration": 1, "conditions": list(found)}
 
 
 def _verdict(row: Row, inherited: Progress) -> str:

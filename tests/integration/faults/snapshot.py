@@ -27,10 +27,10 @@ from linplane_api.kinds import (
 )
 
 Object = dict[str, Any]
-World = dict[str, Any]
+Snapshot = dict[str, Any]
 
 KINDS = (*OURS, CONFIG_MAP, JOB, DEPLOYMENT, SERVICE, SERVICE_ACCOUNT, DISRUPTION_BUDGET, ROLE, ROLE_BINDING, POD)
-NOT_OURS = {"kube-root-ca.crt", "the-operator", "operator"}  # created by the cluster, or by the lane
+NOT_OURS = {"kube-root-ca.crt", "the-operator", "operator"}  # created by the cluster, or by the site
 RUN = ("creationTimestamp", "uid", "resourceVersion", "managedFields", "generateName", "selfLink")
 MASKS = [
     (re.compile(pattern), instead)
@@ -45,7 +45,7 @@ MASKS = [
 ]
 
 
-def world(admin: Client, namespace: str) -> World:
+def snapshot(admin: Client, namespace: str) -> Snapshot:
     """Every object of a namespace that users or the operator created, by kind and name."""
     found: dict[str, Any] = {}
     for kind in KINDS:

@@ -29,7 +29,7 @@ def test_folder_that_vanishes_keeps_everything(serving: Local, tmp_path: Path) -
     eventually(lambda: serving.problems() == [])
     serving.save("v2.yaml", weights("rent", "v2", {"area": 3.0}, 1.0))
     eventually(lambda: serving.is_ready("linearmodels", "rent-v2"))
-    assert serving.told("deleted") == []
+    assert serving.printed("deleted") == []
     assert len(serving.trained()) == 1
 
 
@@ -37,12 +37,12 @@ def test_full_disk_is_reported_once_and_retried(serving: Local) -> None:
     serving.limit_files(0)
     serving.save("v2.yaml", weights("rent", "v2", {"area": 3.0}, 1.0))
     serving.save("route.yaml", route("rent", "v2"))
-    eventually(lambda: any("manifests: disk: File too large" in text for text in serving.told("warning")))
+    eventually(lambda: any("manifests: disk: File too large" in text for text in serving.printed("warning")))
     assert serving.predict("rent", [1, 2])["version"] == "v1"
     serving.limit_files(-1)
     serving.answers_with("rent", "v2")
-    eventually(lambda: serving.told("recovered"))
-    assert len(serving.told("warning")) <= 4, serving.text
+    eventually(lambda: serving.printed("recovered"))
+    assert len(serving.printed("warning")) <= 4, serving.text
 
 
 def test_files_that_cannot_be_read_keep_what_they_held(serving: Local) -> None:
@@ -66,7 +66,7 @@ def test_files_that_cannot_be_read_keep_what_they_held(serving: Local) -> None:
     serving.save("route.yaml", route("rent", "v1", splitKey={"salt": "a"}))
     eventually(lambda: serving.object("modelroutes", "rent")["metadata"]["generation"] == 2)
     eventually(lambda: serving.is_ready("modelroutes", "rent"))
-    assert serving.told("deleted") == []
+    assert serving.printed("deleted") == []
 
 
 def test_object_moved_to_another_file_stays_the_same(serving: Local) -> None:
@@ -78,7 +78,7 @@ def test_object_moved_to_another_file_stays_the_same(serving: Local) -> None:
         return str(serving.object("linearmodels", "rent-v1")["metadata"]["annotations"][annotation])
 
     eventually(lambda: place().endswith("/versions.yaml"))
-    assert serving.told("refused") == serving.told("deleted") == []
+    assert serving.printed("refused") == serving.printed("deleted") == []
     assert serving.object("linearmodels", "rent-v1")["metadata"]["uid"] == uid
     serving.save("again.yaml", synthetic("rent", "v1", samples=99))
     (problem,) = eventually(serving.problems)

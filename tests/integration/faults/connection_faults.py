@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from integration.faults.lane import Lane
+from integration.faults.proxied_site import ProxiedSite
 from integration.faults.proxy import Action, Answer, Call, Delay, Event, Gone, Lose, Rule, Stale
 
-Disturbance = Callable[[Lane], AbstractContextManager[None]]
+FaultContext = Callable[[ProxiedSite], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
 class Fault:
     """A fault that lasts while `during` is entered, and at least so many seconds; `tls`: the proxy speaks TLS."""
 
-    during: Disturbance
+    during: FaultContext
     seconds: float
     tls: bool = False
 
@@ -27,12 +27,12 @@ def ruled(make: Callable[[], Rule], seconds: float, *, tls: bool = False) -> Fau
     """A rule in force."""
 
     @contextmanager
-    def during(lane: Lane) -> Iterator[None]:
-        lane.proxy.rules[:] = [make()]
+    def during(site: ProxiedSite) -> Iterator[None]:
+        site.proxy.rules[:] = [make()]
         try:
             yield
         finally:
-            lane.proxy.rules.clear()
+            site.proxy.rules.clear()
 
     return Fault(during, seconds, tls)
 
@@ -66,13 +66,13 @@ def first_reply_of_each_write() -> Rule:
 
 
 @contextmanager
-def cut_again_and_again(lane: Lane) -> Iterator[None]:
+def cut_again_and_again(site: ProxiedSite) -> Iterator[None]:
     """Each watch is cut twice a second."""
     over = threading.Event()
 
     def work() -> None:
         while not over.wait(0.5):
-            lane.proxy.cut()
+            site.proxy.cut()
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -84,27 +84,27 @@ def cut_again_and_again(lane: Lane) -> Iterator[None]:
 
 
 @contextmanager
-def silent(lane: Lane) -> Iterator[None]:
+def silent(site: ProxiedSite) -> Iterator[None]:
     """Open watches stay silent, also afterwards."""
-    lane.proxy.silence()
+    site.proxy.silence()
     try:
         yield
     finally:
-        lane.proxy.come_back()
+        site.proxy.come_back()
 
 
 @contextmanager
-def repeated(lane: Lane) -> Iterator[None]:
+def repeated(site: ProxiedSite) -> Iterator[None]:
     """Each event is delivered three times."""
-    lane.proxy.repeat = lambda call, event: 3
+    site.proxy.repeat = lambda call, event: 3
     try:
         yield
     finally:
-        lane.proxy.repeat = lambda call, event: 1
+        site.proxy.repeat = lambda call, event: 1
 
 
 @contextmanager
-def dropped(lane: Lane) -> Iterator[None]:
+def dropped(site: ProxiedSite) -> Iterator[None]:
     """The first event of each object, and of each deletion, is not delivered."""
     seen: set[tuple[str, str]] = set()
 
@@ -115,89 +115,89 @@ def dropped(lane: Lane) -> Iterator[None]:
         seen.add(key)
         return 0
 
-    lane.proxy.repeat = repeat
+    site.proxy.repeat = repeat
     try:
         yield
     finally:
-        lane.proxy.repeat = lambda call, event: 1
-        lane.proxy.cut()  # otherwise the lost events could never be detected
+        site.proxy.repeat = lambda call, event: 1
+        site.proxy.cut()  # otherwise the lost events could never be detected
 
 
 @contextmanager
-def too_late(lane: Lane) -> Iterator[None]:
+def too_late(site: ProxiedSite) -> Iterator[None]:
     """Each watch is cut, and gets 410 when it resumes: the operator lists again, without the deleted objects."""
     cutting = threading.Event()
-    lane.proxy.rules[:] = [lambda call: Lose() if not cutting.is_set() and call.is_watch else None]
-    lane.proxy.cut()
+    site.proxy.rules[:] = [lambda call: Lose() if not cutting.is_set() and call.is_watch else None]
+    site.proxy.cut()
     try:
         yield
     finally:
-        told: set[str] = set()
+        notified: set[str] = set()
 
         def rule(call: Call) -> Action | None:
-            if not call.is_watch or call.path in told:
+            if not call.is_watch or call.path in notified:
                 return None
-            told.add(call.path)
+            notified.add(call.path)
             return Gone()
 
-        lane.proxy.rules[:] = [rule]
+        site.proxy.rules[:] = [rule]
 
 
 @contextmanager
-def errors_in_watches(lane: Lane) -> Iterator[None]:
+def errors_in_watches(site: ProxiedSite) -> Iterator[None]:
     """Each watch is cut, and gets 500 meanwhile, as from an etcd without a leader."""
-    lane.proxy.rules[:] = [lambda call: Gone(500) if call.is_watch else None]
-    lane.proxy.cut()
+    site.proxy.rules[:] = [lambda call: Gone(500) if call.is_watch else None]
+    site.proxy.cut()
     try:
         yield
     finally:
-        lane.proxy.rules.clear()
+        site.proxy.rules.clear()
 
 
 @contextmanager
-def stale(lane: Lane) -> Iterator[None]:
+def stale(site: ProxiedSite) -> Iterator[None]:
     """LISTs are stale, and watches start from them; GETs are up to date."""
-    lane.proxy.remember()
+    site.proxy.remember()
     time.sleep(0.1)
-    lane.proxy.rules[:] = [lambda call: Stale() if call.is_list else None]
-    lane.crash()
+    site.proxy.rules[:] = [lambda call: Stale() if call.is_list else None]
+    site.crash()
     try:
         yield
     finally:
-        lane.proxy.rules.clear()
+        site.proxy.rules.clear()
 
 
 @contextmanager
-def starts_without_rights(lane: Lane) -> Iterator[None]:
+def starts_without_rights(site: ProxiedSite) -> Iterator[None]:
     """The operator crashes, and LISTs of the next one are refused."""
-    yield from _starts_with(lane, Answer(403))
+    yield from _starts_with(site, Answer(403))
 
 
 @contextmanager
-def lists_expire(lane: Lane) -> Iterator[None]:
+def lists_expire(site: ProxiedSite) -> Iterator[None]:
     """The operator crashes, and each list of the next one gets 410."""
-    yield from _starts_with(lane, Answer(410))
+    yield from _starts_with(site, Answer(410))
 
 
-def _starts_with(lane: Lane, answer: Answer) -> Iterator[None]:
-    lane.proxy.rules[:] = [lambda call: answer if call.is_list else None]
-    lane.crash()
+def _starts_with(site: ProxiedSite, answer: Answer) -> Iterator[None]:
+    site.proxy.rules[:] = [lambda call: answer if call.is_list else None]
+    site.crash()
     try:
         yield
     finally:
-        lane.proxy.rules.clear()
+        site.proxy.rules.clear()
 
 
-def away(how: str) -> Disturbance:
+def away(how: str) -> FaultContext:
     """The API server is down."""
 
     @contextmanager
-    def during(lane: Lane) -> Iterator[None]:
-        lane.proxy.leave(how)
+    def during(site: ProxiedSite) -> Iterator[None]:
+        site.proxy.leave(how)
         try:
             yield
         finally:
-            lane.proxy.come_back()
+            site.proxy.come_back()
 
     return during
 

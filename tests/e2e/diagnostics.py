@@ -11,7 +11,7 @@ _KINDS = (
 )
 
 
-def keep(made: Cluster, folder: Path) -> None:
+def save_diagnostics(made: Cluster, folder: Path) -> None:
     """Writes everything into `folder`; the file of a part that cannot be read has the reason instead."""
     folder.mkdir(parents=True)
     made.keep_logs(folder / "node")

@@ -11,13 +11,13 @@ from integration.operator.programs import Programs
 from integration.operator.site import Operator, Site
 
 
-class Lane(Site):
+class ProxiedSite(Site):
     """A site whose operator reaches the API server through `proxy` only."""
 
     def __init__(
         self, plane: ControlPlane, programs: Programs, proxies: Proxies, folder: Path, *, tls: bool = False
     ) -> None:
-        namespace = f"lane-{secrets.token_hex(4)}"
+        namespace = f"site-{secrets.token_hex(4)}"
         plane.admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
         self.proxy = Proxy(proxies, plane, tls=tls)
         self.starts = 0

@@ -34,13 +34,13 @@ class Write(NamedTuple):
     body: Object
 
 
-Record = dict[Kind, list[Write]]
+History = dict[Kind, list[Write]]
 
 
 @contextmanager
-def recorded(site: Site, folder: Path) -> Iterator[Record]:
+def recorded(site: Site, folder: Path) -> Iterator[History]:
     """Filled at the end."""
-    record: Record = {}
+    history: History = {}
     files = {kind: folder / f"{kind.plural}.json" for kind in QUERIES}
     with ExitStack() as stack:
         for kind, query in QUERIES.items():
@@ -50,21 +50,21 @@ def recorded(site: Site, folder: Path) -> Iterator[Record]:
             watch = stack.enter_context(subprocess.Popen([*argv, where], stdout=out))
             stack.callback(watch.terminate)
         eventually(lambda: all(file.stat().st_size for file in files.values()))
-        yield record
+        yield history
         mark = site.admin.patch(MODEL_ROUTE, "iris", {"metadata": {"annotations": {"end": "1"}}}, site.namespace)
         eventually(lambda: mark["metadata"]["resourceVersion"] in files[MODEL_ROUTE].read_text())
     for kind, file in files.items():
         events = [json.loads(line) for line in file.read_text().splitlines() if line.endswith("}")]
-        record[kind] = [
+        history[kind] = [
             Write(int(e["object"]["metadata"]["resourceVersion"]), e["type"] == "DELETED", e["object"]) for e in events
         ]
 
 
-def no_sequence_stands_for_two_contents(record: Record) -> int:
+def check_unique_sequences(history: History) -> int:
     """Nor goes back. Gives how many ConfigMaps there were."""
     contents: dict[tuple[str, int], Object] = {}
     last: dict[str, int] = {}
-    for _, _, body in record[CONFIG_MAP]:
+    for _, _, body in history[CONFIG_MAP]:
         uid, sequence = body["metadata"]["uid"], int(body["data"][SEQUENCE_KEY])
         assert contents.setdefault((uid, sequence), body["data"]) == body["data"]
         assert sequence >= last.get(uid, 0)
@@ -73,17 +73,17 @@ def no_sequence_stands_for_two_contents(record: Record) -> int:
     return len(last)
 
 
-def what_was_confirmed_was_so(record: Record, route: str) -> int:
+def check_confirmations(history: History, route: str) -> int:
     """Whenever the route said Converged, each ready pod had reported its document before, by the ConfigMap's UID. A pod
     that joined since then was not ready without it. Gives how often it said so.
     """
-    said = [write for write in record[MODEL_ROUTE] if not write.gone and _converged(write.body)]
+    said = [write for write in history[MODEL_ROUTE] if not write.gone and _converged(write.body)]
     for version, _, body in said:
-        document = _document(record, route, version, body["status"])
+        document = _document(history, route, version, body["status"])
         assert document, (version, body["status"])
         uid = document.body["metadata"]["uid"]
-        for pod in _ready(record, version) & _ready(record, document.version):
-            reports = [w.body["report"] for w in record[REPLICA_REPORT] if w.version < version]
+        for pod in _ready(history, version) & _ready(history, document.version):
+            reports = [w.body["report"] for w in history[REPLICA_REPORT] if w.version < version]
             own = [r for r in reports if r["podUID"] == pod and r["configMapUID"] == uid]
             assert any(r["sequence"] >= body["status"]["sequence"] for r in own), (version, uid, reports[-4:], body)
     return len(said)
@@ -95,18 +95,18 @@ def _converged(body: Object) -> bool:
     return any(c["type"] == "Converged" and c["status"] == "True" for c in now)
 
 
-def _document(record: Record, route: str, version: int, status: Object) -> Write | None:
+def _document(history: History, route: str, version: int, status: Object) -> Write | None:
     """The write by which the document that a status speaks of came in last."""
-    for write in reversed([w for w in record[CONFIG_MAP] if w.version < version and not w.gone]):
+    for write in reversed([w for w in history[CONFIG_MAP] if w.version < version and not w.gone]):
         entry = parse_entry(write.body["data"][route_key(route)])
         if (entry.revision, entry.sequence) == (status["revision"], status["sequence"]):
             return write
     return None
 
 
-def _ready(record: Record, version: int) -> set[str]:
+def _ready(history: History, version: int) -> set[str]:
     """The UIDs of the pods that got requests."""
-    last = {w.body["metadata"]["uid"]: w for w in record[POD] if w.version < version}
+    last = {w.body["metadata"]["uid"]: w for w in history[POD] if w.version < version}
     return {uid for uid, w in last.items() if not w.gone and is_ready(w.body)}
 
 

@@ -1,7 +1,7 @@
 """Starts our programs fast: a process that has imported them, and forks one for each start.
 
 What runs is the real `python -m MODULE`, less the second that the imports take. Each process ends with its handle, and
-all of them with this module's `Forkery`.
+all of them with this module's `ForkServer`.
 """
 
 import contextlib
@@ -66,11 +66,11 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-class Forkery:
+class ForkServer:
     """The process that forks; made once for many starts."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="linplane-forkery-")
+        self._folder = tempfile.TemporaryDirectory(prefix="linplane-fork-server-")
         self._path = f"{self._folder.name}/socket"
         self._process = subprocess.Popen(
             [sys.executable, __file__, self._path],
@@ -114,24 +114,24 @@ def main(path: str) -> None:
         importlib.import_module(name)
     gc.collect()
     gc.freeze()
-    told, tell = os.pipe()
-    os.set_blocking(tell, False)
+    ended, wakeup = os.pipe()
+    os.set_blocking(wakeup, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(tell)
+    signal.set_wakeup_fd(wakeup)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(path)
     listener.listen(64)
     print("ready", flush=True)
     children: dict[int, socket.socket] = {}
     with selectors.DefaultSelector() as selector:
-        for file in (0, told, listener.fileno()):
+        for file in (0, ended, listener.fileno()):
             selector.register(file, selectors.EVENT_READ)
         while True:
             for key, _ in selector.select():
                 if key.fd == 0:
                     _end(children)
-                elif key.fd == told:
-                    os.read(told, 1 << 12)
+                elif key.fd == ended:
+                    os.read(ended, 1 << 12)
                     _reap(children, selector)
                 elif key.fd == listener.fileno():
                     _fork(listener.accept()[0], children, selector)

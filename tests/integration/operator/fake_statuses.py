@@ -11,7 +11,7 @@ from typing import Any
 
 Object = dict[str, Any]
 
-Fate = Callable[[Object], Object | None]
+FakeStatus = Callable[[Object], Object | None]
 """The status of a pod that should not run, from the pod; None: let it run."""
 
 

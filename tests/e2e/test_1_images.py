@@ -29,7 +29,7 @@ EXAMPLE = ROOT / "manifests" / "examples" / "penguins"
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_is_in_it_that_builds(kubectl: Kubectl, name: str) -> None:
+def test_image_contains_no_build_tools(kubectl: Kubectl, name: str) -> None:
     """Runs LOOK with the image's own Python, as the image's own user."""
     pod = restricted_pod(
         "look",

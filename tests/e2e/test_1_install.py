@@ -24,7 +24,7 @@ def _is_right(answer: object) -> bool:
     return abs(answer["prediction"] - EXPECTED) < 1e-6 and answer["version"] == "v1"
 
 
-def test_from_install_to_the_first_prediction(
+def test_first_prediction_follows_the_installation_within_a_minute(
     release: Release, make_namespace: MakeNamespace, record_figure: RecordFigure
 ) -> None:
     began = time.monotonic()

@@ -28,7 +28,7 @@ def _predict(kubectl: Kubectl, model: str, features: dict[str, float]) -> float:
     return float(answer["prediction"])
 
 
-def test_hand_written_weights(kubectl: Kubectl) -> None:
+def test_weights_written_by_hand_are_served(kubectl: Kubectl) -> None:
     kubectl.apply(*handmade("flat", "v1", 12.3, 7))
     _serve(kubectl, "flat")
     assert _predict(kubectl, "flat", {"area": 2}) == pytest.approx(31.6, rel=1e-12)
@@ -175,7 +175,7 @@ def test_data_uri_of_the_api_server_is_refused(kubectl: Kubectl) -> None:
     _says(kubectl, "curious", "BadData", "the API server's")
 
 
-def test_too_little_memory(kubectl: Kubectl) -> None:
+def test_training_with_too_little_memory_is_reported(kubectl: Kubectl) -> None:
     _penguins(kubectl, "thirsty", job={"backoffLimit": 0, "resources": {"limits": {"memory": "24Mi"}}})
     _says(kubectl, "thirsty", "OOMKilled", "raise training.job.resources.limits.memory")
 
@@ -217,7 +217,7 @@ def test_missing_trainer_image_fails_the_training_until_it_is_corrected(kubectl:
     kubectl.wait("Trained", "linearmodel/lost-v1")
 
 
-def test_every_row_is_counted(kubectl: Kubectl) -> None:
+def test_training_status_counts_rows_and_dropped_rows(kubectl: Kubectl) -> None:
     """The status reports the rows that were left out: two penguins were not measured."""
     rows = list(csv.DictReader(io.StringIO(PENGUINS)))
     dropped = sum("NA" in (row["flipper_length_mm"], row["body_mass_g"]) for row in rows)

@@ -182,7 +182,9 @@ STEPS: list[Callable[[Kubectl], None]] = [
 
 
 @pytest.mark.timeout(1500)
-def test_nothing_fails_whatever_happens(served: Kubectl, release: Release, record_figure: RecordFigure) -> None:
+def test_requests_under_load_never_fail_during_changes_and_failures(
+    served: Kubectl, release: Release, record_figure: RecordFigure
+) -> None:
     times: list[tuple[str, float, float]] = []
     try:
         with load(served, "flat", RATE, VERSIONS) as asking:

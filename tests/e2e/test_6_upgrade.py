@@ -128,7 +128,9 @@ def test_chart_upgrade_rollback_and_reinstall_fail_no_request(installed: None, p
     assert not failed, f"{len(failed)} of {len(answers)}: {failed[:5]}"
 
 
-def test_everything_deleted_in_the_wrong_order(installed: None, served: Kubectl, record_figure: RecordFigure) -> None:
+def test_deletion_of_everything_in_the_wrong_order_never_blocks(
+    installed: None, served: Kubectl, record_figure: RecordFigure
+) -> None:
     """The operator first, then the CRDs, then the namespace: no deletion blocks."""
     helm("uninstall", RELEASE, f"--namespace={SYSTEM}", "--wait")
     run(["kubectl", "delete", "crd", *CRDS, "--timeout=60s"])

@@ -68,7 +68,7 @@ def test_every_pod_of_the_product_is_restricted(tenant: Kubectl) -> None:
     assert "violates PodSecurity" not in tenant("get", "events")
 
 
-def test_all_of_it_works_with_the_network_policies(tenant: Kubectl, release: Release) -> None:
+def test_network_policies_allow_training_and_serving(tenant: Kubectl, release: Release) -> None:
     """Their effect is visible on kind only; the network of a node of the tests' own does not enforce them."""
     assert first_answer(tenant, METRICS, None)[0] == 200
     chosen = ("--set=networkPolicies.enabled=true", f"--set=networkPolicies.namespaces={{{tenant.namespace}}}")

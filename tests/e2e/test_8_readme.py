@@ -15,7 +15,7 @@ OF_THESE_TESTS = ("KUBECONFIG", *(f"LINPLANE_E2E_{word}" for word in ("CONTEXT",
 
 
 @pytest.mark.timeout(1000)
-def test_from_nothing_to_a_prediction() -> None:
+def test_try_it_page_leads_to_a_prediction_in_five_commands() -> None:
     """At most five commands, each typed once the one before it has ended."""
     block = next(block for block in blocks(ROOT / "docs" / "try-it.md") if block[0][0] == "make up")
     assert len(block) <= 5

@@ -102,7 +102,7 @@ def test_patch_to_an_invalid_object_is_refused(admin: Client, namespace: str, pa
     assert admin.get(kind, wrong.new["metadata"]["name"], namespace) == before
 
 
-def test_every_rule_but_those_of_names_is_refused_by_such_a_patch() -> None:
+def test_rules_of_mutable_fields_are_all_broken_by_a_patch() -> None:
     """Names are immutable."""
     reached = {
         (wrong.new["kind"], problem.message)

@@ -172,7 +172,7 @@ def test_trained_version_cannot_change_to_weights(admin: Client, namespace: str,
 
 
 @every_way
-def test_before_there_is_an_artifact_the_training_can_change(admin: Client, namespace: str, way: Way) -> None:
+def test_training_can_change_before_the_version_has_an_artifact(admin: Client, namespace: str, way: Way) -> None:
     """The refusals above are therefore due to the digest."""
     before = _stored(admin, namespace, version("v1", training=TRAINING))
     after = way(admin, namespace, before, {**before, "spec": {**before["spec"], "training": OTHER_TRAINING}})

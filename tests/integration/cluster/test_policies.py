@@ -264,7 +264,7 @@ def test_freezing_the_current_version_warns_and_freezes(admin: Client, namespace
     assert frozen["spec"]["frozen"] is True
 
 
-def test_other_changes_of_versions_say_nothing(admin: Client, namespace: str) -> None:
+def test_version_changes_other_than_freezing_give_no_warning(admin: Client, namespace: str) -> None:
     _in_use(admin, namespace)
     eventually(lambda: _freeze_warnings(admin, namespace, "iris-v1"))
     for name in ("iris-v2", "iris-v3"):  # a candidate's share goes to the current version

@@ -103,7 +103,7 @@ def played(laboratory: Laboratory, request: pytest.FixtureRequest) -> Iterator[C
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_after_a_fault_the_world_is_as_it_should_be(fault: str, played: Callable[[str | None], Played]) -> None:
+def test_fault_leads_to_the_same_final_state(fault: str, played: Callable[[str | None], Played]) -> None:
     outcome, reference = played(fault), played(None)
     print(f"{fault}: converged {outcome.seconds:.1f} s after it ended")
     assert outcome.wrong == []

@@ -100,7 +100,7 @@ def test_forbidden_list_at_startup_is_reported_and_delays_all_writes(site: Proxi
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_slow_lists_are_waited_for(site: ProxiedSite, order: int) -> None:
+def test_slow_lists_at_startup_delay_all_writes(site: ProxiedSite, order: int) -> None:
     """Delays each LIST by a different time, and then in reverse order."""
     slow = {kind.plural: Delay(0.2 * number) for number, kind in enumerate(KINDS[::order])}
     mark = start(site, lambda call: slow.get(call.resource) if call.is_list else None)

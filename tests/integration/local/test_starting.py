@@ -144,7 +144,7 @@ def test_second_signal_stops_at_once(local: Local) -> None:
     assert local.children() == []
 
 
-def test_whoever_reads_its_output_may_go_away(local: Local) -> None:
+def test_closed_standard_output_does_not_end_local_mode(local: Local) -> None:
     local.save("v1.yaml", weights("rent", "v1", {"area": 2.0}, 1.0) + "---\n" + route("rent", "v1"))
     command = [sys.executable, "-m", "linplane_cli", "local", str(local.folder), "--state", str(local.state)]
     ports = ["--port", str(local.port), "--admin-port", str(local.admin_port)]

@@ -123,7 +123,7 @@ CHILDREN: list[tuple[Kind, str]] = [
 UNWATCHED = CHILDREN[:2]  # not watched: repaired periodically
 
 
-def test_every_child_that_is_deleted_comes_back(site: Site) -> None:
+def test_deleted_children_are_recreated(site: Site) -> None:
     """Each alone, but for those that take their time."""
     for together in (UNWATCHED, *([child] for child in CHILDREN[2:])):
         before = {(kind, name): site.get(kind, name) for kind, name in together}
@@ -192,7 +192,7 @@ def meaning(body: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("edits", [CHANGED, ADDED], ids=["changed", "added"])
-def test_every_child_that_is_edited_is_as_it_was(site: Site, edits: list[Edit]) -> None:
+def test_edited_children_are_corrected(site: Site, edits: list[Edit]) -> None:
     """Each alone, but for those that take their time."""
     unwatched = [edit for edit in edits if edit[:2] in UNWATCHED]
     for together in (unwatched, *([edit] for edit in edits if edit not in unwatched)):
@@ -413,7 +413,7 @@ def test_deletions_without_a_watch_are_found_by_a_list(site: Site) -> None:
     site.comes_to(MODEL_ROUTE, "iris", "Ready", "True")
 
 
-def test_every_right_is_used(site: Site) -> None:
+def test_operator_permissions_are_all_used(site: Site) -> None:
     """By the operator here, or granted and used by the grantee."""
     handed_on = {(group, resource, verb) for (group, resource), verbs in HANDED_ON.items() for verb in verbs}
     theirs = site.used("linplane-server-default") | site.used("linplane-trainer")

@@ -70,7 +70,7 @@ def played(theatre: Theatre, request: pytest.FixtureRequest) -> Iterator[Callabl
 @pytest.mark.timeout(900)
 @sized("size", short="short", full="full")
 @pytest.mark.parametrize("name", SEQUENCES)
-def test_every_answer_is_right_and_so_is_the_end(name: str, size: str, played: Callable[[str, str], Played]) -> None:
+def test_sequence_has_right_answers_and_a_right_end(name: str, size: str, played: Callable[[str, str], Played]) -> None:
     outcome, sequence = played(name, size), SEQUENCES[name]
     expected = dict(outcome.verdict.expected)
     print(f"{outcome.verdict.right} answers right, expected failures {expected}, {outcome.seconds:.0f} s")

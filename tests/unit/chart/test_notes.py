@@ -74,7 +74,7 @@ def test_chart_yaml_examples_are_those_of_the_manifests() -> None:
         assert example in bodies or example["kind"] == "ModelServer"
 
 
-def test_without_helm_nothing_names_helm() -> None:
+def test_install_manifest_does_not_mention_helm() -> None:
     """With Helm's labels, Helm would refuse or adopt objects that kubectl created."""
     bodies = [body for body in yaml.safe_load_all(install.manifest()) if body]
     assert bodies[0]["kind"] == "Namespace"

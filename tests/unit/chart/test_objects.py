@@ -25,12 +25,12 @@ CLUSTER = {
 }
 
 
-def test_there_are_enough_of_them() -> None:
+def test_value_files_are_at_least_twelve() -> None:
     assert len(matrix.NAMES) >= 12
 
 
 @pytest.mark.parametrize("name", matrix.NAMES)
-def test_helm_finds_nothing(name: str) -> None:
+def test_helm_lint_reports_nothing(name: str) -> None:
     report = helm_python.lint(CHART, matrix.values(name), strict=True, kube_version="v1.34.0")
     assert not [message for message in report["messages"] if message["severity"] > 1], report
     assert not report["errors"]
@@ -57,7 +57,7 @@ def test_selectors_use_what_never_changes(name: str) -> None:
             assert body["spec"]["selector"].keys() == STABLE
 
 
-def test_two_versions_have_the_same_selector() -> None:
+def test_operator_selector_is_the_same_in_every_version() -> None:
     """An upgrade could not change it."""
     (deployment,) = [body for body in matrix.rendered("default") if body["kind"] == "Deployment"]
     assert deployment["spec"]["selector"]["matchLabels"] == {
@@ -67,7 +67,7 @@ def test_two_versions_have_the_same_selector() -> None:
     }
 
 
-def test_there_are_no_webhooks_and_no_secrets() -> None:
+def test_chart_has_no_webhooks_and_no_secrets() -> None:
     kinds = {body["kind"] for _, body in matrix.every_object()}
     assert not {kind for kind in kinds if "Webhook" in kind or kind == "Secret"}
 
@@ -77,7 +77,7 @@ def judged(body: Object, minor: str) -> None:
         kubernetes_validate.validate(body, minor, strict=True)
 
 
-def test_every_object_is_what_the_api_takes() -> None:
+def test_objects_are_valid_for_the_kubernetes_api() -> None:
     """Validates against the schemas of 1.34, with unknown fields refused; the operator's objects too."""
     for _, body in matrix.every_object():
         judged(body, "1.34")
@@ -86,7 +86,7 @@ def test_every_object_is_what_the_api_takes() -> None:
 
 
 @pytest.mark.parametrize("minor", MINORS)
-def test_other_minors_take_it_too(minor: str) -> None:
+def test_objects_are_valid_for_other_minor_versions(minor: str) -> None:
     """CRDs are left out: they are large and the same in all of them."""
     bodies = [*matrix.rendered("hardened"), *matrix.rendered("namespaces"), *made.others()]
     bodies += [made.deployment("full"), made.job("claim")]

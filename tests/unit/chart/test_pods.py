@@ -27,7 +27,7 @@ def test_operator_created_pods_are_restricted(name: str) -> None:
     assert not pods.problems(pod)
 
 
-def test_only_what_calls_the_api_has_a_token() -> None:
+def test_token_is_mounted_only_by_pods_that_call_the_api() -> None:
     """Operator, servers and trainers mount one explicitly; no ServiceAccount mounts it by default."""
     found = [body for _, body in matrix.every_object()] + list(MADE.values())
     wanting = {who for who, pod in pods.templates(found) if pod["spec"]["automountServiceAccountToken"]}
@@ -79,11 +79,11 @@ BREACHES = [
 
 
 @pytest.mark.parametrize(("path", "value", "rule"), BREACHES)
-def test_each_rule_bites(path: str, value: object, rule: pods.Rule) -> None:
+def test_pod_rule_finds_its_breach(path: str, value: object, rule: pods.Rule) -> None:
     assert list(rule(broken(path, value)))
 
 
-def test_every_rule_is_seen_to_bite() -> None:
+def test_pod_rules_each_have_a_breach() -> None:
     assert {rule for _, _, rule in BREACHES} == set(pods.RULES)
 
 

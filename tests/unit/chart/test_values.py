@@ -112,12 +112,12 @@ BAD: list[dict[str, Any]] = [
 ]
 
 
-def test_there_are_enough_bad_values() -> None:
+def test_bad_values_are_at_least_thirty() -> None:
     assert len(BAD) >= 30
 
 
 @pytest.mark.parametrize("values", BAD, ids=json.dumps)
-def test_helm_refuses(values: dict[str, Any]) -> None:
+def test_bad_values_are_refused_by_the_schema(values: dict[str, Any]) -> None:
     """The schema refuses it before anything is rendered, and names the path."""
     with pytest.raises(helm_python.HelmValuesError) as caught:
         render(values)

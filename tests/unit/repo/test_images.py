@@ -55,7 +55,7 @@ def test_image_labels_describe_it(file: str, target: str) -> None:
 
 
 @pytest.mark.parametrize(("file", "target"), TARGETS)
-def test_nothing_is_installed_that_the_lock_does_not_hold(file: str, target: str) -> None:
+def test_image_installs_only_locked_packages(file: str, target: str) -> None:
     text = (ROOT / file).read_text("utf-8")
     for command in re.findall(r"(?:uv sync|uv pip install|pip install|uv build)[^&\n]*", text):
         assert re.search(r"--locked|--require-hashes|--no-index|--no-build-isolation", command), command

@@ -47,7 +47,7 @@ class Running:
             )  # fmt: skip
         if ready:
             try:
-                eventually(lambda: self.admin_call("GET", "/readyz")[0] == 200, 20)
+                eventually(lambda: self.admin_call("GET", "/readyz")[0] == 200, 60)
             except BaseException:
                 self.stop()
                 raise

@@ -16,7 +16,7 @@ ACTIONS = "  validationActions: [Warn, Audit]\n"
 CHOSEN = """  {{- $deny := or .Values.hardened (eq .Values.policies.versionInUse "Deny") }}
   validationActions: {{ ternary "[Deny]" "[Warn, Audit]" $deny }}
 """
-TOLD = "{{{{- /* Generated from {source} by `make generate`. */}}}}\n"
+GENERATED = "{{{{- /* Generated from {source} by `make generate`. */}}}}\n"
 
 
 def crd_names() -> list[str]:
@@ -31,7 +31,7 @@ def crd(name: str) -> str:
     assert text.count(title) == 1, f"{name}: its metadata is not as expected"
     assert "{{" not in text, f"{name}: Helm would take that for its own"
     text = text.replace(title, title + LABELS.format(component="crd") + KEEP)
-    head = TOLD.format(source=f"crds/{name}") + "{{- if .Values.crds.enabled }}\n"
+    head = GENERATED.format(source=f"crds/{name}") + "{{- if .Values.crds.enabled }}\n"
     return f"{head}{text}{{{{- end }}}}\n"
 
 
@@ -41,12 +41,12 @@ def policies() -> str:
     assert "{{" not in text, "policies.yaml: Helm would take that for its own"
     text = text.replace(POLICY_LABELS, LABELS.format(component="policy"))
     text = text.replace(ACTIONS, CHOSEN, 2)  # a version in use, a ModelServer in use
-    head = TOLD.format(source="crds/policies.yaml") + "{{- if .Values.policies.enabled }}\n"
+    head = GENERATED.format(source="crds/policies.yaml") + "{{- if .Values.policies.enabled }}\n"
     return f"{head}{text}{{{{- end }}}}\n"
 
 
 def operator_rules(rules: Iterable[Mapping[str, Any]]) -> str:
     """The operator's rights as the rules of a Role."""
     lines = "".join(f"- {json.dumps(rule)}\n" for rule in rules)
-    head = TOLD.format(source="operator/linplane_operator/kube/permissions.py")
+    head = GENERATED.format(source="operator/linplane_operator/kube/permissions.py")
     return f'{head}{{{{- define "linplane.operatorRules" -}}}}\n{lines}{{{{- end -}}}}\n'

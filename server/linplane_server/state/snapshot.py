@@ -52,8 +52,8 @@ def _getter(features: tuple[str, ...]) -> Callable[[Mapping[str, float]], Values
 class Route:
     """A compiled route. `splitter` is None if no candidate has a share, so that no key is needed.
 
-    `named` has the features of each version that the route names, the current one first. `order` is the order of
-    features in an array; None if the named versions do not agree on one.
+    `features_by_version` has the features of each version that the route names, the current one first. `order` is the
+    order of features in an array; None if the named versions do not agree on one.
     """
 
     __slots__ = (
@@ -63,10 +63,10 @@ class Route:
         "candidates",
         "current",
         "current_name",
+        "features_by_version",
         "header",
         "model",
         "name",
-        "named",
         "order",
         "revision",
         "sequence",
@@ -95,7 +95,7 @@ class Route:
         self.traffic = document.traffic()
         header = document.split_key.header
         self.header = header.lower().encode() if header else None
-        self.named = _named(document)
+        self.features_by_version = _features_by_version(document)
         self.accepted = frozenset(self.features)
         orders = set(document.features_by_version.values())
         self.order = orders.pop() if len(orders) == 1 else None
@@ -108,7 +108,7 @@ class Route:
     @property
     def features(self) -> tuple[str, ...]:
         """Every feature that a request may contain, in the order in which the versions declare them."""
-        return tuple(dict.fromkeys(name for features in self.named.values() for name in features))
+        return tuple(dict.fromkeys(name for features in self.features_by_version.values() for name in features))
 
     @property
     def names(self) -> list[str]:
@@ -120,7 +120,7 @@ class Route:
         return self._series[version or UNCHOSEN]
 
 
-def _named(document: RouteDocument) -> dict[str, tuple[str, ...]]:
+def _features_by_version(document: RouteDocument) -> dict[str, tuple[str, ...]]:
     order = dict.fromkeys((*document.versions_named(), *document.features_by_version))
     return {
         version: document.features_by_version[version] for version in order if version in document.features_by_version

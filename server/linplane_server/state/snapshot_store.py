@@ -22,7 +22,7 @@ class SnapshotStore:
     def features(self, route: str, version: str) -> tuple[str, ...]:
         """Returns the features of a version; empty if the route is not loaded, or does not name the version."""
         loaded = self.snapshot.routes.get(route)
-        return loaded.named.get(version, ()) if loaded else ()
+        return loaded.features_by_version.get(version, ()) if loaded else ()
 
     def swap(self, snapshot: Snapshot, now: float) -> None:
         """Puts a snapshot in force: requests that started earlier are answered by the old one. `now` is Unix time."""

@@ -105,13 +105,13 @@ def _description(path: tuple[str, ...], schema: Mapping[str, Any]) -> Iterator[s
         yield "a default that the description does not tell"
     optional = path[:1] == ("spec",) and len(path) > 1 and not path[-1].startswith("<") and "default" not in schema
     if optional and not re.search(r"Required|[Uu]nset|Needed|may be empty", text):
-        yield "what happens when it is unset is not told"
+        yield "what happens when it is unset is not stated"
     for bound in ("minimum", "maximum", "maxLength", "maxItems", "maxProperties"):
-        told = str(schema.get(bound, "")) in text or bound not in schema
-        if path[:1] == ("spec",) and not told and "x-kubernetes-int-or-string" not in schema:
-            told = schema.get("pattern", "").startswith("^sha256") or schema.get("maxItems") == 2
-            if not told:
-                yield f"{bound} is not told"
+        stated = str(schema.get(bound, "")) in text or bound not in schema
+        if path[:1] == ("spec",) and not stated and "x-kubernetes-int-or-string" not in schema:
+            stated = schema.get("pattern", "").startswith("^sha256") or schema.get("maxItems") == 2
+            if not stated:
+                yield f"{bound} is not stated"
 
 
 def _rules(schema: Mapping[str, Any]) -> Iterator[str]:

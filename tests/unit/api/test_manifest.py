@@ -39,7 +39,7 @@ def test_scalars_resolve_as_for_kubectl(text: str, value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message", "told"),
+    ("text", "message", "reported"),
     [
         ("y", 'must be of type string: "boolean"', 'y is a boolean in YAML: write "y"'),
         ("1.10", 'must be of type string: "number"', '1.10 is a number in YAML: write "1.10"'),
@@ -51,9 +51,9 @@ def test_scalars_resolve_as_for_kubectl(text: str, value: object) -> None:
         ("y", "is another thing", None),
     ],
 )
-def test_text_that_lacks_its_quotes_is_reported(text: str, message: str, told: str | None) -> None:
+def test_text_that_lacks_its_quotes_is_reported(text: str, message: str, reported: str | None) -> None:
     document = only(f"spec: {{target: {text}}}\n")
-    assert document.message_for("spec.target", message) == (told or message)
+    assert document.message_for("spec.target", message) == (reported or message)
     assert document.message_for("spec.other", message) == message
 
 

@@ -78,6 +78,12 @@ class RouteNotFound(PredictionRefusal):
     kind = "not_found"
 
 
+class VersionNotFound(PredictionRefusal):
+    """The path names a version that is neither the current one of the route nor a candidate."""
+
+    kind = "not_found"
+
+
 class MethodNotAllowed(PredictionRefusal):
     """A prediction was requested by a method other than POST."""
 

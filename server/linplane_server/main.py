@@ -24,6 +24,7 @@ from .http.listener import Listener, inherited, listen
 from .http.metrics import ServerCollector, metrics_registry
 from .http.protocol import Guard
 from .http.public_app import PublicApp
+from .http.public_pages import PublicPages
 from .http.status import Status
 from .predict.client_identity import ClientIdentity
 from .predict.predictor import Predictor
@@ -63,7 +64,9 @@ async def _serve(args: argparse.Namespace) -> None:
     identity = ClientIdentity(args.trusted_proxy)
     predictor = Predictor(serving, identity, time.perf_counter, os.urandom(6).hex(), single_route=args.single_route)
     public_guard, admin_guard = Guard(limits), Guard(limits)
-    public = Listener(PublicApp(predictor, docs_app(), limits.body_bytes), public_guard, shutdown.graceful_seconds)
+    pages = PublicPages(serving.store)
+    app = PublicApp(predictor, pages, docs_app(), limits.body_bytes)
+    public = Listener(app, public_guard, shutdown.graceful_seconds)
     collector = metrics_registry(ServerCollector(serving, environment.source))
     status = Status(serving, readiness, args.pod_name, args.server_name, environment.source)
     endpoint = AdminEndpoint(environment.access, environment.connect, serving.store)

@@ -15,6 +15,7 @@ Headers = list[tuple[bytes, bytes]]
 STATUSES: dict[type[errors.Refusal], tuple[int, str]] = {
     errors.Malformed: (400, "Malformed request"),
     errors.RouteNotFound: (404, "Not found"),
+    errors.VersionNotFound: (404, "Not found"),
     errors.MethodNotAllowed: (405, "Method not allowed"),
     errors.TooLarge: (413, "Body too large"),
     errors.UnsupportedBody: (415, "Unsupported media type"),

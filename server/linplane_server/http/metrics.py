@@ -73,7 +73,14 @@ def _requests(items: list[tuple[str, str, Series]]) -> Iterator[Metric]:
     version, and a series only once there is such a request.
     """
     requests = CounterMetricFamily(
-        "linplane_predict_requests", "Requests, by the version chosen; empty if refused before.", labels=_LABELS
+        "linplane_predict_requests",
+        "Requests, by the version chosen (empty if refused before) and the client protocol.",
+        labels=(*_LABELS, "protocol"),
+    )
+    named = CounterMetricFamily(
+        "linplane_predict_named_version",
+        "Predictions by a version that the request named in its path, which the split did not choose.",
+        labels=_LABELS,
     )
     errors = CounterMetricFamily(
         "linplane_predict_errors", "Requests that got no prediction.", labels=(*_LABELS, "kind")
@@ -93,12 +100,15 @@ def _requests(items: list[tuple[str, str, Series]]) -> Iterator[Metric]:
         counts = list(accumulate(list(series.buckets)))
         if version == UNCHOSEN and not counts[-1]:
             continue
-        requests.add_metric((route, version), counts[-1])
+        for protocol, number in dict(series.protocols).items():
+            requests.add_metric((route, version, protocol), number)
+        if version != UNCHOSEN:
+            named.add_metric((route, version), series.named)
         bounds = [*map(str, BOUNDS), "+Inf"]
         durations.add_metric((route, version), list(zip(bounds, counts, strict=True)), series.seconds)
         for kind, count in kinds:
             errors.add_metric((route, version, kind), count)
-    yield from (requests, errors, durations, limited)
+    yield from (requests, named, errors, durations, limited)
 
 
 def metrics_registry(collector: Collector) -> CollectorRegistry:

@@ -8,8 +8,9 @@ from linplane_api.conditions import Reason
 from linplane_api.names import HEADER_DIGEST, HEADER_REQUEST_ID, HEADER_REVISION, HEADER_VERSION
 
 from .. import errors
-from ..predict.body import Request, Row
-from ..predict.predictor import Prediction, Predictions
+from ..interfaces.native import Prediction, Predictions
+from ..interfaces.native_body import Request
+from ..predict.rows import Row
 from ..problems import CONTENT_TYPE, STATUSES, Problem, refusal_response
 
 Schema = dict[str, Any]

@@ -6,50 +6,50 @@ Predictions bypass FastAPI, whose stack costs several times as much as the predi
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import TooLarge
+from ..predict.interface import Answer, Call, Target
 from ..predict.predictor import Predictor
 from ..problems import Headers
-
-PREDICT = "/predict"
-ROUTES = "/routes/"
-
-
-def addressed_route(path: str) -> tuple[bool, str | None]:
-    """Returns whether a path is that of a prediction, and the route in it; None if the route is given by Host."""
-    if path == PREDICT:
-        return True, None
-    if path.startswith(ROUTES) and path.endswith(PREDICT):
-        name = path[len(ROUTES) : -len(PREDICT)]
-        return "/" not in name and bool(name), name
-    return False, None
+from .public_pages import PublicPages
+from .targets import find_target
 
 
 class PublicApp:
     """An ASGI application. `max_body` is in bytes."""
 
-    def __init__(self, predictor: Predictor, rest: ASGIApp, max_body: int) -> None:
-        """`rest` is the application for all other paths."""
-        self._respond = predictor.respond
+    def __init__(self, predictor: Predictor, pages: PublicPages, rest: ASGIApp, max_body: int) -> None:
+        """`rest` is the application for the paths that are neither a prediction's nor in `pages`."""
+        self._predict = predictor.respond
+        self._pages = pages
         self._rest = rest
         self._max_body = max_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request (ASGI 3)."""
         if scope["type"] == "http":
-            prediction, name = addressed_route(scope["path"])
-            if prediction:
-                await self._predict(scope, name, receive, send)
+            target = find_target(scope["path"])
+            if target is not None:
+                await self._answer(target, scope, receive, send)
+                return
+            page = self._pages.answer(scope["method"], scope["path"])
+            if page is not None:
+                await _send(page, send)
                 return
         await self._rest(scope, receive, send)
 
-    async def _predict(self, scope: Scope, name: str | None, receive: Receive, send: Send) -> None:
+    async def _answer(self, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
         fields: Headers = scope["headers"]
         data = await read_body(fields, receive, self._max_body)
         if data is None:
             return
         client = scope["client"]
-        status, headers, content = self._respond(scope["method"], name, fields, client[0] if client else "", data)
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content, "more_body": False})
+        call = Call(scope["method"], fields, dict(fields), client[0] if client else "", data)
+        await _send(self._predict(target, call), send)
+
+
+async def _send(answer: Answer, send: Send) -> None:
+    status, headers, content = answer
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content, "more_body": False})
 
 
 async def read_body(fields: Headers, receive: Receive, limit: int) -> bytes | TooLarge | None:

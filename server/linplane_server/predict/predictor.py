@@ -1,5 +1,5 @@
-"""Answers one prediction request: finds the route, applies the limit, decodes the body, picks the version, computes.
-Nothing here awaits, so a request is answered without interruption.
+"""Answers one prediction request: finds the route, applies the limit, decodes the body by its interface, picks the
+version, computes. Nothing here awaits, so a request is answered without interruption.
 
 The cost does not depend on the number of routes or versions: every lookup is by key in the compiled snapshot.
 """
@@ -8,11 +8,8 @@ import itertools
 import logging
 import re
 from collections.abc import Callable
-from typing import Annotated
 
-import msgspec
-from msgspec import Meta
-
+from linplane_api.conditions import Reason
 from linplane_api.names import HEADER_REQUEST_ID
 
 from ..errors import (
@@ -23,55 +20,22 @@ from ..errors import (
     PredictionRefusal,
     RateLimited,
     RouteNotFound,
-    TooLarge,
-    UnsupportedBody,
+    VersionNotFound,
 )
-from ..problems import Headers, refusal_response
+from ..problems import Headers
 from ..state.counters import Series
 from ..state.serving import Serving
-from ..state.snapshot import Route, Snapshot
-from .body import parse_request
+from ..state.snapshot import Route, Snapshot, Version
 from .client_identity import ClientIdentity
+from .interface import Answer, Asked, Call, Interface, Target
 from .router import Source, choose
-from .rows import by_name, compute
-
-Answer = tuple[int, Headers, bytes]
+from .rows import by_name, compute_rows
 
 HOW_TO_ADDRESS = "no such route is loaded here; address one by path (POST /routes/ROUTE/predict) or by host (POST http://ROUTE/predict)"
 
 _log = logging.getLogger(__name__)
-_encode = msgspec.json.Encoder().encode
 _sane = re.compile(rb"[A-Za-z0-9._-]{1,64}").fullmatch
-_is_json = re.compile(rb"[ \t]*application/([\w.!#$&^+-]+\+)?json[ \t]*(;.*)?", re.IGNORECASE).fullmatch
 _REQUEST_ID = HEADER_REQUEST_ID.encode()
-
-
-_Version = Annotated[str, Meta(description="The version that answered.")]
-_AssignedBy = Annotated[
-    Source,
-    Meta(
-        description="The input that the version was chosen by: the request's key, the header, or the feature values; "
-        "`current` if all traffic goes to the current version."
-    ),
-]
-
-
-class Prediction(msgspec.Struct, rename="camel"):
-    """The response to `features`."""
-
-    prediction: float
-    version: _Version
-    route: str
-    assigned_by: _AssignedBy
-
-
-class Predictions(msgspec.Struct, rename="camel"):
-    """The response to `rows`, in their order."""
-
-    predictions: list[float]
-    version: _Version
-    route: str
-    assigned_by: _AssignedBy
 
 
 class Predictor:
@@ -98,32 +62,30 @@ class Predictor:
         self._prefix = id_prefix.encode() + b"-"
         self._numbers = itertools.count(1)
 
-    def respond(self, method: str, name: str | None, fields: Headers, peer: str, data: bytes | TooLarge) -> Answer:
-        """Returns status, headers and body of the response. Raises nothing: an unexpected exception becomes a 500.
-
-        `name` is the route in the path, None to use Host; `fields` are the request's headers, lower-case; `peer` is the
-        connection's address; `data` the body, or the reason that it was not read.
-        """
+    def respond(self, target: Target, call: Call) -> Answer:
+        """Returns status, headers and body of the response. Raises nothing: an unexpected exception becomes a 500."""
         begin = self._clock()
-        headers = dict(fields)
-        sent = headers.get(_REQUEST_ID)
+        interface, name, version = target
+        sent = call.headers.get(_REQUEST_ID)
         request_id = sent if sent is not None and _sane(sent) else self._prefix + b"%x" % next(self._numbers)
         route: Route | None = None
         try:
-            route = self._find(self._store.snapshot, name, headers)
-            self._admit(route, method, peer, fields)
-            out, content, series = _predict(route, headers, data)
+            route = self._find(self._store.snapshot, name, call.headers)
+            self._admit(route, call)
+            answered = _find_version(route, version) if version is not None else None
+            asked = interface.decode(route, call)
+            (out, content), series = _predict(interface, route, answered, asked, call)
             status = 200
         except PredictionRefusal as refusal:
             series = self._count(route, refusal)
-            status, out, content = refusal_response(refusal, request_id.decode())
+            status, out, content = interface.refuse(refusal, request_id.decode())
         except Exception:
             _log.exception("a prediction failed")
             failure = Internal("the server failed; the cause is in its log")
             series = self._count(route, failure)
-            status, out, content = refusal_response(failure, request_id.decode())
+            status, out, content = interface.refuse(failure, request_id.decode())
         out.append((_REQUEST_ID, request_id))
-        series.observe(self._clock() - begin)
+        series.observe(interface.protocol, self._clock() - begin)
         return status, out, content
 
     def _find(self, snapshot: Snapshot, name: str | None, headers: dict[bytes, bytes]) -> Route:
@@ -139,12 +101,12 @@ class Predictor:
             raise RouteNotFound(HOW_TO_ADDRESS)
         return route
 
-    def _admit(self, route: Route, method: str, peer: str, fields: Headers) -> None:
-        if method != "POST":
+    def _admit(self, route: Route, call: Call) -> None:
+        if call.method != "POST":
             raise MethodNotAllowed("predictions are requested by POST")
         bucket = route.bucket
         if bucket is not None:
-            wait = self._limiter.acquire(bucket, self._identity(peer, fields) if bucket.per_client else "")
+            wait = self._limiter.acquire(bucket, self._identity(call.peer, call.fields) if bucket.per_client else "")
             if wait:
                 raise RateLimited(wait)
 
@@ -158,39 +120,42 @@ class Predictor:
         return series
 
 
-CURL_DEFAULT = b"application/x-www-form-urlencoded"
-"""The type that `curl -d` declares for any body; a real form is refused as malformed JSON."""
+def _find_version(route: Route, name: str) -> Version:
+    """Returns the version that a path names: the current one or a candidate, also one without a share."""
+    if name != route.current_name and name not in route.candidate_names:
+        raise VersionNotFound("the version is neither the current one of this route nor a candidate of its split")
+    version = route.versions.get(name)
+    if version is not None:
+        return version
+    if name == route.current_name and route.unavailable is not None:
+        raise NothingToServe(route.unavailable.reason, route.unavailable.message, name)
+    raise NothingToServe(Reason.VERSION_NOT_READY, f"{name} is frozen, or not Ready", name)
 
 
-def _check_type(headers: dict[bytes, bytes]) -> None:
-    declared = headers.get(b"content-type", b"application/json")
-    if declared not in (b"application/json", CURL_DEFAULT) and not _is_json(declared):
-        raise UnsupportedBody("the body must be JSON: Content-Type application/json")
-    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise UnsupportedBody("the body must not be compressed")
+def _predict(
+    interface: Interface, route: Route, named: Version | None, asked: Asked, call: Call
+) -> tuple[tuple[Headers, bytes], Series]:
+    version, source = _assign(route, asked, call) if named is None else _by_path(named)
+    values = compute_rows(route, version, asked.rows, asked.place)
+    encoded = interface.encode(route, asked, version, source, values)
+    if named is not None:
+        version.series.named += 1
+    return encoded, version.series
 
 
-def _predict(route: Route, headers: dict[bytes, bytes], data: bytes | TooLarge) -> tuple[Headers, bytes, Series]:
-    _check_type(headers)
-    if isinstance(data, TooLarge):
-        raise data
-    body, rows = parse_request(data, route.accepted)
-    batch = body.rows is not msgspec.UNSET
+def _by_path(version: Version) -> tuple[Version, Source]:
+    return version, "version"
+
+
+def _assign(route: Route, asked: Asked, call: Call) -> tuple[Version, Source]:
     source: Source
     if route.splitter is None:
         version, source = route.current, "current"
     else:
-        key = body.key or None
-        header = headers.get(route.header) if route.header else None
+        header = call.headers.get(route.header) if route.header else None
         text = header.decode("utf-8", "surrogateescape") if header else None
-        version, source = choose(route, key, text, lambda: by_name(route, rows, batch))
+        version, source = choose(route, asked.key, text, lambda: by_name(route, asked.rows, asked.place))
     if version is None:
         assert route.unavailable is not None
         raise NothingToServe(route.unavailable.reason, route.unavailable.message, route.current_name)
-    if batch:
-        values = [compute(route, version, row, f"/rows/{i}") for i, row in enumerate(rows)]
-        content = _encode(Predictions(values, version.name, route.name, source))
-    else:
-        value = compute(route, version, rows[0], "/features")
-        content = _encode(Prediction(value, version.name, route.name, source))
-    return [*version.headers, (b"content-length", b"%d" % len(content))], content, version.series
+    return version, source

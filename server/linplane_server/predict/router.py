@@ -9,7 +9,12 @@ from linplane_api.split import KeySource, feature_key
 
 from ..state.snapshot import Route, Version
 
-Source = Literal[KeySource, "current"]
+SplitSource = Literal[KeySource, "current"]
+"""The input that the split picked a version by; `current`: no candidate has a share, so none was needed."""
+
+Source = Literal[SplitSource, "version"]
+"""The same, and `version` if the path names it."""
+
 Rows = list[Mapping[str, float]]
 
 

@@ -2,7 +2,10 @@
 declare the same features in the same order.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated
+
+from msgspec import Meta
 
 from linplane_api.artifact import PredictionError, predict
 from linplane_api.display import display_name
@@ -10,10 +13,24 @@ from linplane_api.report import MAX_LISTED
 
 from ..errors import Invalid, MissingFeature
 from ..state.snapshot import Route, Version
-from .body import Row, escape
+
+_ByName = Annotated[dict[str, float], Meta(description="Numbers by feature name, in any order.")]
+_InOrder = Annotated[
+    list[float],
+    Meta(description="Numbers in the order of the features, if all versions of the route agree on one."),
+]
+
+Row = _ByName | _InOrder
 
 LISTED = 20
 """Maximum number of feature names in a message."""
+
+
+def compute_rows(route: Route, version: Version, rows: Sequence[Row], place: Callable[[int], str]) -> list[float]:
+    """Returns the prediction of each row. `place` returns a row's JSON pointer. Raises Invalid."""
+    if len(rows) == 1:
+        return [compute(route, version, rows[0], place(0))]
+    return [compute(route, version, row, place(number)) for number, row in enumerate(rows)]
 
 
 def compute(route: Route, version: Version, row: Row, place: str) -> float:
@@ -35,19 +52,18 @@ def compute(route: Route, version: Version, row: Row, place: str) -> float:
         ) from None
 
 
-def by_name(route: Route, rows: Sequence[Row], batch: bool) -> list[Mapping[str, float]]:
+def by_name(route: Route, rows: Sequence[Row], place: Callable[[int], str]) -> list[Mapping[str, float]]:
     """Returns the rows by feature name, for the split's key: an array and an object of the same values get the same
     version.
     """
     result: list[Mapping[str, float]] = []
     for number, row in enumerate(rows):
-        place = f"/rows/{number}" if batch else "/features"
         if isinstance(row, dict):
             if not row.keys() <= route.accepted:
-                raise _unknown(route, row, place, None)
+                raise _unknown(route, row, place(number), None)
             result.append(row)
         else:
-            result.append(dict(zip(route.order or (), _checked(route, row, place), strict=True)))
+            result.append(dict(zip(route.order or (), _checked(route, row, place(number)), strict=True)))
     return result
 
 
@@ -86,3 +102,8 @@ def _list(names: Sequence[str]) -> str:
     """Formats names in the order given: the reader of a message may fill an array in that order."""
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(map(display_name, names[:LISTED])) + more
+
+
+def escape(name: str) -> str:
+    """Escapes a name as a token of a JSON pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")

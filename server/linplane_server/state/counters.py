@@ -9,10 +9,14 @@ times as slow (10 us against 1.1 us, measured), and which cannot drop the series
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
+from typing import Literal
 
 from linplane_api.report import MAX_LISTED, Lacking
 
 from ..errors import Kind
+
+ClientProtocol = Literal["predict", "v2", "v1", "mlflow"]
+"""The client protocol of a request, as the label `protocol`."""
 
 BOUNDS = (0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25)
 """Upper bounds of the latency histogram, in seconds; one more bucket is unbounded."""
@@ -22,21 +26,25 @@ UNCHOSEN = ""
 
 
 class Series:
-    """Requests of one route and version: a latency histogram (its sum is the number of requests), refusals by kind, and
-    the features of the version that requests lacked.
+    """Requests of one route and version: a latency histogram (its sum is the number of requests), the same number by
+    client protocol, predictions whose path named the version, refusals by kind, and the features of the version that
+    requests lacked.
     """
 
-    __slots__ = ("buckets", "errors", "missing", "seconds")
+    __slots__ = ("buckets", "errors", "missing", "named", "protocols", "seconds")
 
     def __init__(self) -> None:
         """All counts start at zero."""
         self.buckets = [0] * (len(BOUNDS) + 1)
+        self.protocols: dict[ClientProtocol, int] = {"predict": 0}
+        self.named = 0
         self.seconds = 0.0
         self.errors: dict[Kind, int] = {}
         self.missing: dict[str, int] = {}
 
-    def observe(self, seconds: float) -> None:
+    def observe(self, protocol: ClientProtocol, seconds: float) -> None:
         """Counts one request, with the time from its last byte read to its response made."""
+        self.protocols[protocol] = self.protocols.get(protocol, 0) + 1
         self.buckets[bisect_left(BOUNDS, seconds)] += 1
         self.seconds += seconds
 

@@ -35,7 +35,6 @@ class Version:
         self.values = _getter(served.features)
         self.series = series
         self.headers = (
-            (b"content-type", b"application/json"),
             (HEADER_VERSION.encode(), name.encode()),
             (HEADER_DIGEST.encode(), served.digest.encode()),
             (HEADER_REVISION.encode(), revision.encode()),
@@ -60,6 +59,7 @@ class Route:
         "_series",
         "accepted",
         "bucket",
+        "candidate_names",
         "candidates",
         "current",
         "current_name",
@@ -91,6 +91,7 @@ class Route:
         self.current = self.versions.get(document.current or "")
         self.unavailable: Unavailable | None = document.unavailable
         self.candidates = tuple(self.versions.get(candidate.version) for candidate in document.split)
+        self.candidate_names = tuple(candidate.version for candidate in document.split)
         self.splitter: Splitter | None = document.splitter() if any(document.shares()) else None
         self.traffic = document.traffic()
         header = document.split_key.header

@@ -18,7 +18,9 @@ from linplane_api.routing import (
     make_entry,
 )
 from linplane_server.errors import Refusal
+from linplane_server.interfaces.native import NATIVE
 from linplane_server.predict.client_identity import ClientIdentity
+from linplane_server.predict.interface import Call, Interface, Target
 from linplane_server.predict.predictor import Predictor
 from linplane_server.routing.file_report import no_report
 from linplane_server.routing.updater import RoutingUpdater
@@ -109,9 +111,18 @@ class Client:
         self.predictor = Predictor(loaded, ClientIdentity(trusted), Clock(), "id", single_route=single_route)
 
     def ask(
-        self, data: Any, name: str | None = None, peer: str = "192.0.2.1", method: str = "POST", **headers: str
+        self,
+        data: Any,
+        name: str | None = None,
+        peer: str = "192.0.2.1",
+        method: str = "POST",
+        *,
+        version: str | None = None,
+        interface: Interface = NATIVE,
+        **headers: str,
     ) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body; a header's underscores are hyphens."""
         fields = [(key.replace("_", "-").encode(), value.encode()) for key, value in headers.items()]
-        status, out, content = self.predictor.respond(method, name, fields, peer, data)
+        call = Call(method, fields, dict(fields), peer, data)
+        status, out, content = self.predictor.respond(Target(interface, name, version), call)
         return status, {key.decode(): value.decode() for key, value in out}, content

@@ -36,6 +36,10 @@ def labels(**values: str) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(values.items()))
 
 
+def requests(**values: str) -> tuple[tuple[str, str], ...]:
+    return labels(**values, protocol="predict")
+
+
 async def test_metrics_count_the_requests() -> None:
     loaded = await serving(document(limit=RateLimit(0.001, 3, "Client")))
     client = Client(loaded)
@@ -44,8 +48,8 @@ async def test_metrics_count_the_requests() -> None:
     client.ask(BODY, "absent")
     samples = exposed(loaded)
     assert samples["linplane_predict_requests_total"] == {
-        labels(route="homes", version="v1"): 2, labels(route="homes", version="v2"): 0,
-        labels(route="homes", version=""): 2, labels(route="", version=""): 1,
+        requests(route="homes", version="v1"): 2, requests(route="homes", version="v2"): 0,
+        requests(route="homes", version=""): 2, requests(route="", version=""): 1,
     }  # fmt: skip
     assert samples["linplane_predict_errors_total"] == {
         labels(route="homes", version="v1", kind="missing_feature"): 1,
@@ -54,7 +58,10 @@ async def test_metrics_count_the_requests() -> None:
         labels(route="", version="", kind="not_found"): 1,
     }
     assert samples["linplane_rate_limited_total"] == {labels(route="homes"): 1}
-    assert samples["linplane_predict_duration_seconds_count"] == samples["linplane_predict_requests_total"]
+    assert samples["linplane_predict_duration_seconds_count"] == {
+        labels(route="homes", version="v1"): 2, labels(route="homes", version="v2"): 0,
+        labels(route="homes", version=""): 2, labels(route="", version=""): 1,
+    }  # fmt: skip
     assert samples["linplane_predict_duration_seconds_bucket"][labels(route="homes", version="v1", le="+Inf")] == 2
     revision = loaded.store.snapshot.routes["homes"].revision
     assert samples["linplane_route_info"] == {labels(route="homes", revision=revision, current="v1"): 1}
@@ -68,12 +75,25 @@ async def test_metrics_of_requests_refused_before_a_version_was_chosen_exist_onc
     loaded = await serving(document())
     client = Client(loaded)
     named = {labels(route="homes", version="v1"): 0, labels(route="homes", version="v2"): 0}
+    asked = {requests(route="homes", version="v1"): 0, requests(route="homes", version="v2"): 0}
     samples = exposed(loaded)
-    assert samples["linplane_predict_requests_total"] == named
+    assert samples["linplane_predict_requests_total"] == asked
     assert samples["linplane_predict_duration_seconds_count"] == named
     assert samples["linplane_rate_limited_total"] == {labels(route="homes"): 0}
     client.ask(b"{", "homes")
-    assert exposed(loaded)["linplane_predict_requests_total"] == named | {labels(route="homes", version=""): 1}
+    assert exposed(loaded)["linplane_predict_requests_total"] == asked | {requests(route="homes", version=""): 1}
+
+
+async def test_metrics_count_a_version_that_the_path_names_apart_from_the_split() -> None:
+    loaded = await serving(document(split=[("v2", 0)]))
+    client = Client(loaded)
+    client.ask(BODY, "homes")
+    assert client.ask(BODY, "homes", version="v2")[0] == 200
+    assert client.ask(b"{", "homes", version="v2")[0] == 400
+    samples = exposed(loaded)
+    named = {labels(route="homes", version="v1"): 0, labels(route="homes", version="v2"): 1}
+    assert samples["linplane_predict_named_version_total"] == named
+    assert samples["linplane_predict_requests_total"][requests(route="homes", version="v2")] == 1
 
 
 async def test_metrics_get_no_new_series_from_a_request() -> None:
@@ -114,7 +134,14 @@ async def test_status_has_what_this_replica_serves() -> None:
     assert route["refused"] == {"malformed": 1}
 
 
-SHOWN = {"buckets": [1] * 12, "seconds": 1.0, "errors": {"internal": 1}, "missing": {"area": 1}}
+SHOWN = {
+    "buckets": [1] * 12,
+    "protocols": {"v2": 1},
+    "named": 1,
+    "seconds": 1.0,
+    "errors": {"internal": 1},
+    "missing": {"area": 1},
+}
 """For each count of a Series, a value that must be visible: in the metrics, the status, or the report."""
 
 

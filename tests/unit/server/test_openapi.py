@@ -3,12 +3,10 @@
 import json
 
 import jsonschema
-import pytest
 
 from linplane_server.errors import PredictionRefusal
 from linplane_server.http.docs import docs_app
 from linplane_server.http.openapi import document
-from linplane_server.http.public_app import addressed_route
 from linplane_server.problems import STATUSES
 from unit.server.builders import Client, refusal_types, serving
 from unit.server.builders import document as routing_document
@@ -74,22 +72,3 @@ def test_openapi_has_an_example_of_each_refusal_that_follows_the_schema() -> Non
 
 def test_openapi_document_is_served() -> None:
     assert docs_app().openapi()["paths"] == DOCUMENT["paths"]
-
-
-PATHS = [
-    ("/predict", (True, None)),
-    ("/routes/a/predict", (True, "a")),
-    ("/routes//predict", (False, "")),
-    ("/routes/predict", (False, None)),
-    ("/routes/a/b/predict", (False, "a/b")),
-    ("/predict/", (False, None)),
-    ("/", (False, None)),
-    ("/metrics", (False, None)),
-]
-
-
-@pytest.mark.parametrize(("path", "expected"), PATHS)
-def test_paths_of_predictions(path: str, expected: tuple[bool, str | None]) -> None:
-    assert addressed_route(path)[0] is expected[0]
-    if expected[0]:
-        assert addressed_route(path) == expected

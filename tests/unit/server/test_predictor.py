@@ -74,6 +74,19 @@ async def test_assigned_by_names_the_input_that_decided() -> None:
     assert by_header == json.loads(client.ask('{"features":[2,3],"key":"ü"}'.encode())[2])["version"]
 
 
+async def test_version_in_the_path_answers_if_the_route_offers_it() -> None:
+    split = [("v2", 0), ("v3", 100)]
+    versions = {"v1": V1, "v2": {"area": 3.0, "rooms": 20.0}, "v4": V1}
+    client = Client(await serving(document(split=split, versions=versions, named={"v3": ("area", "rooms")})))
+    seen = {name: client.ask(BODY, version=name) for name in ("v1", "v2", "v3", "v4", "v9")}
+    assert {name: answer[0] for name, answer in seen.items()} == {"v1": 200, "v2": 200, "v3": 503, "v4": 404, "v9": 404}
+    assert json.loads(seen["v2"][2]) == {"prediction": 67.0, "version": "v2", "route": "homes", "assignedBy": "version"}
+    assert json.loads(seen["v3"][2])["reason"] == "VersionNotReady"
+    frozen = Unavailable("CurrentFrozen", "v1 is frozen")
+    away = Client(await serving(document(versions={}, named={"v1": ("area",)}, unavailable=frozen)))
+    assert json.loads(away.ask(BODY, version="v1")[2])["reason"] == "CurrentFrozen"
+
+
 HOSTS = [
     ("homes", "homes"),
     ("HOMES", "homes"),

@@ -23,6 +23,7 @@ LIMITED = "the rate limit of this route is used up; try again later"
 PREDICTIONS = [
     (errors.Malformed("d"), 400, "malformed", "Malformed request", {}, []),
     (errors.RouteNotFound("d"), 404, "not-found", "Not found", {}, []),
+    (errors.VersionNotFound("d"), 404, "not-found", "Not found", {}, []),
     (errors.MethodNotAllowed("d"), 405, "method", "Method not allowed", {}, [(b"allow", b"POST")]),
     (errors.TooLarge("d"), 413, "too-large", "Body too large", {}, []),
     (errors.UnsupportedBody("d"), 415, "media-type", "Unsupported media type", {}, []),

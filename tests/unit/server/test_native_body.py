@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from linplane_server.errors import Invalid, Malformed
 from linplane_server.http.openapi import document
-from linplane_server.predict.body import parse_request
+from linplane_server.interfaces.native_body import parse_request
 
 ACCEPTED = frozenset({"area", "a/b"})
 SCHEMA = jsonschema.Draft202012Validator({"$ref": "#/components/schemas/Request", **document("0")})

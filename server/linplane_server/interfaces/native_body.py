@@ -17,15 +17,10 @@ from linplane_api.canonical import FormatError, parse_json, unique
 from linplane_api.display import display_name
 
 from ..errors import Invalid, Malformed
+from ..predict.rows import Row, escape
 
-_ByName = Annotated[dict[str, float], Meta(description="Numbers by feature name, in any order.")]
-_InOrder = Annotated[
-    list[float],
-    Meta(description="Numbers in the order of the features, if all versions of the route agree on one."),
-]
 _Key = Annotated[str, Meta(description="Identifies the user, for the split of the traffic.")]
 
-Row = _ByName | _InOrder
 Rows = Annotated[list[Row], Meta(extra_json_schema={"minItems": 1})]  # `parse_request` checks it, with a better message
 
 
@@ -140,8 +135,3 @@ def _json_type(value: Any) -> str:
         type(None): "null",
     }
     return names[type(value)]
-
-
-def escape(name: str) -> str:
-    """Escapes a name as a token of a JSON pointer (RFC 6901)."""
-    return name.replace("~", "~0").replace("/", "~1")

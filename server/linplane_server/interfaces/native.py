@@ -1,0 +1,93 @@
+"""The project's own interface: JSON by `/predict` and `/routes/ROUTE/predict`, refusals as problem+json."""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, cast
+
+import msgspec
+from msgspec import Meta
+
+from ..errors import PredictionRefusal, UnsupportedBody
+from ..predict.interface import Answer, Asked, Call
+from ..predict.router import Source, SplitSource
+from ..problems import Headers, refusal_response
+from ..state.counters import ClientProtocol
+from ..state.snapshot import Route, Version
+from .native_body import parse_request
+
+CURL_DEFAULT = b"application/x-www-form-urlencoded"
+"""The type that `curl -d` declares for any body; a real form is refused as malformed JSON."""
+
+_encode = msgspec.json.Encoder().encode
+_is_json = re.compile(rb"[ \t]*application/([\w.!#$&^+-]+\+)?json[ \t]*(;.*)?", re.IGNORECASE).fullmatch
+
+_Version = Annotated[str, Meta(description="The version that answered.")]
+_AssignedBy = Annotated[
+    SplitSource,
+    Meta(
+        description="The input that the version was chosen by: the request's key, the header, or the feature values; "
+        "`current` if all traffic goes to the current version."
+    ),
+]
+
+
+class Prediction(msgspec.Struct, rename="camel"):
+    """The response to `features`."""
+
+    prediction: float
+    version: _Version
+    route: str
+    assigned_by: _AssignedBy
+
+
+class Predictions(msgspec.Struct, rename="camel"):
+    """The response to `rows`, in their order."""
+
+    predictions: list[float]
+    version: _Version
+    route: str
+    assigned_by: _AssignedBy
+
+
+class Native:
+    """See the module."""
+
+    protocol: ClientProtocol = "predict"
+
+    def decode(self, route: Route, call: Call) -> Asked:
+        """Decodes `features` or `rows`. Raises UnsupportedBody, TooLarge, Malformed or Invalid."""
+        _check_type(call.headers)
+        body, rows = parse_request(call.body(), route.accepted)
+        place = _place_of_features if body.rows is msgspec.UNSET else "/rows/{}".format
+        return Asked(rows, place, body.key or None)
+
+    def encode(
+        self, route: Route, asked: Asked, version: Version, source: Source, values: Sequence[float]
+    ) -> tuple[Headers, bytes]:
+        """Encodes a Prediction, or Predictions for `rows`. No path of this interface names a version."""
+        if asked.place is _place_of_features:
+            content = _encode(Prediction(values[0], version.name, route.name, cast("SplitSource", source)))
+        else:
+            content = _encode(Predictions(list(values), version.name, route.name, cast("SplitSource", source)))
+        return [_JSON, *version.headers, (b"content-length", b"%d" % len(content))], content
+
+    def refuse(self, refusal: PredictionRefusal, request_id: str) -> Answer:
+        """Encodes a problem (RFC 9457)."""
+        return refusal_response(refusal, request_id)
+
+
+NATIVE = Native()
+
+_JSON = (b"content-type", b"application/json")
+
+
+def _place_of_features(_: int) -> str:
+    return "/features"
+
+
+def _check_type(headers: dict[bytes, bytes]) -> None:
+    declared = headers.get(b"content-type", b"application/json")
+    if declared not in (b"application/json", CURL_DEFAULT) and not _is_json(declared):
+        raise UnsupportedBody("the body must be JSON: Content-Type application/json")
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise UnsupportedBody("the body must not be compressed")

@@ -1,0 +1,71 @@
+"""What the predictor needs of a client protocol: it decodes requests and encodes responses, and does nothing else.
+
+Everything that all of them share (route, rate limit, split, numbers, counters) is in `predictor`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from ..errors import PredictionRefusal, TooLarge
+from ..problems import Headers
+from ..state.counters import ClientProtocol
+from ..state.snapshot import Route, Version
+from .router import Source
+from .rows import Row
+
+Answer = tuple[int, Headers, bytes]
+"""Status, headers and body of a response."""
+
+
+class Call(NamedTuple):
+    """One HTTP request. `fields` are its headers in their order, lower-case, and `headers` the same by name; `peer` is
+    the connection's address; `data` the body, or the reason that it was not read.
+    """
+
+    method: str
+    fields: Headers
+    headers: dict[bytes, bytes]
+    peer: str
+    data: bytes | TooLarge
+
+    def body(self) -> bytes:
+        """Returns the body. Raises TooLarge."""
+        if isinstance(self.data, TooLarge):
+            raise self.data
+        return self.data
+
+
+class Asked(NamedTuple):
+    """A decoded request. `place` returns the JSON pointer of a row, for errors; `key` identifies the user, for the
+    split; `context` is what the same interface needs to encode the response.
+    """
+
+    rows: Sequence[Row]
+    place: Callable[[int], str]
+    key: str | None = None
+    context: Any = None
+
+
+class Interface(Protocol):
+    """A client protocol. `protocol` is its label in the metrics. Implementations are stateless."""
+
+    protocol: ClientProtocol
+
+    def decode(self, route: Route, call: Call) -> Asked:
+        """Decodes a request. Raises PredictionRefusal."""
+
+    def encode(
+        self, route: Route, asked: Asked, version: Version, source: Source, values: Sequence[float]
+    ) -> tuple[Headers, bytes]:
+        """Returns headers and body of the response with status 200; `values` has one prediction per row."""
+
+    def refuse(self, refusal: PredictionRefusal, request_id: str) -> Answer:
+        """Returns the response to a request that was refused."""
+
+
+class Target(NamedTuple):
+    """What the path of a prediction addresses. `route` is None if Host names it, `version` if the split decides."""
+
+    interface: Interface
+    route: str | None = None
+    version: str | None = None

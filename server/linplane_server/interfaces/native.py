@@ -1,25 +1,21 @@
 """The project's own interface: JSON by `/predict` and `/routes/ROUTE/predict`, refusals as problem+json."""
 
-import re
 from collections.abc import Sequence
 from typing import Annotated, cast
 
 import msgspec
 from msgspec import Meta
 
-from ..errors import PredictionRefusal, UnsupportedBody
+from ..errors import PredictionRefusal
 from ..predict.interface import Answer, Asked, Call
 from ..predict.router import Source, SplitSource
 from ..problems import Headers, refusal_response
 from ..state.counters import ClientProtocol
 from ..state.snapshot import Route, Version
+from .content_type import check_json
 from .native_body import parse_request
 
-CURL_DEFAULT = b"application/x-www-form-urlencoded"
-"""The type that `curl -d` declares for any body; a real form is refused as malformed JSON."""
-
 _encode = msgspec.json.Encoder().encode
-_is_json = re.compile(rb"[ \t]*application/([\w.!#$&^+-]+\+)?json[ \t]*(;.*)?", re.IGNORECASE).fullmatch
 
 _Version = Annotated[str, Meta(description="The version that answered.")]
 _AssignedBy = Annotated[
@@ -56,7 +52,7 @@ class Native:
 
     def decode(self, route: Route, call: Call) -> Asked:
         """Decodes `features` or `rows`. Raises UnsupportedBody, TooLarge, Malformed or Invalid."""
-        _check_type(call.headers)
+        check_json(call.headers)
         body, rows = parse_request(call.body(), route.accepted)
         place = _place_of_features if body.rows is msgspec.UNSET else "/rows/{}".format
         return Asked(rows, place, body.key or None)
@@ -83,11 +79,3 @@ _JSON = (b"content-type", b"application/json")
 
 def _place_of_features(_: int) -> str:
     return "/features"
-
-
-def _check_type(headers: dict[bytes, bytes]) -> None:
-    declared = headers.get(b"content-type", b"application/json")
-    if declared not in (b"application/json", CURL_DEFAULT) and not _is_json(declared):
-        raise UnsupportedBody("the body must be JSON: Content-Type application/json")
-    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        raise UnsupportedBody("the body must not be compressed")

@@ -1,0 +1,27 @@
+"""What the headers of a request may declare about its body: pure."""
+
+import re
+from collections.abc import Mapping
+
+from ..errors import UnsupportedBody
+
+CURL_DEFAULT = b"application/x-www-form-urlencoded"
+"""The type that `curl -d` declares for any body; a real form is refused as malformed JSON."""
+
+_is_json = re.compile(rb"[ \t]*application/([\w.!#$&^+-]+\+)?json[ \t]*(;.*)?", re.IGNORECASE).fullmatch
+
+
+def check_json(
+    headers: Mapping[bytes, bytes], detail: str = "the body must be JSON: Content-Type application/json"
+) -> None:
+    """Raises UnsupportedBody, with this detail, if the body is declared as another type; also if it is compressed."""
+    declared = headers.get(b"content-type", b"application/json")
+    if declared not in (b"application/json", CURL_DEFAULT) and not _is_json(declared):
+        raise UnsupportedBody(detail)
+    check_identity(headers)
+
+
+def check_identity(headers: Mapping[bytes, bytes]) -> None:
+    """Raises UnsupportedBody if the body is compressed."""
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise UnsupportedBody("the body must not be compressed")

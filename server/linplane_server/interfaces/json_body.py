@@ -1,0 +1,188 @@
+"""Reads JSON bodies strictly: pure. What all client protocols share that send JSON.
+
+`read_json` is for clients whose bodies differ from ours. Its fast path is one typed decode, which makes every number a
+float. What that refuses (deeper nesting, a number out of range, text that is not JSON) is parsed again by the standard
+library, so that the error has a place. No error repeats a value of the body.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from linplane_api.canonical import FormatError, parse_json, unique
+from linplane_api.display import display_name
+
+from ..errors import Invalid, Malformed
+from ..predict.rows import Row, escape
+
+T = TypeVar("T")
+
+REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""Exceptions of a decoder of msgspec."""
+
+_Scalar = float | bool | str | None
+_Row = _Scalar | list[_Scalar] | dict[str, _Scalar]
+_Rows = _Scalar | list[_Row] | dict[str, _Row]
+_decode = msgspec.json.Decoder(dict[str, _Scalar | list[_Rows] | dict[str, _Rows]]).decode
+_decode_any = msgspec.json.Decoder().decode
+
+_NUMBERS = frozenset({float, bool})
+_CONTAINERS = frozenset({dict, list})
+
+
+def read_json(data: bytes, read: Callable[[dict[str, Any]], T]) -> T:
+    """Returns what `read` makes of the body, an object whose numbers are floats. Raises Malformed, Invalid, and what
+    `read` raises.
+    """
+    try:
+        body = _decode(data)
+    except REFUSED:
+        return _read_leniently(data, read)
+    # The decoder accepts a duplicate key and keeps the last value; see `check_duplicates`.
+    if data.count(b":") != _keys(body):
+        check_duplicates(data)
+    return read(body)
+
+
+def _read_leniently(data: bytes, read: Callable[[dict[str, Any]], T]) -> T:
+    body = parse_leniently(data)
+    result = read(need(body, dict, ""))  # raises Invalid at the place of a number that is not finite
+    try:
+        _decode_any(data)
+    except REFUSED:
+        raise Malformed("not JSON: a number is out of range, or a text is not valid Unicode") from None
+    return result
+
+
+def _keys(value: Mapping[str, Any] | Sequence[Any]) -> int:
+    """Counts the keys of all objects in a decoded value."""
+    inner: Iterable[Any] = value.values() if isinstance(value, dict) else value
+    count = len(value) if isinstance(value, dict) else 0
+    if _CONTAINERS.isdisjoint(map(type, inner)):
+        return count
+    return count + sum([_keys(item) for item in inner if type(item) in _CONTAINERS])
+
+
+def check_duplicates(data: bytes) -> None:
+    """Raises Malformed if an object has a duplicate key.
+
+    Takes several times as long as a typed decode, which keeps the last value. Each key in the JSON text is followed by
+    a colon, so this is needed only if there are more colons than decoded keys: a duplicate, or a colon inside a text.
+    """
+    try:
+        parse_json(data)
+    except FormatError as error:
+        raise Malformed(error.problem) from None
+
+
+def parse_leniently(data: bytes) -> Any:
+    """Parses JSON with numbers out of range, NaN and infinities, all as floats, so that their place can be found.
+    Raises Malformed for all else that is not JSON, but not for a lone surrogate.
+    """
+    try:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=unique, parse_int=float)
+    except UnicodeDecodeError as error:
+        raise Malformed(f"not UTF-8 (byte {error.start})") from None
+    except json.JSONDecodeError as error:
+        raise Malformed(f"not JSON (line {error.lineno}, column {error.colno})") from None
+    except RecursionError:
+        raise Malformed("not JSON: nested too deep") from None
+    except FormatError as error:
+        raise Malformed(error.problem) from None
+
+
+def floats(values: Sequence[Any]) -> list[float] | None:
+    """Returns the values as floats, true and false as 1 and 0; None if one of them is not a finite number."""
+    if not _NUMBERS.issuperset(map(type, values)):
+        return None
+    numbers = list(map(float, values))
+    return numbers if all(map(math.isfinite, numbers)) else None
+
+
+def as_row(value: Any, place: str, accepted: frozenset[str]) -> Row:
+    """Returns a row: an object or an array of numbers. Raises Invalid; `place` is its JSON pointer."""
+    if isinstance(value, dict):
+        numbers = floats(list(value.values()))
+        if numbers is not None:
+            return dict(zip(value, numbers, strict=True))
+    elif isinstance(value, list):
+        numbers = floats(value)
+        if numbers is not None:
+            return numbers
+    raise wrong_row(value, place, accepted) or AssertionError
+
+
+def as_rows(value: Any, place: str, read: Callable[[Any, str], Row]) -> list[Row]:
+    """Returns the rows of an array with at least one; `read` makes one, of its value and its JSON pointer."""
+    rows: list[Any] = need(value, list, place)
+    if not rows:
+        raise Invalid(place, "at least one row is needed")
+    for number, row in enumerate(rows):  # in place, so that a large body is not in memory twice
+        rows[number] = read(row, f"{place}/{number}")
+    return rows
+
+
+def need(value: Any, kind: type[T], place: str, why: str = "") -> T:
+    """Returns the value. Raises Invalid if it is not of this type of JSON; `why` follows in the message."""
+    if type(value) is not kind:
+        raise Invalid(place, f"{_NAMES[kind]} is needed, not {json_type(value)}{why}")
+    return value
+
+
+def only_one(body: Mapping[str, Any], fields: Sequence[str]) -> str:
+    """Returns the one of these fields that the body has. Raises Invalid if it has none or several."""
+    found = [name for name in fields if name in body]
+    if len(found) != 1:
+        raise Invalid("", f"exactly one of {', '.join(fields[:-1])} and {fields[-1]} is needed")
+    return found[0]
+
+
+def wrong_row(row: Any, place: str, accepted: frozenset[str], numbers: frozenset[type] = _NUMBERS) -> Invalid | None:
+    """Returns the first error in a row; `numbers` are the types that count as a number. It names features of `accepted`
+    in the pointer, and others in the detail.
+    """
+    if isinstance(row, dict):
+        return next(
+            (wrong for name, value in row.items() if (wrong := _wrong_value(value, name, place, accepted, numbers))),
+            None,
+        )
+    if isinstance(row, list):
+        return next(
+            (wrong for i, value in enumerate(row) if (wrong := wrong_number(value, f"{place}/{i}", numbers))), None
+        )
+    return Invalid(place, f"an object or an array is needed, not {json_type(row)}")
+
+
+def wrong_number(value: Any, place: str, numbers: frozenset[type] = _NUMBERS) -> Invalid | None:
+    """Returns the error if a value is not a finite number."""
+    if type(value) in numbers and math.isfinite(value):
+        return None
+    return Invalid(place, f"a finite number is needed, not {json_type(value)}")
+
+
+def _wrong_value(
+    value: Any, name: str, place: str, accepted: frozenset[str], numbers: frozenset[type]
+) -> Invalid | None:
+    wrong = wrong_number(value, f"{place}/{escape(name)}", numbers)
+    if wrong is None or name in accepted:
+        return wrong
+    return Invalid(place, f"unknown feature {display_name(name)}, with {json_type(value)} instead of a finite number")
+
+
+_NAMES: Mapping[type, str] = {
+    str: "a text",
+    bool: "a boolean",
+    dict: "an object",
+    list: "an array",
+    type(None): "null",
+}
+
+
+def json_type(value: Any) -> str:
+    """Returns the type of a value of JSON, for a message."""
+    if isinstance(value, float):
+        return "a number" if math.isfinite(value) else "NaN, an infinity or a number out of range"
+    return _NAMES[type(value)]

@@ -11,46 +11,17 @@ from integration.server.running import PREDICT, Running, at_end, read_response
 from linplane_api.routing_folder import write_routing
 from support import eventually
 from unit.server.builders import document, routing
+from unit.server.corpus import GOOD, HEAD, LENGTH, TAKEN, UNPARSABLE
 
-HEAD = b"POST /routes/homes/predict HTTP/1.1\r\n"
-LENGTH = b"Content-Length: %d\r\n" % len(PREDICT)
-GOOD = HEAD + b"Host: x\r\n" + LENGTH + b"\r\n" + PREDICT
-CHUNKED = HEAD + b"Host: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
-REFUSED = [
-    ("CL and TE", HEAD + b"Host: x\r\n" + LENGTH + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-    ("TE and CL", HEAD + b"Host: x\r\nTransfer-Encoding: chunked\r\n" + LENGTH + b"\r\n0\r\n\r\n", 400),
-    ("two CL", HEAD + b"Host: x\r\n" + LENGTH + LENGTH + b"\r\n" + PREDICT, 400),
-    ("two CL that differ", HEAD + b"Host: x\r\n" + LENGTH + b"Content-Length: 1\r\n\r\n" + PREDICT, 400),
-    ("a CL list", HEAD + b"Host: x\r\nContent-Length: 3, 3\r\n\r\nabc", 400),
-    ("a negative CL", HEAD + b"Host: x\r\nContent-Length: -1\r\n\r\n", 400),
-    ("an enormous CL", HEAD + b"Host: x\r\nContent-Length: 99999999999999999999999\r\n\r\n", 400),
-    ("an unknown TE", HEAD + b"Host: x\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
-    ("TE of chunked and more", HEAD + b"Host: x\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", 400),
-    ("no Host", HEAD + LENGTH + b"\r\n" + PREDICT, 400),
-    ("two Hosts", HEAD + b"Host: x\r\nHost: y\r\n" + LENGTH + b"\r\n" + PREDICT, 400),
-    ("bare LF everywhere", GOOD.replace(b"\r\n", b"\n"), 400),
-    ("bare LF after a field", HEAD + b"Host: x\n" + LENGTH + b"\r\n" + PREDICT, 400),
-    ("bare CR", HEAD + b"Host: x\r\nX: a\rb\r\n\r\n", 400),
-    ("NUL in a field", HEAD + b"Host: x\r\nX: a\x00b\r\n\r\n", 400),
-    ("a space before the colon", HEAD + b"Host : x\r\n\r\n", 400),
-    ("a folded field", HEAD + b"Host: x\r\nX: a\r\n b\r\n\r\n", 400),
-    ("a bad chunk size", HEAD + b"Host: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
-    ("bare LF in a chunk", HEAD + b"Host: x\r\nTransfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n", 400),
-    ("HTTP/1.2", GOOD.replace(b"1.1", b"1.2", 1), 400),
-    ("HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
-    ("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
-    ("CONNECT", b"CONNECT x:80 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-    ("a target that is none", b"POST http://[ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-    ("a target over 8 KiB", b"GET /" + b"a" * 8200 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
-    ("a target without an end", b"GET /" + b"a" * 200_000, 414),
-    ("101 fields", HEAD + b"Host: x\r\n" + b"A: b\r\n" * 100 + b"\r\n", 431),
-    ("5,000 fields", HEAD + b"Host: x\r\n" + b"A: b\r\n" * 5000 + b"\r\n", 431),
-    ("a field of 64 KiB", HEAD + b"Host: x\r\nA: " + b"b" * 65_536 + b"\r\n\r\n", 431),
-    ("a field without an end", HEAD + b"Host: x\r\nA: " + b"b" * 2_000_000, 431),
-    ("trailers of 64 KiB", CHUNKED + b"0\r\nA: " + b"b" * 70_000 + b"\r\n\r\n", 431),
-    ("a chunk extension without an end", CHUNKED + b"1;" + b"b" * 900_000, 413),
-]
+@pytest.fixture(scope="module", params=[[], ["--no-fast-path"]], ids=["fast path", "application"])
+def server(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Running]:
+    """A server for each of the two ways to answer."""
+    folder = tmp_path_factory.mktemp("server")
+    write_routing(folder / "config", routing(document()))
+    running = Running(folder, *request.param)
+    yield running
+    running.stop()
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +40,7 @@ def send(connection: socket.socket, data: bytes) -> None:
         connection.sendall(data)
 
 
-@pytest.mark.parametrize(("data", "status"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+@pytest.mark.parametrize(("data", "status"), [row[1:] for row in UNPARSABLE], ids=[row[0] for row in UNPARSABLE])
 def test_refused_request_gets_its_code_and_the_connection_closes(server: Running, data: bytes, status: int) -> None:
     with server.connect() as connection:
         send(connection, data)
@@ -79,30 +50,6 @@ def test_refused_request_gets_its_code_and_the_connection_closes(server: Running
         assert json.loads(answer[2])["status"] == status
         assert at_end(connection)
     assert server.predict()[0] == 200
-
-
-H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n"
-FULL = PREDICT + b" " * (65_536 - len(PREDICT))
-
-
-def single(data: bytes) -> bytes:
-    """In chunks of one byte."""
-    return b"".join(b"1\r\n%c\r\n" % byte for byte in data)
-
-
-TAKEN = [
-    ("as usual", GOOD, 1),
-    ("HTTP/1.0 without Host", GOOD.replace(b"1.1", b"1.0", 1).replace(b"Host: x\r\n", b""), 1),
-    ("two at once", GOOD * 2, 2),
-    ("fifty at once", GOOD * 50, 50),
-    ("an absolute target", GOOD.replace(b"/routes", b"http://x/routes", 1), 1),
-    ("a target of 8,000 bytes", GOOD.replace(b"predict ", b"predict?" + b"a" * 7900 + b" ", 1), 1),
-    ("100 fields", HEAD + b"Host: x\r\n" + LENGTH + b"A: b\r\n" * 98 + b"\r\n" + PREDICT, 1),
-    ("an upgrade that is not offered", GOOD.replace(b"Host: x\r\n", b"Host: x\r\n" + H2C) * 2 + GOOD, 3),
-    ("chunks of one byte and a trailer", CHUNKED + single(PREDICT) + b"0\r\nA: b\r\n\r\n", 1),
-    ("64 KiB in chunks of one byte", CHUNKED + single(FULL) + b"0\r\n\r\n", 1),
-    ("64 KiB at once", HEAD + b"Host: x\r\nContent-Length: 65536\r\n\r\n" + FULL, 1),
-]
 
 
 @pytest.mark.parametrize(("data", "count"), [row[1:] for row in TAKEN], ids=[row[0] for row in TAKEN])

@@ -19,6 +19,7 @@ from .admin.endpoint import AdminEndpoint
 from .environment import make_environment
 from .http.admin_app import admin_app
 from .http.docs import docs_app
+from .http.fast_path import FastPath
 from .http.lifecycle import Process, watch_stdin
 from .http.listener import Listener, inherited, listen
 from .http.metrics import ServerCollector, metrics_registry
@@ -66,11 +67,13 @@ async def _serve(args: argparse.Namespace) -> None:
     public_guard, admin_guard = Guard(limits), Guard(limits)
     pages = PublicPages(serving.store)
     app = PublicApp(predictor, pages, docs_app(), limits.body_bytes)
-    public = Listener(app, public_guard, shutdown.graceful_seconds)
+    fast_path = FastPath(predictor.respond, limits.body_bytes)
+    connections = fast_path.protocol(public_guard) if args.fast_path else public_guard.protocol()
+    public = Listener(app, connections, shutdown.graceful_seconds)
     collector = metrics_registry(ServerCollector(serving, environment.source))
     status = Status(serving, readiness, args.pod_name, args.server_name, environment.source)
     endpoint = AdminEndpoint(environment.access, environment.connect, serving.store)
-    admin = Listener(admin_app(readiness, collector, status, endpoint), admin_guard, ADMIN_GRACEFUL)
+    admin = Listener(admin_app(readiness, collector, status, endpoint), admin_guard.protocol(), ADMIN_GRACEFUL)
     public_socket = _socket(args.public_fd, args.host, args.port)
     admin_socket = _socket(args.admin_fd, args.admin_host, args.admin_port)
     process = Process((public, public_socket), (admin, admin_socket), [public_guard, admin_guard], readiness, shutdown)

@@ -76,6 +76,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="CIDR",
         help="network of proxies whose X-Forwarded-For is trusted; repeatable",
     )
+    add(
+        "--no-fast-path",
+        dest="fast_path",
+        action="store_false",
+        help="answer every prediction by the ASGI application, for a comparison: the answers are the same, and slower",
+    )
     _add_cluster(parser)
     add("--exit-with-stdin", action="store_true", help="stop when standard input ends")
     add("--log-level", choices=logs.LEVELS, default="info", help="lowest level that is logged (default %(default)s)")

@@ -25,7 +25,7 @@ TRAINING = """Written by `make bench`, on: {machine}; medians of {rounds} rounds
 def serve_and_train() -> dict[str, str]:
     """The sections of `make bench`."""
     serving_rows, training_rows = serving.measure(), training.measure()
-    headers = ("server", "requests/s", "x hello", "CPU us/request", "p50 ms", "p99 ms", "MB")
+    headers = ("server", "requests/s", "x hello", "CPU us/request", "p50 ms", "p99 ms", "p99 x hello", "MB")
     return {
         "One row a request": SERVING.format(
             machine=page.machine(),

@@ -1,4 +1,4 @@
-"""Serving: `/predict` against a bare hello, by the number of versions and routes."""
+"""Serving: `/predict` against a bare hello, by the number of versions and routes, and without the fast path."""
 
 import json
 import os
@@ -116,14 +116,20 @@ def resident_mb(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+CASES: list[tuple[str, int, int, list[str]]] = [
+    ("1 version, 1 route", 1, 1, []),
+    ("2 versions (split), 1 route", 2, 1, []),
+    ("100 versions, 1 route", 100, 1, []),
+    ("1 version, 300 routes", 1, 300, []),
+    ("1 version, 1 route, without the fast path", 1, 1, ["--no-fast-path"]),
+]
+"""Name, versions of a route, routes, and flags of the server."""
+
+
 def measure() -> list[list[str]]:
-    """A row a server: requests/s, ratio to hello, CPU us a request, p99, resident memory; medians over the rounds."""
-    cases = [
-        ("1 version, 1 route", 1, 1),
-        ("2 versions (split), 1 route", 2, 1),
-        ("100 versions, 1 route", 100, 1),
-        ("1 version, 300 routes", 1, 300),
-    ]
+    """A row a server: requests/s, ratio to hello, CPU us a request, p50, p99 and its ratio, resident memory; medians
+    over the rounds, in each of which every server has its turn.
+    """
     if shutil.which("wrk") is None:
         raise SystemExit("the load comes from wrk, which is not here: apt-get install wrk, or brew install wrk")
     with ExitStack() as stack:
@@ -133,7 +139,7 @@ def measure() -> list[list[str]]:
                 running("bare ASGI hello", [str(Path(__file__).with_name("hello.py")), "{public}"], "/")
             )
         ]
-        for number, (name, versions, routes) in enumerate(cases):
+        for number, (name, versions, routes, flags) in enumerate(CASES):
             entries = {f"r{i}": make_entry(document(f"r{i}", versions), 1).to_bytes().decode() for i in range(routes)}
             config = folder / str(number)
             write_routing(config, RoutingMap("bench", 1, entries))
@@ -146,22 +152,31 @@ def measure() -> list[list[str]]:
                 "{public}",
                 "--admin-fd",
                 "{admin}",
+                *flags,
             ]
             targets.append(stack.enter_context(running(name, words, f"/routes/r{routes - 1}/predict")))
         rounds = [{target.name: load(target) for target in targets} for _ in range(ROUNDS)]
         assert not any(figures["errors"] for answers in rounds for figures in answers.values()), rounds
         memory = {target.name: resident_mb(target.pid) for target in targets}
-    rows = []
-    for target in targets:
-        mid = {k: statistics.median(r[target.name][k] for r in rounds) for k in ("rate", "cpu", "p50", "p99")}
-        ratio = statistics.median(r[target.name]["rate"] / r[targets[0].name]["rate"] for r in rounds)
-        cells = (
-            f"{mid['rate']:,.0f}",
-            f"{ratio:.2f}",
-            f"{mid['cpu']:.0f}",
-            f"{mid['p50']:.2f}",
-            f"{mid['p99']:.2f}",
-            f"{memory[target.name]:.0f}",
-        )
-        rows.append([target.name, *cells])
-    return rows
+    return [row_of(target.name, rounds, targets[0].name, memory[target.name]) for target in targets]
+
+
+def row_of(name: str, rounds: list[dict[str, dict[str, float]]], baseline: str, memory: float) -> list[str]:
+    """The cells of one server."""
+
+    def median(figure: str) -> float:
+        return statistics.median(figures[name][figure] for figures in rounds)
+
+    def ratio(figure: str) -> float:
+        return statistics.median(figures[name][figure] / figures[baseline][figure] for figures in rounds)
+
+    return [
+        name,
+        f"{median('rate'):,.0f}",
+        f"{ratio('rate'):.2f}",
+        f"{median('cpu'):.0f}",
+        f"{median('p50'):.2f}",
+        f"{median('p99'):.2f}",
+        f"{ratio('p99'):.2f}",
+        f"{memory:.0f}",
+    ]

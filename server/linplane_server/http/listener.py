@@ -1,14 +1,13 @@
 """A listener: a uvicorn server on a given socket, without signal handlers."""
 
+import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import uvicorn
 from starlette.types import ASGIApp
-
-from .protocol import Guard
 
 BACKLOG = 2048
 
@@ -20,11 +19,11 @@ class Listener(uvicorn.Server):
     `graceful` seconds.
     """
 
-    def __init__(self, app: ASGIApp, guard: Guard, graceful: float) -> None:
-        """Binds nothing; `serve` takes a socket."""
+    def __init__(self, app: ASGIApp, protocol: Callable[..., asyncio.Protocol], graceful: float) -> None:
+        """Binds nothing; `serve` takes a socket. `protocol` makes a connection from uvicorn's arguments."""
         config = uvicorn.Config(
             app,
-            http=guard.protocol(),  # type: ignore[arg-type]
+            http=protocol,  # type: ignore[arg-type]
             ws="none",
             lifespan="off",
             log_config=None,

@@ -78,3 +78,8 @@ def test_cluster_options_need_a_pod_name_and_exclude_those_of_local_mode(capsys:
         with pytest.raises(SystemExit):
             parse(wrong)
         assert "--kubernetes" in capsys.readouterr().err
+
+
+def test_fast_path_is_on_unless_it_is_switched_off() -> None:
+    assert parse(["--config", "x"]).fast_path
+    assert not parse(["--config", "x", "--no-fast-path"]).fast_path

@@ -1,5 +1,5 @@
-"""The internals of uvicorn that `http/protocol.py` and `http/listener.py` rely on. These tests name them if an upgrade
-changes them, before the tests of the wire fail for reasons that are hard to see.
+"""The internals of uvicorn that `protocol`, `fast_path` and `listener` of `http` rely on. These tests name them if an
+upgrade changes them, before the tests of the wire fail for reasons that are hard to see.
 """
 
 import ast
@@ -14,16 +14,19 @@ import pytest
 import uvicorn
 from uvicorn.protocols.http import httptools_impl
 
-from linplane_server.http import protocol
+from linplane_server.http.fast_path import FastProtocol
 from linplane_server.http.listener import Listener
+from linplane_server.http.protocol import GuardedProtocol
 
 UVICORN = inspect.getsource(httptools_impl)
+OURS = [GuardedProtocol, FastProtocol]
 
 DIGESTS = {
     "__init__": "eefda6875ebdb576",
     "connection_lost": "1b99df458c3b8e06",
     "connection_made": "c8b2230c91b4eee2",
     "data_received": "e74b210e3c04f336",
+    "on_body": "a02fa52bdf33060a",
     "on_header": "b89cbbc6db2adf3a",
     "on_headers_complete": "f48ec6bbe75dd1e4",
     "on_message_begin": "453ed691ca9d01e0",
@@ -32,7 +35,10 @@ DIGESTS = {
     "on_url": "5ffd0eec34d77755",
     "shutdown": "3fc90dd3d36af3bd",
 }
-"""Start of the SHA-256 of the methods of HttpToolsProtocol that GuardedProtocol overrides, without whitespace."""
+"""Start of the SHA-256 of the methods of HttpToolsProtocol that ours override, without whitespace."""
+
+SEND = "089bd8725f6a2ef9"
+"""The same of the method that writes a response of the application, which the fast path does in the same way."""
 
 
 def class_of(source: str, name: str) -> ast.ClassDef:
@@ -63,14 +69,14 @@ def methods(node: ast.ClassDef) -> set[str]:
 
 
 def missing(source: str) -> set[str]:
-    """The attributes that `http/protocol.py` uses and this source of uvicorn does not have."""
-    ours = ast.parse(inspect.getsource(protocol))
-    guarded = class_of(inspect.getsource(protocol), "GuardedProtocol")
+    """The attributes that our protocols use and this source of uvicorn does not have."""
     base, cycle = class_of(source, "HttpToolsProtocol"), class_of(source, "RequestResponseCycle")
-    init = next(found for found in guarded.body if isinstance(found, ast.FunctionDef) and found.name == "__init__")
-    own = methods(guarded) | used(init, is_self, ast.Store)
-    of_protocol = used(guarded, is_self) - own - used(base, is_self, ast.Store) - methods(base)
-    of_cycle = used(ours, is_cycle) - used(cycle, is_self, ast.Store) - methods(cycle)
+    ours = [ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0] for kind in OURS]
+    inits = [found for found in ast.walk(ast.Module(ours, [])) if getattr(found, "name", "") == "__init__"]
+    own = {name for kind in OURS for name in vars(kind)} | {name for i in inits for name in used(i, is_self, ast.Store)}
+    used_of_self, used_of_cycle = (set().union(*(used(kind, owner) for kind in ours)) for owner in (is_self, is_cycle))
+    of_protocol = used_of_self - own - used(base, is_self, ast.Store) - methods(base)
+    of_cycle = used_of_cycle - used(cycle, is_self, ast.Store) - methods(cycle)
     return of_protocol | {f"cycle.{name}" for name in of_cycle}
 
 
@@ -84,7 +90,7 @@ def digest(function: Any) -> str:
 
 
 def test_uvicorn_has_every_attribute_that_the_protocol_uses() -> None:
-    assert not missing(UVICORN), "uvicorn lacks what http/protocol.py relies on: adapt GuardedProtocol"
+    assert not missing(UVICORN), "uvicorn lacks what our protocols rely on: adapt them"
 
 
 @pytest.mark.parametrize(
@@ -99,20 +105,24 @@ def test_uvicorn_attribute_that_was_renamed_is_reported(old: str, new: str, foun
     assert missing(UVICORN.replace(old, new)) == {found}
 
 
-def test_uvicorn_methods_that_the_protocol_overrides_are_unchanged() -> None:
+def test_uvicorn_methods_that_the_protocols_override_are_unchanged() -> None:
     base = httptools_impl.HttpToolsProtocol
-    found = {name: digest(vars(base)[name]) for name in overridden(protocol.GuardedProtocol, base)}
+    found = {name: digest(vars(base)[name]) for kind in OURS for name in overridden(kind, base)}
     changed = sorted(name for name in DIGESTS.keys() | found.keys() if DIGESTS.get(name) != found.get(name))
-    assert not changed, f"uvicorn {uvicorn.__version__} changed {changed}: compare GuardedProtocol, then update {found}"
+    assert not changed, f"uvicorn {uvicorn.__version__} changed {changed}: compare our protocols, then update {found}"
+
+
+def test_uvicorn_writes_responses_as_the_fast_path_does() -> None:
+    found = digest(httptools_impl.RequestResponseCycle.send)
+    assert found == SEND, f"uvicorn {uvicorn.__version__} changed it: compare `rendered`, then update {found}"
 
 
 def test_uvicorn_signatures_are_those_of_the_overrides() -> None:
     base = httptools_impl.HttpToolsProtocol
-    for name in overridden(protocol.GuardedProtocol, base):
-        ours, theirs = (
-            list(inspect.signature(vars(kind)[name]).parameters) for kind in (protocol.GuardedProtocol, base)
-        )
-        assert [one for one in ours if one != "guard"] == theirs, name
+    for kind in OURS:
+        for name in overridden(kind, base):
+            ours, theirs = (list(inspect.signature(vars(one)[name]).parameters) for one in (kind, base))
+            assert [one for one in ours if one not in ("guard", "fast")] == theirs, name
 
 
 def test_uvicorn_status_lines_have_the_form_that_the_refusals_take_apart() -> None:

@@ -1,0 +1,202 @@
+"""The fast path: a prediction is answered as soon as its last byte is parsed, without an ASGI task.
+
+It saves only the call of the application: the same function makes the answer, and every byte on the wire is the same.
+So it takes ordinary requests alone, and leaves to the application all that would need its ways to wait or to stop
+early: other methods, HTTP/1.0, `Expect`, an encoded body, one of more than FAST_BYTES or over the limit, a request
+before or behind another one in the pipeline, and a client that does not read its answers. A request that was taken can
+be handed over until it is answered.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any
+from urllib.parse import unquote
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from ..predict.interface import Answer, Call, Target
+from ..problems import Headers
+from .protocol import ANSWER, BODY, IDLE, Guard, GuardedProtocol
+from .targets import find_target
+
+FAST_BYTES = HIGH_WATER_LIMIT
+"""The largest body that is collected here; beyond it uvicorn stops reading until the application asks for more."""
+
+CACHED_TARGETS = 1024
+CACHED_LENGTH = 256
+"""How many request targets are remembered with what they address, and the length in bytes up to which they are."""
+
+_LENGTH_DIGITS = len(str(FAST_BYTES))
+
+
+class FastPath:
+    """What the connections of one listener share. `respond` answers a prediction; bodies over `max_body` bytes are left
+    to the application.
+    """
+
+    def __init__(self, respond: Callable[[Target, Call], Answer], max_body: int) -> None:
+        """Has no connection yet."""
+        self.respond = respond
+        self.max_body = min(max_body, FAST_BYTES)
+        self._remembered = lru_cache(CACHED_TARGETS)(addressed)
+
+    def protocol(self, guard: Guard) -> Callable[..., asyncio.Protocol]:
+        """Returns the factory of connections, for uvicorn."""
+        return partial(FastProtocol, guard=guard, fast=self)
+
+    def find(self, url: bytes, headers: dict[bytes, bytes]) -> Target | None:
+        """Returns the target of a request whose body may be collected, by its target in the request line and its
+        fields; None if it is left to the application.
+        """
+        length = headers.get(b"content-length", b"0")
+        if len(length) > _LENGTH_DIGITS or int(length) > self.max_body or b"content-encoding" in headers:
+            return None
+        return self._remembered(url) if len(url) <= CACHED_LENGTH else addressed(url)
+
+
+def addressed(url: bytes) -> Target | None:
+    """Returns the target that the target of a request line addresses, by the same rules as uvicorn. None if that is
+    not a prediction's, or if it is invalid.
+    """
+    try:
+        path = httptools.parse_url(url).path.decode("ascii")
+    except (httptools.HttpParserInvalidURLError, UnicodeDecodeError, AttributeError):
+        return None
+    return find_target(unquote(path) if "%" in path else path)
+
+
+def rendered(answer: Answer, default_headers: Headers, *, keep_alive: bool) -> bytes:
+    """Returns the response on the wire, as uvicorn writes it."""
+    status, headers, content = answer
+    fields = [b"%b: %b\r\n" % field for field in (*default_headers, *headers)]
+    end = b"\r\n" if keep_alive else b"connection: close\r\n\r\n"
+    return b"".join((STATUS_LINE[status], *fields, end, content))
+
+
+class FastProtocol(GuardedProtocol):
+    """One connection of a listener with a fast path. `target` is that of the request that it has taken, None if the
+    application answers; `whole` says that nothing but the answer is missing.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        guard: Guard,
+        fast: FastPath,
+    ) -> None:
+        """Takes uvicorn's arguments, the listener's guard and its fast path."""
+        super().__init__(config, server_state, app_state, _loop, guard=guard)
+        self.fast = fast
+        self.target: Target | None = None
+        self.fields: dict[bytes, bytes] = {}
+        self.body: bytes | bytearray = b""
+        self.whole = False
+        self.keep_alive = True
+
+    def data_received(self, data: bytes) -> None:
+        """Feeds the parser, and answers. Not before the end of the data: what follows may close the connection."""
+        super().data_received(data)
+        if self.whole:
+            self._answer()
+
+    def on_message_begin(self) -> None:
+        """Hands over a request that another one follows at once."""
+        if self.whole:
+            self._hand_over()
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Decides who answers."""
+        self.target = self._take()
+        if self.target is None:
+            super().on_headers_complete()
+            return
+        self.upgrade = False
+        self.body = b""
+        self.cycle = None  # type: ignore[assignment]  # as uvicorn does before the first request
+        self.phase = BODY
+        self.wire = 0
+        self.due = self.loop.time() + self.limits.body_seconds
+
+    def _take(self) -> Target | None:
+        parser, cycle = self.parser, self.cycle
+        if (
+            self.hosts != 1
+            or self.expect_100_continue
+            or not (cycle is None or cycle.response_complete)
+            or parser.get_method() != b"POST"
+            or parser.get_http_version() != "1.1"
+            or parser.should_upgrade()
+        ):
+            return None
+        self.fields = dict(self.headers)
+        return self.fast.find(self.url, self.fields)
+
+    def on_body(self, body: bytes) -> None:
+        """Collects the body, as far as it is small."""
+        if self.target is None:
+            super().on_body(body)
+            return
+        if not self.body:
+            self.body = body
+        elif isinstance(self.body, bytearray):
+            self.body += body
+        else:
+            self.body = bytearray(self.body + body)
+        if len(self.body) > self.fast.max_body:
+            self._hand_over()
+
+    def on_message_complete(self) -> None:
+        """Starts the deadline of the response."""
+        if self.target is None:
+            super().on_message_complete()
+            return
+        self.whole = True
+        self.keep_alive = self.parser.should_keep_alive()
+        self.wire = 0
+        self.phase = ANSWER
+        self.due = self.loop.time() + self.limits.answer_seconds
+
+    def _answer(self) -> None:
+        if self.flow.write_paused or self.target is None:
+            self._hand_over()  # the application waits until the client has read earlier answers
+            return
+        self.whole = False
+        call = Call("POST", self.headers, self.fields, self.client[0] if self.client else "", bytes(self.body))
+        keep_alive = self.keep_alive and not self.guard.draining
+        answer = self.fast.respond(self.target, call)
+        self.transport.write(rendered(answer, self.server_state.default_headers, keep_alive=keep_alive))
+        self.server_state.total_requests += 1
+        self.phase = IDLE
+        if keep_alive:
+            self.due = self.loop.time() + self.limits.idle_seconds
+        else:
+            self.transport.close()
+            self.due = self.loop.time() + self.limits.answer_seconds  # until it is sent
+
+    def _hand_over(self) -> None:
+        """Gives the request that was taken to the application, with what has arrived of its body."""
+        whole, self.whole, self.target = self.whole, False, None
+        HttpToolsProtocol.on_headers_complete(self)
+        if whole:
+            self.cycle.keep_alive = self.keep_alive
+        if self.guard.draining:
+            self.cycle.keep_alive = False
+        HttpToolsProtocol.on_body(self, bytes(self.body))
+        if whole:
+            HttpToolsProtocol.on_message_complete(self)
+
+    def _refuse(self, status: int, detail: str) -> None:
+        """Leaves to the base class what becomes of a whole request."""
+        if self.whole:
+            self._hand_over()
+        super()._refuse(status, detail)

@@ -1,0 +1,197 @@
+"""Both ways to answer a prediction, on the fast path and by the application: the same bytes in all circumstances."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linplane_api.routing import RateLimit
+from linplane_server.http.fast_path import FAST_BYTES
+from linplane_server.settings import Limits
+from unit.server.builders import document, serving
+from unit.server.corpus import CHUNKED, GOOD, HEAD, LENGTH, OTHER, PREDICT, REQUESTS, post
+from unit.server.wire import LIMITS, Wire
+
+BY_NAME = dict(REQUESTS)
+OK = b"HTTP/1.1 200 OK\r\n"
+
+Step = bytes | Callable[[Wire], object]
+"""What a client sends, or what else happens to a connection."""
+
+
+async def both(limits: Limits = LIMITS) -> tuple[Wire, Wire]:
+    """The same server twice: on the fast path, and by the application."""
+    split = document(split=[("v2", 5000)], header="X-User-Id", limit=RateLimit(1e6, 1000, "Client"))
+    return Wire(await serving(split), True, limits), Wire(await serving(split), False, limits)
+
+
+async def compare(*steps: Step, limits: Limits = LIMITS) -> tuple[Wire, Wire]:
+    """Takes these steps both ways, and expects the same after each."""
+    fast, usual = await both(limits)
+    for step in steps:
+        for wire in (fast, usual):
+            await (wire.send(step) if isinstance(step, bytes) else wire.act(step))
+        assert fast.state == usual.state
+    return fast, usual
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+async def test_answer_is_the_same_both_ways(name: str) -> None:
+    fast, usual = await compare(BY_NAME[name])
+    assert fast.transport.received or name.endswith("without an end")
+    assert fast.calls <= usual.calls
+
+
+@pytest.mark.parametrize("cut", range(1, len(GOOD)))
+async def test_answer_is_the_same_both_ways_wherever_a_request_is_cut(cut: int) -> None:
+    fast, usual = await compare(GOOD[:cut], GOOD[cut:])
+    assert fast.transport.received.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert (fast.calls, usual.calls) == (0, 1)
+
+
+async def test_answer_is_the_same_both_ways_byte_by_byte() -> None:
+    fast, usual = await compare(*(bytes([byte]) for byte in GOOD + OTHER + GOOD))
+    assert fast.transport.received.count(b"HTTP/1.1 200 OK\r\n") == 2
+    assert (fast.calls, usual.calls) == (1, 3)
+
+
+short = [data for _, data in REQUESTS if len(data) < 4_000]
+
+
+@given(st.data())
+async def test_answers_are_the_same_both_ways_for_any_requests_in_any_segments(data: st.DataObject) -> None:
+    sent = b"".join(data.draw(st.lists(st.sampled_from(short), min_size=1, max_size=4)))
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(sent) - 1), max_size=6)))
+    await compare(*(sent[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(sent)], strict=True)))
+
+
+TAKEN = [
+    "as usual",
+    "an absolute target",
+    "100 fields",
+    "chunks of one byte and a trailer",
+    "by name",
+    "in order",
+    "rows",
+    "a header as key",
+    "a route by Host",
+    "a query",
+    "an escaped target",
+    "an unknown route",
+    "an integer of 10,000 digits",
+    "a form",
+    "close",
+    "another expectation",
+    "an upgrade",
+]
+LEFT = [
+    "HTTP/1.0 that keeps alive",
+    "GET",
+    "PUT with a body",
+    "no prediction",
+    "compressed",
+    "100-continue",
+    "declared too large",
+    "counted too large",
+    "two at once",
+    "garbage after",
+]
+
+
+@pytest.mark.parametrize("name", TAKEN)
+async def test_request_that_is_ordinary_needs_no_application(name: str) -> None:
+    fast, usual = await compare(BY_NAME[name], limits=Limits())
+    assert (fast.calls, usual.protocol.server_state.total_requests) == (0, usual.calls)
+    assert usual.calls > 0
+
+
+@pytest.mark.parametrize("name", LEFT)
+async def test_request_that_is_unusual_is_left_to_the_application(name: str) -> None:
+    fast, usual = await compare(BY_NAME[name])
+    assert fast.calls == usual.calls > 0
+
+
+@pytest.mark.parametrize("size", [FAST_BYTES, FAST_BYTES + 1, 3 * FAST_BYTES])
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_body_that_is_large_is_left_to_the_application(size: int, chunked: bool) -> None:
+    body = PREDICT + b" " * (size - len(PREDICT))
+    data = CHUNKED + b"%x\r\n%b\r\n0\r\n\r\n" % (size, body) if chunked else post(body)
+    pieces = [data[begin : begin + 40_000] for begin in range(0, len(data), 40_000)]
+    fast, _ = await compare(*pieces, GOOD, limits=Limits(body_bytes=4 * FAST_BYTES))
+    assert fast.calls == (size > FAST_BYTES)
+    assert fast.transport.received.count(OK) == 2
+
+
+def late(wire: Wire) -> None:
+    """The deadline passes."""
+    wire.loop.now = wire.protocol.due
+    wire.protocol.expire()
+
+
+def drain(wire: Wire) -> None:
+    """The server begins to drain."""
+    wire.guard.drain()
+
+
+def stop(wire: Wire) -> None:
+    """The server stops, after it has drained."""
+    wire.guard.drain()
+    wire.protocol.shutdown()
+
+
+def lose(wire: Wire) -> None:
+    """The client is gone."""
+    wire.transport.closing = True
+    wire.protocol.connection_lost(ConnectionResetError())
+
+
+WITHOUT_BODY = HEAD + b"Host: x\r\n" + LENGTH + b"\r\n"
+EVENTS = [late, drain, stop, lose]
+PLACES = {"before": 0, "in the head": 20, "before the body": len(WITHOUT_BODY), "in the body": -3, "after": len(GOOD)}
+
+
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("before", [b"", GOOD, OTHER], ids=["first", "after a fast one", "after another"])
+async def test_event_has_the_same_effect_both_ways(event: Callable[[Wire], None], place: str, before: bytes) -> None:
+    cut = PLACES[place]
+    await compare(before, GOOD[:cut], event, GOOD[cut:], GOOD, late, late)
+
+
+async def test_request_whose_body_is_late_is_refused() -> None:
+    fast, _ = await compare(GOOD, WITHOUT_BODY, late)
+    assert b"HTTP/1.1 408 Request Timeout\r\n" in fast.transport.received
+
+
+async def test_drain_closes_the_connection_after_the_answer() -> None:
+    fast, _ = await compare(WITHOUT_BODY, drain, PREDICT)
+    assert fast.transport.closing
+    assert b"connection: close\r\n" in fast.transport.received
+
+
+def fill(wire: Wire) -> None:
+    """The client has not read for so long that no more answers are to be written."""
+    wire.protocol.pause_writing()
+
+
+def read(wire: Wire) -> None:
+    """The client has read all answers."""
+    wire.protocol.resume_writing()
+
+
+async def test_client_that_does_not_read_gets_no_further_answer_until_it_does() -> None:
+    fast, usual = await compare(GOOD, fill, GOOD, GOOD)
+    assert fast.transport.received.count(OK) == 1
+    assert fast.transport.paused
+    assert fast.protocol.due == fast.loop.now + LIMITS.answer_seconds
+    for wire in (fast, usual):
+        await wire.act(read)
+    assert fast.state == usual.state
+    assert fast.transport.received.count(OK) == 3
+
+
+async def test_client_that_never_reads_is_disconnected() -> None:
+    fast, _ = await compare(fill, GOOD, late, lose)
+    assert fast.transport.aborted
+    assert not fast.transport.received

@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 
 
 GC_ALLOCATIONS = 50_000
-"""New containers between two runs of the garbage collector. At CPython's 700, a run for every few objects of a LIST takes
-as long as decoding it, and finds nothing: decoded JSON has no cycles.
+"""New containers between two runs of the garbage collector. At CPython's 700, its runs during a LIST take almost as
+long as decoding it, and find nothing: decoded JSON has no cycles.
 """
 
 KOPFS = ("settings", "k8s_skip")

@@ -10,28 +10,35 @@ from pathlib import Path
 MAX_LOG_BYTES = 1 << 20
 
 
+class StartError(OSError):
+    """The operating system refused to start a child: no interpreter, too many arguments, no memory or process left."""
+
+
 async def start_child(
     module: str, args: Sequence[str], log: Path, fds: Sequence[int] = ()
 ) -> asyncio.subprocess.Process:
     """Starts `python -m MODULE ARGS` with one BLAS thread; its output is appended to `log`, whose folder must
-    exist. Raises OSError.
+    exist. Raises StartError, and another OSError if the log cannot be written.
     """
     _make_room(log)
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
     with log.open("ab") as output:
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",  # a json.py in the current directory must not shadow Python's
-            "-m",
-            module,
-            *args,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=output,
-            stderr=output,
-            env=environment,
-            pass_fds=tuple(fds),
-            start_new_session=True,  # a terminal's ^C must reach only this process, which stops its children in order
-        )
+        try:
+            return await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",  # a json.py in the current directory must not shadow Python's
+                "-m",
+                module,
+                *args,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                env=environment,
+                pass_fds=tuple(fds),
+                start_new_session=True,  # a terminal's ^C must reach only this process, which stops them in order
+            )
+        except OSError as error:
+            raise StartError(error.errno, error.strerror, sys.executable) from error
 
 
 def _make_room(log: Path) -> None:

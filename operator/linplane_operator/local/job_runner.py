@@ -21,13 +21,14 @@ from ..compile.objects import Object, controller_uid, data_of, meta, name_of, st
 from ..compile.observed import Job, observe
 from ..compile.settings import Settings
 from ..compile.training import job_name, job_settings, make_task
-from .child_process import format_exit, start_child
+from .child_process import StartError, format_exit, start_child
 from .console_events import Line, Notify
 from .state_dir import StateDir
 from .store import Store
 
 RETRY = Backoff(0.5, 360.0)  # seconds; the maximum is a Job controller's
-RETRY_SECONDS = 2.0  # after an error of the disk or the system
+RETRY_SECONDS = 2.0  # after an error of the disk
+EXIT_NOT_STARTED = 128  # as container runtimes report a container that cannot start
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,9 @@ class JobRunner:
         return 0
 
     async def _attempt(self, training: Training, folder: Path) -> tuple[int | None, str]:
-        """Runs the trainer once. Returns its exit code, None if it exceeded its deadline, and a message."""
+        """Runs the trainer once. Returns its exit code, None if it exceeded its deadline, and a message. Raises OSError
+        if the folder cannot be written.
+        """
         job, spec = self._job(training.uid, training.job), training.spec
         if job is None:
             return 0, ""
@@ -140,7 +143,10 @@ class JobRunner:
         self._prepare_folder(spec, folder)
         args = [*task.to_arguments(), "--data-dir", str(folder / "data"), "--result", str(folder / names.ARTIFACT_KEY)]
         args += ["--log-level", self._log_level]
-        process = await start_child("linplane_trainer", [*args, "--exit-with-stdin"], folder / "log")
+        try:
+            process = await start_child("linplane_trainer", [*args, "--exit-with-stdin"], folder / "log")
+        except StartError as error:
+            return EXIT_NOT_STARTED, f"the trainer could not start: {error.filename}: {error.strerror}"
         try:
             self._set_status(job, {"failed": int(status_of(job).get("failed") or 0), "active": 1})
             code = await asyncio.wait_for(process.wait(), deadline)

@@ -1,6 +1,8 @@
 """Training JobRunner in local mode: what a trainer is given comes from the LinearModel, typed."""
 
 import asyncio
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,10 +14,11 @@ from linplane_api.resources import LinearModelSpec, parse_spec
 from linplane_api.task import EXIT_BAD_DATA, FileData, UriData, parse_task
 from linplane_operator.compile.data_sources import plan_data
 from linplane_operator.compile.objects import Object
-from linplane_operator.compile.observed import Job, find_condition, observe
+from linplane_operator.compile.observed import Job, ObservedCondition, find_condition, observe
 from linplane_operator.compile.settings import Mode, Settings
 from linplane_operator.compile.training import make_job, make_result
 from linplane_operator.local import job_runner as module
+from linplane_operator.local.child_process import StartError
 from linplane_operator.local.job_runner import JobRunner
 from linplane_operator.local.state_dir import StateDir
 from linplane_operator.local.store import Store
@@ -37,12 +40,16 @@ def make(store: Store, training: Object) -> Object:
     return owner
 
 
-def ended(store: Store) -> str:
-    """The reason why the Job ended, empty if it has not."""
+def end(store: Store) -> ObservedCondition:
+    """The condition with which the Job ended, without a reason if it has not."""
     (job,) = store.all(JOB)
     conditions = observe(Job, job).status.conditions
-    ended = find_condition(conditions, "Complete") or find_condition(conditions, "Failed")
-    return ended.reason if ended else ""
+    return find_condition(conditions, "Complete") or find_condition(conditions, "Failed") or ObservedCondition()
+
+
+def ended(store: Store) -> str:
+    """The reason why the Job ended, empty if it has not."""
+    return end(store).reason
 
 
 def run(
@@ -102,6 +109,37 @@ def test_job_fails_by_the_limits_of_its_version(tmp_path: Path) -> None:
     assert len(run(tmp_path, store, lambda process: process.end(1), printed=printed)) == 2
     assert ended(store) == "BackoffLimitExceeded"
     assert printed.words() == ["warning rent-v1: the trainer ended with exit code 1; retrying in 0.5 s"]
+
+
+@pytest.mark.parametrize("number", [errno.E2BIG, errno.ENOENT, errno.EAGAIN])
+def test_trainer_that_cannot_start_is_a_failed_attempt(tmp_path: Path, number: int) -> None:
+    """As a pod that cannot start counts in a cluster."""
+    printed, store = Printed(), make_store(tmp_path)
+    make(store, {**CSV, "job": {"backoffLimit": 1}})
+
+    def refuse(_: Process) -> None:
+        raise StartError(number, os.strerror(number), "/opt/python")
+
+    assert len(run(tmp_path, store, refuse, printed=printed)) == 2
+    problem = f"the trainer could not start: /opt/python: {os.strerror(number)}"
+    assert (end(store).reason, end(store).message) == ("BackoffLimitExceeded", problem)
+    assert [job["status"]["failed"] for job in store.all(JOB)] == [2]
+    assert printed.words() == [f"warning rent-v1: {problem}; retrying in 0.5 s"]
+
+
+def test_full_disk_is_no_failed_attempt(tmp_path: Path) -> None:
+    """Nothing was tried: the Job goes on once there is room."""
+    printed, store = Printed(), make_store(tmp_path)
+    make(store, {**CSV, "job": {"backoffLimit": 0}})
+
+    def refuse(_: Process) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "log")
+
+    assert len(run(tmp_path, store, refuse, 20, printed)) == 10
+    assert ended(store) == ""
+    assert len(printed.words()) == 1
+    assert len(run(tmp_path, store, lambda process: process.end(1))) == 1
+    assert ended(store) == "BackoffLimitExceeded"
 
 
 @pytest.mark.parametrize(("seconds", "reason"), [(39, ""), (41, "DeadlineExceeded")])

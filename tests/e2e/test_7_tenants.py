@@ -58,7 +58,7 @@ def test_tenant_switches_routes_and_reaches_nothing_else(tenant: Kubectl) -> Non
         assert "forbidden" in _as(tenant, "create", "--filename=-", stdin=json.dumps(body)), body["kind"]
 
 
-def test_every_pod_of_the_product_is_restricted(tenant: Kubectl) -> None:
+def test_pods_of_the_product_are_restricted(tenant: Kubectl) -> None:
     """The namespace refuses pods that are not restricted, so every pod of the product is one."""
     tenant.apply(trained("made-up", "v1", DATA))
     tenant.wait("Trained", "linearmodel/made-up-v1")

@@ -36,7 +36,7 @@ FORBIDDEN = [
 ]
 
 
-def test_every_object_is_stored_as_it_was_meant(installed: ControlPlane) -> None:
+def test_objects_of_the_chart_are_accepted_with_strict_fields(installed: ControlPlane) -> None:
     """A dry run with strict fields: no unknown field, no refusal by schema or policies."""
     for body in render():
         if not is_hook(body):

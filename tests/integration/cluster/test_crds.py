@@ -53,7 +53,7 @@ PATCHABLE = [path for path in INVALID if refusal(path).old or SCHEMAS.validate(_
 
 
 @pytest.mark.parametrize("folder", EXAMPLES, ids=lambda folder: folder.name)
-def test_each_example_applies_and_applying_it_again_changes_nothing(
+def test_example_applies_and_applying_it_again_changes_nothing(
     control_plane: ControlPlane, namespace: str, folder: Any
 ) -> None:
     first = control_plane.kubectl("apply", "-n", namespace, "-f", str(folder))
@@ -72,7 +72,7 @@ def test_each_example_applies_and_applying_it_again_changes_nothing(
 
 
 @pytest.mark.parametrize("path", INVALID, ids=lambda path: path.stem)
-def test_each_invalid_manifest_is_refused_as_in_local_mode(admin: Client, namespace: str, path: Any) -> None:
+def test_invalid_manifest_is_refused_as_in_local_mode(admin: Client, namespace: str, path: Any) -> None:
     wrong = refusal(path)
     kind = KINDS[API_VERSION, wrong.new["kind"]]
     before = _store(admin, namespace, wrong.old)
@@ -123,7 +123,7 @@ def test_rules_of_mutable_fields_are_all_broken_by_a_patch() -> None:
 
 
 @pytest.mark.parametrize("name", ACCEPTED)
-def test_each_accepted_object_is_taken_and_stored_as_local_mode_stores_it(
+def test_accepted_object_is_taken_and_stored_as_local_mode_stores_it(
     admin: Client, make_namespace: Any, name: str
 ) -> None:
     new, old = ACCEPTED[name]
@@ -176,7 +176,7 @@ def test_kubectl_scales_a_model_server(control_plane: ControlPlane, namespace: s
     assert control_plane.admin.get(MODEL_SERVER, "fast", namespace)["spec"]["replicas"] == 5
 
 
-def test_every_field_is_explained(control_plane: ControlPlane) -> None:
+def test_field_is_explained_by_kubectl(control_plane: ControlPlane) -> None:
     text = control_plane.kubectl("explain", "modelroute.spec.split.percent").stdout
     assert "Share of the users" in text
 

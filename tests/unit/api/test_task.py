@@ -22,7 +22,7 @@ DATA = (
 )
 
 
-def test_every_kind_of_data_has_an_example() -> None:
+def test_examples_cover_every_kind_of_data() -> None:
     assert {type(data) for data in DATA} == set(get_args(TaskData))
 
 

@@ -31,14 +31,14 @@ def rules() -> list[Object]:
     return [rule for group in body["spec"]["groups"] for rule in group["rules"]]
 
 
-def test_each_alert_has_a_case_of_both_kinds() -> None:
+def test_alert_has_a_case_of_both_kinds() -> None:
     cases = [case for test in yaml.safe_load(CASES.read_text("utf-8"))["tests"] for case in test["alert_rule_test"]]
     for rule in rules():
         seen = {bool(case["exp_alerts"]) for case in cases if case["alertname"] == rule["alert"]}
         assert seen == {True, False}, rule["alert"]
 
 
-def test_each_alert_has_a_runbook() -> None:
+def test_alert_has_a_runbook() -> None:
     """Each alert has a heading in docs/alerts.md, and each heading an alert."""
     headings = re.findall(r"^## (\w+)$", (ROOT / "docs/alerts.md").read_text("utf-8"), re.MULTILINE)
     assert headings == [rule["alert"] for rule in rules()]
@@ -95,7 +95,7 @@ def exported(registry: CollectorRegistry) -> set[str]:
     return {family.name + suffix for family in registry.collect() for suffix in SUFFIXES.get(family.type, ("",))}
 
 
-def test_every_metric_that_is_named_is_exported() -> None:
+def test_metric_that_is_named_is_exported() -> None:
     """Metrics named by the alerts, the dashboard and the pages of docs/."""
     known = set[str]().union(*map(exported, registries()))
     named = set[str]().union(*map(metrics_named, expressions()))

@@ -25,7 +25,7 @@ def test_network_policies_are_off_by_default(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WITH)
-def test_every_pod_is_selected(name: str) -> None:
+def test_pod_is_selected_by_a_policy(name: str) -> None:
     """Pods of the chart, and those that the operator creates."""
     found = policies(name)
     bodies = [*matrix.rendered(name), made.deployment("full"), made.job("uri")]
@@ -35,7 +35,7 @@ def test_every_pod_is_selected(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WITH)
-def test_each_policy_bounds_both_ways_and_never_selects_all(name: str) -> None:
+def test_policy_bounds_both_ways_and_never_selects_all(name: str) -> None:
     for spec in policies(name).values():
         assert spec["policyTypes"] == ["Ingress", "Egress"]
         assert spec["podSelector"]["matchLabels"]

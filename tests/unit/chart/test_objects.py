@@ -37,7 +37,7 @@ def test_helm_lint_reports_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", matrix.NAMES)
-def test_every_object_is_labelled_and_in_its_place(name: str) -> None:
+def test_object_is_labelled_and_in_its_place(name: str) -> None:
     """H4; and namespaced kinds have a namespace, others none."""
     for body in matrix.rendered(name):
         what = f"{body['kind']} {body['metadata']['name']}"
@@ -113,7 +113,7 @@ PART = "[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?"
     st.from_regex(rf"{PART}(\.{PART})*", fullmatch=True).filter(lambda name: len(name) <= 53),
     st.sampled_from(["", "x" * 63, "9" * 63]),
 )
-def test_every_name_is_a_dns_label(release: str, override: str) -> None:
+def test_name_of_an_object_is_a_dns_label(release: str, override: str) -> None:
     """For all release names that Helm accepts: up to 53 characters, also with digits first and dots. A Service's name
     begins with a letter.
     """

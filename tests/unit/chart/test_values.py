@@ -45,14 +45,14 @@ def test_values_schema_has_exactly_the_values() -> None:
             assert values.keys() == schema["properties"].keys() - HELMS_OWN, path
 
 
-def test_each_definition_of_the_schema_is_closed_or_says_why_not() -> None:
+def test_definition_of_the_schema_is_closed_or_says_why_not() -> None:
     """A map of names to strings is open in its keys alone; Kubernetes' own types are validated by Kubernetes."""
     for name, schema in SCHEMA["$defs"].items():
         if "properties" in schema:
             assert schema["additionalProperties"] is False, name
 
 
-def test_every_value_has_a_comment_and_a_row() -> None:
+def test_value_has_a_comment_and_a_row() -> None:
     """The comment is a sentence and does not just repeat the name."""
     rows = list(table.values())
     assert len(rows) > 50

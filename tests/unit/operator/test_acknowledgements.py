@@ -56,7 +56,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_each_case_for_a_route(name):
+def test_replica_counts_by_its_pod_and_its_report(name):
     """The counted replicas, the loaded ones, and the message."""
     body, own, counts, part = CASES[name]
     result = loaded_by(replicas([body], [own] if own else []), "map", 5, "homes")

@@ -115,7 +115,7 @@ SITUATIONS = {
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
-def test_each_situation(name):
+def test_traffic_and_accepted_follow_from_the_versions_and_the_last_document(name):
     """Which traffic is in effect, and what Accepted says."""
     (version, split), there, before, traffic, reason, part = SITUATIONS[name]
     compiled = compile_document("homes", route_spec(version, split), versions(*there), before, 2)

@@ -141,7 +141,7 @@ WANTS = st.dictionaries(NAMES, st.tuples(st.integers(0, 900), st.sampled_from([1
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(WANTS, min_size=1, max_size=5), st.integers(1500, 6000))
-def test_every_history_of_the_map(history, room):
+def test_map_keeps_its_laws_over_any_history(history, room):
     """The sequence rises by exactly one with each change and never else; an unchanged entry keeps its bytes; no entry
     is evicted; a second pass changes nothing; the API's limit holds; each entry that changed has the new sequence.
     """

@@ -71,7 +71,7 @@ def test_long_message_is_cut_at_the_limit_of_the_api():
     assert condition(READY, Cause(Reason.BAD_DATA, "x" * 1024)).message == "x" * 1024
 
 
-def test_each_new_status_or_reason_is_an_event():
+def test_new_status_or_reason_is_an_event():
     """A message alone is none, nor is what comes by itself after something that does."""
     old = {"conditions": [{"type": "Ready", "status": "False", "reason": "BadData", "message": "1"}]}
     for status, reason, message, events in [

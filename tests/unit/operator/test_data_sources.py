@@ -93,13 +93,13 @@ def test_job_of_each_kind_of_data_never_changes(golden: Golden) -> None:
     assert arguments == ["--data-dir", FOLDER, "--result", f"configmap:{golden.name}", *golden.arguments]
 
 
-def test_each_kind_of_data_has_one_class_and_golden_values() -> None:
+def test_kind_of_data_has_one_class_and_golden_values() -> None:
     assert set(SOURCES) == set(GOLDEN) == set(Data.__struct_fields__)
     assert sorted(SOURCES.values(), key=repr) == sorted(DataSource.__subclasses__(), key=repr)
 
 
 @pytest.mark.parametrize("golden", GOLDEN.values(), ids=GOLDEN)
-def test_each_kind_of_data_is_accepted_by_the_crd(golden: Golden) -> None:
+def test_kind_of_data_is_accepted_by_the_crd(golden: Golden) -> None:
     target = {} if "synthetic" in golden.data else {"target": "y"}
     assert load_schemas().validate(model(training={"data": golden.data, **target})) == []
 

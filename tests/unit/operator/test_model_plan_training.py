@@ -360,7 +360,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_each_state(name):
+def test_plan_creates_deletes_and_explains_by_the_state_of_a_training(name):
     """The created kinds, the deleted kinds, and Trained."""
     owner, around, reason, makes, takes, part = CASES[name]
     made = plan(owner, **around)

@@ -72,7 +72,7 @@ def test_copy_that_another_spec_names_is_not_used():
         (SOURCE, DIGEST, Reason.WEIGHTS_READ, "copied to"),
     ],
 )
-def test_each_reason(source, pinned, reason, part):
+def test_reason_names_the_fault_of_the_weights(source, pinned, reason, part):
     """The message names the fault of the weights in the user's terms."""
     made = plan(by_hand(pinned), source=source)
     assert made.trained.reason is reason

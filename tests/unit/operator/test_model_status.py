@@ -49,7 +49,7 @@ DIGEST = parse_artifact(text()).digest
     ],
     ids=["training", "bad data", "sound", "gate missed", "lost", "changed", "name taken"],
 )
-def test_each_verdict(made, validated, ready):
+def test_ready_of_a_version_follows_validated(made, validated, ready):
     """Ready is Validated, save that it says why nothing was trained."""
     conditions = validated_and_ready(made)
     assert [(c.status, c.reason) for c in conditions] == [validated, ready]

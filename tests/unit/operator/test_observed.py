@@ -57,7 +57,7 @@ def differences(kind: Type, name: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("kind", OF_KUBERNETES, ids=lambda kind: kind.__name__)
-def test_every_field_is_one_of_the_kubernetes_api(kind: type[Observed]) -> None:
+def test_observed_fields_are_those_of_the_kubernetes_api(kind: type[Observed]) -> None:
     """Compares fields by name and type."""
     info = msgspec.inspect.type_info(kind)
     assert list(differences(info, OF_KUBERNETES[kind])) == []

@@ -85,7 +85,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_each_case(name):
+def test_ready_of_a_route_sums_up_its_three_conditions(name):
     """Ready is True if the three others are; otherwise it has the reason of the first that is not."""
     accepted, doc, current, replicas, servable, converged, ready = CASES[name]
     entry = make_entry(doc, 3) if doc else None

@@ -32,7 +32,7 @@ SERVER = {
         (2, Acknowledged(0, 0, ""), TAKEN, (Reason.NO_REPLICAS, Reason.NAME_TAKEN, Reason.NAME_TAKEN)),
     ],
 )
-def test_each_condition(routes, replicas, problem, reasons):
+def test_ready_of_a_server_sums_up_its_two_conditions(routes, replicas, problem, reasons):
     """Ready is the sum of the two others."""
     rollout = ROLLED_OUT if replicas.total else Rollout(Cause(Reason.NO_REPLICAS, "0 of 2 pods ready"))
     conditions = server_conditions(routes, replicas, rollout, problem)

@@ -37,7 +37,7 @@ def selection(target: str) -> list[str]:
 
 
 @pytest.mark.parametrize("target", RAN)
-def test_each_target_runs_its_own_sizes(tmp_path: Path, target: str) -> None:
+def test_target_runs_its_own_sizes(tmp_path: Path, target: str) -> None:
     (tmp_path / "test_sizes.py").write_text(TESTS)
     options = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path), "-p", "no:cacheprovider", "-s", "-q"]
     command = [sys.executable, "-m", "pytest", str(tmp_path), *options, "-o", f"pythonpath={ROOT / 'tests'}"]

@@ -15,6 +15,7 @@ from ..compile.settings import Settings
 from ..observe.cache import ObjectCache
 from ..observe.live_reads import LiveReader
 from ..observe.queries import Queries
+from ..observe.routings import Routings
 from ..runtime.status_writer import StatusWriter
 
 
@@ -26,6 +27,7 @@ class Context:
     client: ClusterClient
     settings: Settings
     now: Callable[[], datetime]
+    routings: Routings
     queries: Queries
     live: LiveReader
     statuses: StatusWriter

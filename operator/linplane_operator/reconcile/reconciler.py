@@ -13,6 +13,7 @@ from ..compile.settings import Settings
 from ..observe.cache import ObjectCache
 from ..observe.live_reads import LiveReader
 from ..observe.queries import Queries
+from ..observe.routings import Routings
 from ..runtime.enqueue import WorkKey
 from ..runtime.status_writer import StatusWriter
 from .context import Context
@@ -39,9 +40,16 @@ class Reconciler:
         """`now` is the clock, in UTC; `budget(key)` gives 0 to write a routing ConfigMap now, or how many seconds to
         wait; `enqueue` has another key reconciled soon.
         """
-        queries = Queries(cache, settings)
+        routings = Routings(cache)
         context = Context(
-            cache, cluster, settings, now, queries, LiveReader(cache, queries, cluster), StatusWriter(cluster, now)
+            cache,
+            cluster,
+            settings,
+            now,
+            routings,
+            Queries(cache, routings, settings),
+            LiveReader(cache, routings, cluster),
+            StatusWriter(cluster, now),
         )
         self._context = context
         self._trainers = TrainerRbac(context)

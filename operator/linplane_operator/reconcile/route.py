@@ -26,6 +26,7 @@ class RouteReconciler:
         route = context.cache.get(MODEL_ROUTE, namespace, name)
         if route is None or is_deleting(route):
             context.queries.forget(namespace, name)
+            context.routings.forget_route(namespace, name)
             self._missing_features.forget(namespace, name)
             return await context.end(MODEL_ROUTE, namespace, name, route)
         plan = plan_route(await self._observe(namespace, route), context.settings)

@@ -98,7 +98,7 @@ class RoutingWriter:
             await self._adopt(plan, plan.inputs.orphan.config_map.body, body)
         else:
             await self._create(body, plan.inputs.server)
-        self._context.queries.routing(namespace, name)  # remembered at once: it may be deleted before it is read again
+        self._context.routings.find(namespace, name)  # remembered at once: it may be deleted before it is read again
         return plan.result
 
     async def _confirm(self, namespace: str, objects: tuple[tuple[Kind, str], ...]) -> list[Edition]:

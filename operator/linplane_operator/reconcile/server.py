@@ -35,7 +35,7 @@ class ServerReconciler:
         routes = context.queries.routes(namespace, name)
         server = await self._find(namespace, name, routes)
         if server is None:
-            context.queries.forget_server(namespace, name)
+            context.routings.forget_server(namespace, name)
             self._routing.forget(namespace, name)
         if server is None or is_deleting(server):
             return await context.end(MODEL_SERVER, namespace, name, server)

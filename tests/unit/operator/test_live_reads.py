@@ -22,6 +22,7 @@ from linplane_operator.cluster_client import ConflictError
 from linplane_operator.compile.trainer_plan import plan_trainers
 from linplane_operator.compile.withdrawal import withdrawn
 from linplane_operator.observe.queries import Queries
+from linplane_operator.observe.routings import Routings
 from unit.operator.builders import (
     config_map,
     csv_training,
@@ -185,7 +186,7 @@ def test_report_without_a_pod_is_named_until_the_live_read(sim):
     sim.store.create(REPLICA_REPORT, report("p4", uid="earlier"))
     sim._load()
     model = sim.model("v2")
-    servers = Queries(sim.cache, sim.settings).acknowledgements("default", typed(model))
+    servers = Queries(sim.cache, Routings(sim.cache), sim.settings).acknowledgements("default", typed(model))
     message = withdrawn(model, typed(model), servers).message
     assert message == "ReplicaReport p4 remains of a pod that is gone"
 
@@ -195,7 +196,7 @@ def test_trainer_keeps_its_right_while_its_result_is_not_cached(sim):
     apply_versions_in_every_state(sim)
     (running,) = (job["metadata"]["name"] for job in sim.cache.all(JOB) if "homes-v4" in job["metadata"]["name"])
     drop_from_cache(sim, CONFIG_MAP)
-    plan = plan_trainers(Queries(sim.cache, sim.settings).trainer_inputs("default"))
+    plan = plan_trainers(Queries(sim.cache, Routings(sim.cache), sim.settings).trainer_inputs("default"))
     (role,) = (body for body in plan.children if body["kind"] == "Role")
     assert running in role["rules"][0]["resourceNames"]
 

@@ -11,10 +11,16 @@ from linplane_operator.compile.routing import Compiled
 from linplane_operator.compile.settings import Settings
 from linplane_operator.observe.cache import ObjectCache
 from linplane_operator.observe.queries import Queries
+from linplane_operator.observe.routings import Routings
 from unit.operator.builders import document, model_route, route_spec
 from unit.operator.planning import artifact_in, model
 
 ROUTE = model_route()
+
+
+def queries_of(cache: ObjectCache) -> Queries:
+    """With empty memories."""
+    return Queries(cache, Routings(cache), Settings())
 
 
 class Compiling:
@@ -22,7 +28,7 @@ class Compiling:
 
     def __init__(self) -> None:
         self.cache = ObjectCache()
-        self.queries = Queries(self.cache, Settings())
+        self.queries = queries_of(self.cache)
         self.entry: Entry | None = make_entry(document(), 3)
         self.spec = route_spec(split=[("v2", 10)], rateLimit={"requestsPerSecond": 5, "per": "Route"})
         for version in ("v1", "v2"):
@@ -65,7 +71,7 @@ def test_compiled_result_is_memoised_until_an_input_changes(change):
     CHANGES[change](case)
     after = case.compile()
     assert after.entry.document != before.entry.document
-    fresh = Queries(case.cache, Settings()).compile(ROUTE, case.spec, case.entry)
+    fresh = queries_of(case.cache).compile(ROUTE, case.spec, case.entry)
     assert after == fresh
     assert case.compile() is after
 

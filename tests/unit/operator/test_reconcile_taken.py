@@ -315,11 +315,11 @@ def test_deleted_server_leaves_nothing_in_memory(sim):
     """Its routes are others', and so may its name be."""
     sim.apply(linear_model(), linear_model("v2", frozen=True), model_route())
     sim.settle()
-    assert [*sim.reconciler._context.queries._routings] == [("default", "default")]
+    assert [*sim.reconciler._context.routings._read] == [("default", "default")]
     sim.delete(MODEL_ROUTE, "homes")
     sim.delete(MODEL_SERVER, "default")
     sim.settle()
-    assert [*sim.reconciler._context.queries._routings] == []
+    assert [*sim.reconciler._context.routings._read] == []
     sim.apply(model_route("v2"))
     sim.settle()
     assert status_and_reason(sim.route(), "Servable") == ("False", "NeverServed")

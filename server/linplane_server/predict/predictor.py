@@ -9,7 +9,6 @@ import logging
 import re
 from collections.abc import Callable
 
-from linplane_api.conditions import Reason
 from linplane_api.names import HEADER_REQUEST_ID
 
 from ..errors import (
@@ -20,7 +19,6 @@ from ..errors import (
     PredictionRefusal,
     RateLimited,
     RouteNotFound,
-    VersionNotFound,
 )
 from ..problems import Headers
 from ..state.counters import Series
@@ -28,7 +26,7 @@ from ..state.serving import Serving
 from ..state.snapshot import Route, Snapshot, Version
 from .client_identity import ClientIdentity
 from .interface import Answer, Asked, Call, Interface, Target
-from .router import Source, choose
+from .router import Source, choose, find_version
 from .rows import by_name, compute_rows
 
 HOW_TO_ADDRESS = "no such route is loaded here; address one by path (POST /routes/ROUTE/predict) or by host (POST http://ROUTE/predict)"
@@ -72,7 +70,7 @@ class Predictor:
         try:
             route = self._find(self._store.snapshot, name, call.headers)
             self._admit(route, call)
-            answered = _find_version(route, version) if version is not None else None
+            answered = find_version(route, version) if version is not None else None
             asked = interface.decode(route, call)
             (out, content), series = _predict(interface, route, answered, asked, call)
             status = 200
@@ -118,18 +116,6 @@ class Predictor:
                 series.record_missing(refusal.features)
         series.record_refusal(refusal.kind)
         return series
-
-
-def _find_version(route: Route, name: str) -> Version:
-    """Returns the version that a path names: the current one or a candidate, also one without a share."""
-    if name != route.current_name and name not in route.candidate_names:
-        raise VersionNotFound("the version is neither the current one of this route nor a candidate of its split")
-    version = route.versions.get(name)
-    if version is not None:
-        return version
-    if name == route.current_name and route.unavailable is not None:
-        raise NothingToServe(route.unavailable.reason, route.unavailable.message, name)
-    raise NothingToServe(Reason.VERSION_NOT_READY, f"{name} is frozen, or not Ready", name)
 
 
 def _predict(

@@ -5,8 +5,10 @@ picks the same one.
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+from linplane_api.conditions import Reason
 from linplane_api.split import KeySource, feature_key
 
+from ..errors import NothingToServe, VersionNotFound
 from ..state.snapshot import Route, Version
 
 SplitSource = Literal[KeySource, "current"]
@@ -39,3 +41,17 @@ def choose(
         key, source = feature_key(rows()), "features"
     index = route.splitter.pick(key)
     return (route.current if index is None else route.candidates[index]), source
+
+
+def find_version(route: Route, name: str) -> Version:
+    """Returns the version that a path names: the current one or a candidate, also one without a share. Raises
+    VersionNotFound, and NothingToServe if its weights are not here.
+    """
+    if name != route.current_name and name not in route.candidate_names:
+        raise VersionNotFound("the version is neither the current one of this route nor a candidate of its split")
+    version = route.versions.get(name)
+    if version is not None:
+        return version
+    if name == route.current_name and route.unavailable is not None:
+        raise NothingToServe(route.unavailable.reason, route.unavailable.message, name)
+    raise NothingToServe(Reason.VERSION_NOT_READY, f"{name} is frozen, or not Ready", name)

@@ -22,12 +22,25 @@ class Version:
     one is missing.
     """
 
-    __slots__ = ("coefficients", "features", "headers", "intercept", "name", "series", "values", "width")
+    __slots__ = (
+        "coefficients",
+        "digest",
+        "features",
+        "headers",
+        "intercept",
+        "name",
+        "revision",
+        "series",
+        "values",
+        "width",
+    )  # fmt: skip
 
     def __init__(self, document: RouteDocument, name: str, revision: str, series: Series) -> None:
-        """`revision` is that of the document, for a response header; `series` counts the requests of this version."""
+        """`revision` is that of the document, for responses; `series` counts the requests of this version."""
         served = document.versions[name]
         self.name = name
+        self.digest = served.digest
+        self.revision = revision
         self.features = served.features
         self.width = len(served.features)
         self.coefficients = served.coefficients

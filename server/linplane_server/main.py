@@ -9,6 +9,7 @@ import resource
 import socket
 import time
 from collections.abc import Sequence
+from importlib.metadata import version
 
 import uvloop
 
@@ -27,6 +28,7 @@ from .http.protocol import Guard
 from .http.public_app import PublicApp
 from .http.public_pages import PublicPages
 from .http.status import Status
+from .interfaces.v2.pages import V2Pages
 from .predict.client_identity import ClientIdentity
 from .predict.predictor import Predictor
 from .routing.updater import RoutingUpdater
@@ -65,7 +67,7 @@ async def _serve(args: argparse.Namespace) -> None:
     identity = ClientIdentity(args.trusted_proxy)
     predictor = Predictor(serving, identity, time.perf_counter, os.urandom(6).hex(), single_route=args.single_route)
     public_guard, admin_guard = Guard(limits), Guard(limits)
-    pages = PublicPages(serving.store)
+    pages = PublicPages(serving.store, V2Pages(serving.store, readiness.unready, version("linplane")))
     app = PublicApp(predictor, pages, docs_app(), limits.body_bytes)
     fast_path = FastPath(predictor.respond, limits.body_bytes)
     connections = fast_path.protocol(public_guard) if args.fast_path else public_guard.protocol()

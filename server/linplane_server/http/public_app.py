@@ -42,7 +42,7 @@ class PublicApp:
         if data is None:
             return
         client = scope["client"]
-        call = Call(scope["method"], fields, dict(fields), client[0] if client else "", data)
+        call = Call(scope["method"], fields, dict(fields), client[0] if client else "", data, self._max_body)
         await _send(self._predict(target, call), send)
 
 

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from ..interfaces.v2.pages import V2Pages
 from ..predict.interface import Answer
 from ..state.snapshot_store import SnapshotStore
 
@@ -17,15 +18,16 @@ class Alive(msgspec.Struct, frozen=True):
 class PublicPages:
     """Answers by path."""
 
-    def __init__(self, store: SnapshotStore) -> None:
-        """`store` is read at each call."""
+    def __init__(self, store: SnapshotStore, v2: V2Pages) -> None:
+        """`store` is read at each call; `v2` answers the paths under `/v2`."""
         self._store = store
+        self._v2 = v2
 
     def answer(self, method: str, path: str) -> Answer | None:
         """Returns the response to a request; None if no page is at this path."""
         if path == "/" and method == "GET":
             return _json(Alive("alive", sorted(self._store.snapshot.routes), "/docs"))
-        return None
+        return self._v2.answer(method, path)
 
 
 def _json(body: msgspec.Struct) -> Answer:

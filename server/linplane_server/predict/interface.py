@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ..errors import PredictionRefusal, TooLarge
 from ..problems import Headers
+from ..settings import Limits
 from ..state.counters import ClientProtocol
 from ..state.snapshot import Route, Version
 from .router import Source
@@ -19,7 +20,8 @@ Answer = tuple[int, Headers, bytes]
 
 class Call(NamedTuple):
     """One HTTP request. `fields` are its headers in their order, lower-case, and `headers` the same by name; `peer` is
-    the connection's address; `data` the body, or the reason that it was not read.
+    the connection's address; `data` the body, or the reason that it was not read. A body that is compressed may have
+    `max_body` bytes after decompression.
     """
 
     method: str
@@ -27,6 +29,7 @@ class Call(NamedTuple):
     headers: dict[bytes, bytes]
     peer: str
     data: bytes | TooLarge
+    max_body: int = Limits.body_bytes
 
     def body(self) -> bytes:
         """Returns the body. Raises TooLarge."""

@@ -4,10 +4,31 @@ import pytest
 
 from linplane_server.http.targets import find_target
 from linplane_server.interfaces.native import NATIVE
+from linplane_server.interfaces.v2.infer import INFERENCE
 from linplane_server.predict.interface import Target
 
-FOUND = [("/predict", Target(NATIVE)), ("/routes/a/predict", Target(NATIVE, "a"))]
-NOT_FOUND = ["/routes//predict", "/routes/predict", "/routes/a/b/predict", "/predict/", "/", "/metrics"]
+FOUND = [
+    ("/predict", Target(NATIVE)),
+    ("/routes/a/predict", Target(NATIVE, "a")),
+    ("/v2/models/a/infer", Target(INFERENCE, "a")),
+    ("/v2/models/infer/infer", Target(INFERENCE, "infer")),
+    ("/v2/models/a/versions/v1/infer", Target(INFERENCE, "a", "v1")),
+]
+NOT_FOUND = [
+    "/routes//predict",
+    "/routes/predict",
+    "/routes/a/b/predict",
+    "/predict/",
+    "/",
+    "/metrics",
+    "/v2/models//infer",
+    "/v2/models/infer",
+    "/v2/models/a/b/infer",
+    "/v2/models/a/versions//infer",
+    "/v2/models/a/versions/infer",
+    "/v2/models/a/versions/v1/b/infer",
+    "/v2/models/a/infer/",
+]
 
 
 @pytest.mark.parametrize(("path", "target"), FOUND)

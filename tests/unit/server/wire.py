@@ -12,6 +12,7 @@ from linplane_server.http.fast_path import FastPath
 from linplane_server.http.protocol import Guard, GuardedProtocol
 from linplane_server.http.public_app import PublicApp
 from linplane_server.http.public_pages import PublicPages
+from linplane_server.interfaces.v2.pages import V2Pages
 from linplane_server.predict.client_identity import ClientIdentity
 from linplane_server.predict.predictor import Predictor
 from linplane_server.settings import Limits
@@ -85,7 +86,8 @@ class Wire:
         self.loop = StoppedLoop()
         self.calls = 0
         predictor = Predictor(loaded, ClientIdentity(), Clock(), "id", single_route=True)
-        app = PublicApp(predictor, PublicPages(loaded.store), absent, limits.body_bytes)
+        pages = PublicPages(loaded.store, V2Pages(loaded.store, lambda: None, "1"))
+        app = PublicApp(predictor, pages, absent, limits.body_bytes)
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:
             self.calls += 1

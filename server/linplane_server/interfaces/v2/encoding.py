@@ -1,0 +1,50 @@
+"""Compression of bodies: gzip (RFC 1952), and deflate in the zlib format (RFC 1950), by RFC 9110, 8.4.1."""
+
+import zlib
+
+from ...errors import Malformed, TooLarge, UnsupportedBody
+
+_WINDOW_BITS = {b"gzip": 16 + zlib.MAX_WBITS, b"x-gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
+
+WORTHWHILE = 1024
+"""Smaller responses are not compressed, in bytes."""
+
+_LEVEL = 1  # doubles have little redundancy: higher levels take several times as long, and save few per cent
+
+
+def decompressed(body: bytes, coding: bytes | None, limit: int) -> bytes:
+    """Returns the body without its Content-Encoding `coding`. At most `limit` bytes are produced.
+
+    Raises UnsupportedBody for an unknown coding, TooLarge, and Malformed.
+    """
+    coding = (coding or b"identity").strip().lower()
+    if coding == b"identity":
+        return body
+    bits = _WINDOW_BITS.get(coding)
+    if bits is None:
+        raise UnsupportedBody("the body may be compressed by gzip or deflate, and by nothing else")
+    stream = zlib.decompressobj(bits)
+    try:
+        result = stream.decompress(body, limit + 1)
+    except zlib.error:
+        raise Malformed("the body is not compressed as Content-Encoding says") from None
+    if len(result) > limit:
+        raise TooLarge(f"the decompressed body is over {limit} bytes; send fewer rows per request")
+    if not stream.eof or stream.unused_data:
+        raise Malformed("the compressed body is truncated, or followed by other data")
+    return result
+
+
+def response_coding(accepted: bytes | None, length: int) -> bytes | None:
+    """Returns gzip or deflate if the Accept-Encoding `accepted` names it and a body of `length` is worth it."""
+    if not accepted or length < WORTHWHILE:
+        return None
+    codings = [part.replace(b" ", b"").lower().partition(b";q=") for part in accepted.split(b",")]
+    names = {name for name, _, weight in codings if weight.strip(b"0.") or not weight}
+    return next((coding for coding in (b"gzip", b"deflate") if coding in names), None)
+
+
+def compressed(body: bytes, coding: bytes) -> bytes:
+    """Returns the body in this coding."""
+    stream = zlib.compressobj(_LEVEL, wbits=_WINDOW_BITS[coding])
+    return stream.compress(body) + stream.flush()

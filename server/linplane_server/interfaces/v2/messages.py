@@ -1,0 +1,107 @@
+"""The JSON of the protocol as types. Members of a request that are unknown are ignored, as clients send some (kserve's
+repeats the model's name), and null counts as absent.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from ...errors import Invalid, Malformed
+from ..json_body import check_duplicates
+
+Parameters = dict[str, Any]
+Number = int | float | bool
+Data = list[Number | list[Number]]
+"""The data of a tensor, flat and row-major, or nested like its shape."""
+
+
+class RequestedOutput(msgspec.Struct):
+    """An output that the client wants."""
+
+    name: str
+    parameters: Parameters | UnsetType | None = UNSET
+
+
+class InputTensor(msgspec.Struct):
+    """A tensor of a request, with `data`, or with the parameter `binary_data_size`."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    parameters: Parameters | UnsetType | None = UNSET
+    data: Data | UnsetType | None = UNSET
+
+
+class InferenceRequest(msgspec.Struct):
+    """A request. `model_name` is ignored: the path names the model."""
+
+    inputs: list[InputTensor]
+    id: str | UnsetType | None = UNSET
+    parameters: Parameters | UnsetType | None = UNSET
+    outputs: list[RequestedOutput] | UnsetType | None = UNSET
+    model_name: Any = UNSET
+
+
+class OutputTensor(msgspec.Struct):
+    """A tensor of a response, with `data`, or with the parameter `binary_data_size`."""
+
+    name: str
+    shape: list[int]
+    datatype: str
+    parameters: Parameters | UnsetType = UNSET
+    data: list[float] | UnsetType = UNSET
+
+
+class Provenance(msgspec.Struct, rename="camel"):
+    """The parameters of a response: what answered, and by which input it was chosen."""
+
+    version: str
+    digest: str
+    revision: str
+    assigned_by: str
+
+
+class InferenceResponse(msgspec.Struct):
+    """A response; `id` is that of the request."""
+
+    model_name: str
+    model_version: str
+    parameters: Provenance
+    outputs: list[OutputTensor]
+    id: str | UnsetType = UNSET
+
+
+class Refused(msgspec.Struct):
+    """The body of every answer that is not 200."""
+
+    error: Annotated[str, Meta(description="For people. Of the request it repeats only names of unknown features.")]
+
+
+encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(InferenceRequest).decode
+
+
+def parse_message(data: bytes) -> InferenceRequest:
+    """Returns the request. Raises Malformed, or Invalid for JSON that is no request; neither repeats a value."""
+    try:
+        request = _decode(data)
+    except msgspec.ValidationError as error:
+        problem, _, place = str(error).rstrip("`").partition(" - at `$")
+        raise Invalid(place.replace(".", "/").replace("[", "/").replace("]", ""), problem) from None
+    except msgspec.DecodeError as error:
+        raise Malformed(f"not JSON: {error}") from None
+    except UnicodeDecodeError:
+        raise Malformed("not JSON: not UTF-8") from None
+    except RecursionError:
+        raise Malformed("not JSON: nested too deep") from None
+    if data.count(b":") != _keys(request):
+        check_duplicates(data)
+    return request
+
+
+def _keys(request: InferenceRequest) -> int:
+    """Counts the keys that were decoded, for `check_duplicates`; unknown members are not counted."""
+    parts: list[Any] = [request, *request.inputs, *(request.outputs or ())]
+    fields = [getattr(part, name) for part in parts for name in part.__struct_fields__]
+    return sum([value is not UNSET for value in fields]) + sum([len(one.parameters or ()) for one in parts])

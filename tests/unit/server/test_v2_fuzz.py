@@ -1,0 +1,95 @@
+"""Damaged requests of the Open Inference Protocol v2: each is refused as the protocol says, and repeats no value."""
+
+import copy
+import json
+import random
+from typing import Any
+
+from support import sized
+from unit.server.builders import Client, document, serving
+from unit.server.oip import binary, infer, packed, tensor
+
+CANARY = "c4n4ry"
+NUMBER = 918273645.5
+RAW = packed([NUMBER, 1, 2, 3])
+IDENTITY = {"id": "i-1", "parameters": {"key": CANARY, "other": CANARY}}
+REQUESTS: list[tuple[dict[str, Any], bytes]] = [
+    ({**IDENTITY, "inputs": [tensor([[NUMBER, 2], [3, 4]], [2, 2])]}, b""),
+    ({"inputs": [tensor([NUMBER], [1], "area"), tensor([[1]], [1, 1], "rooms", "INT8")], "outputs": []}, b""),
+    ({"inputs": [tensor([True, False], [1, 2], datatype="BOOL")], "outputs": [{"name": "prediction"}]}, b""),
+    ({"inputs": [binary(RAW, [2, 2])], "parameters": {"binary_data_output": True}}, RAW),
+    ({"inputs": [binary(RAW, [4, 1], "area"), tensor([1, 2, 3, 4], [4], "rooms", "UINT64")], "id": None}, RAW),
+]
+JUNK: list[Any] = [
+    None, True, 0, -1, 1, 2, NUMBER, 1e308, 2**64, 10**30, "", CANARY, [], {}, [[]], [CANARY], [NUMBER],
+    {CANARY: CANARY}, "FP32", "BOOL", "BYTES", "INT8", "area", [1, 1], [2, 2], [0, 2], [10**12, 3],
+]  # fmt: skip
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Every container with each of its keys, so each place that can be replaced."""
+    found: list[tuple[Any, Any]] = []
+    if isinstance(value, dict | list):
+        for key in value if isinstance(value, dict) else range(len(value)):
+            found += [(value, key), *places(value[key])]
+    return found
+
+
+def damage_json(body: dict[str, Any], chance: random.Random) -> None:
+    """Replaces, removes or repeats a part."""
+    choices = places(body)
+    if not choices:
+        return
+    container, key = chance.choice(choices)
+    action = chance.randrange(4)
+    if action == 0:
+        del container[key]
+    elif action == 1 and isinstance(container, list):
+        container.insert(key, copy.deepcopy(container[key]))
+    else:
+        container[key] = copy.deepcopy(chance.choice(JUNK))
+
+
+def damage_bytes(data: bytes, chance: random.Random) -> bytes:
+    """Changes, removes or repeats some bytes."""
+    start = chance.randrange(len(data) + 1)
+    end = min(len(data), start + chance.randrange(8))
+    new = [b"", chance.randbytes(3), data[start:end] * 2, b'"', b",", b"[" * 200, b"NaN", b"1e999"]
+    return data[:start] + chance.choice(new) + data[end:]
+
+
+def damaged(chance: random.Random) -> tuple[bytes, bytes | None, dict[str, str]]:
+    """A damaged request: its JSON, what follows it, and headers."""
+    body, raw = copy.deepcopy(chance.choice(REQUESTS))
+    for _ in range(chance.randrange(1, 4)):
+        damage_json(body, chance)
+    data = json.dumps(body).encode()
+    headers = {}
+    kind = chance.randrange(8)
+    if kind < 2:
+        data = damage_bytes(data, chance)
+    elif kind == 2:
+        raw = damage_bytes(raw, chance)
+    elif kind == 3:
+        headers["inference_header_content_length"] = chance.choice(["", "0", "7", CANARY, str(len(data) + 1)])
+    elif kind == 4:
+        headers["content_encoding"] = chance.choice(["gzip", "deflate", CANARY])
+    return data, raw or None, headers
+
+
+@sized("count", short=10_000, full=100_000)
+async def test_damaged_request_is_answered_without_an_error_of_the_server(count: int) -> None:
+    versions = {"v1": {"area": 2.0, "rooms": 10.0}, "v2": {"area": 3.0, "rooms": 1.0}}
+    client = Client(await serving(document(versions=versions, split=[("v2", 5000)])))
+    chance = random.Random(count)
+    seen: dict[int, int] = {}
+    for _ in range(count):
+        data, raw, headers = damaged(chance)
+        status, _, answer = infer(client, data, raw, **headers)
+        seen[status] = seen.get(status, 0) + 1
+        assert status in (200, 400, 415), data
+        if status != 200:
+            text = answer["error"].replace(f"{CANARY} is not a feature", "")  # the one text that a client reads back
+            assert CANARY not in text, data
+            assert str(int(NUMBER)) not in text, data
+    assert all(seen[status] > count / 200 for status in (200, 400, 415)), seen

@@ -154,7 +154,8 @@ class KubeClient:
 
     async def _repair(self, kind: Kind, desired: Object, found: Object, **same: str) -> Object:
         """Applies; a merge patch then removes the fields that other clients added, which an apply keeps. A difference
-        that remains is left alone for LEFT_SECONDS. `same`: more metadata that the object must still have.
+        that remains is left alone for LEFT_SECONDS. `same`: more metadata that the object must still have. Its UID
+        makes the apply a conflict if the object is gone; without it, the apply would create it.
         """
         uid, path = uid_of(found), object_path(kind, *key_of(desired))
         try:

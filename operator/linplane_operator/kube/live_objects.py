@@ -12,7 +12,9 @@ from .http import HttpClient
 from .informer import Informer, slim
 
 ABSENT = "1"
-"""A resourceVersion that no object has any more: an apply with it can only create."""
+"""A resourceVersion that no object has any more: an apply with it can only create. A POST would not do: what it sets
+stays, even if a later apply leaves it out.
+"""
 
 OURS = {"fieldManager": names.FIELD_MANAGER, "force": "true"}
 

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -63,6 +64,13 @@ def ports() -> list[int]:
     return found
 
 
+class Job(NamedTuple):
+    """A process in the background; `kill` sends it this signal."""
+
+    process: subprocess.Popen[bytes]
+    signal: signal.Signals
+
+
 class Shell:
     """Runs a page's commands in one folder; what a page starts in the background ends with it."""
 
@@ -89,7 +97,7 @@ class Shell:
                 for word in ("STATUS", "SWITCH", "FREEZE", "UNFREEZE")
             },
         }
-        self._background: list[subprocess.Popen[bytes]] = []
+        self._jobs: dict[int, Job] = {}
         self._before = ""  # prefix of each command
 
     def run_as_said(self, command: str, expected: str) -> str:
@@ -113,9 +121,9 @@ class Shell:
             self._start(command[:-2])
             return ""
         if command.startswith("kill %"):
-            job = self._background[int(command.removeprefix("kill %")) - 1]
-            job.send_signal(signal.SIGTERM)
-            assert job.wait(30) == 0
+            job = self._jobs.pop(int(command.removeprefix("kill %")))
+            job.process.send_signal(job.signal)
+            assert job.process.wait(30) == 0
             return ""
         if command.startswith(("source ", "cd ")):
             self._before += f"{command}; "
@@ -135,14 +143,16 @@ class Shell:
     def paste(self, block: str, make: str = "") -> str:
         """The output of a block that starts `make cluster` in the background, pasted whole: a shell reads it at once.
 
-        What it exports holds for later commands. `make`: instead of `make cluster`. At the end its terminal is closed.
+        What it exports holds for later commands. `make`: instead of `make cluster`. If nothing ends it before, its
+        terminal is closed at the end.
         """
         control_plane_programs()
         port = self._ports["localhost:8090"].rpartition(":")[2]
         cluster = f"env PYTHONPATH={ROOT / 'tests'} {sys.executable} -m integration.operator {port}"
         exported, printed = self._folder / "exported", self._folder / "printed"
         block = block.replace("make cluster", make or cluster)
-        end = f"trap 'kill -HUP $!' TERM; export -p > new; mv new {exported}; wait $!; wait $!\n"
+        traps = "trap 'kill -HUP $!' TERM; trap 'kill $!' USR1"
+        end = f"{traps}; export -p > new; mv new {exported}; wait $!; wait $!\n"
         with printed.open("w") as file:
             process = subprocess.Popen(
                 ["bash"], cwd=self._folder, env=self._environment, stdin=subprocess.PIPE, stdout=file, stderr=file
@@ -150,7 +160,7 @@ class Shell:
         assert process.stdin is not None
         process.stdin.write(f"{block}{end}".encode())
         process.stdin.close()
-        self._background.append(process)
+        self._put_in_background(process, signal.SIGUSR1)
         eventually(exported.exists, timeout=90)
         self._before += f"source {exported}; "
         return printed.read_text()
@@ -162,8 +172,12 @@ class Shell:
             env=self._environment,
             stdout=subprocess.DEVNULL,
         )
-        self._background.append(process)
+        self._put_in_background(process, signal.SIGTERM)
         eventually(self._local_serves, timeout=60)
+
+    def _put_in_background(self, process: subprocess.Popen[bytes], kill: signal.Signals) -> None:
+        """Gives it the number that a shell would: that of a job that has ended is free again."""
+        self._jobs[max(self._jobs, default=0) + 1] = Job(process, kill)
 
     def _local_serves(self) -> bool:
         return any(self._folder.glob("**/models/.linplane/objects/modelroutes")) and self._serving()
@@ -178,9 +192,10 @@ class Shell:
 
     def stop(self) -> None:
         """Ends the background processes in order, and checks that no command used the user's own kubeconfig."""
-        for process in self._background:
+        processes = [job.process for job in self._jobs.values()]
+        for process in processes:
             process.send_signal(signal.SIGTERM)
-        codes = [process.wait(30) for process in self._background]
+        codes = [process.wait(30) for process in processes]
         self._others.setblocking(False)
         with self._others, pytest.raises(BlockingIOError):
             self._others.accept()

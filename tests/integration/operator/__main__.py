@@ -21,6 +21,7 @@ from integration.operator.site import Site
 
 FOLDER = Path(".cluster")
 FIRST_PORT = 8090
+SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # SIGHUP: its terminal was closed
 UP = """\
 up after {seconds:.1f} s; ^C ends everything and leaves nothing behind. To try it, in another terminal in this folder:
 
@@ -34,7 +35,7 @@ the operator's log is {log}"""
 
 def main() -> int:
     """The exit code: 1 if it could not start."""
-    for number in (signal.SIGTERM, signal.SIGHUP):  # SIGHUP: its terminal was closed
+    for number in SIGNALS:
         signal.signal(number, _end)
     first_port = int(sys.argv[1]) if sys.argv[1:] else FIRST_PORT
     _remove_env()  # of a run that was killed
@@ -112,6 +113,9 @@ def _report_pods(site: Site) -> NoReturn:
 
 
 def _end(_signal: int, _frame: object) -> NoReturn:
+    """Ends it once: a shell's `kill %1` reaches make as well, which passes it on. That must not stop the clean-up."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

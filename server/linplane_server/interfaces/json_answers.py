@@ -1,0 +1,40 @@
+"""Encodes answers of client protocols that are plain JSON: pure. Their content type has no parameter, since KServe's
+client shows the text of an error only if it is exactly `application/json`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from ..errors import PredictionRefusal
+from ..predict.interface import Answer
+from ..problems import Headers, refusal_problem
+from ..state.snapshot import Version
+
+_JSON = (b"content-type", b"application/json")
+_encode = msgspec.json.Encoder().encode
+
+
+def json_answer(body: object, status: int = 200, more: Sequence[tuple[bytes, bytes]] = ()) -> Answer:
+    """Returns the response with this body as JSON; `more` are further headers."""
+    content = _encode(body)
+    return status, [_JSON, *more, (b"content-length", b"%d" % len(content))], content
+
+
+def encode_predictions(version: Version, values: Sequence[float]) -> tuple[Headers, bytes]:
+    """Returns headers and body of `{"predictions": [...]}`, in the order of the rows."""
+    _, headers, content = json_answer({"predictions": list(values)}, more=version.headers)
+    return headers, content
+
+
+def message_of(refusal: PredictionRefusal) -> str:
+    """Returns the detail of a refusal, after the place in the body if it has one."""
+    return f"{refusal.pointer}: {refusal.detail}" if refusal.pointer else refusal.detail
+
+
+def refusal_answer(refusal: PredictionRefusal, body: Mapping[str, str]) -> Answer:
+    """Returns the response to a refused request, with the status and headers of its problem; but 400 for 422, which
+    KServe and MLflow use for no body of a prediction.
+    """
+    status, more, _ = refusal_problem(refusal)
+    return json_answer(body, 400 if status == 422 else status, more)

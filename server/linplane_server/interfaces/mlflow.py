@@ -1,0 +1,70 @@
+"""The scoring protocol of MLflow: `POST /invocations`, with the forms of `mlflow_tables` in a JSON body, or text/csv.
+
+The answer is `{"predictions": [...]}`, an error `{"error_code": "...", "message": "..."}`. Every table has named
+columns, as a model with a signature has in MLflow; columns that the route does not have are ignored, on this interface
+only. `params` is accepted; its `key` identifies the user, for the split.
+
+Sources: `mlflow/pyfunc/scoring_server/__init__.py`, and `mlflow/exceptions.py` for the codes.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import partial
+
+from .. import errors
+from ..predict.interface import Answer, Asked, Call
+from ..predict.router import Source
+from ..problems import Headers
+from ..state.counters import ClientProtocol
+from ..state.snapshot import Route, Version
+from .content_type import check_identity, check_json
+from .csv_body import read_csv
+from .json_answers import encode_predictions, message_of, refusal_answer
+from .json_body import read_json
+from .mlflow_tables import read_tables
+
+CODES: dict[type[errors.PredictionRefusal], str] = {
+    errors.RouteNotFound: "RESOURCE_DOES_NOT_EXIST",
+    errors.VersionNotFound: "RESOURCE_DOES_NOT_EXIST",
+    errors.Invalid: "INVALID_PARAMETER_VALUE",
+    errors.MissingFeature: "INVALID_PARAMETER_VALUE",
+    errors.RateLimited: "REQUEST_LIMIT_EXCEEDED",
+    errors.NothingToServe: "TEMPORARILY_UNAVAILABLE",
+    errors.Internal: "INTERNAL_ERROR",
+}
+"""MLflow's code of each refusal; that of all others is BAD_REQUEST."""
+
+_is_csv = re.compile(rb"[ \t]*text/csv[ \t]*(;[ \t]*charset=\"?utf-?8\"?[ \t]*)?;?", re.IGNORECASE).fullmatch
+
+
+class MLflow:
+    """See the module."""
+
+    protocol: ClientProtocol = "mlflow"
+
+    def decode(self, route: Route, call: Call) -> Asked:
+        """Decodes a table. Raises UnsupportedBody, TooLarge, Malformed or Invalid."""
+        if _is_csv(call.headers.get(b"content-type", b"")):
+            check_identity(call.headers)
+            return Asked(read_csv(call.body(), route.accepted), lambda number: f"row {number + 1}")
+        check_json(call.headers, "the body must be JSON or CSV: Content-Type application/json or text/csv, in UTF-8")
+        return read_json(call.body(), partial(read_tables, route.accepted))
+
+    def encode(
+        self,
+        route: Route,  # noqa: ARG002 - what other interfaces need
+        asked: Asked,  # noqa: ARG002
+        version: Version,
+        source: Source,  # noqa: ARG002
+        values: Sequence[float],
+    ) -> tuple[Headers, bytes]:
+        """Encodes `predictions`; the headers name the version."""
+        return encode_predictions(version, values)
+
+    def refuse(self, refusal: errors.PredictionRefusal, request_id: str) -> Answer:  # noqa: ARG002 - a header has it
+        """Encodes `error_code` and `message`."""
+        code = CODES.get(type(refusal), "BAD_REQUEST")
+        return refusal_answer(refusal, {"error_code": code, "message": message_of(refusal)})
+
+
+MLFLOW = MLflow()

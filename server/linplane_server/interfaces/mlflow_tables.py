@@ -1,0 +1,98 @@
+"""Reads the tables in JSON bodies of MLflow: pure. Columns that the route does not have are dropped unread.
+
+`dataframe_split`: `{"columns": [...], "data": [[...], ...]}`. `dataframe_records` and `instances`: rows by name.
+`inputs`: rows by name, or an object of columns. Exactly one of them; other fields are ignored, as MLflow does.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..errors import Invalid
+from ..predict.interface import Asked
+from ..predict.rows import Row, escape
+from .json_body import as_row, as_rows, floats, need, only_one, wrong_number
+
+_BY_NAME = ": columns are matched by name"
+
+
+def read_tables(accepted: frozenset[str], body: Mapping[str, Any]) -> Asked:
+    """Returns the rows by name, with columns of `accepted` only. Raises Invalid."""
+    form = only_one(body, tuple(_FORMS))
+    params = body.get("params")
+    key = need(params["key"], str, "/params/key") if isinstance(params, dict) and "key" in params else None
+    rows, place = _FORMS[form](body[form], f"/{form}", accepted)
+    return Asked(rows, place, key)
+
+
+Table = tuple[list[Row], Callable[[int], str]]
+"""Rows, and the JSON pointer of each."""
+
+
+def _split(table: Any, place: str, accepted: frozenset[str]) -> Table:
+    need(table, dict, place)
+    names, data = table.get("columns"), table.get("data")
+    need(names, list, f"{place}/columns")
+    for number, name in enumerate(names):
+        need(name, str, f"{place}/columns/{number}")
+    kept = [(number, name) for number, name in enumerate(names) if name in accepted]
+    if len({name for _, name in kept}) != len(kept):
+        raise Invalid(f"{place}/columns", "a feature is given by more than one column")
+
+    def read(row: Any, place: str) -> Row:
+        need(row, list, place)
+        if len(row) != len(names):
+            raise Invalid(place, f"as many values as columns are needed: {len(names)}; {len(row)} are given")
+        numbers = floats([row[number] for number, _ in kept])
+        if numbers is None:
+            raise next(wrong for number, _ in kept if (wrong := wrong_number(row[number], f"{place}/{number}")))
+        return {name: number for (_, name), number in zip(kept, numbers, strict=True)}
+
+    return as_rows(data, f"{place}/data", read), f"{place}/data/{{}}".format
+
+
+def _records(table: Any, place: str, accepted: frozenset[str]) -> Table:
+    def read(row: Any, place: str) -> Row:
+        if isinstance(row, dict) and not row.keys() <= accepted:
+            row = {name: value for name, value in row.items() if name in accepted}
+        need(row, dict, place, _BY_NAME)
+        return as_row(row, place, accepted)
+
+    return as_rows(table, place, read), f"{place}/{{}}".format
+
+
+def _inputs(table: Any, place: str, accepted: frozenset[str]) -> Table:
+    if isinstance(table, list):
+        return _records(table, place, accepted)
+    need(table, dict, place, _BY_NAME)
+    columns = {name: column for name, column in table.items() if name in accepted}
+    if columns and not any(isinstance(column, list) for column in columns.values()):
+        return [as_row(columns, place, accepted)], lambda _: place  # MLflow takes an object of numbers as one row
+    return _rows_of_columns(
+        {name: _column(values, f"{place}/{escape(name)}") for name, values in columns.items()}, place
+    )
+
+
+def _column(values: Any, place: str) -> Sequence[float]:
+    need(values, list, place)
+    numbers = floats(values)
+    if numbers is None:
+        raise next(wrong for i, value in enumerate(values) if (wrong := wrong_number(value, f"{place}/{i}")))
+    return numbers
+
+
+def _rows_of_columns(columns: Mapping[str, Sequence[float]], place: str) -> Table:
+    lengths = {len(column) for column in columns.values()}
+    if len(lengths) > 1:
+        raise Invalid(place, "the columns differ in length")
+    if not columns or lengths == {0}:
+        raise Invalid(place, "at least one row is needed, in columns that are features of this route")
+    rows: list[Row] = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return rows, lambda number: f"{place} (row {number + 1})"
+
+
+_FORMS: dict[str, Callable[[Any, str, frozenset[str]], Table]] = {
+    "dataframe_split": _split,
+    "dataframe_records": _records,
+    "instances": _records,
+    "inputs": _inputs,
+}

@@ -1,0 +1,65 @@
+"""The V1 protocol of KServe, which is that of TensorFlow Serving: `POST /v1/models/ROUTE:predict`.
+
+`{"instances": [ROW, ...]}`, or `inputs` in its place; a row is an array in the order of the features, or an object by
+their names, and true and false are 1 and 0. The answer is `{"predictions": [...]}`, an error `{"error": "..."}`. `key`
+identifies the user, for the split.
+
+Sources: KServe's `docs/predict-api/v1` (`python/kserve/kserve/protocol/rest/v1_endpoints.py`), and
+https://www.tensorflow.org/tfx/serving/api_rest, "Predict API".
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from ..errors import Invalid, PredictionRefusal
+from ..predict.interface import Answer, Asked, Call
+from ..predict.router import Source
+from ..problems import Headers
+from ..state.counters import ClientProtocol
+from ..state.snapshot import Route, Version
+from .content_type import check_json
+from .json_answers import encode_predictions, message_of, refusal_answer
+from .json_body import as_row, as_rows, need, only_one, read_json
+
+FORMS = ("instances", "inputs")
+IGNORED = frozenset({"signature_name", "id", "model_name", "parameters"})
+"""Fields that clients send and that change nothing: TensorFlow Serving's, and those of KServe's `InferRequest`."""
+
+
+class V1:
+    """See the module."""
+
+    protocol: ClientProtocol = "v1"
+
+    def decode(self, route: Route, call: Call) -> Asked:
+        """Decodes `instances` or `inputs`. Raises UnsupportedBody, TooLarge, Malformed or Invalid."""
+        check_json(call.headers)
+        return read_json(call.body(), partial(_read, route.accepted))
+
+    def encode(
+        self,
+        route: Route,  # noqa: ARG002 - what other interfaces need
+        asked: Asked,  # noqa: ARG002
+        version: Version,
+        source: Source,  # noqa: ARG002
+        values: Sequence[float],
+    ) -> tuple[Headers, bytes]:
+        """Encodes `predictions`; the headers name the version."""
+        return encode_predictions(version, values)
+
+    def refuse(self, refusal: PredictionRefusal, request_id: str) -> Answer:  # noqa: ARG002 - a header has it
+        """Encodes `error`."""
+        return refusal_answer(refusal, {"error": message_of(refusal)})
+
+
+V1_PROTOCOL = V1()
+
+
+def _read(accepted: frozenset[str], body: dict[str, Any]) -> Asked:
+    if body.keys() - IGNORED - {*FORMS, "key"}:
+        raise Invalid("", "unknown field; instances, inputs and key are known")
+    form = only_one(body, FORMS)
+    key = need(body["key"], str, "/key") if "key" in body else None
+    rows = as_rows(body[form], f"/{form}", lambda row, place: as_row(row, place, accepted))
+    return Asked(rows, f"/{form}/{{}}".format, key)

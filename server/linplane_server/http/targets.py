@@ -1,27 +1,37 @@
 """Maps the path of a request to the prediction that it addresses: pure."""
 
+from ..interfaces.mlflow import MLFLOW
 from ..interfaces.native import NATIVE
+from ..interfaces.v1 import V1_PROTOCOL
 from ..interfaces.v2.infer import INFERENCE
-from ..predict.interface import Target
+from ..predict.interface import Interface, Target
 
 PREDICT = "/predict"
+INVOCATIONS = "/invocations"
 ROUTES = "/routes/"
+V1_MODELS = "/v1/models/"
+V1_PREDICT = ":predict"
 V2_MODELS = "/v2/models/"
 V2_INFER = "/infer"
 
-_BY_HOST = Target(NATIVE)
+_BY_HOST = {PREDICT: Target(NATIVE), INVOCATIONS: Target(MLFLOW)}
+_BY_NAME: tuple[tuple[str, str, Interface], ...] = (
+    (ROUTES, PREDICT, NATIVE),
+    (ROUTES, INVOCATIONS, MLFLOW),
+    (V1_MODELS, V1_PREDICT, V1_PROTOCOL),
+)
+"""What is before the name of a route, what is after it, and the interface."""
 
 
 def find_target(path: str) -> Target | None:
     """Returns the target of a prediction; None if nothing is predicted at this path."""
-    if path == PREDICT:
-        return _BY_HOST
-    if path.startswith(ROUTES) and path.endswith(PREDICT):
-        name = path[len(ROUTES) : -len(PREDICT)]
-        return Target(NATIVE, name) if name and "/" not in name else None
+    for before, after, interface in _BY_NAME:
+        if path.startswith(before) and path.endswith(after):
+            name = path[len(before) : -len(after)]
+            return Target(interface, name) if name and "/" not in name else None
     if path.startswith(V2_MODELS) and path.endswith(V2_INFER):
         return _v2_target(path[len(V2_MODELS) : -len(V2_INFER)].split("/"))
-    return None
+    return _BY_HOST.get(path)
 
 
 def _v2_target(parts: list[str]) -> Target | None:

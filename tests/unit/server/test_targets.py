@@ -3,8 +3,10 @@
 import pytest
 
 from linplane_server.http.targets import find_target
+from linplane_server.interfaces.mlflow import MLFLOW
 from linplane_server.interfaces.native import NATIVE
 from linplane_server.interfaces.v2.infer import INFERENCE
+from linplane_server.interfaces.v1 import V1_PROTOCOL
 from linplane_server.predict.interface import Target
 
 FOUND = [
@@ -13,6 +15,10 @@ FOUND = [
     ("/v2/models/a/infer", Target(INFERENCE, "a")),
     ("/v2/models/infer/infer", Target(INFERENCE, "infer")),
     ("/v2/models/a/versions/v1/infer", Target(INFERENCE, "a", "v1")),
+    ("/routes/predict/predict", Target(NATIVE, "predict")),
+    ("/invocations", Target(MLFLOW)),
+    ("/routes/a/invocations", Target(MLFLOW, "a")),
+    ("/v1/models/a:predict", Target(V1_PROTOCOL, "a")),
 ]
 NOT_FOUND = [
     "/routes//predict",
@@ -28,6 +34,12 @@ NOT_FOUND = [
     "/v2/models/a/versions/infer",
     "/v2/models/a/versions/v1/b/infer",
     "/v2/models/a/infer/",
+    "/routes/invocations",
+    "/v1/models/a",
+    "/v1/models/:predict",
+    "/v1/models:predict",
+    "/v1/models/a:explain",
+    "/v1/models/a/b:predict",
 ]
 
 

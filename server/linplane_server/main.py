@@ -28,13 +28,15 @@ from .http.protocol import Guard
 from .http.public_app import PublicApp
 from .http.public_pages import PublicPages
 from .http.status import Status
+from .interfaces.mlflow import MLflowPages
+from .interfaces.v1 import V1Pages
 from .interfaces.v2.pages import V2Pages
 from .predict.client_identity import ClientIdentity
 from .predict.predictor import Predictor
 from .routing.updater import RoutingUpdater
 from .settings import Limits, Shutdown
 from .state.readiness import Readiness
-from .state.serving import new_serving
+from .state.serving import Serving, new_serving
 
 ADMIN_GRACEFUL = 0.5
 """Seconds that pending admin calls get at shutdown; predictions have ended by then."""
@@ -67,7 +69,7 @@ async def _serve(args: argparse.Namespace) -> None:
     identity = ClientIdentity(args.trusted_proxy)
     predictor = Predictor(serving, identity, time.perf_counter, os.urandom(6).hex(), single_route=args.single_route)
     public_guard, admin_guard = Guard(limits), Guard(limits)
-    pages = PublicPages(serving.store, V2Pages(serving.store, readiness.unready, version("linplane")))
+    pages = _pages(serving, readiness, limits.body_bytes)
     app = PublicApp(predictor, pages, docs_app(), limits.body_bytes)
     fast_path = FastPath(predictor.respond, limits.body_bytes)
     connections = fast_path.protocol(public_guard) if args.fast_path else public_guard.protocol()
@@ -91,6 +93,16 @@ async def _serve(args: argparse.Namespace) -> None:
         },
     )
     await process.run(*environment.background(updater))
+
+
+def _pages(serving: Serving, readiness: Readiness, max_body: int) -> PublicPages:
+    software = version("linplane")
+    protocols = (
+        V2Pages(serving.store, readiness.unready, software),
+        V1Pages(serving.store),
+        MLflowPages(readiness.unready, software),
+    )
+    return PublicPages(serving.store, max_body, software, protocols)
 
 
 def _socket(number: int | None, host: str, port: int) -> socket.socket:

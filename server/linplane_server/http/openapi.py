@@ -74,12 +74,15 @@ def _problem_response(title: str) -> Schema:
     return {"description": title, "content": content}
 
 
-def _operation(name: str, summary: str, parameters: list[Schema]) -> Schema:
-    examples = {
-        "byName": {"value": {"features": {"flipper_length_mm": 200, "bill_length_mm": 45}, "key": "user-42"}},
-        "inOrder": {"value": {"features": [200, 45]}},
-        "rows": {"value": {"rows": [[200, 45], [181, 39.1]]}},
-    }
+_EXAMPLES: Schema = {
+    "byName": {"value": {"features": {"flipper_length_mm": 200, "bill_length_mm": 45}, "key": "user-42"}},
+    "inOrder": {"value": {"features": [200, 45]}},
+    "rows": {"value": {"rows": [[200, 45], [181, 39.1]]}},
+}
+
+
+def operation(name: str, summary: str, parameters: list[Schema], examples: Schema) -> Schema:
+    """Returns a prediction; the document needs the schemas of Request, Prediction, Predictions and Problem."""
     return {
         "operationId": name,
         "summary": summary,
@@ -99,8 +102,10 @@ def document(version: str) -> Schema:
         "openapi": "3.1.0",
         "info": {"title": "Linplane", "version": version, "description": "Predictions of linear models."},
         "paths": {
-            "/predict": {"post": _operation("predict", "Predict; the route is the first label of Host.", [])},
-            "/routes/{route}/predict": {"post": _operation("predictByRoute", "Predict by the route named.", [route])},
+            "/predict": {"post": operation("predict", "Predict; the route is the first label of Host.", [], _EXAMPLES)},
+            "/routes/{route}/predict": {
+                "post": operation("predictByRoute", "Predict by the route named.", [route], _EXAMPLES)
+            },
         },
         "components": {"schemas": _schemas()},
     }

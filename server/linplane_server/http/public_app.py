@@ -30,7 +30,7 @@ class PublicApp:
             if target is not None:
                 await self._answer(target, scope, receive, send)
                 return
-            page = self._pages.answer(scope["method"], scope["path"])
+            page = self._pages.answer(scope["method"], scope["path"], dict(scope["headers"]))
             if page is not None:
                 await _send(page, send)
                 return

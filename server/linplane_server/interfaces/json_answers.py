@@ -11,6 +11,10 @@ from ..predict.interface import Answer
 from ..problems import Headers, refusal_problem
 from ..state.snapshot import Version
 
+GET = ("GET", "HEAD")
+"""Methods of a page. The server sends no body in answer to HEAD."""
+ALLOW_GET = [(b"allow", b"GET, HEAD")]
+
 _JSON = (b"content-type", b"application/json")
 _encode = msgspec.json.Encoder().encode
 

@@ -8,7 +8,7 @@ Sources: `mlflow/pyfunc/scoring_server/__init__.py`, and `mlflow/exceptions.py` 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from .. import errors
@@ -19,7 +19,7 @@ from ..state.counters import ClientProtocol
 from ..state.snapshot import Route, Version
 from .content_type import check_identity, check_json
 from .csv_body import read_csv
-from .json_answers import encode_predictions, message_of, refusal_answer
+from .json_answers import ALLOW_GET, GET, encode_predictions, json_answer, message_of, refusal_answer
 from .json_body import read_json
 from .mlflow_tables import read_tables
 
@@ -68,3 +68,27 @@ class MLflow:
 
 
 MLFLOW = MLflow()
+
+
+class MLflowPages:
+    """Answers `GET /ping` and `GET /health`, without a body, and `GET /version` with that of this software."""
+
+    def __init__(self, unready: Callable[[], str | None], version: str) -> None:
+        """`unready` returns the reason that this process is not ready, None if it is."""
+        self._unready = unready
+        self._version = version.encode()
+
+    def answer(self, method: str, path: str) -> Answer | None:
+        """Returns the response; None if the path is none of these."""
+        if path not in ("/ping", "/health", "/version"):
+            return None
+        if method not in GET:
+            body = {"error_code": "BAD_REQUEST", "message": "this path does not accept this method"}
+            return json_answer(body, 405, ALLOW_GET)
+        if path == "/version":
+            return _plain(200, self._version)
+        return _plain(200 if self._unready() is None else 503, b"")
+
+
+def _plain(status: int, body: bytes) -> Answer:
+    return status, [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))], body

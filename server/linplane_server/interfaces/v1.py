@@ -18,8 +18,9 @@ from ..predict.router import Source
 from ..problems import Headers
 from ..state.counters import ClientProtocol
 from ..state.snapshot import Route, Version
+from ..state.snapshot_store import SnapshotStore
 from .content_type import check_json
-from .json_answers import encode_predictions, message_of, refusal_answer
+from .json_answers import ALLOW_GET, GET, encode_predictions, json_answer, message_of, refusal_answer
 from .json_body import as_row, as_rows, need, only_one, read_json
 
 FORMS = ("instances", "inputs")
@@ -63,3 +64,39 @@ def _read(accepted: frozenset[str], body: dict[str, Any]) -> Asked:
     key = need(body["key"], str, "/key") if "key" in body else None
     rows = as_rows(body[form], f"/{form}", lambda row, place: as_row(row, place, accepted))
     return Asked(rows, f"/{form}/{{}}".format, key)
+
+
+class V1Pages:
+    """Answers `GET /v1/models` and `GET /v1/models/ROUTE`, and 404 below `/v1` for all that is not a prediction."""
+
+    def __init__(self, store: SnapshotStore) -> None:
+        """`store` is read at each call."""
+        self._store = store
+
+    def answer(self, method: str, path: str) -> Answer | None:
+        """Returns the response; None if the path is not below `/v1`."""
+        if not path.startswith(_PREFIX):
+            return None
+        calls, slash, name = path.removeprefix(_PREFIX).partition("/")
+        if calls != "models" or (slash and not name):
+            return _error(404, "nothing is at this path")
+        if method not in GET:
+            return _error(405, "this path does not accept this method", ALLOW_GET)
+        return self._model(name) if name else json_answer({"models": sorted(self._store.snapshot.routes)})
+
+    def _model(self, name: str) -> Answer:
+        if self._store.loaded_at is None:
+            return _error(503, "no configuration is loaded yet")
+        route = self._store.snapshot.routes.get(name)
+        if route is None:
+            return _error(404, "no such model is loaded here")
+        if route.current is None:
+            return _error(503, route.unavailable.message if route.unavailable else "the model has no version")
+        return json_answer({"name": route.name, "ready": True})
+
+
+_PREFIX = "/v1/"
+
+
+def _error(status: int, text: str, more: Sequence[tuple[bytes, bytes]] = ()) -> Answer:
+    return json_answer({"error": text}, status, more)

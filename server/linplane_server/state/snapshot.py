@@ -12,6 +12,7 @@ from linplane_api.routing import Entry, RateLimit, RouteDocument, Unavailable
 from linplane_api.split import Splitter
 
 from .counters import UNCHOSEN, Counters, Series
+from .example import example_row
 from .limiter import Bucket
 
 Values = tuple[float, ...]
@@ -65,7 +66,8 @@ class Route:
     """A compiled route. `splitter` is None if no candidate has a share, so that no key is needed.
 
     `features_by_version` has the features of each version that the route names, the current one first. `order` is the
-    order of features in an array; None if the named versions do not agree on one.
+    order of features in an array; None if the named versions do not agree on one. `example` is a row that every version
+    with weights can answer, by the features that they need.
     """
 
     __slots__ = (
@@ -76,6 +78,7 @@ class Route:
         "candidates",
         "current",
         "current_name",
+        "example",
         "features_by_version",
         "header",
         "model",
@@ -114,6 +117,7 @@ class Route:
         orders = set(document.features_by_version.values())
         self.order = orders.pop() if len(orders) == 1 else None
         self.bucket = route_bucket(self.name, document.rate_limit)
+        self.example = example_row(document)
         self._series = {
             name: counters.series(self.name, name)
             for name in (*document.features_by_version, document.current or UNCHOSEN, UNCHOSEN)

@@ -24,12 +24,10 @@ from linplane_server.state.snapshot import Route, Snapshot
 from unit.server.builders import V1, Client, Clock, document
 
 UNUSED = {
-    "Check.features": "see ServedVersion.checks",
-    "Check.prediction": "see ServedVersion.checks",
+    "Check.prediction": "a document whose weights do not give it is refused when it is decoded",
     "Entry.raw": "has the fields that this release does not know",
     "RouteDocument.previous": "its weights are in `versions`; a switch back is the operator's decision",
     "RouteDocument.format": "`parse_entry` refuses a document of another format",
-    "ServedVersion.checks": "a document whose weights fail them is refused when it is decoded",
 }
 """Fields that the server does not read, and why."""
 

@@ -42,7 +42,7 @@ class PublicPages:
     """Answers by path. `max_body` is the limit on a request's body, in bytes; `version` that of the software."""
 
     def __init__(self, store: SnapshotStore, max_body: int, version: str, others: Sequence[Pages]) -> None:
-        """`store` is read at each call; `others` are asked for the paths that are not here."""
+        """`store` is read at each call; `others` answer the paths that are not here."""
         self._store = store
         self._others = others
         self._route_pages: dict[str, Callable[[Route], object]] = {

@@ -1,4 +1,4 @@
-"""What the headers of a request may declare about its body: pure."""
+"""The headers that declare the type and the coding of a body: pure."""
 
 import re
 from collections.abc import Mapping

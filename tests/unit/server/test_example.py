@@ -18,6 +18,10 @@ EXAMPLES: list[tuple[RouteDocument, Mapping[str, float]]] = [
         {"a": 1.0, "b": 0.0},
     ),
     (document(versions={"v1": {"a": 1e308, "b": 1e308}}), {"a": 0.0, "b": 0.0}),
+    (
+        document(versions={"v1": {"a": 1.0, "b": 1.0}, "v2": {"a": 1e308, "b": 1e308}}, split=[("v2", 1)]),
+        {"a": 0.0, "b": 0.0},
+    ),
     (document(named={"v0": ("old",)}), {"area": 1.0, "rooms": 1.0}),
     (document(versions={"v2": {"b": 1.0}}, split=[("v2", 1)], named={"v1": ("a",)}, unavailable=FROZEN), {"b": 1.0}),
     (document(versions={}, named={"v1": ("a",)}, unavailable=FROZEN), {"a": 0.0}),

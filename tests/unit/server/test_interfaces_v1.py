@@ -73,11 +73,11 @@ def test_v1_true_and_false_are_numbers_and_texts_are_not(loaded: Serving) -> Non
         assert ask(client, {"instances": [[1, text]]})[0] == 400
 
 
-def test_v1_number_written_without_a_point_is_the_same_float(loaded: Serving) -> None:
-    data = b'{"instances":[[-0.0,9007199254740993]]}'
+def test_v1_values_are_floats_however_they_are_written(loaded: Serving) -> None:
+    data = b'{"instances":[[-0.0,9007199254740993],[true,1]]}'
     call = Call("POST", [], {}, "", data)
     asked = V1_PROTOCOL.decode(loaded.store.snapshot.routes["homes"], call)
-    assert repr(asked.rows) == "[[-0.0, 9007199254740992.0]]"
+    assert repr(asked.rows) == "[[-0.0, 9007199254740992.0], [1.0, 1.0]]"
 
 
 NOT_FINITE = "a finite number is needed, not NaN, an infinity or a number out of range"

@@ -1,4 +1,4 @@
-"""What clients of KServe V1 and MLflow, browsers and generators of clients ask of a running server, over HTTP."""
+"""The calls of KServe V1 and MLflow clients, and the pages of the public port, over HTTP to a running server."""
 
 import http.client
 import json

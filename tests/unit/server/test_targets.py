@@ -5,8 +5,8 @@ import pytest
 from linplane_server.http.targets import find_target
 from linplane_server.interfaces.mlflow import MLFLOW
 from linplane_server.interfaces.native import NATIVE
-from linplane_server.interfaces.v2.infer import INFERENCE
 from linplane_server.interfaces.v1 import V1_PROTOCOL
+from linplane_server.interfaces.v2.infer import INFERENCE
 from linplane_server.predict.interface import Target
 
 FOUND = [

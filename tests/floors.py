@@ -9,6 +9,7 @@ from typing import Any
 
 # Measured, rounded down by up to a point. What only tests/integration runs (processes, sockets) counts as not covered.
 FLOORS = {
+    "linplane": 99,
     "linplane_api": 99,
     "linplane_api/manifests": 99,
     "linplane_cli": 90,

@@ -16,7 +16,7 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # of C it takes a tenth of the time
-PACKAGES = ("crds", "operator", "server", "trainer", "helm", "manifests", "integrations", "docs", "tests")
+PACKAGES = ("crds", "client", "operator", "server", "trainer", "helm", "manifests", "integrations", "docs", "tests")
 
 
 @dataclass(frozen=True)

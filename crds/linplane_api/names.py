@@ -42,6 +42,9 @@ MAX_CONFIGMAP_BYTES = 1 << 20
 MAX_FEATURES = 4096
 MAX_FEATURE_NAME = 253
 
+PROBLEM_TYPE_PREFIX = "urn:linplane:problem:"
+"""Begins the type of every problem (RFC 9457); the kind follows."""
+
 # response headers of a prediction
 HEADER_VERSION = "x-linplane-version"
 HEADER_DIGEST = "x-linplane-digest"

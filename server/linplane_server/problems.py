@@ -5,10 +5,11 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from linplane_api.names import PROBLEM_TYPE_PREFIX
+
 from . import errors
 
 CONTENT_TYPE = "application/problem+json"
-TYPE_PREFIX = "urn:linplane:problem:"
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -66,7 +67,7 @@ _encode = msgspec.json.Encoder().encode
 def problem(status: int, kind: str, title: str, detail: str, **members: str | None) -> bytes:
     """Encodes a problem. `kind` determines its type; members that are None are left out."""
     present = {name: value for name, value in members.items() if value is not None}
-    return _encode(Problem(TYPE_PREFIX + kind.replace("_", "-"), title, status, detail, **present))
+    return _encode(Problem(PROBLEM_TYPE_PREFIX + kind.replace("_", "-"), title, status, detail, **present))
 
 
 def problem_headers(body: bytes) -> Headers:

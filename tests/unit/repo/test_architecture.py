@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
 GUIDES = [DOCS / "architecture.md", *sorted((DOCS / "adr").glob("*.md")), ROOT / "CONTRIBUTING.md"]
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md")), ROOT / "CONTRIBUTING.md"]
-FOLDERS = ("crds", "operator", "server", "trainer", "helm", "integrations", "manifests", "tests", "docs")
+FOLDERS = ("crds", "client", "operator", "server", "trainer", "helm", "integrations", "manifests", "tests", "docs")
 PATH = re.compile(rf"(?:{'|'.join(FOLDERS)})(?:/[\w.*-]+)+|(?:{'|'.join(FOLDERS)})/?")
 LINK = re.compile(r"\]\((?![a-z]+:|#)([^)#\s]+)")
 
@@ -52,7 +52,7 @@ def test_architecture_names_every_package() -> None:
     named = {path.rstrip("/") for path in named_paths((DOCS / "architecture.md").read_text("utf-8"))}
     folders = {
         str(path.parent.relative_to(ROOT))
-        for program in ("crds", "operator", "server", "trainer")
+        for program in ("crds", "client", "operator", "server", "trainer")
         for path in (ROOT / program).rglob("*/*/__init__.py")
     }
     assert len(folders) > 15

@@ -9,7 +9,7 @@ import pytest
 from linplane_api.conditions import ConditionType, Reason
 
 ROOT = Path(__file__).parents[3]
-FOLDERS = ("crds", "operator", "server", "trainer")
+FOLDERS = ("crds", "client", "operator", "server", "trainer")
 
 NAMES = {*map(str, ConditionType), *map(str, Reason)}
 OTHERS = {

@@ -12,7 +12,7 @@ import yaml
 
 ROOT = Path(__file__).parents[3]
 TOP = {
-    *("operator", "server", "trainer", "crds", "manifests", "integrations", "helm", "tests", "docs"),
+    *("operator", "server", "trainer", "client", "crds", "manifests", "integrations", "helm", "tests", "docs"),
     *("Dockerfile.operator", "Dockerfile.server", "pyproject.toml", "uv.lock", "Makefile"),
     *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE"),
 }
@@ -104,6 +104,7 @@ def test_release_of_a_tag_with_another_version_is_refused(tmp_path: Path, file: 
     assert not is_released(tmp_path, "v1.2.3")
 
 
+FOLDERS = ("crds", "client", "operator", "server", "trainer")
 BREACHES = [
     ("operator/linplane_operator/compile/route_status.py", "import time"),
     ("operator/linplane_operator/kube/operator.py", "import kopf"),
@@ -116,12 +117,16 @@ BREACHES = [
     ("trainer/linplane_trainer/fit/solve.py", "import linplane_trainer.fit.fitting"),
     ("trainer/linplane_trainer/data/synthetic.py", "import linplane_trainer.fit.types"),
     ("crds/linplane_api/resources.py", "import linplane_api.manifests.schema"),
+    ("client/linplane/rows.py", "import numpy"),
+    ("client/linplane/reading.py", "import linplane_api.artifact"),
+    ("client/linplane/bodies.py", "import linplane.exchange"),
+    ("client/linplane/retrying.py", "import time"),
 ]
 
 
 @pytest.mark.parametrize(("path", "line"), BREACHES)
 def test_import_rules_reject_each_breach(tmp_path: Path, path: str, line: str) -> None:
-    for folder in ("crds", "operator", "server", "trainer"):
+    for folder in FOLDERS:
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     target = tmp_path / path
@@ -130,7 +135,7 @@ def test_import_rules_reject_each_breach(tmp_path: Path, path: str, line: str) -
         [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"],
         cwd=tmp_path,
         env={
-            "PYTHONPATH": ":".join(str(tmp_path / name) for name in ("crds", "operator", "server", "trainer")),
+            "PYTHONPATH": ":".join(str(tmp_path / folder) for folder in FOLDERS),
             "PATH": "/usr/bin:/bin",
         },
         capture_output=True,

@@ -8,7 +8,10 @@ import prose
 import words
 
 WORD = "anew"
-CLEAN = {"crds", "operator", "server", "trainer", "manifests", "integrations", "helm", "docs", "tests", "other"}
+CLEAN = {
+    *("crds", "client", "operator", "server", "trainer"),
+    *("manifests", "integrations", "helm", "docs", "tests", "other"),
+}
 TEXTS = {
     "module.py": (f'"""Begins {WORD}."""\n', "docstring"),
     "function.py": (f'def f():\n    """Begins\n    {WORD}."""\n', "docstring"),

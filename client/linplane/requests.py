@@ -1,0 +1,58 @@
+"""The address, the header fields and the limits of one client's requests. Pure."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import httpx
+
+from .bodies import encode_rows
+from .exchange import Exchange, exchange
+from .retrying import Retrying
+from .rows import Rows, rows_of
+
+MAX_BODY_BYTES = 64 * 1024
+"""The default limit of a request's body, which is that of the server."""
+MAX_PORT = 65535
+
+_is_name = re.compile(r"[a-z0-9-]+").fullmatch
+
+
+@dataclass(frozen=True)
+class Requests:
+    """`fields` are the header fields of each request."""
+
+    url: httpx.URL
+    fields: Mapping[str, str]
+    max_body_bytes: int
+    retrying: Retrying
+
+    @classmethod
+    def to(  # noqa: PLR0913, PLR0917 - the parameters of a client
+        cls,
+        url: str,
+        route: str | None,
+        host: str | None,
+        headers: Mapping[str, str] | None,
+        max_body_bytes: int,
+        retrying: Retrying,
+    ) -> Self:
+        """Returns the requests to one route. Raises ValueError for an address or a route's name that is none."""
+        if route is not None and not _is_name(route):
+            raise ValueError("route: lower-case letters, digits and hyphens are needed")
+        path = "/predict" if route is None else f"/routes/{route}/predict"
+        try:
+            found = httpx.URL(url.rstrip("/") + path)
+        except httpx.InvalidURL as error:
+            raise ValueError(f"url: {error}") from error
+        if found.scheme not in {"http", "https"} or not found.host or found.query or found.fragment:
+            raise ValueError("url: http:// or https:// and a host are needed, without a query")
+        if found.port is not None and found.port > MAX_PORT:  # a socket would take its lower 16 bits
+            raise ValueError(f"url: a port is at most {MAX_PORT}")
+        fields = {**(headers or {}), "content-type": "application/json", **({"host": host} if host else {})}
+        return cls(found, fields, max_body_bytes, retrying)
+
+    def exchange(self, rows: Rows, key: str | None) -> Exchange:
+        """Returns the exchange for these rows. Raises TypeError or ValueError if they are none."""
+        return exchange(encode_rows(rows_of(rows)), key, self.max_body_bytes, self.retrying)

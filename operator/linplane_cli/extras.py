@@ -12,6 +12,7 @@ _EXTRAS = {
     **dict.fromkeys(("yaml", "jsonschema", "cel"), "local"),
     **dict.fromkeys(("fastapi", "fastapi_swagger", "uvicorn", "uvloop", "httptools"), "local"),
     **dict.fromkeys(("numpy", "pyarrow", "threadpoolctl"), "local"),
+    "httpx": "client",
     **dict.fromkeys(("kopf", "kubernetes", "aiohttp"), "operator"),
     "prometheus_client": "operator",
 }

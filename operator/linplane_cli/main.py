@@ -8,6 +8,7 @@ from .extras import Group
 from .get import get
 from .local import local
 from .operate import operator
+from .predict import predict
 from .train import train
 from .validate import validate
 
@@ -34,5 +35,5 @@ def main() -> None:
     """Linear models, served: train, switch, split, freeze and measure them, with or without a cluster."""
 
 
-for command in (local, operator, train, validate, assign, get, status, switch, freeze, unfreeze):
+for command in (local, operator, train, validate, assign, predict, get, status, switch, freeze, unfreeze):
     main.add_command(command)

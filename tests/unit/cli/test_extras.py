@@ -13,7 +13,7 @@ from unit.cli.test_main import COMMANDS
 
 OF_EXTRAS = (
     *("yaml", "jsonschema", "cel", "fastapi", "uvicorn", "uvloop", "httptools", "prometheus_client"),
-    *("numpy", "pyarrow", "threadpoolctl", "kopf", "kubernetes", "aiohttp"),
+    *("numpy", "pyarrow", "threadpoolctl", "kopf", "kubernetes", "aiohttp", "httpx"),
 )
 ARGUMENTS = {
     "local": ["."],
@@ -21,6 +21,7 @@ ARGUMENTS = {
     "train": ["--version", "v1", "--samples", "9"],
     "validate": ["a.yaml"],
     "assign": ["-f", "a.yaml", "--route", "rent", "--key", "a"],
+    "predict": ["rent", "area=70"],
     "get": [],
     "status": ["--url", "http://127.0.0.1:9"],
     **{name: ["v1", "--url", "http://127.0.0.1:9"] for name in ("switch", "freeze", "unfreeze")},
@@ -61,7 +62,7 @@ def test_commands_of_a_plain_installation(tmp_path: Path, command: str) -> None:
     if command in ("status", "switch", "freeze", "unfreeze"):
         assert "Connection refused" in line
         return
-    extra = "operator" if command == "operator" else "local"
+    extra = {"operator": "operator", "predict": "client"}.get(command, "local")
     assert line.startswith(f"linplane: linplane {command} needs ")
     assert line.endswith(f'which is not installed: install "linplane[{extra}]"')
     assert code == 2

@@ -10,8 +10,13 @@ from click.testing import CliRunner
 from linplane_api.logs import LEVELS
 from linplane_cli.main import main
 
-COMMANDS = ["local", "operator", "train", "validate", "assign", "get", "status", "switch", "freeze", "unfreeze"]
-HEAVY = ["asyncio", "numpy", "pyarrow", "msgspec", "yaml", "jsonschema", "cel", "linplane_api", "linplane_operator"]
+COMMANDS = [
+    *("local", "operator", "train", "validate", "assign", "predict", "get", "status", "switch", "freeze", "unfreeze")
+]
+HEAVY = [
+    *("asyncio", "numpy", "pyarrow", "msgspec", "yaml", "jsonschema", "cel", "httpx"),
+    *("linplane", "linplane_api", "linplane_operator"),
+]
 
 
 def test_command_list() -> None:

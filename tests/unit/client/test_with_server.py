@@ -1,8 +1,5 @@
 """Both clients against the code that answers in a server, without a network."""
 
-import asyncio
-
-import httpx
 import pytest
 
 from linplane import (
@@ -12,38 +9,15 @@ from linplane import (
     RouteNotFoundError,
     UnavailableError,
 )
-from linplane_api.routing import RateLimit, RouteDocument, Unavailable
+from linplane_api.routing import RateLimit, Unavailable
 from linplane_api.split import Splitter
-from linplane_server.errors import TooLarge
 from unit.client.clients import BOTH, Either
-from unit.server.builders import Client as ServerClient
-from unit.server.builders import Clock, document, serving
+from unit.client.server import Server
+from unit.server.builders import document
 
 pytestmark = pytest.mark.parametrize("client", BOTH)
 HOME = {"area": 70, "rooms": 3}
 V1_OF_HOME, V2_OF_HOME = 1 + 2 * 70 + 10 * 3, 1 + 3 * 70 + 20 * 3
-
-
-class Server:
-    """A server that has loaded one document. Bodies over `limit` bytes are refused; its time is the client's pauses."""
-
-    def __init__(self, doc: RouteDocument, limit: int = 1 << 16) -> None:
-        self.clock = Clock()
-        self._limit = limit
-        self._server = ServerClient(asyncio.run(serving(doc, clock=self.clock)), single_route=False)
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        """The response to one request."""
-        _, _, route, last = request.url.path.split("/")
-        assert last == "predict"
-        data = request.content if len(request.content) <= self._limit else TooLarge("the body is too large")
-        fields = {name: request.headers[name] for name in ("host", "content-type")}
-        status, headers, content = self._server.ask(data, route, method=request.method, **fields)
-        return httpx.Response(status, headers=headers, content=content)
-
-    def sleep(self, seconds: float) -> None:
-        """Lets time pass."""
-        self.clock.now += round(seconds * 1_000_000_000)
 
 
 def test_prediction_is_that_of_the_version(client: Either) -> None:

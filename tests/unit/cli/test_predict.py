@@ -1,0 +1,355 @@
+"""`predict`: one row or a file, by a server or from an artifact, and errors that name the line."""
+
+import contextlib
+import csv
+import io
+import json
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linplane_cli import predict as command
+from linplane_cli.csv_rows import RowError, from_csv, number
+from linplane_cli.main import main
+from unit.client.server import Server
+from unit.server.builders import document
+
+WEIGHTS = '{"coefficients": {"area": 2, "rooms": 10}, "intercept": 1}'
+
+
+class Listening:
+    """A Server on a port of this machine."""
+
+    def __init__(self, server: Server) -> None:
+        self.requests = 0
+        listening = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                listening.requests += 1
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                headers = {name: self.headers[name] for name in ("Host", "Content-Type")}
+                response = server(httpx.Request("POST", f"http://server{self.path}", content=body, headers=headers))
+                self.send_response(response.status_code)
+                for name, value in response.headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(response.content)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stops it."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Listening]:
+    """Serves v1 of homes: 1 + 2 area + 10 rooms; a tenth of the keys gets v2: 1 + 3 area + 20 rooms."""
+    one = Listening(Server(document(split=[("v2", 1000)])))
+    yield one
+    one.stop()
+
+
+@pytest.fixture(params=["server", "artifact"])
+def source(request: pytest.FixtureRequest, server: Listening, tmp_path: Path) -> list[str]:
+    """The options and ROUTE by which v1 of homes answers."""
+    if request.param == "server":
+        return ["--url", server.url, "--key", "user-1", "homes"]
+    (tmp_path / "v1.json").write_text(WEIGHTS)
+    return ["--artifact", str(tmp_path / "v1.json")]
+
+
+def run(*arguments: str | Path, stdin: str | None = None) -> Result:
+    """The result of the command."""
+    return CliRunner().invoke(main, ["predict", *map(str, arguments)], input=stdin)
+
+
+def table(folder: Path, text: str) -> Path:
+    """A CSV."""
+    path = folder / "homes.csv"
+    path.write_text(text)
+    return path
+
+
+def predictions(answer: Result) -> list[float]:
+    """The column of an output as CSV."""
+    assert answer.exit_code == 0, answer.output
+    return [float(row["prediction"]) for row in csv.DictReader(io.StringIO(answer.stdout))]
+
+
+def test_row_of_words_is_predicted(source: list[str]) -> None:
+    assert predictions(run(*source, "area=70", "rooms=2.5")) == [166.0]
+    assert predictions(run(*source, "area=-1e1", "rooms=true")) == [-9.0]
+
+
+def test_file_is_predicted_in_order(source: list[str], tmp_path: Path) -> None:
+    path = table(tmp_path, "\ufeffrooms, area\r\n" + "".join(f"{n % 5},{n}\r\n" for n in range(5000)) + "\r\n")
+    assert predictions(run(*source, path)) == [1 + 2 * n + 10 * (n % 5) for n in range(5000)]
+    assert predictions(run(*source, "-", stdin=path.read_text())) == predictions(run(*source, path))
+
+
+def test_output_has_the_version(server: Listening, tmp_path: Path) -> None:
+    options = ["--url", server.url, "--key", "user-1", "homes"]
+    assert run(*options, "area=70", "rooms=2").stdout == "prediction,version\n161.0,v1\n"
+    one = json.loads(run(*options, "area=70", "rooms=2", "-o", "json").stdout)
+    versions = document().versions
+    assert one.pop("revision").startswith("sha256:")
+    assert one == {
+        "prediction": 161.0,
+        "version": "v1",
+        "digest": versions["v1"].digest,
+        "route": "homes",
+        "assignedBy": "key",
+    }
+    path = table(tmp_path, "area,rooms\n70,2\n80,2\n")
+    assert run(*options, path).stdout == "prediction,version\n161.0,v1\n181.0,v1\n"
+    many = run(*options, path, "-o", "json").stdout
+    assert [row["prediction"] for row in json.loads(many)] == [161.0, 181.0]
+    assert many.splitlines()[0] == "["
+    assert len(many.splitlines()) == 4
+
+
+def test_output_of_an_artifact_has_its_digest(tmp_path: Path) -> None:
+    (tmp_path / "v1.json").write_text(WEIGHTS)
+    options = ["--artifact", tmp_path / "v1.json"]
+    assert run(*options, "area=70", "rooms=2").stdout == "prediction\n161.0\n"
+    one = json.loads(run(*options, "area=70", "rooms=2", "-o", "json").stdout)
+    assert one == {
+        "prediction": 161.0,
+        "digest": document(versions={"v1": {"area": 2, "rooms": 10}}).versions["v1"].digest,
+    }
+
+
+def test_key_decides_the_version(server: Listening) -> None:
+    versions = [
+        run("--url", server.url, "homes", "area=1", "rooms=1", "--key", f"user-{n}").stdout[-3:-1] for n in range(40)
+    ]
+    assert set(versions) == {"v1", "v2"}
+
+
+def test_large_file_takes_several_requests(server: Listening, tmp_path: Path) -> None:
+    before = server.requests
+    path = table(tmp_path, "area,rooms\n" + "70,2\n" * 20_000)
+    answer = run("--url", server.url, "--key", "user-1", "homes", path)
+    assert predictions(answer) == [161.0] * 20_000
+    assert 5 < server.requests - before < 20
+
+
+def test_columns_are_chosen(source: list[str], tmp_path: Path) -> None:
+    path = table(tmp_path, 'id,area,,street,rooms\n7,70,x,"Street 1\nleft",2\n')
+    assert predictions(run(*source, path, "--features", "area, rooms")) == [161.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("area,rooms\n1,2\n3,x\n", ":3: rooms is not a finite number"),
+        ("area,rooms\n1,2\n3,\n", ":3: rooms is empty"),
+        ("area,rooms\n1,2\n3,inf\n", ":3: rooms is not a finite number"),
+        ("area,rooms\n1,2\n3,NaN\n", ":3: rooms is not a finite number"),
+        ("area,rooms\n1,2\n3,1_0\n", ":3: rooms is not a finite number"),
+        ("area,rooms\n1,2\n3\n", ":3: the header has 2 columns, this row 1"),
+        ('area,rooms\n1,2\n"3\n', ":3: not CSV: unexpected end of data"),
+        ("area,rooms\n1,2\n1e308,1\n", ":3: "),
+        ("area,area\n1,2\n", ":1: the column area is duplicated"),
+        ("area,\n1,2\n", ":1: column 2 has no name: choose columns by --features"),
+        ("", ":1: a header with the names of the columns is needed"),
+        ("area,rooms\n", ": there is no row after the header"),
+    ],
+)
+def test_problem_of_a_file_is_one_line_with_its_place(
+    source: list[str], tmp_path: Path, text: str, message: str
+) -> None:
+    path = table(tmp_path, text)
+    answer = run(*source, path)
+    assert answer.exit_code == 1
+    assert answer.stderr.startswith(f"linplane: {path}{message}"), answer.stderr
+    assert len(answer.stderr.splitlines()) == 1
+
+
+def test_value_of_a_cell_is_not_repeated(source: list[str], tmp_path: Path) -> None:
+    answer = run(*source, table(tmp_path, "area,rooms\n1,secret\n"))
+    assert "secret" not in answer.output
+
+
+def test_file_that_is_not_utf8_is_refused(source: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "homes.csv"
+    path.write_bytes("area,rooms\n1,2\n".encode("utf-16"))
+    answer = run(*source, path)
+    assert answer.exit_code == 1
+    assert answer.stderr.startswith(f"linplane: {path}:1: from here on it is not UTF-8")
+
+
+def test_refusal_of_a_server_names_the_line_and_says_how_many_rows_were_predicted(
+    server: Listening, tmp_path: Path
+) -> None:
+    rows = "".join("70,2\n" for _ in range(9000))
+    path = table(tmp_path, f'area,rooms\n{rows}"1e308",1\n{rows}')
+    answer = run("--url", server.url, "--key", "user-1", "homes", path)
+    assert answer.exit_code == 1
+    place, _, rest = answer.stderr.removeprefix("linplane: ").partition(": ")
+    assert place == f"{path}:9002"
+    message, _, done = rest.strip().partition("; rows predicted before it: ")
+    assert message == "422 the prediction is not a finite number: these values are too large"
+    assert int(done) == len(answer.stdout.splitlines()) - 1 > 1000
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["area=70"], "needs the feature rooms"),
+        (["area=70", "rooms=1", "garden=2"], "unknown feature garden; the route takes area, rooms"),
+        (["area=1e308", "rooms=1"], "the prediction is not a finite number"),
+    ],
+)
+def test_refusal_of_a_row_is_one_line(server: Listening, words: list[str], message: str) -> None:
+    answer = run("--url", server.url, "--key", "user-1", "homes", *words)
+    assert (answer.exit_code, answer.stdout) == (1, "")
+    assert message in answer.stderr
+    assert answer.stderr.startswith("linplane: 422 ")
+    assert len(answer.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["area=70"], "the artifact needs rooms"),
+        (["area=70", "rooms=1", "garden=2"], "unknown feature garden; the artifact takes area and rooms"),
+        (["area=1e308", "rooms=1"], "the prediction is not a finite number: these values are too large"),
+    ],
+)
+def test_artifact_refuses_what_a_server_refuses(tmp_path: Path, words: list[str], message: str) -> None:
+    (tmp_path / "v1.json").write_text(WEIGHTS)
+    answer = run("--artifact", tmp_path / "v1.json", *words)
+    assert (answer.exit_code, answer.stdout, answer.stderr) == (1, "", f"linplane: {message}\n")
+
+
+def test_unknown_column_names_the_option_that_helps(source: list[str], tmp_path: Path) -> None:
+    answer = run(*source, table(tmp_path, "id,area,rooms\n7,70,2\n"))
+    assert answer.exit_code == 1
+    assert ":2: " in answer.stderr
+    assert "unknown feature id; " in answer.stderr
+    assert answer.stderr.endswith("; --features chooses columns\n")
+
+
+def test_failure_of_a_whole_request_is_one_line(server: Listening, tmp_path: Path) -> None:
+    answer = run("--url", server.url, "flats", "area=70")
+    assert (answer.exit_code, answer.stderr.startswith("linplane: 404 no such route is loaded here")) == (1, True)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        answer = run("--url", url, "homes", "area=70")
+    assert answer.exit_code == 1
+    assert answer.stderr.startswith(f"linplane: {url}: ConnectError: ")
+    assert answer.stderr.endswith("; is `linplane local` running, or a port-forward?\n")
+    (tmp_path / "a.json").write_text("{}")
+    answer = run("--artifact", tmp_path / "a.json", "area=70")
+    assert (answer.exit_code, answer.stderr.startswith(f"linplane: {tmp_path / 'a.json'}: ")) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "ROUTE is needed"),
+        (["area=70"], "ROUTE is needed"),
+        (["homes"], "NAME=VALUE or a file is needed"),
+        (["homes", "area=x"], "area=x: a finite number is needed after ="),
+        (["homes", "area="], "area=: a finite number is needed after ="),
+        (["homes", "area=1", "area=2"], "area=2: this feature is given twice"),
+        (["homes", "nope.csv"], "nope.csv: there is no such file"),
+        (["homes", "."], ".: there is no such file"),
+        (["homes", "area=1", "nope.csv"], "either NAME=VALUE or one file"),
+        (["homes", "area=1", "--features", "area"], "--features chooses columns of a file"),
+        (["homes", "area=1", "--url", "ftp://a"], "--url: http:// or https:// and a host are needed"),
+        (["Homes", "area=1"], "ROUTE: lower-case letters, digits and hyphens are needed"),
+        (["--artifact", "nope.json", "area=1"], "nope.json"),
+        (["homes", "area=1", "-o", "xml"], "xml"),
+    ],
+)
+def test_invalid_arguments_exit_with_2(arguments: list[str], message: str) -> None:
+    answer = run(*arguments)
+    assert answer.exit_code == 2, answer.output
+    assert message in answer.stderr
+
+
+def test_artifact_has_no_route_and_no_key(tmp_path: Path) -> None:
+    path = tmp_path / "v1.json"
+    path.write_text(WEIGHTS)
+    answer = run("--artifact", path, "homes", "area=1")
+    assert (answer.exit_code, "--artifact needs no ROUTE" in answer.stderr) == (2, True)
+    answer = run("--artifact", path, "area=1", "rooms=1", "--key", "a")
+    assert (answer.exit_code, "--key is for the split" in answer.stderr) == (2, True)
+
+
+class Terminal(io.StringIO):
+    """Text that goes to a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("out", "err", "shown"),
+    [(io.StringIO, Terminal, True), (Terminal, Terminal, False), (io.StringIO, io.StringIO, False)],
+)
+def test_progress_bar_is_on_a_terminal_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: type[io.StringIO], err: type[io.StringIO], shown: bool
+) -> None:
+    (tmp_path / "v1.json").write_text(WEIGHTS)
+    path = table(tmp_path, "area,rooms\n" + "70,2\n" * 100)
+    streams = out(), err()
+    monkeypatch.setattr("sys.stdout", streams[0])
+    monkeypatch.setattr("sys.stderr", streams[1])
+    command.predict.main(["--artifact", str(tmp_path / "v1.json"), str(path)], standalone_mode=False)
+    assert len(streams[0].getvalue().splitlines()) == 101
+    assert ("100%" in streams[1].getvalue()) is shown
+    assert shown or not streams[1].getvalue()
+
+
+CELLS = st.floats(allow_nan=False, allow_infinity=False)
+
+
+ROWS = st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1)
+
+
+@given(ROWS, st.lists(st.sampled_from("abc"), unique=True, min_size=1))
+def test_written_table_is_read_again(rows: list[list[float]], features: Sequence[str]) -> None:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([["a", "b", "c"], *rows])
+    text.seek(0)
+    found = list(from_csv(text, features))
+    assert [place for place, _ in found] == list(range(2, len(rows) + 2))
+    assert [row for _, row in found] == [{name: row["abc".index(name)] for name in features} for row in rows]
+
+
+@given(st.text())
+def test_any_text_is_a_table_or_an_error(text: str) -> None:
+    with contextlib.suppress(RowError):
+        for place, row in from_csv(io.StringIO(text, newline=""), None):
+            assert place > 1
+            assert all(isfinite(value) for value in row.values())
+
+
+@given(CELLS)
+def test_number_is_the_one_that_is_written(value: float) -> None:
+    assert number(repr(value)) == value
+    assert number(f"  {value!r}\t") == value

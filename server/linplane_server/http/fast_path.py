@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import httptools
+import msgspec
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -31,7 +32,26 @@ CACHED_TARGETS = 1024
 CACHED_LENGTH = 256
 """How many request targets are remembered with what they address, and the length in bytes up to which they are."""
 
+CACHED_HEADS = 512
+CACHED_HEAD = 1024
+"""How many heads are remembered with what they mean, and the length in bytes up to which they are. Most clients send
+the same few again and again, which differ in Content-Length alone.
+"""
+
+END = b"\r\n\r\n"
+"""What separates a head from its body."""
+
 _LENGTH_DIGITS = len(str(FAST_BYTES))
+
+
+class Head(msgspec.Struct, frozen=True, gc=False):
+    """A head that was read: what it addresses, its fields as in a `Call`, and the length of its body in bytes."""
+
+    target: Target
+    fields: Headers
+    headers: dict[bytes, bytes]
+    length: int
+    keep_alive: bool
 
 
 class FastPath:
@@ -43,7 +63,10 @@ class FastPath:
         """Has no connection yet."""
         self.respond = respond
         self.max_body = min(max_body, FAST_BYTES)
-        self._remembered = lru_cache(CACHED_TARGETS)(addressed)
+        self.heads: dict[bytes, Head] = {}
+        self._addressed = lru_cache(CACHED_TARGETS)(addressed)
+        self._default_headers: Headers = []
+        self._openings: dict[int, bytes] = {}
 
     def protocol(self, guard: Guard) -> Callable[..., asyncio.Protocol]:
         """Returns the factory of connections, for uvicorn."""
@@ -56,7 +79,30 @@ class FastPath:
         length = headers.get(b"content-length", b"0")
         if len(length) > _LENGTH_DIGITS or int(length) > self.max_body or b"content-encoding" in headers:
             return None
-        return self._remembered(url) if len(url) <= CACHED_LENGTH else addressed(url)
+        return self._addressed(url) if len(url) <= CACHED_LENGTH else addressed(url)
+
+    def remember(self, data: bytes, head: Head) -> None:
+        """Remembers a head, if `data` is nothing but this head and a body of its length."""
+        end = data.find(END)
+        if 0 < end <= CACHED_HEAD and len(data) == end + len(END) + head.length:
+            if len(self.heads) == CACHED_HEADS:
+                self.heads.clear()
+            self.heads[data[:end]] = head
+
+    def render(self, answer: Answer, default_headers: Headers, *, keep_alive: bool) -> bytes:
+        """Returns the response on the wire, as uvicorn writes it. It replaces its list of `default_headers` once a
+        second, so what is made of them is kept as long as the list is the same.
+        """
+        status, headers, content = answer
+        if default_headers is not self._default_headers:
+            self._default_headers, self._openings = default_headers, {}
+        opening = self._openings.get(status)
+        if opening is None:
+            opening = b"\r\n".join([STATUS_LINE[status][:-2], *map(b": ".join, default_headers)])
+            self._openings[status] = opening
+        if keep_alive:
+            return b"\r\n".join([opening, *map(b": ".join, headers), b"", content])
+        return b"\r\n".join([opening, *map(b": ".join, headers), b"connection: close", b"", content])
 
 
 def addressed(url: bytes) -> Target | None:
@@ -68,14 +114,6 @@ def addressed(url: bytes) -> Target | None:
     except (httptools.HttpParserInvalidURLError, UnicodeDecodeError, AttributeError):
         return None
     return find_target(unquote(path) if "%" in path else path)
-
-
-def rendered(answer: Answer, default_headers: Headers, *, keep_alive: bool) -> bytes:
-    """Returns the response on the wire, as uvicorn writes it."""
-    status, headers, content = answer
-    fields = [b"%b: %b\r\n" % field for field in (*default_headers, *headers)]
-    end = b"\r\n" if keep_alive else b"connection: close\r\n\r\n"
-    return b"".join((STATUS_LINE[status], *fields, end, content))
 
 
 class FastProtocol(GuardedProtocol):
@@ -103,10 +141,28 @@ class FastProtocol(GuardedProtocol):
         self.keep_alive = True
 
     def data_received(self, data: bytes) -> None:
-        """Feeds the parser, and answers. Not before the end of the data: what follows may close the connection."""
+        """Feeds the parser, and answers. Not before the end of the data: what follows may close the connection.
+
+        If the data is a whole request whose head is known, the parser, which waits for a request, needs not see it.
+        """
+        idle = self.phase == IDLE and not self.discarding
+        if idle:
+            end = data.find(END)
+            head = self.fast.heads.get(data[:end])
+            if head is not None and len(data) == end + len(END) + head.length and not self.flow.write_paused:
+                self.wire = 0
+                self._answer(head, data[end + len(END) :])
+                return
         super().data_received(data)
-        if self.whole:
-            self._answer()
+        if self.whole and self.target is not None:
+            if self.flow.write_paused:
+                self._hand_over()  # the application waits until the client has read earlier answers
+                return
+            self.whole = False
+            head = Head(self.target, self.headers, self.fields, len(self.body), self.keep_alive)
+            if idle and b"content-length" in self.fields:
+                self.fast.remember(data, head)
+            self._answer(head, bytes(self.body))
 
     def on_message_begin(self) -> None:
         """Hands over a request that another one follows at once."""
@@ -166,15 +222,11 @@ class FastProtocol(GuardedProtocol):
         self.phase = ANSWER
         self.due = self.loop.time() + self.limits.answer_seconds
 
-    def _answer(self) -> None:
-        if self.flow.write_paused or self.target is None:
-            self._hand_over()  # the application waits until the client has read earlier answers
-            return
-        self.whole = False
-        call = Call("POST", self.headers, self.fields, self.client[0] if self.client else "", bytes(self.body))
-        keep_alive = self.keep_alive and not self.guard.draining
-        answer = self.fast.respond(self.target, call)
-        self.transport.write(rendered(answer, self.server_state.default_headers, keep_alive=keep_alive))
+    def _answer(self, head: Head, body: bytes) -> None:
+        call = Call("POST", head.fields, head.headers, self.client[0] if self.client else "", body)
+        answer = self.fast.respond(head.target, call)
+        keep_alive = head.keep_alive and not self.guard.draining
+        self.transport.write(self.fast.render(answer, self.server_state.default_headers, keep_alive=keep_alive))
         self.server_state.total_requests += 1
         self.phase = IDLE
         if keep_alive:

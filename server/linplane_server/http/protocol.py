@@ -198,10 +198,10 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         if self.hosts != 1 and (self.hosts or self.parser.get_http_version() == "1.1"):
             self._fail(400, "exactly one Host is needed")
+        super().on_headers_complete()  # refuses an invalid target: that belongs to the head
         self.phase = BODY
         self.wire = 0
         self.due = self.loop.time() + self.limits.body_seconds
-        super().on_headers_complete()
         if self.guard.draining:
             self.cycle.keep_alive = False
 

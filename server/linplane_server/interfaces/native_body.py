@@ -40,16 +40,18 @@ def parse_request(data: bytes, accepted: frozenset[str]) -> tuple[Request, list[
     if body.rows is UNSET:
         if body.features is UNSET:
             raise Invalid("", "features or rows is needed")
-        rows: list[Row] = [body.features]
+        row = body.features
+        rows = [row]
+        keys = len(row) if type(row) is dict else 0
     else:
         rows = body.rows
         if body.features is not UNSET:
             raise Invalid("", "either features or rows, not both")
         if not rows:
             raise Invalid("/rows", "at least one row is needed")
+        keys = sum([len(row) for row in rows if type(row) is dict])
     # The decoder accepts a duplicate key and keeps the last value.
-    keys = (1 if body.key is UNSET else 2) + sum([len(row) for row in rows if type(row) is dict])
-    if data.count(b":") != keys:
+    if data.count(b":") != keys + (1 if body.key is UNSET else 2):
         check_duplicates(data)
     return body, rows
 

@@ -6,6 +6,8 @@ Everything that all of them share (route, rate limit, split, numbers, counters) 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
+
 from ..errors import PredictionRefusal, TooLarge
 from ..problems import Headers
 from ..settings import Limits
@@ -18,10 +20,10 @@ Answer = tuple[int, Headers, bytes]
 """Status, headers and body of a response."""
 
 
-class Call(NamedTuple):
-    """One HTTP request. `fields` are its headers in their order, lower-case, and `headers` the same by name; `peer` is
-    the connection's address; `data` the body, or the reason that it was not read. A body that is compressed may have
-    `max_body` bytes after decompression.
+class Call(msgspec.Struct, frozen=True, gc=False):
+    """One HTTP request. `fields` are its headers in their order, lower-case, and `headers` the same by name, both not
+    to be changed; `peer` is the connection's address; `data` the body, or the reason that it was not read. A body that
+    is compressed may have `max_body` bytes after decompression.
     """
 
     method: str
@@ -38,7 +40,7 @@ class Call(NamedTuple):
         return self.data
 
 
-class Asked(NamedTuple):
+class Asked(msgspec.Struct, frozen=True):
     """A decoded request. `place` returns the JSON pointer of a row, for errors; `key` identifies the user, for the
     split; `context` is what the same interface needs to encode the response.
     """

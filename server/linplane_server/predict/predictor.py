@@ -57,7 +57,7 @@ class Predictor:
         self._identity = identity
         self._clock = clock
         self._single_route = single_route
-        self._prefix = id_prefix.encode() + b"-"
+        self._prefix = id_prefix.encode()
         self._numbers = itertools.count(1)
 
     def respond(self, target: Target, call: Call) -> Answer:
@@ -65,7 +65,7 @@ class Predictor:
         begin = self._clock()
         interface, name, version = target
         sent = call.headers.get(_REQUEST_ID)
-        request_id = sent if sent is not None and _sane(sent) else self._prefix + b"%x" % next(self._numbers)
+        request_id = sent if sent is not None and _sane(sent) else b"%b-%x" % (self._prefix, next(self._numbers))
         route: Route | None = None
         try:
             route = self._find(self._store.snapshot, name, call.headers)

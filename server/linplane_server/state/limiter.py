@@ -67,7 +67,7 @@ class Limiter:
             table[key] = now + bucket.interval
             return 0
         table.move_to_end(key)
-        full = max(full, now) + bucket.interval
+        full = (max(now, full)) + bucket.interval
         if full - now > bucket.room:
             return _wait(full - now - bucket.room)
         table[key] = full

@@ -1,5 +1,6 @@
 """Both ways to answer a prediction, on the fast path and by the application: the same bytes in all circumstances."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linplane_api.routing import RateLimit
-from linplane_server.http.fast_path import FAST_BYTES
+from linplane_server.http.fast_path import CACHED_HEAD, CACHED_HEADS, FAST_BYTES
 from linplane_server.settings import Limits
 from unit.server.builders import document, serving
 from unit.server.corpus import CHUNKED, GOOD, HEAD, LENGTH, OTHER, PREDICT, REQUESTS, post
@@ -43,6 +44,12 @@ async def test_answer_is_the_same_both_ways(name: str) -> None:
     assert fast.calls <= usual.calls
 
 
+@pytest.mark.parametrize("name", BY_NAME)
+async def test_answer_is_the_same_both_ways_to_a_request_that_was_sent_before(name: str) -> None:
+    data = BY_NAME[name]
+    await compare(data, Wire.connect, data, data, Wire.connect, GOOD, data)
+
+
 @pytest.mark.parametrize("cut", range(1, len(GOOD)))
 async def test_answer_is_the_same_both_ways_wherever_a_request_is_cut(cut: int) -> None:
     fast, usual = await compare(GOOD[:cut], GOOD[cut:])
@@ -61,9 +68,20 @@ short = [data for _, data in REQUESTS if len(data) < 4_000]
 
 @given(st.data())
 async def test_answers_are_the_same_both_ways_for_any_requests_in_any_segments(data: st.DataObject) -> None:
-    sent = b"".join(data.draw(st.lists(st.sampled_from(short), min_size=1, max_size=4)))
+    requests = data.draw(st.lists(st.sampled_from(short), min_size=1, max_size=4))
+    sent = b"".join(requests)
     cuts = sorted(data.draw(st.sets(st.integers(1, len(sent) - 1), max_size=6)))
-    await compare(*(sent[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(sent)], strict=True)))
+    pieces = [sent[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(sent)], strict=True)]
+    again = data.draw(st.lists(st.sampled_from([*requests, *pieces, Wire.connect]), max_size=6))
+    await compare(*requests, Wire.connect, *pieces, Wire.connect, *again)
+
+
+async def test_target_that_is_invalid_is_refused_after_the_answers_before_it() -> None:
+    fast, _ = await compare(OTHER, GOOD, BY_NAME["a target that is none"])
+    assert re.findall(rb"HTTP/1.1 (\d+)", fast.transport.received) == [b"404", b"200", b"400"]
+    fast, _ = await compare(OTHER + BY_NAME["a target that is none"])
+    assert re.findall(rb"HTTP/1.1 (\d+)", fast.transport.received) == [b"404"]
+    assert fast.transport.closing
 
 
 TAKEN = [
@@ -102,7 +120,7 @@ LEFT = [
 @pytest.mark.parametrize("name", TAKEN)
 async def test_request_that_is_ordinary_needs_no_application(name: str) -> None:
     fast, usual = await compare(BY_NAME[name], limits=Limits())
-    assert (fast.calls, usual.protocol.server_state.total_requests) == (0, usual.calls)
+    assert (fast.calls, usual.server.total_requests) == (0, usual.calls)
     assert usual.calls > 0
 
 
@@ -195,3 +213,52 @@ async def test_client_that_never_reads_is_disconnected() -> None:
     fast, _ = await compare(fill, GOOD, late, lose)
     assert fast.transport.aborted
     assert not fast.transport.received
+
+
+async def test_head_that_is_known_is_not_parsed_again() -> None:
+    fast, _ = await both()
+    await fast.send(post(PREDICT))
+    fast.connect()
+    fast.protocol.parser = None  # type: ignore[assignment]
+    for body in (PREDICT, PREDICT.replace(b"3", b"4"), b" " * len(PREDICT)):
+        await fast.send(post(body))
+    assert re.findall(rb"HTTP/1.1 (\d+)", fast.transport.received) == [b"200", b"200", b"400"]
+    with pytest.raises(AttributeError):
+        await fast.send(post(PREDICT + b" "))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\r\n\r\n" + GOOD,
+        b"\r\n" * 20 + GOOD,
+        GOOD + b"\r\n",
+        GOOD + GOOD,
+        BY_NAME["chunked"],
+        BY_NAME["close, then another"],
+        BY_NAME["100-continue"],
+        BY_NAME["HTTP/1.0 that keeps alive"],
+        BY_NAME["declared too large"],
+        post(PREDICT, b"A: " + b"b" * CACHED_HEAD),
+    ],
+)
+async def test_head_is_remembered_only_of_an_ordinary_request_by_itself(data: bytes) -> None:
+    fast, _ = await compare(data)
+    assert not fast.fast_path.heads
+
+
+async def test_heads_that_are_remembered_are_bounded() -> None:
+    fast, _ = await both()
+    for number in range(CACHED_HEADS + 1):
+        await fast.send(post(PREDICT, b"X-Request-Id: %d" % number))
+    assert len(fast.fast_path.heads) == 1
+    assert fast.transport.received.count(OK) == CACHED_HEADS + 1
+
+
+async def test_date_is_that_of_the_server() -> None:
+    fast, _ = await both()
+    for second in (b"1", b"2"):
+        fast.server.default_headers = [(b"date", second)]
+        await fast.send(GOOD)
+        await fast.send(post(b"{"))
+    assert re.findall(rb"date: (\d)", fast.transport.received) == [b"1", b"1", b"2", b"2"]

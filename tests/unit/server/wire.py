@@ -77,7 +77,7 @@ async def absent(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class Wire:
-    """A connection. `calls` counts the requests that the application was asked to answer."""
+    """A listener and a connection to it. `calls` counts the requests that the application was asked to answer."""
 
     def __init__(self, loaded: Serving, fast: bool, limits: Limits = LIMITS) -> None:
         """Two of the same state count and number their requests alike."""
@@ -93,14 +93,18 @@ class Wire:
             self.calls += 1
             await app(scope, receive, send)
 
-        config = uvicorn.Config(counted, ws="none", lifespan="off", log_config=None, proxy_headers=False)
-        config.load()
-        state = ServerState()
-        state.default_headers = [(b"date", b"Thu, 01 Jan 1970 00:00:00 GMT")]
-        fast_path = FastPath(predictor.respond, limits.body_bytes)
-        make = fast_path.protocol(self.guard) if fast else self.guard.protocol()
+        self.config = uvicorn.Config(counted, ws="none", lifespan="off", log_config=None, proxy_headers=False)
+        self.config.load()
+        self.server = ServerState()
+        self.server.default_headers = [(b"date", b"Thu, 01 Jan 1970 00:00:00 GMT")]
+        self.fast_path = FastPath(predictor.respond, limits.body_bytes)
+        self._make = self.fast_path.protocol(self.guard) if fast else self.guard.protocol()
+        self.connect()
+
+    def connect(self) -> None:
+        """Continues with another connection."""
         self.transport = Transport()
-        self.protocol = cast("GuardedProtocol", make(config, state, {}, self.loop))
+        self.protocol = cast("GuardedProtocol", self._make(self.config, self.server, {}, self.loop))
         self.protocol.connection_made(self.transport)  # type: ignore[arg-type]
 
     async def send(self, *segments: bytes) -> bytes:
@@ -127,7 +131,7 @@ class Wire:
             "paused": transport.paused,
             "phase": protocol.phase,
             "due": protocol.due,
-            "requests": protocol.server_state.total_requests,
+            "requests": self.server.total_requests,
             "counted": counted(self.serving),
         }
 

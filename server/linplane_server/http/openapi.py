@@ -114,6 +114,8 @@ def document(version: str) -> Schema:
 def _schemas() -> Schema:
     types = (Row, Request, Prediction, Predictions, Problem)
     (row, *_), schemas = msgspec.json.schema_components(types, ref_template=REF)
+    by_name, in_order = row["anyOf"]
+    by_name["additionalProperties"] = in_order["items"] = {"type": ["number", "boolean"]}  # true and false are 1 and 0
     request = schemas["Request"]
     request["properties"]["features"] = request["properties"]["rows"]["items"] = {"$ref": REF.format(name="Row")}
     head = {name: request.pop(name) for name in ("title", "description")}

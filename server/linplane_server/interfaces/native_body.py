@@ -1,5 +1,5 @@
 """Decodes the body of a prediction request, strictly. The fast path is one typed decode; only a body that it refuses is
-parsed again, to name the place of the error.
+parsed again, to name the place of the error, or because true and false count as 1 and 0.
 
 `{"features": F, "key": "..."}` or `{"rows": [F, ...], "key": "..."}`, where F is an object (numbers by feature name)
 or an array.
@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from ..errors import Invalid, Malformed
+from ..errors import Invalid
 from ..predict.rows import Row
-from .json_body import REFUSED, check_duplicates, json_type, parse_leniently, wrong_row
+from .json_body import REFUSED, as_row, check_duplicates, need, read_json
 
 _Key = Annotated[str, Meta(description="Identifies the user, for the split of the traffic.")]
 
@@ -28,7 +28,6 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _decode = msgspec.json.Decoder(Request).decode
-_NUMBERS = frozenset({float})
 
 
 def parse_request(data: bytes, accepted: frozenset[str]) -> tuple[Request, list[Row]]:
@@ -36,7 +35,7 @@ def parse_request(data: bytes, accepted: frozenset[str]) -> tuple[Request, list[
     try:
         body = _decode(data)
     except REFUSED:
-        raise diagnose(data, accepted) from None
+        body = read_json(data, lambda value: _read(value, accepted))
     if body.rows is UNSET:
         if body.features is UNSET:
             raise Invalid("", "features or rows is needed")
@@ -56,25 +55,16 @@ def parse_request(data: bytes, accepted: frozenset[str]) -> tuple[Request, list[
     return body, rows
 
 
-def diagnose(data: bytes, accepted: frozenset[str]) -> Malformed | Invalid:
-    """Returns the error in a body that the typed decoder refused, with its place. It repeats no value of the body."""
-    try:
-        value = parse_leniently(data)
-    except Malformed as malformed:
-        return malformed
-    return _wrong_field(value, accepted) or Malformed("not JSON: a text is not valid Unicode")
-
-
-def _wrong_field(value: Any, accepted: frozenset[str]) -> Invalid | None:
-    if not isinstance(value, dict):
-        return Invalid("", f"an object is needed, not {json_type(value)}")
-    if set(value) - set(Request.__struct_fields__):
-        return Invalid("", "unknown field; features, rows and key are known")
-    if "key" in value and not isinstance(value["key"], str):
-        return Invalid("/key", f"a text is needed, not {json_type(value['key'])}")
-    places = [(value["features"], "/features")] if "features" in value else []
-    if "rows" in value:
-        if not isinstance(value["rows"], list):
-            return Invalid("/rows", f"an array is needed, not {json_type(value['rows'])}")
-        places += [(row, f"/rows/{number}") for number, row in enumerate(value["rows"])]
-    return next((wrong for row, place in places if (wrong := wrong_row(row, place, accepted, _NUMBERS))), None)
+def _read(body: dict[str, Any], accepted: frozenset[str]) -> Request:
+    """Returns the same as the typed decode, with true and false as 1 and 0. Raises Invalid, with the place."""
+    if set(body) - set(Request.__struct_fields__):
+        raise Invalid("", "unknown field; features, rows and key are known")
+    request = Request()
+    if "key" in body:
+        request.key = need(body["key"], str, "/key")
+    if "features" in body:
+        request.features = as_row(body["features"], "/features", accepted)
+    if "rows" in body:
+        rows: list[Any] = need(body["rows"], list, "/rows")
+        request.rows = [as_row(row, f"/rows/{number}", accepted) for number, row in enumerate(rows)]
+    return request

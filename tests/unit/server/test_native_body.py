@@ -23,6 +23,9 @@ GOOD = [
     (b' \n{"key":"a\\u003ab","features":{"x:y":-0.0}}\n', [{"x:y": 0.0}]),
     (b'{"features":{"area":' + b"9" * 200 + b"}}", [{"area": float("9" * 200)}]),
     (b'{"features":{"area":1e-400}}', [{"area": 0.0}]),
+    (b'{"features":{"area":true,"a/b":false}}', [{"area": 1.0, "a/b": 0.0}]),
+    (b'{"features":[false,2,true],"key":"a\\u003ab"}', [[0.0, 2.0, 1.0]]),
+    (b'{"rows":[[1],[true],{"area":false}]}', [[1.0], [1.0], {"area": 0.0}]),
 ]
 
 
@@ -61,6 +64,10 @@ MALFORMED = [
     b'{"features":{"area":1,"\\u0061rea":2}}',
     b'{"key":"\\u003a","features":{"area":1,"area":2}}',
     b'{"features":{"area":1},"key":"a\x01b"}',
+    b'{"features":{"area":true,"area":1}}',
+    b'{"features":{"area":true},"key":"\\ud800"}',
+    b'{"features":[True]}',
+    b'{"features":[true,01]}',
 ]
 
 
@@ -86,11 +93,21 @@ INVALID = [
     (b'{"features":{"area":-Infinity}}', "/features/area"),
     (b'{"features":{"area":1e400}}', "/features/area"),
     (b'{"features":{"area":' + b"9" * 10_000 + b"}}", "/features/area"),
-    (b'{"features":{"area":true}}', "/features/area"),
+    (b'{"features":true}', "/features"),
+    (b'{"features":{"area":[true]}}', "/features/area"),
+    (b'{"features":{"area":"true"}}', "/features/area"),
+    (b'{"features":{"area":true,"b":null}}', "/features"),
+    (b'{"features":[true,"false"]}', "/features/1"),
+    (b'{"features":[true,1e400]}', "/features/1"),
+    (b'{"features":[true],"rows":[[1]]}', ""),
+    (b'{"rows":true}', "/rows"),
+    (b'{"rows":[true]}', "/rows/0"),
+    (b'{"features":[true],"key":true}', "/key"),
+    (b'{"features":[true],"other":1}', ""),
     (b'{"features":{"area":"7"}}', "/features/area"),
     (b'{"features":{"area":null}}', "/features/area"),
-    (b'{"features":{"a/b":false}}', "/features/a~1b"),
-    (b'{"features":{"unknown":true}}', "/features"),
+    (b'{"features":{"a/b":null}}', "/features/a~1b"),
+    (b'{"features":{"unknown":[]}}', "/features"),
     (b'{"features":{"unknown":"verySecret"}}', "/features"),
     (b'{"features":[1,"2"]}', "/features/1"),
     (b'{"features":{"area":1},"key":7}', "/key"),
@@ -98,7 +115,7 @@ INVALID = [
     (b'{"rows":{}}', "/rows"),
     (b'{"rows":[]}', "/rows"),
     (b'{"rows":[[1],7]}', "/rows/1"),
-    (b'{"rows":[[1],[2],[3],[true]]}', "/rows/3/0"),
+    (b'{"rows":[[1],[2],[true],[null]]}', "/rows/3/0"),
     (b'{"rows":[[1],{"area":[]}]}', "/rows/1/area"),
 ]
 
@@ -161,8 +178,8 @@ def test_body_that_is_invalid_does_not_follow_the_schema(data: bytes) -> None:
     assert not SCHEMA.is_valid(json.loads(data))
 
 
-numbers = st.integers(-9, 9) | st.floats(allow_nan=False, allow_infinity=False)
-wrong = st.none() | st.booleans() | st.just("1")
+numbers = st.integers(-9, 9) | st.floats(allow_nan=False, allow_infinity=False) | st.booleans()
+wrong = st.none() | st.just("true") | st.just("1")
 rows = st.one_of(
     [
         st.lists(value, max_size=2) | st.dictionaries(st.sampled_from(["area", "b"]), value, max_size=2)
@@ -190,3 +207,12 @@ def test_body_is_read_exactly_if_it_follows_the_schema(body: object) -> None:
     else:
         accepted = True
     assert SCHEMA.is_valid(body) is accepted
+
+
+@given(st.lists(numbers, min_size=1, max_size=4), st.booleans())
+def test_boolean_is_one_or_zero(values: list[float], named: bool) -> None:
+    def read(row: list[float]) -> object:
+        body = {"features": {str(i): value for i, value in enumerate(row)} if named else row}
+        return parse_request(json.dumps(body).encode(), ACCEPTED)[1]
+
+    assert repr(read(values)) == repr(read(list(map(float, values))))

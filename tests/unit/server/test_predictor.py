@@ -87,6 +87,17 @@ async def test_version_in_the_path_answers_if_the_route_offers_it() -> None:
     assert json.loads(away.ask(BODY, version="v1")[2])["reason"] == "CurrentFrozen"
 
 
+async def test_boolean_is_answered_as_the_number_that_it_stands_for() -> None:
+    client = Client(await serving(document(split=[("v2", 5000)])))
+    versions = set()
+    for area in range(60):  # the version is assigned by the values
+        status, _, content = client.ask(b'{"features":{"area":%d,"rooms":true}}' % area)
+        assert content == client.ask(b'{"features":{"area":%d,"rooms":1}}' % area)[2]
+        assert status == 200
+        versions.add(json.loads(content)["version"])
+    assert versions == {"v1", "v2"}
+
+
 HOSTS = [
     ("homes", "homes"),
     ("HOMES", "homes"),

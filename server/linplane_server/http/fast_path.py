@@ -223,7 +223,8 @@ class FastProtocol(GuardedProtocol):
         self.due = self.loop.time() + self.limits.answer_seconds
 
     def _answer(self, head: Head, body: bytes) -> None:
-        call = Call("POST", head.fields, head.headers, self.client[0] if self.client else "", body)
+        peer = self.client[0] if self.client else ""
+        call = Call("POST", head.fields, head.headers, peer, body, self.limits.body_bytes)
         answer = self.fast.respond(head.target, call)
         keep_alive = head.keep_alive and not self.guard.draining
         self.transport.write(self.fast.render(answer, self.server_state.default_headers, keep_alive=keep_alive))

@@ -1,6 +1,7 @@
 """Requests as bytes, accepted and refused ones, for tests of the wire and of both ways to answer."""
 
 import gzip
+import struct
 
 PREDICT = b'{"features":{"area":2,"rooms":3}}'
 
@@ -140,10 +141,31 @@ V2_PATH = b"/v2/models/homes/infer"
 
 BIG = b" " * 3_000
 
+V2 = b"/v2/models/homes/infer"
+MATRIX = b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP64","data":[2,3]}]}'
+BINARY = b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP64","parameters":{"binary_data_size":16}}]}'
+HEADER_LENGTH = b"Inference-Header-Content-Length: %d" % len(BINARY)
+INFERENCES = [
+    ("v2", post(MATRIX, target=V2)),
+    ("v2, a version", post(MATRIX, target=b"/v2/models/homes/versions/v1/infer")),
+    ("v2, a version that is not there", post(MATRIX, target=b"/v2/models/homes/versions/v9/infer")),
+    ("v2, an unknown route", post(MATRIX, target=b"/v2/models/absent/infer")),
+    ("v2, no JSON", post(b"{", target=V2)),
+    ("v2, a text", post(MATRIX.replace(b"2,3", b'2,"3"'), target=V2)),
+    ("v2, GET", post(b"", target=V2, method=b"GET")),
+    ("v2, binary", post(BINARY + struct.pack("<2d", 2, 3), HEADER_LENGTH, target=V2)),
+    ("v2, binary that is short", post(BINARY + b"abc", HEADER_LENGTH, target=V2)),
+    ("v2, gzip", post(gzip.compress(MATRIX, mtime=0), b"Content-Encoding: gzip", target=V2)),
+    ("v2, an unknown encoding", post(MATRIX, b"Content-Encoding: br", target=V2)),
+    ("v2, metadata", post(b"", target=b"/v2/models/homes", method=b"GET")),
+    ("v2, ready", post(b"", target=b"/v2/health/ready", method=b"GET")),
+]
+
 REQUESTS: list[tuple[str, bytes]] = [
     *((name, data) for name, data, _ in UNPARSABLE),
     *((name, data) for name, data, _ in TAKEN),
     *_bodies(),
+    *INFERENCES,
     ("by name", post(b'{"features":{"rooms":3,"area":2}}')),
     ("in order", post(b'{"features":[2,3]}')),
     ("rows", post(b'{"rows":[[2,3],{"area":1,"rooms":0}]}')),

@@ -101,6 +101,10 @@ TAKEN = [
     "a form",
     "close",
     "another expectation",
+    "v2",
+    "v2, a version",
+    "v2, a text",
+    "v2, binary",
     "an upgrade",
 ]
 LEFT = [
@@ -110,6 +114,7 @@ LEFT = [
     "no prediction",
     "compressed",
     "100-continue",
+    "v2, gzip",
     "declared too large",
     "counted too large",
     "two at once",

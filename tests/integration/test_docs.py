@@ -17,7 +17,7 @@ import pytest
 
 from cluster.gobuild import cache_folder
 from integration.conftest import control_plane_programs
-from pages import Command, blocks, is_as_said
+from pages import PROMPT, Command, Session, blocks, is_as_said
 from support import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -96,9 +96,11 @@ class Shell:
                 f"LINPLANE_{word}_URL": f"http://127.0.0.1:{admin}"
                 for word in ("STATUS", "SWITCH", "FREEZE", "UNFREEZE")
             },
+            "LINPLANE_PREDICT_URL": f"http://127.0.0.1:{public}",
         }
         self._jobs: dict[int, Job] = {}
         self._before = ""  # prefix of each command
+        self._session = Session()
 
     def run_as_said(self, command: str, expected: str) -> str:
         """The output of the command. `linplane get` is repeated until that is `expected`, as by a person who waits
@@ -115,6 +117,11 @@ class Shell:
         """The output of the command. Raises AssertionError if it fails."""
         for written, real in self._ports.items():
             command = command.replace(written, real)
+        if command.startswith(PROMPT):
+            with contextlib.chdir(self._folder):
+                report = self._session.run(command)
+            assert not report, report
+            return ""
         if is_pasted_with_cluster(command):
             return self.paste(command)
         if command.endswith(" &"):

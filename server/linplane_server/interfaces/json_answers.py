@@ -2,7 +2,7 @@
 client shows the text of an error only if it is exactly `application/json`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -15,14 +15,14 @@ GET = ("GET", "HEAD")
 """Methods of a page. The server sends no body in answer to HEAD."""
 ALLOW_GET = [(b"allow", b"GET, HEAD")]
 
-_JSON = (b"content-type", b"application/json")
+JSON = (b"content-type", b"application/json")
 _encode = msgspec.json.Encoder().encode
 
 
 def json_answer(body: object, status: int = 200, more: Sequence[tuple[bytes, bytes]] = ()) -> Answer:
     """Returns the response with this body as JSON; `more` are further headers."""
     content = _encode(body)
-    return status, [_JSON, *more, (b"content-length", b"%d" % len(content))], content
+    return status, [JSON, *more, (b"content-length", b"%d" % len(content))], content
 
 
 def encode_predictions(version: Version, values: Sequence[float]) -> tuple[Headers, bytes]:
@@ -36,9 +36,9 @@ def message_of(refusal: PredictionRefusal) -> str:
     return f"{refusal.pointer}: {refusal.detail}" if refusal.pointer else refusal.detail
 
 
-def refusal_answer(refusal: PredictionRefusal, body: Mapping[str, str]) -> Answer:
-    """Returns the response to a refused request, with the status and headers of its problem; but 400 for 422, which
-    KServe and MLflow use for no body of a prediction.
+def refusal_answer(refusal: PredictionRefusal, body: object) -> Answer:
+    """Returns the response to a refused request, with the status and headers of its problem; but 400 for 422, as
+    these protocols have no other status for a body that is no request.
     """
     status, more, _ = refusal_problem(refusal)
     return json_answer(body, 400 if status == 422 else status, more)

@@ -7,10 +7,9 @@ from typing import Any
 
 from support import sized
 from unit.server.builders import Client, document, serving
+from unit.server.damage import CANARY, NUMBER, damage_bytes, damage_json
 from unit.server.oip import binary, infer, packed, tensor
 
-CANARY = "c4n4ry"
-NUMBER = 918273645.5
 RAW = packed([NUMBER, 1, 2, 3])
 IDENTITY = {"id": "i-1", "parameters": {"key": CANARY, "other": CANARY}}
 REQUESTS: list[tuple[dict[str, Any], bytes]] = [
@@ -20,42 +19,6 @@ REQUESTS: list[tuple[dict[str, Any], bytes]] = [
     ({"inputs": [binary(RAW, [2, 2])], "parameters": {"binary_data_output": True}}, RAW),
     ({"inputs": [binary(RAW, [4, 1], "area"), tensor([1, 2, 3, 4], [4], "rooms", "UINT64")], "id": None}, RAW),
 ]
-JUNK: list[Any] = [
-    None, True, 0, -1, 1, 2, NUMBER, 1e308, 2**64, 10**30, "", CANARY, [], {}, [[]], [CANARY], [NUMBER],
-    {CANARY: CANARY}, "FP32", "BOOL", "BYTES", "INT8", "area", [1, 1], [2, 2], [0, 2], [10**12, 3],
-]  # fmt: skip
-
-
-def places(value: Any) -> list[tuple[Any, Any]]:
-    """Every container with each of its keys, so each place that can be replaced."""
-    found: list[tuple[Any, Any]] = []
-    if isinstance(value, dict | list):
-        for key in value if isinstance(value, dict) else range(len(value)):
-            found += [(value, key), *places(value[key])]
-    return found
-
-
-def damage_json(body: dict[str, Any], chance: random.Random) -> None:
-    """Replaces, removes or repeats a part."""
-    choices = places(body)
-    if not choices:
-        return
-    container, key = chance.choice(choices)
-    action = chance.randrange(4)
-    if action == 0:
-        del container[key]
-    elif action == 1 and isinstance(container, list):
-        container.insert(key, copy.deepcopy(container[key]))
-    else:
-        container[key] = copy.deepcopy(chance.choice(JUNK))
-
-
-def damage_bytes(data: bytes, chance: random.Random) -> bytes:
-    """Changes, removes or repeats some bytes."""
-    start = chance.randrange(len(data) + 1)
-    end = min(len(data), start + chance.randrange(8))
-    new = [b"", chance.randbytes(3), data[start:end] * 2, b'"', b",", b"[" * 200, b"NaN", b"1e999"]
-    return data[:start] + chance.choice(new) + data[end:]
 
 
 def damaged(chance: random.Random) -> tuple[bytes, bytes | None, dict[str, str]]:

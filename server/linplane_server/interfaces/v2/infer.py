@@ -18,7 +18,8 @@ from ...predict.rows import Row
 from ...problems import Headers
 from ...state.counters import ClientProtocol
 from ...state.snapshot import Route, Version
-from .answers import JSON, error_answer, refusal_answer
+from ..json_answers import JSON
+from .answers import error_answer, refusal_answer
 from .binary import HEADER, SIZE, binary_values, raw_tensors, split_body, to_binary
 from .encoding import compressed, decompressed, response_coding
 from .messages import (

@@ -13,7 +13,8 @@ from ...errors import PredictionRefusal
 from ...predict.interface import Answer
 from ...predict.router import find_version
 from ...state.snapshot import Route, Snapshot, Version
-from .answers import json_answer, refusal_answer
+from ..json_answers import json_answer
+from .answers import refusal_answer
 from .infer import FEATURES, OUTPUT
 
 PLATFORM = "linplane_linear"

@@ -7,8 +7,9 @@ from ...predict.interface import Answer
 from ...problems import STATUSES
 from ...state.snapshot import Route
 from ...state.snapshot_store import SnapshotStore
+from ..json_answers import json_answer
 from . import metadata
-from .answers import error_answer, json_answer
+from .answers import error_answer
 from .infer import NO_MODEL
 
 PREFIX = "/v2"

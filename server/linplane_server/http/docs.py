@@ -15,7 +15,7 @@ from ..errors import MethodNotAllowed, RouteNotFound
 from ..problems import CONTENT_TYPE, STATUSES, problem
 from .openapi import document
 
-ASSETS = "/docs/assets"
+ASSETS = "docs/assets"
 _KINDS = {STATUSES[refusal][0]: (refusal.kind, STATUSES[refusal][1]) for refusal in (RouteNotFound, MethodNotAllowed)}
 
 
@@ -29,13 +29,13 @@ def docs_app() -> FastAPI:
 
 
 def add_page(app: FastAPI, methods: Sequence[str]) -> None:
-    """Adds Swagger UI at `/docs`, with the files of a package, so that it works offline. It documents every call, and
-    can send those of `methods`.
+    """Adds Swagger UI at `/docs`, with the files of a package, so that it works offline. Links are relative, so that a
+    proxy may add a prefix. The page documents every call, and can send those of `methods`.
     """
 
     async def page() -> HTMLResponse:
         return get_swagger_ui_html(
-            openapi_url="/openapi.json",
+            openapi_url="openapi.json",
             title=app.title,
             swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
             swagger_css_url=f"{ASSETS}/swagger-ui.css",
@@ -44,7 +44,7 @@ def add_page(app: FastAPI, methods: Sequence[str]) -> None:
         )
 
     app.add_api_route("/docs", page, include_in_schema=False)
-    app.mount(ASSETS, StaticFiles(packages=[("fastapi_swagger", "resources")]))
+    app.mount(f"/{ASSETS}", StaticFiles(packages=[("fastapi_swagger", "resources")]))
 
 
 async def problem_response(request: Request, error: HTTPException) -> Response:  # noqa: ARG001 - FastAPI's signature

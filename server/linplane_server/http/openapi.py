@@ -101,6 +101,7 @@ def document(version: str) -> Schema:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Linplane", "version": version, "description": "Predictions of linear models."},
+        "servers": [{"url": "."}],  # relative to this document, so that a proxy may add a prefix
         "paths": {
             "/predict": {"post": operation("predict", "Predict; the route is the first label of Host.", [], _EXAMPLES)},
             "/routes/{route}/predict": {

@@ -113,6 +113,8 @@ BREACHES = [
     ("server/linplane_server/predict/router.py", "import linplane_operator"),
     ("server/linplane_server/state/counters.py", "import linplane_server.routing.source"),
     ("server/linplane_server/predict/rows.py", "import time"),
+    ("server/linplane_server/predict/rows.py", "import numpy"),
+    ("crds/linplane_api/blocks.py", "import pyarrow"),
     ("trainer/linplane_trainer/fit/types.py", "import os"),
     ("trainer/linplane_trainer/fit/solve.py", "import linplane_trainer.fit.fitting"),
     ("trainer/linplane_trainer/data/synthetic.py", "import linplane_trainer.fit.types"),

@@ -155,9 +155,7 @@ def _row_sums(terms: Floats) -> Floats:
 
 
 def _round(high: Floats, low: Floats, slack: Floats | float, sums: Floats) -> Flags:
-    """Writes `high + low`, rounded once, into `sums`. True marks a row for which that is not certain, and 0, whose sign
-    is a matter of `predict`.
-    """
+    """Writes `high + low`, rounded once, into `sums`. True marks a row for which that is not certain."""
     np.add(high, low - slack, out=sums)
-    uncertain: Flags = (sums != high + (low + slack)) | (sums == 0.0)
+    uncertain: Flags = sums != high + (low + slack)
     return uncertain

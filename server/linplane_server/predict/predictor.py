@@ -54,6 +54,7 @@ class Predictor:
         self._store = serving.store
         self._unrouted = serving.counters.unrouted
         self._limiter = serving.limiter
+        self._blocks = serving.blocks
         self._identity = identity
         self._clock = clock
         self._single_route = single_route
@@ -72,7 +73,7 @@ class Predictor:
             self._admit(route, call)
             answered = find_version(route, version) if version is not None else None
             asked = interface.decode(route, call)
-            (out, content), series = _predict(interface, route, answered, asked, call)
+            (out, content), series = self._predict(interface, route, answered, asked, call)
             status = 200
         except PredictionRefusal as refusal:
             series = self._count(route, refusal)
@@ -108,6 +109,16 @@ class Predictor:
             if wait:
                 raise RateLimited(wait)
 
+    def _predict(
+        self, interface: Interface, route: Route, named: Version | None, asked: Asked, call: Call
+    ) -> tuple[tuple[Headers, bytes], Series]:
+        version, source = _assign(route, asked, call) if named is None else _by_path(named)
+        values = compute_rows(route, version, asked.rows, asked.place, self._blocks)
+        encoded = interface.encode(route, asked, version, source, values)
+        if named is not None:
+            version.series.named += 1
+        return encoded, version.series
+
     def _count(self, route: Route | None, refusal: PredictionRefusal) -> Series:
         series = self._unrouted
         if route is not None:
@@ -116,17 +127,6 @@ class Predictor:
                 series.record_missing(refusal.features)
         series.record_refusal(refusal.kind)
         return series
-
-
-def _predict(
-    interface: Interface, route: Route, named: Version | None, asked: Asked, call: Call
-) -> tuple[tuple[Headers, bytes], Series]:
-    version, source = _assign(route, asked, call) if named is None else _by_path(named)
-    values = compute_rows(route, version, asked.rows, asked.place)
-    encoded = interface.encode(route, asked, version, source, values)
-    if named is not None:
-        version.series.named += 1
-    return encoded, version.series
 
 
 def _by_path(version: Version) -> tuple[Version, Source]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from .blocks import Blocks
 from .counters import Counters
 from .limiter import Limiter
 from .snapshot_store import SnapshotStore
@@ -19,6 +20,7 @@ class Serving:
     store: SnapshotStore = field(default_factory=SnapshotStore)
     counters: Counters = field(default_factory=Counters)
     switch_log: SwitchLog = field(default_factory=SwitchLog)
+    blocks: Blocks = field(default_factory=Blocks)
 
 
 def new_serving(clock: Callable[[], int]) -> Serving:

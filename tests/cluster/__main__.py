@@ -2,7 +2,7 @@
 
 import sys
 
-from . import judges
+from . import clients, judges
 from .binaries import TEST_PROGRAMS, find_binaries
 from .gobuild import BinariesMissingError
 
@@ -10,7 +10,7 @@ from .gobuild import BinariesMissingError
 def main() -> int:
     """The exit code: 1 if a program cannot be obtained."""
     try:
-        programs = find_binaries(TEST_PROGRAMS, obtain=True) | judges.obtain()
+        programs = find_binaries(TEST_PROGRAMS, obtain=True) | judges.obtain() | clients.obtain()
     except BinariesMissingError as error:
         print(error, file=sys.stderr)
         return 1

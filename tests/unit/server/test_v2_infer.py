@@ -351,6 +351,14 @@ async def test_infer_refusals_before_the_body() -> None:
     assert infer(away, body, method="GET")[1]["allow"] == "POST"
 
 
+async def test_infer_of_a_model_that_never_served_is_503() -> None:
+    never = Unavailable("NeverServed", "no version was ever Ready")
+    client = Client(await serving(document(current=None, versions={}, unavailable=never)))
+    for inputs in ([ROWS], [AREA, ROOMS]):
+        assert infer(client, {"inputs": inputs})[::2] == (503, {"error": "no version was ever Ready"})
+    assert infer(client, b"{")[0] == 400
+
+
 def test_infer_refuses_a_body_that_is_too_large(client: Client) -> None:
     status, _, content = client.ask(TooLarge("the body is over 5 bytes"), "homes", interface=INFERENCE)
     assert (status, json.loads(content)) == (413, {"error": "the body is over 5 bytes"})

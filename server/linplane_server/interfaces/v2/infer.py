@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from linplane_api.display import display_name
 
-from ...errors import Invalid, PredictionRefusal, RouteNotFound
+from ...errors import Invalid, NothingToServe, PredictionRefusal, RouteNotFound
 from ...predict.interface import Answer, Asked, Call
 from ...predict.router import Source
 from ...predict.rows import Row
@@ -144,6 +144,8 @@ def _refuse_unsupported(parameters: Parameters | UnsetType | None, place: str) -
 
 
 def _rows(route: Route, inputs: Sequence[InputTensor], raw: Sequence[memoryview | None]) -> Sequence[Row]:
+    if not route.accepted and route.unavailable is not None:  # no version, so no features to compare names with
+        raise NothingToServe(route.unavailable.reason, route.unavailable.message, route.current_name)
     if len(inputs) == 1 and len(inputs[0].shape) == 2 and inputs[0].name not in route.accepted:
         return _matrix(route, inputs[0], raw[0])
     columns: dict[str, list[float]] = {}

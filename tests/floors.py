@@ -24,6 +24,7 @@ FLOORS = {
     "linplane_server/admin": 98,
     "linplane_server/cluster": 96,
     "linplane_server/http": 38,
+    "linplane_server/interfaces": 99,
     "linplane_server/predict": 99,
     "linplane_server/routing": 98,
     "linplane_server/state": 99,

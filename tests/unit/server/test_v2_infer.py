@@ -8,6 +8,7 @@ import pytest
 
 from linplane_api.routing import RateLimit, Unavailable
 from linplane_server.errors import TooLarge
+from linplane_server.interfaces.v2 import messages
 from linplane_server.interfaces.v2.infer import INFERENCE
 from unit.server.builders import V1, V2, Client, document, serving
 from unit.server.oip import LENGTH, binary, infer, packed, tensor
@@ -357,6 +358,22 @@ async def test_infer_of_a_model_that_never_served_is_503() -> None:
     for inputs in ([ROWS], [AREA, ROOMS]):
         assert infer(client, {"inputs": inputs})[::2] == (503, {"error": "no version was ever Ready"})
     assert infer(client, b"{")[0] == 400
+
+
+ALL_MEMBERS = {
+    "id": "a",
+    "model_name": "homes",
+    "parameters": {"key": "u", "binary_data_output": False},
+    "inputs": [ROWS | {"parameters": {"content_type": "np"}}],
+    "outputs": [{"name": "prediction", "parameters": {"binary_data": False}}],
+}
+MEMBERS = [ALL_MEMBERS, {"inputs": [AREA, ROOMS], "id": None, "outputs": None}, {"inputs": [ROWS], "outputs": []}]
+
+
+@pytest.mark.parametrize("body", MEMBERS)
+def test_infer_parses_a_body_of_known_members_once(client: Client, body: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(messages, "check_duplicates", lambda data: pytest.fail("a second parse"))
+    assert infer(client, body)[0] == 200
 
 
 def test_infer_refuses_a_body_that_is_too_large(client: Client) -> None:

@@ -102,6 +102,14 @@ def parse_message(data: bytes) -> InferenceRequest:
 
 def _keys(request: InferenceRequest) -> int:
     """Counts the keys that were decoded, for `check_duplicates`; unknown members are not counted."""
-    parts: list[Any] = [request, *request.inputs, *(request.outputs or ())]
-    fields = [getattr(part, name) for part in parts for name in part.__struct_fields__]
-    return sum([value is not UNSET for value in fields]) + sum([len(one.parameters or ()) for one in parts])
+    count = 1 + _present(request.id, request.parameters, request.outputs, request.model_name)
+    count += len(request.parameters or ())
+    for tensor in request.inputs:
+        count += 3 + _present(tensor.parameters, tensor.data) + len(tensor.parameters or ())
+    for output in request.outputs or ():
+        count += 1 + _present(output.parameters) + len(output.parameters or ())
+    return count
+
+
+def _present(*values: Any) -> int:
+    return len(values) - values.count(UNSET)

@@ -78,6 +78,8 @@ def json_values(data: Data, shape: Sequence[int], name: str, place: str) -> list
     bounds = DATATYPES[name].bounds
     if bounds is not None:
         _check_integers(flat, bounds, whole=float not in kinds, place=place)
+    if kinds == {float} and name == "FP64":
+        return flat
     try:
         values = array("f", flat).tolist() if name == "FP32" else list(map(float, flat))
     except OverflowError:

@@ -96,9 +96,10 @@ def parse_leniently(data: bytes) -> Any:
 
 def floats(values: Sequence[Any]) -> list[float] | None:
     """Returns the values as floats, true and false as 1 and 0; None if one of them is not a finite number."""
-    if not _NUMBERS.issuperset(map(type, values)):
+    types = set(map(type, values))
+    if not types <= _NUMBERS:
         return None
-    numbers = list(map(float, values))
+    numbers = list(values if bool not in types else map(float, values))
     return numbers if all(map(math.isfinite, numbers)) else None
 
 
@@ -140,33 +141,27 @@ def only_one(body: Mapping[str, Any], fields: Sequence[str]) -> str:
     return found[0]
 
 
-def wrong_row(row: Any, place: str, accepted: frozenset[str], numbers: frozenset[type] = _NUMBERS) -> Invalid | None:
-    """Returns the first error in a row; `numbers` are the types that count as a number. It names features of `accepted`
-    in the pointer, and others in the detail.
-    """
+def wrong_row(row: Any, place: str, accepted: frozenset[str]) -> Invalid | None:
+    """Returns the first error in a row. It names features of `accepted` in the pointer, and others in the detail."""
     if isinstance(row, dict):
         return next(
-            (wrong for name, value in row.items() if (wrong := _wrong_value(value, name, place, accepted, numbers))),
+            (wrong for name, value in row.items() if (wrong := _wrong_value(value, name, place, accepted))),
             None,
         )
     if isinstance(row, list):
-        return next(
-            (wrong for i, value in enumerate(row) if (wrong := wrong_number(value, f"{place}/{i}", numbers))), None
-        )
+        return next((wrong for i, value in enumerate(row) if (wrong := wrong_number(value, f"{place}/{i}"))), None)
     return Invalid(place, f"an object or an array is needed, not {json_type(row)}")
 
 
-def wrong_number(value: Any, place: str, numbers: frozenset[type] = _NUMBERS) -> Invalid | None:
+def wrong_number(value: Any, place: str) -> Invalid | None:
     """Returns the error if a value is not a finite number."""
-    if type(value) in numbers and math.isfinite(value):
+    if type(value) in _NUMBERS and math.isfinite(value):
         return None
     return Invalid(place, f"a finite number is needed, not {json_type(value)}")
 
 
-def _wrong_value(
-    value: Any, name: str, place: str, accepted: frozenset[str], numbers: frozenset[type]
-) -> Invalid | None:
-    wrong = wrong_number(value, f"{place}/{escape(name)}", numbers)
+def _wrong_value(value: Any, name: str, place: str, accepted: frozenset[str]) -> Invalid | None:
+    wrong = wrong_number(value, f"{place}/{escape(name)}")
     if wrong is None or name in accepted:
         return wrong
     return Invalid(place, f"unknown feature {display_name(name)}, with {json_type(value)} instead of a finite number")

@@ -35,17 +35,18 @@ def _split(table: Any, place: str, accepted: frozenset[str]) -> Table:
     for number, name in enumerate(names):
         need(name, str, f"{place}/columns/{number}")
     kept = [(number, name) for number, name in enumerate(names) if name in accepted]
-    if len({name for _, name in kept}) != len(kept):
+    features = [name for _, name in kept]
+    if len(set(features)) != len(features):
         raise Invalid(f"{place}/columns", "a feature is given by more than one column")
 
     def read(row: Any, place: str) -> Row:
         need(row, list, place)
         if len(row) != len(names):
             raise Invalid(place, f"as many values as columns are needed: {len(names)}; {len(row)} are given")
-        numbers = floats([row[number] for number, _ in kept])
+        numbers = floats([row[number] for number, _ in kept] if len(kept) < len(names) else row)
         if numbers is None:
             raise next(wrong for number, _ in kept if (wrong := wrong_number(row[number], f"{place}/{number}")))
-        return {name: number for (_, name), number in zip(kept, numbers, strict=True)}
+        return dict(zip(features, numbers, strict=True))
 
     return as_rows(data, f"{place}/data", read), f"{place}/data/{{}}".format
 

@@ -225,6 +225,8 @@ def test_mlflow_csv_is_read_by_its_header(loaded: Serving, body: bytes, expected
         "0x1",
         "\u0661",
         "1 2",
+        '"1,2"',
+        '"1\n2"',
     ],
 )
 def test_mlflow_csv_cell_is_a_number_of_json(loaded: Serving, cell: str) -> None:

@@ -24,8 +24,8 @@ Flags = NDArray[np.bool_]
 SLICE_PRODUCTS = 1 << 15
 """Products that are summed at a time: three arrays of a quarter of a megabyte, which stay in the second-level cache."""
 
-GROUP_SLICES = 16
-"""Slices after which the rows that they left open are summed again, together."""
+GROUP_ROWS = 1 << 14
+"""Rows, in whole slices, after which those that stay open are summed again, together."""
 
 SMALLEST, LARGEST = 2.0**-900, 2.0**900
 """If the largest term is within them, no step of its row's sum overflows, and none of a slack underflows."""
@@ -59,9 +59,10 @@ def predict_block(coefficients: Sequence[float], intercept: float, block: Floats
     rows = max(1, min(len(block), SLICE_PRODUCTS // max(1, len(coefficients))))
     slices = _Slices(np.array(coefficients, dtype=np.float64), intercept, rows)
     result = np.empty(len(block))
+    step = rows * max(1, GROUP_ROWS // rows)
     with np.errstate(all="ignore"):  # what overflows stays open
-        for start in range(0, len(block), GROUP_SLICES * rows):
-            group = block[start : start + GROUP_SLICES * rows]
+        for start in range(0, len(block), step):
+            group = block[start : start + step]
             values = result[start : start + len(group)]
             for row in slices.fill(values, group):
                 try:

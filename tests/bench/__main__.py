@@ -1,11 +1,11 @@
-"""`make bench`: serving and training. `make bench-operator`, with the argument `operator`: the operator on an API
-server. `make bench-cluster`, with `cluster`: images, room, and what `make e2e` measured. Each writes its own sections
-of docs/benchmarks.md.
+"""`make bench`: serving, blocks of rows and training. `make bench-operator`, with the argument `operator`: the operator
+on an API server. `make bench-cluster`, with `cluster`: images, room, and what `make e2e` measured. Each writes its own
+sections of docs/benchmarks.md.
 """
 
 import sys
 
-from . import containers, operator_fleet, operator_switches, page, room, serving, training
+from . import blocks, containers, operator_fleet, operator_switches, page, room, serving, training
 
 SERVING = """Written by `make bench`, on: {machine}; medians of {rounds} rounds.
 
@@ -35,6 +35,7 @@ def serve_and_train() -> dict[str, str]:
             seconds=round(serving.SECONDS),
             table=page.table(headers, serving_rows),
         ),
+        "Blocks of rows": blocks.section(),
         "Training": TRAINING.format(
             machine=page.machine(),
             rounds=training.ROUNDS,

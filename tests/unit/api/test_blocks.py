@@ -60,15 +60,15 @@ def models_with_rows(draw: st.DrawFn) -> tuple[list[float], float, Floats]:
 
 
 @contextmanager
-def slices_of(products: int, group: int) -> Iterator[None]:
-    """Blocks are summed in slices of so many products, and open rows again after so many slices."""
+def slices_of(products: int, rows: int) -> Iterator[None]:
+    """Blocks are summed in slices of so many products, and open rows again after so many rows."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "SLICE_PRODUCTS", products)
-        patch.setattr(blocks, "GROUP_SLICES", group)
+        patch.setattr(blocks, "GROUP_ROWS", rows)
         yield
 
 
-@given(models_with_rows(), st.sampled_from([1, 5, 16, 1 << 15]), st.integers(1, 3))
+@given(models_with_rows(), st.sampled_from([1, 5, 16, 1 << 15]), st.integers(1, 8))
 def test_block_equals_its_rows_alone(model: tuple[list[float], float, Floats], products: int, group: int) -> None:
     coefficients, intercept, block = model
     with slices_of(products, group):
@@ -114,12 +114,13 @@ def test_block_of_any_width_equals_its_rows_alone(kind: Callable[..., Floats]) -
 def test_block_of_any_number_of_slices_equals_its_rows_alone(width: int) -> None:
     draw = np.random.default_rng(3)
     coefficients = draw.normal(size=width).tolist()
-    with slices_of(5 * width, 3):
+    with slices_of(5 * width, 17):
         for count in range(64):
             block = short(draw, count, width)
             assert together(coefficients, 0.1, block) == alone(coefficients, 0.1, block.tolist()), count
     edge = blocks.SLICE_PRODUCTS // 100
-    block = normal(draw, blocks.GROUP_SLICES * edge + 1, 100)
+    step = blocks.GROUP_ROWS // edge * edge
+    block = normal(draw, step + 1, 100)
     coefficients = draw.normal(size=100).tolist()
     expected = [predict(coefficients, 0.1, row) for row in block.tolist()]
     for count in (edge - 1, edge, edge + 1, len(block) - 1, len(block)):

@@ -42,7 +42,7 @@ def compute_rows(
 ) -> list[float]:
     """Returns the prediction of each row. `place` returns a row's JSON pointer. Raises Invalid.
 
-    `blocks` is asked if there are at least BLOCK_ROWS; the numbers and errors are the same, whatever it returns.
+    `blocks` is called for at least BLOCK_ROWS; the numbers and errors are the same, whatever it returns.
     """
     if len(rows) == 1:
         return [compute(route, version, rows[0], place(0))]

@@ -1,8 +1,8 @@
 """HTTP/1.1 on the wire: uvicorn's httptools protocol with additional limits.
 
 The size of a request's head and target, the number of its fields, its duration and the framing overhead of its body are
-bounded. A refusal at this level is a problem+json too, and closes the connection; further input is read and discarded
-for a moment, so that the client can read the response.
+bounded. A refusal at this level has the form of others too, problem+json or that of ERROR_TARGETS, and closes the
+connection; further input is read and discarded for a moment, so that the client can read the response.
 
 `GuardedProtocol` overrides internals of uvicorn, which an upgrade may change: `tests/unit/server/test_protocol.py`
 compares the names and the source that it relies on, and fails first.
@@ -19,6 +19,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from ..interfaces.json_answers import json_answer
 from ..problems import problem, problem_headers
 from ..settings import Limits
 
@@ -26,6 +27,9 @@ FRAMING = 8
 """Maximum ratio of a chunked body's bytes on the wire to its content (chunks of one byte need six), with the size of a
 head on top.
 """
+
+ERROR_TARGETS = (b"/v1/", b"/v2/")
+"""The start of request targets whose clients read `{"error": "..."}` from every answer, and no problem."""
 
 _UPGRADE = frozenset({b"upgrade", b"http2-settings", b"connection"})
 
@@ -271,12 +275,17 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if not (self.phase == BODY and cycle is not None and cycle.response_complete):
-            self.transport.write(_answer(status, detail))
+            target = self.url if self.phase in (HEAD, BODY) else b""  # else that of an earlier request
+            self.transport.write(_answer(status, detail, target))
         self.transport.write_eof()
 
 
-def _answer(status: int, detail: str) -> bytes:
+def _answer(status: int, detail: str, target: bytes) -> bytes:
     line = STATUS_LINE[status]
-    body = problem(status, "protocol", line[13:-2].decode(), detail)
-    fields = b"".join(b"%s: %s\r\n" % field for field in problem_headers(body))
+    if target.startswith(ERROR_TARGETS):
+        _, headers, body = json_answer({"error": detail})
+    else:
+        body = problem(status, "protocol", line[13:-2].decode(), detail)
+        headers = problem_headers(body)
+    fields = b"".join(b"%s: %s\r\n" % field for field in headers)
     return line + fields + b"connection: close\r\n\r\n" + body

@@ -7,6 +7,7 @@ from click.testing import CliRunner, Result
 
 from integration.local.running import Local, route, weights
 from linplane import Client
+from linplane_api.artifact import predict
 from linplane_cli.main import main
 from support import eventually
 
@@ -36,6 +37,15 @@ def test_command_prints_what_the_server_answers(serving: Local, tmp_path: Path) 
     assert answer.stdout.splitlines()[1:] == [f"{float(value)},v1" for value in expected]
     with Client(f"http://127.0.0.1:{serving.port}", "rent") as client:
         assert client.predict_rows([[n, n % 4] for n in range(10_000)]).values == expected
+
+
+def test_body_over_the_limit_of_the_server_is_halved(serving: Local) -> None:
+    """The response comes while the body is still being sent."""
+    rows = [[n / 7, n / 11] for n in range(35_000)]  # 1.3 MB
+    with Client(f"http://127.0.0.1:{serving.port}", "rent", max_body_bytes=1 << 26) as client:
+        found = client.predict_rows(rows)
+    assert found.values == [predict((2.0, 10.0), 1.0, row) for row in rows]
+    assert len(found.batches) > 1
 
 
 def test_command_says_why_there_is_no_answer(serving: Local) -> None:

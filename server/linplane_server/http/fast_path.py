@@ -39,7 +39,8 @@ the same few again and again, which differ in Content-Length alone.
 """
 
 END = b"\r\n\r\n"
-"""What separates a head from its body."""
+BRACE = b"{"
+"""The end of a head, and the beginning of a body in JSON, which is found faster."""
 
 _LENGTH_DIGITS = len(str(FAST_BYTES))
 
@@ -82,12 +83,12 @@ class FastPath:
         return self._addressed(url) if len(url) <= CACHED_LENGTH else addressed(url)
 
     def remember(self, data: bytes, head: Head) -> None:
-        """Remembers a head, if `data` is nothing but this head and a body of its length."""
-        end = data.find(END)
-        if 0 < end <= CACHED_HEAD and len(data) == end + len(END) + head.length:
+        """Remembers a head, if `data` is nothing but this head and a body of its length, which begins with a brace."""
+        cut = data.find(BRACE)
+        if len(END) < cut <= CACHED_HEAD and data.find(END) == cut - len(END) and len(data) == cut + head.length:
             if len(self.heads) == CACHED_HEADS:
                 self.heads.clear()
-            self.heads[data[:end]] = head
+            self.heads[data[:cut]] = head
 
     def render(self, answer: Answer, default_headers: Headers, *, keep_alive: bool) -> bytes:
         """Returns the response on the wire, as uvicorn writes it. It replaces its list of `default_headers` once a
@@ -147,11 +148,11 @@ class FastProtocol(GuardedProtocol):
         """
         idle = self.phase == IDLE and not self.discarding
         if idle:
-            end = data.find(END)
-            head = self.fast.heads.get(data[:end])
-            if head is not None and len(data) == end + len(END) + head.length and not self.flow.write_paused:
+            cut = data.find(BRACE)
+            head = self.fast.heads.get(data[:cut]) if cut > 0 else None
+            if head is not None and len(data) == cut + head.length and not self.flow.write_paused:
                 self.wire = 0
-                self._answer(head, data[end + len(END) :])
+                self._answer(head, data[cut:])
                 return
         super().data_received(data)
         if self.whole and self.target is not None:

@@ -225,11 +225,22 @@ async def test_head_that_is_known_is_not_parsed_again() -> None:
     await fast.send(post(PREDICT))
     fast.connect()
     fast.protocol.parser = None  # type: ignore[assignment]
-    for body in (PREDICT, PREDICT.replace(b"3", b"4"), b" " * len(PREDICT)):
+    for body in (PREDICT, PREDICT.replace(b"3", b"4"), b"{" * len(PREDICT)):
         await fast.send(post(body))
     assert re.findall(rb"HTTP/1.1 (\d+)", fast.transport.received) == [b"200", b"200", b"400"]
     with pytest.raises(AttributeError):
         await fast.send(post(PREDICT + b" "))
+
+
+@pytest.mark.parametrize("size", range(80, 130))
+@pytest.mark.parametrize("end", [b"", b"\r", b"\r\n\r\n", b"\r\n\r\n{", b"\r\n\r\n{}"])
+async def test_part_of_a_request_is_not_answered_as_the_whole(size: int, end: bytes) -> None:
+    """Whatever the length of the body in comparison with that of the head."""
+    whole = post(PREDICT + b" " * (size - len(PREDICT)))
+    head, _, _ = whole.partition(b"\r\n\r\n")
+    fast, _ = await compare(whole, head + end, late)
+    assert fast.fast_path.heads
+    assert b" 408 " in fast.transport.received
 
 
 @pytest.mark.parametrize(
@@ -237,6 +248,9 @@ async def test_head_that_is_known_is_not_parsed_again() -> None:
     [
         b"\r\n\r\n" + GOOD,
         b"\r\n" * 20 + GOOD,
+        post(b" " + PREDICT),
+        post(b""),
+        post(PREDICT, b"A: {"),
         GOOD + b"\r\n",
         GOOD + GOOD,
         BY_NAME["chunked"],

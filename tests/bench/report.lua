@@ -1,7 +1,16 @@
--- The request from the environment, and the figures as one line of JSON.
+-- The request from the environment, with an id in each if BENCH_IDS is set; and the figures as one line of JSON.
 wrk.method = "POST"
 wrk.body = os.getenv("BENCH_BODY")
 wrk.headers["Content-Type"] = "application/json"
+
+if os.getenv("BENCH_IDS") then
+  local number = 0
+  function request()
+    number = number + 1
+    wrk.headers["X-Request-Id"] = "bench-" .. number
+    return wrk.format()
+  end
+end
 
 function done(summary, latency)
   io.stderr:write(string.format(

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from linplane_api.artifact import Artifact, with_checks
@@ -27,11 +27,12 @@ ROUNDS = 5
 
 @dataclass(frozen=True)
 class Target:
-    """A running server: its address and its process."""
+    """A running server: its address, its process, and whether each request has an id, so that no two heads are equal."""
 
     name: str
     url: str
     pid: int
+    ids: bool = False
 
 
 def served(seed: int) -> ServedVersion:
@@ -93,7 +94,7 @@ def load(target: Target, seconds: float = SECONDS) -> dict[str, float]:
     before = cpu_seconds(target.pid)
     done = subprocess.run(
         ["taskset", "-c", last, *wrk],
-        env={**os.environ, "BENCH_BODY": body},
+        env={**os.environ, "BENCH_BODY": body, **({"BENCH_IDS": "1"} if target.ids else {})},
         capture_output=True,
         text=True,
         check=False,
@@ -121,8 +122,10 @@ CASES: list[tuple[str, int, int, list[str]]] = [
     ("2 versions (split), 1 route", 2, 1, []),
     ("100 versions, 1 route", 100, 1, []),
     ("1 version, 300 routes", 1, 300, []),
+    ("1 version, 1 route, an id in each request", 1, 1, []),
     ("1 version, 1 route, without the fast path", 1, 1, ["--no-fast-path"]),
 ]
+IDS = CASES[-2][0]
 """Name, versions of a route, routes, and flags of the server."""
 
 
@@ -154,7 +157,8 @@ def measure() -> list[list[str]]:
                 "{admin}",
                 *flags,
             ]
-            targets.append(stack.enter_context(running(name, words, f"/routes/r{routes - 1}/predict")))
+            target = stack.enter_context(running(name, words, f"/routes/r{routes - 1}/predict"))
+            targets.append(replace(target, ids=name == IDS))
         rounds = [{target.name: load(target) for target in targets} for _ in range(ROUNDS)]
         assert not any(figures["errors"] for answers in rounds for figures in answers.values()), rounds
         memory = {target.name: resident_mb(target.pid) for target in targets}

@@ -42,6 +42,9 @@ END = b"\r\n\r\n"
 BRACE = b"{"
 """The end of a head, and the beginning of a body in JSON, which is found faster."""
 
+_OF_ONE_REQUEST = frozenset({b"x-request-id", b"traceparent"})
+"""Fields of a head that does not come again."""
+
 _LENGTH_DIGITS = len(str(FAST_BYTES))
 
 
@@ -161,7 +164,7 @@ class FastProtocol(GuardedProtocol):
                 return
             self.whole = False
             head = Head(self.target, self.headers, self.fields, len(self.body), self.keep_alive)
-            if idle and b"content-length" in self.fields:
+            if idle and b"content-length" in self.fields and _OF_ONE_REQUEST.isdisjoint(self.fields):
                 self.fast.remember(data, head)
             self._answer(head, bytes(self.body))
 

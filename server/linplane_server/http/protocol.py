@@ -180,9 +180,10 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Adds a field; a trailer is counted and ignored."""
-        self.head += len(name) + len(value) + 4
-        if self.head > self.limits.head_bytes:
-            self._fail(431, f"the fields are over {self.limits.head_bytes} bytes")
+        limits = self.limits
+        self.head = head = self.head + len(name) + len(value) + 4
+        if head > limits.head_bytes:
+            self._fail(431, f"the fields are over {limits.head_bytes} bytes")
         if self.phase != HEAD:
             return
         name = name.lower()
@@ -191,9 +192,10 @@ class GuardedProtocol(HttpToolsProtocol):
             self.hosts += 1
         elif name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
-        self.headers.append((name, value))
-        if len(self.headers) > self.limits.head_fields:
-            self._fail(431, f"more than {self.limits.head_fields} fields")
+        headers = self.headers
+        headers.append((name, value))
+        if len(headers) > limits.head_fields:
+            self._fail(431, f"more than {limits.head_fields} fields")
 
     def on_headers_complete(self) -> None:
         """Checks Host, and starts the deadline of the body."""

@@ -27,7 +27,7 @@ ROUNDS = 5
 
 @dataclass(frozen=True)
 class Target:
-    """A running server: its address, its process, and whether each request has an id, so that no two heads are equal."""
+    """A running server: its address and its process. `ids`: each request has an id, so no two heads are equal."""
 
     name: str
     url: str

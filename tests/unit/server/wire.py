@@ -128,7 +128,7 @@ class Wire:
             "closing": transport.closing,
             "ended": transport.ended,
             "aborted": transport.aborted,
-            "paused": transport.paused,
+            "paused": transport.paused and not transport.closing,
             "phase": protocol.phase,
             "due": protocol.due,
             "requests": self.server.total_requests,

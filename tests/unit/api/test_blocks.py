@@ -1,6 +1,7 @@
 """A block of rows gives the numbers of its rows alone, bit for bit, whatever the rows are."""
 
 import math
+import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -200,6 +201,27 @@ def test_sums_next_to_the_middle_of_two_numbers_need_the_slack(monkeypatch: pyte
     assert together(ones, 0.0, block) == bits([float(number) for number in exact])  # Fraction rounds once, half to even
     monkeypatch.setattr(blocks, "UNIT_ROUNDOFF", 0.0)
     assert together(ones, 0.0, block) != alone(ones, 0.0, block.tolist())
+
+
+def many_small_terms(draw: random.Random, count: int, digits: int) -> Floats:
+    """Rows of 1 and 99 terms below 2**-45, which the first split leaves as they are, of so many binary digits each.
+
+    Their sum is within one of the last digit of the middle of two numbers.
+    """
+    least, top = -45 - digits, 1 << (digits - 1)
+    middle = 1 << (-53 - least)
+    rows = []
+    for _ in range(count):
+        terms = [draw.getrandbits(digits) | top | 1 for _ in range(98)]
+        last = top + (middle - sum(terms) - top + draw.randrange(-1, 2)) % (2 * middle)
+        rows.append([1.0, *(math.ldexp(term, least) for term in (*terms, last))])
+    return np.array(rows)
+
+
+@pytest.mark.parametrize("digits", [44, 45, 46, 47, 48, 49, 52])
+def test_sums_of_many_small_terms_next_to_the_middle_of_two_numbers(digits: int) -> None:
+    block = many_small_terms(random.Random(digits), 300, digits)
+    assert together([1.0] * 100, 0.0, block) == alone([1.0] * 100, 0.0, block.tolist())
 
 
 def test_only_blocks_imports_numpy() -> None:

@@ -4,12 +4,14 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from linplane_api.routing import RouteDocument, Unavailable
 from linplane_server.interfaces.v2.pages import V2Pages
 from linplane_server.state.serving import new_serving
-from unit.server.builders import V1, V2, Clock, document, serving
-from unit.server.oip import validator
+from unit.server.builders import V1, V2, Client, Clock, document, serving
+from unit.server.oip import infer, tensor, validator
 
 UNION = {"v1": {"rooms": 1.0, "area": 2.0}, "v2": {"area": 1.0, "garden": 3.0, "rooms": 2.0}}
 
@@ -97,6 +99,23 @@ async def test_model_metadata_has_the_union_of_features_if_versions_differ() -> 
     one = site.get("/v2/models/homes/versions/v2")[1]
     assert [feature["name"] for feature in one["inputs"]] == ["area", "garden", "rooms"]
     assert one["versions"] == ["v1", "v2"]
+
+
+@given(st.permutations(range(9)), st.integers(1, 9), st.integers(0, 3), st.booleans())
+async def test_model_metadata_describes_a_request_that_is_answered(
+    order: list[int], width: int, more: int, reverse: bool
+) -> None:
+    names = ["features", "features_", "prediction", "area", "a/b", " ", "\N{SNOWMAN}", '"', "{}"]
+    first = [names[place] for place in order[:width]]
+    second = first[::-1] if reverse else first + [f"more{number}" for number in range(more)]
+    versions = {"v1": dict.fromkeys(first, 1.0), "v2": dict.fromkeys(second, 2.0)}
+    loaded = await serving(document(versions=versions, split=[("v2", 0)]))
+    metadata = Pages(V2Pages(loaded.store, lambda: None, "1")).get("/v2/models/homes")[1]
+    inputs = [tensor([1.0] * one["shape"][1], [1, one["shape"][1]], one["name"]) for one in metadata["inputs"]]
+    for version, features in (("v1", first), ("v2", second)):
+        status, _, answer = infer(Client(loaded), {"inputs": inputs}, version=version)
+        expected = 1.0 + len(features) * (1.0 if version == "v1" else 2.0)
+        assert (status, answer["outputs"][0]["data"]) == (200, [expected])
 
 
 async def test_model_metadata_lists_the_versions_that_a_path_may_name() -> None:

@@ -37,7 +37,7 @@ from .tensors import datatype_named, element_count, json_values
 
 OUTPUT = "prediction"
 FEATURES = "features"
-"""The name of the matrix in the metadata; a request may call it anything that is no feature."""
+"""The name of the matrix in the metadata, if no feature has it; a request may call it anything that is no feature."""
 
 NO_MODEL = "no model of this name is loaded here; the name of a model is that of a route"
 

@@ -136,7 +136,10 @@ def _answerable(route: Route) -> list[Version]:
 
 def _inputs(route: Route, versions: Iterable[Version]) -> list[TensorMetadata]:
     if route.order is not None:
-        return [TensorMetadata(FEATURES, "FP64", [-1, len(route.order)], {FEATURES: list(route.order)})]
+        name = FEATURES
+        while name in route.accepted:  # a tensor of that name would be the feature
+            name += "_"
+        return [TensorMetadata(name, "FP64", [-1, len(route.order)], {FEATURES: list(route.order)})]
     features = [version.features for version in versions] or route.features_by_version.values()
     names = dict.fromkeys(name for version in features for name in version)
     return [TensorMetadata(name, "FP64", [-1, 1]) for name in names]

@@ -1,6 +1,6 @@
 """Makes the calls of the generated client of the Open Inference Protocol, sync and async; the argument is the port.
 
-It prints the results as JSON, and runs in the environment of `cluster.clients`.
+It prints the results as JSON, and runs in the environment `oip` of `cluster.clients`.
 """
 
 import asyncio

@@ -30,9 +30,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     running.stop()
 
 
-def run(script: str, *arguments: str) -> Any:
-    """The JSON that a script prints in the clients' environment."""
-    python = needed_programs(cluster.clients.obtain)["clients"]
+def run(environment: str, script: str, *arguments: str) -> Any:
+    """The JSON that a script prints in one of the clients' environments."""
+    python = needed_programs(lambda: cluster.clients.obtain(environment))[environment]
     command = [python, FOLDER / script, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -41,7 +41,7 @@ def run(script: str, *arguments: str) -> Any:
 
 @pytest.mark.parametrize("kind", ["http", "aio"])
 def test_tritonclient_works(server: Running, kind: str) -> None:
-    found = run("triton_calls.py", kind, str(server.port))
+    found = run("oip", "triton_calls.py", kind, str(server.port))
     predictions = found["predictions"]
     assert len(predictions) == 38
     assert predictions.pop("by version") == OF_V2
@@ -64,7 +64,7 @@ def test_tritonclient_works(server: Running, kind: str) -> None:
 
 
 def test_open_inference_client_works(server: Running) -> None:
-    found = run("open_inference_calls.py", str(server.port))
+    found = run("oip", "open_inference_calls.py", str(server.port))
     assert list(found) == ["OpenInferenceClient", "AsyncOpenInferenceClient"]
     for answers in found.values():
         calls, errors = answers["calls"], answers["errors"]
@@ -77,3 +77,25 @@ def test_open_inference_client_works(server: Running) -> None:
         assert outputs == {"matrix": [35.0, 1.0], "columns": [35.0, 1.0], "by version": [67.0, 1.0]}
         assert {name: status for name, (status, _) in errors.items()} == {"model": 404, "version": 404, "shape": 400}
         assert all(list(body) == ["error"] for _, body in errors.values())
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(600)
+def test_kserve_client_works(server: Running) -> None:
+    found = run("kserve", "kserve_calls.py", str(server.port))
+    assert len(found["predictions"]) == 5
+    assert [form for form, values in found["predictions"].items() if values != EXPECTED] == []
+    facts = found["facts"]
+    assert [facts[name] for name in ("live", "ready", "model ready", "other ready")] == [True, True, True, False]
+    assert "no model of this name" in facts["error"]
+    assert found["v1"] == {"answer": {"predictions": EXPECTED}, "ready": True}
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(600)
+def test_mlserver_codecs_work(server: Running) -> None:
+    found = run("mlserver", "mlserver_calls.py", str(server.port))
+    assert [found[name]["values"] for name in ("array", "request", "frame")] == [[35.0, 1.0]] * 3
+    assert found["array"]["id"] == "n1"
+    assert found["model"]["versions"] == ["v1", "v2"]
+    assert found["server"]["name"] == "linplane"

@@ -1,6 +1,6 @@
 """Makes every call of tritonclient to the route `homes`, and prints the results as JSON. Arguments: http or aio, port.
 
-It runs in the environment of `cluster.clients`.
+It runs in the environment `oip` of `cluster.clients`.
 """
 
 import asyncio

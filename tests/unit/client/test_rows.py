@@ -97,7 +97,6 @@ def encoded(rows: Any) -> bytes:
         (PolarsFrame({"area": []}), b""),
         ([], b""),
     ],
-    ids=str,
 )
 def test_rows_are_sent_by_name_or_in_order(rows: Any, sent: bytes) -> None:
     assert encoded(rows) == sent
@@ -121,7 +120,6 @@ def test_rows_are_sent_by_name_or_in_order(rows: Any, sent: bytes) -> None:
         (None, b"null"),
         ("text", b'"text"'),
     ],
-    ids=repr,
 )
 def test_value_is_sent_as_the_number_that_it_is(value: object, sent: bytes) -> None:
     """What is no number goes to the server, which names the place in its refusal."""
@@ -152,7 +150,6 @@ def test_frame_with_gaps_and_nullable_types_is_sent() -> None:
         (PolarsSeries([70.0, 80.0]), "row 0: .* not float"),
         (pd.DataFrame(MATRIX), "need texts as names; for rows in order give a matrix"),
     ],
-    ids=str,
 )
 def test_rows_that_are_none_are_a_type_error(rows: Any, text: str) -> None:
     with pytest.raises(TypeError, match=text):

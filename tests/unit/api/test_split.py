@@ -56,7 +56,7 @@ def points() -> list[int]:
 def _picks(points: list[int], monkeypatch: pytest.MonkeyPatch, shares: tuple[int, ...]) -> list[int | None]:
     """The picks of a Splitter for each key; all Splitters have the same points, so these are computed once."""
     found = iter(points)
-    monkeypatch.setattr("linplane_api.split.point", lambda salt, key: next(found))
+    monkeypatch.setattr("linplane_api.split._point", lambda salted, key: next(found))
     splitter = Splitter("penguin-mass", shares)
     return [splitter.pick(key) for key in KEYS]
 
@@ -97,7 +97,7 @@ def test_thresholds_are_exact(shares: tuple[int, int], anywhere: int) -> None:
             where = Fraction(place, 1 << 64)
             expected = 0 if where < first else 1 if where >= 1 - second else None
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr("linplane_api.split.point", lambda salt, key, at=place: at)
+                patch.setattr("linplane_api.split._point", lambda salted, key, at=place: at)
                 assert Splitter("", shares).pick("") == expected
 
 

@@ -15,6 +15,7 @@ from unit.server.corpus import CHUNKED, GOOD, HEAD, LENGTH, OTHER, PREDICT, REQU
 from unit.server.wire import LIMITS, Wire
 
 BY_NAME = dict(REQUESTS)
+SPLIT = document(split=[("v2", 5000)], header="X-User-Id", limit=RateLimit(1e6, 1000, "Client"))
 OK = b"HTTP/1.1 200 OK\r\n"
 
 Step = bytes | Callable[[Wire], object]
@@ -23,8 +24,7 @@ Step = bytes | Callable[[Wire], object]
 
 async def both(limits: Limits = LIMITS) -> tuple[Wire, Wire]:
     """The same server twice: on the fast path, and by the application."""
-    split = document(split=[("v2", 5000)], header="X-User-Id", limit=RateLimit(1e6, 1000, "Client"))
-    return Wire(await serving(split), True, limits), Wire(await serving(split), False, limits)
+    return Wire(await serving(SPLIT), True, limits), Wire(await serving(SPLIT), False, limits)
 
 
 async def compare(*steps: Step, limits: Limits = LIMITS) -> tuple[Wire, Wire]:

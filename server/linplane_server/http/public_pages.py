@@ -12,7 +12,7 @@ import msgspec
 from ..errors import NothingToServe, RouteNotFound
 from ..interfaces.json_answers import ALLOW_GET, GET, json_answer
 from ..predict.interface import Answer
-from ..predict.predictor import HOW_TO_ADDRESS
+from ..predict.predictor import NOT_LOADED
 from ..problems import problem, problem_headers, refusal_response
 from ..state.snapshot import Route
 from ..state.snapshot_store import SnapshotStore
@@ -78,7 +78,7 @@ class PublicPages:
             return refusal_response(NothingToServe("NotLoaded", "no configuration is loaded yet", None))
         route = self._store.snapshot.routes.get(name)
         if route is None:
-            return refusal_response(RouteNotFound(HOW_TO_ADDRESS))
+            return refusal_response(RouteNotFound(NOT_LOADED))
         return json_answer(self._route_pages[page](route))
 
 

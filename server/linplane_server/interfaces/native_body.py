@@ -58,7 +58,8 @@ def parse_request(data: bytes, accepted: frozenset[str]) -> tuple[Request, list[
 def _read(body: dict[str, Any], accepted: frozenset[str]) -> Request:
     """Returns the same as the typed decode, with true and false as 1 and 0. Raises Invalid, with the place."""
     if set(body) - set(Request.__struct_fields__):
-        raise Invalid("", "unknown field; features, rows and key are known")
+        wrap = "" if {"features", "rows"} & set(body) else '; wrap a row: {"features": {...}}'
+        raise Invalid("", f"unknown field; features, rows and key are known{wrap}")
     request = Request()
     if "key" in body:
         request.key = need(body["key"], str, "/key")

@@ -30,6 +30,7 @@ from .router import Source, choose, find_version
 from .rows import by_name, compute_rows
 
 HOW_TO_ADDRESS = "no such route is loaded here; address one by path (POST /routes/ROUTE/predict) or by host (POST http://ROUTE/predict)"
+NOT_LOADED = "no route of this name is loaded here; GET / lists the routes"
 
 _log = logging.getLogger(__name__)
 _sane = re.compile(rb"[A-Za-z0-9._-]{1,64}").fullmatch
@@ -88,6 +89,7 @@ class Predictor:
         return status, out, content
 
     def _find(self, snapshot: Snapshot, name: str | None, headers: dict[bytes, bytes]) -> Route:
+        by_path = name is not None
         if name is None:
             host = headers.get(b"host", b"")
             name = host.split(b".", 1)[0].split(b":", 1)[0].decode("latin-1").lower()
@@ -97,7 +99,7 @@ class Predictor:
         if route is None:
             if self._store.loaded_at is None:
                 raise NothingToServe("NotLoaded", "no configuration is loaded yet", None)
-            raise RouteNotFound(HOW_TO_ADDRESS)
+            raise RouteNotFound(NOT_LOADED if by_path else HOW_TO_ADDRESS)
         return route
 
     def _admit(self, route: Route, call: Call) -> None:

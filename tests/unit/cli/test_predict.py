@@ -253,7 +253,10 @@ def test_unknown_column_names_the_option_that_helps(source: list[str], tmp_path:
 
 def test_failure_of_a_whole_request_is_one_line(server: Listening, tmp_path: Path) -> None:
     answer = run("--url", server.url, "flats", "area=70")
-    assert (answer.exit_code, answer.stderr.startswith("linplane: 404 no such route is loaded here")) == (1, True)
+    assert (answer.exit_code, answer.stderr.startswith("linplane: 404 no route of this name is loaded here")) == (
+        1,
+        True,
+    )
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"

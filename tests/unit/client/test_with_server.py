@@ -76,7 +76,7 @@ def test_rate_limit_is_waited_for(client: Either) -> None:
 
 
 def test_other_refusals_are_errors_of_their_class(client: Either) -> None:
-    with pytest.raises(RouteNotFoundError, match="no such route is loaded here"):
+    with pytest.raises(RouteNotFoundError, match="no route of this name is loaded here"):
         client(Server(document()), route="flats").predict(HOME)
     frozen = document(current=None, versions={}, unavailable=Unavailable("CurrentFrozen", "v1 is frozen"))
     with pytest.raises(UnavailableError) as caught:

@@ -120,10 +120,25 @@ def test_route_is_the_first_label_of_host(loaded: Serving, host: str, route: str
 
 
 def test_unknown_route_is_404_with_the_ways_to_address_one(loaded: Serving) -> None:
-    status, _, content = Client(loaded).ask(BODY, "absent")
+    status, _, content = Client(loaded).ask(BODY, host="absent")
     assert status == 404
     assert "/routes/ROUTE/predict" in detail(content)["detail"]
     assert "absent" not in detail(content)["detail"]
+
+
+def test_unknown_route_of_a_path_is_404_with_the_list_of_routes(loaded: Serving) -> None:
+    status, _, content = Client(loaded).ask(BODY, "absent", host="homes")
+    assert (status, detail(content)["detail"]) == (404, "no route of this name is loaded here; GET / lists the routes")
+
+
+def test_row_without_its_field_is_refused_with_the_form_of_a_body(loaded: Serving) -> None:
+    known = "unknown field; features, rows and key are known"
+    for body, expected in (
+        (b'{"area":123,"rooms":4}', f'{known}; wrap a row: {{"features": {{...}}}}'),
+        (b'{"features":[1,2],"area":123}', known),
+    ):
+        status, _, content = Client(loaded).ask(body, "homes")
+        assert (status, detail(content)["detail"]) == (422, expected)
 
 
 async def test_single_route_answers_any_host_if_configured() -> None:

@@ -43,7 +43,7 @@ def _header(text: str) -> Schema:
     return {"description": text, "schema": {"type": "string"}}
 
 
-def _responses() -> Schema:
+def _responses(route: str) -> Schema:
     result: Schema = {
         "200": {
             "description": "Predictions of all rows, by one version",
@@ -56,7 +56,7 @@ def _responses() -> Schema:
             "content": {
                 "application/json": {
                     "schema": {"oneOf": [ref(Prediction), ref(Predictions)]},
-                    "example": {"prediction": 3.5, "version": "v1", "route": "penguin-mass", "assignedBy": "key"},
+                    "example": {"prediction": 3.5, "version": "v1", "route": route, "assignedBy": "key"},
                 }
             },
         }
@@ -81,8 +81,12 @@ _EXAMPLES: Schema = {
 }
 
 
-def operation(name: str, summary: str, parameters: list[Schema], examples: Schema) -> Schema:
-    """Returns a prediction; the document needs the schemas of Request, Prediction, Predictions and Problem."""
+def operation(
+    name: str, summary: str, parameters: list[Schema], examples: Schema, route: str = "penguin-mass"
+) -> Schema:
+    """Returns a prediction, by `route` in the example of a response. The document needs the schemas of Request,
+    Prediction, Predictions and Problem.
+    """
     return {
         "operationId": name,
         "summary": summary,
@@ -91,7 +95,7 @@ def operation(name: str, summary: str, parameters: list[Schema], examples: Schem
             "required": True,
             "content": {"application/json": {"schema": ref(Request), "examples": examples}},
         },
-        "responses": _responses(),
+        "responses": _responses(route),
     }
 
 

@@ -2,9 +2,11 @@
 nothing of the data that a version was trained on.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ..interfaces.native import Prediction, Predictions
 from ..problems import Problem
@@ -33,9 +35,10 @@ class Example(msgspec.Struct, frozen=True):
     features: dict[str, float]
 
 
-class RoutePage(msgspec.Struct, frozen=True, rename="camel"):
+class RoutePage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A route. `features` are in the order in which the versions declare them; `ordered` is true if an array of numbers
-    in this order is accepted as well. `example` can be posted to `/routes/ROUTE/predict` as it is. `versions` are those
+    in this order is accepted as well. `example` can be posted to `/routes/ROUTE/predict` as it is; it is left out
+    while no version has weights. `versions` are those
     that may answer, the current one first.
     """
 
@@ -43,7 +46,7 @@ class RoutePage(msgspec.Struct, frozen=True, rename="camel"):
     model: str
     features: list[Feature]
     ordered: bool
-    example: Example
+    example: Example | UnsetType = UNSET
     max_body_bytes: int
     versions: list[ServedVersion]
 
@@ -56,7 +59,7 @@ def route_page(route: Route, max_body: int) -> RoutePage:
         model=route.model,
         features=[Feature(name) for name in route.features],
         ordered=route.order is not None,
-        example=Example(route.example),
+        example=Example(route.example) if served else UNSET,
         max_body_bytes=max_body,
         versions=[ServedVersion(version.name, version.digest) for version in served],
     )
@@ -72,7 +75,9 @@ def route_document(route: Route, version: str) -> Schema:
         "info": {"title": f"Route {route.name}", "version": version, "description": f"Predictions of {route.model}."},
         "servers": [{"url": "../.."}],  # relative to this document, so that a proxy may add a prefix
         "paths": {
-            path: {"post": {**openapi.operation("predict", "Predict one row, or several.", [], _examples(route))}}
+            path: {
+                "post": openapi.operation("predict", "Predict one row, or several.", [], _examples(route), route.name)
+            }
         },
         "components": {"schemas": _schemas(route)},
     }
@@ -94,7 +99,9 @@ def _schemas(route: Route) -> Schema:
         "additionalProperties": False,
     }
     key = {"type": "string", "description": "Identifies the user, for the split of the traffic."}
-    reference = {"$ref": REF.format(name="Features")}
+    reference: Schema = {"$ref": REF.format(name="Features")}
+    if route.order is not None:
+        reference = {"oneOf": [reference, _in_order(route.order)]}
     rows = {"type": "array", "items": reference, "minItems": 1}
     return {
         **schemas,
@@ -102,6 +109,16 @@ def _schemas(route: Route) -> Schema:
         "OneRow": _body("features", reference, key),
         "Rows": _body("rows", rows, key),
         "Request": {"oneOf": [{"$ref": REF.format(name=name)} for name in ("OneRow", "Rows")]},
+    }
+
+
+def _in_order(order: Sequence[str]) -> Schema:
+    return {
+        "type": "array",
+        "description": "Numbers in the order of the features.",
+        "items": {"type": "number"},
+        "minItems": len(order),
+        "maxItems": len(order),
     }
 
 

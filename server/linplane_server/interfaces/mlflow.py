@@ -34,7 +34,9 @@ CODES: dict[type[errors.PredictionRefusal], str] = {
 }
 """MLflow's code of each refusal; that of all others is BAD_REQUEST."""
 
-_is_csv = re.compile(rb"[ \t]*text/csv[ \t]*(;[ \t]*charset=\"?utf-?8\"?[ \t]*)?;?", re.IGNORECASE).fullmatch
+_is_csv = re.compile(  # RFC 4180, section 3, has both parameters
+    rb'[ \t]*text/csv[ \t]*(;[ \t]*((charset="?utf-?8"?|header="?present"?)[ \t]*)?)*', re.IGNORECASE
+).fullmatch
 
 
 class MLflow:

@@ -19,7 +19,9 @@ def read_tables(accepted: frozenset[str], body: Mapping[str, Any]) -> Asked:
     """Returns the rows by name, with columns of `accepted` only. Raises Invalid."""
     form = only_one(body, tuple(_FORMS))
     params = body.get("params")
-    key = need(params["key"], str, "/params/key") if isinstance(params, dict) and "key" in params else None
+    if params is not None:
+        need(params, dict, "/params")
+    key = need(params["key"], str, "/params/key") if params and "key" in params else None
     rows, place = _FORMS[form](body[form], f"/{form}", accepted)
     return Asked(rows, place, key)
 

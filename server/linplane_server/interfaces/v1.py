@@ -80,6 +80,9 @@ class V1Pages:
         calls, slash, name = path.removeprefix(_PREFIX).partition("/")
         if calls != "models" or (slash and not name):
             return _error(404, "nothing is at this path")
+        if "/" in name:
+            hint = "; predictions are at /v1/models/NAME:predict" if name.endswith("/predict") else ""
+            return _error(404, f"nothing is at this path{hint}")
         if method not in GET:
             return _error(405, "this path does not accept this method", ALLOW_GET)
         return self._model(name) if name else json_answer({"models": sorted(self._store.snapshot.routes)})

@@ -128,7 +128,7 @@ async def test_route_page_has_features_versions_and_the_limit() -> None:
 
 async def test_route_page_of_a_route_that_never_served_has_no_version() -> None:
     found = page(await serving(NEVER), "/routes/never")
-    assert (found["versions"], found["features"], found["example"]) == ([], [], {"features": {}})
+    assert (found["versions"], found["features"], "example" in found) == ([], [], False)
 
 
 coefficients = st.dictionaries(
@@ -172,6 +172,7 @@ def test_route_pages_of_an_unknown_route_are_404(loaded: Serving) -> None:
         status, headers, body = get(loaded, path)
         assert (status, headers["content-type"]) == (404, "application/problem+json")
         assert b"absent" not in body
+        assert json.loads(body)["detail"] == "no route of this name is loaded here; GET / lists the routes"
         assert get(new_serving(Clock()), path)[0] == 503
     for path in (
         "/routes/",
@@ -253,6 +254,26 @@ async def test_route_document_examples_are_answered() -> None:
         assert Client(loaded).ask(json.dumps(example["value"]).encode(), "homes")[0] == 200
 
 
+async def test_route_document_has_an_example_of_a_response_of_its_route() -> None:
+    found = page(await serving(document()), "/routes/homes/openapi.json")
+    response = found["paths"]["/routes/homes/predict"]["post"]["responses"]["200"]
+    assert response["content"]["application/json"]["example"]["route"] == "homes"
+
+
+async def test_route_document_accepts_an_array_if_the_order_is_agreed() -> None:
+    agreed = await serving(document())
+    differing = await serving(document(split=[("v2", 1)], named={"v0": ("old",)}))
+    for loaded, bodies, expected in (
+        (agreed, ({"features": [1, 2]}, {"rows": [[1, 2], {"area": 1, "rooms": 2}]}), 200),
+        (agreed, ({"features": [1]}, {"features": [1, 2, 3]}, {"rows": [[]]}), 422),
+        (differing, ({"features": [1, 2]}, {"rows": [[1, 2]]}), 422),
+    ):
+        schema = request_schema(page(loaded, "/routes/homes/openapi.json"))
+        for body in bodies:
+            assert Client(loaded).ask(json.dumps(body).encode(), "homes")[0] == expected
+            assert schema.is_valid(body) is (expected == 200)
+
+
 # ---- V1 and MLflow ----
 
 
@@ -271,6 +292,17 @@ async def test_v1_pages_list_models_and_their_readiness() -> None:
         status, headers, body = get(loaded, path)
         assert (status, headers["content-type"], json.loads(body)) == (expected, "application/json", {"error": text})
     assert get(new_serving(Clock()), "/v1/models/homes")[0] == 503
+
+
+def test_v1_prediction_by_a_slash_is_404_with_the_path_of_predictions(loaded: Serving) -> None:
+    text = "nothing is at this path"
+    for path, expected in (
+        ("/v1/models/homes/predict", f"{text}; predictions are at /v1/models/NAME:predict"),
+        ("/v1/models/homes/x", text),
+    ):
+        for method in ("GET", "POST"):
+            status, _, body = get(loaded, path, method)
+            assert (status, json.loads(body)) == (404, {"error": expected})
 
 
 def test_mlflow_pages_are_empty_while_ready_and_503_otherwise(loaded: Serving) -> None:

@@ -14,6 +14,7 @@ from .answers import Batch, Prediction, Predictions
 from .client import AsyncClient, Client
 from .errors import (
     BodyTooLargeError,
+    ClosedError,
     InvalidInputError,
     LinplaneError,
     MalformedRequestError,
@@ -32,6 +33,7 @@ __all__ = [
     "Batch",
     "BodyTooLargeError",
     "Client",
+    "ClosedError",
     "InvalidInputError",
     "LinplaneError",
     "MalformedRequestError",

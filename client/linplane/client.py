@@ -9,8 +9,9 @@ from typing import Self
 import httpx
 
 from .answers import Batch, Prediction, Predictions
+from .errors import ClosedError
 from .exchange import Outcome, Send, Wait, next_step
-from .requests import MAX_BODY_BYTES, Requests
+from .requests import MAX_BODY_BYTES, Requests, checked_timeout
 from .retrying import Retrying
 from .rows import Row, Rows
 
@@ -23,7 +24,7 @@ class Client:
     request, such as the header of the route's split key, or a gateway's credentials. `timeout` in seconds is for each
     attempt; `retries`, `max_wait`, `jitter` and `clock` are explained at `Retrying`, and `sleep` takes seconds.
     `transport` replaces that of httpx, for a proxy, for certificates, or in tests: no environment variable is read.
-    Raises ValueError for a URL that is none.
+    Raises ValueError for a URL that is none, a timeout that is not above 0, or retries below 0.
     """
 
     def __init__(  # noqa: PLR0913 - most have a default
@@ -46,13 +47,13 @@ class Client:
         retrying = Retrying(retries, max_wait, clock, jitter)
         self._requests = Requests.to(url, route, host, headers, max_body_bytes, retrying)
         self._sleep = sleep
-        self._http = httpx.Client(timeout=timeout, transport=transport, trust_env=False)
+        self._http = httpx.Client(timeout=checked_timeout(timeout), transport=transport, trust_env=False)
 
     def predict(self, row: Row, *, key: str | None = None) -> Prediction:
         """Returns the prediction of one row. `key` identifies the user, for the split. Raises LinplaneError; TypeError
         or ValueError for a row that cannot be sent.
         """
-        return self.predict_rows((row,), key=key)[0]
+        return Predictions(self._batches((row,), key, one=True))[0]
 
     def predict_rows(self, rows: Rows, *, key: str | None = None) -> Predictions:
         """Returns the predictions of several rows, in their order. `key` identifies the user that all of them belong
@@ -64,7 +65,10 @@ class Client:
         """Iterates over the predictions as they come, one Batch for each request, for more rows than fit into memory:
         `rows` is read as far as needed. Raises as `predict_rows`, after the batches before the error.
         """
-        steps, outcome = self._requests.exchange(rows, key), None
+        return self._batches(rows, key)
+
+    def _batches(self, rows: Rows, key: str | None, *, one: bool = False) -> Iterator[Batch]:
+        steps, outcome = self._requests.exchange(rows, key, one=one), None
         while (step := next_step(steps, outcome)) is not None:
             outcome = None
             if isinstance(step, Send):
@@ -75,6 +79,8 @@ class Client:
                 yield step
 
     def _send(self, step: Send) -> Outcome:
+        if self._http.is_closed:
+            raise ClosedError("the client is closed")
         try:
             return self._http.post(self._requests.url, content=step.body, headers=self._requests.fields)
         except httpx.TransportError as error:
@@ -118,19 +124,22 @@ class AsyncClient:
         retrying = Retrying(retries, max_wait, clock, jitter)
         self._requests = Requests.to(url, route, host, headers, max_body_bytes, retrying)
         self._sleep = sleep
-        self._http = httpx.AsyncClient(timeout=timeout, transport=transport, trust_env=False)
+        self._http = httpx.AsyncClient(timeout=checked_timeout(timeout), transport=transport, trust_env=False)
 
     async def predict(self, row: Row, *, key: str | None = None) -> Prediction:
         """See Client."""
-        return (await self.predict_rows((row,), key=key))[0]
+        return Predictions([batch async for batch in self._batches((row,), key, one=True)])[0]
 
     async def predict_rows(self, rows: Rows, *, key: str | None = None) -> Predictions:
         """See Client."""
         return Predictions([batch async for batch in self.predict_batches(rows, key=key)])
 
-    async def predict_batches(self, rows: Rows, *, key: str | None = None) -> AsyncIterator[Batch]:
+    def predict_batches(self, rows: Rows, *, key: str | None = None) -> AsyncIterator[Batch]:
         """See Client."""
-        steps, outcome = self._requests.exchange(rows, key), None
+        return self._batches(rows, key)
+
+    async def _batches(self, rows: Rows, key: str | None, *, one: bool = False) -> AsyncIterator[Batch]:
+        steps, outcome = self._requests.exchange(rows, key, one=one), None
         while (step := next_step(steps, outcome)) is not None:
             outcome = None
             if isinstance(step, Send):
@@ -141,6 +150,8 @@ class AsyncClient:
                 yield step
 
     async def _send(self, step: Send) -> Outcome:
+        if self._http.is_closed:
+            raise ClosedError("the client is closed")
         try:
             return await self._http.post(self._requests.url, content=step.body, headers=self._requests.fields)
         except httpx.TransportError as error:

@@ -1,6 +1,7 @@
 """The errors that a request may end with, by class:
 
     LinplaneError
+    |-- ClosedError                the client was closed before the call
     |-- NoResponseError            the connection failed, or no response came in time
     |-- UnexpectedResponseError    something other than a Linplane server responded
     `-- RefusedError               the server refused, with a problem (RFC 9457)
@@ -38,8 +39,12 @@ class LinplaneError(Exception):
     """Base class of all errors that a request ends with."""
 
 
+class ClosedError(LinplaneError, RuntimeError):
+    """The client was closed before the call."""
+
+
 class NoResponseError(LinplaneError):
-    """No response came; `__cause__` is the error of httpx."""
+    """No response came from the URL in the text; `__cause__` is the error of httpx."""
 
 
 class UnexpectedResponseError(LinplaneError):

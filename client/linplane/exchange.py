@@ -34,26 +34,29 @@ Sending = Generator[Send | Wait, Outcome, httpx.Response]
 Exchange = Generator[Send | Wait | Batch, Outcome, None]
 
 
-def exchange(parts: Iterator[bytes], key: str | None, max_body_bytes: int, retrying: Retrying) -> Exchange:
+def exchange(  # noqa: PLR0913, PLR0917 - what one call of a client has
+    parts: Iterator[bytes], key: str | None, max_body_bytes: int, retrying: Retrying, server: str, one: bool
+) -> Exchange:
     """Yields the requests for encoded rows, pauses between them, and a Batch for each response (its outcome is None).
 
     A body is at most `max_body_bytes` long, unless it has one row only. After a 413 the same rows are sent in bodies of
-    half the size. Raises LinplaneError, and what `parts` raises.
+    half the size. `server` is the URL for messages; with `one` an error has the place in a single row. Raises
+    LinplaneError, and what `parts` raises.
     """
     waiting, limit, start = Parts(parts), max_body_bytes, 0
     overhead = len(join((), key))
     while taken := waiting.take(limit - overhead):
         body = join(taken, key)
-        response = yield from _send(body, retrying)
+        response = yield from _send(body, retrying, server)
         if response.status_code == 413 and len(taken) > 1:
             waiting.put_back(taken)
             limit = len(body) // 2
             continue
-        yield read_batch(response, start, len(taken), retrying.clock())
+        yield read_batch(response, start, len(taken), retrying.clock(), one=one)
         start += len(taken)
 
 
-def _send(body: bytes, retrying: Retrying) -> Sending:
+def _send(body: bytes, retrying: Retrying, server: str) -> Sending:
     """Returns the final response. Raises NoResponseError."""
     for attempt in count():
         outcome = yield Send(body)
@@ -62,7 +65,7 @@ def _send(body: bytes, retrying: Retrying) -> Sending:
         if pause is not None:
             yield Wait(pause)
         elif isinstance(outcome, httpx.TransportError):
-            raise NoResponseError(f"{type(outcome).__name__}: {outcome}") from outcome
+            raise NoResponseError(f"{server}: {type(outcome).__name__}: {outcome}") from outcome
         else:
             return outcome
     raise AssertionError

@@ -5,12 +5,16 @@ import re
 import httpx
 import msgspec
 
-from linplane_api.names import HEADER_DIGEST, HEADER_REVISION
+from linplane_api.names import HEADER_DIGEST, HEADER_REVISION, PROBLEM_TYPE_PREFIX
 
 from .answers import Batch
 from .errors import LinplaneError, Problem, UnexpectedResponseError, refused
 from .retrying import is_problem, retry_after
 
+NO_PATH = f"{PROBLEM_TYPE_PREFIX}no-path"
+"""The type of the problem for a path that a port does not have."""
+
+_WHICH_PORT = "is the URL that of the public port (8080 by default)?"
 _POINTER = re.compile(r"/rows/([0-9]{1,18})(?=/|$)")
 
 
@@ -25,10 +29,12 @@ _decode = msgspec.json.Decoder(_Body).decode
 _decode_problem = msgspec.json.Decoder(Problem).decode
 
 
-def read_batch(response: httpx.Response, start: int, count: int, now: float) -> Batch:
-    """Returns the predictions of `count` rows, of which the first is the caller's row `start`. Raises LinplaneError."""
+def read_batch(response: httpx.Response, start: int, count: int, now: float, *, one: bool) -> Batch:
+    """Returns the predictions of `count` rows, of which the first is the caller's row `start`; `one` if the caller gave
+    a row and not a list of one. Raises LinplaneError.
+    """
     if response.status_code != 200:
-        raise _error(response, start, now)
+        raise _error(response, start, now, one)
     try:
         body = _decode(response.content)
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -39,23 +45,27 @@ def read_batch(response: httpx.Response, start: int, count: int, now: float) -> 
     return Batch(body.predictions, body.version, digest, revision, body.route, body.assigned_by)
 
 
-def _error(response: httpx.Response, start: int, now: float) -> LinplaneError:
+def _error(response: httpx.Response, start: int, now: float, one: bool) -> LinplaneError:
     if is_problem(response):
         try:
             problem = _decode_problem(response.content)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             pass
         else:
-            return refused(*_in_rows_of_caller(problem, start), retry_after(response, now))
+            if problem.type == NO_PATH:
+                return UnexpectedResponseError(problem.status, f"{problem.detail}; {_WHICH_PORT}")
+            return refused(*_in_rows_of_caller(problem, start, one), retry_after(response, now))
+    hint = f"; {_WHICH_PORT}" if response.status_code == 404 else ""
     shown = response.headers.get("content-type", "no type")
-    return UnexpectedResponseError(response.status_code, f"not a response of Linplane ({shown})")
+    return UnexpectedResponseError(response.status_code, f"not a response of Linplane ({shown}){hint}")
 
 
-def _in_rows_of_caller(problem: Problem, start: int) -> tuple[Problem, int | None]:
+def _in_rows_of_caller(problem: Problem, start: int, one: bool) -> tuple[Problem, int | None]:
     """Returns the problem with its pointer in all of the caller's rows, and the row's number."""
     found = _POINTER.match(problem.pointer or "")
     if found is None:
         return problem, None
     row = start + int(found[1])
     assert problem.pointer is not None
-    return msgspec.structs.replace(problem, pointer=f"/rows/{row}{problem.pointer[found.end() :]}"), row
+    place = "/features" if one else f"/rows/{row}"
+    return msgspec.structs.replace(problem, pointer=f"{place}{problem.pointer[found.end() :]}"), row

@@ -21,9 +21,10 @@ _is_name = re.compile(r"[a-z0-9-]+").fullmatch
 
 @dataclass(frozen=True)
 class Requests:
-    """`fields` are the header fields of each request."""
+    """`server` is the URL for messages, without credentials; `fields` are the header fields of each request."""
 
     url: httpx.URL
+    server: str
     fields: Mapping[str, str]
     max_body_bytes: int
     retrying: Retrying
@@ -43,6 +44,7 @@ class Requests:
             raise ValueError("route: lower-case letters, digits and hyphens are needed")
         path = "/predict" if route is None else f"/routes/{route}/predict"
         try:
+            base = httpx.URL(url.rstrip("/"))
             found = httpx.URL(url.rstrip("/") + path)
         except httpx.InvalidURL as error:
             raise ValueError(f"url: {error}") from error
@@ -51,8 +53,17 @@ class Requests:
         if found.port is not None and found.port > MAX_PORT:  # a socket would take its lower 16 bits
             raise ValueError(f"url: a port is at most {MAX_PORT}")
         fields = {**(headers or {}), "content-type": "application/json", **({"host": host} if host else {})}
-        return cls(found, fields, max_body_bytes, retrying)
+        return cls(found, str(base.copy_with(userinfo=b"")), fields, max_body_bytes, retrying)
 
-    def exchange(self, rows: Rows, key: str | None) -> Exchange:
-        """Returns the exchange for these rows. Raises TypeError or ValueError if they are none."""
-        return exchange(encode_rows(rows_of(rows)), key, self.max_body_bytes, self.retrying)
+    def exchange(self, rows: Rows, key: str | None, *, one: bool = False) -> Exchange:
+        """Returns the exchange for these rows; `one` if errors are those of a single row. Raises
+        TypeError or ValueError if they are none.
+        """
+        return exchange(encode_rows(rows_of(rows)), key, self.max_body_bytes, self.retrying, self.server, one)
+
+
+def checked_timeout(seconds: float) -> float:
+    """Returns the timeout of an attempt. Raises ValueError if no response could come in it."""
+    if not seconds > 0:
+        raise ValueError("timeout: more than 0 seconds are needed")
+    return seconds

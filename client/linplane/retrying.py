@@ -29,6 +29,11 @@ class Retrying:
     clock: Callable[[], float]
     jitter: Callable[[], float] | None = None
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for a negative number of retries."""
+        if self.retries < 0:
+            raise ValueError("retries: 0 or more are needed")
+
     def pause(self, attempt: int, outcome: httpx.Response | httpx.TransportError) -> float | None:
         """Returns the seconds until the next attempt, None if the outcome is final. `attempt` counts from 0."""
         if attempt >= self.retries:

@@ -16,7 +16,8 @@ from ..problems import CONTENT_TYPE, STATUSES, problem
 from .openapi import document
 
 ASSETS = "docs/assets"
-_KINDS = {STATUSES[refusal][0]: (refusal.kind, STATUSES[refusal][1]) for refusal in (RouteNotFound, MethodNotAllowed)}
+_KINDS = {404: ("no_path", STATUSES[RouteNotFound][1]), 405: (MethodNotAllowed.kind, STATUSES[MethodNotAllowed][1])}
+"""The kind and title of a problem. A missing path is not a missing route: a client may use the other port."""
 
 
 def docs_app() -> FastAPI:

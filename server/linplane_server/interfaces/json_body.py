@@ -13,10 +13,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from linplane_api.canonical import FormatError, parse_json, unique
-from linplane_api.display import display_name
 
 from ..errors import Invalid, Malformed
-from ..predict.rows import Row, escape
+from ..predict.rows import Row, escape, unknown_names
 
 T = TypeVar("T")
 
@@ -145,7 +144,7 @@ def wrong_row(row: Any, place: str, accepted: frozenset[str]) -> Invalid | None:
     """Returns the first error in a row. It names features of `accepted` in the pointer, and others in the detail."""
     if isinstance(row, dict):
         return next(
-            (wrong for name, value in row.items() if (wrong := _wrong_value(value, name, place, accepted))),
+            (wrong for name, value in row.items() if (wrong := _wrong_value(value, name, row, place, accepted))),
             None,
         )
     if isinstance(row, list):
@@ -160,11 +159,11 @@ def wrong_number(value: Any, place: str) -> Invalid | None:
     return Invalid(place, f"a finite number is needed, not {json_type(value)}")
 
 
-def _wrong_value(value: Any, name: str, place: str, accepted: frozenset[str]) -> Invalid | None:
+def _wrong_value(value: Any, name: str, row: Mapping[str, Any], place: str, accepted: frozenset[str]) -> Invalid | None:
     wrong = wrong_number(value, f"{place}/{escape(name)}")
     if wrong is None or name in accepted:
         return wrong
-    return Invalid(place, f"unknown feature {display_name(name)}, with {json_type(value)} instead of a finite number")
+    return Invalid(place, f"{unknown_names(row, accepted)}; send only features of the route")
 
 
 _NAMES: Mapping[type, str] = {

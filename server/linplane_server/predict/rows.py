@@ -2,7 +2,7 @@
 declare the same features in the same order.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated
 
@@ -110,16 +110,17 @@ def _missing(route: Route, version: Version, row: Mapping[str, float], place: st
     if len(missing) > 1:
         detail = f"version {version.name} needs {len(missing)} features that are not given: {_list(missing)}"
     if not row.keys() <= route.accepted:  # a misspelt name, or one with look-alike characters
-        detail += f"; {_unknown_names(route, row)}"
+        detail += f"; {unknown_names(row, route.accepted)}"
     return MissingFeature(f"{place}/{escape(missing[0])}", detail, version.name, missing[:MAX_LISTED])
 
 
 def _unknown(route: Route, row: Mapping[str, float], place: str, version: str | None) -> Invalid:
-    return Invalid(place, f"{_unknown_names(route, row)}; the route takes {_list(route.features)}", version)
+    return Invalid(place, f"{unknown_names(row, route.accepted)}; the route takes {_list(route.features)}", version)
 
 
-def _unknown_names(route: Route, row: Mapping[str, float]) -> str:
-    unknown = [name for name in row if name not in route.accepted]
+def unknown_names(row: Iterable[str], accepted: frozenset[str]) -> str:
+    """Names the features of a row, in its order, that are not accepted."""
+    unknown = [name for name in row if name not in accepted]
     return f"unknown feature{'s' if len(unknown) > 1 else ''} {_list(unknown)}"
 
 

@@ -12,6 +12,7 @@ from linplane import (
     LinplaneError,
     MalformedRequestError,
     MissingFeatureError,
+    NoResponseError,
     Prediction,
     RateLimitedError,
     RefusedError,
@@ -22,6 +23,7 @@ from linplane import (
 )
 from unit.client.clients import BOTH, Adding, Either, Script, answer, refusal
 
+WHICH_PORT = "is the URL that of the public port (8080 by default)?"
 pytestmark = pytest.mark.parametrize("client", BOTH)
 
 
@@ -157,7 +159,8 @@ def test_row_of_an_error_is_that_of_the_caller(client: Either, pointer: str, row
         (answer([1.0, 2.0]), "200: 2 predictions for 1 rows"),
         (answer([]), "200: 0 predictions for 1 rows"),
         (httpx.Response(502, html="<html>"), "502: not a response of Linplane (text/html; charset=utf-8)"),
-        (httpx.Response(404), "404: not a response of Linplane (no type)"),
+        (httpx.Response(404), f"404: not a response of Linplane (no type); {WHICH_PORT}"),
+        (refusal(404, "no-path"), f"404: no: no-path; {WHICH_PORT}"),
         (httpx.Response(307, headers={"location": "http://other"}), "307: not a response of Linplane"),
         (httpx.Response(422, json=[], headers={"content-type": "application/problem+json"}), "422: not a response"),
     ],
@@ -178,11 +181,35 @@ def test_row_that_is_none_sends_nothing(client: Either, row: object) -> None:
     assert server.requests == []
 
 
+@pytest.mark.parametrize("options", [{"retries": -1}, {"timeout": 0}, {"timeout": -1.0}, {"timeout": float("nan")}])
+def test_timing_that_allows_no_answer_is_refused(client: Either, options: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(options))}: "):
+        client(Adding(), **options)
+
+
+def test_single_row_of_an_error_is_features(client: Either) -> None:
+    for pointer, shown in (("/rows/0/area", "/features/area"), ("/rows/0", "/features")):
+        script = Script(refusal(422, "invalid", pointer=pointer))
+        with pytest.raises(InvalidInputError) as caught:
+            client(script).predict({"area": None})
+        assert (caught.value.pointer, caught.value.row) == (shown, 0)
+        with pytest.raises(InvalidInputError) as caught:
+            client(script).predict_rows([{"area": None}])
+        assert (caught.value.pointer, caught.value.row) == (pointer, 0)
+
+
+def test_error_without_a_response_names_the_url_without_credentials(client: Either) -> None:
+    with pytest.raises(NoResponseError) as caught:
+        client(Script(httpx.ConnectError("refused")), "http://user:secret@server:99/models/").predict([1])
+    assert str(caught.value) == "http://server:99/models: ConnectError: refused"
+
+
 def test_closed_client_sends_nothing(client: Either) -> None:
     server = Adding()
     one = client(server)
     one.predict([1])
     one.close()
-    with pytest.raises(RuntimeError, match="closed"):
+    with pytest.raises(RuntimeError, match="closed") as caught:
         one.predict([1])
+    assert isinstance(caught.value, LinplaneError)
     assert len(server.requests) == 1

@@ -63,6 +63,9 @@ def test_refused_row_is_named_by_its_number_among_all(client: Either) -> None:
     with pytest.raises(InvalidInputError, match="unknown feature garden; the route takes area, rooms") as unknown:
         one.predict_rows(rows)
     assert unknown.value.row == 321
+    rows[321] |= {"street": "x"}
+    with pytest.raises(InvalidInputError, match="unknown features garden, street; send only features of the route"):
+        one.predict_rows(rows)
 
 
 def test_rate_limit_is_waited_for(client: Either) -> None:

@@ -107,7 +107,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({"instances": [[1, 2, 3]]}, "/instances/0: 2 values are needed, in this order: area, rooms; 3 are given"),
     ({"instances": [[1, 2], {"area": 1}]}, "/instances/1/rooms: version v1 needs the feature rooms"),
     ({"instances": [{"area": 1, "rooms": 2, "x": 3}]}, "/instances/0: unknown feature x; the route takes area, rooms"),
-    ({"instances": [{"x": SECRET}]}, "/instances/0: unknown feature x, with a text instead of a finite number"),
+    ({"instances": [{"x": SECRET}]}, "/instances/0: unknown feature x; send only features of the route"),
     (
         {"instances": [[1e308, 1e308]]},
         "/instances/0: the prediction is not a finite number: these values are too large",

@@ -120,7 +120,7 @@ def assert_problem(answer: Response, body: bytes, status: int, more: Any) -> Non
 
 
 BY_FASTAPI = [
-    (404, "not-found", "Not found", "nothing is at this path"),
+    (404, "no-path", "Not found", "nothing is at this path"),
     (405, "method", "Method not allowed", "this path does not accept this method"),
     (401, "request", "Request refused", "this path does not accept this method"),
 ]

@@ -10,6 +10,7 @@ import click
 from .output import fail, output_option, print_json, print_table, say
 
 TIMEOUT_SECONDS = 10.0
+NOT_ADMIN = "; is --url the admin port (8081 by default)?"
 
 
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -121,7 +122,8 @@ def _call(method: str, base: str, path: str, token_file: Path | None) -> dict[st
             result = json.load(answer)
             return result if isinstance(result, dict) else {}
     except HTTPError as error:
-        fail(_reason(error.read()) or f"{error.code} {error.reason}")
+        body = error.read()
+        fail((_reason(body) or f"{error.code} {error.reason}") + (NOT_ADMIN if _is_no_path(body) else ""))
     except (URLError, OSError) as error:
         reason = getattr(error, "reason", error)
         shown = getattr(reason, "strerror", None) or reason
@@ -135,6 +137,16 @@ def _token(path: Path) -> str:
         return path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         fail(f"token file {path}: {getattr(error, 'strerror', None) or 'is not plain text'}")
+
+
+def _is_no_path(body: bytes) -> bool:
+    """True for the answer of a Linplane server whose port does not have the path."""
+    from linplane_api.names import PROBLEM_TYPE_PREFIX
+
+    try:
+        return bool(json.loads(body)["type"] == f"{PROBLEM_TYPE_PREFIX}no-path")
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _reason(body: bytes) -> str:

@@ -7,6 +7,10 @@ from typing import TextIO
 
 Row = dict[str, float]
 
+NOT_A_NUMBER = "is not a finite number"
+SEPARATORS = {";": '";"', "\t": "a tab", "|": '"|"'}
+"""What stands between columns in place of a comma, and its name."""
+
 _BOOLEANS = {"true": 1.0, "false": 0.0}
 
 
@@ -65,6 +69,8 @@ def _columns(header: list[str], features: Sequence[str] | None) -> list[int]:
     """The positions of the columns in use."""
     from linplane_api.display import display_name, display_names
 
+    if len(header) == 1 and (found := next((shown for sign, shown in SEPARATORS.items() if sign in header[0]), None)):
+        raise RowError(1, f"the separator looks like {found}, and a comma is needed")
     for name in header if features is None else features:
         if not name:
             raise RowError(1, f"column {header.index('') + 1} has no name: choose columns by --features")
@@ -85,7 +91,7 @@ def _row(cells: list[str], header: list[str], columns: list[int], line: int) -> 
     for column in columns:
         value = number(cells[column])
         if value is None:
-            problem = "is not a finite number" if cells[column].strip() else "is empty"
+            problem = NOT_A_NUMBER if cells[column].strip() else "is empty"
             raise RowError(line, f"{display_name(header[column])} {problem}")
         row[header[column]] = value
     return row

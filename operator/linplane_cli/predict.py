@@ -12,7 +12,7 @@ from typing import IO, NamedTuple, TextIO
 
 import click
 
-from .csv_rows import Row, RowError, from_csv, from_words
+from .csv_rows import NOT_A_NUMBER, Row, RowError, from_csv, from_words, number
 from .output import fail
 from .prediction_sources import Answer, RefusedRow, from_artifact, from_server
 
@@ -73,13 +73,25 @@ def parse_words(words: tuple[str, ...], *, offline: bool) -> Request:
     if not offline and (not route or "=" in route):
         raise click.UsageError("ROUTE is needed, then NAME=VALUE or a file")
     files = [word for word in rest if "=" not in word]
-    if len(files) > 1 or (files and len(rest) > 1):
+    mixed = 0 < len(files) < len(rest)
+    for word in () if mixed else files:
+        _check_file(word)
+    if len(files) > 1 or mixed:
         raise click.UsageError("either NAME=VALUE or one file, not both" + "; --artifact needs no ROUTE" * offline)
     if not rest:
         raise click.UsageError("NAME=VALUE or a file is needed")
-    if files and files[0] != "-" and not Path(files[0]).is_file():
-        raise click.UsageError(f"{files[0]}: there is no such file")
     return Request(route, () if files else rest, files[0] if files else None)
+
+
+def _check_file(word: str) -> None:
+    if word == "-" or Path(word).is_file():
+        return
+    if Path(word).is_dir():
+        raise click.UsageError(f"{word}: is a folder; a CSV is needed")
+    if ("." in word or "/" in word) and number(word) is None:
+        raise click.UsageError(f"{word}: there is no such file")
+    hint = "; --features needs commas between names" if number(word) is None else ""
+    raise click.UsageError(f"{word}: is neither NAME=VALUE nor a file{hint}")
 
 
 class _Stopped(Exception):  # noqa: N818 - it carries how far the output came
@@ -90,7 +102,8 @@ class _Stopped(Exception):  # noqa: N818 - it carries how far the output came
 
 def _message(request: Request, stopped: _Stopped) -> str:
     place = f"{request.file}:{stopped.place}: " if stopped.place else ""
-    hint = "; --features chooses columns" if request.file and "unknown feature" in stopped.message else ""
+    is_column = request.file and ("unknown feature" in stopped.message or stopped.message.endswith(NOT_A_NUMBER))
+    hint = "; --features chooses columns" if is_column else ""
     before = f"; rows predicted before it: {stopped.done}" if stopped.done else ""
     return place + stopped.message + hint + before
 
@@ -117,7 +130,8 @@ def _print(
         raise _Stopped(error.place, error.message, done) from error
     except RefusedRow as error:
         raise _Stopped(places[error.number - done], error.message, done) from error
-    printer.end(done)
+    finally:
+        printer.end(done)
     return done
 
 
@@ -142,7 +156,7 @@ class _Printer:
             first = False
 
     def end(self, done: int) -> None:
-        """Ends the output after `done` rows."""
+        """Ends the output after `done` rows, also if an error follows: an array is closed."""
         if self._json and done:
             self._stream.write("\n" if self._one else "\n]\n")
 

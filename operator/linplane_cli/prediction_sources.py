@@ -46,7 +46,7 @@ def from_server(url: str, route: str, key: str | None, rows: Iterable[Row]) -> I
                 origin = {"version": batch.version, "digest": batch.digest, "revision": batch.revision}
                 yield Answer(batch.values, {**origin, "route": batch.route, "assignedBy": batch.assigned_by})
     except NoResponseError as error:
-        fail(f"{url}: {error}; is `linplane local` running, or a port-forward?")
+        fail(f"{error}; is `linplane local` running, or a port-forward?")
     except RefusedError as error:
         message = f"{error.status} {error.detail}"
         if error.row is None:

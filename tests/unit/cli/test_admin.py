@@ -145,6 +145,11 @@ def test_token_is_sent_and_arguments_are_quoted(stub: Stub, tmp_path: Path) -> N
     [
         (409, {"status": 409, "detail": "r-v2 is frozen; unfreeze it first"}, "409 r-v2 is frozen; unfreeze it first"),
         (404, {"status": 404, "detail": "there is no version r-v9"}, "404 there is no version r-v9"),
+        (
+            404,
+            {"type": "urn:linplane:problem:no-path", "status": 404, "detail": "nothing is at this path"},
+            "404 nothing is at this path; is --url the admin port (8081 by default)?",
+        ),
         (500, b"<html>", "500 Internal Server Error"),
         (200, b"<html>", "did not answer with JSON: is it the admin port?"),
     ],

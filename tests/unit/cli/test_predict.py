@@ -172,6 +172,8 @@ def test_columns_are_chosen(source: list[str], tmp_path: Path) -> None:
         ("area,rooms\n1,2\n1e308,1\n", ":3: "),
         ("area,area\n1,2\n", ":1: the column area is duplicated"),
         ("area,\n1,2\n", ":1: column 2 has no name: choose columns by --features"),
+        ("area;rooms\n1;2\n", ':1: the separator looks like ";", and a comma is needed'),
+        ("area\trooms\n1\t2\n", ":1: the separator looks like a tab, and a comma is needed"),
         ("", ":1: a header with the names of the columns is needed"),
         ("area,rooms\n", ": there is no row after the header"),
     ],
@@ -251,6 +253,21 @@ def test_unknown_column_names_the_option_that_helps(source: list[str], tmp_path:
     assert answer.stderr.endswith("; --features chooses columns\n")
 
 
+def test_column_of_texts_names_the_option_that_helps(source: list[str], tmp_path: Path) -> None:
+    answer = run(*source, table(tmp_path, "street,area,rooms\nx,70,2\n"))
+    assert answer.exit_code == 1
+    assert answer.stderr.endswith(":2: street is not a finite number; --features chooses columns\n")
+
+
+def test_json_is_whole_if_a_later_row_is_refused(source: list[str], tmp_path: Path) -> None:
+    rows = "70,2\n" * 9000
+    answer = run(*source, table(tmp_path, f"area,rooms\n{rows}70,x\n"), "-o", "json")
+    assert answer.exit_code == 1
+    done = json.loads(answer.stdout)
+    assert len(done) > 1000
+    assert {row["prediction"] for row in done} == {161.0}
+
+
 def test_failure_of_a_whole_request_is_one_line(server: Listening, tmp_path: Path) -> None:
     answer = run("--url", server.url, "flats", "area=70")
     assert (answer.exit_code, answer.stderr.startswith("linplane: 404 no route of this name is loaded here")) == (
@@ -279,7 +296,9 @@ def test_failure_of_a_whole_request_is_one_line(server: Listening, tmp_path: Pat
         (["homes", "area="], "area=: a finite number is needed after ="),
         (["homes", "area=1", "area=2"], "area=2: this feature is given twice"),
         (["homes", "nope.csv"], "nope.csv: there is no such file"),
-        (["homes", "."], ".: there is no such file"),
+        (["homes", "."], ".: is a folder; a CSV is needed"),
+        (["homes", "100", "5", "2.5"], "100: is neither NAME=VALUE nor a file\n"),
+        (["homes", __file__, "--features", "a", "b"], "b: is neither NAME=VALUE nor a file; --features needs commas"),
         (["homes", "area=1", "nope.csv"], "either NAME=VALUE or one file"),
         (["homes", "area=1", "--features", "area"], "--features chooses columns of a file"),
         (["homes", "area=1", "--url", "ftp://a"], "--url: http:// or https:// and a host are needed"),

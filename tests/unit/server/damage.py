@@ -9,7 +9,7 @@ from typing import Any
 CANARY = "c4n4ry"
 NUMBER = 918273645.5
 JUNK: list[Any] = [
-    None, True, 0, -1, 1, 2, NUMBER, 1e308, 2**64, 10**30, "", CANARY, [], {}, [[]], [CANARY], [NUMBER],
+    None, True, 0, -1, 1, 2, NUMBER, 1e308, 2**64, 10**30, 10**309, 3.0, "", CANARY, [], {}, [[]], [CANARY], [NUMBER],
     {CANARY: CANARY}, "FP32", "BOOL", "BYTES", "INT8", "area", [1, 1], [2, 2], [0, 2], [10**12, 3],
 ]  # fmt: skip
 

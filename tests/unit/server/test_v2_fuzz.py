@@ -15,6 +15,7 @@ IDENTITY = {"id": "i-1", "parameters": {"key": CANARY, "other": CANARY}}
 REQUESTS: list[tuple[dict[str, Any], bytes]] = [
     ({**IDENTITY, "inputs": [tensor([[NUMBER, 2], [3, 4]], [2, 2])]}, b""),
     ({"inputs": [tensor([NUMBER], [1], "area"), tensor([[1]], [1, 1], "rooms", "INT8")], "outputs": []}, b""),
+    ({"inputs": [tensor([1.0, 2.0, 3.0], [3], "area", "INT64"), tensor([4.0, 5.0, 6.0], [3], "rooms", "UINT8")]}, b""),
     ({"inputs": [tensor([True, False], [1, 2], datatype="BOOL")], "outputs": [{"name": "prediction"}]}, b""),
     ({"inputs": [binary(RAW, [2, 2])], "parameters": {"binary_data_output": True}}, RAW),
     ({"inputs": [binary(RAW, [4, 1], "area"), tensor([1, 2, 3, 4], [4], "rooms", "UINT64")], "id": None}, RAW),

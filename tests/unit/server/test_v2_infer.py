@@ -145,6 +145,7 @@ REFUSED: dict[str, tuple[Any, int]] = {
     "out of range of FP32": (inputs(datatype="FP32", data=[1e39, 0, 0, 0]), 400),
     "integer out of range of FP64": (inputs(data=[10**400, 0, 0, 0]), 400),
     "integer out of range of FP32": (inputs(datatype="FP32", data=[10**400, 0, 0, 0]), 400),
+    "integer of 310 digits next to a fraction": (inputs(datatype="INT64", data=[1.0, 10**310, 0, 0]), 400),
     "NaN": (b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP64","data":[NaN,1]}]}', 400),
     "Infinity": (b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP64","data":[-Infinity,1]}]}', 400),
     "number out of range": (b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP64","data":[1e999,1]}]}', 400),

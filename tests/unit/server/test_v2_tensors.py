@@ -1,6 +1,8 @@
 """Tensors of every datatype, as JSON and in binary: the numbers that came are the numbers that were sent."""
 
+import contextlib
 import json
+import math
 import struct
 from typing import Any
 
@@ -84,6 +86,17 @@ def test_integer_out_of_range_is_refused(datatype: str) -> None:
     for value in (low - 1, high + 1):
         with pytest.raises(Invalid):
             json_values([value], [1], datatype, "")
+
+
+anything = st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.integers() | st.just(-(10**310))
+
+
+@given(st.lists(anything, max_size=4), st.sampled_from(sorted(FORMS)))
+def test_values_of_json_are_numbers_of_the_datatype_or_refused(data: list[Any], datatype: str) -> None:
+    with contextlib.suppress(Invalid):
+        read = json_values(data, [len(data)], datatype, "")
+        assert set(map(type, read)) <= {float}
+        assert all(map(math.isfinite, read))
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False)))

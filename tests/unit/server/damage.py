@@ -12,6 +12,7 @@ JUNK: list[Any] = [
     None, True, 0, -1, 1, 2, NUMBER, 1e308, 2**64, 10**30, 10**309, 3.0, "", CANARY, [], {}, [[]], [CANARY], [NUMBER],
     {CANARY: CANARY}, "FP32", "BOOL", "BYTES", "INT8", "area", [1, 1], [2, 2], [0, 2], [10**12, 3],
 ]  # fmt: skip
+NUMBERS = [0, -1, 3.0, 0.5, 1e308, 2**64, 10**309, -(10**309)]
 
 
 def places(value: Any) -> list[tuple[Any, Any]]:
@@ -29,11 +30,13 @@ def damage_json(body: dict[str, Any], chance: random.Random) -> None:
     if not choices:
         return
     container, key = chance.choice(choices)
-    action = chance.randrange(4)
+    action = chance.randrange(5)
     if action == 0:
         del container[key]
     elif action == 1 and isinstance(container, list):
         container.insert(key, copy.deepcopy(container[key]))
+    elif action == 2 and type(container[key]) in (int, float):
+        container[key] = chance.choice(NUMBERS)
     else:
         container[key] = copy.deepcopy(chance.choice(JUNK))
 

@@ -79,7 +79,8 @@ def _requests(items: list[tuple[str, str, Series]]) -> Iterator[Metric]:
     )
     named = CounterMetricFamily(
         "linplane_predict_named_version",
-        "Predictions by a version that the request named in its path, which the split did not choose.",
+        "Requests whose path named the version, refused ones too. The hits of a version and "
+        "linplane_predict_requests_total have them as well: the difference is what the split assigned.",
         labels=_LABELS,
     )
     errors = CounterMetricFamily(

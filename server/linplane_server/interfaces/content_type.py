@@ -9,6 +9,9 @@ JSON = b"application/json"
 CURL_DEFAULT = b"application/x-www-form-urlencoded"
 """The type that `curl -d` declares for any body; a real form is refused as malformed JSON."""
 
+IDENTITY = b"identity"
+"""The coding of a body that is not compressed (RFC 9110, 8.4.1)."""
+
 _PLAIN = (JSON, CURL_DEFAULT)
 _is_json = re.compile(rb"[ \t]*application/([\w.!#$&^+-]+\+)?json[ \t]*(;.*)?", re.IGNORECASE).fullmatch
 
@@ -25,5 +28,10 @@ def check_json(
 
 def check_identity(headers: Mapping[bytes, bytes]) -> None:
     """Raises UnsupportedBody if the body is compressed."""
-    if b"content-encoding" in headers and headers[b"content-encoding"].lower() != b"identity":
+    if content_coding(headers.get(b"content-encoding")) != IDENTITY:
         raise UnsupportedBody("the body must not be compressed")
+
+
+def content_coding(declared: bytes | None) -> bytes:
+    """Returns a Content-Encoding in lower case; IDENTITY if it is absent or empty."""
+    return (declared or b"").strip().lower() or IDENTITY

@@ -42,13 +42,15 @@ class Call(msgspec.Struct, frozen=True, gc=False):
 
 class Asked(msgspec.Struct, frozen=True):
     """A decoded request. `place` returns the JSON pointer of a row, for errors; `key` identifies the user, for the
-    split; `context` is what the same interface needs to encode the response.
+    split; `context` is what the same interface needs to encode the response; `names` are the features that the rows
+    have, if there may be no row.
     """
 
     rows: Sequence[Row]
     place: Callable[[int], str]
     key: str | None = None
     context: Any = None
+    names: Sequence[str] = ()
 
 
 class Interface(Protocol):

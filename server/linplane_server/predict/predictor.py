@@ -27,7 +27,7 @@ from ..state.snapshot import Route, Snapshot, Version
 from .client_identity import ClientIdentity
 from .interface import Answer, Asked, Call, Interface, Target
 from .router import Source, choose, find_version
-from .rows import by_name, compute_rows
+from .rows import by_name, check_names, compute_rows
 
 HOW_TO_ADDRESS = "no such route is loaded here; address one by path (POST /routes/ROUTE/predict) or by host (POST http://ROUTE/predict)"
 NOT_LOADED = "no route of this name is loaded here; GET / lists the routes"
@@ -69,22 +69,28 @@ class Predictor:
         sent = call.headers.get(_REQUEST_ID)
         request_id = sent if sent is not None and _sane(sent) else b"%b-%x" % (self._prefix, next(self._numbers))
         route: Route | None = None
+        named: Version | None = None
         try:
             route = self._find(self._store.snapshot, name, call.headers)
             self._admit(route, call)
-            answered = find_version(route, version) if version is not None else None
+            if version is not None:
+                named = find_version(route, version)
+            elif route.splitter is None:
+                _current(route)
             asked = interface.decode(route, call)
-            (out, content), series = self._predict(interface, route, answered, asked, call)
+            (out, content), series = self._predict(interface, route, named, asked, call)
             status = 200
         except PredictionRefusal as refusal:
-            series = self._count(route, refusal)
+            series = self._count(route, refusal, named)
             status, out, content = interface.refuse(refusal, request_id.decode())
         except Exception:
             _log.exception("a prediction failed")
             failure = Internal("the server failed; the cause is in its log")
-            series = self._count(route, failure)
+            series = self._count(route, failure, named)
             status, out, content = interface.refuse(failure, request_id.decode())
         out.append((_REQUEST_ID, request_id))
+        if version is not None and route is not None and series is not route.version_series(None):
+            series.named += 1
         series.observe(interface.protocol, self._clock() - begin)
         return status, out, content
 
@@ -115,16 +121,15 @@ class Predictor:
         self, interface: Interface, route: Route, named: Version | None, asked: Asked, call: Call
     ) -> tuple[tuple[Headers, bytes], Series]:
         version, source = _assign(route, asked, call) if named is None else _by_path(named)
+        if not asked.rows:
+            check_names(route, version, asked.names, asked.place(0))
         values = compute_rows(route, version, asked.rows, asked.place, self._blocks)
-        encoded = interface.encode(route, asked, version, source, values)
-        if named is not None:
-            version.series.named += 1
-        return encoded, version.series
+        return interface.encode(route, asked, version, source, values), version.series
 
-    def _count(self, route: Route | None, refusal: PredictionRefusal) -> Series:
+    def _count(self, route: Route | None, refusal: PredictionRefusal, named: Version | None) -> Series:
         series = self._unrouted
         if route is not None:
-            series = route.version_series(refusal.version)
+            series = route.version_series(refusal.version or (named.name if named is not None else None))
             if isinstance(refusal, MissingFeature):
                 series.record_missing(refusal.features)
         series.record_refusal(refusal.kind)
@@ -136,14 +141,17 @@ def _by_path(version: Version) -> tuple[Version, Source]:
 
 
 def _assign(route: Route, asked: Asked, call: Call) -> tuple[Version, Source]:
-    source: Source
     if route.splitter is None:
-        version, source = route.current, "current"
-    else:
-        header = call.headers.get(route.header) if route.header else None
-        text = header.decode("utf-8", "surrogateescape") if header else None
-        version, source = choose(route, asked.key, text, lambda: by_name(route, asked.rows, asked.place))
-    if version is None:
+        return _current(route), "current"
+    header = call.headers.get(route.header) if route.header else None
+    text = header.decode("utf-8", "surrogateescape") if header else None
+    version, source = choose(route, asked.key, text, lambda: by_name(route, asked.rows, asked.place))
+    return _current(route) if version is None else version, source
+
+
+def _current(route: Route) -> Version:
+    """Returns the current version. Raises NothingToServe if its weights are not here."""
+    if route.current is None:
         assert route.unavailable is not None
         raise NothingToServe(route.unavailable.reason, route.unavailable.message, route.current_name)
-    return version, source
+    return route.current

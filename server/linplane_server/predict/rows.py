@@ -87,21 +87,37 @@ def by_name(route: Route, rows: Sequence[Row], place: Callable[[int], str]) -> l
             if not row.keys() <= route.accepted:
                 raise _unknown(route, row, place(number), None)
             result.append(row)
+        elif route.order is None or len(row) != len(route.order):
+            _checked(route, row, place(number))
         else:
-            result.append(dict(zip(route.order or (), _checked(route, row, place(number)), strict=True)))
+            result.append(dict(zip(route.order, row, strict=True)))
     return result
 
 
 def _checked(route: Route, row: list[float], place: str) -> list[float]:
     if route.order is None:
-        raise Invalid(
-            place, "an object is needed: the versions of this route do not declare the same features in the same order"
-        )
+        raise Invalid(place, f"an object is needed: {no_order(route)}")
     if len(row) != len(route.order):
         raise Invalid(
             place, f"{len(route.order)} values are needed, in this order: {_list(route.order)}; {len(row)} are given"
         )
     return row
+
+
+def no_order(route: Route) -> str:
+    """Returns the text that names the versions because of which no array is accepted, and the current one."""
+    found = list(route.features_by_version.items())
+    names = [name for name, features in found if name == found[0][0] or features != found[0][1]]
+    marked = [f"{name} (current)" if name == route.current_name else name for name in names]
+    return (
+        f"the versions {_joined(marked)} of this route do not declare the same features in the same order: "
+        "send features by name"
+    )
+
+
+def check_names(route: Route, version: Version, names: Iterable[str], place: str) -> None:
+    """Raises Invalid if rows that have the features `names` cannot be computed."""
+    _values(route, version, dict.fromkeys(names, 0.0), place)
 
 
 def _missing(route: Route, version: Version, row: Mapping[str, float], place: str) -> MissingFeature:
@@ -126,8 +142,12 @@ def unknown_names(row: Iterable[str], accepted: frozenset[str]) -> str:
 
 def _list(names: Sequence[str]) -> str:
     """Formats names in the order given: the reader of a message may fill an array in that order."""
+    return _joined([display_name(name) for name in names])
+
+
+def _joined(names: Sequence[str]) -> str:
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(map(display_name, names[:LISTED])) + more
+    return ", ".join(names[:LISTED]) + more
 
 
 def escape(name: str) -> str:

@@ -27,7 +27,7 @@ UNCHOSEN = ""
 
 class Series:
     """Requests of one route and version: a latency histogram (its sum is the number of requests), the same number by
-    client protocol, predictions whose path named the version, refusals by kind, and the features of the version that
+    client protocol, those of them whose path named the version, refusals by kind, and the features of the version that
     requests lacked.
     """
 

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from linplane_api.routing import RateLimit
+from linplane_api.routing import RateLimit, Unavailable
 from linplane_server.http.metrics import ServerCollector, metrics_registry
 from linplane_server.http.status import Status
 from linplane_server.routing.folder_source import FolderSource
@@ -91,9 +91,21 @@ async def test_metrics_count_a_version_that_the_path_names_apart_from_the_split(
     assert client.ask(BODY, "homes", version="v2")[0] == 200
     assert client.ask(b"{", "homes", version="v2")[0] == 400
     samples = exposed(loaded)
-    named = {labels(route="homes", version="v1"): 0, labels(route="homes", version="v2"): 1}
+    named = {labels(route="homes", version="v1"): 0, labels(route="homes", version="v2"): 2}
     assert samples["linplane_predict_named_version_total"] == named
-    assert samples["linplane_predict_requests_total"][requests(route="homes", version="v2")] == 1
+    assert samples["linplane_predict_requests_total"][requests(route="homes", version="v2")] == 2
+
+
+async def test_metrics_count_requests_that_name_a_version_with_all_requests_of_that_version() -> None:
+    frozen = Unavailable("CurrentFrozen", "frozen")
+    loaded = await serving(document(), document("away", versions={}, named={"v1": ("area",)}, unavailable=frozen))
+    client = Client(loaded)
+    asked = [(BODY, "v1"), (b'{"features":{"area":1}}', "v1"), (b"[", "v1"), (BODY, None), (BODY, "v9")]
+    assert [client.ask(body, "homes", version=version)[0] for body, version in asked] == [200, 422, 400, 200, 404]
+    assert client.ask(BODY, "away", version="v1")[0] == 503
+    homes, away = loaded.counters.versions("homes"), loaded.counters.versions("away")
+    assert (homes["v1"].named, homes["v1"].requests, homes[""].named, homes[""].requests) == (3, 4, 0, 1)
+    assert (away["v1"].named, away["v1"].requests) == (1, 1)
 
 
 async def test_metrics_get_no_new_series_from_a_request() -> None:

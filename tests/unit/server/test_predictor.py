@@ -10,6 +10,11 @@ from hypothesis import strategies as st
 
 from linplane_api.routing import RateLimit, Unavailable
 from linplane_server.errors import TooLarge
+from linplane_server.interfaces.mlflow import MLFLOW
+from linplane_server.interfaces.native import NATIVE
+from linplane_server.interfaces.v1 import V1_PROTOCOL
+from linplane_server.interfaces.v2.infer import INFERENCE
+from linplane_server.predict.interface import Interface
 from linplane_server.predict.rows import compute
 from linplane_server.problems import STATUSES
 from linplane_server.state.serving import Serving
@@ -96,6 +101,32 @@ async def test_boolean_is_answered_as_the_number_that_it_stands_for() -> None:
         assert status == 200
         versions.add(json.loads(content)["version"])
     assert versions == {"v1", "v2"}
+
+
+BODIES = {
+    "native": (NATIVE, b'{"features":[2]}'),
+    "v1": (V1_PROTOCOL, b'{"instances":[2]}'),
+    "v2": (INFERENCE, b'{"inputs":[]}'),
+    "mlflow": (MLFLOW, b'{"inputs":{"a":[1,2]}}'),
+    "mlflow, no JSON": (MLFLOW, b"{"),
+}
+
+
+@pytest.mark.parametrize("case", BODIES)
+async def test_route_with_nothing_to_serve_is_503_before_the_body_is_read(case: str) -> None:
+    interface, body = BODIES[case]
+    never = document("a", current=None, versions={}, unavailable=Unavailable("NeverServed", "never"))
+    frozen = document("b", versions={}, named={"v1": ("area",)}, unavailable=Unavailable("CurrentFrozen", "frozen"))
+    client = Client(await serving(never, frozen))
+    assert [client.ask(body, name, interface=interface)[0] for name in ("a", "b")] == [503, 503]
+
+
+@pytest.mark.parametrize("coding", ["", " ", "identity", "Identity "])
+@pytest.mark.parametrize("interface", [NATIVE, V1_PROTOCOL, INFERENCE, MLFLOW], ids=lambda one: one.protocol)
+async def test_coding_that_is_empty_or_identity_is_none(interface: Interface, coding: str) -> None:
+    client = Client(await serving(document()))
+    usual = client.ask(b"{}", "homes", interface=interface)
+    assert client.ask(b"{}", "homes", interface=interface, content_encoding=coding)[0] == usual[0] != 415
 
 
 HOSTS = [

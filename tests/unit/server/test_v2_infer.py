@@ -10,6 +10,7 @@ from linplane_api.routing import RateLimit, Unavailable
 from linplane_server.errors import TooLarge
 from linplane_server.interfaces.v2 import messages
 from linplane_server.interfaces.v2.infer import INFERENCE
+from linplane_server.predict.interface import Call
 from unit.server.builders import V1, V2, Client, document, serving
 from unit.server.oip import LENGTH, binary, infer, packed, tensor
 
@@ -149,6 +150,8 @@ REFUSED: dict[str, tuple[Any, int]] = {
     "NaN": (b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP64","data":[NaN,1]}]}', 400),
     "Infinity": (b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP64","data":[-Infinity,1]}]}', 400),
     "number out of range": (b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP64","data":[1e999,1]}]}', 400),
+    "a feature missing, no rows": ({"inputs": [tensor([], [0], "area")]}, 400),
+    "an unknown feature, no rows": ({"inputs": [tensor([], [0], "floors"), tensor([], [0], "rooms")]}, 400),
     "result not finite": (inputs(data=[1e308, 1e308, 0, 0]), 400),
     "rows: 0": ({"inputs": [tensor([], [0, 2])]}, 200),
     "rows: 0, for each feature": ({"inputs": [tensor([], [0], "area"), tensor([], [0, 1], "rooms")]}, 200),
@@ -259,6 +262,47 @@ def test_infer_status_of_each_kind_of_binary_body(
         assert data_of(answer) == ANSWER or answer["outputs"][0]["shape"] == [0, 1]
 
 
+def refusal(client: Client, *inputs: dict[str, Any]) -> str:
+    status, _, answer = infer(client, {"inputs": list(inputs)})
+    assert status == 400
+    text: str = answer["error"]
+    return text
+
+
+async def test_infer_names_the_fault_of_a_tensor_that_is_neither_feature_nor_matrix(client: Client) -> None:
+    for shape in ([], [2], [1, 2, 1]):
+        fault = "[n, 2] is needed for a tensor that is not named by a feature; its shape has rank"
+        assert refusal(client, tensor([1, 2], shape)) == f"/inputs/0/shape: {fault} {len(shape)}"
+    assert refusal(client, tensor([], [0], "area")) == "version v1 needs the feature rooms"
+    text = refusal(client, AREA, tensor([1, 2], [2], "floors"))
+    assert (
+        text
+        == "/inputs/1/name: floors is not a feature; the inputs are a tensor for each feature, or one matrix [n, 2]"
+    )
+    versions = {"v1": V1, "v2": {"rooms": 20.0, "area": 3.0}}
+    disagreed = Client(await serving(document(versions=versions, split=[("v2", 0)])))
+    text = refusal(disagreed, tensor([1, 2], [2]))
+    assert text == "/inputs/0/name: x is not a feature; the inputs are a tensor for each feature"
+    assert refusal(disagreed, ROWS) == (
+        "/inputs/0: one tensor for each feature is needed: the versions v1 (current), v2 of this route do not declare "
+        "the same features in the same order: send features by name"
+    )
+
+
+async def test_infer_takes_many_rows_by_feature_in_any_order_with_the_numbers_of_a_matrix() -> None:
+    client = Client(await serving(document(split=[("v2", 5000)])))
+    area, rooms = list(range(300)), [n % 7 for n in range(300)]
+    matrix = infer(client, {"inputs": [tensor(list(zip(area, rooms, strict=True)), [300, 2])]})[2]
+    by_name = infer(client, {"inputs": [tensor(rooms, [300], "rooms"), tensor(area, [300], "area")]})[2]
+    assert by_name == matrix
+
+
+def test_infer_makes_arrays_of_features_in_any_order_if_the_versions_agree(client: Client) -> None:
+    route = client.predictor._store.snapshot.routes["homes"]
+    call = Call("POST", [], {}, "", json.dumps({"inputs": [ROOMS, AREA]}).encode())
+    assert INFERENCE.decode(route, call).rows == [[2.0, 3.0], [0.0, 0.0]]
+
+
 def test_infer_refuses_binary_data_without_the_length_of_the_json(client: Client) -> None:
     assert infer(client, {"inputs": [IN_BINARY]})[0] == 400
     assert infer(client, json.dumps({"inputs": [IN_BINARY]}).encode() + RAW)[0] == 400
@@ -358,7 +402,7 @@ async def test_infer_of_a_model_that_never_served_is_503() -> None:
     client = Client(await serving(document(current=None, versions={}, unavailable=never)))
     for inputs in ([ROWS], [AREA, ROOMS]):
         assert infer(client, {"inputs": inputs})[::2] == (503, {"error": "no version was ever Ready"})
-    assert infer(client, b"{")[0] == 400
+    assert infer(client, b"{")[0] == 503
 
 
 ALL_MEMBERS = {

@@ -3,6 +3,7 @@
 import zlib
 
 from ...errors import Malformed, TooLarge, UnsupportedBody
+from ..content_type import IDENTITY, content_coding
 
 _WINDOW_BITS = {b"gzip": 16 + zlib.MAX_WBITS, b"x-gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
 
@@ -17,8 +18,8 @@ def decompressed(body: bytes, coding: bytes | None, limit: int) -> bytes:
 
     Raises UnsupportedBody for an unknown coding, TooLarge, and Malformed.
     """
-    coding = (coding or b"identity").strip().lower()
-    if coding == b"identity":
+    coding = content_coding(coding)
+    if coding == IDENTITY:
         return body
     bits = _WINDOW_BITS.get(coding)
     if bits is None:

@@ -11,10 +11,10 @@ from msgspec import UNSET, UnsetType
 
 from linplane_api.display import display_name
 
-from ...errors import Invalid, NothingToServe, PredictionRefusal, RouteNotFound
+from ...errors import Invalid, PredictionRefusal, RouteNotFound
 from ...predict.interface import Answer, Asked, Call
 from ...predict.router import Source
-from ...predict.rows import Row
+from ...predict.rows import Row, no_order
 from ...problems import Headers
 from ...state.counters import ClientProtocol
 from ...state.snapshot import Route, Version
@@ -67,10 +67,10 @@ class Inference:
         body = decompressed(call.body(), call.headers.get(b"content-encoding"), call.max_body)
         text, rest = split_body(body, call.headers.get(HEADER))
         request = parse_message(text)
-        rows = _rows(route, request.inputs, raw_tensors(request.inputs, rest))
+        rows, names = _rows(route, request.inputs, raw_tensors(request.inputs, rest))
         name = UNSET if request.id is None else request.id
         wanted = Wanted(name, _wants_binary(request), call.headers.get(b"accept-encoding"))
-        return Asked(rows, _row, _key(request), wanted)
+        return Asked(rows, _row, _key(request), wanted, names)
 
     def encode(
         self, route: Route, asked: Asked, version: Version, source: Source, values: Sequence[float]
@@ -143,29 +143,39 @@ def _refuse_unsupported(parameters: Parameters | UnsetType | None, place: str) -
             raise Invalid(f"{place}/parameters/{name}", "this extension is not supported")
 
 
-def _rows(route: Route, inputs: Sequence[InputTensor], raw: Sequence[memoryview | None]) -> Sequence[Row]:
-    if not route.accepted and route.unavailable is not None:  # no version, so no features to compare names with
-        raise NothingToServe(route.unavailable.reason, route.unavailable.message, route.current_name)
+def _rows(
+    route: Route, inputs: Sequence[InputTensor], raw: Sequence[memoryview | None]
+) -> tuple[Sequence[Row], Sequence[str]]:
+    """Returns the rows, and the features that they have."""
     if len(inputs) == 1 and len(inputs[0].shape) == 2 and inputs[0].name not in route.accepted:
-        return _matrix(route, inputs[0], raw[0])
+        return _matrix(route, inputs[0], raw[0]), route.order or ()
     columns: dict[str, list[float]] = {}
     for number, tensor in enumerate(inputs):
         place = f"/inputs/{number}"
-        _check_column(route, tensor, place, columns)
+        if tensor.name not in route.accepted:
+            raise _unknown(route, tensor, place, alone=len(inputs) == 1)
+        _check_column(tensor, place, columns)
         columns[tensor.name] = _values(tensor, raw[number], place)
     if not columns:
         raise Invalid("/inputs", "at least one tensor is needed")
     if len(set(map(len, columns.values()))) > 1:
         raise Invalid("/inputs", "the tensors do not have the same number of rows")
+    return _transposed(route, columns), tuple(columns)
+
+
+def _transposed(route: Route, columns: dict[str, list[float]]) -> list[Row]:
+    """Returns the rows, as arrays if that is possible: a small compressed body can have many of them, and an object for
+    each takes several times as long.
+    """
+    if route.order is not None and columns.keys() == route.accepted:
+        return list(map(list, zip(*(columns[name] for name in route.order), strict=True)))
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _matrix(route: Route, tensor: InputTensor, raw: memoryview | None) -> list[list[float]]:
     place = "/inputs/0"
     if route.order is None:
-        raise Invalid(
-            place, "one tensor for each feature is needed: the versions do not declare the same features in one order"
-        )
+        raise Invalid(place, f"one tensor for each feature is needed: {no_order(route)}")
     width = len(route.order)
     if tensor.shape[1] != width:
         raise Invalid(f"{place}/shape", f"[n, {width}] is needed, for {width} features")
@@ -173,13 +183,18 @@ def _matrix(route: Route, tensor: InputTensor, raw: memoryview | None) -> list[l
     return [values[start : start + width] for start in range(0, len(values), width)]
 
 
-def _check_column(route: Route, tensor: InputTensor, place: str, before: dict[str, Any]) -> None:
-    if tensor.name not in route.accepted:
-        raise Invalid(
-            f"{place}/name",
-            f"{display_name(tensor.name)} is not a feature; the inputs are one matrix [n, {len(route.features)}], or a "
-            "tensor for each feature",
-        )
+def _unknown(route: Route, tensor: InputTensor, place: str, *, alone: bool) -> Invalid:
+    """Returns the error in a tensor that is neither a feature nor the matrix; `alone` if there is no other tensor."""
+    if alone and route.order is not None:
+        matrix = f"[n, {len(route.order)}] is needed for a tensor that is not named by a feature"
+        return Invalid(f"{place}/shape", f"{matrix}; its shape has rank {len(tensor.shape)}")
+    forms = "the inputs are a tensor for each feature"
+    if route.order is not None:
+        forms += f", or one matrix [n, {len(route.order)}]"
+    return Invalid(f"{place}/name", f"{display_name(tensor.name)} is not a feature; {forms}")
+
+
+def _check_column(tensor: InputTensor, place: str, before: dict[str, Any]) -> None:
     if tensor.name in before:
         raise Invalid(f"{place}/name", "a second tensor of the same name")
     if len(tensor.shape) == 2 and tensor.shape[1] != 1:

@@ -112,7 +112,7 @@ def _flat(data: Data, shape: Sequence[int], place: str) -> list[Number]:
 
 def _check_integers(values: Sequence[Number], bounds: tuple[int, int], *, whole: bool, place: str) -> None:
     """`whole` is True if no value is written as a fraction; 3.0 is an integer too."""
-    if not whole and not all(type(value) is int or value.is_integer() for value in values):
+    if not whole and not all(isinstance(value, int) or value.is_integer() for value in values):
         raise Invalid(place, "an integer is needed")
     if values and not (bounds[0] <= min(values) and max(values) <= bounds[1]):
         raise Invalid(place, OUT_OF_RANGE)

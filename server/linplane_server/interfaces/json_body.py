@@ -7,12 +7,14 @@ library, so that the error has a place. No error repeats a value of the body.
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, TypeVar
 
 import msgspec
 
-from linplane_api.canonical import FormatError, parse_json, unique
+from linplane_api.canonical import MAX_DEPTH, FormatError, parse_json, unique
 
 from ..errors import Invalid, Malformed
 from ..predict.rows import Row, escape, unknown_names
@@ -49,11 +51,16 @@ def read_json(data: bytes, read: Callable[[dict[str, Any]], T]) -> T:
 def _read_leniently(data: bytes, read: Callable[[dict[str, Any]], T]) -> T:
     body = parse_leniently(data)
     result = read(need(body, dict, ""))  # raises Invalid at the place of a number that is not finite
+    check_decodable(data)
+    return result
+
+
+def check_decodable(data: bytes) -> None:
+    """Raises Malformed for what `parse_leniently` accepts and RFC 8259 does not, for which there is no place."""
     try:
         _decode_any(data)
     except REFUSED:
         raise Malformed("not JSON: a number is out of range, or a text is not valid Unicode") from None
-    return result
 
 
 def _keys(value: Mapping[str, Any] | Sequence[Any]) -> int:
@@ -77,18 +84,33 @@ def check_duplicates(data: bytes) -> None:
         raise Malformed(error.problem) from None
 
 
+def check_depth(data: bytes) -> None:
+    """Raises Malformed if objects and arrays are nested in more than MAX_DEPTH levels. Without this bound the free
+    stack would decide, which is not the same for all callers.
+    """
+    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
+        return
+    brackets = _text.sub(b"", data).translate(None, _NO_BRACKETS)
+    if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > MAX_DEPTH:
+        raise Malformed("not JSON: nested too deep")
+
+
+_text = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEP)
+
+
 def parse_leniently(data: bytes) -> Any:
     """Parses JSON with numbers out of range, NaN and infinities, all as floats, so that their place can be found.
     Raises Malformed for all else that is not JSON, but not for a lone surrogate.
     """
+    check_depth(data)
     try:
         return json.loads(data.decode("utf-8"), object_pairs_hook=unique, parse_int=float)
     except UnicodeDecodeError as error:
         raise Malformed(f"not UTF-8 (byte {error.start})") from None
     except json.JSONDecodeError as error:
         raise Malformed(f"not JSON (line {error.lineno}, column {error.colno})") from None
-    except RecursionError:
-        raise Malformed("not JSON: nested too deep") from None
     except FormatError as error:
         raise Malformed(error.problem) from None
 

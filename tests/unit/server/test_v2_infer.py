@@ -184,6 +184,10 @@ REFUSED: dict[str, tuple[Any, int]] = {
     ),
     "shape of 10,000 dimensions": ({"inputs": [tensor([1], [2**64] * 2500)]}, 400),
     "nested 120 deep": (b'{"inputs":' + b"[" * 120 + b"]" * 120 + b"}", 400),
+    "nested 120 deep in an unknown member": (
+        b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP64","data":[1,2]}],"x":%b}' % (b"[" * 120 + b"]" * 120),
+        400,
+    ),
     "nested 60,000 deep": (b'{"inputs":[],"x":' + b"[" * 60_000, 400),
 }
 

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from ...errors import Invalid, Malformed
-from ..json_body import check_duplicates
+from ...errors import Invalid
+from ..json_body import REFUSED, check_decodable, check_depth, check_duplicates, parse_leniently
+from .message_errors import check_request
 
 Parameters = dict[str, Any]
 Number = int | float | bool
@@ -84,17 +85,13 @@ _decode = msgspec.json.Decoder(InferenceRequest).decode
 
 def parse_message(data: bytes) -> InferenceRequest:
     """Returns the request. Raises Malformed, or Invalid for JSON that is no request; neither repeats a value."""
+    check_depth(data)  # the decoder skips unknown members at any depth
     try:
         request = _decode(data)
-    except msgspec.ValidationError as error:
-        problem, _, place = str(error).rstrip("`").partition(" - at `$")
-        raise Invalid(place.replace(".", "/").replace("[", "/").replace("]", ""), problem) from None
-    except msgspec.DecodeError as error:
-        raise Malformed(f"not JSON: {error}") from None
-    except UnicodeDecodeError:
-        raise Malformed("not JSON: not UTF-8") from None
-    except RecursionError:
-        raise Malformed("not JSON: nested too deep") from None
+    except REFUSED:
+        check_request(parse_leniently(data))
+        check_decodable(data)
+        raise Invalid("/inputs", "a dimension is not written as an integer") from None
     if data.count(b":") != _keys(request):
         check_duplicates(data)
     return request

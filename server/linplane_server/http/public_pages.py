@@ -18,8 +18,8 @@ from ..state.snapshot import Route
 from ..state.snapshot_store import SnapshotStore
 from .accept import prefers_html
 from .route_pages import route_document, route_page
+from .targets import ROUTES
 
-ROUTES = "/routes/"
 OPENAPI = "/openapi.json"
 
 

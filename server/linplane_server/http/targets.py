@@ -4,6 +4,7 @@ from ..interfaces.mlflow import MLFLOW
 from ..interfaces.native import NATIVE
 from ..interfaces.v1 import V1_PROTOCOL
 from ..interfaces.v2.infer import INFERENCE
+from ..interfaces.v2.pages import MODELS, PREFIX
 from ..predict.interface import Interface, Target
 
 PREDICT = "/predict"
@@ -11,7 +12,7 @@ INVOCATIONS = "/invocations"
 ROUTES = "/routes/"
 V1_MODELS = "/v1/models/"
 V1_PREDICT = ":predict"
-V2_MODELS = "/v2/models/"
+V2_MODELS = PREFIX + MODELS
 V2_INFER = "/infer"
 
 _BY_HOST = {PREDICT: Target(NATIVE), INVOCATIONS: Target(MLFLOW)}

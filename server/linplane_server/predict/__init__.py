@@ -1,5 +1,5 @@
 """One prediction request, from its bytes to its response; pure, except for the counters.
 
-`predictor` runs the steps: `client_identity` and the rate limit, `body` decodes and validates, `router` picks the
+`predictor` runs the steps: `client_identity` and the rate limit, an `interface` decodes the body, `router` picks the
 version, `rows` computes the numbers.
 """

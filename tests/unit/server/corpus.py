@@ -151,6 +151,8 @@ INFERENCES = [
     ("v2, binary that is short", post(BINARY + b"abc", HEADER_LENGTH, target=V2)),
     ("v2, gzip", post(gzip.compress(MATRIX, mtime=0), b"Content-Encoding: gzip", target=V2)),
     ("v2, an unknown encoding", post(MATRIX, b"Content-Encoding: br", target=V2)),
+    ("v2, 64 deep", post(MATRIX[:-1] + b',"x":' + b"[" * 63 + b"]" * 63 + b"}", target=V2)),
+    ("v2, 65 deep", post(MATRIX[:-1] + b',"x":' + b"[" * 64 + b"]" * 64 + b"}", target=V2)),
     ("v2, metadata", post(b"", target=b"/v2/models/homes", method=b"GET")),
     ("v2, ready", post(b"", target=b"/v2/health/ready", method=b"GET")),
 ]

@@ -15,6 +15,24 @@ from unit.server.corpus import CHUNKED, GOOD, HEAD, LENGTH, OTHER, PREDICT, REQU
 from unit.server.wire import LIMITS, Wire
 
 BY_NAME = dict(REQUESTS)
+V2_STATUSES = {
+    "v2": 200,
+    "v2, a version": 200,
+    "v2, a version that is not there": 404,
+    "v2, an unknown route": 404,
+    "v2, no JSON": 400,
+    "v2, too large": 413,
+    "v2, a text": 400,
+    "v2, GET": 405,
+    "v2, binary": 200,
+    "v2, binary that is short": 400,
+    "v2, gzip": 200,
+    "v2, an unknown encoding": 415,
+    "v2, 64 deep": 200,
+    "v2, 65 deep": 400,
+    "v2, metadata": 200,
+    "v2, ready": 200,
+}
 SPLIT = document(split=[("v2", 5000)], header="X-User-Id", limit=RateLimit(1e6, 1000, "Client"))
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -35,6 +53,17 @@ async def compare(*steps: Step, limits: Limits = LIMITS) -> tuple[Wire, Wire]:
             await (wire.send(step) if isinstance(step, bytes) else wire.act(step))
         assert fast.state == usual.state
     return fast, usual
+
+
+def test_requests_have_different_names() -> None:
+    assert len(BY_NAME) == len(REQUESTS)
+    assert {name for name in BY_NAME if name.startswith("v2")} == set(V2_STATUSES)
+
+
+@pytest.mark.parametrize("name", V2_STATUSES)
+async def test_answer_of_v2_has_the_status_of_its_request(name: str) -> None:
+    fast, _ = await compare(BY_NAME[name])
+    assert fast.transport.received.startswith(b"HTTP/1.1 %d " % V2_STATUSES[name])
 
 
 @pytest.mark.parametrize("name", BY_NAME)

@@ -16,6 +16,6 @@ def error_answer(status: int, text: str, more: Sequence[tuple[bytes, bytes]] = (
 
 def refusal_answer(refusal: PredictionRefusal) -> Answer:
     """Returns the response to a request that was refused; see `json_answers.refusal_answer`."""
-    place = "" if isinstance(refusal, MissingFeature) else refusal.pointer  # its detail names the feature
-    text = f"{place}: {refusal.detail}" if place else refusal.detail
+    # The detail of a missing feature names it.
+    text = refusal.detail if isinstance(refusal, MissingFeature) else json_answers.message_of(refusal)
     return json_answers.refusal_answer(refusal, Refused(text))

@@ -7,15 +7,13 @@ from ...predict.interface import Answer
 from ...problems import STATUSES
 from ...state.snapshot import Route
 from ...state.snapshot_store import SnapshotStore
-from ..json_answers import json_answer
+from ..json_answers import GET, json_answer
 from . import metadata
 from .answers import error_answer
 from .infer import NO_MODEL
 
 PREFIX = "/v2"
 MODELS = "/models/"
-
-_GET = ("GET", "HEAD")
 
 _MODEL_CALLS: dict[str, Callable[[Route, str | None], Answer]] = {
     "": metadata.model_metadata,
@@ -30,11 +28,11 @@ class V2Pages:
         """`store` is read at each call; `version` is that of the software."""
         self._store = store
         self._calls: dict[str, tuple[tuple[str, ...], Callable[[], Answer]]] = {
-            "": (_GET, lambda: metadata.server_metadata(version)),
-            "/": (_GET, lambda: metadata.server_metadata(version)),
-            "/health/live": (_GET, lambda: json_answer(metadata.Live(live=True))),
-            "/health/ready": (_GET, lambda: metadata.server_ready(unready())),
-            "/models": (_GET, lambda: metadata.model_list(store.snapshot)),
+            "": (GET, lambda: metadata.server_metadata(version)),
+            "/": (GET, lambda: metadata.server_metadata(version)),
+            "/health/live": (GET, lambda: json_answer(metadata.Live(live=True))),
+            "/health/ready": (GET, lambda: metadata.server_ready(unready())),
+            "/models": (GET, lambda: metadata.model_list(store.snapshot)),
             "/repository/index": (("POST",), lambda: metadata.repository_index(store.snapshot)),
         }
 
@@ -58,8 +56,8 @@ class V2Pages:
         call = _MODEL_CALLS.get("/".join(rest))
         if call is None:
             return _not_found()
-        if method not in _GET:
-            return _not_allowed(_GET)
+        if method not in GET:
+            return _not_allowed(GET)
         if self._store.loaded_at is None:
             return error_answer(503, "no configuration is loaded yet")
         route = self._store.snapshot.routes.get(name)

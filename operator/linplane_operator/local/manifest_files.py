@@ -6,6 +6,7 @@ folder that was replaced (a swapped link, an unmounted volume) is trusted once a
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from stat import S_ISREG
@@ -67,7 +68,7 @@ class ManifestFiles:
         was_missing, self.missing = self.missing, ""
         try:
             found = self._folder.stat()
-            names = [p.name for p in self._folder.iterdir() if p.suffix in SUFFIXES and not p.name.startswith(".")]
+            signatures = self._signatures()
         except OSError as error:
             self.missing = error.strerror or type(error).__name__
             self._identity = ()
@@ -81,17 +82,20 @@ class ManifestFiles:
                 file.signature = ()  # of the previous folder: read again
         self.saved_again.clear()
         self.unsettled.clear()
-        for gone in self.read.keys() - set(names):
+        for gone in self.read.keys() - signatures.keys():
             del self.read[gone]
             changed = True
-        for name in names:
-            signature, problem = self._signature(name)
+        for name, (signature, problem) in signatures.items():
             if name in self.read and self.read[name].signature == signature:
                 continue
             if not problem and abs(self._wall() - signature[1] / 1e9) < SETTLE_SECONDS:
                 self.unsettled.add(name)
                 continue
-            self._accept(name, signature, problem)
+            try:
+                self._accept(name, signature, problem)
+            except FileNotFoundError:  # renamed or deleted since: the next poll finds it
+                self.unsettled.add(name)
+                continue
             changed = True
         if self.unproven:
             self.unproven = not any(f.signature and f.documents and not f.problem for f in self.read.values())
@@ -108,13 +112,26 @@ class ManifestFiles:
             self.saved_again.add(name)
         self.read[name] = file
 
+    def _signatures(self) -> dict[str, tuple[Signature, str]]:
+        """By file. If one is renamed or deleted meanwhile, all are listed again: its objects would be in two files, or
+        in one that is reported as unreadable.
+        """
+        while True:
+            paths = [p for p in self._folder.iterdir() if p.suffix in SUFFIXES and not p.name.startswith(".")]
+            with suppress(FileNotFoundError):
+                return {path.name: self._signature(path.name) for path in paths}
+
     def _signature(self, name: str) -> tuple[Signature, str]:
-        """The signature by which a change is found, and why the file cannot be read, if that is already known."""
+        """The signature by which a change is found, and why the file cannot be read, if that is already known. Raises
+        FileNotFoundError if there is none.
+        """
         path = self._folder / name
         try:
             found = path.stat()
         except OSError as error:
-            broken = isinstance(error, FileNotFoundError)  # a deleted file is missing at the next poll
+            broken = isinstance(error, FileNotFoundError)
+            if broken and not path.is_symlink():
+                raise
             return (
                 error.errno or 0,
             ), "is a symbolic link to nothing" if broken else f"cannot be read: {error.strerror}"
@@ -132,5 +149,7 @@ class ManifestFiles:
             file.problem = Problem(name, error.line, error.field, error.message)
         except UnicodeDecodeError as error:
             file.problem = Problem(name, 1, "", f"not UTF-8 (byte {error.start})")
+        except FileNotFoundError:
+            raise
         except OSError as error:
             file.problem = Problem(name, 1, "", f"cannot be read: {error.strerror}")

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,6 +94,29 @@ def test_problem_names_its_file_and_keeps_its_objects(tmp_path: Path, files: Man
     }
     assert set(map(tuple, kinds(files).values())) == {("A",)}
     assert not files.poll()
+
+
+@pytest.mark.parametrize("call", ["stat", "read_bytes"])
+def test_file_renamed_during_a_poll_keeps_its_objects(
+    tmp_path: Path, files: ManifestFiles, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    old, new = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    old.write_text("kind: A")
+    assert call == "read_bytes" or files.poll()
+    real = getattr(Path, call)
+
+    def rename_first(path: Path, **options: Any) -> Any:
+        if path == old and os.path.lexists(old):
+            old.rename(new)
+        return real(path, **options)
+
+    monkeypatch.setattr(Path, call, rename_first)
+    polled = files.poll()
+    assert not [file.problem for file in files.read.values() if file.problem]
+    assert polled or files.unsettled
+    files.poll()
+    assert kinds(files) == {"b.yaml": ["A"]}
+    assert not files.unsettled
 
 
 def test_pipe_does_not_block_other_files(tmp_path: Path, files: ManifestFiles) -> None:

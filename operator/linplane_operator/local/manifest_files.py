@@ -13,6 +13,9 @@ from stat import S_ISREG
 
 from linplane_api.manifests.manifest import MAX_BYTES, SUFFIXES, Document, ManifestError, read_documents
 
+LISTINGS = 3
+"""How often a poll lists the folder at most, if files in it are renamed meanwhile."""
+
 SETTLE_SECONDS = 0.04  # a file that was written this recently may be incomplete
 
 Signature = tuple[int, ...]
@@ -114,12 +117,16 @@ class ManifestFiles:
 
     def _signatures(self) -> dict[str, tuple[Signature, str]]:
         """By file. If one is renamed or deleted meanwhile, all are listed again: its objects would be in two files, or
-        in one that is reported as unreadable.
+        in one that is reported as unreadable. Raises OSError if the folder cannot be listed, or not as it is.
         """
-        while True:
-            paths = [p for p in self._folder.iterdir() if p.suffix in SUFFIXES and not p.name.startswith(".")]
+        for _ in range(LISTINGS - 1):
             with suppress(FileNotFoundError):
-                return {path.name: self._signature(path.name) for path in paths}
+                return self._listed()
+        return self._listed()
+
+    def _listed(self) -> dict[str, tuple[Signature, str]]:
+        paths = [p for p in self._folder.iterdir() if p.suffix in SUFFIXES and not p.name.startswith(".")]
+        return {path.name: self._signature(path.name) for path in paths}
 
     def _signature(self, name: str) -> tuple[Signature, str]:
         """The signature by which a change is found, and why the file cannot be read, if that is already known. Raises

@@ -10,13 +10,13 @@ from typing import Protocol
 import msgspec
 
 from ..errors import NothingToServe, RouteNotFound
+from ..interfaces.accept import prefers_html
 from ..interfaces.json_answers import ALLOW_GET, GET, json_answer
 from ..predict.interface import Answer
 from ..predict.predictor import NOT_LOADED
 from ..problems import problem, problem_headers, refusal_response
 from ..state.snapshot import Route
 from ..state.snapshot_store import SnapshotStore
-from .accept import prefers_html
 from .route_pages import route_document, route_page
 from .targets import ROUTES
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import msgspec
 
 from ..errors import PredictionRefusal
-from ..predict.interface import Answer
+from ..predict.interface import Answer, Asked
+from ..predict.router import Source
 from ..problems import Headers, refusal_problem
-from ..state.snapshot import Version
+from ..state.snapshot import Route, Version
 
 GET = ("GET", "HEAD")
 """Methods of a page. The server sends no body in answer to HEAD."""
@@ -25,10 +26,20 @@ def json_answer(body: object, status: int = 200, more: Sequence[tuple[bytes, byt
     return status, [JSON, *more, (b"content-length", b"%d" % len(content))], content
 
 
-def encode_predictions(version: Version, values: Sequence[float]) -> tuple[Headers, bytes]:
-    """Returns headers and body of `{"predictions": [...]}`, in the order of the rows."""
-    _, headers, content = json_answer({"predictions": list(values)}, more=version.headers)
-    return headers, content
+class EncodesPredictions:
+    """The `encode` of interfaces that answer `{"predictions": [...]}`, in the order of the rows, and nothing else."""
+
+    def encode(
+        self,
+        route: Route,  # noqa: ARG002 - what other interfaces need
+        asked: Asked,  # noqa: ARG002
+        version: Version,
+        source: Source,  # noqa: ARG002
+        values: Sequence[float],
+    ) -> tuple[Headers, bytes]:
+        """Returns headers, which name the version, and body."""
+        _, headers, content = json_answer({"predictions": list(values)}, more=version.headers)
+        return headers, content
 
 
 def message_of(refusal: PredictionRefusal) -> str:

@@ -8,18 +8,16 @@ Sources: `mlflow/pyfunc/scoring_server/__init__.py`, and `mlflow/exceptions.py` 
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from .. import errors
 from ..predict.interface import Answer, Asked, Call
-from ..predict.router import Source
-from ..problems import Headers
 from ..state.counters import ClientProtocol
-from ..state.snapshot import Route, Version
+from ..state.snapshot import Route
 from .content_type import check_identity, check_json
 from .csv_body import read_csv
-from .json_answers import ALLOW_GET, GET, encode_predictions, json_answer, message_of, refusal_answer
+from .json_answers import ALLOW_GET, GET, EncodesPredictions, json_answer, message_of, refusal_answer
 from .json_body import read_json
 from .mlflow_tables import read_tables
 
@@ -39,7 +37,7 @@ _is_csv = re.compile(  # RFC 4180, section 3, has both parameters
 ).fullmatch
 
 
-class MLflow:
+class MLflow(EncodesPredictions):
     """See the module."""
 
     protocol: ClientProtocol = "mlflow"
@@ -51,17 +49,6 @@ class MLflow:
             return Asked(read_csv(call.body(), route.accepted), lambda number: f"row {number + 1}")
         check_json(call.headers, "the body must be JSON or CSV: Content-Type application/json or text/csv, in UTF-8")
         return read_json(call.body(), partial(read_tables, route.accepted))
-
-    def encode(
-        self,
-        route: Route,  # noqa: ARG002 - what other interfaces need
-        asked: Asked,  # noqa: ARG002
-        version: Version,
-        source: Source,  # noqa: ARG002
-        values: Sequence[float],
-    ) -> tuple[Headers, bytes]:
-        """Encodes `predictions`; the headers name the version."""
-        return encode_predictions(version, values)
 
     def refuse(self, refusal: errors.PredictionRefusal, request_id: str) -> Answer:  # noqa: ARG002 - a header has it
         """Encodes `error_code` and `message`."""

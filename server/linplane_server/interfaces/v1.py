@@ -14,13 +14,11 @@ from typing import Any
 
 from ..errors import Invalid, PredictionRefusal
 from ..predict.interface import Answer, Asked, Call
-from ..predict.router import Source
-from ..problems import Headers
 from ..state.counters import ClientProtocol
-from ..state.snapshot import Route, Version
+from ..state.snapshot import Route
 from ..state.snapshot_store import SnapshotStore
 from .content_type import check_json
-from .json_answers import ALLOW_GET, GET, encode_predictions, json_answer, message_of, refusal_answer
+from .json_answers import ALLOW_GET, GET, EncodesPredictions, json_answer, message_of, refusal_answer
 from .json_body import as_row, as_rows, need, only_one, read_json
 
 FORMS = ("instances", "inputs")
@@ -28,7 +26,7 @@ IGNORED = frozenset({"signature_name", "id", "model_name", "parameters"})
 """Fields that clients send and that change nothing: TensorFlow Serving's, and those of KServe's `InferRequest`."""
 
 
-class V1:
+class V1(EncodesPredictions):
     """See the module."""
 
     protocol: ClientProtocol = "v1"
@@ -37,17 +35,6 @@ class V1:
         """Decodes `instances` or `inputs`. Raises UnsupportedBody, TooLarge, Malformed or Invalid."""
         check_json(call.headers)
         return read_json(call.body(), partial(_read, route.accepted))
-
-    def encode(
-        self,
-        route: Route,  # noqa: ARG002 - what other interfaces need
-        asked: Asked,  # noqa: ARG002
-        version: Version,
-        source: Source,  # noqa: ARG002
-        values: Sequence[float],
-    ) -> tuple[Headers, bytes]:
-        """Encodes `predictions`; the headers name the version."""
-        return encode_predictions(version, values)
 
     def refuse(self, refusal: PredictionRefusal, request_id: str) -> Answer:  # noqa: ARG002 - a header has it
         """Encodes `error`."""

@@ -119,6 +119,17 @@ def test_file_renamed_during_a_poll_keeps_its_objects(
     assert not files.unsettled
 
 
+def test_file_that_is_listed_and_never_found_makes_the_folder_unreadable(
+    tmp_path: Path, files: ManifestFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.yaml").write_text("kind: A")
+    files.poll()
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter([folder / "a.yaml", folder / "ghost.yaml"]))
+    assert files.poll()
+    assert files.missing == "No such file or directory"
+    assert kinds(files) == {"a.yaml": ["A"]}
+
+
 def test_pipe_does_not_block_other_files(tmp_path: Path, files: ManifestFiles) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     (tmp_path / "a.yaml").write_text("kind: A")

@@ -78,3 +78,22 @@ def checked(status: int, headers: dict[str, str], content: bytes) -> Any:
     outputs = [{"data": [], **output} for output in answer["outputs"]]  # the extension leaves it out
     validator("inference_response").validate({**answer, "outputs": outputs})
     return {**answer, "raw": content[int(length) :]}
+
+
+ROWS = tensor([[2, 3], [0, 0]], [2, 2])
+AREA = tensor([2, 0], [2], "area")
+ROOMS = tensor([[3], [0]], [2, 1], "rooms")
+"""Two rows of the route `homes`, as a matrix and by feature."""
+
+ANSWER = [35.0, 1.0]
+"""Their predictions by v1."""
+
+RAW = packed([2, 3, 0, 0])
+IN_BINARY = binary(RAW, [2, 2])
+"""The matrix, and its tensor, whose values follow the JSON."""
+
+
+def data_of(answer: Any) -> list[float]:
+    """The values of the output."""
+    data: list[float] = answer["outputs"][0]["data"]
+    return data

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linplane_api.routing import Unavailable
-from linplane_server.http.accept import prefers_html
 from linplane_server.http.public_pages import PublicPages
 from linplane_server.http.targets import find_target
+from linplane_server.interfaces.accept import prefers_html
 from linplane_server.interfaces.mlflow import MLflowPages
 from linplane_server.interfaces.v1 import V1Pages
 from linplane_server.state.readiness import Readiness

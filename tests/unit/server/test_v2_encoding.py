@@ -83,6 +83,7 @@ ACCEPTED = [
     (b"gzip;q=0, deflate;q=0.5", b"deflate"),
     (b"gzip;q=0.0, deflate; q=0", None),
     (b"gzip; q=1.0", b"gzip"),
+    (b"gzip;q=banana", None),
     (b"*", None),
 ]
 

@@ -3,6 +3,7 @@
 import zlib
 
 from ...errors import Malformed, TooLarge, UnsupportedBody
+from ..accept import weights
 from ..content_type import IDENTITY, content_coding
 
 _WINDOW_BITS = {b"gzip": 16 + zlib.MAX_WBITS, b"x-gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
@@ -40,9 +41,8 @@ def response_coding(accepted: bytes | None, length: int) -> bytes | None:
     """Returns gzip or deflate if the Accept-Encoding `accepted` names it and a body of `length` is worth it."""
     if not accepted or length < WORTHWHILE:
         return None
-    codings = [part.replace(b" ", b"").lower().partition(b";q=") for part in accepted.split(b",")]
-    names = {name for name, _, weight in codings if weight.strip(b"0.") or not weight}
-    return next((coding for coding in (b"gzip", b"deflate") if coding in names), None)
+    found = weights(accepted)
+    return next((coding for coding in (b"gzip", b"deflate") if found.get(coding, 0) > 0), None)
 
 
 def compressed(body: bytes, coding: bytes) -> bytes:

@@ -94,7 +94,8 @@ def _replica_of_another_format(stage: Stage) -> None:
     """No document is written that a ready replica would not read."""
     (server,) = stage.kubelet.servers()
     text = _text(stage)
-    _formats(stage, server.name, 2, 3)
+    stage.admin.patch(REPLICA_REPORT, server.name, {"report": {"formats": [2, 3], "sequence": 0}}, stage.namespace)
+    stage.comes_to(MODEL_ROUTE, "iris", "Converged", "False", timeout=PATIENCE)  # the operator has seen this report
     stage.edit("iris", version="v2")
     assert _is_held(stage) == (
         f"{server.name} does not read documents of format 1, which this operator writes (it reads: 2 and 3); "
@@ -102,7 +103,7 @@ def _replica_of_another_format(stage: Stage) -> None:
     )
     assert _text(stage) == text
     stage.answered()
-    _formats(stage, server.name, 1, 2)
+    stage.admin.patch(REPLICA_REPORT, server.name, {"report": {"formats": [1, 2]}}, stage.namespace)
     stage.ready("iris")
     stage.answered()
     stage.edit("iris", version="v1")
@@ -115,10 +116,6 @@ def _is_held(stage: Stage) -> str:
 
 def _replicas(stage: Stage, count: int) -> None:
     stage.admin.patch(MODEL_SERVER, "default", {"spec": {"replicas": count}}, stage.namespace)
-
-
-def _formats(stage: Stage, pod: str, *formats: int) -> None:
-    stage.admin.patch(REPLICA_REPORT, pod, {"report": {"formats": formats}}, stage.namespace)
 
 
 def _text(stage: Stage) -> str:

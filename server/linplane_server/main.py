@@ -70,7 +70,7 @@ async def _serve(args: argparse.Namespace) -> None:
     predictor = Predictor(serving, identity, time.perf_counter, os.urandom(6).hex(), single_route=args.single_route)
     public_guard, admin_guard = Guard(limits), Guard(limits)
     pages = _pages(serving, readiness, limits.body_bytes)
-    app = PublicApp(predictor, pages, docs_app(), limits.body_bytes)
+    app = PublicApp(predictor, pages, docs_app(), limits)
     fast_path = FastPath(predictor.respond, limits.body_bytes)
     connections = fast_path.protocol(public_guard) if args.fast_path else public_guard.protocol()
     public = Listener(app, connections, shutdown.graceful_seconds)

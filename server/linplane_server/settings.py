@@ -4,6 +4,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 KIB = 1024
+MIB = 1024 * KIB
+
+STREAMED = 64
+"""How many times as large a body may be that is computed while it arrives, so that it is never held as a whole."""
 
 
 def _setting(default: float, text: str) -> Any:
@@ -14,7 +18,10 @@ def _setting(default: float, text: str) -> Any:
 class Limits:
     """Bounds on the size and the duration of one connection's requests. Times are in seconds."""
 
-    body_bytes: int = _setting(64 * KIB, "a request's body; larger is 413")
+    body_bytes: int = _setting(
+        MIB,
+        f"a body, after decompression, or {STREAMED} times as much if it is computed while it arrives; larger is 413",
+    )
     head_bytes: int = _setting(64 * KIB, "request line and fields together, trailers too; larger is 431")
     head_fields: int = _setting(100, "header fields; more is 431")
     url_bytes: int = _setting(8 * KIB, "the request target; longer is 414")
@@ -31,6 +38,11 @@ class Limits:
     connections_per_peer: int = _setting(
         0, "simultaneous connections from one address, 0 for no limit; do not use behind a proxy"
     )
+
+    @property
+    def streamed_bytes(self) -> int:
+        """The limit on a body that is computed while it arrives."""
+        return STREAMED * self.body_bytes
 
 
 @dataclass(frozen=True)

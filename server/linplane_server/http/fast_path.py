@@ -22,7 +22,7 @@ from uvicorn.server import ServerState
 
 from ..predict.interface import Answer, Call, Target
 from ..problems import Headers
-from .protocol import ANSWER, BODY, IDLE, Guard, GuardedProtocol
+from .protocol import ANSWER, IDLE, Guard, GuardedProtocol
 from .targets import find_target
 
 FAST_BYTES = HIGH_WATER_LIMIT
@@ -183,9 +183,7 @@ class FastProtocol(GuardedProtocol):
         self.upgrade = False
         self.body = b""
         self.cycle = None  # type: ignore[assignment]  # as uvicorn does before the first request
-        self.phase = BODY
-        self.wire = 0
-        self.due = self.loop.time() + self.limits.body_seconds
+        self._begin_body()
 
     def _take(self) -> Target | None:
         parser, cycle = self.parser, self.cycle
@@ -206,6 +204,7 @@ class FastProtocol(GuardedProtocol):
         if self.target is None:
             super().on_body(body)
             return
+        self._count(body)
         if not self.body:
             self.body = body
         elif isinstance(self.body, bytearray):
@@ -228,7 +227,7 @@ class FastProtocol(GuardedProtocol):
 
     def _answer(self, head: Head, body: bytes) -> None:
         peer = self.client[0] if self.client else ""
-        call = Call("POST", head.fields, head.headers, peer, body, self.limits.body_bytes)
+        call = Call("POST", head.fields, head.headers, peer, body)
         answer = self.fast.respond(head.target, call)
         keep_alive = head.keep_alive and not self.guard.draining
         self.transport.write(self.fast.render(answer, self.server_state.default_headers, keep_alive=keep_alive))

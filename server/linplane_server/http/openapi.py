@@ -22,7 +22,7 @@ _REFUSED: tuple[errors.PredictionRefusal, ...] = (
     errors.Malformed("not JSON (line 1, column 14)"),
     errors.RouteNotFound("no such route is loaded here"),
     errors.MethodNotAllowed("predictions are requested by POST"),
-    errors.TooLarge("the body is over 65536 bytes; send fewer rows per request"),
+    errors.TooLarge("the body is over 1048576 bytes; send fewer rows per request"),
     errors.UnsupportedBody("the body must be JSON: Content-Type application/json"),
     errors.Invalid("/features/area", "a finite number is needed, not a text"),
     errors.MissingFeature("/features/area", "version v1 needs the feature area", "v1", ["area"]),

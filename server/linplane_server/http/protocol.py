@@ -9,6 +9,7 @@ compares the names and the source that it relies on, and fails first.
 """
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -21,12 +22,20 @@ from uvicorn.server import ServerState
 
 from ..interfaces.json_answers import json_answer
 from ..problems import problem, problem_headers
-from ..settings import Limits
+from ..settings import MIB, Limits
 
 FRAMING = 8
 """Maximum ratio of a chunked body's bytes on the wire to its content (chunks of one byte need six), with the size of a
 head on top.
 """
+
+DISCARDED = 2
+"""How many times the limit on a body is read and discarded after its request was answered, so that the connection can
+be used again. A client that sends more loses it.
+"""
+
+SECONDS_PER_BYTE = 1 / MIB
+"""By how much each byte of a body moves its deadline."""
 
 ERROR_TARGETS = (b"/v1/", b"/v2/")
 """The start of request targets whose clients read `{"error": "..."}` from every answer, and no problem."""
@@ -99,6 +108,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self.phase = IDLE
         self.due = self.loop.time() + self.limits.first_byte_seconds
         self.wire = 0  # bytes received of the current head or body
+        self.content = 0  # bytes of the current body, without its framing
+        self.content_limit: float = math.inf  # while the application doesn't read it
         self.head = 0  # bytes of the fields read so far, trailers included
         self.hosts = 0
         self.upgrade = False
@@ -160,7 +171,9 @@ class GuardedProtocol(HttpToolsProtocol):
         limits = self.limits
         if self.phase == HEAD and self.wire > limits.head_bytes:
             self._refuse(431, f"request line and fields are over {limits.head_bytes} bytes")
-        elif self.phase == BODY and self.wire > FRAMING * limits.body_bytes + limits.head_bytes:
+        elif self.phase == BODY and (
+            self.wire > FRAMING * self.content + limits.head_bytes or self.content > self.content_limit
+        ):
             self._refuse(413, "the body is too large")
 
     # parser
@@ -205,11 +218,24 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.hosts != 1 and (self.hosts or self.parser.get_http_version() == "1.1"):
             self._fail(400, "exactly one Host is needed")
         super().on_headers_complete()  # refuses an invalid target: that belongs to the head
-        self.phase = BODY
-        self.wire = 0
-        self.due = self.loop.time() + self.limits.body_seconds
+        self._begin_body()
         if self.guard.draining:
             self.cycle.keep_alive = False
+
+    def _begin_body(self) -> None:
+        self.phase = BODY
+        self.wire = self.content = 0
+        self.content_limit = math.inf
+        self.due = self.loop.time() + self.limits.body_seconds
+
+    def on_body(self, body: bytes) -> None:
+        """Takes a part of the body, which may arrive later the longer it is."""
+        self._count(body)
+        super().on_body(body)
+
+    def _count(self, body: bytes) -> None:
+        self.content += len(body)
+        self.due += len(body) * SECONDS_PER_BYTE
 
     def on_message_complete(self) -> None:
         """Starts the deadline of the response, or of the next request if it is already complete."""
@@ -234,6 +260,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Starts the deadline of the next request. Replaces uvicorn's method, which starts a timer per request."""
         self.server_state.total_requests += 1
+        if self.phase == BODY and self.cycle.response_complete:  # so the rest of the body is discarded
+            self.content_limit = self.content + DISCARDED * self.limits.body_bytes
         if self.phase == ANSWER:
             self.phase = ANSWER if self.pipeline else IDLE
             self.due = self.loop.time() + (self.limits.answer_seconds if self.pipeline else self.limits.idle_seconds)

@@ -9,19 +9,20 @@ from ..errors import TooLarge
 from ..predict.interface import Answer, Call, Target
 from ..predict.predictor import Predictor
 from ..problems import Headers
+from ..settings import Limits
 from .public_pages import PublicPages
 from .targets import find_target
 
 
 class PublicApp:
-    """An ASGI application. `max_body` is in bytes."""
+    """An ASGI application."""
 
-    def __init__(self, predictor: Predictor, pages: PublicPages, rest: ASGIApp, max_body: int) -> None:
+    def __init__(self, predictor: Predictor, pages: PublicPages, rest: ASGIApp, limits: Limits) -> None:
         """`rest` is the application for the paths that are neither a prediction's nor in `pages`."""
         self._predict = predictor.respond
         self._pages = pages
         self._rest = rest
-        self._max_body = max_body
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request (ASGI 3)."""
@@ -38,11 +39,12 @@ class PublicApp:
 
     async def _answer(self, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
         fields: Headers = scope["headers"]
-        data = await read_body(fields, receive, self._max_body)
+        limit = self._limits.body_bytes
+        data = await read_body(fields, receive, limit)
         if data is None:
             return
         client = scope["client"]
-        call = Call(scope["method"], fields, dict(fields), client[0] if client else "", data, self._max_body)
+        call = Call(scope["method"], fields, dict(fields), client[0] if client else "", data, limit)
         await _send(self._predict(target, call), send)
 
 

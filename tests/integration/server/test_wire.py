@@ -9,6 +9,7 @@ import pytest
 
 from integration.server.running import PREDICT, Running, at_end, read_response
 from linplane_api.routing_folder import write_routing
+from linplane_server.settings import Limits
 from support import eventually
 from unit.server.builders import document, routing
 from unit.server.corpus import GOOD, HEAD, LENGTH, TAKEN, UNPARSABLE
@@ -108,7 +109,8 @@ def test_garbage_after_a_request_does_not_touch_its_answer(server: Running) -> N
 
 def test_connection_stays_open_after_a_refusal_of_the_application(server: Running) -> None:
     bad = HEAD + b"Host: x\r\nContent-Length: 1\r\n\r\n{"
-    big = HEAD + b"Host: x\r\nContent-Length: 70000\r\n\r\n" + b" " * 70_000
+    size = Limits.body_bytes + 1
+    big = HEAD + b"Host: x\r\nContent-Length: %d\r\n\r\n" % size + b" " * size
     with server.connect() as connection:
         for data, status in ((bad, 400), (GOOD, 200), (big, 413), (GOOD, 200)):
             connection.sendall(data)
@@ -119,7 +121,9 @@ def test_connection_stays_open_after_a_refusal_of_the_application(server: Runnin
 
 def test_body_over_the_limit_is_refused_by_its_length_before_it_is_sent(server: Running) -> None:
     with server.connect() as connection:
-        connection.sendall(HEAD + b"Host: x\r\nExpect: 100-continue\r\nContent-Length: 65537\r\n\r\n")
+        connection.sendall(
+            HEAD + b"Host: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % (Limits.body_bytes + 1)
+        )
         answer = read_response(connection)
         assert answer
         assert answer[0] == 413

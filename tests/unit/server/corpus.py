@@ -3,6 +3,8 @@
 import gzip
 import struct
 
+from linplane_server.settings import Limits
+
 PREDICT = b'{"features":{"area":2,"rooms":3}}'
 
 HEAD = b"POST /routes/homes/predict HTTP/1.1\r\n"
@@ -89,7 +91,8 @@ BODIES: list[tuple[str, bytes, dict[str, str], int]] = [
     ("arrays 30,000 deep", b"[" * 30_000 + b"]" * 30_000, JSON, 400),
     ("objects 10,000 deep", b'{"a":' * 10_000 + b"1" + b"}" * 10_000, JSON, 400),
     ("a feature 30,000 deep", b'{"features":{"area":' + b"[" * 30_000, JSON, 400),
-    ("100,000 deep, over the limit", b"[" * 100_000, JSON, 413),
+    ("100,000 deep", b"[" * 100_000, JSON, 400),
+    ("over the limit", b"[" * (Limits.body_bytes + 1), JSON, 413),
     ("bad UTF-8", b'{"features":{"area":1,"rooms":1},"key":"\xff\xfe"}', JSON, 400),
     ("an overlong UTF-8 sequence", b'{"features":{"area":1,"rooms":1},"key":"\xc0\xaf"}', JSON, 400),
     ("a byte order mark", b"\xef\xbb\xbf" + PREDICT, JSON, 400),

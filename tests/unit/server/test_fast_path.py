@@ -175,6 +175,31 @@ async def test_body_that_is_large_is_left_to_the_application(size: int, chunked:
     assert fast.transport.received.count(OK) == 2
 
 
+@pytest.mark.parametrize("declared", [True, False])
+async def test_rest_of_a_body_that_was_refused_is_discarded_as_far_as_it_is_small(declared: bool) -> None:
+    size = 10 * LIMITS.body_bytes
+    head = HEAD + b"Host: x\r\nContent-Length: %d\r\n\r\n" % size if declared else CHUNKED + b"%x\r\n" % size
+    part = b" " * (LIMITS.body_bytes + 1)
+    fast, usual = await compare(head + part, part)
+    assert fast.transport.received.startswith(b"HTTP/1.1 413 ")
+    assert not fast.transport.ended
+    assert [(await wire.send(part)).count(b"HTTP/1.1") for wire in (fast, usual)] == [1, 1]
+    assert fast.state == usual.state
+    assert fast.transport.ended
+
+
+@pytest.mark.parametrize("head", [CHUNKED + b"FFFFF\r\n", HEAD + b"Host: x\r\nContent-Length: 1048575\r\n\r\n"])
+async def test_body_that_is_long_may_take_longer(head: bytes) -> None:
+    fast, _ = await compare(head, *[b" " * 32_768] * 4, limits=Limits())
+    assert fast.protocol.due == fast.loop.now + Limits.body_seconds + 1 / 8
+
+
+async def test_framing_of_a_body_is_bounded_by_its_length() -> None:
+    fast, _ = await compare(CHUNKED + b"1;" + b"b" * 900, b"b" * (LIMITS.head_bytes + 1))
+    assert fast.transport.received.startswith(b"HTTP/1.1 413 ")
+    assert fast.transport.ended
+
+
 def late(wire: Wire) -> None:
     """The deadline passes."""
     wire.loop.now = wire.protocol.due

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from linplane_server.errors import Malformed, PredictionRefusal, TooLarge, UnsupportedBody
 from linplane_server.interfaces.v2.encoding import WORTHWHILE, compressed, decompressed, response_coding
 from linplane_server.interfaces.v2.infer import INFERENCE
+from linplane_server.settings import Limits
 from unit.server.builders import Client, document, serving
 from unit.server.oip import binary, packed, tensor
 
@@ -125,5 +126,5 @@ async def test_body_that_grows_over_the_limit_is_413() -> None:
     bomb = zlib.compress(bytes(10_000_000))
     status, headers, content = client.ask(bomb, "homes", interface=INFERENCE, content_encoding="deflate")
     assert (status, headers["content-type"]) == (413, "application/json")
-    assert "65536" in json.loads(content)["error"]
+    assert str(Limits.body_bytes) in json.loads(content)["error"]
     assert client.ask(bomb, "homes", interface=INFERENCE, content_encoding="br")[0] == 415

@@ -87,7 +87,7 @@ class Wire:
         self.calls = 0
         predictor = Predictor(loaded, ClientIdentity(), Clock(), "id", single_route=True)
         pages = PublicPages(loaded.store, limits.body_bytes, "1", [V2Pages(loaded.store, lambda: None, "1")])
-        app = PublicApp(predictor, pages, absent, limits.body_bytes)
+        app = PublicApp(predictor, pages, absent, limits)
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:
             self.calls += 1

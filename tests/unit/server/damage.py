@@ -1,9 +1,12 @@
-"""Damages requests at random, for tests that no body makes the server fail. CANARY and NUMBER are values that no answer
-may repeat.
+"""Damages requests at random, for tests that no body makes the server fail or keep memory. CANARY and NUMBER are values
+that no answer may repeat.
 """
 
 import copy
+import gc
 import random
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 CANARY = "c4n4ry"
@@ -47,3 +50,21 @@ def damage_bytes(data: bytes, chance: random.Random) -> bytes:
     end = min(len(data), start + chance.randrange(8))
     new = [b"", chance.randbytes(3), data[start:end] * 2, b'"', b",", b"[" * 200, b"NaN", b"1e999"]
     return data[:start] + chance.choice(new) + data[end:]
+
+
+def in_flat_memory(count: int) -> Iterator[int]:
+    """Yields 0 to `count` - 1, one for each request. Raises AssertionError at the end if the second half of them left
+    objects behind: more than one per ten requests, counted as CPython's blocks of up to 512 bytes.
+    """
+    before = 0
+    for number in range(count):
+        if number == count // 2:
+            before = _blocks()
+        yield number
+    left = _blocks() - before
+    assert left < count / 2 / 10, f"{left} blocks after {count / 2:.0f} requests"
+
+
+def _blocks() -> int:
+    gc.collect()
+    return sys.getallocatedblocks()

@@ -3,6 +3,7 @@
 import json
 import struct
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ FORMS = {
 """Each datatype with its code of `struct`."""
 
 
+@cache
 def validator(name: str) -> jsonschema.Draft202012Validator:
     """The validator of one schema of the specification."""
     return jsonschema.Draft202012Validator(SPECIFICATION["components"]["schemas"][name] | SPECIFICATION)

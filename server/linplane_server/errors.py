@@ -23,11 +23,12 @@
         `-- BackendUnavailable   the API server does not answer
 
 The message of a refused prediction may name a feature that the client sent and the route does not have, escaped and
-truncated by `display_name`. It never contains a value, a key, or anything else that the client sent.
+truncated by `display_name`. It never contains a value, a key, or anything else that the client sent. A detail with
+names of routes, versions or features has a second form, for servers whose names are not public: `without_names`.
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 Kind = Literal[
     "not_found",
@@ -66,10 +67,24 @@ class PredictionRefusal(Refusal):
 
     kind: ClassVar[Kind]
 
-    def __init__(self, detail: str, version: str | None = None) -> None:
-        """`version` is None if none was chosen yet."""
+    def __init__(self, detail: str, version: str | None = None, nameless: str | None = None) -> None:
+        """`version` is None if none was chosen yet. `nameless` is the detail without names, if there are any in it."""
         super().__init__(detail)
         self.version = version
+        self.nameless = detail if nameless is None else nameless
+
+    def without_names(self) -> Self:
+        """Returns the same refusal without the names of routes, versions and features; a pointer may have those of the
+        body, since it is a place that the client knows.
+        """
+        shown = type(self).__new__(type(self), self.nameless)
+        shown.__dict__ |= self.__dict__ | {"detail": self.nameless, "version": None}
+        return shown
+
+
+def shown(refusal: PredictionRefusal, *, names: bool) -> PredictionRefusal:
+    """Returns what the public port shows of a refusal; `names`: those of routes, versions and features are public."""
+    return refusal if names else refusal.without_names()
 
 
 class RouteNotFound(PredictionRefusal):
@@ -115,9 +130,9 @@ class Invalid(PredictionRefusal):
 
     kind: ClassVar[Kind] = "invalid"
 
-    def __init__(self, pointer: str, detail: str, version: str | None = None) -> None:
+    def __init__(self, pointer: str, detail: str, version: str | None = None, nameless: str | None = None) -> None:
         """See the class."""
-        super().__init__(detail, version)
+        super().__init__(detail, version, nameless)
         self.pointer = pointer
 
 
@@ -126,10 +141,26 @@ class MissingFeature(Invalid):
 
     kind = "missing_feature"
 
-    def __init__(self, pointer: str, detail: str, version: str, features: Sequence[str]) -> None:
-        """`features` are the missing ones, or the first of them if there are many."""
-        super().__init__(pointer, detail, version)
+    def __init__(  # noqa: PLR0913 - what is counted, and both forms of what is shown
+        self,
+        pointer: str,
+        detail: str,
+        version: str,
+        features: Sequence[str],
+        *,
+        row: str = "",
+        nameless: str | None = None,
+    ) -> None:
+        """`features` are the missing ones, or the first of them if there are many; `row` is the pointer of the row."""
+        super().__init__(pointer, detail, version, nameless)
         self.features = features
+        self.row = row
+
+    def without_names(self) -> Self:
+        """See `PredictionRefusal`. The place of a feature that is missing is not in the body."""
+        shown = super().without_names()
+        shown.pointer = self.row
+        return shown
 
 
 class RateLimited(PredictionRefusal):
@@ -149,8 +180,8 @@ class NothingToServe(PredictionRefusal):
     kind = "unavailable"
 
     def __init__(self, reason: str, detail: str, version: str | None) -> None:
-        """See the class."""
-        super().__init__(detail, version)
+        """See the class. Most details name versions, and some come from the operator."""
+        super().__init__(detail, version, "no version can answer this here now")
         self.reason = reason
 
 

@@ -26,17 +26,14 @@ from .http.listener import Listener, inherited, listen
 from .http.metrics import ServerCollector, metrics_registry
 from .http.protocol import Guard
 from .http.public_app import PublicApp
-from .http.public_pages import PublicPages
+from .http.public_pages import public_pages
 from .http.status import Status
-from .interfaces.mlflow import MLflowPages
-from .interfaces.v1 import V1Pages
-from .interfaces.v2.pages import V2Pages
 from .predict.client_identity import ClientIdentity
 from .predict.predictor import Predictor
 from .routing.updater import RoutingUpdater
-from .settings import Limits, Shutdown
+from .settings import Limits, Public, Shutdown
 from .state.readiness import Readiness
-from .state.serving import Serving, new_serving
+from .state.serving import new_serving
 
 ADMIN_GRACEFUL = 0.5
 """Seconds that pending admin calls get at shutdown; predictions have ended by then."""
@@ -62,16 +59,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def _serve(args: argparse.Namespace) -> None:
     limits = options.group_of(args, Limits)
     shutdown = options.group_of(args, Shutdown)
+    face = Public(args.public_names, args.root_path)
     serving = new_serving(time.monotonic_ns)
     readiness = Readiness(serving.store)
     environment = make_environment(args, serving)
     updater = RoutingUpdater(serving, environment.acknowledge, time.time, environment.save)
     identity = ClientIdentity(args.trusted_proxy)
-    predictor = Predictor(serving, identity, time.perf_counter, os.urandom(6).hex(), single_route=args.single_route)
-    public_guard, admin_guard = Guard(limits), Guard(limits)
-    pages = _pages(serving, readiness, limits.body_bytes)
-    app = PublicApp(predictor, pages, docs_app(), limits)
-    fast_path = FastPath(predictor.respond, limits.body_bytes)
+    predictor = Predictor(
+        serving,
+        identity,
+        time.perf_counter,
+        os.urandom(6).hex(),
+        single_route=args.single_route,
+        public_names=face.names,
+    )
+    public_guard, admin_guard = Guard(limits, face.root_path), Guard(limits)
+    pages = public_pages(serving.store, readiness.unready, limits.body_bytes, version("linplane"), face)
+    app = PublicApp(predictor, pages, docs_app(), limits, face.root_path)
+    fast_path = FastPath(predictor.respond, limits.body_bytes, face.root_path)
     connections = fast_path.protocol(public_guard) if args.fast_path else public_guard.protocol()
     public = Listener(app, connections, shutdown.graceful_seconds)
     collector = metrics_registry(ServerCollector(serving, environment.source))
@@ -93,16 +98,6 @@ async def _serve(args: argparse.Namespace) -> None:
         },
     )
     await process.run(*environment.background(updater))
-
-
-def _pages(serving: Serving, readiness: Readiness, max_body: int) -> PublicPages:
-    software = version("linplane")
-    protocols = (
-        V2Pages(serving.store, readiness.unready, software),
-        V1Pages(serving.store),
-        MLflowPages(readiness.unready, software),
-    )
-    return PublicPages(serving.store, max_body, software, protocols)
 
 
 def _socket(number: int | None, host: str, port: int) -> socket.socket:

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -77,6 +78,21 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="network of proxies whose X-Forwarded-For is trusted; repeatable",
     )
     add(
+        "--no-public-names",
+        dest="public_names",
+        action="store_false",
+        help="show the names of routes, versions and features in no list, description or refusal, and ignore "
+        "--single-route",
+    )
+    add(
+        "--root-path",
+        type=_root_path,
+        default="",
+        metavar="PATH",
+        help="prefix that a proxy has before every path of predictions, such as /scoring; requests may come with or "
+        "without it",
+    )
+    add(
         "--no-fast-path",
         dest="fast_path",
         action="store_false",
@@ -147,6 +163,15 @@ def _not_negative(kind: type[int] | type[float]) -> Any:
 
     convert.__name__ = "number"
     return convert
+
+
+def _root_path(text: str) -> str:
+    if text and not _is_root_path(text):
+        raise argparse.ArgumentTypeError("is not a path such as /scoring")
+    return text.removesuffix("/")
+
+
+_is_root_path = re.compile(r"(/[A-Za-z0-9._~-]+)+/?|/").fullmatch
 
 
 def _networks(text: str) -> list[Any]:

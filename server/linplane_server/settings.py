@@ -46,6 +46,16 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Public:
+    """What the public port shows of itself. `names`: those of routes, versions and features. `root_path` is the prefix
+    that a proxy has before every path, such as `/scoring`; empty for none.
+    """
+
+    names: bool = True
+    root_path: str = ""
+
+
+@dataclass(frozen=True)
 class Shutdown:
     """The phases of a shutdown after SIGTERM. Times are in seconds."""
 

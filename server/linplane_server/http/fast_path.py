@@ -23,7 +23,7 @@ from uvicorn.server import ServerState
 from ..predict.interface import Answer, Call, Target
 from ..problems import Headers
 from .protocol import ANSWER, IDLE, Guard, GuardedProtocol
-from .targets import find_target
+from .targets import below, find_target
 
 FAST_BYTES = HIGH_WATER_LIMIT
 """The largest body that is collected here; beyond it uvicorn stops reading until the application asks for more."""
@@ -63,12 +63,13 @@ class FastPath:
     to the application.
     """
 
-    def __init__(self, respond: Callable[[Target, Call], Answer], max_body: int) -> None:
-        """Has no connection yet."""
+    def __init__(self, respond: Callable[[Target, Call], Answer], max_body: int, root_path: str = "") -> None:
+        """Has no connection yet. `root_path` is the prefix that paths may have."""
         self.respond = respond
         self.max_body = min(max_body, FAST_BYTES)
         self.heads: dict[bytes, Head] = {}
-        self._addressed = lru_cache(CACHED_TARGETS)(addressed)
+        self._address = partial(addressed, root_path=root_path)
+        self._cached_address = lru_cache(CACHED_TARGETS)(self._address)
         self._default_headers: Headers = []
         self._openings: dict[int, bytes] = {}
 
@@ -83,7 +84,7 @@ class FastPath:
         length = headers.get(b"content-length", b"0")
         if len(length) > _LENGTH_DIGITS or int(length) > self.max_body or b"content-encoding" in headers:
             return None
-        return self._addressed(url) if len(url) <= CACHED_LENGTH else addressed(url)
+        return self._cached_address(url) if len(url) <= CACHED_LENGTH else self._address(url)
 
     def remember(self, data: bytes, head: Head) -> None:
         """Remembers a head, if `data` is nothing but this head and a body of its length, which begins with a brace."""
@@ -109,15 +110,15 @@ class FastPath:
         return b"\r\n".join([opening, *map(b": ".join, headers), b"connection: close", b"", content])
 
 
-def addressed(url: bytes) -> Target | None:
+def addressed(url: bytes, root_path: str = "") -> Target | None:
     """Returns the target that the target of a request line addresses, by the same rules as uvicorn. None if that is
-    not a prediction's, or if it is invalid.
+    not a prediction's, or if it is invalid. The path may have the prefix `root_path`.
     """
     try:
         path = httptools.parse_url(url).path.decode("ascii")
     except (httptools.HttpParserInvalidURLError, UnicodeDecodeError, AttributeError):
         return None
-    return find_target(unquote(path) if "%" in path else path)
+    return find_target(below(root_path, unquote(path) if "%" in path else path))
 
 
 class FastProtocol(GuardedProtocol):

@@ -51,9 +51,10 @@ class Guard:
     One periodic sweep over all connections is cheaper than a timer for each: the hot path only assigns a number.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        """The listener is not draining yet."""
+    def __init__(self, limits: Limits, root_path: str = "") -> None:
+        """The listener is not draining yet. `root_path` is the prefix that targets may have."""
         self.limits = limits
+        self.error_targets = tuple(root + target for root in {b"", root_path.encode()} for target in ERROR_TARGETS)
         self.draining = False
         self.peers: Counter[str] = Counter()
         self.open: set[GuardedProtocol] = set()
@@ -306,13 +307,13 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         if not (self.phase == BODY and cycle is not None and cycle.response_complete):
             target = self.url if self.phase in (HEAD, BODY) else b""  # else that of an earlier request
-            self.transport.write(_answer(status, detail, target))
+            self.transport.write(_answer(status, detail, plain=target.startswith(self.guard.error_targets)))
         self.transport.write_eof()
 
 
-def _answer(status: int, detail: str, target: bytes) -> bytes:
+def _answer(status: int, detail: str, *, plain: bool) -> bytes:
     line = STATUS_LINE[status]
-    if target.startswith(ERROR_TARGETS):
+    if plain:
         _, headers, body = json_answer({"error": detail})
     else:
         body = problem(status, "protocol", line[13:-2].decode(), detail)

@@ -9,32 +9,44 @@ from ..errors import TooLarge
 from ..predict.interface import Answer, Call, Target
 from ..predict.predictor import Predictor
 from ..problems import Headers
-from ..settings import Limits
+from ..settings import KIB, Limits
 from .public_pages import PublicPages
-from .targets import find_target
+from .targets import below, find_target
+
+PAGE_BODY = 4 * KIB
+"""The limit on the body of a page's request, in bytes."""
 
 
 class PublicApp:
-    """An ASGI application."""
+    """An ASGI application. `root_path` is the prefix that paths may have."""
 
-    def __init__(self, predictor: Predictor, pages: PublicPages, rest: ASGIApp, limits: Limits) -> None:
+    def __init__(
+        self, predictor: Predictor, pages: PublicPages, rest: ASGIApp, limits: Limits, root_path: str = ""
+    ) -> None:
         """`rest` is the application for the paths that are neither a prediction's nor in `pages`."""
         self._predict = predictor.respond
         self._pages = pages
         self._rest = rest
         self._limits = limits
+        self._root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request (ASGI 3)."""
         if scope["type"] == "http":
-            target = find_target(scope["path"])
+            path = below(self._root_path, scope["path"])
+            target = find_target(path)
             if target is not None:
                 await self._answer(target, scope, receive, send)
                 return
-            page = self._pages.answer(scope["method"], scope["path"], dict(scope["headers"]))
+            fields: Headers = scope["headers"]
+            data = await read_body(fields, receive, PAGE_BODY) if self._pages.reads(path) else b""
+            if data is None:
+                return
+            page = self._pages.answer(scope["method"], path, dict(fields), data)
             if page is not None:
                 await _send(page, send)
                 return
+            scope = {**scope, "path": path}
         await self._rest(scope, receive, send)
 
     async def _answer(self, target: Target, scope: Scope, receive: Receive, send: Send) -> None:

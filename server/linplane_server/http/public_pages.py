@@ -1,107 +1,111 @@
-"""The pages of the public listener that are neither predictions nor documentation: pure functions of what is loaded.
-
-Links are relative, so that a proxy may add a prefix to every path.
+"""Finds and answers the pages of the public listener, all but the documentation: pure functions of what is loaded. What
+they show of names is decided here, for all client protocols.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from html import escape
-from typing import Protocol
+from typing import NamedTuple
 
-import msgspec
-
-from ..errors import NothingToServe, RouteNotFound
-from ..interfaces.accept import prefers_html
-from ..interfaces.json_answers import ALLOW_GET, GET, json_answer
+from ..errors import PredictionRefusal, TooLarge, shown
+from ..interfaces.json_answers import GET
+from ..interfaces.mlflow import MLflowPages
+from ..interfaces.pages import Pages, RouteCall, RoutePage, ServerCall, ServerPage
+from ..interfaces.v1 import V1Pages
+from ..interfaces.v2.pages import V2Pages
 from ..predict.interface import Answer
-from ..predict.predictor import NOT_LOADED
-from ..problems import problem, problem_headers, refusal_response
-from ..state.snapshot import Route
+from ..predict.router import unknown_route
+from ..settings import Public
+from ..state.description import describe
 from ..state.snapshot_store import SnapshotStore
-from .route_pages import route_document, route_page
-from .targets import ROUTES
-
-OPENAPI = "/openapi.json"
+from .native_pages import NativePages
 
 
-class Pages(Protocol):
-    """The pages of a client protocol."""
+class _Found(NamedTuple):
+    """A page; `route` and `version` are the segments of the path that name them."""
 
-    def answer(self, method: str, path: str) -> Answer | None:
-        """Returns the response to a request; None if no page is at this path."""
-
-
-class Alive(msgspec.Struct, frozen=True):
-    """The answer at `/`: the routes that are loaded, and the path of the documentation."""
-
-    status: str
-    routes: list[str]
-    docs: str
+    pages: Pages
+    page: ServerPage | RoutePage
+    route: str = ""
+    version: str | None = None
 
 
 class PublicPages:
-    """Answers by path. `max_body` is the limit on a request's body, in bytes; `version` that of the software."""
+    """Answers by path."""
 
-    def __init__(self, store: SnapshotStore, max_body: int, version: str, others: Sequence[Pages]) -> None:
-        """`store` is read at each call; `others` answer the paths that are not here."""
+    def __init__(self, store: SnapshotStore, public: Public, protocols: Sequence[Pages]) -> None:
+        """`store` is read at each call."""
         self._store = store
-        self._others = others
-        self._route_pages: dict[str, Callable[[Route], object]] = {
-            "": lambda route: route_page(route, max_body),
-            OPENAPI: lambda route: route_document(route, version),
-        }
+        self._names = public.names
+        self._protocols = protocols
+        table = [_Found(pages, page) for pages in protocols for page in shown_pages(pages, public)]
+        self._fixed = {found.page.path: found for found in table}
+        self._patterns = [(_pattern(found.page.path), found) for found in table if isinstance(found.page, RoutePage)]
 
-    def answer(self, method: str, path: str, headers: Mapping[bytes, bytes]) -> Answer | None:
-        """Returns the response to a request; None if no page is at this path."""
-        if path == "/":
-            return self._root(headers) if method in GET else _not_allowed()
-        if path.startswith(ROUTES):
-            return self._route(method, path[len(ROUTES) :])
-        return next((answer for pages in self._others if (answer := pages.answer(method, path))), None)
+    def reads(self, path: str) -> bool:
+        """Returns whether the page at this path reads the body of a request."""
+        found = self._fixed.get(path)
+        return found is not None and isinstance(found.page, ServerPage) and found.page.reads
 
-    def _root(self, headers: Mapping[bytes, bytes]) -> Answer:
-        names = sorted(self._store.snapshot.routes)
-        vary = (b"vary", b"accept")
-        if not prefers_html(headers.get(b"accept", b"")):
-            return json_answer(Alive("alive", names, "/docs"), more=[vary])
-        content = _html(names).encode()
-        kind = (b"content-type", b"text/html; charset=utf-8")
-        return 200, [kind, vary, (b"content-length", b"%d" % len(content))], content
+    def answer(
+        self, method: str, path: str, headers: Mapping[bytes, bytes], body: bytes | TooLarge = b""
+    ) -> Answer | None:
+        """Returns the response to a request; None if no page is at this path, and no protocol has an answer to that."""
+        found = self._find(path)
+        if found is None:
+            absent = (pages.absent(path) for pages in self._protocols)
+            return next((answer for answer in absent if answer is not None), None)
+        methods = found.page.methods if isinstance(found.page, ServerPage) else GET
+        if method not in methods:
+            return found.pages.not_allowed(methods)
+        try:
+            if isinstance(body, TooLarge):
+                raise body
+            if isinstance(found.page, ServerPage):
+                return found.page.answer(ServerCall(headers, body))
+            return found.page.answer(self._route_call(found))
+        except PredictionRefusal as refusal:
+            return found.pages.refuse(self._show(refusal))
 
-    def _route(self, method: str, rest: str) -> Answer | None:
-        page = OPENAPI if rest.endswith(OPENAPI) else ""
-        name = rest.removesuffix(OPENAPI)
-        if not name or "/" in name:
-            return None
-        if method not in GET:
-            return _not_allowed()
-        if self._store.loaded_at is None:
-            return refusal_response(NothingToServe("NotLoaded", "no configuration is loaded yet", None))
-        route = self._store.snapshot.routes.get(name)
+    def _find(self, path: str) -> _Found | None:
+        fixed = self._fixed.get(path)
+        if fixed is not None:
+            return fixed
+        for fullmatch, found in self._patterns:
+            match = fullmatch(path)
+            if match is not None:
+                return found._replace(route=match["route"], version=match.groupdict().get("version"))
+        return None
+
+    def _route_call(self, found: _Found) -> RouteCall:
+        route = self._store.snapshot.routes.get(found.route)
         if route is None:
-            return refusal_response(RouteNotFound(NOT_LOADED))
-        return json_answer(self._route_pages[page](route))
+            raise unknown_route(self._store, by_path=True)
+        return RouteCall(route, describe(route, names=self._names), found.version, self._show)
+
+    def _show(self, refusal: PredictionRefusal) -> PredictionRefusal:
+        return shown(refusal, names=self._names)
 
 
-def _not_allowed() -> Answer:
-    body = problem(405, "method", "Method not allowed", "this path does not accept this method")
-    return 405, problem_headers(body) + ALLOW_GET, body
+def public_pages(
+    store: SnapshotStore, unready: Callable[[], str | None], max_body: int, version: str, public: Public
+) -> PublicPages:
+    """Returns all pages. `unready` returns the reason that this process is not ready, None if it is; `max_body` is the
+    limit on a request's body, in bytes; `version` that of the software.
+    """
+    protocols: list[Pages] = [
+        NativePages(store, max_body, version, public),
+        V2Pages(store, unready, version),
+        V1Pages(store),
+        MLflowPages(unready, version),
+    ]
+    return PublicPages(store, public, protocols)
 
 
-def _html(names: Sequence[str]) -> str:
-    return _PAGE.format(routes="".join(_ROUTE.format(name=escape(name)) for name in names))
+def shown_pages(pages: Pages, public: Public) -> list[ServerPage | RoutePage]:
+    """Returns the pages of a protocol that are there."""
+    return [page for page in pages.table if public.names or not (isinstance(page, ServerPage) and page.lists)]
 
 
-_ROUTE = '<li><a href="routes/{name}">{name}</a> (<a href="routes/{name}/openapi.json">OpenAPI</a>)</li>\n'
-_PAGE = """\
-<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><title>Linplane</title></head>
-<body>
-<h1>Linplane</h1>
-<p>Routes of this server:</p>
-<ul>
-{routes}</ul>
-<p><a href="docs">Documentation</a>, <a href="openapi.json">OpenAPI</a></p>
-</body>
-</html>
-"""
+def _pattern(path: str) -> Callable[[str], re.Match[str] | None]:
+    """Returns the match of a path with placeholders; one stands for a segment."""
+    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path.replace(".", r"\."))).fullmatch

@@ -35,6 +35,12 @@ def find_target(path: str) -> Target | None:
     return _BY_HOST.get(path)
 
 
+def below(root_path: str, path: str) -> str:
+    """Returns a path without the prefix `root_path`, if it has it: some proxies remove it, and others do not."""
+    rest = path.removeprefix(root_path)
+    return rest or "/" if root_path and rest != path and rest[:1] in ("", "/") else path
+
+
 def _v2_target(parts: list[str]) -> Target | None:
     """`parts` are those between `models` and `infer`: ROUTE, or ROUTE, `versions`, VERSION."""
     if not all(parts):

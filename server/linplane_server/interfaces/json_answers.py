@@ -14,9 +14,11 @@ from ..state.snapshot import Route, Version
 
 GET = ("GET", "HEAD")
 """Methods of a page. The server sends no body in answer to HEAD."""
-ALLOW_GET = [(b"allow", b"GET, HEAD")]
 
 JSON = (b"content-type", b"application/json")
+
+NO_PAGE = "nothing is at this path"
+NOT_ALLOWED = "this path does not accept this method"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -24,6 +26,11 @@ def json_answer(body: object, status: int = 200, more: Sequence[tuple[bytes, byt
     """Returns the response with this body as JSON; `more` are further headers."""
     content = _encode(body)
     return status, [JSON, *more, (b"content-length", b"%d" % len(content))], content
+
+
+def allow(methods: Sequence[str]) -> tuple[bytes, bytes]:
+    """Returns the header that names the methods of a path."""
+    return b"allow", ", ".join(methods).encode()
 
 
 class EncodesPredictions:

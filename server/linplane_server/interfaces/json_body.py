@@ -185,7 +185,8 @@ def _wrong_value(value: Any, name: str, row: Mapping[str, Any], place: str, acce
     wrong = wrong_number(value, f"{place}/{escape(name)}")
     if wrong is None or name in accepted:
         return wrong
-    return Invalid(place, f"{unknown_names(row, accepted)}; send only features of the route")
+    unknown, rest = unknown_names(row, accepted), "send only features of the route"
+    return Invalid(place, f"{unknown.named}; {rest}", nameless=f"{unknown.counted}; {rest}")
 
 
 _NAMES: Mapping[type, str] = {

@@ -8,7 +8,7 @@ Sources: `mlflow/pyfunc/scoring_server/__init__.py`, and `mlflow/exceptions.py` 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from .. import errors
@@ -17,9 +17,10 @@ from ..state.counters import ClientProtocol
 from ..state.snapshot import Route
 from .content_type import check_identity, check_json
 from .csv_body import read_csv
-from .json_answers import ALLOW_GET, GET, EncodesPredictions, json_answer, message_of, refusal_answer
+from .json_answers import NOT_ALLOWED, EncodesPredictions, allow, json_answer, message_of, refusal_answer
 from .json_body import read_json
 from .mlflow_tables import read_tables
+from .pages import RoutePage, ServerPage
 
 CODES: dict[type[errors.PredictionRefusal], str] = {
     errors.RouteNotFound: "RESOURCE_DOES_NOT_EXIST",
@@ -60,23 +61,30 @@ MLFLOW = MLflow()
 
 
 class MLflowPages:
-    """Answers `GET /ping` and `GET /health`, without a body, and `GET /version` with that of this software."""
+    """See `Pages`: `GET /ping` and `GET /health`, without a body, and `GET /version` with that of this software."""
 
     def __init__(self, unready: Callable[[], str | None], version: str) -> None:
         """`unready` returns the reason that this process is not ready, None if it is."""
-        self._unready = unready
-        self._version = version.encode()
+        self.table: Sequence[ServerPage | RoutePage] = [
+            *(
+                ServerPage(path, lambda _: _plain(200 if unready() is None else 503, b""))
+                for path in ("/ping", "/health")
+            ),
+            ServerPage("/version", lambda _: _plain(200, version.encode())),
+        ]
 
-    def answer(self, method: str, path: str) -> Answer | None:
-        """Returns the response; None if the path is none of these."""
-        if path not in ("/ping", "/health", "/version"):
-            return None
-        if method not in GET:
-            body = {"error_code": "BAD_REQUEST", "message": "this path does not accept this method"}
-            return json_answer(body, 405, ALLOW_GET)
-        if path == "/version":
-            return _plain(200, self._version)
-        return _plain(200 if self._unready() is None else 503, b"")
+    def absent(self, path: str) -> Answer | None:  # noqa: ARG002 - `Pages`
+        """See `Pages`: the protocol has no paths of its own below which others could be."""
+        return None
+
+    def not_allowed(self, methods: Sequence[str]) -> Answer:
+        """See `Pages`."""
+        body = {"error_code": "BAD_REQUEST", "message": NOT_ALLOWED}
+        return json_answer(body, 405, [allow(methods)])
+
+    def refuse(self, refusal: errors.PredictionRefusal) -> Answer:
+        """See `Pages`."""
+        return MLFLOW.refuse(refusal, "")
 
 
 def _plain(status: int, body: bytes) -> Answer:

@@ -8,18 +8,23 @@ Sources: KServe's `docs/predict-api/v1` (`python/kserve/kserve/protocol/rest/v1_
 https://www.tensorflow.org/tfx/serving/api_rest, "Predict API".
 """
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from ..errors import Invalid, PredictionRefusal
 from ..predict.interface import Answer, Asked, Call
+from ..predict.router import current_version
 from ..state.counters import ClientProtocol
 from ..state.snapshot import Route
 from ..state.snapshot_store import SnapshotStore
 from .content_type import check_json
-from .json_answers import ALLOW_GET, GET, EncodesPredictions, json_answer, message_of, refusal_answer
+from .json_answers import NO_PAGE, NOT_ALLOWED, EncodesPredictions, allow, json_answer, message_of, refusal_answer
 from .json_body import as_row, as_rows, need, only_one, read_json
+from .pages import RouteCall, RoutePage, ServerPage
 
 FORMS = ("instances", "inputs")
 IGNORED = frozenset({"signature_name", "id", "model_name", "parameters"})
@@ -53,40 +58,48 @@ def _read(accepted: frozenset[str], body: dict[str, Any]) -> Asked:
     return Asked(rows, f"/{form}/{{}}".format, key)
 
 
+class Models(msgspec.Struct, frozen=True):
+    """The list of models, as KServe has it."""
+
+    models: list[str]
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """The answer at the path of a model, as KServe has it."""
+
+    name: str
+    ready: bool
+
+
 class V1Pages:
-    """Answers `GET /v1/models` and `GET /v1/models/ROUTE`, and 404 below `/v1` for all that is not a prediction."""
+    """See `Pages`: `GET /v1/models` and `GET /v1/models/ROUTE`."""
 
     def __init__(self, store: SnapshotStore) -> None:
         """`store` is read at each call."""
-        self._store = store
+        self.table: Sequence[ServerPage | RoutePage] = [
+            ServerPage("/v1/models", lambda _: json_answer(Models(sorted(store.snapshot.routes))), lists=True),
+            RoutePage("/v1/models/{route}", _ready),
+        ]
 
-    def answer(self, method: str, path: str) -> Answer | None:
-        """Returns the response; None if the path is not below `/v1`."""
-        if not path.startswith(_PREFIX):
+    def absent(self, path: str) -> Answer | None:
+        """See `Pages`."""
+        if not path.startswith("/v1/"):
             return None
-        calls, slash, name = path.removeprefix(_PREFIX).partition("/")
-        if calls != "models" or (slash and not name):
-            return _error(404, "nothing is at this path")
-        if "/" in name:
-            hint = "; predictions are at /v1/models/NAME:predict" if name.endswith("/predict") else ""
-            return _error(404, f"nothing is at this path{hint}")
-        if method not in GET:
-            return _error(405, "this path does not accept this method", ALLOW_GET)
-        return self._model(name) if name else json_answer({"models": sorted(self._store.snapshot.routes)})
+        hint = "; predictions are at /v1/models/NAME:predict" if _is_prediction(path) else ""
+        return json_answer({"error": NO_PAGE + hint}, 404)
 
-    def _model(self, name: str) -> Answer:
-        if self._store.loaded_at is None:
-            return _error(503, "no configuration is loaded yet")
-        route = self._store.snapshot.routes.get(name)
-        if route is None:
-            return _error(404, "no such model is loaded here")
-        if route.current is None:
-            return _error(503, route.unavailable.message if route.unavailable else "the model has no version")
-        return json_answer({"name": route.name, "ready": True})
+    def not_allowed(self, methods: Sequence[str]) -> Answer:
+        """See `Pages`."""
+        return json_answer({"error": NOT_ALLOWED}, 405, [allow(methods)])
+
+    def refuse(self, refusal: PredictionRefusal) -> Answer:
+        """See `Pages`."""
+        return V1_PROTOCOL.refuse(refusal, "")
 
 
-_PREFIX = "/v1/"
+_is_prediction = re.compile("/v1/models/[^/]+/predict").fullmatch
 
 
-def _error(status: int, text: str, more: Sequence[tuple[bytes, bytes]] = ()) -> Answer:
-    return json_answer({"error": text}, status, more)
+def _ready(call: RouteCall) -> Answer:
+    current_version(call.route)
+    return json_answer(Ready(call.route.name, ready=True))

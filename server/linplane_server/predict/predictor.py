@@ -15,10 +15,9 @@ from ..errors import (
     Internal,
     MethodNotAllowed,
     MissingFeature,
-    NothingToServe,
     PredictionRefusal,
     RateLimited,
-    RouteNotFound,
+    shown,
 )
 from ..problems import Headers
 from ..state.counters import Series
@@ -26,11 +25,8 @@ from ..state.serving import Serving
 from ..state.snapshot import Route, Snapshot, Version
 from .client_identity import ClientIdentity
 from .interface import Answer, Asked, Call, Interface, Target
-from .router import Source, choose, find_version
+from .router import Source, choose, current_version, find_version, unknown_route
 from .rows import by_name, check_names, compute_rows
-
-HOW_TO_ADDRESS = "no such route is loaded here; address one by path (POST /routes/ROUTE/predict) or by host (POST http://ROUTE/predict)"
-NOT_LOADED = "no route of this name is loaded here; GET / lists the routes"
 
 _log = logging.getLogger(__name__)
 _sane = re.compile(rb"[A-Za-z0-9._-]{1,64}").fullmatch
@@ -42,7 +38,7 @@ class Predictor:
     none are `id_prefix` and a number.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with, and two settings
         self,
         serving: Serving,
         identity: ClientIdentity,
@@ -50,15 +46,19 @@ class Predictor:
         id_prefix: str,
         *,
         single_route: bool = False,
+        public_names: bool = True,
     ) -> None:
-        """`single_route`: if just one route is loaded, it also answers requests whose Host names no route."""
+        """`single_route`: if just one route is loaded, it also answers requests whose Host names no route.
+        `public_names`: refusals have the names of routes, versions and features.
+        """
         self._store = serving.store
         self._unrouted = serving.counters.unrouted
         self._limiter = serving.limiter
         self._blocks = serving.blocks
         self._identity = identity
         self._clock = clock
-        self._single_route = single_route
+        self._single_route = single_route and public_names  # else the answer would name a route that was not asked for
+        self._public_names = public_names
         self._prefix = id_prefix.encode()
         self._numbers = itertools.count(1)
 
@@ -76,13 +76,14 @@ class Predictor:
             if version is not None:
                 named = find_version(route, version)
             elif route.splitter is None:
-                _current(route)
+                current_version(route)
             asked = interface.decode(route, call)
             (out, content), series = self._predict(interface, route, named, asked, call)
             status = 200
         except PredictionRefusal as refusal:
             series = self._count(route, refusal, named)
-            status, out, content = interface.refuse(refusal, request_id.decode())
+            public = shown(refusal, names=self._public_names)
+            status, out, content = interface.refuse(public, request_id.decode())
         except Exception:
             _log.exception("a prediction failed")
             failure = Internal("the server failed; the cause is in its log")
@@ -103,9 +104,7 @@ class Predictor:
                 return snapshot.routes.get(name, snapshot.single)
         route = snapshot.routes.get(name)
         if route is None:
-            if self._store.loaded_at is None:
-                raise NothingToServe("NotLoaded", "no configuration is loaded yet", None)
-            raise RouteNotFound(NOT_LOADED if by_path else HOW_TO_ADDRESS)
+            raise unknown_route(self._store, by_path=by_path)
         return route
 
     def _admit(self, route: Route, call: Call) -> None:
@@ -142,16 +141,8 @@ def _by_path(version: Version) -> tuple[Version, Source]:
 
 def _assign(route: Route, asked: Asked, call: Call) -> tuple[Version, Source]:
     if route.splitter is None:
-        return _current(route), "current"
+        return current_version(route), "current"
     header = call.headers.get(route.header) if route.header else None
     text = header.decode("utf-8", "surrogateescape") if header else None
     version, source = choose(route, asked.key, text, lambda: by_name(route, asked.rows, asked.place))
-    return _current(route) if version is None else version, source
-
-
-def _current(route: Route) -> Version:
-    """Returns the current version. Raises NothingToServe if its weights are not here."""
-    if route.current is None:
-        assert route.unavailable is not None
-        raise NothingToServe(route.unavailable.reason, route.unavailable.message, route.current_name)
-    return route.current
+    return current_version(route) if version is None else version, source

@@ -8,8 +8,12 @@ from typing import Literal
 from linplane_api.conditions import Reason
 from linplane_api.split import KeySource, feature_key
 
-from ..errors import NothingToServe, VersionNotFound
+from ..errors import NothingToServe, RouteNotFound, VersionNotFound
 from ..state.snapshot import Route, Version
+from ..state.snapshot_store import SnapshotStore
+
+HOW_TO_ADDRESS = "no such route is loaded here; address one by path (POST /routes/ROUTE/predict) or by host (POST http://ROUTE/predict)"
+NO_ROUTE = "no route of this name is loaded here"
 
 SplitSource = Literal[KeySource, "current"]
 """The input that the split picked a version by; `current`: no candidate has a share, so none was needed."""
@@ -41,6 +45,23 @@ def choose(
         key, source = feature_key(rows()), "features"
     index = route.splitter.pick(key)
     return (route.current if index is None else route.candidates[index]), source
+
+
+def unknown_route(store: SnapshotStore, *, by_path: bool) -> RouteNotFound | NothingToServe:
+    """Returns the refusal of a request whose route is not loaded; `by_path`: its path names one."""
+    if store.loaded_at is None:
+        return NothingToServe("NotLoaded", "no configuration is loaded yet", None)
+    if not by_path:
+        return RouteNotFound(HOW_TO_ADDRESS)
+    return RouteNotFound(f"{NO_ROUTE}; GET / lists the routes", nameless=NO_ROUTE)
+
+
+def current_version(route: Route) -> Version:
+    """Returns the current version. Raises NothingToServe if its weights are not here."""
+    if route.current is None:
+        assert route.unavailable is not None
+        raise NothingToServe(route.unavailable.reason, route.unavailable.message, route.current_name)
+    return route.current
 
 
 def find_version(route: Route, name: str) -> Version:

@@ -4,7 +4,7 @@ declare the same features in the same order.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from msgspec import Meta
 
@@ -96,23 +96,23 @@ def by_name(route: Route, rows: Sequence[Row], place: Callable[[int], str]) -> l
 
 def _checked(route: Route, row: list[float], place: str) -> list[float]:
     if route.order is None:
-        raise Invalid(place, f"an object is needed: {no_order(route)}")
+        raise no_order(route, place, "an object is needed")
     if len(row) != len(route.order):
-        raise Invalid(
-            place, f"{len(route.order)} values are needed, in this order: {_list(route.order)}; {len(row)} are given"
-        )
+        needed, given = f"{len(route.order)} values are needed", f"{len(row)} are given"
+        order = f"in this order: {_list(route.order)}"
+        raise Invalid(place, f"{needed}, {order}; {given}", nameless=f"{needed}; {given}")
     return row
 
 
-def no_order(route: Route) -> str:
-    """Returns the text that names the versions because of which no array is accepted, and the current one."""
+def no_order(route: Route, place: str, need: str) -> Invalid:
+    """Returns the error in an array. It names the versions because of which none is accepted, and the current one;
+    `need` says what is needed in its place.
+    """
     found = list(route.features_by_version.items())
     names = [name for name, features in found if name == found[0][0] or features != found[0][1]]
     marked = [f"{name} (current)" if name == route.current_name else name for name in names]
-    return (
-        f"the versions {_joined(marked)} of this route do not declare the same features in the same order: "
-        "send features by name"
-    )
+    why = "of this route do not declare the same features in the same order: send features by name"
+    return Invalid(place, f"{need}: the versions {_joined(marked)} {why}", nameless=f"{need}: the versions {why}")
 
 
 def check_names(route: Route, version: Version, names: Iterable[str], place: str) -> None:
@@ -125,19 +125,34 @@ def _missing(route: Route, version: Version, row: Mapping[str, float], place: st
     detail = f"version {version.name} needs the feature {display_name(missing[0])}"
     if len(missing) > 1:
         detail = f"version {version.name} needs {len(missing)} features that are not given: {_list(missing)}"
+    count = "a feature that is needed is" if len(missing) == 1 else f"{len(missing)} features that are needed are"
+    nameless = f"{count} not given"
     if not row.keys() <= route.accepted:  # a misspelt name, or one with look-alike characters
-        detail += f"; {unknown_names(row, route.accepted)}"
-    return MissingFeature(f"{place}/{escape(missing[0])}", detail, version.name, missing[:MAX_LISTED])
+        unknown = unknown_names(row, route.accepted)
+        detail, nameless = f"{detail}; {unknown.named}", f"{nameless}; {unknown.counted}"
+    place_of_first = f"{place}/{escape(missing[0])}"
+    return MissingFeature(place_of_first, detail, version.name, missing[:MAX_LISTED], row=place, nameless=nameless)
 
 
 def _unknown(route: Route, row: Mapping[str, float], place: str, version: str | None) -> Invalid:
-    return Invalid(place, f"{unknown_names(row, route.accepted)}; the route takes {_list(route.features)}", version)
+    unknown = unknown_names(row, route.accepted)
+    features = route.features
+    takes = f"{unknown.named}; the route takes {_list(features)}"
+    return Invalid(place, takes, version, f"{unknown.counted}; the route takes {len(features)}")
 
 
-def unknown_names(row: Iterable[str], accepted: frozenset[str]) -> str:
-    """Names the features of a row, in its order, that are not accepted."""
+class UnknownNames(NamedTuple):
+    """The part of a message about features that are not accepted: with their names, and with their number."""
+
+    named: str
+    counted: str
+
+
+def unknown_names(row: Iterable[str], accepted: frozenset[str]) -> UnknownNames:
+    """Describes the features of a row, in its order, that are not accepted."""
     unknown = [name for name in row if name not in accepted]
-    return f"unknown feature{'s' if len(unknown) > 1 else ''} {_list(unknown)}"
+    features = "features" if len(unknown) > 1 else "feature"
+    return UnknownNames(f"unknown {features} {_list(unknown)}", f"{len(unknown)} unknown {features}")
 
 
 def _list(names: Sequence[str]) -> str:

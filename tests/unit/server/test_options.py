@@ -7,7 +7,7 @@ import pytest
 
 from linplane_api.logs import LEVELS
 from linplane_server.options import group_of, parse
-from linplane_server.settings import Limits, Shutdown
+from linplane_server.settings import Limits, Public, Shutdown
 
 WRONG = [
     [],
@@ -18,6 +18,10 @@ WRONG = [
     ["--config", "x", "--body-bytes", "-1"],
     ["--config", "x", "--idle-seconds", "nan"],
     ["--config", "x", "--log-level", "loud"],
+    ["--config", "x", "--root-path", "scoring"],
+    ["--config", "x", "--root-path", "/a b"],
+    ["--config", "x", "--root-path", "//a"],
+    ["--config", "x", "--root-path", "/a?b"],
     ["--config", "x", "more"],
 ]
 
@@ -38,6 +42,12 @@ def test_defaults_are_those_of_the_settings() -> None:
     assert group_of(options, Shutdown) == Shutdown()
     assert options.host == options.admin_host == "127.0.0.1"
     assert options.config == Path("x")
+    assert (options.public_names, options.root_path) == (Public().names, Public().root_path)
+
+
+@pytest.mark.parametrize(("given", "expected"), [("/scoring", "/scoring"), ("/a/b-1/", "/a/b-1"), ("/", ""), ("", "")])
+def test_root_path_has_no_slash_at_its_end(given: str, expected: str) -> None:
+    assert parse(["--config", "x", "--root-path", given]).root_path == expected
 
 
 @pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])

@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linplane_api.routing import Unavailable
-from linplane_server.http.public_pages import PublicPages
+from linplane_server.http.public_pages import PublicPages, public_pages
 from linplane_server.http.targets import find_target
 from linplane_server.interfaces.accept import prefers_html
-from linplane_server.interfaces.mlflow import MLflowPages
-from linplane_server.interfaces.v1 import V1Pages
+from linplane_server.settings import Public
 from linplane_server.state.readiness import Readiness
 from linplane_server.state.serving import Serving, new_serving
 from unit.server.builders import V1, V2, Client, Clock, document, serving
@@ -24,10 +23,7 @@ MAX_BODY = 4321
 
 
 def pages(loaded: Serving) -> PublicPages:
-    readiness = Readiness(loaded.store)
-    return PublicPages(
-        loaded.store, MAX_BODY, "1.2.3", [V1Pages(loaded.store), MLflowPages(readiness.unready, "1.2.3")]
-    )
+    return public_pages(loaded.store, Readiness(loaded.store).unready, MAX_BODY, "1.2.3", Public())
 
 
 def get(loaded: Serving, path: str, method: str = "GET", accept: str = "*/*") -> tuple[int, dict[str, str], bytes]:
@@ -283,7 +279,7 @@ async def test_v1_pages_list_models_and_their_readiness() -> None:
     assert page(loaded, "/v1/models/homes") == {"name": "homes", "ready": True}
     refused = {
         "/v1/models/never": (503, "no version is Ready yet"),
-        "/v1/models/absent": (404, "no such model is loaded here"),
+        "/v1/models/absent": (404, "no route of this name is loaded here; GET / lists the routes"),
         "/v1/models/": (404, "nothing is at this path"),
         "/v1/modelsets": (404, "nothing is at this path"),
         "/v1/other": (404, "nothing is at this path"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from linplane_server.http.targets import find_target
+from linplane_server.http.targets import below, find_target
 from linplane_server.interfaces.mlflow import MLFLOW
 from linplane_server.interfaces.native import NATIVE
 from linplane_server.interfaces.v1 import V1_PROTOCOL
@@ -51,3 +51,22 @@ def test_target_of_a_prediction(path: str, target: Target) -> None:
 @pytest.mark.parametrize("path", NOT_FOUND)
 def test_target_of_another_path_is_none(path: str) -> None:
     assert find_target(path) is None
+
+
+BELOW = [
+    ("/scoring", "/scoring/predict", "/predict"),
+    ("/scoring", "/predict", "/predict"),
+    ("/scoring", "/scoring", "/"),
+    ("/scoring", "/scoring/", "/"),
+    ("/scoring", "/scorings/predict", "/scorings/predict"),
+    ("/scoring", "/scoring/scoring/predict", "/scoring/predict"),
+    ("/a/b", "/a/b/docs", "/docs"),
+    ("/a/b", "/a/docs", "/a/docs"),
+    ("", "/predict", "/predict"),
+    ("", "", ""),
+]
+
+
+@pytest.mark.parametrize(("root_path", "path", "expected"), BELOW)
+def test_path_below_the_root_path_is_the_same_with_and_without_it(root_path: str, path: str, expected: str) -> None:
+    assert below(root_path, path) == expected

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linplane_api.routing import RouteDocument, Unavailable
+from linplane_server.http.public_pages import PublicPages
 from linplane_server.interfaces.v2.pages import V2Pages
-from linplane_server.state.serving import new_serving
+from linplane_server.settings import Public
+from linplane_server.state.serving import Serving, new_serving
 from unit.server.builders import V1, V2, Client, Clock, document, serving
 from unit.server.oip import infer, tensor, validator
 
@@ -19,11 +21,11 @@ UNION = {"v1": {"rooms": 1.0, "area": 2.0}, "v2": {"area": 1.0, "garden": 3.0, "
 class Pages:
     """The pages of a server; `get` returns status and JSON, and checks the headers."""
 
-    def __init__(self, pages: V2Pages) -> None:
-        self._pages = pages
+    def __init__(self, loaded: Serving, unready: str | None = None) -> None:
+        self._pages = PublicPages(loaded.store, Public(), [V2Pages(loaded.store, lambda: unready, "1.2.3")])
 
-    def get(self, path: str, method: str = "GET") -> tuple[int, Any]:
-        answer = self._pages.answer(method, path)
+    def get(self, path: str, method: str = "GET", body: bytes = b"") -> tuple[int, Any]:
+        answer = self._pages.answer(method, path, {}, body)
         assert answer is not None
         status, headers, content = answer
         assert dict(headers)[b"content-type"] == b"application/json"
@@ -33,13 +35,13 @@ class Pages:
         return status, body
 
     def headers(self, path: str, method: str) -> dict[bytes, bytes]:
-        answer = self._pages.answer(method, path)
+        answer = self._pages.answer(method, path, {})
         assert answer is not None
         return dict(answer[1])
 
 
 async def pages(*documents: RouteDocument, unready: str | None = None) -> Pages:
-    return Pages(V2Pages((await serving(*documents)).store, lambda: unready, "1.2.3"))
+    return Pages(await serving(*documents), unready)
 
 
 @pytest.mark.parametrize("path", ["/v2", "/v2/"])
@@ -110,7 +112,7 @@ async def test_model_metadata_describes_a_request_that_is_answered(
     second = first[::-1] if reverse else first + [f"more{number}" for number in range(more)]
     versions = {"v1": dict.fromkeys(first, 1.0), "v2": dict.fromkeys(second, 2.0)}
     loaded = await serving(document(versions=versions, split=[("v2", 0)]))
-    metadata = Pages(V2Pages(loaded.store, lambda: None, "1")).get("/v2/models/homes")[1]
+    metadata = Pages(loaded).get("/v2/models/homes")[1]
     inputs = [tensor([1.0] * one["shape"][1], [1, one["shape"][1]], one["name"]) for one in metadata["inputs"]]
     for version, features in (("v1", first), ("v2", second)):
         status, _, answer = infer(Client(loaded), {"inputs": inputs}, version=version)
@@ -152,6 +154,24 @@ async def test_model_that_never_served_has_metadata() -> None:
     assert site.get("/v2/repository/index", "POST") == (200, [])
 
 
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b'{"ready":false}', b'{"ready":true}', b'{"ready":true,"x":1}', b'{"ready":null}']
+)
+async def test_repository_index_has_the_ready_versions_alone_if_they_are_wanted(body: bytes) -> None:
+    site = await pages(document(split=[("v2", 0), ("v3", 100)], named={"v3": ("area", "rooms")}))
+    status, index = site.get("/v2/repository/index", "POST", body)
+    states = [("v1", "READY"), ("v2", "READY"), ("v3", "UNAVAILABLE")]
+    assert status == 200
+    assert [(one["version"], one["state"]) for one in index] == (states[:2] if b"true" in body else states)
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b'{"ready":1}', b'{"ready":"true"}', b"\xff"])
+async def test_repository_index_refuses_a_body_that_is_no_request(body: bytes) -> None:
+    status, answer = (await pages(document())).get("/v2/repository/index", "POST", body)
+    text = 'the body must be a JSON object, in which "ready" is true or false'
+    assert (status, answer) == (400, {"error": text})
+
+
 async def test_repository_index_has_the_state_of_each_version() -> None:
     named = {"v3": ("area", "rooms")}
     site = await pages(document(split=[("v2", 0), ("v3", 100)], named=named), document("pens", versions={"v1": V1}))
@@ -166,7 +186,7 @@ async def test_repository_index_has_the_state_of_each_version() -> None:
 
 
 def test_model_is_503_before_a_configuration_is_loaded() -> None:
-    site = Pages(V2Pages(new_serving(Clock()).store, lambda: "no configuration is loaded yet", "1"))
+    site = Pages(new_serving(Clock()), "no configuration is loaded yet")
     assert site.get("/v2/health/ready")[0] == 503
     assert site.get("/v2/models/homes")[0] == 503
     assert site.get("/v2/models/homes/ready")[0] == 503
@@ -213,4 +233,5 @@ async def test_other_method_is_405_with_those_allowed() -> None:
 
 @pytest.mark.parametrize("path", ["/", "/v2x", "/v1/models", "/docs", ""])
 async def test_other_paths_are_left_to_others(path: str) -> None:
-    assert V2Pages((await serving()).store, lambda: None, "1").answer("GET", path) is None
+    store = (await serving()).store
+    assert PublicPages(store, Public(), [V2Pages(store, lambda: None, "1")]).answer("GET", path, {}) is None

@@ -5,21 +5,21 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Self, cast
 
 import uvicorn
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from linplane_server.http.fast_path import FastPath
 from linplane_server.http.protocol import Guard, GuardedProtocol
 from linplane_server.http.public_app import PublicApp
-from linplane_server.http.public_pages import PublicPages
-from linplane_server.interfaces.v2.pages import V2Pages
+from linplane_server.http.public_pages import public_pages
 from linplane_server.predict.client_identity import ClientIdentity
 from linplane_server.predict.predictor import Predictor
-from linplane_server.settings import Limits
+from linplane_server.settings import Limits, Public
 from linplane_server.state.serving import Serving
 from unit.server.builders import Clock
 
 LIMITS = Limits(body_bytes=2_000, head_bytes=8_000, url_bytes=1_000)
+PUBLIC = Public()
 NOW = 1_000.0
 
 
@@ -79,15 +79,22 @@ async def absent(scope: Scope, receive: Receive, send: Send) -> None:
 class Wire:
     """A listener and a connection to it. `calls` counts the requests that the application was asked to answer."""
 
-    def __init__(self, loaded: Serving, fast: bool, limits: Limits = LIMITS) -> None:
-        """Two of the same state count and number their requests alike."""
+    def __init__(
+        self,
+        loaded: Serving,
+        fast: bool,
+        limits: Limits = LIMITS,
+        public: Public = PUBLIC,
+        rest: ASGIApp = absent,
+    ) -> None:
+        """Two of the same state count and number their requests alike. `rest` answers all other paths."""
         self.serving = loaded
-        self.guard = Guard(limits)
+        self.guard = Guard(limits, public.root_path)
         self.loop = StoppedLoop()
         self.calls = 0
-        predictor = Predictor(loaded, ClientIdentity(), Clock(), "id", single_route=True)
-        pages = PublicPages(loaded.store, limits.body_bytes, "1", [V2Pages(loaded.store, lambda: None, "1")])
-        app = PublicApp(predictor, pages, absent, limits)
+        predictor = Predictor(loaded, ClientIdentity(), Clock(), "id", single_route=True, public_names=public.names)
+        pages = public_pages(loaded.store, lambda: None, limits.body_bytes, "1", public)
+        app = PublicApp(predictor, pages, rest, limits, public.root_path)
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:
             self.calls += 1
@@ -97,7 +104,7 @@ class Wire:
         self.config.load()
         self.server = ServerState()
         self.server.default_headers = [(b"date", b"Thu, 01 Jan 1970 00:00:00 GMT")]
-        self.fast_path = FastPath(predictor.respond, limits.body_bytes)
+        self.fast_path = FastPath(predictor.respond, limits.body_bytes, public.root_path)
         self._make = self.fast_path.protocol(self.guard) if fast else self.guard.protocol()
         self.connect()
 

@@ -175,7 +175,7 @@ def _transposed(route: Route, columns: dict[str, list[float]]) -> list[Row]:
 def _matrix(route: Route, tensor: InputTensor, raw: memoryview | None) -> list[list[float]]:
     place = "/inputs/0"
     if route.order is None:
-        raise Invalid(place, f"one tensor for each feature is needed: {no_order(route)}")
+        raise no_order(route, place, "one tensor for each feature is needed")
     width = len(route.order)
     if tensor.shape[1] != width:
         raise Invalid(f"{place}/shape", f"[n, {width}] is needed, for {width} features")
@@ -191,7 +191,8 @@ def _unknown(route: Route, tensor: InputTensor, place: str, *, alone: bool) -> I
     forms = "the inputs are a tensor for each feature"
     if route.order is not None:
         forms += f", or one matrix [n, {len(route.order)}]"
-    return Invalid(f"{place}/name", f"{display_name(tensor.name)} is not a feature; {forms}")
+    name = display_name(tensor.name)
+    return Invalid(f"{place}/name", f"{name} is not a feature; {forms}", nameless=f"this is not a feature; {forms}")
 
 
 def _check_column(tensor: InputTensor, place: str, before: dict[str, Any]) -> None:

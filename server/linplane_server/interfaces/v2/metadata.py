@@ -4,21 +4,24 @@ Of the versions that a route names, those are listed that the path of a request 
 candidates, if their weights are here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ...errors import PredictionRefusal
+from ...errors import Malformed, NothingToServe, PredictionRefusal
 from ...predict.interface import Answer
-from ...predict.router import find_version
-from ...state.snapshot import Route, Snapshot, Version
+from ...predict.router import current_version, find_version
+from ...state.description import Description
+from ...state.snapshot import Route, Snapshot
 from ..json_answers import json_answer
-from .answers import refusal_answer
+from ..json_body import REFUSED
+from ..pages import RouteCall
 from .infer import FEATURES, OUTPUT
 
 PLATFORM = "linplane_linear"
 EXTENSIONS = ["binary_tensor_data", "model_repository"]
+READY = "READY"
 
 
 class ServerMetadata(msgspec.Struct):
@@ -68,6 +71,12 @@ class Models(msgspec.Struct):
     models: list[str]
 
 
+class IndexRequest(msgspec.Struct):
+    """The body of a request for the index; `ready`: of ready versions only."""
+
+    ready: bool | None = None
+
+
 class IndexEntry(msgspec.Struct):
     """A version of a model in the index of Triton's model repository extension."""
 
@@ -92,66 +101,73 @@ def model_list(snapshot: Snapshot) -> Answer:
     return json_answer(Models(sorted(snapshot.routes)))
 
 
-def repository_index(snapshot: Snapshot) -> Answer:
-    """Returns each version of each model, with its state."""
-    routes = (snapshot.routes[name] for name in sorted(snapshot.routes))
-    return json_answer([entry for route in routes for entry in _entries(route)])
-
-
-def model_metadata(route: Route, version: str | None) -> Answer:
-    """Returns the metadata of a model, or of one version."""
-    versions = _answerable(route)
+def repository_index(snapshot: Snapshot, body: bytes) -> Answer:
+    """Returns each version of each model, or each that is ready, with its state. An empty body is a request without
+    members, as Triton's client sends it. Raises Malformed.
+    """
     try:
-        described = versions if version is None else [find_version(route, version)]
-    except PredictionRefusal as refusal:
-        return refusal_answer(refusal)
-    names = [one.name for one in versions]
+        request = _decode(body or b"{}")
+    except REFUSED:
+        raise Malformed('the body must be a JSON object, in which "ready" is true or false') from None
+    return json_answer(index_entries(snapshot, ready=request.ready is True))
+
+
+_decode = msgspec.json.Decoder(IndexRequest).decode
+
+
+def index_entries(snapshot: Snapshot, *, ready: bool) -> list[IndexEntry]:
+    """Returns the index in the order of the names of models; `ready`: with ready versions only."""
+    routes = (snapshot.routes[name] for name in sorted(snapshot.routes))
+    return [entry for route in routes for entry in _entries(route) if entry.state == READY or not ready]
+
+
+def model_metadata(call: RouteCall) -> Answer:
+    """Returns the metadata of a model, or of one version. Raises VersionNotFound and NothingToServe."""
+    if call.version is not None:
+        find_version(call.route, call.version)
+    described = call.described
+    names = [version.name for version in described.versions]
     outputs = [TensorMetadata(OUTPUT, "FP64", [-1, 1])]
-    return json_answer(ModelMetadata(route.name, names, PLATFORM, _inputs(route, described), outputs))
+    inputs = _inputs(call.route, described, call.version)
+    return json_answer(ModelMetadata(described.route, names, PLATFORM, inputs, outputs))
 
 
-def model_ready(route: Route, version: str | None) -> Answer:
-    """Returns the readiness of a model, or of one version: whether an inference would be answered."""
-    reason: str | None = None
-    if version is not None:
-        try:
-            find_version(route, version)
-        except PredictionRefusal as refusal:
-            status, _, _ = answer = refusal_answer(refusal)
-            if status != 503:
-                return answer
-            reason = refusal.detail
-    elif route.current is None:
-        reason = route.unavailable.message if route.unavailable else "the model has no version"
-    return json_answer(Ready(reason is None, route.name, reason or UNSET), 503 if reason else 200)
+def model_ready(call: RouteCall) -> Answer:
+    """Returns the readiness of a model, or of one version: whether an inference would be answered. Raises
+    VersionNotFound.
+    """
+    route, version = call.route, call.version
+    try:
+        current_version(route) if version is None else find_version(route, version)
+    except NothingToServe as refusal:
+        return json_answer(Ready(False, route.name, call.show(refusal).detail), 503)
+    return json_answer(Ready(True, route.name))
 
 
-def _named(route: Route) -> list[str]:
-    return list(dict.fromkeys(name for name in (route.current_name, *route.candidate_names) if name is not None))
-
-
-def _answerable(route: Route) -> list[Version]:
-    return [route.versions[name] for name in _named(route) if name in route.versions]
-
-
-def _inputs(route: Route, versions: Iterable[Version]) -> list[TensorMetadata]:
-    if route.order is not None:
+def _inputs(route: Route, described: Description, version: str | None) -> list[TensorMetadata]:
+    """Returns the matrix if the versions agree on the order, else a tensor for each feature; none if the features are
+    not public, since no other request than by their names is possible.
+    """
+    if described.width is not None:
         name = FEATURES
         while name in route.accepted:  # a tensor of that name would be the feature
             name += "_"
-        return [TensorMetadata(name, "FP64", [-1, len(route.order)], {FEATURES: list(route.order)})]
-    features = [version.features for version in versions] or route.features_by_version.values()
-    names = dict.fromkeys(name for version in features for name in version)
-    return [TensorMetadata(name, "FP64", [-1, 1]) for name in names]
+        order = UNSET if described.order is None else {FEATURES: list(described.order)}
+        return [TensorMetadata(name, "FP64", [-1, described.width], order)]
+    if described.features is None:
+        return []
+    chosen = [one.features for one in described.versions if version in (None, one.name)]
+    names = dict.fromkeys(name for features in chosen for name in features)
+    return [TensorMetadata(name, "FP64", [-1, 1]) for name in names or described.features]
 
 
-def _entries(route: Route) -> list[IndexEntry]:
-    entries = []
-    for name in _named(route):
+def _entries(route: Route) -> Iterator[IndexEntry]:
+    for name in dict.fromkeys((route.current_name, *route.candidate_names)):
+        if name is None:
+            continue
         try:
             find_version(route, name)
         except PredictionRefusal as refusal:
-            entries.append(IndexEntry(route.name, name, "UNAVAILABLE", refusal.detail))
+            yield IndexEntry(route.name, name, "UNAVAILABLE", refusal.detail)
         else:
-            entries.append(IndexEntry(route.name, name, "READY", ""))
-    return entries
+            yield IndexEntry(route.name, name, READY, "")

@@ -37,17 +37,21 @@ def canonical_bytes(value: object) -> bytes:
     """The RFC 8785 form of a JSON value. Raises FormatError for values that JSON does not have (NaN, an integer past
     2^53, half of a surrogate pair) and for more than 64 levels, which the caller's stack must not decide.
     """
-    if not _is_shallow(value, MAX_DEPTH):
-        raise FormatError("", f"nested deeper than {MAX_DEPTH} levels")
     with suppress(_RareError, UnicodeEncodeError):
-        return _ENCODER.encode(_common(value)).encode("utf-8")
+        return _ENCODER.encode(_common(value, MAX_DEPTH))
+    if not _is_shallow(value, MAX_DEPTH):
+        raise _too_deep()
     try:
         return rfc8785.dumps(value)  # type: ignore[arg-type]
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         raise FormatError("", f"not representable as canonical JSON: {type(error).__name__}") from error
 
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
+_ENCODER = msgspec.json.Encoder(order="sorted")
+
+
+def _too_deep() -> FormatError:
+    return FormatError("", f"nested deeper than {MAX_DEPTH} levels")
 
 
 def _is_shallow(value: object, levels: int) -> bool:
@@ -61,31 +65,36 @@ _CONTAINERS = (dict, list, tuple)
 
 
 class _RareError(Exception):
-    """A value that Python's own encoder writes differently from RFC 8785."""
+    """A value that msgspec's encoder writes differently from RFC 8785."""
 
 
-def _common(value: object) -> object:
-    """The same value, for Python's own encoder, which is in C and several times faster than the library.
+def _common(value: object, levels: int) -> object:
+    """The same value, for msgspec's encoder, which is in C and many times faster than the library.
 
-    Nearly all documents are written by it byte for byte as by RFC 8785. Raises _RareError for the rest.
+    Nearly all documents are written by it byte for byte as by RFC 8785. Raises _RareError for the rest, and FormatError
+    for more than so many levels.
     """
     kind = type(value)
     if kind is float:
         return _number(value)  # type: ignore[arg-type]
     if value is None or kind is str or kind is bool or (kind is int and -_EXACT < value < _EXACT):  # type: ignore[operator]
         return value
-    if kind is list or kind is tuple:
-        return [_common(item) for item in value]  # type: ignore[attr-defined]
-    if kind is dict and all(type(key) is str and key.isascii() for key in value):  # type: ignore[attr-defined]
-        return {key: _common(item) for key, item in value.items()}  # type: ignore[attr-defined]
-    raise _RareError
+    if kind is not list and kind is not dict and kind is not tuple:
+        raise _RareError
+    if levels == 0:
+        raise _too_deep()
+    if kind is dict:
+        if not all(type(key) is str and key.isascii() for key in value):  # type: ignore[attr-defined]
+            raise _RareError
+        return {key: _common(item, levels - 1) for key, item in value.items()}  # type: ignore[attr-defined]
+    return [_common(item, levels - 1) for item in value]  # type: ignore[attr-defined]
 
 
 _EXACT = 1 << 53
 
 
 def _number(value: float) -> float | int:
-    """The number for Python's encoder, which, unlike RFC 8785, writes `2.0`, and an exponent from 1e-05 down."""
+    """The number for msgspec's encoder, which, unlike RFC 8785, writes `2.0`, and an exponent from 1e-05 down."""
     if value.is_integer() and abs(value) < _EXACT:
         return int(value)
     if 1e-4 <= abs(value) < _EXACT:

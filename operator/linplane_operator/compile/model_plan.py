@@ -105,10 +105,15 @@ def unseen(model: Object, spec: LinearModelSpec, owned: OwnedObjects) -> list[tu
 
 def plan_model(inputs: ModelInputs, settings: Settings, now: datetime) -> ModelPlan:
     """The plan. No training depends on a condition; a sealed artifact without a status is a finished training."""
-    model, spec = inputs.model, inputs.spec
-    plan = _plan_artifact(model, spec, inputs.owned, settings, now)
-    withdrawn_now = withdrawn(model, spec, inputs.servers)
-    return replace(plan, withdrawn=withdrawn_now, frozen=spec.frozen, serving_in=inputs.serving_in)
+    model, spec, owned = inputs.model, inputs.spec, inputs.owned
+    plan = _plan_artifact(model, spec, owned, settings, now)
+    return replace(
+        plan,
+        edited=_edited(spec, plan.verdict.file, owned.source, settings),
+        withdrawn=withdrawn(model, spec, inputs.servers),
+        frozen=spec.frozen,
+        serving_in=inputs.serving_in,
+    )
 
 
 def _plan_artifact(
@@ -127,7 +132,7 @@ def _plan_artifact(
         lost = replace(verdict, cause=Cause(Reason.ARTIFACT_LOST, text))
         inherited = TABLE[plan.trained.reason].progress
         plan = replace(plan, verdict=lost, trained=_trained(spec, lost), inherited=inherited)
-    return replace(plan, edited=_edited(spec, plan.verdict.file, owned.source, settings))
+    return plan
 
 
 def _edited(spec: LinearModelSpec, file: ArtifactFile | None, source: ConfigMap | None, settings: Settings) -> str:

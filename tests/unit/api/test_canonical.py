@@ -8,7 +8,7 @@ import rfc8785
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from linplane_api.canonical import FormatError, canonical_bytes
+from linplane_api.canonical import MAX_DEPTH, FormatError, canonical_bytes
 
 NUMBERS = st.one_of(
     st.integers(-(1 << 53) + 1, (1 << 53) - 1),
@@ -32,3 +32,14 @@ def test_canonical_form_is_that_of_the_library(value: Any) -> None:
 def test_values_that_json_cannot_say_are_refused(value: Any) -> None:
     with pytest.raises(FormatError, match="not representable"):
         canonical_bytes(value)
+
+
+@pytest.mark.parametrize("tip", [1, 1e-7, {"é": 1}])
+@pytest.mark.parametrize("wrap", [lambda value: [value], lambda value: {"a": value}], ids=["arrays", "objects"])
+def test_depth_of_a_value_is_bounded(tip: Any, wrap: Any) -> None:
+    value = tip
+    for _ in range(MAX_DEPTH - isinstance(tip, dict)):
+        value = wrap(value)
+    assert canonical_bytes(value) == rfc8785.dumps(value)
+    with pytest.raises(FormatError, match="nested deeper than 64 levels"):
+        canonical_bytes(wrap(value))

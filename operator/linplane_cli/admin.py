@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from . import grammar
 from .output import fail, output_option, print_json, print_table, say
 
 TIMEOUT_SECONDS = 10.0
@@ -15,8 +16,7 @@ NOT_ADMIN = "; is --url the admin port (8081 by default)?"
 
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
-        click.option("--url", default="http://127.0.0.1:8081", show_default=True, help="The server's admin address."),
-        click.option("--route", help="The route; needed if there is more than one."),
+        grammar.url(8081, "admin"),
         click.option(
             "--token-file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A bearer token."
         ),
@@ -26,7 +26,8 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command(epilog="\b\nExample:\n  linplane status --route penguin-mass")
+@click.command(epilog="\b\nExample:\n  linplane status penguin-mass")
+@grammar.name(grammar.ROUTE, required=False, former="--route")
 @_options
 def status(url: str, route: str | None, token_file: Path | None, output: str) -> None:
     """Print what this server serves: versions, hits, errors, mean latency, and the switches that it saw."""
@@ -68,7 +69,8 @@ def _ms(value: float | None) -> str:
 
 def _command(name: str, path: str, text: str, example: str) -> click.Command:
     @click.command(name, help=text, epilog=f"\b\nExample:\n  {example}")
-    @click.argument("version")
+    @grammar.name(grammar.VERSION)
+    @click.option("--route", help="Its route; needed if there is more than one.")
     @_options
     def run(version: str, url: str, route: str | None, token_file: Path | None, output: str) -> None:
         from urllib.parse import urlencode

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from . import grammar
 from .output import fail, output_option, print_json, print_table, say
 from .reading import expand, is_ours, read_text
 
@@ -17,23 +18,24 @@ if TYPE_CHECKING:
 @click.command(
     epilog="""\b
 Example:
-  linplane assign -f manifests/examples/penguins --route penguin-mass --key user-42
+  linplane assign penguin-mass --key user-42 --dir manifests/examples/penguins
 """
 )
+@grammar.name(grammar.ROUTE, former="--route")
+@click.option("--key", "keys", multiple=True, required=True, help="A split key, as in a request; repeatable.")
+@grammar.folder("The folder of manifests.")
 @click.option(
     "-f",
     "--filename",
-    "paths",
+    "files",
+    cls=grammar.Alias,
+    hidden=True,
     multiple=True,
-    default=(".",),
-    show_default=True,
     type=click.Path(path_type=Path, exists=True),
-    help="A manifest, or a folder of them; repeatable.",
+    help="Alias of --dir, for files too; repeatable.",
 )
-@click.option("--route", required=True, help="The ModelRoute's name.")
-@click.option("--key", "keys", multiple=True, required=True, help="A split key, as in a request; repeatable.")
 @output_option
-def assign(paths: tuple[Path, ...], route: str, keys: tuple[str, ...], output: str) -> None:
+def assign(folder: Path, files: tuple[Path, ...], route: str, keys: tuple[str, ...], output: str) -> None:
     """Print which version serves a key, computed from the manifests alone as every server does.
 
     Candidates that are frozen there get no share. Manifests do not say whether a version is Ready.
@@ -43,7 +45,7 @@ def assign(paths: tuple[Path, ...], route: str, keys: tuple[str, ...], output: s
 
     if "" in keys:
         raise click.UsageError("--key: an empty key is no key: the header or the features of the request decide")
-    documents = list(_documents(paths))
+    documents = list(_documents(files or (folder,)))
     spec = parse_spec(_find(documents, "ModelRoute", route), ModelRouteSpec)
     frozen = {
         d.body["spec"].get("version")

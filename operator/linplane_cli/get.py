@@ -1,86 +1,50 @@
 """`linplane get`: prints the objects of local mode with kubectl's columns."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import click
 
+from . import grammar
+from .grammar import Kind
 from .output import age, fail, print_json, print_table, say
-
-KINDS = {
-    "models": "LinearModel",
-    "routes": "ModelRoute",
-    "servers": "ModelServer",
-}
-ALIASES = {
-    **{name: name for name in KINDS},
-    "lmod": "models",
-    "linearmodels": "models",
-    "linearmodel": "models",
-    "model": "models",
-    "mroute": "routes",
-    "modelroutes": "routes",
-    "modelroute": "routes",
-    "route": "routes",
-    "mserver": "servers",
-    "modelservers": "servers",
-    "modelserver": "servers",
-    "server": "servers",
-}
+from .reading import state_folder, warn_if_stopped
 
 
 @click.command(
     epilog="""\b
 Examples:
   linplane get --dir manifests/examples/penguins
-  linplane get models penguin-mass-v1 -o json --dir manifests/examples/penguins
+  linplane get versions penguin-mass-v1 -o json --dir manifests/examples/penguins
 """
 )
-@click.argument("kind", required=False)
-@click.argument("name", required=False)
-@click.option(
-    "--dir",
-    "folder",
-    default=".",
-    show_default=True,
-    type=click.Path(path_type=Path, exists=True),
-    help="The folder of manifests.",
-)
-@click.option("--state", type=click.Path(path_type=Path), help="Its state folder  [default: DIR/.linplane].")
+@grammar.kind()
+@grammar.names()
+@grammar.folder("The folder of manifests.")
+@grammar.state()
 @click.option("-o", "--output", type=click.Choice(["table", "wide", "json"]), default="table", help="Output format.")
-def get(kind: str | None, name: str | None, folder: Path, state: Path | None, output: str) -> None:
-    """Print models, routes or servers (without KIND: all) of local mode, and the problems of its manifests."""
-    if kind is not None and kind not in ALIASES:
-        raise click.UsageError(f"{kind} is not a kind; there are {', '.join(KINDS)}")
-    root = state or folder / ".linplane"
-    if not (root / "objects").is_dir():
-        fail(f"{root} has no state yet: start `linplane local {folder}`")
-    wanted = [ALIASES[kind]] if kind else list(KINDS)
-    objects = {plural: _read(root, KINDS[plural], name) for plural in wanted}
-    if name and not any(objects.values()):
-        fail(f"there is no {KINDS[wanted[0]]} {name}")
+def get(kind: Kind | None, names: tuple[str, ...], folder: Path, state: Path | None, output: str) -> None:
+    """Print versions, routes or servers (without KIND: all) of local mode, and the problems of its manifests."""
+    root = state_folder(folder, state)
+    objects = {found: _read(root, found.resource, names) for found in ([kind] if kind else grammar.KINDS)}
+    missing = set(names) - {body["metadata"].get("name") for bodies in objects.values() for body in bodies}
+    if missing:
+        fail(f"there is no {next(iter(objects)).resource} {', '.join(sorted(missing))}")
     if output == "json":
         items = [body for bodies in objects.values() for body in bodies]
-        print_json(items[0] if name else {"apiVersion": "v1", "kind": "List", "items": items})
+        print_json(items[0] if len(names) == 1 else {"apiVersion": "v1", "kind": "List", "items": items})
         return
-    for number, (plural, bodies) in enumerate(objects.items()):
+    for number, (found, bodies) in enumerate(objects.items()):
         if number:
             say()
-        _print(KINDS[plural], bodies, wide=output == "wide")
+        _print(found.resource, bodies, wide=output == "wide")
     _print_problems(root)
-    if not _is_running(root):
-        say("linplane local is not running here: this is its last state", err=True)
+    warn_if_stopped(root)
 
 
-def _is_running(root: Path) -> bool:
-    """True if `linplane local` runs with this state folder."""
-    from linplane_api.locks import is_locked
-
-    return is_locked(root / "lock")
-
-
-def _read(root: Path, kind: str, name: str | None) -> list[dict[str, Any]]:
+def _read(root: Path, kind: str, names: Collection[str]) -> list[dict[str, Any]]:
     from linplane_api.kinds import OURS
 
     plural = next(k.plural for k in OURS if k.kind == kind)
@@ -90,7 +54,7 @@ def _read(root: Path, kind: str, name: str | None) -> list[dict[str, Any]]:
             body = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue  # deleted meanwhile
-        if isinstance(body, dict) and isinstance(body.get("metadata"), dict) and name in (None, path.stem):
+        if isinstance(body, dict) and isinstance(body.get("metadata"), dict) and (not names or path.stem in names):
             bodies.append(body)
     return bodies
 

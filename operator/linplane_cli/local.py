@@ -4,19 +4,20 @@ from pathlib import Path
 
 import click
 
+from . import grammar
 from .output import fail, log_level_option
 
 
 @click.command(
     epilog="""\b
 Example:
-  linplane local manifests/examples/penguins
+  linplane local --dir manifests/examples/penguins
   curl localhost:8080/predict -H content-type:application/json -d '{"features": {"flipper_length_mm": 200}}'
 \b
 Saving a file again without a change retries what failed in it. ^C stops in order, a second ^C at once.
 """
 )
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@grammar.folder("The folder of manifests.", default=None, exists=False, required=True, former="DIR")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="Port of predictions.")
 @click.option(
@@ -26,11 +27,7 @@ Saving a file again without a change retries what failed in it. ^C stops in orde
     type=click.IntRange(0, 65535),
     help="Port of status, metrics and admin calls.",
 )
-@click.option(
-    "--state",
-    type=click.Path(path_type=Path),
-    help="Folder of trained models and state  [default: DIR/.linplane].",
-)
+@grammar.state()
 @click.option(
     "--admin-token-file",
     type=click.Path(path_type=Path),
@@ -52,7 +49,10 @@ def local(  # noqa: PLR0913, PLR0917 - one parameter per option
     trainers: int | None,
     log_level: str,
 ) -> None:
-    """Serve the manifests in DIR on this machine: saving a file is kubectl apply, deleting it kubectl delete."""
+    """Serve the manifests in a folder on this machine: saving a file is kubectl apply, deleting it kubectl delete.
+
+    `linplane local DIR` is short for `linplane local --dir DIR`.
+    """
     import asyncio
     from datetime import datetime
 

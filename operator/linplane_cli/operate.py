@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from . import grammar
 from .output import log_level_option
 
 
@@ -33,12 +34,7 @@ Examples:
   linplane operator --namespace pricing --kubeconfig ~/.kube/config
 """,
 )
-@click.option("--namespace", "namespaces", multiple=True, help="Watch only this namespace; repeatable  [default: all].")
-@click.option(
-    "--kubeconfig",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="The kubeconfig  [default: as kubectl finds it].",
-)
+@grammar.cluster()
 @click.option("--in-cluster", is_flag=True, help="Use the pod's service account.")
 @click.option("--health-host", default="0.0.0.0", show_default=True, help="Address of /healthz, /readyz and /metrics.")  # noqa: S104
 @click.option(
@@ -67,6 +63,7 @@ Examples:
 )
 @log_level_option
 def operator(  # noqa: PLR0913, PLR0917 - one parameter per option
+    context: str | None,
     namespaces: tuple[str, ...],
     kubeconfig: Path | None,
     in_cluster: bool,
@@ -100,6 +97,7 @@ def operator(  # noqa: PLR0913, PLR0917 - one parameter per option
     options = Options(
         namespaces=namespaces,
         kubeconfig=kubeconfig,
+        context=context,
         in_cluster=in_cluster,
         health_host=health_host,
         health_port=health_port,

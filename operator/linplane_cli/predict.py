@@ -1,6 +1,5 @@
 """`linplane predict`."""
 
-import csv
 import io
 import json
 import sys
@@ -12,9 +11,11 @@ from typing import IO, NamedTuple, TextIO
 
 import click
 
+from . import grammar
 from .csv_rows import NOT_A_NUMBER, Row, RowError, from_csv, from_words, number
 from .output import fail
-from .prediction_sources import Answer, RefusedRow, from_artifact, from_server
+from .prediction_sources import Answer, RefusedRow, from_artifact, from_folder, from_server, gathered
+from .reading import state_folder, warn_if_stopped
 
 
 class Request(NamedTuple):
@@ -30,37 +31,57 @@ class Request(NamedTuple):
 Examples:
   linplane predict penguin-mass flipper_length_mm=201
   linplane predict penguin-mass penguins.csv --features flipper_length_mm > predicted.csv
-  linplane predict --artifact rent-v1.json area=70 rooms=3 -o json
+  linplane predict penguin-mass penguins.csv --dir manifests/examples/penguins -o json
+  linplane predict --artifact rent-v1.json area=70 rooms=3
 """
 )
-@click.argument("words", nargs=-1, metavar="[ROUTE] [NAME=VALUE]... [FILE.csv]")
-@click.option("--url", default="http://127.0.0.1:8080", show_default=True, help="The server's public address.")
-@click.option(
-    "--artifact",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Compute from this artifact, without a server and without ROUTE.",
-)
+@grammar.words("ROUTE [NAME=VALUE]... [FILE.csv]")
+@grammar.url(8080, "public")
+@grammar.folder("Compute as the server of this folder would, without a server.", default=None)
+@grammar.state()
+@grammar.artifact("Compute from this artifact, without a server and without ROUTE.")
 @click.option("--key", help="Identifies the user of these rows, for the split.")
 @click.option("--features", help="The columns of the file to use, comma-separated  [default: all].")
 @click.option("-o", "--output", type=click.Choice(["csv", "json"]), default="csv", help="Output format.")
+@click.pass_context
 def predict(  # noqa: PLR0913, PLR0917 - one parameter per option
-    words: tuple[str, ...], url: str, artifact: Path | None, key: str | None, features: str | None, output: str
+    ctx: click.Context,
+    words: tuple[str, ...],
+    url: str,
+    folder: Path,
+    state: Path | None,
+    artifact: Path,
+    key: str | None,
+    features: str | None,
+    output: str,
 ) -> None:
     """Print the prediction of one row, given as NAME=VALUE, or of each row of a CSV of any size; - is standard input.
 
     The rows of a file are sent in several requests; all are printed in order, one line each, until one is refused.
+    With --dir each row is a request of its own.
     """
-    request = parse_words(words, offline=artifact is not None)
-    if artifact and key is not None:
+    place = grammar.chosen_place(ctx)
+    request = parse_words(words, offline=place == "--artifact")
+    if place == "--artifact" and key is not None:
         raise click.UsageError("--key is for the split of a route, which --artifact does not have")
+    if state is not None and place != "--dir":
+        raise click.UsageError("--state is for --dir")
+
+    def answers_to(rows: Iterator[Row]) -> Iterator[Answer]:
+        if place == "--artifact":
+            return gathered(from_artifact(artifact, rows))
+        if place == "--url":
+            return from_server(url, request.route, key, rows)
+        root = state_folder(folder, state)
+        warn_if_stopped(root)
+        return gathered(from_folder(root, request.route, key, rows))
+
     if features is not None and request.file is None:
         raise click.UsageError("--features chooses columns of a file")
     with _opened(request, features) as (rows, show):
         places: deque[int | str] = deque()  # of the rows that have no answer yet
-        read = _recorded(rows, places)
-        answers = from_artifact(artifact, read) if artifact else from_server(url, request.route, key, read)
         try:
-            done = _print(answers, places, output, one=request.file is None, show=show)
+            done = _print(answers_to(_recorded(rows, places)), places, output, one=request.file is None, show=show)
         except _Stopped as stopped:
             fail(_message(request, stopped))
     if not done:
@@ -140,25 +161,26 @@ class _Printer:
 
     def __init__(self, stream: TextIO, output: str, one: bool) -> None:
         self._stream, self._json, self._one = stream, output == "json", one
-        self._csv = csv.writer(stream, lineterminator="\n")
 
     def write(self, answer: Answer, *, first: bool) -> None:
-        """Prints the predictions of an answer; `first` if it is the first one."""
-        version = [answer.origin["version"]] if "version" in answer.origin else []
-        if first and not self._json:
-            self._csv.writerow(["prediction", *(["version"] if version else [])])
-        for value in answer.values:
-            if not self._json:
-                self._csv.writerow([value, *version])
-                continue
-            text = json.dumps({"prediction": value, **answer.origin})
-            self._stream.write(text if self._one else f"{'[' if first else ','}\n{text}")
-            first = False
+        """Prints the predictions of an answer, in one write; `first` if it is the first one."""
+        self._stream.write(self._as_json(answer, first) if self._json else _as_csv(answer, first))
+
+    def _as_json(self, answer: Answer, first: bool) -> str:
+        texts = [json.dumps({"prediction": value, **answer.origin}) for value in answer.values]
+        return "".join(texts) if self._one else ("[\n" if first else ",\n") + ",\n".join(texts)
 
     def end(self, done: int) -> None:
         """Ends the output after `done` rows, also if an error follows: an array is closed."""
         if self._json and done:
             self._stream.write("\n" if self._one else "\n]\n")
+
+
+def _as_csv(answer: Answer, first: bool) -> str:
+    """Lines of CSV; no version has a character that would need quotes."""
+    end = f",{answer.origin['version']}\n" if "version" in answer.origin else "\n"
+    header = ("prediction,version\n" if "version" in answer.origin else "prediction\n") if first else ""
+    return header + "".join([f"{value!r}{end}" for value in answer.values])
 
 
 Opened = tuple[Iterator[tuple[int | str, Row]], Callable[[], None]]

@@ -1,24 +1,42 @@
-"""Where `linplane predict` gets predictions from: a server, or an artifact. Both refuse the same rows."""
+"""Where `linplane predict` gets predictions from: a server, the state of local mode, or an artifact. All refuse the
+same rows.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from .csv_rows import Row
+from .csv_rows import Row, RowError
 from .output import fail
 from .reading import read_text
 
 if TYPE_CHECKING:
     from linplane_api.artifact import Artifact
+    from linplane_server.state.snapshot import Route
+
+
+BLOCK_ROWS = 1000
+"""How many rows that are computed here are printed at once."""
+
+READ_ATTEMPTS = 10
+"""How often the state of a folder is read that is swapped meanwhile."""
+
+
+Origin = dict[str, str]
+"""Who made a prediction: version, digest and so on, by their names in JSON."""
+
+Computed = tuple[float, Origin]
 
 
 class Answer(NamedTuple):
-    """Predictions of successive rows; `origin` is who made them, by its name in JSON."""
+    """Predictions of successive rows."""
 
     values: Sequence[float]
-    origin: dict[str, str]
+    origin: Origin
 
 
 class RefusedRow(Exception):  # noqa: N818 - as the server's refusals
@@ -56,8 +74,85 @@ def from_server(url: str, route: str, key: str | None, rows: Iterable[Row]) -> I
         fail(f"{url}: {error}")
 
 
-def from_artifact(path: Path, rows: Iterable[Row]) -> Iterator[Answer]:
-    """Answers computed here, as every server would. Raises RefusedRow; fails if the file is no artifact."""
+def gathered(computed: Iterable[Computed]) -> Iterator[Answer]:
+    """Answers of at most BLOCK_ROWS rows of one origin. Raises what `computed` raises, after the rows before it."""
+    values: list[float] = []
+    before: Origin = {}
+    error: Exception | None = None
+    try:
+        for value, origin in computed:
+            if values and (origin is not before or len(values) == BLOCK_ROWS):
+                yield Answer(values, before)
+                values = []
+            values.append(value)
+            before = origin
+    except (RowError, RefusedRow) as stopped:
+        error = stopped
+    if values:
+        yield Answer(values, before)
+    if error is not None:
+        raise error
+
+
+def from_folder(root: Path, route: str, key: str | None, rows: Iterable[Row]) -> Iterator[Computed]:
+    """Predictions computed here from the routing documents of a state folder, as its server would for each row alone.
+    Raises RefusedRow; fails if the route is not there, or the version of a row cannot be served.
+    """
+    from linplane_server.errors import Invalid
+    from linplane_server.predict.router import choose
+    from linplane_server.predict.rows import by_name, compute
+
+    loaded = _load_route(root, route)
+    origins: dict[tuple[str, str], Origin] = {}
+    for number, row in enumerate(rows):
+        try:
+            version, source = choose(loaded, key, None, partial(by_name, loaded, [row], str))
+            if version is None:
+                fail(loaded.unavailable.message if loaded.unavailable else "nothing to serve")
+            value = compute(loaded, version, row, "")
+        except Invalid as error:
+            raise RefusedRow(number, error.detail) from error
+        origin = origins.get((version.name, source))
+        if origin is None:
+            origin = {"version": version.name, "digest": version.digest, "revision": version.revision}
+            origins[version.name, source] = origin = {**origin, "route": route, "assignedBy": source}
+        yield value, origin
+
+
+def _load_route(root: Path, name: str) -> "Route":
+    """The compiled route of a state folder; fails if it is not there, or cannot be read."""
+    from linplane_api.canonical import FormatError
+    from linplane_api.display import display_names
+    from linplane_server.routing.compile import Damaged, load_route
+    from linplane_server.state.counters import Counters
+
+    try:
+        texts = {route: text for config in sorted(root.glob("servers/*/config")) for route, text in _read(config)}
+    except (OSError, FormatError) as error:
+        fail(f"{root}: {getattr(error, 'strerror', None) or error}")
+    if name not in texts:
+        fail(f"there is no route {name} in {root}" + (f"; there is {display_names(sorted(texts))}" if texts else ""))
+    loaded = load_route(name, texts[name], Counters())
+    if isinstance(loaded, Damaged):
+        fail(f"route {name} in {root}: {loaded.reason}")
+    return loaded
+
+
+def _read(config: Path) -> Iterable[tuple[str, str]]:
+    """Each route's key of a routing folder. Raises OSError or FormatError."""
+    from linplane_api.routing_folder import current_state, read_routing
+
+    for _ in range(READ_ATTEMPTS):
+        state = current_state(config)
+        if state is None:
+            return ()
+        with suppress(FileNotFoundError):  # it was swapped meanwhile
+            return read_routing(config, state).routes.items()
+    raise OSError(f"{config.name} of {config.parent.name} is incomplete, or changes all the time")
+
+
+def from_artifact(path: Path, rows: Iterable[Row]) -> Iterator[Computed]:
+    """Predictions computed here, as every server would. Raises RefusedRow; fails if the file is no artifact."""
     from linplane_api.artifact import PredictionError, parse_artifact, predict
     from linplane_api.canonical import FormatError
     from linplane_api.manifests.manifest import ManifestError
@@ -75,7 +170,7 @@ def from_artifact(path: Path, rows: Iterable[Row]) -> Iterator[Answer]:
             raise RefusedRow(number, problem)
         values = [row[name] for name in artifact.features]
         try:
-            yield Answer([predict(artifact.coefficients, artifact.intercept, values)], origin)
+            yield predict(artifact.coefficients, artifact.intercept, values), origin
         except PredictionError as error:
             raise RefusedRow(number, f"{error}: these values are too large") from error
 

@@ -1,8 +1,10 @@
-"""Reads the manifests that a command line names: files, and folders of them."""
+"""Reads what a command line names: manifests, folders of them, and the state of local mode."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from .output import fail, say
 
 if TYPE_CHECKING:
     from linplane_api.manifests.manifest import Document
@@ -38,3 +40,19 @@ def is_ours(document: "Document") -> bool:
     from linplane_api.names import GROUP
 
     return str(document.body.get("apiVersion")).partition("/")[0] == GROUP
+
+
+def state_folder(folder: Path, state: Path | None) -> Path:
+    """The state folder of `--dir` and `--state`; fails if local mode has never run there."""
+    root = state or folder / ".linplane"
+    if not (root / "objects").is_dir():
+        fail(f"{root} has no state yet: start `linplane local --dir {folder}`")
+    return root
+
+
+def warn_if_stopped(root: Path) -> None:
+    """Says so if no `linplane local` runs with this state folder."""
+    from linplane_api.locks import is_locked
+
+    if not is_locked(root / "lock"):
+        say("linplane local is not running here: this is its last state", err=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from . import grammar
 from .output import fail, output_option, print_json, print_table, say
 
 LISTED = 32  # coefficients, as many as a status lists
@@ -13,11 +14,11 @@ LISTED = 32  # coefficients, as many as a status lists
 @click.command(
     epilog="""\b
 Examples:
-  linplane train --version v3 --samples 200 --noise 0.2
-  linplane train --model rent --version v1 --data flats.csv --target rent --features area,rooms
+  linplane train v3 --samples 200 --noise 0.2
+  linplane train v1 --model rent --data flats.csv --target rent --features area,rooms
 """
 )
-@click.option("--version", "version", required=True, help="Lower-case letters, digits and dots.")
+@grammar.name(grammar.VERSION, former="--version")
 @click.option("--model", default="model", show_default=True, help="The model's name, a DNS label.")
 @click.option("--samples", type=click.IntRange(2), help="Generate this many rows instead of reading data.")
 @click.option("--noise", default=0.1, show_default=True, help="Standard deviation of the noise of generated rows.")
@@ -42,10 +43,10 @@ Examples:
     help="Seed of generated rows and of the holdout.",
 )
 @click.option("--allowed-host", multiple=True, help="Allow data from this host only; repeatable  [default: any].")
-@click.option("--store", default=".", show_default=True, type=click.Path(path_type=Path), help="Folder for artifacts.")
+@grammar.folder("The folder for artifacts.", exists=False, former="--store")
 @click.option("--replace", is_flag=True, help="Replace a version that exists.")
 @output_option
-def train(store: Path, replace: bool, output: str, **options: Any) -> None:
+def train(folder: Path, replace: bool, output: str, **options: Any) -> None:
     """Train one version, store its artifact, and verify it as a server would."""
     import sys
     from datetime import UTC, datetime
@@ -57,15 +58,15 @@ def train(store: Path, replace: bool, output: str, **options: Any) -> None:
 
     try:
         task = make_task(options)
-        store.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         with progress_bar(f"{task.model}-{task.version}", sys.stderr) as progress:
-            stored = train_to_store(task, store, Path(), lambda: datetime.now(UTC), replace=replace, progress=progress)
+            stored = train_to_store(task, folder, Path(), lambda: datetime.now(UTC), replace=replace, progress=progress)
     except FormatError as error:
         raise click.UsageError(f"{_option(error.path)}: {error.problem.replace('`', '')}") from error
     except TrainerError as error:
         fail(f"{options['data']}: {error}" if options["data"] else str(error))
     except OSError as error:
-        fail(f"{error.filename or store}: {error.strerror or error}")
+        fail(f"{error.filename or folder}: {error.strerror or error}")
     artifact, training = stored.artifact_file.artifact, stored.artifact_file.artifact.training
     assert training is not None
     if output == "json":
@@ -107,7 +108,7 @@ def make_task(options: dict[str, Any]) -> Any:
     from linplane_api.task import Task
 
     _check(options["model"], Label, "--model: lower-case letters, digits and hyphens are needed, at most 63")
-    _check(options["version"], VersionName, "--version: lower-case letters, digits and dots are needed, at most 32")
+    _check(options["version"], VersionName, "VERSION: lower-case letters, digits and dots are needed, at most 32")
     data, samples = options["data"], options["samples"]
     if (data is None) == (samples is None):
         raise click.UsageError("exactly one of --samples and --data is needed")

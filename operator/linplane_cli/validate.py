@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from . import grammar
 from .output import fail, output_option, print_json, say
 from .reading import expand, is_ours, read_text
 
@@ -26,19 +27,24 @@ class Finding(NamedTuple):
 @click.command(
     epilog="""\b
 Examples:
-  linplane validate manifests/examples/penguins
+  linplane validate --dir manifests/examples/penguins
   linplane validate model.json route.yaml -o json
 """
 )
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path, exists=True))
+@grammar.files()
+@grammar.folder("The folder of manifests.", default=None)
 @output_option
-def validate(files: tuple[Path, ...], output: str) -> None:
-    """Check manifests and artifacts by the rules of the CRDs, without a cluster. A folder stands for its manifests.
+def validate(files: tuple[Path, ...], folder: Path | None, output: str) -> None:
+    """Check manifests and artifacts by the rules of the CRDs, without a cluster.
 
     A second object of the same name in a file is validated as an update of the first one. With -o json: a list of
     {file, line, field, message}.
     """
     checker = _Checker()
+    if folder is not None:
+        files = (folder, *files)
+    if not files:
+        raise click.UsageError("FILE or --dir is missing")
     paths = list(expand(files))
     if not paths:
         fail("there is no manifest in this folder" if len(files) == 1 else "there are no manifests in these folders")

@@ -92,7 +92,10 @@ class AdminEndpoint:
         if len(values) != len(pairs) or set(values) - {"route", "version"}:
             raise Refused("Parameter", "route and version are the parameters, each at most once")
         if not is_version(values.get("version", "")):
-            raise Refused("Parameter", "version is needed: lower-case letters, digits and dots, at most 32")
+            raise Refused(
+                "Parameter",
+                "version is needed, such as v2, not its object's name: lower-case letters, digits, dots, at most 32",
+            )
         single = self._store.snapshot.single
         route = values.get("route") or (single.name if single else "")
         if not route:

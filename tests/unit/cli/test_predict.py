@@ -18,9 +18,13 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+from linplane_api.locks import lock
+from linplane_api.routing import RouteDocument, RoutingMap, Unavailable, make_entry
+from linplane_api.routing_folder import write_routing
 from linplane_cli import predict as command
 from linplane_cli.csv_rows import RowError, from_csv, number
 from linplane_cli.main import main
+from linplane_cli.prediction_sources import RefusedRow, gathered
 from unit.client.server import Server
 from unit.server.builders import document
 
@@ -69,13 +73,27 @@ def server() -> Iterator[Listening]:
     one.stop()
 
 
-@pytest.fixture(params=["server", "artifact"])
-def source(request: pytest.FixtureRequest, server: Listening, tmp_path: Path) -> list[str]:
+def write_state(folder: Path, *routes: RouteDocument) -> Path:
+    """Makes the state that local mode keeps for a folder of manifests with these routes."""
+    (folder / ".linplane/objects").mkdir(parents=True)
+    (folder / ".linplane/servers/default").mkdir(parents=True)
+    texts = {one.route: make_entry(one, 1).to_bytes().decode() for one in routes}
+    write_routing(folder / ".linplane/servers/default/config", RoutingMap("uid", 1, texts))
+    return folder
+
+
+@pytest.fixture(params=["server", "folder", "artifact"])
+def source(request: pytest.FixtureRequest, server: Listening, tmp_path: Path) -> Iterator[list[str]]:
     """The options and ROUTE by which v1 of homes answers."""
     if request.param == "server":
-        return ["--url", server.url, "--key", "user-1", "homes"]
-    (tmp_path / "v1.json").write_text(WEIGHTS)
-    return ["--artifact", str(tmp_path / "v1.json")]
+        yield ["--url", server.url, "--key", "user-1", "homes"]
+    elif request.param == "folder":
+        folder = write_state(tmp_path / "models", document(split=[("v2", 1000)]))
+        with lock(folder / ".linplane/lock", wait=False):
+            yield ["--dir", str(folder), "--key", "user-1", "homes"]
+    else:
+        (tmp_path / "v1.json").write_text(WEIGHTS)
+        yield ["--artifact", str(tmp_path / "v1.json")]
 
 
 def run(*arguments: str | Path, stdin: str | None = None) -> Result:
@@ -215,6 +233,61 @@ def test_refusal_of_a_server_names_the_line_and_says_how_many_rows_were_predicte
     assert int(done) == len(answer.stdout.splitlines()) - 1 > 1000
 
 
+def test_folder_answers_as_the_server_does(server: Listening, tmp_path: Path) -> None:
+    folder = write_state(tmp_path, document(split=[("v2", 1000)]), document(route="flats"))
+    for key in (*(f"user-{n}" for n in range(40)), ""):
+        row = ("homes", "area=70", "rooms=2", "--key", key, "-o", "json")
+        assert json.loads(run("--dir", folder, *row).stdout) == json.loads(run("--url", server.url, *row).stdout)
+    alone = run("--dir", folder, "homes", "area=70", "rooms=2", "-o", "json")
+    assert json.loads(alone.stdout)["assignedBy"] == "features"
+    assert json.loads(alone.stdout) == json.loads(
+        run("--url", server.url, "homes", "area=70", "rooms=2", "-o", "json").stdout
+    )
+    assert alone.stderr == "linplane local is not running here: this is its last state\n"
+
+
+def test_folder_gives_each_row_the_version_of_its_values(tmp_path: Path) -> None:
+    folder = write_state(tmp_path / "models", document(split=[("v2", 5000)]))
+    path = table(tmp_path, "area,rooms\n" + "".join(f"{n},1\n" for n in range(20)))
+    answers = [run("--dir", folder, "homes", f"area={n}", "rooms=1").stdout.splitlines()[1] for n in range(20)]
+    assert run("--dir", folder, "homes", path).stdout.splitlines()[1:] == answers
+    assert {answer.rpartition(",")[2] for answer in answers} == {"v1", "v2"}
+
+
+def test_folder_without_an_answer_is_one_line(tmp_path: Path) -> None:
+    folder = write_state(
+        tmp_path / "models",
+        document(versions={}, unavailable=Unavailable("CurrentFrozen", "v1 is frozen")),
+        document(route="flats"),
+    )
+
+    def problem(*arguments: str | Path) -> str:
+        answer = run(*arguments)
+        assert (answer.exit_code, answer.stdout) == (1, "")
+        return answer.stderr.splitlines()[-1]
+
+    assert problem("--dir", folder, "homes", "area=1", "rooms=1") == "linplane: v1 is frozen"
+    root = folder / ".linplane"
+    assert (
+        problem("--dir", folder, "rent", "a=1")
+        == f"linplane: there is no route rent in {root}; there is flats and homes"
+    )
+    config = root / "servers/default/config"
+    (config / "..data/route.homes").write_text("{}")
+    assert problem("--dir", folder, "homes", "a=1").startswith(f"linplane: route homes in {root}: document, revision")
+    (config / "..data/sequence").write_text("x")
+    assert problem("--dir", folder, "homes", "a=1") == f"linplane: {root}: sequence: is not a whole number"
+    (config / "..data").unlink()
+    assert problem("--dir", folder, "homes", "a=1") == f"linplane: there is no route homes in {root}"
+    (config / "..data").symlink_to("..state-gone")
+    assert problem("--dir", folder, "homes", "a=1").startswith(f"linplane: {root}: ")
+    assert problem("--dir", tmp_path, "homes", "a=1").endswith(f"start `linplane local --dir {tmp_path}`")
+    (tmp_path / "models").rename(tmp_path / "moved")
+    assert problem("--dir", tmp_path, "--state", tmp_path / "moved/.linplane", "rent", "a=1").endswith(
+        "config of default is incomplete, or changes all the time"
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -304,6 +377,10 @@ def test_failure_of_a_whole_request_is_one_line(server: Listening, tmp_path: Pat
         (["homes", "area=1", "--url", "ftp://a"], "--url: http:// or https:// and a host are needed"),
         (["Homes", "area=1"], "ROUTE: lower-case letters, digits and hyphens are needed"),
         (["--artifact", "nope.json", "area=1"], "nope.json"),
+        (["--dir", "nope", "homes", "area=1"], "nope"),
+        (["--dir", ".", "--url", "http://a", "homes", "area=1"], "--url and --dir are two places: name one of them"),
+        (["--dir", ".", "--artifact", __file__, "area=1"], "--dir and --artifact are two places: name one of them"),
+        (["homes", "area=1", "--state", "."], "--state is for --dir"),
         (["homes", "area=1", "-o", "xml"], "xml"),
     ],
 )
@@ -375,3 +452,32 @@ def test_any_text_is_a_table_or_an_error(text: str) -> None:
 def test_number_is_the_one_that_is_written(value: float) -> None:
     assert number(repr(value)) == value
     assert number(f"  {value!r}\t") == value
+
+
+def test_rows_before_a_wrong_one_are_printed(tmp_path: Path) -> None:
+    (tmp_path / "v1.json").write_text(WEIGHTS)
+    for last in ("70,x", "1e308,1"):
+        path = table(tmp_path, "area,rooms\n" + "70,2\n" * 2345 + last)
+        answer = run("--artifact", tmp_path / "v1.json", path)
+        assert answer.stdout.splitlines()[1:] == ["161.0"] * 2345
+        assert answer.stderr.startswith(f"linplane: {path}:2347: ")
+        assert answer.stderr.endswith("; rows predicted before it: 2345\n")
+
+
+@given(st.lists(st.sampled_from("ab"), max_size=40), st.sampled_from([None, RowError(1, "x"), RefusedRow(1, "x")]))
+def test_gathered_rows_are_those_that_were_computed(names: list[str], error: Exception | None) -> None:
+    origins = {"a": {"version": "a"}, "b": {"version": "b"}}
+
+    def computed() -> Iterator[tuple[float, dict[str, str]]]:
+        for place, name in enumerate(names):
+            yield float(place), origins[name]
+        if error is not None:
+            raise error
+
+    found: list[tuple[float, str]] = []
+    with contextlib.ExitStack() as stack:
+        if error is not None:
+            stack.enter_context(pytest.raises(type(error)))
+        for answer in gathered(computed()):
+            found += [(value, answer.origin["version"]) for value in answer.values]
+    assert found == list(enumerate(names))

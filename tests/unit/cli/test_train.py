@@ -78,7 +78,7 @@ def test_table_counts_the_coefficients_that_it_omits(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--version", "v_4", "--samples", 9], "--version: lower-case letters, digits and dots are needed, at most 32"),
+        (["v_4", "--samples", 9], "VERSION: lower-case letters, digits and dots are needed, at most 32"),
         (["--version", "v1", "--samples", 9, "--model", "A"], "--model: lower-case letters, digits and hyphens"),
         (["--version", "v1"], "exactly one of --samples and --data is needed"),
         (["--version", "v1", "--samples", 9, "--data", "a"], "exactly one of --samples and --data is needed"),

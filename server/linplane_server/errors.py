@@ -11,6 +11,7 @@
     |   |   `-- MissingFeature   the version that answers needs a feature that is missing
     |   |-- RateLimited          the route's limit is exceeded
     |   |-- NothingToServe       the version assigned to this request has no weights on this server
+    |   |-- Overloaded           the server holds as much of other bodies as it may
     |   `-- Internal             a bug of the server
     `-- AdminRefusal
         |-- Unauthenticated      the caller is unknown
@@ -40,6 +41,7 @@ Kind = Literal[
     "missing_feature",
     "rate_limited",
     "unavailable",
+    "overloaded",
     "internal",
 ]
 
@@ -183,6 +185,17 @@ class NothingToServe(PredictionRefusal):
         """See the class. Most details name versions, and some come from the operator."""
         super().__init__(detail, version, "no version can answer this here now")
         self.reason = reason
+
+
+class Overloaded(PredictionRefusal):
+    """The server holds as many bytes of other bodies as it may."""
+
+    kind = "overloaded"
+    retry_after = 1
+
+    def __init__(self) -> None:
+        """Has always the same text."""
+        super().__init__("the server holds as many bodies as it may; try again later, or send fewer rows per request")
 
 
 class Internal(PredictionRefusal):

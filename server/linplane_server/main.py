@@ -75,7 +75,7 @@ async def _serve(args: argparse.Namespace) -> None:
     )
     public_guard, admin_guard = Guard(limits, face.root_path), Guard(limits)
     pages = public_pages(serving.store, readiness.unready, limits.body_bytes, version("linplane"), face)
-    app = PublicApp(predictor, pages, docs_app(), limits, face.root_path)
+    app = PublicApp(predictor, pages, docs_app(), limits, public_guard.budget, face.root_path)
     fast_path = FastPath(predictor.respond, limits.body_bytes, face.root_path)
     connections = fast_path.protocol(public_guard) if args.fast_path else public_guard.protocol()
     public = Listener(app, connections, shutdown.graceful_seconds)

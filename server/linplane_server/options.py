@@ -124,6 +124,8 @@ def _add_cluster(parser: argparse.ArgumentParser) -> None:
 
 
 def _check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    if args.body_bytes > args.in_flight_bytes:
+        parser.error("--body-bytes is over --in-flight-bytes, what is held of all bodies together")
     if not args.kubernetes:
         return
     if not (args.pod_name and args.pod_uid):

@@ -25,6 +25,7 @@ STATUSES: dict[type[errors.Refusal], tuple[int, str]] = {
     errors.RateLimited: (429, "Too many requests"),
     errors.Internal: (500, "Internal error"),
     errors.NothingToServe: (503, "Nothing to serve"),
+    errors.Overloaded: (503, "Too many bodies"),
     errors.Unauthenticated: (401, "Not authenticated"),
     errors.Forbidden: (403, "Not allowed"),
     errors.NotFound: (404, "Not found"),

@@ -22,7 +22,8 @@ from uvicorn.server import ServerState
 
 from ..predict.interface import Answer, Call, Target
 from ..problems import Headers
-from .protocol import ANSWER, IDLE, Guard, GuardedProtocol
+from ..state.budget import Share
+from .protocol import ANSWER, BODY, IDLE, Guard, GuardedProtocol
 from .targets import below, find_target
 
 FAST_BYTES = HIGH_WATER_LIMIT
@@ -142,6 +143,7 @@ class FastProtocol(GuardedProtocol):
         self.target: Target | None = None
         self.fields: dict[bytes, bytes] = {}
         self.body: bytes | bytearray = b""
+        self.collected = Share(guard.budget)
         self.whole = False
         self.keep_alive = True
 
@@ -167,7 +169,13 @@ class FastProtocol(GuardedProtocol):
             head = Head(self.target, self.headers, self.fields, len(self.body), self.keep_alive)
             if idle and b"content-length" in self.fields and _OF_ONE_REQUEST.isdisjoint(self.fields):
                 self.fast.remember(data, head)
+            self.collected.release()
             self._answer(head, bytes(self.body))
+        elif self.phase == BODY and self.target is not None and not self.discarding and not self._hold():
+            self._hand_over()  # the application refuses it
+
+    def _hold(self) -> bool:
+        return self.collected.hold(len(self.body))
 
     def on_message_begin(self) -> None:
         """Hands over a request that another one follows at once."""
@@ -234,15 +242,17 @@ class FastProtocol(GuardedProtocol):
         self.transport.write(self.fast.render(answer, self.server_state.default_headers, keep_alive=keep_alive))
         self.server_state.total_requests += 1
         self.phase = IDLE
+        sent = self.loop.time() + self._sending_seconds()
         if keep_alive:
-            self.due = self.loop.time() + self.limits.idle_seconds
+            self.due = sent + self.limits.idle_seconds
         else:
             self.transport.close()
-            self.due = self.loop.time() + self.limits.answer_seconds  # until it is sent
+            self.due = sent + self.limits.answer_seconds
 
     def _hand_over(self) -> None:
         """Gives the request that was taken to the application, with what has arrived of its body."""
         whole, self.whole, self.target = self.whole, False, None
+        self.collected.release()
         HttpToolsProtocol.on_headers_complete(self)
         if whole:
             self.cycle.keep_alive = self.keep_alive
@@ -256,4 +266,10 @@ class FastProtocol(GuardedProtocol):
         """Leaves to the base class what becomes of a whole request."""
         if self.whole:
             self._hand_over()
+        self.collected.release()
         super()._refuse(status, detail)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Holds the body no longer."""
+        self.collected.release()
+        super().connection_lost(exc)

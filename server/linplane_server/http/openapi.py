@@ -28,6 +28,7 @@ _REFUSED: tuple[errors.PredictionRefusal, ...] = (
     errors.MissingFeature("/features/area", "version v1 needs the feature area", "v1", ["area"]),
     errors.RateLimited(1),
     errors.NothingToServe(Reason.CURRENT_FROZEN, "v1 is frozen", "v1"),
+    errors.Overloaded(),
 )
 """An example of each refusal that a client can cause."""
 
@@ -65,7 +66,9 @@ def _responses(route: str) -> Schema:
         status, _, body = refusal_response(refusal)
         entry = result.setdefault(str(status), _problem_response(STATUSES[type(refusal)][1]))
         entry["content"][CONTENT_TYPE]["examples"][refusal.kind] = {"value": msgspec.json.decode(body)}
-    result["429"]["headers"] = {"retry-after": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}}
+    wait = {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}
+    result["429"]["headers"] = {"retry-after": wait}
+    result["503"]["headers"] = {"retry-after": {**wait, "description": "Seconds, if the server holds too many bodies."}}
     return result | {str(status): _problem_response(title) for status, title in _MORE_STATUSES.items()}
 
 

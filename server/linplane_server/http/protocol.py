@@ -23,6 +23,7 @@ from uvicorn.server import ServerState
 from ..interfaces.json_answers import json_answer
 from ..problems import problem, problem_headers
 from ..settings import MIB, Limits
+from ..state.budget import Budget, Share
 
 FRAMING = 8
 """Maximum ratio of a chunked body's bytes on the wire to its content (chunks of one byte need six), with the size of a
@@ -46,7 +47,8 @@ IDLE, HEAD, BODY, ANSWER = range(4)
 
 
 class Guard:
-    """State shared by the connections of one listener: limits, connections per peer, draining, and deadlines.
+    """State shared by the connections of one listener: limits, what is held of bodies, connections per peer, draining,
+    and deadlines.
 
     One periodic sweep over all connections is cheaper than a timer for each: the hot path only assigns a number.
     """
@@ -55,6 +57,7 @@ class Guard:
         """The listener is not draining yet. `root_path` is the prefix that targets may have."""
         self.limits = limits
         self.error_targets = tuple(root + target for root in {b"", root_path.encode()} for target in ERROR_TARGETS)
+        self.budget = Budget(limits.in_flight_bytes)
         self.draining = False
         self.peers: Counter[str] = Counter()
         self.open: set[GuardedProtocol] = set()
@@ -110,7 +113,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self.due = self.loop.time() + self.limits.first_byte_seconds
         self.wire = 0  # bytes received of the current head or body
         self.content = 0  # bytes of the current body, without its framing
-        self.content_limit: float = math.inf  # while the application doesn't read it
+        self.content_limit: float = math.inf  # once the application doesn't read it any more
+        self.unread = Share(guard.budget)  # answers that wait until the client reads
         self.head = 0  # bytes of the fields read so far, trailers included
         self.hosts = 0
         self.upgrade = False
@@ -135,6 +139,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.guard.peers[peer] -= 1
         if self.guard.peers[peer] <= 0:
             del self.guard.peers[peer]
+        self.unread.release()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -263,16 +268,33 @@ class GuardedProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.phase == BODY and self.cycle.response_complete:  # so the rest of the body is discarded
             self.content_limit = self.content + DISCARDED * self.limits.body_bytes
+        limits, sent = self.limits, self.loop.time() + self._sending_seconds()
         if self.phase == ANSWER:
             self.phase = ANSWER if self.pipeline else IDLE
-            self.due = self.loop.time() + (self.limits.answer_seconds if self.pipeline else self.limits.idle_seconds)
+            self.due = sent + (limits.answer_seconds if self.pipeline else limits.idle_seconds)
         if self.transport.is_closing():
-            self.due = self.loop.time() + self.limits.answer_seconds  # until it is sent
+            self.due = sent + limits.answer_seconds
             return
         self.flow.resume_reading()
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
+
+    def _sending_seconds(self) -> float:
+        """Returns how much longer a response may take, by what has not been sent of it."""
+        return self.transport.get_write_buffer_size() * SECONDS_PER_BYTE
+
+    def pause_writing(self) -> None:
+        """Counts a response that the client doesn't read as fast as it is written."""
+        super().pause_writing()
+        self.unread.keep(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        """Counts it no longer. If more of it is to come, that may be later by what the client has read."""
+        if self.phase == ANSWER:
+            self.due += self.unread.held * SECONDS_PER_BYTE
+        self.unread.release()
+        super().resume_writing()
 
     def shutdown(self) -> None:
         """Closes the connection: at once if it is idle, else after the response."""

@@ -29,6 +29,7 @@ CODES: dict[type[errors.PredictionRefusal], str] = {
     errors.MissingFeature: "INVALID_PARAMETER_VALUE",
     errors.RateLimited: "REQUEST_LIMIT_EXCEEDED",
     errors.NothingToServe: "TEMPORARILY_UNAVAILABLE",
+    errors.Overloaded: "TEMPORARILY_UNAVAILABLE",
     errors.Internal: "INTERNAL_ERROR",
 }
 """MLflow's code of each refusal; that of all others is BAD_REQUEST."""

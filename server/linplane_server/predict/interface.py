@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from ..errors import PredictionRefusal, TooLarge
+from ..errors import Overloaded, PredictionRefusal, TooLarge
 from ..problems import Headers
 from ..settings import Limits
 from ..state.counters import ClientProtocol
@@ -30,14 +30,14 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     fields: Headers
     headers: dict[bytes, bytes]
     peer: str
-    data: bytes | TooLarge
+    data: bytes | TooLarge | Overloaded
     max_body: int = Limits.body_bytes
 
     def body(self) -> bytes:
-        """Returns the body. Raises TooLarge."""
-        if isinstance(self.data, TooLarge):
-            raise self.data
-        return self.data
+        """Returns the body. Raises TooLarge or Overloaded."""
+        if isinstance(self.data, bytes):
+            return self.data
+        raise self.data
 
 
 class Asked(msgspec.Struct, frozen=True):

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from linplane_api.routing import RateLimit
 from linplane_server.http.fast_path import CACHED_HEAD, CACHED_HEADS, FAST_BYTES
-from linplane_server.settings import Limits
+from linplane_server.settings import MIB, Limits
+from linplane_server.state.budget import Share
 from unit.server.builders import document, serving
 from unit.server.corpus import CHUNKED, GOOD, HEAD, LENGTH, OTHER, PREDICT, REQUESTS, post
 from unit.server.wire import LIMITS, Wire
@@ -247,6 +248,78 @@ async def test_drain_closes_the_connection_after_the_answer(behind: bytes) -> No
     assert fast.transport.closing
     assert fast.transport.received.count(OK) == 1
     assert b"connection: close\r\n" in fast.transport.received
+
+
+def occupy(wire: Wire) -> None:
+    """Other bodies hold all that they may."""
+    Share(wire.guard.budget).keep(wire.guard.budget.total)
+
+
+async def test_body_in_parts_is_refused_while_others_hold_too_much() -> None:
+    fast, _ = await compare(occupy, WITHOUT_BODY + PREDICT[:9], PREDICT[9:], GOOD, OTHER, BY_NAME["v2, ready"])
+    assert re.findall(rb"HTTP/1.1 (\d+)", fast.transport.received) == [b"503", b"200", b"404", b"200"]
+    assert fast.transport.received.count(b"retry-after: 1\r\n") == 1
+    assert fast.guard.budget.held == fast.guard.budget.total
+
+
+async def test_body_is_refused_at_the_part_with_which_it_holds_too_much() -> None:
+    limits = Limits(body_bytes=100, in_flight_bytes=100)
+    body = PREDICT.ljust(101)
+    head = CHUNKED + b"65\r\n"
+    fast, _ = await compare(head + body[:50], body[50:100], body[100:] + b"\r\n0\r\n\r\n", limits=limits)
+    assert fast.transport.received.startswith(b"HTTP/1.1 413 ")
+    fast, usual = await both(limits)
+    for wire in (fast, usual):
+        await wire.send(head + body[:50])
+        Share(wire.guard.budget).keep(51)
+        await wire.send(body[50:60])
+    assert fast.state == usual.state
+    assert fast.transport.received.startswith(b"HTTP/1.1 503 ")
+
+
+def finish(wire: Wire) -> None:
+    """The rest of a body arrives."""
+    wire.protocol.data_received(PREDICT[9:])
+
+
+@pytest.mark.parametrize("event", [*EVENTS, finish])
+async def test_body_is_held_until_its_connection_is_lost_or_it_is_answered(event: Callable[[Wire], object]) -> None:
+    fast, usual = await compare(WITHOUT_BODY + PREDICT[:9])
+    assert (fast.guard.budget.held, fast.calls) == (9, 0)
+    for wire in (fast, usual):
+        await wire.act(event)
+        await wire.act(lose)
+        assert wire.guard.budget.held == 0
+
+
+def owe(wire: Wire) -> None:
+    """The client has not read a part of an answer."""
+    wire.transport.unsent = MIB
+
+
+async def test_answer_that_is_not_read_is_held_until_it_is() -> None:
+    fast, _ = await compare(owe, fill)
+    assert fast.guard.budget.held == MIB
+    for step in (read, lose):
+        fast, _ = await compare(owe, fill, step)
+        assert fast.guard.budget.held == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "seconds"), [(b"", LIMITS.idle_seconds), (b"Connection: close", LIMITS.answer_seconds)]
+)
+async def test_answer_that_is_long_may_take_longer(more: bytes, seconds: float) -> None:
+    fast, _ = await compare(owe, post(PREDICT, *[more] if more else []))
+    assert fast.protocol.due == fast.loop.now + seconds + 1
+
+
+async def test_answer_that_is_read_may_take_longer() -> None:
+    fast, _ = await compare(owe, fill, GOOD, read)
+    assert fast.protocol.due == fast.loop.now + LIMITS.idle_seconds + 1
+    fast, usual = await compare(owe, fill, GOOD)
+    assert fast.protocol.due == fast.loop.now + LIMITS.answer_seconds
+    for wire in (fast, usual):
+        await wire.act(lose)
 
 
 def fill(wire: Wire) -> None:

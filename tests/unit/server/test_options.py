@@ -16,6 +16,7 @@ WRONG = [
     ["--config", "x", "--trusted-proxy", "10.0.0.1/8"],
     ["--config", "x", "--trusted-proxy", "*"],
     ["--config", "x", "--body-bytes", "-1"],
+    ["--config", "x", "--body-bytes", "2001", "--in-flight-bytes", "2000"],
     ["--config", "x", "--idle-seconds", "nan"],
     ["--config", "x", "--log-level", "loud"],
     ["--config", "x", "--root-path", "scoring"],

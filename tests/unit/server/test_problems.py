@@ -19,7 +19,10 @@ from linplane_server.problems import STATUSES, refusal_response
 from linplane_server.state.snapshot_store import SnapshotStore
 from unit.server.builders import Clock, refusal_types
 
-LIMITED = "the rate limit of this route is used up; try again later"
+TEXTS: dict[type[errors.Refusal], str] = {
+    errors.RateLimited: "the rate limit of this route is used up; try again later",
+    errors.Overloaded: "the server holds as many bodies as it may; try again later, or send fewer rows per request",
+}
 PREDICTIONS = [
     (errors.Malformed("d"), 400, "malformed", "Malformed request", {}, []),
     (errors.RouteNotFound("d"), 404, "not-found", "Not found", {}, []),
@@ -34,6 +37,7 @@ PREDICTIONS = [
     (errors.Internal("d"), 500, "internal", "Internal error", {}, []),
     (errors.NothingToServe("Why", "d", None), 503, "unavailable", "Nothing to serve", {"reason": "Why"}, []),
     (errors.NothingToServe("Why", "d", "v1"), 503, "unavailable", "Nothing to serve", {"reason": "Why"}, []),
+    (errors.Overloaded(), 503, "overloaded", "Too many bodies", {}, [(b"retry-after", b"1")]),
 ]  # fmt: skip
 
 ADMIN = [
@@ -77,7 +81,7 @@ def expected(kind: str, title: str, status: int, detail: str, **members: str | N
 def test_prediction_that_is_refused_is_a_problem(
     refusal: errors.Refusal, status: int, kind: str, title: str, members: Any, more: Any, request_id: str | None
 ) -> None:
-    detail = LIMITED if isinstance(refusal, errors.RateLimited) else "d"
+    detail = TEXTS.get(type(refusal), "d")
     body = expected(kind, title, status, detail, version=refusal.version, requestId=request_id, **members)
     fields = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
     assert refusal_response(refusal, request_id) == (status, fields + more, body)

@@ -33,6 +33,8 @@ DIGESTS = {
     "on_message_complete": "87e5be1faf503bb8",
     "on_response_complete": "4dfe4f257f506afd",
     "on_url": "5ffd0eec34d77755",
+    "pause_writing": "942adeb76e2e90ee",
+    "resume_writing": "5211cfcc7289d09b",
     "shutdown": "3fc90dd3d36af3bd",
 }
 """Start of the SHA-256 of the methods of HttpToolsProtocol that ours override, without whitespace."""

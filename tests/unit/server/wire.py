@@ -42,6 +42,7 @@ class Transport:
     def __init__(self) -> None:
         self.received = b""
         self.closing = self.ended = self.aborted = self.paused = False
+        self.unsent = 0  # what the client has not read
 
     def write(self, data: bytes) -> None:
         assert not self.closing
@@ -56,6 +57,9 @@ class Transport:
 
     def abort(self) -> None:
         self.closing = self.aborted = True
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
 
     def is_closing(self) -> bool:
         return self.closing
@@ -94,7 +98,7 @@ class Wire:
         self.calls = 0
         predictor = Predictor(loaded, ClientIdentity(), Clock(), "id", single_route=True, public_names=public.names)
         pages = public_pages(loaded.store, lambda: None, limits.body_bytes, "1", public)
-        app = PublicApp(predictor, pages, rest, limits, public.root_path)
+        app = PublicApp(predictor, pages, rest, limits, self.guard.budget, public.root_path)
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:
             self.calls += 1
@@ -140,6 +144,7 @@ class Wire:
             "due": protocol.due,
             "requests": self.server.total_requests,
             "counted": counted(self.serving),
+            "held": self.guard.budget.held,
         }
 
     async def act(self, action: Callable[[Self], object]) -> None:

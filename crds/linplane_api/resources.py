@@ -311,6 +311,7 @@ class ModelServerSpec(PodSettings, frozen=True):
 
     replicas: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 2
     trusted_proxies: Annotated[tuple[Network, ...], msgspec.Meta(max_length=32)] | None = None
+    root_path: Annotated[str, msgspec.Meta(max_length=256)] | None = None
     image: Annotated[str, msgspec.Meta(min_length=1, max_length=512)] | None = None
 
 

@@ -36,6 +36,12 @@ Saving a file again without a change retries what failed in it. ^C stops in orde
 @click.option(
     "--allowed-host", multiple=True, help="Allow training data from this host only; repeatable  [default: any]."
 )
+@click.option(
+    "--public-names/--no-public-names",
+    default=True,
+    show_default=True,
+    help="Whether the port of predictions shows the names of routes, versions and features.",
+)
 @click.option("--trainers", type=click.IntRange(1), help="Number of concurrent trainings  [default: one per core].")
 @log_level_option
 def local(  # noqa: PLR0913, PLR0917 - one parameter per option
@@ -46,6 +52,7 @@ def local(  # noqa: PLR0913, PLR0917 - one parameter per option
     state: Path | None,
     admin_token_file: Path | None,
     allowed_host: tuple[str, ...],
+    public_names: bool,
     trainers: int | None,
     log_level: str,
 ) -> None:
@@ -82,6 +89,7 @@ def local(  # noqa: PLR0913, PLR0917 - one parameter per option
         admin_port=admin_port,
         token_file=admin_token_file.absolute() if admin_token_file else None,
         allowed_hosts=allowed_host,
+        public_names=public_names,
         trainers=trainers,
         log_level=log_level,
     )

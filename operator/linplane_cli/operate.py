@@ -52,6 +52,12 @@ Examples:
     help="The pull policy of both images  [default: the cluster's].",
 )
 @click.option("--server-resources", type=Resources(), help="Default resources of servers, as JSON.")
+@click.option(
+    "--public-names/--no-public-names",
+    default=True,
+    show_default=True,
+    help="Whether servers show the names of routes, versions and features.",
+)
 @click.option("--trainer-resources", type=Resources(), help="Default resources of training Jobs, as JSON.")
 @click.option(
     "--allowed-host", multiple=True, help="Allow training data from this host only; repeatable  [default: any]."
@@ -73,6 +79,7 @@ def operator(  # noqa: PLR0913, PLR0917 - one parameter per option
     trainer_image: str,
     image_pull_policy: str | None,
     server_resources: dict[str, Any] | None,
+    public_names: bool,
     trainer_resources: dict[str, Any] | None,
     allowed_host: tuple[str, ...],
     denied_address: tuple[str, ...],
@@ -93,6 +100,7 @@ def operator(  # noqa: PLR0913, PLR0917 - one parameter per option
         trainer_resources=trainer_resources or TRAINER_RESOURCES,
         allowed_hosts=allowed_host,
         denied_addresses=denied_address,
+        public_names=public_names,
     )
     options = Options(
         namespaces=namespaces,

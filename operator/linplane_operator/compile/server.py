@@ -75,10 +75,12 @@ def _spread(key: str, labels: dict[str, str]) -> Object:
 
 @dataclass(frozen=True)
 class ServerArguments:
-    """The part of a server's command line that its ModelServer decides, in a cluster and in local mode."""
+    """The part of a server's command line that its ModelServer and the settings decide, in a cluster and in local mode."""
 
     server_name: str
     trusted_proxies: tuple[str, ...] = ()
+    root_path: str = ""
+    public_names: bool = True
 
     def identity(self) -> list[str]:
         """Which server it is, as arguments."""
@@ -86,16 +88,20 @@ class ServerArguments:
 
     def options(self) -> list[str]:
         """The settings of users, as arguments."""
-        return [word for cidr in self.trusted_proxies for word in ("--trusted-proxy", cidr)]
+        return [
+            *(word for cidr in self.trusted_proxies for word in ("--trusted-proxy", cidr)),
+            *(("--root-path", self.root_path) if self.root_path else ()),
+            *(() if self.public_names else ("--no-public-names",)),
+        ]
 
 
-def server_arguments(name: str, spec: ModelServerSpec) -> ServerArguments:
+def server_arguments(name: str, spec: ModelServerSpec, settings: Settings) -> ServerArguments:
     """The arguments of the servers of a ModelServer."""
-    return ServerArguments(name, spec.trusted_proxies or ())
+    return ServerArguments(name, spec.trusted_proxies or (), spec.root_path or "", settings.public_names)
 
 
 def _container(name: str, spec: ModelServerSpec, settings: Settings) -> Object:
-    own = server_arguments(name, spec)
+    own = server_arguments(name, spec, settings)
     arguments = ["--kubernetes", "--config", CONFIG_DIR, *own.identity(), "--host", "::", "--admin-host", "::"]
     arguments += ["--pod-name", "$(POD_NAME)", "--pod-uid", "$(POD_UID)", "--drain-seconds", str(DRAIN_SECONDS)]
     arguments += own.options()  # another order would replace every pod

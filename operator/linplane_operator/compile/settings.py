@@ -21,6 +21,7 @@ class Mode(Enum):
 class Settings:
     """The settings of an installation. `max_replicas` 1: there is one server process, whatever a ModelServer says
     (local mode). Resources are those of pods without their own; an empty pull policy is the cluster's default.
+    `public_names`: servers show the names of routes, versions and features.
     """
 
     server_image: str = "linplane-server"
@@ -30,6 +31,7 @@ class Settings:
     trainer_resources: Mapping[str, Any] = field(default_factory=lambda: TRAINER_RESOURCES)
     allowed_hosts: tuple[str, ...] = ()
     denied_addresses: tuple[str, ...] = ()
+    public_names: bool = True
     max_replicas: int | None = None
     servers: tuple[str, ...] | None = None  # the ModelServers there can be; None: any
     mode: Mode = Mode.CLUSTER

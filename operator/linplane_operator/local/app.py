@@ -53,6 +53,7 @@ class Options:
     admin_port: int = names.ADMIN_PORT
     token_file: Path | None = None
     allowed_hosts: tuple[str, ...] = ()
+    public_names: bool = True
     trainers: int | None = None
     log_level: str = "info"
 
@@ -122,6 +123,7 @@ class App:
     def _prepare(self, access: Access, url: str) -> None:
         settings = Settings(
             allowed_hosts=self._options.allowed_hosts,
+            public_names=self._options.public_names,
             max_replicas=1,
             servers=(names.DEFAULT_SERVER,),
             mode=Mode.LOCAL,
@@ -140,7 +142,7 @@ class App:
             log_level=self._options.log_level,
         )
         self._server = ServerProcess(
-            self._state_dir, self._store, access, self._now, self._notify, self._options.log_level
+            self._state_dir, self._store, access, settings, self._now, self._notify, self._options.log_level
         )
         self._state_dir.sweep()
         damaged = self._store.load()

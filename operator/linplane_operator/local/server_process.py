@@ -21,6 +21,7 @@ from linplane_api.timing import Backoff, rfc3339
 from ..compile.objects import Object, generation_of, uid_of
 from ..compile.server import ServerArguments, make_routing, server_arguments
 from ..compile.services import selector
+from ..compile.settings import Settings
 from .child_process import format_exit, start_child, stop_child
 from .console_events import Line, Notify
 from .state_dir import StateDir
@@ -51,6 +52,7 @@ class ServerProcess:
         state_dir: StateDir,
         store: Store,
         access: Access,
+        settings: Settings,
         now: Callable[[], datetime],
         notify: Notify,
         log_level: str = "info",
@@ -61,6 +63,7 @@ class ServerProcess:
         self._folder = state_dir.server(names.DEFAULT_SERVER)
         self._store = store
         self._access = access
+        self._settings = settings
         self._now = now
         self._notify = notify
         self._process: asyncio.subprocess.Process | None = None
@@ -154,7 +157,7 @@ class ServerProcess:
         server = self._store.get(MODEL_SERVER, names.DEFAULT_SERVER)
         if server is None or self._deployment() is None:
             return None
-        return server_arguments(names.DEFAULT_SERVER, parse_spec(server, ModelServerSpec))
+        return server_arguments(names.DEFAULT_SERVER, parse_spec(server, ModelServerSpec), self._settings)
 
     def _deployment(self) -> Object | None:
         return self._store.get(DEPLOYMENT, names.server_name(names.DEFAULT_SERVER))

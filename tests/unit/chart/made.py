@@ -25,6 +25,7 @@ SERVERS: dict[str, Object] = {
     "full": {
         "replicas": 3,
         "trustedProxies": ["10.0.0.0/8"],
+        "rootPath": "/scoring",
         "nodeSelector": {"disk": "ssd"},
         "tolerations": [{"key": "gpu", "operator": "Exists"}],
         "imagePullSecrets": [{"name": "registry"}],

@@ -21,6 +21,12 @@ def test_chart_pods_are_restricted(name: str) -> None:
         assert not pods.problems(pod), whose
 
 
+@pytest.mark.parametrize(("name", "public"), [("default", True), ("defaults-for-pods", False)])
+def test_operator_argument_says_that_names_are_not_public(name: str, public: bool) -> None:
+    pod = dict(pods.templates(matrix.rendered(name)))["Deployment linplane-operator"]
+    assert ("--no-public-names" not in pod["spec"]["containers"][0]["args"]) is public
+
+
 @pytest.mark.parametrize("name", MADE)
 def test_operator_created_pods_are_restricted(name: str) -> None:
     ((_, pod),) = pods.templates([MADE[name]])

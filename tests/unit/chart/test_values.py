@@ -101,6 +101,7 @@ BAD: list[dict[str, Any]] = [
     {"operator": {"extraArgs": ["namespace"]}},
     {"operator": {"podLabels": {"bad key!": "x"}}},
     {"server": {"replicas": 2}},
+    {"server": {"publicNames": "no"}},
     {"trainer": {"allowedHosts": "x"}},
     {"trainer": {"deniedAddresses": ["data.example"]}},
     {"metrics": {"service": {"port": 0}}},

@@ -34,11 +34,11 @@ def access(tmp_path: Path) -> Iterator[Access]:
 class Site:
     """A store with a ModelServer, and the loop that keeps its process alive."""
 
-    def __init__(self, root: Path, access: Access, **spec: Any) -> None:
+    def __init__(self, root: Path, access: Access, settings: Settings = Settings(), **spec: Any) -> None:  # noqa: B008
         self.children = Children()
         self.store: Store = make_store(root / "state")
         self.store.create(MODEL_SERVER, body(MODEL_SERVER, "default", spec=spec))
-        self.server = ServerProcess(StateDir(root / "state"), self.store, access, lambda: NOW, Printed())
+        self.server = ServerProcess(StateDir(root / "state"), self.store, access, settings, lambda: NOW, Printed())
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -98,6 +98,20 @@ def test_process_gets_the_arguments_of_its_model_server(tmp_path: Path, access: 
     assert process.after("--server-name") == ["default"]
     assert process.after("--trusted-proxy") == ["10.0.0.0/8", "fd00::/8"]
     assert process.after("--admin-token-file") == [str(tmp_path / "token")]
+
+
+def test_process_gets_the_arguments_of_the_settings(tmp_path: Path, access: Access) -> None:
+    site = Site(tmp_path, access, Settings(public_names=False), rootPath="/scoring")
+
+    async def work() -> None:
+        async with site.running():
+            site.reconcile()
+            await site.look()
+
+    run_virtually(work())
+    (process,) = site.children
+    assert process.after("--root-path") == ["/scoring"]
+    assert "--no-public-names" in process.started
 
 
 @pytest.mark.parametrize("reconciled", ["before the process is replaced", "after it"])

@@ -138,6 +138,12 @@ def test_arguments_stay_in_order():
     ]  # fmt: skip
 
 
+def test_arguments_have_the_root_path_and_whether_names_are_public():
+    body = deployment(Settings(public_names=False), rootPath="/scoring")
+    args = body["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert args[-3:] == ["--root-path", "/scoring", "--no-public-names"]
+
+
 def test_equal_specs_give_equal_deployments():
     """Applying twice changes nothing."""
     assert deployment(replicas=2) == deployment(replicas=2)

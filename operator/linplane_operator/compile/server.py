@@ -75,7 +75,7 @@ def _spread(key: str, labels: dict[str, str]) -> Object:
 
 @dataclass(frozen=True)
 class ServerArguments:
-    """The part of a server's command line that its ModelServer and the settings decide, in a cluster and in local mode."""
+    """The part of a server's command line that ModelServer and settings decide, in a cluster and in local mode."""
 
     server_name: str
     trusted_proxies: tuple[str, ...] = ()

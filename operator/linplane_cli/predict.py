@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, TextIO
 
 import click
+from click.core import ParameterSource
 
 from . import grammar
 from .csv_rows import NOT_A_NUMBER, Row, RowError, from_csv, from_words, number
@@ -64,7 +65,7 @@ def predict(  # noqa: PLR0913, PLR0917 - one parameter per option
     request = parse_words(words, offline=place == "--artifact")
     if place == "--artifact" and key is not None:
         raise click.UsageError("--key is for the split of a route, which --artifact does not have")
-    if state is not None and place != "--dir":
+    if place != "--dir" and ctx.get_parameter_source("state") is ParameterSource.COMMANDLINE:
         raise click.UsageError("--state is for --dir")
 
     def answers_to(rows: Iterator[Row]) -> Iterator[Answer]:

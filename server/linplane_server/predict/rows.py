@@ -98,7 +98,9 @@ def _checked(route: Route, row: list[float], place: str) -> list[float]:
     if route.order is None:
         raise no_order(route, place, "an object is needed")
     if len(row) != len(route.order):
-        needed, given = f"{len(route.order)} values are needed", f"{len(row)} are given"
+        count, verb = len(route.order), "is" if len(row) == 1 else "are"
+        needed = "1 value is needed" if count == 1 else f"{count} values are needed"
+        given = f"{len(row)} {verb} given"
         order = f"in this order: {_list(route.order)}"
         raise Invalid(place, f"{needed}, {order}; {given}", nameless=f"{needed}; {given}")
     return row

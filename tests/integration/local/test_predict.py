@@ -35,6 +35,9 @@ def test_command_prints_what_the_server_answers(serving: Local, tmp_path: Path) 
     assert answer.exit_code == 0, answer.output
     expected = [1 + 2 * n + 10 * (n % 4) for n in range(10_000)]
     assert answer.stdout.splitlines()[1:] == [f"{float(value)},v1" for value in expected]
+    places = ["--dir", str(serving.folder), "--state", str(serving.state)]
+    offline = CliRunner().invoke(main, ["predict", "rent", str(path), *places])
+    assert (offline.stdout, offline.stderr) == (answer.stdout, "")
     with Client(f"http://127.0.0.1:{serving.port}", "rent") as client:
         assert client.predict_rows([[n, n % 4] for n in range(10_000)]).values == expected
 

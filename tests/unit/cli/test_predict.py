@@ -246,6 +246,11 @@ def test_folder_answers_as_the_server_does(server: Listening, tmp_path: Path) ->
     assert alone.stderr == "linplane local is not running here: this is its last state\n"
 
 
+def test_state_of_the_environment_is_not_for_a_server(server: Listening) -> None:
+    arguments = ["predict", "--url", server.url, "homes", "area=1", "rooms=1"]
+    assert CliRunner(env={"LINPLANE_PREDICT_STATE": "/nowhere"}).invoke(main, arguments).exit_code == 0
+
+
 def test_folder_gives_each_row_the_version_of_its_values(tmp_path: Path) -> None:
     folder = write_state(tmp_path / "models", document(split=[("v2", 5000)]))
     path = table(tmp_path, "area,rooms\n" + "".join(f"{n},1\n" for n in range(20)))

@@ -46,6 +46,9 @@ def test_array_of_another_length_is_refused() -> None:
     route = compiled()
     with pytest.raises(Invalid, match="2 values are needed, in this order: area, rooms; 3 are given"):
         compute(route, route.versions["v1"], [1.0, 2.0, 3.0], "/features")
+    route = compiled(document(versions={"v1": {"area": 1.0}}))
+    with pytest.raises(Invalid, match="1 value is needed, in this order: area; 2 are given"):
+        compute(route, route.versions["v1"], [1.0, 2.0], "/features")
 
 
 def test_unknown_features_are_named_with_those_of_the_route() -> None:

@@ -39,6 +39,15 @@ class PredictionError(ArithmeticError):
     """The prediction is not a finite number."""
 
 
+class RowError(PredictionError):
+    """The prediction of row `row` of a block, counted from 0, is not a finite number."""
+
+    def __init__(self, row: int) -> None:
+        """The message has the number of the row, and no value."""
+        super().__init__(f"the prediction of row {row} is not a finite number")
+        self.row = row
+
+
 FORMATS = (1,)
 """The formats of artifacts that this release reads."""
 

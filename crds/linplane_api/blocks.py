@@ -10,13 +10,15 @@ be fused.
 """
 
 import math
+from array import array
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .artifact import PredictionError, predict
+from .artifact import PredictionError, RowError, predict
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -34,15 +36,6 @@ UNIT_ROUNDOFF = 2.0**-53
 """Half the distance from 1 to the next number: u."""
 
 
-class RowError(PredictionError):
-    """The prediction of row `row` of a block, counted from 0, is not a finite number."""
-
-    def __init__(self, row: int) -> None:
-        """The message has the number of the row, and no value."""
-        super().__init__(f"the prediction of row {row} is not a finite number")
-        self.row = row
-
-
 def predict_block(coefficients: Sequence[float], intercept: float, block: Floats) -> Floats:
     """Returns the predictions, shape [n], of the rows of `block`, float64 of shape [n, p] with any strides.
 
@@ -56,17 +49,24 @@ def predict_block(coefficients: Sequence[float], intercept: float, block: Floats
     """
     if block.ndim != 2 or block.shape[1] != len(coefficients):
         raise ValueError("a block has one column for each coefficient")
-    rows = max(1, min(len(block), SLICE_PRODUCTS // max(1, len(coefficients))))
-    slices = _Slices(np.array(coefficients, dtype=np.float64), intercept, rows)
+    return _predict(_Slices(coefficients, intercept, min(len(block), slice_rows(len(coefficients)))), block)
+
+
+def slice_rows(width: int) -> int:
+    """Returns the number of rows of this width that are summed at a time."""
+    return max(1, SLICE_PRODUCTS // max(1, width))
+
+
+def _predict(slices: "_Slices", block: Floats) -> Floats:
     result = np.empty(len(block))
-    step = rows * max(1, GROUP_ROWS // rows)
+    step = slices.rows * max(1, GROUP_ROWS // slices.rows)
     with np.errstate(all="ignore"):  # what overflows stays open
         for start in range(0, len(block), step):
             group = block[start : start + step]
             values = result[start : start + len(group)]
             for row in slices.fill(values, group):
                 try:
-                    values[row] = predict(coefficients, intercept, group[row].tolist())
+                    values[row] = predict(slices.coefficients, slices.intercept, group[row].tolist())
                 except PredictionError:
                     raise RowError(start + row) from None
     return result
@@ -82,25 +82,38 @@ def predict_rows(coefficients: Sequence[float], intercept: float, rows: Sequence
     return values
 
 
-class _Slices:
-    """The sums of one block, and the memory for a slice of it."""
+def predict_raw(
+    coefficients: tuple[float, ...], intercept: float, raw: bytes | bytearray | memoryview, code: str
+) -> "array[float]":
+    """`predict_block` for whole rows of little-endian numbers without padding, row-major; `code` is that of `struct`.
+    A number that is no double is rounded to the nearest one first. Raises as it does. For one thread: memory is kept
+    from call to call.
+    """
+    block = np.frombuffer(raw, np.dtype("<" + code)).reshape(-1, len(coefficients))
+    values = _predict(_kept_slices(coefficients, intercept), block.astype(np.float64, copy=False))
+    return array("d", values.tobytes())
 
-    def __init__(self, weights: Floats, intercept: float, rows: int) -> None:
-        self._weights, self._intercept, self._rows = weights, intercept, rows
-        self._tiled = np.tile(weights, (rows, 1))  # numpy multiplies equal shapes faster than it broadcasts
+
+class _Slices:
+    """The sums of a block, and the memory for a slice of `rows`."""
+
+    def __init__(self, coefficients: Sequence[float], intercept: float, rows: int) -> None:
+        self.coefficients, self.intercept, self.rows = coefficients, intercept, max(1, rows)
+        self._weights = np.array(coefficients, dtype=np.float64)
+        self._tiled = np.tile(self._weights, (self.rows, 1))  # numpy multiplies equal shapes faster than it broadcasts
         self._products, self._multiples = np.empty_like(self._tiled), np.empty_like(self._tiled)
 
     def fill(self, values: Floats, group: Floats) -> list[int]:
         """Writes the predictions of a group into `values`, and returns the numbers of the rows that stay open."""
         still_open = np.empty(len(group), dtype=np.bool_)
-        for start in range(0, len(group), self._rows):
-            part = slice(start, start + self._rows)
+        for start in range(0, len(group), self.rows):
+            part = slice(start, start + self.rows)
             still_open[part] = self._sum_slice(group[part], values[part])
         numbers = np.flatnonzero(still_open)
         left: list[int] = []
-        for start in range(0, len(numbers), self._rows):
-            few = numbers[start : start + self._rows]
-            terms = np.column_stack((group[few] * self._weights, np.full(len(few), self._intercept)))
+        for start in range(0, len(numbers), self.rows):
+            few = numbers[start : start + self.rows]
+            terms = np.column_stack((group[few] * self._weights, np.full(len(few), self.intercept)))
             sums = np.empty(len(few))
             left += few[_sum_rows(terms, sums)].tolist()
             values[few] = sums
@@ -114,14 +127,14 @@ class _Slices:
         Numerical Algorithms, 2nd edition, section 4.2), and `low` with its slack is rounded by at most 2 m u**2 sigma.
         """
         products = np.multiply(rows, self._tiled[: len(rows)], out=self._products[: len(rows)])
-        m, bound = products.shape[1] + 1, abs(self._intercept)
+        m, bound = products.shape[1] + 1, abs(self.intercept)
         largest = max(float(products.max(initial=bound)), -float(products.min(initial=-bound)))  # NaN if a product is
         if not SMALLEST <= largest <= LARGEST:
             return np.ones(len(rows), dtype=np.bool_)
         sigma = math.ldexp(1.0, math.frexp(largest)[1] + m.bit_length())
-        multiple = (sigma + self._intercept) - sigma
+        multiple = (sigma + self.intercept) - sigma
         high = _split(products, sigma, self._multiples[: len(rows)]) + multiple
-        low = _row_sums(products) + (self._intercept - multiple)
+        low = _row_sums(products) + (self.intercept - multiple)
         return _round(high, low, 4 * m * m * UNIT_ROUNDOFF * UNIT_ROUNDOFF * sigma, sums)
 
 
@@ -140,6 +153,12 @@ def _sum_rows(terms: Floats, sums: Floats) -> Flags:
     still_open = _round(high, low, slack, sums)
     still_open |= ~((largest[:, 0] >= SMALLEST) & (largest[:, 0] <= LARGEST))  # so that NaN is outside
     return still_open
+
+
+@lru_cache(1)
+def _kept_slices(coefficients: tuple[float, ...], intercept: float) -> _Slices:
+    """Keeps the memory of the last model, which a body that comes in small blocks needs again and again."""
+    return _Slices(coefficients, intercept, slice_rows(len(coefficients)))
 
 
 def _split(terms: Floats, sigma: Floats | float, multiples: Floats) -> Floats:

@@ -8,8 +8,12 @@ tests/unit/api/split_vectors.json fix this.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
+from itertools import chain, repeat
+from operator import itemgetter
 from typing import Literal
+
+import msgspec
 
 WHOLE = 10_000  # hundredths of a percent
 _SPACE = 1 << 64
@@ -33,13 +37,38 @@ def _point(salted: "hashlib._Hash", key: str) -> int:
     return int.from_bytes(digest.digest()[:8], "big")
 
 
-def feature_key(rows: Iterable[Mapping[str, float]]) -> str:
+Group = tuple[Sequence[str], Iterable[Iterable[float]]]
+"""Names, and rows of finite values in their order."""
+
+
+def feature_key(groups: Iterable[Group]) -> str:
     """The key of a request without one: its values in any order, so that a retry gets the same version.
 
-    JSON of the rows, each an object with its names sorted by code point, numbers as Python writes a float.
+    JSON of the rows, each an object with its names sorted by code point, numbers as Python writes a float. `groups` are
+    the rows in their order; what depends on the names alone is done once for a group.
     """
-    plain = [{name: float(row[name]) for name in sorted(row)} for row in rows]
-    return json.dumps(plain, separators=(",", ":"), ensure_ascii=False)
+    return f"[{','.join(_written(names, list(rows)) for names, rows in groups)}]"
+
+
+def _written(names: Sequence[str], rows: Sequence[Iterable[float]]) -> str:
+    ordered = sorted(names)
+    cells = [f"{json.dumps(name, ensure_ascii=False).replace('%', '%%')}:%s" for name in ordered]
+    values: Iterable[Iterable[float]] = rows
+    if ordered != list(names):
+        values = map(itemgetter(*(names.index(name) for name in ordered)), map(tuple, rows))
+    numbers = _texts(list(map(float, chain.from_iterable(values))))
+    return ",".join(repeat("{" + ",".join(cells) + "}", len(rows))) % tuple(numbers)
+
+
+def _texts(numbers: Sequence[float]) -> Sequence[str]:
+    """Each as `repr` writes it. The encoder has the same digits in a tenth of the time, but writes an exponent, and
+    numbers between -0.0001 and 0.0001, in other ways.
+    """
+    text = msgspec.json.encode(numbers).decode()[1:-1]
+    texts = text.split(",") if text else []
+    if "e" in text or "0.0000" in text:
+        return [repr(x) if "e" in t or "0.0000" in t else t for x, t in zip(numbers, texts, strict=True)]
+    return texts
 
 
 class Splitter:

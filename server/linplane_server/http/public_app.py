@@ -4,16 +4,20 @@ Predictions bypass FastAPI, whose stack costs several times as much as the predi
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 
+from msgspec.structs import replace
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import Overloaded, TooLarge
 from ..predict.interface import Answer, Call, Target
+from ..predict.parts import too_large
 from ..predict.predictor import Predictor
 from ..problems import Headers
 from ..settings import KIB, Limits
 from ..state.budget import Budget, Share
 from .public_pages import PublicPages
+from .streaming import Gone, drive
 from .targets import below, find_target
 
 PAGE_BODY = 4 * KIB
@@ -33,7 +37,7 @@ class PublicApp:
         root_path: str = "",
     ) -> None:
         """`rest` is the application for the paths that are neither a prediction's nor in `pages`."""
-        self._predict = predictor.respond
+        self._predictor = predictor
         self._pages = pages
         self._rest = rest
         self._limits = limits
@@ -61,22 +65,33 @@ class PublicApp:
 
     async def _answer(self, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
         fields: Headers = scope["headers"]
-        limit = self._limits.body_bytes
+        headers = dict(fields)
+        client = scope["client"]
+        call = Call(scope["method"], fields, headers, client[0] if client else "", b"", self._limits.body_bytes)
+        answer = self._in_parts if target.interface.may_stream(headers) else self._as_a_whole
         share = Share(self._budget)
-        data: bytes | TooLarge | Overloaded | None
         try:
-            try:
-                data = await read_body(fields, receive, limit, share.hold)
-            except Overloaded as refusal:
-                data = refusal
-            if data is None:
-                return
-            client = scope["client"]
-            call = Call(scope["method"], fields, dict(fields), client[0] if client else "", data, limit)
-            answer = self._predict(target, call)
+            with suppress(Gone):
+                answered = await answer(target, call, receive, share)
+                share.release()
+                await _send(answered, send)
         finally:
             share.release()
-        await _send(answer, send)
+
+    async def _in_parts(self, target: Target, call: Call, receive: Receive, share: Share) -> Answer:
+        limit = self._limits.streamed_bytes
+        if is_over(call.fields, limit):
+            return self._predictor.respond(target, replace(call, data=too_large(limit)))
+        return await drive(self._predictor.stream(target, call), receive, limit, share)
+
+    async def _as_a_whole(self, target: Target, call: Call, receive: Receive, share: Share) -> Answer:
+        try:
+            data = await read_body(call.fields, receive, self._limits.body_bytes, share.hold)
+        except Overloaded as refusal:
+            return self._predictor.respond(target, replace(call, data=refusal))
+        if data is None:
+            raise Gone
+        return self._predictor.respond(target, replace(call, data=data))
 
 
 async def _send(answer: Answer, send: Send) -> None:
@@ -92,15 +107,14 @@ async def read_body(
     disconnected. `hold` is asked for each number of bytes that have arrived while more are to come. Raises Overloaded
     if it returns False.
     """
-    for name, value in fields:
-        if name == b"content-length" and (len(value) > 18 or int(value) > limit):
-            return _too_large(limit)
+    if is_over(fields, limit):
+        return too_large(limit)
     message = await receive()
     if message["type"] != "http.request":
         return None
     data = message["body"]
     if not message["more_body"]:
-        return data if len(data) <= limit else _too_large(limit)
+        return data if len(data) <= limit else too_large(limit)
     parts = bytearray(data)
     while message["more_body"] and len(parts) <= limit:
         if not hold(len(parts)):
@@ -109,8 +123,9 @@ async def read_body(
         if message["type"] != "http.request":
             return None
         parts += message["body"]
-    return bytes(parts) if len(parts) <= limit else _too_large(limit)
+    return bytes(parts) if len(parts) <= limit else too_large(limit)
 
 
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"the body is over {limit} bytes; send fewer rows per request")
+def is_over(fields: Headers, limit: int) -> bool:
+    """Returns whether the declared length is over the limit."""
+    return any(name == b"content-length" and (len(value) > 18 or int(value) > limit) for name, value in fields)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from .. import errors
-from ..predict.interface import Answer, Asked, Call
+from ..predict.interface import Answer, Asked, Call, DecodesWhole
 from ..state.counters import ClientProtocol
 from ..state.snapshot import Route
 from .content_type import check_identity, check_json
@@ -39,7 +39,7 @@ _is_csv = re.compile(  # RFC 4180, section 3, has both parameters
 ).fullmatch
 
 
-class MLflow(EncodesPredictions):
+class MLflow(DecodesWhole, EncodesPredictions):
     """See the module."""
 
     protocol: ClientProtocol = "mlflow"

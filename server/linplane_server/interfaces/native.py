@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from ..errors import PredictionRefusal
-from ..predict.interface import Answer, Asked, Call
+from ..predict.interface import Answer, Asked, Call, DecodesWhole
 from ..predict.router import Source, SplitSource
 from ..problems import Headers, refusal_response
 from ..state.counters import ClientProtocol
@@ -45,7 +45,7 @@ class Predictions(msgspec.Struct, rename="camel"):
     assigned_by: _AssignedBy
 
 
-class Native:
+class Native(DecodesWhole):
     """See the module."""
 
     protocol: ClientProtocol = "predict"

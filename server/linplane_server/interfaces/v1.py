@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from ..errors import Invalid, PredictionRefusal
-from ..predict.interface import Answer, Asked, Call
+from ..predict.interface import Answer, Asked, Call, DecodesWhole
 from ..predict.router import current_version
 from ..state.counters import ClientProtocol
 from ..state.snapshot import Route
@@ -31,7 +31,7 @@ IGNORED = frozenset({"signature_name", "id", "model_name", "parameters"})
 """Fields that clients send and that change nothing: TensorFlow Serving's, and those of KServe's `InferRequest`."""
 
 
-class V1(EncodesPredictions):
+class V1(DecodesWhole, EncodesPredictions):
     """See the module."""
 
     protocol: ClientProtocol = "v1"

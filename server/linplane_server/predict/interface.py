@@ -3,7 +3,7 @@
 Everything that all of them share (route, rate limit, split, numbers, counters) is in `predictor`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -53,13 +53,54 @@ class Asked(msgspec.Struct, frozen=True):
     names: Sequence[str] = ()
 
 
+class NotStreamed(Exception):  # noqa: N818 - not an error
+    """The body must be decoded as a whole: its form does not allow rows to be computed before its end."""
+
+
+class DecodesWhole:
+    """The `open_stream` of interfaces that stream nothing."""
+
+    def may_stream(self, headers: Mapping[bytes, bytes]) -> bool:  # noqa: ARG002
+        """Returns False."""
+        return False
+
+    def open_stream(self, route: Route, call: Call, begun: bytes) -> tuple["Stream", int] | None:  # noqa: ARG002
+        """Raises NotStreamed."""
+        raise NotStreamed
+
+
+class Stream(Protocol):
+    """A body that is decoded as it arrives. `asked` has no rows. `held` is the number of bytes that it keeps."""
+
+    asked: Asked
+    held: int
+
+    def feed(self, data: bytes) -> Iterator[Sequence[Row]]:
+        """Takes the next bytes after the head, and yields blocks of rows, in order. A block is valid until the next one
+        is asked for. Raises PredictionRefusal.
+        """
+
+    def finish(self) -> Iterator[Sequence[Row]]:
+        """Yields the rows that are left at the end of the body. Raises PredictionRefusal."""
+
+
 class Interface(Protocol):
     """A client protocol. `protocol` is its label in the metrics. Implementations are stateless."""
 
     protocol: ClientProtocol
 
+    def may_stream(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Returns whether a body with these headers may be streamed. It may be larger than those that are held as a
+        whole.
+        """
+
     def decode(self, route: Route, call: Call) -> Asked:
         """Decodes a request. Raises PredictionRefusal."""
+
+    def open_stream(self, route: Route, call: Call, begun: bytes) -> tuple[Stream, int] | None:
+        """Returns a Stream, and the length of the head before what it is fed, once `begun` is a beginning of the body
+        with the whole head; None before. `call` is without the body. Raises NotStreamed, and what `decode` raises.
+        """
 
     def encode(
         self, route: Route, asked: Asked, version: Version, source: Source, values: Sequence[float]

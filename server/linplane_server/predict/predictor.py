@@ -7,7 +7,11 @@ The cost does not depend on the number of routes or versions: every lookup is by
 import itertools
 import logging
 import re
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Generator
+from contextlib import suppress
+
+from msgspec.structs import replace
 
 from linplane_api.names import HEADER_REQUEST_ID
 
@@ -15,8 +19,10 @@ from ..errors import (
     Internal,
     MethodNotAllowed,
     MissingFeature,
+    Overloaded,
     PredictionRefusal,
     RateLimited,
+    TooLarge,
     shown,
 )
 from ..problems import Headers
@@ -24,9 +30,10 @@ from ..state.counters import Series
 from ..state.serving import Serving
 from ..state.snapshot import Route, Snapshot, Version
 from .client_identity import ClientIdentity
-from .interface import Answer, Asked, Call, Interface, Target
-from .router import Source, choose, current_version, find_version, unknown_route
-from .rows import by_name, check_names, compute_rows
+from .interface import Answer, Asked, Call, Interface, NotStreamed, Stream, Target
+from .parts import Parts, Steps
+from .router import Source, choose, current_version, find_version, given_key, unknown_route
+from .rows import check_names, compute_rows, values_key
 
 _log = logging.getLogger(__name__)
 _sane = re.compile(rb"[A-Za-z0-9._-]{1,64}").fullmatch
@@ -65,35 +72,49 @@ class Predictor:
     def respond(self, target: Target, call: Call) -> Answer:
         """Returns status, headers and body of the response. Raises nothing: an unexpected exception becomes a 500."""
         begin = self._clock()
-        interface, name, version = target
-        sent = call.headers.get(_REQUEST_ID)
-        request_id = sent if sent is not None and _sane(sent) else b"%b-%x" % (self._prefix, next(self._numbers))
+        interface = target.interface
+        request_id = self._request_id(call)
         route: Route | None = None
         named: Version | None = None
         try:
-            route = self._find(self._store.snapshot, name, call.headers)
-            self._admit(route, call)
-            if version is not None:
-                named = find_version(route, version)
-            elif route.splitter is None:
-                current_version(route)
-            asked = interface.decode(route, call)
-            (out, content), series = self._predict(interface, route, named, asked, call)
-            status = 200
-        except PredictionRefusal as refusal:
-            series = self._count(route, refusal, named)
-            public = shown(refusal, names=self._public_names)
-            status, out, content = interface.refuse(public, request_id.decode())
-        except Exception:
-            _log.exception("a prediction failed")
-            failure = Internal("the server failed; the cause is in its log")
-            series = self._count(route, failure, named)
-            status, out, content = interface.refuse(failure, request_id.decode())
-        out.append((_REQUEST_ID, request_id))
-        if version is not None and route is not None and series is not route.version_series(None):
-            series.named += 1
-        series.observe(interface.protocol, self._clock() - begin)
-        return status, out, content
+            route = self._find(self._store.snapshot, target.route, call.headers)
+            named = self._admit(route, target, call)
+            (out, content), series = self._predict(interface, route, named, interface.decode(route, call), call)
+            answer = 200, out, content
+        except Exception as error:
+            answer, series = self._refuse(interface, route, named, error, request_id)
+        self._observe(target, route, series, begin)
+        answer[1].append((_REQUEST_ID, request_id))
+        return answer
+
+    def stream(self, target: Target, call: Call) -> Steps:
+        """As `respond`, for a `call` without its body, which is computed as it arrives. See `Steps`.
+
+        The answer is made when the whole body is there. Of one that is refused before, the rest is taken and dropped,
+        but not if the server has no room for it.
+        """
+        parts = Parts(self._clock, call.max_body)
+        interface = target.interface
+        request_id = self._request_id(call)
+        route: Route | None = None
+        named: Version | None = None
+        try:
+            route = self._find(self._store.snapshot, target.route, call.headers)
+            named = self._admit(route, target, call)
+            (out, content), series = yield from self._predict_parts(interface, route, named, call, parts)
+            answer = 200, out, content
+        except Exception as error:
+            if not isinstance(error, TooLarge | Overloaded):
+                with suppress(TooLarge, Overloaded):
+                    yield from parts.drain()
+            answer, series = self._refuse(interface, route, named, error, request_id)
+        self._observe(target, route, series, parts.arrived)
+        answer[1].append((_REQUEST_ID, request_id))
+        return answer
+
+    def _request_id(self, call: Call) -> bytes:
+        sent = call.headers.get(_REQUEST_ID)
+        return sent if sent is not None and _sane(sent) else b"%b-%x" % (self._prefix, next(self._numbers))
 
     def _find(self, snapshot: Snapshot, name: str | None, headers: dict[bytes, bytes]) -> Route:
         by_path = name is not None
@@ -107,7 +128,8 @@ class Predictor:
             raise unknown_route(self._store, by_path=by_path)
         return route
 
-    def _admit(self, route: Route, call: Call) -> None:
+    def _admit(self, route: Route, target: Target, call: Call) -> Version | None:
+        """Applies method and rate limit. Returns the version that the path names."""
         if call.method != "POST":
             raise MethodNotAllowed("predictions are requested by POST")
         bucket = route.bucket
@@ -115,6 +137,11 @@ class Predictor:
             wait = self._limiter.acquire(bucket, self._identity(call.peer, call.fields) if bucket.per_client else "")
             if wait:
                 raise RateLimited(wait)
+        if target.version is not None:
+            return find_version(route, target.version)
+        if route.splitter is None:
+            current_version(route)
+        return None
 
     def _predict(
         self, interface: Interface, route: Route, named: Version | None, asked: Asked, call: Call
@@ -125,14 +152,65 @@ class Predictor:
         values = compute_rows(route, version, asked.rows, asked.place, self._blocks)
         return interface.encode(route, asked, version, source, values), version.series
 
-    def _count(self, route: Route | None, refusal: PredictionRefusal, named: Version | None) -> Series:
+    def _predict_parts(
+        self, interface: Interface, route: Route, named: Version | None, call: Call, parts: Parts
+    ) -> Generator[int | None, bytes | None, tuple[tuple[Headers, bytes], Series]]:
+        stream = yield from self._open(interface, route, named, call, parts)
+        if stream is None:
+            yield from parts.keep()
+            asked = interface.decode(route, replace(call, data=bytes(parts.kept)))
+            return self._predict(interface, route, named, asked, call)
+        asked = stream.asked
+        version, source = _assign(route, asked, call) if named is None else _by_path(named)
+        values = array("d")
+        data: bytes | None = parts.release()
+        while data is not None:
+            for rows in stream.feed(data):
+                values.extend(compute_rows(route, version, rows, _moved(asked.place, len(values)), self._blocks))
+                yield None
+            data = yield from parts.take(stream.held + values.itemsize * len(values))
+        for rows in stream.finish():
+            values.extend(compute_rows(route, version, rows, _moved(asked.place, len(values)), self._blocks))
+        return interface.encode(route, asked, version, source, values), version.series
+
+    def _open(
+        self, interface: Interface, route: Route, named: Version | None, call: Call, parts: Parts
+    ) -> Generator[int | None, bytes | None, Stream | None]:
+        """Returns the stream of a body, once its head is there; None if it must be decoded as a whole."""
+        try:
+            while (opened := interface.open_stream(route, call, bytes(parts.kept))) is None:
+                if (yield from parts.take_and_keep()) is None:
+                    return None
+        except NotStreamed:
+            return None
+        stream, length = opened
+        if named is None and route.splitter is not None and given_key(stream.asked.key, _header(route, call)) is None:
+            return None  # the version depends on the values of all rows
+        del parts.kept[:length]
+        return stream
+
+    def _refuse(
+        self, interface: Interface, route: Route | None, named: Version | None, error: Exception, request_id: bytes
+    ) -> tuple[Answer, Series]:
+        if not isinstance(error, PredictionRefusal):
+            _log.error("a prediction failed", exc_info=error)
+            error = Internal("the server failed; the cause is in its log")
         series = self._unrouted
         if route is not None:
-            series = route.version_series(refusal.version or (named.name if named is not None else None))
-            if isinstance(refusal, MissingFeature):
-                series.record_missing(refusal.features)
-        series.record_refusal(refusal.kind)
-        return series
+            series = route.version_series(error.version or (named.name if named is not None else None))
+            if isinstance(error, MissingFeature):
+                series.record_missing(error.features)
+        series.record_refusal(error.kind)
+        return interface.refuse(shown(error, names=self._public_names), request_id.decode()), series
+
+    def _observe(self, target: Target, route: Route | None, series: Series, begin: float) -> None:
+        if target.version is not None and route is not None and series is not route.version_series(None):
+            series.named += 1
+        series.observe(target.interface.protocol, self._clock() - begin)
+
+
+def _moved(place: Callable[[int], str], first: int) -> Callable[[int], str]:
+    return lambda number: place(first + number)
 
 
 def _by_path(version: Version) -> tuple[Version, Source]:
@@ -142,7 +220,10 @@ def _by_path(version: Version) -> tuple[Version, Source]:
 def _assign(route: Route, asked: Asked, call: Call) -> tuple[Version, Source]:
     if route.splitter is None:
         return current_version(route), "current"
-    header = call.headers.get(route.header) if route.header else None
-    text = header.decode("utf-8", "surrogateescape") if header else None
-    version, source = choose(route, asked.key, text, lambda: by_name(route, asked.rows, asked.place))
+    version, source = choose(route, asked.key, _header(route, call), lambda: values_key(route, asked.rows, asked.place))
     return current_version(route) if version is None else version, source
+
+
+def _header(route: Route, call: Call) -> str | None:
+    header = call.headers.get(route.header) if route.header else None
+    return header.decode("utf-8", "surrogateescape") if header else None

@@ -2,11 +2,11 @@
 picks the same one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Literal
 
 from linplane_api.conditions import Reason
-from linplane_api.split import KeySource, feature_key
+from linplane_api.split import KeySource
 
 from ..errors import NothingToServe, RouteNotFound, VersionNotFound
 from ..state.snapshot import Route, Version
@@ -21,29 +21,21 @@ SplitSource = Literal[KeySource, "current"]
 Source = Literal[SplitSource, "version"]
 """The same, and `version` if the path names it."""
 
-Rows = list[Mapping[str, float]]
-
 
 def choose(
-    route: Route, key: str | None, header: str | None, rows: Callable[[], Rows]
+    route: Route, key: str | None, header: str | None, by_values: Callable[[], str]
 ) -> tuple[Version | None, Source]:
     """Returns the version that answers, and the input that it was picked by. The version is None if the request falls
     to the current version and that has no weights here.
 
-    The request's own key takes precedence over the header of `splitKey`, and that over the feature values; `rows` is
-    called only for the last. An empty key or header counts as absent: otherwise all callers without a user would get
-    the same version. `current`: no candidate has a share, so no key was needed.
+    The request's own key takes precedence over the header of `splitKey`, and that over the feature values: `by_values`
+    returns the key for the last, and is called only for it. An empty key or header counts as absent: otherwise all
+    callers without a user would get the same version. `current`: no candidate has a share, so no key was needed.
     """
     if route.splitter is None:
         return route.current, "current"
-    source: Source
-    if key:
-        source = "key"
-    elif header:
-        key, source = header, "header"
-    else:
-        key, source = feature_key(rows()), "features"
-    index = route.splitter.pick(key)
+    chosen, source = given_key(key, header) or (by_values(), "features")
+    index = route.splitter.pick(chosen)
     return (route.current if index is None else route.candidates[index]), source
 
 
@@ -62,6 +54,13 @@ def current_version(route: Route) -> Version:
         assert route.unavailable is not None
         raise NothingToServe(route.unavailable.reason, route.unavailable.message, route.current_name)
     return route.current
+
+
+def given_key(key: str | None, header: str | None) -> tuple[str, Source] | None:
+    """Returns the key that does not depend on the values, and its input; None if there is none."""
+    if key:
+        return key, "key"
+    return (header, "header") if header else None
 
 
 def find_version(route: Route, name: str) -> Version:

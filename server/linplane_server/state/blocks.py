@@ -1,10 +1,17 @@
-"""The function that computes many rows at once. It needs numpy, which is imported with the first large batch."""
+"""The functions that compute many rows at once. They need numpy, which is imported with the first large batch."""
 
 import threading
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-PredictRows = Callable[[Sequence[float], float, Sequence[Sequence[float]]], list[float]]
-"""See `linplane_api.blocks.predict_rows`."""
+Raw = bytes | bytearray | memoryview
+
+
+class BlockSums(NamedTuple):
+    """`predict_rows` and `predict_raw` of `linplane_api.blocks`."""
+
+    predict_rows: Callable[[Sequence[float], float, Sequence[Sequence[float]]], list[float]]
+    predict_raw: Callable[[tuple[float, ...], float, Raw, str], Sequence[float]]
 
 
 def _in_a_thread(work: Callable[[], None]) -> None:
@@ -12,7 +19,7 @@ def _in_a_thread(work: Callable[[], None]) -> None:
 
 
 class Blocks:
-    """Returns `predict_rows` when it is called, or None as long as numpy is not imported.
+    """Returns the functions when it is called, or None as long as numpy is not imported.
 
     The first call starts the import in a thread and no call waits for it, since it takes up to a second of a busy
     machine. Until then, and if it fails, batches are computed row by row, with the same answers.
@@ -22,16 +29,16 @@ class Blocks:
         """`run` runs a function once, now or later."""
         self._run = run
         self._is_started = False
-        self._predict_rows: PredictRows | None = None
+        self._sums: BlockSums | None = None
 
-    def __call__(self) -> PredictRows | None:
+    def __call__(self) -> BlockSums | None:
         """See the class."""
         if not self._is_started:
             self._is_started = True
             self._run(self._load)
-        return self._predict_rows
+        return self._sums
 
     def _load(self) -> None:
-        from linplane_api.blocks import predict_rows  # noqa: PLC0415 - 25 MB, for a server that gets such batches only
+        from linplane_api import blocks  # noqa: PLC0415 - 25 MB, for a server that gets such batches only
 
-        self._predict_rows = predict_rows
+        self._sums = BlockSums(blocks.predict_rows, blocks.predict_raw)

@@ -122,7 +122,33 @@ def test_salt_and_key_do_not_run_together() -> None:
     assert point("ab", "c") != point("a", "bc")
 
 
+def key_of(rows: list[dict[str, float]]) -> str:
+    """The key of rows by name."""
+    return feature_key((tuple(row), [row.values()]) for row in rows)
+
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, -0.0, 1e16, 9.999e15, 1e-4, 9.999e-5])
+NAMES = st.text(max_size=5) | st.sampled_from(["a", "%", "%s", '"', "\\"])
+
+
+def by_definition(rows: list[dict[str, float]]) -> str:
+    """What `feature_key` returns, written row by row."""
+    plain = [{name: float(row[name]) for name in sorted(row)} for row in rows]
+    return json.dumps(plain, separators=(",", ":"), ensure_ascii=False)
+
+
+@given(st.lists(FINITE))
+def test_key_has_numbers_as_python_writes_them(numbers: list[float]) -> None:
+    rows = [{"a": number} for number in numbers]
+    assert feature_key([(("a",), [[number] for number in numbers])] if rows else []) == by_definition(rows)
+
+
+@given(st.lists(st.dictionaries(NAMES, FINITE, max_size=4)))
+def test_key_by_values_is_that_of_the_definition(rows: list[dict[str, float]]) -> None:
+    assert key_of(rows) == by_definition(rows)
+
+
 def test_key_of_features_is_that_of_the_values_and_not_of_their_order() -> None:
-    assert feature_key([{"b": 2, "a": 1.0}]) == feature_key([{"a": 1, "b": 2.0}]) == '[{"a":1.0,"b":2.0}]'
-    assert feature_key([{"ä": 0.1}]) == '[{"ä":0.1}]'
-    assert feature_key([{"a": 1}, {"a": 2}]) != feature_key([{"a": 2}, {"a": 1}])
+    assert key_of([{"b": 2, "a": 1.0}]) == key_of([{"a": 1, "b": 2.0}]) == '[{"a":1.0,"b":2.0}]'
+    assert key_of([{"ä": 0.1}]) == '[{"ä":0.1}]'
+    assert key_of([{"a": 1}, {"a": 2}]) != key_of([{"a": 2}, {"a": 1}])

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linplane_api.blocks import predict_rows
+from linplane_api.blocks import predict_raw, predict_rows
 from linplane_server.predict import rows as module
 from linplane_server.predict.rows import BLOCK_ROWS
-from linplane_server.state.blocks import Blocks
+from linplane_server.state.blocks import Blocks, BlockSums
 from linplane_server.state.serving import Serving
 from support import eventually
 from unit.server.builders import Client, document, serving
@@ -66,10 +66,10 @@ def test_import_starts_once_and_no_call_waits_for_it() -> None:
     blocks = Blocks(started.append)
     assert (blocks(), blocks(), len(started)) == (None, None, 1)
     started[0]()
-    assert (blocks(), len(started)) == (predict_rows, 1)
+    assert (blocks(), len(started)) == (BlockSums(predict_rows, predict_raw), 1)
 
 
 def test_import_runs_in_a_thread_that_ends() -> None:
     blocks = Blocks()
-    eventually(lambda: blocks() is predict_rows)
+    eventually(lambda: blocks() == (predict_rows, predict_raw))
     eventually(lambda: "numpy" not in [thread.name for thread in threading.enumerate()])

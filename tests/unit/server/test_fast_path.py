@@ -12,7 +12,7 @@ from linplane_server.http.fast_path import CACHED_HEAD, CACHED_HEADS, FAST_BYTES
 from linplane_server.settings import MIB, Limits
 from linplane_server.state.budget import Share
 from unit.server.builders import document, serving
-from unit.server.corpus import CHUNKED, GOOD, HEAD, LENGTH, OTHER, PREDICT, REQUESTS, post
+from unit.server.corpus import CHUNKED, GOOD, HEAD, LENGTH, OTHER, PREDICT, REQUESTS, V2, post
 from unit.server.wire import LIMITS, Wire
 
 BY_NAME = dict(REQUESTS)
@@ -199,6 +199,19 @@ async def test_framing_of_a_body_is_bounded_by_its_length() -> None:
     fast, _ = await compare(CHUNKED + b"1;" + b"b" * 900, b"b" * (LIMITS.head_bytes + 1))
     assert fast.transport.received.startswith(b"HTTP/1.1 413 ")
     assert fast.transport.ended
+
+
+@pytest.mark.parametrize(("more", "status"), [(b"", 200), (b', "parameters": {"key": 1}', 400)])
+async def test_matrix_over_the_limit_of_other_bodies_is_computed_as_it_arrives(more: bytes, status: int) -> None:
+    rows = 20_000
+    text = b'{"inputs":[{"name":"x","shape":[%d,2],"datatype":"FP64","parameters":{"binary_data_size":%d}}]%b}'
+    text %= (rows, 16 * rows, more)
+    data = post(text + bytes(16 * rows), b"Inference-Header-Content-Length: %d" % len(text), b"X-User-Id: u", target=V2)
+    pieces = [data[begin : begin + 40_000] for begin in range(0, len(data), 40_000)]
+    fast, _ = await compare(*pieces, GOOD, limits=Limits(body_bytes=FAST_BYTES))
+    assert fast.transport.received.startswith(b"HTTP/1.1 %d " % status)
+    assert fast.transport.received.count(OK) == 1 + (status == 200)
+    assert fast.calls == 1
 
 
 def late(wire: Wire) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from linplane_api.display import MAX_SHOWN
 from linplane_server.errors import Invalid, MissingFeature
-from linplane_server.predict.rows import LISTED, by_name, compute
+from linplane_server.predict.rows import LISTED, compute, values_key
 from unit.server.builders import compiled, document
 
 
@@ -56,7 +56,7 @@ def test_unknown_features_are_named_with_those_of_the_route() -> None:
     row = {"area": 1.0, "bathrooms": 2.0, "rooms": 3.0, "floor": 4.0}
     for refused in (
         lambda: compute(route, route.versions["v1"], row, "/features"),
-        lambda: by_name(route, [row], place_of_features),
+        lambda: values_key(route, [row], place_of_features),
     ):
         with pytest.raises(Invalid) as caught:
             refused()
@@ -93,7 +93,7 @@ def test_names_that_look_alike_are_shown_to_differ(needed: str, sent: str, shown
         compute(route, route.versions["v1"], {sent: 1.0}, "/features")
     assert caught.value.detail == f"version v1 needs the feature {shown[0]}; unknown feature {shown[1]}"
     with pytest.raises(Invalid) as unknown:
-        by_name(route, [{sent: 1.0}], place_of_features)
+        values_key(route, [{sent: 1.0}], place_of_features)
     assert unknown.value.detail == f"unknown feature {shown[1]}; the route takes {shown[0]}"
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linplane_server.errors import Invalid
-from linplane_server.interfaces.v2.binary import binary_values, raw_tensors, split_body, to_binary
+from linplane_server.interfaces.v2.binary import binary_values, raw_places, split_body, to_binary
 from linplane_server.interfaces.v2.messages import InputTensor
 from linplane_server.interfaces.v2.tensors import DATATYPES, json_values
 from unit.server.builders import Client, document, serving
@@ -53,9 +53,10 @@ def test_binary_tensor_reads_back(drawn: tuple[str, int, int, list[Any]]) -> Non
     body = b"{}" + raw
     _, rest = split_body(body, b"2")
     parameters = {"binary_data_size": len(raw)}
-    (found,) = raw_tensors([InputTensor("x", [rows, columns], datatype, parameters)], rest)
+    assert rest is not None
+    (found,) = raw_places([InputTensor("x", [rows, columns], datatype, parameters)], len(rest))
     assert found is not None
-    read = binary_values(found, rows * columns, datatype, DATATYPES[datatype], "")
+    read = binary_values(rest[found], rows * columns, datatype, DATATYPES[datatype], "")
     assert read == [float(value) for value in values]
     assert set(map(type, read)) <= {float}
 

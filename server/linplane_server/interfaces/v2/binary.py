@@ -3,6 +3,8 @@ are little-endian, row-major and without padding; BOOL takes a byte.
 """
 
 import struct
+import sys
+from array import array
 from collections.abc import Sequence
 
 from msgspec import UNSET
@@ -30,12 +32,13 @@ def split_body(body: bytes, declared: bytes | None) -> tuple[bytes, memoryview |
     return body[:length], memoryview(body)[length:]
 
 
-def raw_tensors(inputs: Sequence[InputTensor], rest: memoryview | None) -> list[memoryview | None]:
-    """Returns the bytes of each tensor; None for one given as JSON. Raises Invalid if the sizes are not those of
-    `rest`, or if a tensor is given in both ways, or in none.
+def raw_places(inputs: Sequence[InputTensor], length: int | None) -> list[slice | None]:
+    """Returns the place of each tensor in the `length` bytes after the JSON, which is None without the header; None for
+    a tensor given as JSON. Raises Invalid if the sizes are not those of the rest, or if a tensor is given in both ways,
+    or in none.
     """
     start = 0
-    result: list[memoryview | None] = []
+    result: list[slice | None] = []
     for number, tensor in enumerate(inputs):
         place = f"/inputs/{number}"
         size = (tensor.parameters or {}).get(SIZE)
@@ -47,21 +50,26 @@ def raw_tensors(inputs: Sequence[InputTensor], rest: memoryview | None) -> list[
             continue
         if type(size) is not int or size < 0:
             raise Invalid(f"{place}/parameters/{SIZE}", "a number of bytes is needed")
-        if rest is None:
+        if length is None:
             raise Invalid(place, "binary data needs the header Inference-Header-Content-Length")
-        if size > len(rest) - start:
+        if size > length - start:
             raise Invalid(place, "the body ends before the data of this tensor")
-        result.append(rest[start : start + size])
+        result.append(slice(start, start + size))
         start += size
-    if rest is not None and start != len(rest):
+    if length is not None and start != length:
         raise Invalid("", "the body has more bytes than its tensors")
     return result
 
 
+def check_size(size: int, count: int, datatype: Datatype, place: str) -> None:
+    """Raises Invalid if a tensor of `count` elements does not have this size in bytes."""
+    if size != count * datatype.size:
+        raise Invalid(place, "the number of bytes is not that of the shape")
+
+
 def binary_values(raw: memoryview, count: int, name: str, datatype: Datatype, place: str) -> list[float]:
     """Returns the values of a tensor given as bytes, row by row. Raises Invalid."""
-    if len(raw) != count * datatype.size:
-        raise Invalid(place, "the number of bytes is not that of the shape")
+    check_size(len(raw), count, datatype, place)
     values = list(map(float, struct.unpack(f"<{count}{datatype.code}", raw)))
     if name == BOOL and values and max(values) > 1:
         raise Invalid(place, "a BOOL element is a byte of 0 or 1")
@@ -72,4 +80,7 @@ def binary_values(raw: memoryview, count: int, name: str, datatype: Datatype, pl
 
 def to_binary(values: Sequence[float]) -> bytes:
     """Returns the bytes of an FP64 tensor."""
-    return struct.pack(f"<{len(values)}d", *values)
+    numbers = array("d", values)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tobytes()

@@ -4,55 +4,34 @@ One tensor of rank 2 whose name is no feature is the matrix [n, p] of rows in th
 route agree on one. Otherwise each tensor is a feature, [n] or [n, 1], by its name.
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from linplane_api.display import display_name
 
 from ...errors import Invalid, PredictionRefusal, RouteNotFound
-from ...predict.interface import Answer, Asked, Call
+from ...predict.interface import Answer, Asked, Call, NotStreamed, Stream
+from ...predict.matrix import Matrix
 from ...predict.router import Source
-from ...predict.rows import Row, no_order
+from ...predict.rows import Row
 from ...problems import Headers
 from ...state.counters import ClientProtocol
 from ...state.snapshot import Route, Version
 from ..json_answers import JSON
 from .answers import error_answer, refusal_answer
-from .binary import HEADER, SIZE, binary_values, raw_tensors, split_body, to_binary
+from .binary import HEADER, SIZE, binary_values, split_body, to_binary
 from .encoding import compressed, decompressed, response_coding
-from .messages import (
-    InferenceRequest,
-    InferenceResponse,
-    InputTensor,
-    OutputTensor,
-    Parameters,
-    Provenance,
-    RequestedOutput,
-    encode,
-    parse_message,
-)
-from .tensors import datatype_named, element_count, json_values
+from .head import OUTPUT, Head, Wanted, check_tensor, is_streamed, read_head, streamed_head
+from .matrix_stream import MatrixStream
+from .messages import InferenceResponse, InputTensor, OutputTensor, Provenance, encode
+from .tensors import json_values
 
-OUTPUT = "prediction"
 FEATURES = "features"
 """The name of the matrix in the metadata, if no feature has it; a request may call it anything that is no feature."""
 
 NO_MODEL = "no model of this name is loaded here; the name of a model is that of a route"
-
-_UNSUPPORTED = ("classification", "shared_memory_region")
-"""Parameters of a tensor whose result a client could not read if they were ignored, as others are."""
-
-_row = "row {}".format
-
-
-class Wanted(NamedTuple):
-    """The parts of a request that shape its response. `accepted` is the value of Accept-Encoding."""
-
-    id: str | UnsetType
-    binary: bool
-    accepted: bytes | None
 
 
 class Inference:
@@ -60,17 +39,31 @@ class Inference:
 
     protocol: ClientProtocol = "v2"
 
+    def may_stream(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Returns whether there may be binary tensors after the JSON."""
+        return HEADER in headers
+
     def decode(self, route: Route, call: Call) -> Asked:
         """Decodes JSON or binary tensors; the Content-Type has no influence. Raises UnsupportedBody, TooLarge,
         Malformed or Invalid.
         """
         body = decompressed(call.body(), call.headers.get(b"content-encoding"), call.max_body)
         text, rest = split_body(body, call.headers.get(HEADER))
-        request = parse_message(text)
-        rows, names = _rows(route, request.inputs, raw_tensors(request.inputs, rest))
-        name = UNSET if request.id is None else request.id
-        wanted = Wanted(name, _wants_binary(request), call.headers.get(b"accept-encoding"))
-        return Asked(rows, _row, _key(request), wanted, names)
+        head = read_head(route, call.headers, text, None if rest is None else len(rest))
+        raw = [None if place is None or rest is None else rest[place] for place in head.places]
+        rows, names = _rows(route, head, raw)
+        return replace(head.asked, rows=rows, names=names)
+
+    def open_stream(self, route: Route, call: Call, begun: bytes) -> tuple[Stream, int] | None:
+        """Streams one binary matrix of known length that is not compressed. Raises NotStreamed, Malformed, Invalid."""
+        length = streamed_head(call.headers)
+        if len(begun) < length:
+            return None
+        rest = int(call.headers[b"content-length"]) - length
+        head = read_head(route, call.headers, begun[:length], rest)
+        if head.matrix is None or head.places[0] is None or not is_streamed(head.inputs[0]):
+            raise NotStreamed
+        return MatrixStream(head.asked, head.matrix, len(route.order or ()), rest), length
 
     def encode(
         self, route: Route, asked: Asked, version: Version, source: Source, values: Sequence[float]
@@ -108,54 +101,18 @@ def _finished(headers: Headers, body: bytes, accepted: bytes | None) -> tuple[He
     return headers, body
 
 
-def _key(request: InferenceRequest) -> str | None:
-    key = (request.parameters or {}).get("key")
-    if key is not None and not isinstance(key, str):
-        raise Invalid("/parameters/key", "a text is needed")
-    return key or None
-
-
-def _wants_binary(request: InferenceRequest) -> bool:
-    """Returns whether the response is binary: what the output says counts, else what the request says."""
-    binary = _flag(request.parameters, "binary_data_output", "") or False
-    outputs: Sequence[RequestedOutput] = request.outputs or ()
-    if len(outputs) > 1:
-        raise Invalid("/outputs", f"there is one output, {OUTPUT}")
-    for output in outputs:
-        if output.name != OUTPUT:
-            raise Invalid("/outputs/0/name", f"there is no such output; the only one is {OUTPUT}")
-        _refuse_unsupported(output.parameters, "/outputs/0")
-        own = _flag(output.parameters, "binary_data", "/outputs/0")
-        binary = binary if own is None else own
-    return binary
-
-
-def _flag(parameters: Parameters | UnsetType | None, name: str, place: str) -> bool | None:
-    value = (parameters or {}).get(name)
-    if value is not None and not isinstance(value, bool):
-        raise Invalid(f"{place}/parameters/{name}", "true or false is needed")
-    return value
-
-
-def _refuse_unsupported(parameters: Parameters | UnsetType | None, place: str) -> None:
-    for name in _UNSUPPORTED:
-        if parameters and name in parameters:
-            raise Invalid(f"{place}/parameters/{name}", "this extension is not supported")
-
-
-def _rows(
-    route: Route, inputs: Sequence[InputTensor], raw: Sequence[memoryview | None]
-) -> tuple[Sequence[Row], Sequence[str]]:
+def _rows(route: Route, head: Head, raw: Sequence[memoryview | None]) -> tuple[Sequence[Row], Sequence[str]]:
     """Returns the rows, and the features that they have."""
-    if len(inputs) == 1 and len(inputs[0].shape) == 2 and inputs[0].name not in route.accepted:
-        return _matrix(route, inputs[0], raw[0]), route.order or ()
+    inputs = head.inputs
+    if head.matrix is not None:
+        return _matrix(route, head, raw[0]), head.asked.names
     columns: dict[str, list[float]] = {}
     for number, tensor in enumerate(inputs):
         place = f"/inputs/{number}"
         if tensor.name not in route.accepted:
             raise _unknown(route, tensor, place, alone=len(inputs) == 1)
         _check_column(tensor, place, columns)
-        columns[tensor.name] = _values(tensor, raw[number], place)
+        columns[tensor.name] = _values(head, number, raw[number])
     if not columns:
         raise Invalid("/inputs", "at least one tensor is needed")
     if len(set(map(len, columns.values()))) > 1:
@@ -172,14 +129,11 @@ def _transposed(route: Route, columns: dict[str, list[float]]) -> list[Row]:
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _matrix(route: Route, tensor: InputTensor, raw: memoryview | None) -> list[list[float]]:
-    place = "/inputs/0"
-    if route.order is None:
-        raise no_order(route, place, "one tensor for each feature is needed")
-    width = len(route.order)
-    if tensor.shape[1] != width:
-        raise Invalid(f"{place}/shape", f"[n, {width}] is needed, for {width} features")
-    values = _values(tensor, raw, place)
+def _matrix(route: Route, head: Head, raw: memoryview | None) -> Sequence[Row]:
+    width = len(route.order or ())
+    if raw is not None and head.matrix is not None and is_streamed(head.inputs[0]):
+        return Matrix(raw, head.matrix.code, width)
+    values = _values(head, 0, raw)
     return [values[start : start + width] for start in range(0, len(values), width)]
 
 
@@ -202,10 +156,9 @@ def _check_column(tensor: InputTensor, place: str, before: dict[str, Any]) -> No
         raise Invalid(f"{place}/shape", "[n] or [n, 1] is needed, as the name is that of a feature")
 
 
-def _values(tensor: InputTensor, raw: memoryview | None, place: str) -> list[float]:
-    datatype = datatype_named(tensor.datatype, place)
-    _refuse_unsupported(tensor.parameters, place)
-    count = element_count(tensor.shape, place)
+def _values(head: Head, number: int, raw: memoryview | None) -> list[float]:
+    tensor, place = head.inputs[number], f"/inputs/{number}"
+    datatype, count = check_tensor(tensor, head.places[number], place)
     if raw is not None:
         return binary_values(raw, count, tensor.datatype, datatype, place)
     assert isinstance(tensor.data, list)

@@ -17,7 +17,8 @@ from ...state.snapshot import Route, Snapshot
 from ..json_answers import json_answer
 from ..json_body import REFUSED
 from ..pages import RouteCall
-from .infer import FEATURES, OUTPUT
+from .head import OUTPUT
+from .infer import FEATURES
 
 PLATFORM = "linplane_linear"
 EXTENSIONS = ["binary_tensor_data", "model_repository"]

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from ...errors import Invalid
+from ...predict.rows import NOT_FINITE
 from .messages import Data, Number
 
 BOOL = "BOOL"
@@ -95,7 +96,7 @@ OUT_OF_RANGE = "a value is out of the range of the datatype"
 def check_finite(values: Sequence[float], place: str) -> None:
     """Raises Invalid for NaN and infinities."""
     if not all(map(math.isfinite, values)):
-        raise Invalid(place, "a finite number is needed, not NaN, an infinity or a number out of range")
+        raise Invalid(place, NOT_FINITE)
 
 
 def _flat(data: Data, shape: Sequence[int], place: str) -> list[Number]:

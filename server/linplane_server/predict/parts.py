@@ -1,0 +1,64 @@
+"""A body that arrives in parts, as the generators see it that compute while it arrives."""
+
+from collections.abc import Callable, Generator
+
+from ..errors import TooLarge
+from .interface import Answer
+
+Steps = Generator[int | None, bytes | None, Answer]
+"""A request that is answered in steps. It yields the number of bytes that it holds when it needs the next part of the
+body, which is sent to it (None at the end), and None after a slice of work, so that others have their turn.
+"""
+
+_Reads = Generator[int | None, bytes | None, bytes | None]
+
+
+class Parts:
+    """`kept` has the parts that are kept. `arrived` is the time at which the last one came, by `clock`."""
+
+    def __init__(self, clock: Callable[[], float], limit: int) -> None:
+        """Nothing has arrived. At most `limit` bytes are kept."""
+        self.kept = bytearray()
+        self._limit = limit
+        self._clock = clock
+        self.arrived = clock()
+        self._ended = False
+
+    def take(self, held: int) -> _Reads:
+        """Returns the next part; None at the end. `held` is the number of bytes that are held besides."""
+        if self._ended:
+            return None
+        data = yield held + len(self.kept)
+        self.arrived = self._clock()
+        self._ended = data is None
+        return data
+
+    def take_and_keep(self) -> _Reads:
+        """Returns the next part, and keeps it. Raises TooLarge."""
+        data = yield from self.take(0)
+        if len(self.kept) + len(data or b"") > self._limit:
+            raise too_large(self._limit)
+        self.kept += data or b""
+        return data
+
+    def keep(self) -> Generator[int | None, bytes | None, None]:
+        """Keeps all parts that come. Raises TooLarge."""
+        while (yield from self.take_and_keep()) is not None:
+            pass
+
+    def drain(self) -> Generator[int | None, bytes | None, None]:
+        """Drops what is kept, and all parts that come."""
+        self.kept.clear()
+        while (yield from self.take(0)) is not None:
+            pass
+
+    def release(self) -> bytes:
+        """Returns what is kept, and keeps it no longer."""
+        data = bytes(self.kept)
+        self.kept.clear()
+        return data
+
+
+def too_large(limit: int) -> TooLarge:
+    """Returns the refusal of a body over this limit, in bytes."""
+    return TooLarge(f"the body is over {limit} bytes; send fewer rows per request")

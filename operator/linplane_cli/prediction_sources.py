@@ -100,13 +100,13 @@ def from_folder(root: Path, route: str, key: str | None, rows: Iterable[Row]) ->
     """
     from linplane_server.errors import Invalid
     from linplane_server.predict.router import choose
-    from linplane_server.predict.rows import by_name, compute
+    from linplane_server.predict.rows import compute, values_key
 
     loaded = _load_route(root, route)
     origins: dict[tuple[str, str], Origin] = {}
     for number, row in enumerate(rows):
         try:
-            version, source = choose(loaded, key, None, partial(by_name, loaded, [row], str))
+            version, source = choose(loaded, key, None, partial(values_key, loaded, [row], str))
             if version is None:
                 fail(loaded.unavailable.message if loaded.unavailable else "nothing to serve")
             value = compute(loaded, version, row, "")

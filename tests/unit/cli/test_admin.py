@@ -97,7 +97,10 @@ def test_status_prints_versions_and_switches(stub: Stub) -> None:
         "rent    v1     v2   2026-01-01T00:00:00Z\n"
     )
     assert stub.asked == [("GET", "/status", "")]
-    assert run("status", "--url", stub.url, "--route", "other").exit_code == 1
+    for one in (["rent"], ["--route", "rent"]):
+        assert run("status", *one, "--url", stub.url).stdout == answer.stdout
+    for other in (["other"], ["--route", "other"]):
+        assert run("status", *other, "--url", stub.url).stderr == "linplane: the server has no route other\n"
     assert json.loads(run("status", "--url", stub.url, "-o", "json").stdout) == STATUS
 
 

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from linplane_api.kinds import OURS, REPLICA_REPORT
 from linplane_cli import grammar
 from linplane_cli.main import main
+from linplane_operator.kube.options import Options
 from unit.cli.test_files import ROUTE
 
 PAGE = Path(__file__).parents[3] / "docs/command-line.md"
@@ -168,6 +169,25 @@ def test_place_has_a_variable_of_its_own_spelling(tmp_path: Path) -> None:
     missing = f"{tmp_path}/.linplane has no state yet: start `linplane local --dir {tmp_path}`"
     for name in ("LINPLANE_GET_DIR", "LINPLANE_GET_FOLDER"):  # the second one is Click's own
         assert missing in run("get", env={name: str(tmp_path)}).stderr
+
+
+def test_cluster_is_that_of_kubectl(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Options] = []
+
+    async def serve(options: Options) -> int:
+        found.append(options)
+        return 0
+
+    monkeypatch.setattr("linplane_operator.kube.process.serve", serve)
+    cluster = ["--context", "prod", "--namespace", "a", "--namespace", "b", "--kubeconfig", __file__]
+    assert run("operator", *cluster).exit_code == 0
+    by_variable = {"CONTEXT": "prod", "NAMESPACE": "a b", "KUBECONFIG": __file__}
+    assert (
+        run("operator", env={f"LINPLANE_OPERATOR_{name}": value for name, value in by_variable.items()}).exit_code == 0
+    )
+    assert [(each.context, each.namespaces, each.kubeconfig) for each in found] == 2 * [
+        ("prod", ("a", "b"), Path(__file__))
+    ]
 
 
 # ---- aliases ----

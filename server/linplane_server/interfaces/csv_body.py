@@ -48,6 +48,8 @@ def _columns(names: Sequence[str], accepted: frozenset[str]) -> dict[str, int]:
             raise Invalid("", "the header names a feature twice")
         if name in accepted:
             columns[name] = number
+    if names and not columns:  # as without a header line, or with semicolons
+        raise Invalid("", "the header line names no feature of the route; names are separated by commas")
     return columns
 
 

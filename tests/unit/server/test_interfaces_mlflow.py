@@ -186,6 +186,8 @@ TABLES: list[tuple[bytes, list[float] | str]] = [
     (b"", "a header line with the names of the features, and at least one row are needed"),
     (b"area,rooms\n", "a header line with the names of the features, and at least one row are needed"),
     (b"area,area\n1,2\n", "the header names a feature twice"),
+    (b"70,3\n80,3\n", "the header line names no feature of the route; names are separated by commas"),
+    (b"area;rooms\n1;2\n", "the header line names no feature of the route; names are separated by commas"),
     (b"area\n1\n", "row 1/rooms: version v1 needs the feature rooms"),
     (b"area,rooms\n1,2\n1,\n", "row 2, column rooms: a finite number is needed; the cell is empty"),
     (b"area,rooms\n1,2\n \t,2\n", "row 2, column area: a finite number is needed; the cell is empty"),

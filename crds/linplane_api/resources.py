@@ -306,12 +306,18 @@ class ModelRouteStatus(Part, frozen=True):
 # ---- ModelServer ----
 
 
+MIN_BODY_BYTES = 1024
+MAX_BODY_BYTES = 16 * 1024 * 1024
+"""Bounds on the limit of a body: one row should fit, and a server holds no more than the upper one of all bodies."""
+
+
 class ModelServerSpec(PodSettings, frozen=True):
     """The pods that answer for many routes."""
 
     replicas: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 2
     trusted_proxies: Annotated[tuple[Network, ...], msgspec.Meta(max_length=32)] | None = None
     root_path: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    max_body_bytes: Annotated[int, msgspec.Meta(ge=MIN_BODY_BYTES, le=MAX_BODY_BYTES)] | None = None
     image: Annotated[str, msgspec.Meta(min_length=1, max_length=512)] | None = None
 
 

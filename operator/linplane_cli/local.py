@@ -5,7 +5,11 @@ from pathlib import Path
 import click
 
 from . import grammar
+from .byte_count import ByteCount
 from .output import fail, log_level_option
+
+MAX_BODY = ByteCount(1024, 16 * 1024 * 1024)
+"""With the bounds of `linplane_api.resources`, whose import would slow down --help."""
 
 
 @click.command(
@@ -43,6 +47,12 @@ Saving a file again without a change retries what failed in it. ^C stops in orde
     help="Whether the port of predictions shows the names of routes, versions and features.",
 )
 @click.option("--trainers", type=click.IntRange(1), help="Number of concurrent trainings  [default: one per core].")
+@click.option(
+    "--max-body",
+    type=MAX_BODY,
+    metavar="BYTES",
+    help="Largest body of a prediction, such as 4Mi  [default: maxBodyBytes of the ModelServer, else 1Mi].",
+)
 @log_level_option
 def local(  # noqa: PLR0913, PLR0917 - one parameter per option
     folder: Path,
@@ -54,6 +64,7 @@ def local(  # noqa: PLR0913, PLR0917 - one parameter per option
     allowed_host: tuple[str, ...],
     public_names: bool,
     trainers: int | None,
+    max_body: int | None,
     log_level: str,
 ) -> None:
     """Serve the manifests in a folder on this machine: saving a file is kubectl apply, deleting it kubectl delete.
@@ -91,6 +102,7 @@ def local(  # noqa: PLR0913, PLR0917 - one parameter per option
         allowed_hosts=allowed_host,
         public_names=public_names,
         trainers=trainers,
+        max_body_bytes=max_body,
         log_level=log_level,
     )
     try:

@@ -81,6 +81,7 @@ class ServerArguments:
     trusted_proxies: tuple[str, ...] = ()
     root_path: str = ""
     public_names: bool = True
+    max_body_bytes: int | None = None
 
     def identity(self) -> list[str]:
         """Which server it is, as arguments."""
@@ -92,12 +93,19 @@ class ServerArguments:
             *(word for cidr in self.trusted_proxies for word in ("--trusted-proxy", cidr)),
             *(("--root-path", self.root_path) if self.root_path else ()),
             *(() if self.public_names else ("--no-public-names",)),
+            *(() if self.max_body_bytes is None else ("--body-bytes", str(self.max_body_bytes))),
         ]
 
 
 def server_arguments(name: str, spec: ModelServerSpec, settings: Settings) -> ServerArguments:
     """The arguments of the servers of a ModelServer."""
-    return ServerArguments(name, spec.trusted_proxies or (), spec.root_path or "", settings.public_names)
+    return ServerArguments(
+        name,
+        spec.trusted_proxies or (),
+        spec.root_path or "",
+        settings.public_names,
+        spec.max_body_bytes if settings.max_body_bytes is None else settings.max_body_bytes,
+    )
 
 
 def _container(name: str, spec: ModelServerSpec, settings: Settings) -> Object:

@@ -34,7 +34,7 @@ _STORED = {"name", "namespace", "labels", "annotations"}
 _CONFIG_MAP_FIELDS = {"apiVersion", "kind", "metadata", "data", "binaryData", "immutable"}
 _KEY = r"^[-._a-zA-Z0-9]+$"
 USED_OF_JOB = ("backoffLimit", "activeDeadlineSeconds")
-USED_OF_SERVER = ("trustedProxies", "rootPath")
+USED_OF_SERVER = ("trustedProxies", "rootPath", "maxBodyBytes")
 DEFAULT_REPLICAS = 2
 
 

@@ -55,6 +55,7 @@ class Options:
     allowed_hosts: tuple[str, ...] = ()
     public_names: bool = True
     trainers: int | None = None
+    max_body_bytes: int | None = None
     log_level: str = "info"
 
 
@@ -124,6 +125,7 @@ class App:
         settings = Settings(
             allowed_hosts=self._options.allowed_hosts,
             public_names=self._options.public_names,
+            max_body_bytes=self._options.max_body_bytes,
             max_replicas=1,
             servers=(names.DEFAULT_SERVER,),
             mode=Mode.LOCAL,

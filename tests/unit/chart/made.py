@@ -26,6 +26,7 @@ SERVERS: dict[str, Object] = {
         "replicas": 3,
         "trustedProxies": ["10.0.0.0/8"],
         "rootPath": "/scoring",
+        "maxBodyBytes": 4194304,
         "nodeSelector": {"disk": "ssd"},
         "tolerations": [{"key": "gpu", "operator": "Exists"}],
         "imagePullSecrets": [{"name": "registry"}],

@@ -101,7 +101,9 @@ def test_process_gets_the_arguments_of_its_model_server(tmp_path: Path, access: 
 
 
 def test_process_gets_the_arguments_of_the_settings(tmp_path: Path, access: Access) -> None:
-    site = Site(tmp_path, access, Settings(public_names=False), rootPath="/scoring")
+    site = Site(
+        tmp_path, access, Settings(public_names=False, max_body_bytes=2048), rootPath="/scoring", maxBodyBytes=4096
+    )
 
     async def work() -> None:
         async with site.running():
@@ -112,6 +114,7 @@ def test_process_gets_the_arguments_of_the_settings(tmp_path: Path, access: Acce
     (process,) = site.children
     assert process.after("--root-path") == ["/scoring"]
     assert "--no-public-names" in process.started
+    assert process.after("--body-bytes") == ["2048"]
 
 
 @pytest.mark.parametrize("reconciled", ["before the process is replaced", "after it"])

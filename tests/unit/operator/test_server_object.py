@@ -118,23 +118,25 @@ def test_pod_settings_of_the_user_are_applied():
         nodeSelector={"disk": "ssd"},
         resources={"requests": {"cpu": "1"}},
         trustedProxies=["10.0.0.0/8"],
+        maxBodyBytes=4194304,
         priorityClassName="high",
     )
     pod = body["spec"]["template"]["spec"]
     container = pod["containers"][0]
     assert body["spec"]["replicas"] == 5
     assert (container["image"], container["resources"]) == ("mine:2", {"requests": {"cpu": "1"}})
-    assert container["args"][-2:] == ["--trusted-proxy", "10.0.0.0/8"]
+    assert container["args"][-4:] == ["--trusted-proxy", "10.0.0.0/8", "--body-bytes", "4194304"]
     assert (pod["nodeSelector"], pod["priorityClassName"]) == ({"disk": "ssd"}, "high")
     assert deployment(Settings(max_replicas=1), replicas=5)["spec"]["replicas"] == 1
 
 
 def test_arguments_stay_in_order():
     """Another order would replace every pod with an upgrade of the operator."""
-    args = deployment(trustedProxies=["10.0.0.0/8", "10.1.0.0/16"])["spec"]["template"]["spec"]["containers"][0]["args"]
+    body = deployment(trustedProxies=["10.0.0.0/8", "10.1.0.0/16"], maxBodyBytes=1024)
+    args = body["spec"]["template"]["spec"]["containers"][0]["args"]
     assert [word for word in args if word.startswith("--")] == [
         "--kubernetes", "--config", "--server-name", "--host", "--admin-host", "--pod-name", "--pod-uid",
-        "--drain-seconds", "--trusted-proxy", "--trusted-proxy",
+        "--drain-seconds", "--trusted-proxy", "--trusted-proxy", "--body-bytes",
     ]  # fmt: skip
 
 

@@ -1,7 +1,10 @@
 """Writes what is generated from another file; `--check` fails if that would change anything."""
 
 import sys
+import tempfile
 from pathlib import Path
+
+from grpc_tools import protoc
 
 import conditions_page
 from chart import install, table, templates
@@ -9,6 +12,7 @@ from chart.render import CHART
 from linplane_operator.kube import permissions
 
 ROOT = Path(__file__).parent.parent
+MESSAGES = "linplane_server/interfaces/grpc/inference"
 PENGUINS = ROOT / "manifests/examples/penguins"
 
 
@@ -17,6 +21,16 @@ def config_map(name: str, key: str, text: str, source: str) -> str:
     lines = "".join(f"    {line}\n" for line in text.splitlines())
     head = f"# Generated from {source} by `make generate`.\napiVersion: v1\nkind: ConfigMap\n"
     return f"{head}metadata: {{name: {name}}}\ndata:\n  {key}: |\n{lines}"
+
+
+def messages() -> dict[Path, str]:
+    """The Python of the gRPC messages, with its types."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = [f"--{kind}_out={folder}" for kind in ("python", "pyi")]
+        if protoc.main(["protoc", f"--proto_path={ROOT / 'server'}", *out, f"{MESSAGES}.proto"]):
+            raise ValueError(f"protoc refused {MESSAGES}.proto")
+        names = [f"{MESSAGES}_pb2{suffix}" for suffix in (".py", ".pyi")]
+        return {ROOT / "server" / name: (Path(folder) / name).read_text(encoding="utf-8") for name in names}
 
 
 def generated() -> dict[Path, str]:
@@ -28,6 +42,7 @@ def generated() -> dict[Path, str]:
         **{parts / "crds" / name: templates.crd(name) for name in templates.crd_names()},
         parts / "policies/shipped.yaml": templates.policies(),
         ROOT / "docs/conditions.md": conditions_page.page(),
+        **messages(),
         parts / "operator/_rules.tpl": templates.operator_rules(permissions.rules()),
     }
 

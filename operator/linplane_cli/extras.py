@@ -12,6 +12,7 @@ _EXTRAS = {
     **dict.fromkeys(("yaml", "jsonschema", "cel"), "local"),
     **dict.fromkeys(("fastapi", "fastapi_swagger", "uvicorn", "uvloop", "httptools"), "local"),
     **dict.fromkeys(("numpy", "pyarrow", "threadpoolctl"), "local"),
+    **dict.fromkeys(("grpc", "grpc_health"), "grpc"),
     "httpx": "client",
     **dict.fromkeys(("kopf", "kubernetes", "aiohttp"), "operator"),
     "prometheus_client": "operator",
@@ -20,6 +21,9 @@ _EXTRAS = {
 
 CHILDREN = ("fastapi", "uvicorn", "numpy", "pyarrow", "threadpoolctl")
 """The modules that child processes of `linplane local` import."""
+
+GRPC = ("grpc", "grpc_health")
+"""Those of a server whose gRPC is on, besides."""
 
 
 class Group(click.Group):
@@ -39,9 +43,11 @@ class Group(click.Group):
             fail(f'{command} needs {module}, which is not installed: install "linplane[{_EXTRAS[module]}]"', 2)
 
 
-def check_children() -> None:
-    """Raises ModuleNotFoundError if a child process of `linplane local` would, as only its log would show that."""
-    for module in CHILDREN:
+def check_children(*, grpc: bool) -> None:
+    """Raises ModuleNotFoundError if a child process of `linplane local` would, as only its log would show that. `grpc`:
+    whether gRPC is on.
+    """
+    for module in (*CHILDREN, *(GRPC if grpc else ())):
         try:
             found = find_spec(module) is not None
         except ValueError:  # the module is blocked

@@ -31,6 +31,11 @@ Saving a file again without a change retries what failed in it. ^C stops in orde
     type=click.IntRange(0, 65535),
     help="Port of status, metrics and admin calls.",
 )
+@click.option(
+    "--grpc-port",
+    type=click.IntRange(0, 65535),
+    help="Serve the Open Inference Protocol by gRPC on this port, too  [default: off].",
+)
 @grammar.state()
 @click.option(
     "--admin-token-file",
@@ -59,6 +64,7 @@ def local(  # noqa: PLR0913, PLR0917 - one parameter per option
     host: str,
     port: int,
     admin_port: int,
+    grpc_port: int | None,
     state: Path | None,
     admin_token_file: Path | None,
     allowed_host: tuple[str, ...],
@@ -82,15 +88,16 @@ def local(  # noqa: PLR0913, PLR0917 - one parameter per option
     from .console import Console
     from .extras import check_children
 
-    check_children()
+    check_children(grpc=grpc_port is not None)
     logs.configure(level=logs.LEVELS[log_level])
     console = Console(lambda: datetime.now().astimezone())
 
     def tell(line: Line) -> None:
         console.line(line.word, line.text, line.tone)
 
-    def started(public: str, admin: str) -> None:
-        tell(Line("serving", f"{folder} at {public}, admin and metrics at {admin}; ^C stops it", "good"))
+    def started(public: str, admin: str, grpc: str | None) -> None:
+        more = f", gRPC at {grpc}" if grpc else ""
+        tell(Line("serving", f"{folder} at {public}, admin and metrics at {admin}{more}; ^C stops it", "good"))
 
     options = Options(
         folder=folder,
@@ -98,6 +105,7 @@ def local(  # noqa: PLR0913, PLR0917 - one parameter per option
         host=host,
         port=port,
         admin_port=admin_port,
+        grpc_port=grpc_port,
         token_file=admin_token_file.absolute() if admin_token_file else None,
         allowed_hosts=allowed_host,
         public_names=public_names,

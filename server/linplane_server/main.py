@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import uvloop
 
@@ -26,7 +27,7 @@ from .http.listener import Listener, inherited, listen
 from .http.metrics import ServerCollector, metrics_registry
 from .http.protocol import Guard
 from .http.public_app import PublicApp
-from .http.public_pages import public_pages
+from .http.public_pages import PublicPages, public_pages
 from .http.status import Status
 from .predict.client_identity import ClientIdentity
 from .predict.predictor import Predictor
@@ -34,6 +35,9 @@ from .routing.updater import RoutingUpdater
 from .settings import Limits, Public, Shutdown
 from .state.readiness import Readiness
 from .state.serving import new_serving
+
+if TYPE_CHECKING:
+    from .grpc.listener import GrpcListener
 
 ADMIN_GRACEFUL = 0.5
 """Seconds that pending admin calls get at shutdown; predictions have ended by then."""
@@ -85,7 +89,10 @@ async def _serve(args: argparse.Namespace) -> None:
     admin = Listener(admin_app(readiness, collector, status, endpoint), admin_guard.protocol(), ADMIN_GRACEFUL)
     public_socket = _socket(args.public_fd, args.host, args.port)
     admin_socket = _socket(args.admin_fd, args.admin_host, args.admin_port)
-    process = Process((public, public_socket), (admin, admin_socket), [public_guard, admin_guard], readiness, shutdown)
+    grpc = _grpc(args, predictor, pages, readiness, limits) if args.grpc_port is not None else None
+    guards = [public_guard, admin_guard]
+    process = Process((public, public_socket), (admin, admin_socket), guards, readiness, shutdown)
+    process.other = grpc
     if args.exit_with_stdin:
         watch_stdin(process)
     _log.info(
@@ -93,11 +100,25 @@ async def _serve(args: argparse.Namespace) -> None:
         extra={
             "public": _address(public_socket),
             "admin": _address(admin_socket),
+            **({"grpc": grpc.address} if grpc else {}),
             "server": args.server_name,
             "pod": args.pod_name,
         },
     )
     await process.run(*environment.background(updater))
+
+
+def _grpc(
+    args: argparse.Namespace, predictor: Predictor, pages: PublicPages, readiness: Readiness, limits: Limits
+) -> "GrpcListener":
+    """Returns the listener of gRPC on its port. Raises OSError, or ValueError without gRPC's libraries."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # else any client can make its core write lines between ours
+    try:
+        from .grpc.listener import GrpcListener  # noqa: PLC0415 - 15 MB, for servers whose gRPC is on
+    except ModuleNotFoundError as error:
+        raise ValueError(f'gRPC needs {error.name}, which is not installed: install "linplane[grpc]"') from error
+    listen(args.host, args.grpc_port).close()  # raises the cause if the port is in use; gRPC knows none
+    return GrpcListener(predictor.respond, pages.answer, readiness, limits, (args.host, args.grpc_port))
 
 
 def _socket(number: int | None, host: str, port: int) -> socket.socket:

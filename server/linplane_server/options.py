@@ -47,6 +47,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="address of probes, metrics and admin calls (default %(default)s)",
     )
     add("--admin-port", type=int, default=ADMIN_PORT, metavar="N", help="their port (default %(default)s)")
+    add("--grpc-port", type=int, metavar="N", help="port of gRPC, on the address of predictions (default: no gRPC)")
     add("--public-fd", type=int, metavar="N", help="an inherited listening socket to use instead of host and port")
     add("--admin-fd", type=int, metavar="N", help="the same for probes, metrics and admin calls")
     add("--report", type=Path, metavar="FILE", help="file to write the report of what is loaded to")

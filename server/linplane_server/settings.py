@@ -9,6 +9,9 @@ MIB = 1024 * KIB
 STREAMED = 64
 """How many times as large a body may be that is computed while it arrives, so that it is never held as a whole."""
 
+HELD = 4
+"""How many times as large a message of gRPC may be, which is denser than JSON, but held as a whole."""
+
 
 def _setting(default: float, text: str) -> Any:
     return field(default=default, metadata={"help": text})
@@ -46,6 +49,11 @@ class Limits:
     def streamed_bytes(self) -> int:
         """The limit on a body that is computed while it arrives."""
         return STREAMED * self.body_bytes
+
+    @property
+    def message_bytes(self) -> int:
+        """The limit on a message of gRPC, after decompression."""
+        return HELD * self.body_bytes
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,17 @@ from .client import LocalClient
 from .console_events import ConsoleEvents, Line, Notify, curl_line
 from .job_runner import JobRunner
 from .manifests import Manifests
-from .preflight import BIND_SECONDS, acquire_state, check_folder, check_token, listen, make_state, url_of
+from .preflight import (
+    BIND_SECONDS,
+    acquire_state,
+    check_folder,
+    check_token,
+    format_address,
+    free_address,
+    listen,
+    make_state,
+    url_of,
+)
 from .retained_artifacts import RetainedArtifacts
 from .server_process import Access, ServerProcess
 from .state_dir import StateDir
@@ -51,6 +61,7 @@ class Options:
     host: str = "127.0.0.1"
     port: int = names.PUBLIC_PORT
     admin_port: int = names.ADMIN_PORT
+    grpc_port: int | None = None
     token_file: Path | None = None
     allowed_hosts: tuple[str, ...] = ()
     public_names: bool = True
@@ -93,9 +104,9 @@ class App:
         self._failures: dict[WorkKey, str] = {}
         self._stop, self._hurry = asyncio.Event(), asyncio.Event()
 
-    async def run(self, started: Callable[[str, str], None]) -> None:
+    async def run(self, started: Callable[[str, str, str | None], None]) -> None:
         """Runs until SIGINT, SIGTERM or SIGHUP; a second signal stops it at once. `started` is called with the two
-        URLs. Raises StartError, and OSError if the disk fails at the start.
+        URLs, and the address of gRPC. Raises StartError, and OSError if the disk fails at the start.
         """
         check_folder(self._options.folder)
         check_token(self._options.token_file)
@@ -105,11 +116,12 @@ class App:
             patience = BIND_SECONDS if unclean else 0.0
             public = stack.enter_context(await listen(self._options.host, self._options.port, patience))
             admin = stack.enter_context(await listen(self._options.host, self._options.admin_port, patience))
+            grpc = await free_address(self._options.host, self._options.grpc_port, patience)
             for number in SIGNALS:
                 asyncio.get_running_loop().add_signal_handler(number, self._stop_requested)
             stack.callback(_ignore_signals)
-            self._prepare(Access(public, admin, self._options.token_file), url_of(public))
-            started(url_of(public), url_of(admin))
+            self._prepare(Access(public, admin, self._options.token_file, grpc), url_of(public))
+            started(url_of(public), url_of(admin), format_address(*grpc) if grpc else None)
             await self._serve()
 
     def _unlock(self) -> None:

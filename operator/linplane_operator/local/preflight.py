@@ -107,11 +107,27 @@ async def listen(host: str, port: int, patience: float) -> socket.socket:
                 await asyncio.sleep(0.05)
                 continue
             why = getattr(error, "strerror", None) or str(error)
-            raise StartError(f"{host}:{port}: {why}; choose another with --host, --port, --admin-port") from error
+            raise StartError(
+                f"{host}:{port}: {why}; choose another with --host, --port, --admin-port, --grpc-port"
+            ) from error
         return sock
+
+
+async def free_address(host: str, port: int | None, patience: float) -> tuple[str, int] | None:
+    """The address of gRPC: a free port if `port` is 0; None without a port. The server listens on it itself, as its
+    gRPC library takes no socket. Raises StartError.
+    """
+    if port is None:
+        return None
+    with await listen(host, port, patience) as sock:
+        return host, int(sock.getsockname()[1])
 
 
 def url_of(sock: socket.socket) -> str:
     """The URL of a listening socket, for clients on this machine."""
-    host, port = sock.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://{format_address(*sock.getsockname()[:2])}"
+
+
+def format_address(host: str, port: int) -> str:
+    """Host and port as in a URL."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

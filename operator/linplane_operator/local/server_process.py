@@ -35,11 +35,12 @@ STEADY_SECONDS = 10.0  # a process that lasts this long resets the backoff
 
 @dataclass(frozen=True)
 class Access:
-    """The listening sockets, and the token for admin calls from other machines."""
+    """The listening sockets, the token for admin calls from other machines, and host and port of gRPC, if it is on."""
 
     public: socket.socket
     admin: socket.socket
     token_file: Path | None = None
+    grpc: tuple[str, int] | None = None
 
 
 class ServerProcess:
@@ -178,6 +179,9 @@ class ServerProcess:
             *arguments.identity(),
             *arguments.options(),
         ]
+        if self._access.grpc:
+            host, port = self._access.grpc
+            args += ["--host", host, "--grpc-port", str(port)]
         if self._access.token_file:
             args += ["--admin-token-file", str(self._access.token_file)]
         self._state_dir.make(self._folder / "config")

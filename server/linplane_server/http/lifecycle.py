@@ -12,7 +12,7 @@ import signal
 import socket
 import threading
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Protocol
 
 from ..settings import Shutdown
 from ..state.readiness import Readiness
@@ -25,8 +25,21 @@ FIRST_CONFIGURATION_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
 
+class OtherListener(Protocol):
+    """A listener of another protocol, which starts and ends with the public one."""
+
+    async def start(self) -> None:
+        """Accepts calls from now on."""
+
+    async def stop(self, seconds: float) -> None:
+        """Accepts no more calls, and completes those in flight, for at most `seconds`."""
+
+
 class Process:
-    """The process: a public and an admin listener, each with its socket, and their guards."""
+    """The process: a public and an admin listener, each with its socket, and their guards.
+
+    `other` is served besides, if it is set before `run`.
+    """
 
     def __init__(
         self,
@@ -44,6 +57,7 @@ class Process:
         self._shutdown = shutdown
         self._skip_drain = asyncio.Event()
         self._stopping = asyncio.Event()
+        self.other: OtherListener | None = None
 
     async def run(self, *background: Coroutine[Any, Any, None]) -> None:
         """Serves until a signal, or `stop`; `background` is then cancelled. An exception of a background task is
@@ -75,6 +89,8 @@ class Process:
         """Accepts the connections queued in the socket once a configuration is loaded, or after a moment."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._readiness.loaded(), FIRST_CONFIGURATION_SECONDS)
+        if self.other:
+            await self.other.start()
         await listener.serve([sock])
 
     async def _stop_requested(self) -> None:
@@ -89,9 +105,13 @@ class Process:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._skip_drain.wait(), times.drain_seconds)
         _exit_after(times.graceful_seconds + times.hard_seconds)
-        for (listener, _), task in zip((self._public, self._admin), servers, strict=True):
-            listener.should_exit = True
-            await task
+        (public, _), (admin, _) = self._public, self._admin
+        public.should_exit = True
+        if self.other:
+            await self.other.stop(times.graceful_seconds)
+        await servers[0]
+        admin.should_exit = True
+        await servers[1]
         _log.info("stopped")
 
 

@@ -15,7 +15,7 @@ from linplane_api.report import MAX_LISTED, Lacking
 
 from ..errors import Kind
 
-ClientProtocol = Literal["predict", "v2", "v1", "mlflow"]
+ClientProtocol = Literal["predict", "v2", "v1", "mlflow", "grpc"]
 """The client protocol of a request, as the label `protocol`."""
 
 BOUNDS = (0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25)

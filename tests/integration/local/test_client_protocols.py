@@ -1,9 +1,16 @@
-"""The calls of KServe V1 and MLflow clients, and the pages of the public port, over HTTP to a running server."""
+"""The calls of KServe V1, MLflow and gRPC clients, and the pages of the public port, to a running server."""
 
 import http.client
 import json
+import re
+
+import grpc
 
 from integration.local.running import Local, route, weights
+from linplane_server.grpc.service import SERVICE
+from linplane_server.interfaces.grpc.inference_pb2 import ModelInferResponse
+from unit.server.oip import tensor
+from unit.server.oip_grpc import message_of
 
 ROW = {"area": 2.5, "rooms": 3}
 
@@ -22,6 +29,7 @@ def send(local: Local, method: str, path: str, body: object = None, **headers: s
 
 def test_local_server_answers_the_calls_of_v1_mlflow_and_its_own_pages(local: Local) -> None:
     local.save("v1.yaml", weights("rent", "v1", {"area": 2.0, "rooms": 10.0}, 1.0) + "---\n" + route("rent", "v1"))
+    local.options = ("--grpc-port", "0")
     local.start()
     local.answers_with("rent", "v1")
     expected = local.predict("rent", ROW)["prediction"]
@@ -59,3 +67,12 @@ def test_local_server_answers_the_calls_of_v1_mlflow_and_its_own_pages(local: Lo
     document = json.loads(send(local, "GET", "/routes/rent/openapi.json")[2])
     assert list(document["components"]["schemas"]["Features"]["properties"]) == ["area", "rooms"]
     assert send(local, "GET", "/routes/absent")[:2] == (404, "application/problem+json")
+
+    # gRPC
+    address = re.search(r"gRPC at (\S+);", local.text)
+    assert address
+    message = message_of({"inputs": [tensor([list(ROW.values())], [1, 2])]}, raw=True)
+    message.model_name = "rent"
+    with grpc.insecure_channel(address[1]) as channel:
+        found = channel.unary_unary(f"/{SERVICE}/ModelInfer")(message.SerializeToString(), timeout=20)
+    assert list(memoryview(ModelInferResponse.FromString(found).raw_output_contents[0]).cast("d")) == [expected]

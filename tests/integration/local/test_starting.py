@@ -44,6 +44,8 @@ def test_ports_that_are_in_use_or_impossible(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         assert "Address already in use" in refused(str(tmp_path), "--port", str(port), "--admin-port", "0")
         assert "--admin-port" in refused(str(tmp_path), "--port", "0", "--admin-port", str(port))
+        free = ("--port", "0", "--admin-port", "0")
+        assert "Address already in use" in refused(str(tmp_path), *free, "--grpc-port", str(port))
     port = free_port()
     assert "Address already in use" in refused(str(tmp_path), "--port", str(port), "--admin-port", str(port))
     assert "192.0.2.1:" in refused(str(tmp_path), "--host", "192.0.2.1")

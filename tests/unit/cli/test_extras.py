@@ -42,13 +42,13 @@ main({arguments})
 """
 
 
-def run(folder: Path, command: str, blocked: Sequence[str]) -> tuple[int, str]:
+def run(folder: Path, command: str, blocked: Sequence[str], *options: str) -> tuple[int, str]:
     """Runs a command in a separate process, as if the modules `blocked` were not installed."""
     (folder / "a.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
     route = folder / ".linplane/objects/modelroutes/rent.json"
     route.parent.mkdir(parents=True)
     route.write_text('{"metadata": {"name": "rent"}}')
-    code = BLOCKED.format(names=set(blocked), arguments=[command, *ARGUMENTS[command]])
+    code = BLOCKED.format(names=set(blocked), arguments=[command, *ARGUMENTS[command], *options])
     answer = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=30, check=False
     )
@@ -72,6 +72,12 @@ def test_commands_of_a_plain_installation(tmp_path: Path, command: str) -> None:
 def test_local_mode_without_one_library(tmp_path: Path, missing: str) -> None:
     _, line = run(tmp_path, "local", [missing])
     assert f'needs {missing}, which is not installed: install "linplane[local]"' in line
+
+
+@pytest.mark.parametrize("missing", ["grpc", "grpc_health"])
+def test_local_mode_without_the_libraries_of_grpc(tmp_path: Path, missing: str) -> None:
+    _, line = run(tmp_path, "local", [missing], "--grpc-port", "0")
+    assert f'needs {missing}, which is not installed: install "linplane[grpc]"' in line
 
 
 @pytest.mark.parametrize("command", ["local", "train", "get"])

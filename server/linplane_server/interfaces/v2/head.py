@@ -47,14 +47,19 @@ class Head(NamedTuple):
 def read_head(route: Route, headers: Mapping[bytes, bytes], text: bytes, length: int | None) -> Head:
     """Reads the JSON `text`, which `length` bytes follow; None if the header is absent. Raises Malformed or Invalid."""
     request = parse_message(text)
-    inputs = request.inputs
-    places = raw_places(inputs, length)
+    places = raw_places(request.inputs, length)
     name = UNSET if request.id is None else request.id
-    wanted = Wanted(name, _wants_binary(request), headers.get(b"accept-encoding"))
+    wanted = Wanted(name, wants_binary(request), headers.get(b"accept-encoding"))
+    return head_of(route, request, places, wanted)
+
+
+def head_of(route: Route, request: InferenceRequest, places: Sequence[slice | None], context: object) -> Head:
+    """Returns the head of a request; `context` is what the response needs. Raises Invalid."""
+    inputs = request.inputs
     matrix = None
     if len(inputs) == 1 and len(inputs[0].shape) == 2 and inputs[0].name not in route.accepted:
         matrix = _matrix(route, inputs[0], places[0])
-    return Head(Asked((), _row, _key(request), wanted, route.order or ()), inputs, places, matrix)
+    return Head(Asked((), _row, _key(request), context, route.order or ()), inputs, places, matrix)
 
 
 def streamed_head(headers: Mapping[bytes, bytes]) -> int:
@@ -105,9 +110,12 @@ def _key(request: InferenceRequest) -> str | None:
     return key or None
 
 
-def _wants_binary(request: InferenceRequest) -> bool:
-    """Returns whether the response is binary: what the output says counts, else what the request says."""
-    binary = _flag(request.parameters, "binary_data_output", "") or False
+def wants_binary(request: InferenceRequest, *, default: bool = False) -> bool:
+    """Returns whether the response is binary: what the output says counts, else what the request says, else the
+    default. Raises Invalid.
+    """
+    own = _flag(request.parameters, "binary_data_output", "")
+    binary = default if own is None else own
     outputs: Sequence[RequestedOutput] = request.outputs or ()
     if len(outputs) > 1:
         raise Invalid("/outputs", f"there is one output, {OUTPUT}")

@@ -51,8 +51,7 @@ class Inference:
         text, rest = split_body(body, call.headers.get(HEADER))
         head = read_head(route, call.headers, text, None if rest is None else len(rest))
         raw = [None if place is None or rest is None else rest[place] for place in head.places]
-        rows, names = _rows(route, head, raw)
-        return replace(head.asked, rows=rows, names=names)
+        return decode_tensors(route, head, raw)
 
     def open_stream(self, route: Route, call: Call, begun: bytes) -> tuple[Stream, int] | None:
         """Streams one binary matrix of known length that is not compressed. Raises NotStreamed, Malformed, Invalid."""
@@ -90,6 +89,12 @@ class Inference:
 
 
 INFERENCE = Inference()
+
+
+def decode_tensors(route: Route, head: Head, raw: Sequence[memoryview | None]) -> Asked:
+    """Returns the decoded request. `raw` are the bytes of each tensor, None for one with `data`. Raises Invalid."""
+    rows, names = _rows(route, head, raw)
+    return replace(head.asked, rows=rows, names=names)
 
 
 def _finished(headers: Headers, body: bytes, accepted: bytes | None) -> tuple[Headers, bytes]:

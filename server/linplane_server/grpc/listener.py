@@ -1,0 +1,70 @@
+"""The port of gRPC: a server in the process's event loop."""
+
+import grpc
+
+from ..interfaces.grpc.metadata import Metadata, Page
+from ..settings import MIB, Limits
+from ..state.readiness import Readiness
+from .calls import Reader
+from .health import HEALTH, HealthService
+from .service import SERVICE, InferenceService, Respond
+
+MAX_MESSAGES = 64
+"""Messages of inferences in flight, however small they may be; no more than `in_flight_bytes` if each is as large as it
+may be.
+"""
+OTHER_MESSAGES = 4
+MAX_WAITING = 1024
+"""Calls that wait for their turn; each takes a few KiB."""
+STREAMS = 100
+"""Simultaneous calls of one connection."""
+
+
+class GrpcListener:
+    """The server on its port, `address`."""
+
+    def __init__(
+        self, respond: Respond, page: Page, readiness: Readiness, limits: Limits, place: tuple[str, int]
+    ) -> None:
+        """Listens on `place`, host and port, 0 for any port that is free; calls wait until `start`. Needs a running
+        event loop. Raises OSError.
+        """
+        seconds = limits.body_seconds + limits.message_bytes / MIB
+        messages = max(1, min(MAX_MESSAGES, limits.in_flight_bytes // max(1, limits.message_bytes)))
+        inferences = Reader(messages, MAX_WAITING, seconds)
+        others = Reader(OTHER_MESSAGES, MAX_WAITING, seconds)
+        services = {
+            SERVICE: InferenceService(respond, Metadata(page), inferences, others).methods(),
+            HEALTH: HealthService(readiness, others).methods(),
+        }
+        self._server = grpc.aio.server(options=_channel_options(limits))
+        self._server.add_generic_rpc_handlers(
+            [grpc.method_handlers_generic_handler(service, methods) for service, methods in services.items()]
+        )
+        host = f"[{place[0]}]" if ":" in place[0] else place[0]
+        try:
+            self.port = self._server.add_insecure_port(f"{host}:{place[1]}")
+        except RuntimeError as error:
+            raise OSError(f"gRPC cannot listen on {host}:{place[1]}") from error
+        self.address = f"{host}:{self.port}"
+
+    async def start(self) -> None:
+        """Answers calls from now on."""
+        await self._server.start()
+
+    async def stop(self, seconds: float) -> None:
+        """Accepts no more calls, and completes those in flight, for at most `seconds`."""
+        await self._server.stop(seconds)
+
+
+def _channel_options(limits: Limits) -> list[tuple[str, int]]:
+    """Returns the limits of HTTP as gRPC's settings, as far as it has them."""
+    return [
+        ("grpc.so_reuseport", 0),  # a second server on the same port is an error
+        ("grpc.max_receive_message_length", limits.message_bytes),
+        ("grpc.max_send_message_length", -1),
+        ("grpc.max_concurrent_streams", STREAMS),
+        ("grpc.server_handshake_timeout_ms", round(limits.first_byte_seconds * 1000)),
+        ("grpc.max_connection_idle_ms", round(limits.idle_seconds * 1000)),
+        ("grpc.enable_http_proxy", 0),
+    ]

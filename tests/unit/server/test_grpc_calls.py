@@ -1,0 +1,304 @@
+"""Calls of gRPC without a network: what is read when, how calls end, metadata, and health."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+
+from linplane_api.routing import Unavailable
+from linplane_server.grpc import health
+from linplane_server.grpc.calls import Reader
+from linplane_server.grpc.health import HealthService
+from linplane_server.grpc.service import SERVICE, InferenceService, address_of
+from linplane_server.http.public_pages import PublicPages
+from linplane_server.interfaces.grpc import inference_pb2 as pb
+from linplane_server.interfaces.grpc.metadata import Metadata
+from linplane_server.interfaces.v2.pages import V2Pages
+from linplane_server.predict.client_identity import ClientIdentity
+from linplane_server.predict.predictor import Predictor
+from linplane_server.settings import Public
+from linplane_server.state.readiness import Readiness
+from linplane_server.state.serving import Serving, new_serving
+from unit.server.builders import Clock, document, serving
+from unit.server.oip import ANSWER, ROWS, tensor
+from unit.server.oip_grpc import FakeContext, message_of
+
+INFER = message_of({"inputs": [ROWS]}).SerializeToString()
+
+
+class Calls:
+    """The services of a server, with room for `messages` that are read at a time and `waiting` calls."""
+
+    def __init__(
+        self, loaded: Serving, messages: int = 1, waiting: int = 1, seconds: float = 60, public: bool = True
+    ) -> None:
+        self.readiness = Readiness(loaded.store)
+        protocols = [V2Pages(loaded.store, self.readiness.unready, "1.2.3")]
+        pages = Metadata(PublicPages(loaded.store, Public(public), protocols).answer)
+        respond = Predictor(loaded, ClientIdentity(), Clock(), "id", public_names=public).respond
+        inferences, others = Reader(messages, waiting, seconds), Reader(messages, waiting, seconds)
+        self.methods: dict[str, Any] = {
+            **InferenceService(respond, pages, inferences, others).methods(),
+            **HealthService(self.readiness, others).methods(),
+        }
+
+    async def call(self, name: str, context: FakeContext) -> bytes | None:
+        """The response; None if the call ended with a status, which the context has."""
+        method = self.methods[name]
+        handle: Callable[..., Awaitable[bytes | None]] = method.stream_unary or method.stream_stream
+        try:
+            return await handle(None, context)
+        except grpc.aio.AbortError:
+            return None
+
+    async def get(self, name: str, request: Message, response: Any) -> Any:
+        """A response as a message; or the code of the status."""
+        context = FakeContext(request.SerializeToString())
+        found = await self.call(name, context)
+        if found is None:
+            assert context.status is not None
+            return context.status[0].name
+        return response.FromString(found)
+
+
+@pytest.fixture
+async def calls() -> Calls:
+    return Calls(await serving(document(split=[("v2", 0)])))
+
+
+async def turns() -> None:
+    """Lets every task run until it waits."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_infer_is_answered_with_its_request_id(calls: Calls) -> None:
+    context = FakeContext(INFER)
+    context.sent = (("x-request-id", "r-1"), ("trace-bin", b"\xff"))  # type: ignore[assignment]
+    found = await calls.call("ModelInfer", context)
+    assert found is not None
+    assert list(pb.ModelInferResponse.FromString(found).outputs[0].contents.fp64_contents) == ANSWER
+    assert context.metadata == (("x-request-id", "r-1"),)
+
+
+async def test_refused_call_ends_with_its_status(calls: Calls) -> None:
+    context = FakeContext(pb.ModelInferRequest(model_name="other").SerializeToString())
+    assert await calls.call("ModelInfer", context) is None
+    assert context.status is not None
+    code, text, metadata = context.status
+    assert (code, "no model of this name" in text) == (grpc.StatusCode.NOT_FOUND, True)
+    assert [name for name, _ in metadata] == ["x-request-id"]
+
+
+@pytest.mark.parametrize("message", [b"\xff\xff", None], ids=["damaged", "none"])
+async def test_call_without_a_sound_message_is_refused(calls: Calls, message: bytes | None) -> None:
+    context = FakeContext(message)
+    assert await calls.call("ModelInfer", context) is None
+    assert context.status is not None
+    assert context.status[0] is grpc.StatusCode.INVALID_ARGUMENT
+    assert await calls.call("ModelInfer", FakeContext(INFER)) is not None
+
+
+async def test_messages_are_read_one_after_the_other_and_too_many_calls_are_refused() -> None:
+    calls = Calls(await serving(document()), messages=1, waiting=2)
+    contexts = [FakeContext(INFER, late=True) for _ in range(4)]
+    tasks = [asyncio.create_task(calls.call("ModelInfer", context)) for context in contexts]
+    await turns()
+    assert [context.reading for context in contexts] == [True, False, False, False]
+    assert [task.done() for task in tasks] == [False, False, False, True]
+    assert contexts[3].status is not None
+    code, text, metadata = contexts[3].status
+    assert (code, metadata) == (grpc.StatusCode.UNAVAILABLE, (("retry-after", "1"),))
+    assert text.startswith("the server holds as many bodies as it may")
+    contexts[0].arrive.set()
+    await turns()
+    assert [context.reading for context in contexts] == [True, True, False, False]
+    tasks[2].cancel()  # a call that waits can be given up
+    contexts[1].arrive.set()
+    done = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [isinstance(one, bytes) for one in done] == [True, True, False, False]
+    assert await calls.call("ModelInfer", FakeContext(INFER)) is not None
+
+
+async def test_call_that_is_given_up_while_it_is_read_leaves_its_turn() -> None:
+    calls = Calls(await serving(document()), messages=1, waiting=0)
+    context = FakeContext(INFER, late=True)
+    task = asyncio.create_task(calls.call("ModelInfer", context))
+    await turns()
+    assert context.reading
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert await calls.call("ModelInfer", FakeContext(INFER)) is not None
+
+
+async def test_message_that_does_not_arrive_is_given_up() -> None:
+    calls = Calls(await serving(document()), seconds=0.01)
+    context = FakeContext(INFER, late=True)
+    assert await calls.call("ModelInfer", context) is None
+    assert context.status is not None
+    assert context.status[0] is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert await calls.call("ModelInfer", FakeContext(INFER)) is not None
+
+
+async def test_waiting_inferences_do_not_delay_other_calls() -> None:
+    calls = Calls(await serving(document()), messages=1, waiting=0)
+    task = asyncio.create_task(calls.call("ModelInfer", FakeContext(INFER, late=True)))
+    await turns()
+    assert (await calls.get("ServerReady", pb.ServerReadyRequest(), pb.ServerReadyResponse)).ready
+    assert (await calls.get("ModelReady", pb.ModelReadyRequest(name="homes"), pb.ModelReadyResponse)).ready
+    assert (await calls.get("Check", HealthCheckRequest(), HealthCheckResponse)).status == HealthCheckResponse.SERVING
+    task.cancel()
+
+
+# ---- metadata ----
+
+
+async def test_server_calls_answer_as_http(calls: Calls) -> None:
+    assert (await calls.get("ServerLive", pb.ServerLiveRequest(), pb.ServerLiveResponse)).live
+    found = await calls.get("ServerMetadata", pb.ServerMetadataRequest(), pb.ServerMetadataResponse)
+    assert (found.name, found.version, list(found.extensions)) == (
+        "linplane",
+        "1.2.3",
+        ["binary_tensor_data", "model_repository"],
+    )
+
+
+async def test_empty_request_is_not_read(calls: Calls) -> None:
+    for name in ("ServerLive", "ServerReady", "ServerMetadata"):
+        context = FakeContext(b"\xff", late=True)
+        assert await calls.call(name, context) is not None
+        assert not context.reading
+
+
+async def test_server_is_not_ready_during_the_drain(calls: Calls) -> None:
+    calls.readiness.draining = True
+    assert not (await calls.get("ServerReady", pb.ServerReadyRequest(), pb.ServerReadyResponse)).ready
+    assert (await calls.get("ServerLive", pb.ServerLiveRequest(), pb.ServerLiveResponse)).live
+
+
+async def metadata(calls: Calls, name: str, version: str = "") -> Any:
+    request = pb.ModelMetadataRequest(name=name, version=version)
+    return await calls.get("ModelMetadata", request, pb.ModelMetadataResponse)
+
+
+async def ready(calls: Calls, name: str, version: str = "") -> Any:
+    found = await calls.get("ModelReady", pb.ModelReadyRequest(name=name, version=version), pb.ModelReadyResponse)
+    return found if isinstance(found, str) else found.ready
+
+
+async def test_model_metadata_has_tensors_and_versions(calls: Calls) -> None:
+    found = await metadata(calls, "homes", "v2")
+    assert found == await metadata(calls, "homes")
+    assert (found.name, list(found.versions), found.platform) == ("homes", ["v1", "v2"], "linplane_linear")
+    tensors = [(one.name, one.datatype, list(one.shape)) for one in (*found.inputs, *found.outputs)]
+    assert tensors == [("features", "FP64", [-1, 2]), ("prediction", "FP64", [-1, 1])]
+
+
+async def test_model_that_is_not_there_is_not_found(calls: Calls) -> None:
+    places = [("other", ""), ("homes", "v9"), ("", ""), ("homes/versions/v1", ""), ("homes", "v1/../v1"), ("", "v1")]
+    for name, version in places:
+        assert (await metadata(calls, name, version), await ready(calls, name, version)) == ("NOT_FOUND", "NOT_FOUND")
+
+
+async def test_model_without_weights_is_not_ready() -> None:
+    unavailable = Unavailable("Frozen", "v1 is frozen")
+    frozen = document(versions={}, named={"v1": ("area",)}, unavailable=unavailable)
+    calls = Calls(await serving(frozen))
+    assert await ready(calls, "homes") is False
+    assert await ready(calls, "homes", "v1") is False
+    empty = Calls(new_serving(Clock()))
+    assert await ready(empty, "homes") is False
+    assert await metadata(empty, "homes") == "UNAVAILABLE"
+
+
+async def test_index_lists_versions() -> None:
+    unavailable = Unavailable("Frozen", "v1 is frozen")
+    versions = {"v2": {"area": 1.0}}
+    doc = document(versions=versions, split=[("v2", 0)], named={"v1": ("area",)}, unavailable=unavailable)
+    calls = Calls(await serving(doc))
+    for only_ready, expected in ((False, ["v1", "v2"]), (True, ["v2"])):
+        request = pb.RepositoryIndexRequest(ready=only_ready)
+        found = await calls.get("RepositoryIndex", request, pb.RepositoryIndexResponse)
+        assert [one.version for one in found.models] == expected
+
+
+async def test_names_that_are_not_public_are_in_no_answer() -> None:
+    canary = "zebra"
+    versions = {f"{canary}-1": {f"{canary}_a": 1.0, f"{canary}_b": 2.0}, f"{canary}-2": {f"{canary}_b": 1.0}}
+    split = [(f"{canary}-2", 5000), (f"{canary}-3", 100)]
+    frozen = document(
+        "frozen", f"{canary}-1", (), {}, unavailable=Unavailable("CurrentFrozen", f"{canary}-1 is frozen")
+    )
+    documents = [document("homes", f"{canary}-1", split, versions), document(f"{canary}-other"), frozen]
+    calls = Calls(await serving(*documents), public=False)
+    requests: dict[str, list[Message]] = {
+        "ServerMetadata": [pb.ServerMetadataRequest()],
+        "RepositoryIndex": [pb.RepositoryIndexRequest()],
+        "ModelMetadata": [pb.ModelMetadataRequest(name=name) for name in ("homes", "frozen", "other")],
+        "ModelReady": [
+            pb.ModelReadyRequest(name=name, version=one) for name in ("homes", "frozen") for one in ("", "v9")
+        ],
+        "ModelInfer": [
+            pb.ModelInferRequest(model_name="frozen"),
+            message_of({"inputs": [ROWS]}),
+            *(message_of({"inputs": [tensor([1.0], [1], name)]}) for name in ("x", "rooms")),
+        ],
+    }
+    for name, messages in requests.items():
+        for message in messages:
+            context = FakeContext(message.SerializeToString())
+            answer = await calls.call(name, context)
+            assert (answer is None) is (context.status is not None)
+            assert canary not in repr((answer, context.status, context.metadata)), (name, message)
+
+
+# ---- health ----
+
+
+async def status_of(calls: Calls, service: str) -> Any:
+    found = await calls.get("Check", HealthCheckRequest(service=service), HealthCheckResponse)
+    return found if isinstance(found, str) else HealthCheckResponse.ServingStatus.Name(found.status)
+
+
+async def test_health_is_readiness(calls: Calls) -> None:
+    assert [await status_of(calls, name) for name in ("", SERVICE, "other")] == ["SERVING", "SERVING", "NOT_FOUND"]
+    calls.readiness.draining = True
+    assert [await status_of(calls, name) for name in ("", SERVICE)] == ["NOT_SERVING", "NOT_SERVING"]
+    assert await status_of(Calls(new_serving(Clock())), "") == "NOT_SERVING"
+
+
+def statuses(context: FakeContext) -> list[str]:
+    found = [HealthCheckResponse.FromString(data).status for data in context.written]
+    return [HealthCheckResponse.ServingStatus.Name(status) for status in found]
+
+
+async def test_watch_sends_each_change_and_ends_at_the_drain(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "POLL_SECONDS", 0)
+    known, unknown = (
+        FakeContext(HealthCheckRequest().SerializeToString()),
+        FakeContext(HealthCheckRequest(service="other").SerializeToString()),
+    )
+    tasks = [asyncio.create_task(calls.call("Watch", context)) for context in (known, unknown)]
+    await turns()
+    assert (statuses(known), statuses(unknown)) == (["SERVING"], ["SERVICE_UNKNOWN"])
+    calls.readiness.draining = True
+    await asyncio.gather(*tasks)
+    assert (statuses(known), statuses(unknown)) == (["SERVING", "NOT_SERVING"], ["SERVICE_UNKNOWN"])
+
+
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [
+        ("ipv4:192.0.2.1:50000", "192.0.2.1"),
+        ("ipv6:%5B2001:db8::1%5D:50000", "2001:db8::1"),
+        ("ipv6:[::ffff:192.0.2.1]:1", "::ffff:192.0.2.1"),
+        ("unix:/run/a:b", "unix:/run/a:b"),
+        ("", ""),
+    ],
+)
+def test_address_of_a_peer(peer: str, address: str) -> None:
+    assert address_of(peer) == address

@@ -39,13 +39,14 @@ unit: setup ## Run the unit tests; ARGS="-k quota" or ARGS=tests/unit/api select
 programs: setup ## Obtain what those tests need (a control plane, Helm, promtool): about 10 minutes, once per machine
 	@PYTHONPATH=tests $(BIN)/python -m cluster >/dev/null || echo "the tests of these programs can't run"
 
-# Most of them wait most of the time, so two run at once; the faults run alone, as they need every core.
+# These run alone, as they need every core; the others wait most of the time, so two run at once.
+ALONE := tests/integration/faults/test_crashes.py tests/integration/faults/test_faults.py
 integration: programs ## Run the tests with processes, sockets and a control plane; ARGS as for `unit`
 ifneq ($(ARGS),)
 	$(BIN)/pytest $(call paths,tests/integration) $(ARGS)
 else
-	$(BIN)/pytest tests/integration --ignore=tests/integration/faults -n 2 --dist loadfile --no-loadscope-reorder
-	$(BIN)/pytest tests/integration/faults
+	$(BIN)/pytest tests/integration $(ALONE:%=--ignore=%) -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest $(ALONE)
 endif
 
 thorough: programs ## Run the tests that are too long for `make test`, at their full size

@@ -1,4 +1,6 @@
-"""Damaged messages of gRPC: each is answered or refused, never an error of the server, and no value comes back."""
+"""Damaged messages of gRPC: each is answered or refused, never an error of the server, no value comes back, and no
+message is kept.
+"""
 
 import random
 
@@ -7,7 +9,7 @@ from google.protobuf.message import DecodeError
 from linplane_server.interfaces.grpc.inference_pb2 import ModelInferRequest
 from support import sized
 from unit.server.builders import Client, document, serving
-from unit.server.damage import CANARY, NUMBER, damage_bytes
+from unit.server.damage import CANARY, NUMBER, damage_bytes, in_flat_memory
 from unit.server.oip import tensor
 from unit.server.oip_grpc import CONTENTS, infer, message_of
 
@@ -50,7 +52,7 @@ async def test_damaged_message_is_answered_without_an_error_of_the_server(count:
     client = Client(await serving(document(versions=versions, split=[("v2", 5000)])))
     chance = random.Random(count)
     seen: dict[str, int] = {}
-    for _ in range(count):
+    for _ in in_flat_memory(count):
         message = ModelInferRequest()
         message.CopyFrom(chance.choice(MESSAGES))
         for _ in range(chance.randrange(1, 3)):

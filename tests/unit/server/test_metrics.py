@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from prometheus_client import generate_latest
@@ -11,12 +11,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from linplane_api.routing import RateLimit, Unavailable
 from linplane_server.http.metrics import ServerCollector, metrics_registry
 from linplane_server.http.status import Status
+from linplane_server.interfaces.grpc.infer import ModelInfer
+from linplane_server.interfaces.grpc.inference_pb2 import ModelInferRequest
 from linplane_server.interfaces.mlflow import MLFLOW
 from linplane_server.interfaces.native import NATIVE
 from linplane_server.interfaces.v1 import V1_PROTOCOL
 from linplane_server.interfaces.v2.infer import INFERENCE
 from linplane_server.routing.folder_source import FolderSource
-from linplane_server.state.counters import Series
+from linplane_server.state.counters import ClientProtocol, Series
 from linplane_server.state.readiness import Readiness
 from linplane_server.state.serving import Serving, new_serving
 from unit.server.builders import Client, Clock, document, serving
@@ -116,16 +118,16 @@ async def test_metrics_have_the_client_protocol_on_the_count_of_requests_only() 
     """On any other metric it would multiply the series."""
     loaded = await serving(document(limit=RateLimit(0.001, 9, "Client")))
     client = Client(loaded)
-    interfaces = (NATIVE, INFERENCE, V1_PROTOCOL, MLFLOW)
-    for interface in interfaces:
+    for interface in (NATIVE, INFERENCE, V1_PROTOCOL, MLFLOW):
         for data in (b'{"inputs":[[1,2]]}', BODY, b"["):
             client.ask(data, "homes", interface=interface)
+    client.ask(b"", "homes", interface=ModelInfer(ModelInferRequest()))
     samples = exposed(loaded)
     with_it = {name for name, series in samples.items() for key in series if "protocol" in dict(key)}
     assert with_it == {"linplane_predict_requests_total"}
     seen = {dict(key)["protocol"] for key in samples["linplane_predict_requests_total"]}
-    assert seen == {interface.protocol for interface in interfaces} == {"predict", "v2", "v1", "mlflow"}
-    assert samples["linplane_rate_limited_total"] == {labels(route="homes"): 3}
+    assert seen == set(get_args(ClientProtocol))
+    assert samples["linplane_rate_limited_total"] == {labels(route="homes"): 4}
 
 
 async def test_metrics_get_no_new_series_from_a_request() -> None:

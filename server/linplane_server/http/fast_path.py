@@ -16,7 +16,6 @@ from urllib.parse import unquote
 import httptools
 import msgspec
 from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
@@ -24,10 +23,11 @@ from ..predict.interface import Answer, Call, Target
 from ..problems import Headers
 from ..state.budget import Share
 from .protocol import ANSWER, BODY, IDLE, Guard, GuardedProtocol
+from .public_app import WHOLE_BYTES
 from .targets import below, find_target
 
-FAST_BYTES = HIGH_WATER_LIMIT
-"""The largest body that is collected here; beyond it uvicorn stops reading until the application asks for more."""
+FAST_BYTES = WHOLE_BYTES
+"""The largest body that is collected here."""
 
 CACHED_TARGETS = 1024
 CACHED_LENGTH = 256

@@ -3,6 +3,7 @@
 Predictions bypass FastAPI, whose stack costs several times as much as the prediction itself.
 """
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -17,8 +18,11 @@ from ..problems import Headers
 from ..settings import KIB, Limits
 from ..state.budget import Budget, Share
 from .public_pages import PublicPages
-from .streaming import Gone, drive
+from .streaming import Gone, drive, received
 from .targets import below, find_target
+
+WHOLE_BYTES = 16 * KIB
+"""The largest body that is answered at once; others are computed in slices, so that they don't keep others waiting."""
 
 PAGE_BODY = 4 * KIB
 """The limit on the body of a page's request, in bytes."""
@@ -43,6 +47,7 @@ class PublicApp:
         self._limits = limits
         self._budget = budget
         self._root_path = root_path
+        self._turns = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request (ASGI 3)."""
@@ -82,7 +87,7 @@ class PublicApp:
         limit = self._limits.streamed_bytes
         if is_over(call.fields, limit):
             return self._predictor.respond(target, replace(call, data=too_large(limit)))
-        return await drive(self._predictor.stream(target, call), receive, limit, share)
+        return await drive(self._predictor.stream(target, call), receive, limit, share, self._turns)
 
     async def _as_a_whole(self, target: Target, call: Call, receive: Receive, share: Share) -> Answer:
         try:
@@ -91,7 +96,9 @@ class PublicApp:
             return self._predictor.respond(target, replace(call, data=refusal))
         if data is None:
             raise Gone
-        return self._predictor.respond(target, replace(call, data=data))
+        if isinstance(data, TooLarge) or len(data) <= WHOLE_BYTES:
+            return self._predictor.respond(target, replace(call, data=data))
+        return await drive(self._predictor.stream(target, call), received(data), len(data), share, self._turns)
 
 
 async def _send(answer: Answer, send: Send) -> None:

@@ -13,6 +13,7 @@ from functools import partial
 
 from .. import errors
 from ..predict.interface import Answer, Asked, Call, DecodesWhole
+from ..predict.pieces import Form, form
 from ..state.counters import ClientProtocol
 from ..state.snapshot import Route
 from .content_type import check_identity, check_json
@@ -43,6 +44,10 @@ class MLflow(DecodesWhole, EncodesPredictions):
     """See the module."""
 
     protocol: ClientProtocol = "mlflow"
+    forms: tuple[Form, ...] = (
+        form(r' \{ "dataframe_split" : \{ "columns" : \[(?: TEXT (?:, TEXT )*)?\] , "data" : \[', "]}}"),
+        form(r' \{ "(?:dataframe_records|instances|inputs)" : \[', "]}"),
+    )
 
     def decode(self, route: Route, call: Call) -> Asked:
         """Decodes a table. Raises UnsupportedBody, TooLarge, Malformed or Invalid."""

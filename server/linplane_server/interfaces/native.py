@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from ..errors import PredictionRefusal
 from ..predict.interface import Answer, Asked, Call, DecodesWhole
+from ..predict.pieces import Form, form
 from ..predict.router import Source, SplitSource
 from ..problems import Headers, refusal_response
 from ..state.counters import ClientProtocol
@@ -49,6 +50,7 @@ class Native(DecodesWhole):
     """See the module."""
 
     protocol: ClientProtocol = "predict"
+    forms: tuple[Form, ...] = (form(r' \{ (?:"key" : TEXT , )?"rows" : \[', "]}"),)
 
     def decode(self, route: Route, call: Call) -> Asked:
         """Decodes `features` or `rows`. Raises UnsupportedBody, TooLarge, Malformed or Invalid."""

@@ -17,6 +17,7 @@ import msgspec
 
 from ..errors import Invalid, PredictionRefusal
 from ..predict.interface import Answer, Asked, Call, DecodesWhole
+from ..predict.pieces import Form, form
 from ..predict.router import current_version
 from ..state.counters import ClientProtocol
 from ..state.snapshot import Route
@@ -35,6 +36,7 @@ class V1(DecodesWhole, EncodesPredictions):
     """See the module."""
 
     protocol: ClientProtocol = "v1"
+    forms: tuple[Form, ...] = (form(r' \{ (?:"signature_name" : TEXT , )?"(?:instances|inputs)" : \[', "]}"),)
 
     def decode(self, route: Route, call: Call) -> Asked:
         """Decodes `instances` or `inputs`. Raises UnsupportedBody, TooLarge, Malformed or Invalid."""

@@ -13,6 +13,7 @@ from ..problems import Headers
 from ..settings import Limits
 from ..state.counters import ClientProtocol
 from ..state.snapshot import Route, Version
+from .pieces import Form
 from .router import Source
 from .rows import Row
 
@@ -58,7 +59,7 @@ class NotStreamed(Exception):  # noqa: N818 - not an error
 
 
 class DecodesWhole:
-    """The `open_stream` of interfaces that stream nothing."""
+    """What interfaces have in common that stream nothing."""
 
     def may_stream(self, headers: Mapping[bytes, bytes]) -> bool:  # noqa: ARG002
         """Returns False."""
@@ -85,9 +86,12 @@ class Stream(Protocol):
 
 
 class Interface(Protocol):
-    """A client protocol. `protocol` is its label in the metrics. Implementations are stateless."""
+    """A client protocol. `protocol` is its label in the metrics; a large body of one of the `forms` is decoded in
+    pieces. Implementations are stateless.
+    """
 
     protocol: ClientProtocol
+    forms: tuple[Form, ...]
 
     def may_stream(self, headers: Mapping[bytes, bytes]) -> bool:
         """Returns whether a body with these headers may be streamed. It may be larger than those that are held as a

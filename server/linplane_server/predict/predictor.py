@@ -32,8 +32,9 @@ from ..state.snapshot import Route, Snapshot, Version
 from .client_identity import ClientIdentity
 from .interface import Answer, Asked, Call, Interface, NotStreamed, Stream, Target
 from .parts import Parts, Steps
+from .pieces import cut
 from .router import Source, choose, current_version, find_version, given_key, unknown_route
-from .rows import check_names, compute_rows, values_key
+from .rows import BLOCK_ROWS, Row, check_names, compute_rows, values_key
 
 _log = logging.getLogger(__name__)
 _sane = re.compile(rb"[A-Za-z0-9._-]{1,64}").fullmatch
@@ -158,8 +159,14 @@ class Predictor:
         stream = yield from self._open(interface, route, named, call, parts)
         if stream is None:
             yield from parts.keep()
-            asked = interface.decode(route, replace(call, data=bytes(parts.kept)))
-            return self._predict(interface, route, named, asked, call)
+            whole = replace(call, data=parts.release())
+            try:
+                return (yield from self._predict_pieces(interface, route, named, whole))
+            except (
+                NotStreamed,
+                PredictionRefusal,
+            ):  # which the whole body is refused with as well, or by another error
+                return self._predict(interface, route, named, interface.decode(route, whole), whole)
         asked = stream.asked
         version, source = _assign(route, asked, call) if named is None else _by_path(named)
         values = array("d")
@@ -173,6 +180,27 @@ class Predictor:
             values.extend(compute_rows(route, version, rows, _moved(asked.place, len(values)), self._blocks))
         return interface.encode(route, asked, version, source, values), version.series
 
+    def _predict_pieces(
+        self, interface: Interface, route: Route, named: Version | None, call: Call
+    ) -> Generator[int | None, bytes | None, tuple[tuple[Headers, bytes], Series]]:
+        *bodies, last = cut(call.body(), interface.forms)
+        asked = interface.decode(route, replace(call, data=last))
+        if not bodies or _needs_values(route, named, asked, call):
+            raise NotStreamed
+        version, source = _assign(route, asked, call) if named is None else _by_path(named)
+        values = array("d")
+        rows: list[Row] = []
+        for body in bodies:
+            rows += interface.decode(route, replace(call, data=body)).rows
+            yield None
+            if len(rows) >= BLOCK_ROWS:
+                values.extend(compute_rows(route, version, rows, asked.place, self._blocks))
+                rows.clear()
+                yield None
+        values.extend(compute_rows(route, version, [*rows, *asked.rows], asked.place, self._blocks))
+        yield None
+        return interface.encode(route, asked, version, source, values), version.series
+
     def _open(
         self, interface: Interface, route: Route, named: Version | None, call: Call, parts: Parts
     ) -> Generator[int | None, bytes | None, Stream | None]:
@@ -184,8 +212,8 @@ class Predictor:
         except NotStreamed:
             return None
         stream, length = opened
-        if named is None and route.splitter is not None and given_key(stream.asked.key, _header(route, call)) is None:
-            return None  # the version depends on the values of all rows
+        if _needs_values(route, named, stream.asked, call):
+            return None
         del parts.kept[:length]
         return stream
 
@@ -222,6 +250,11 @@ def _assign(route: Route, asked: Asked, call: Call) -> tuple[Version, Source]:
         return current_version(route), "current"
     version, source = choose(route, asked.key, _header(route, call), lambda: values_key(route, asked.rows, asked.place))
     return current_version(route) if version is None else version, source
+
+
+def _needs_values(route: Route, named: Version | None, asked: Asked, call: Call) -> bool:
+    """Returns whether the version depends on the values of all rows."""
+    return named is None and route.splitter is not None and given_key(asked.key, _header(route, call)) is None
 
 
 def _header(route: Route, call: Call) -> str | None:

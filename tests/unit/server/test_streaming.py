@@ -228,7 +228,9 @@ class Body:
 async def driven(call: Call, receive: Body, limit: int = 1_000_000, budget: int = 1_000_000) -> Answer:
     """The answer to a body that is read part by part."""
     predictor: Predictor = Client(replace(await serving(document("homes")), blocks=LOADED)).predictor
-    return await drive(predictor.stream(Target(INFERENCE, "homes"), call), receive, limit, Share(Budget(budget)))
+    return await drive(
+        predictor.stream(Target(INFERENCE, "homes"), call), receive, limit, Share(Budget(budget)), asyncio.Lock()
+    )
 
 
 async def test_body_is_read_to_its_end() -> None:

@@ -14,6 +14,7 @@ from linplane_api.display import display_name
 from ...errors import Invalid, PredictionRefusal, RouteNotFound
 from ...predict.interface import Answer, Asked, Call, NotStreamed, Stream
 from ...predict.matrix import Matrix
+from ...predict.pieces import Form
 from ...predict.router import Source
 from ...predict.rows import Row
 from ...problems import Headers
@@ -38,6 +39,7 @@ class Inference:
     """See the module."""
 
     protocol: ClientProtocol = "v2"
+    forms: tuple[Form, ...] = ()
 
     def may_stream(self, headers: Mapping[bytes, bytes]) -> bool:
         """Returns whether there may be binary tensors after the JSON."""

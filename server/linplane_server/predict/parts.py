@@ -17,7 +17,7 @@ class Parts:
     """`kept` has the parts that are kept. `arrived` is the time at which the last one came, by `clock`."""
 
     def __init__(self, clock: Callable[[], float], limit: int) -> None:
-        """Nothing has arrived. At most `limit` bytes are kept."""
+        """Nothing has arrived. `limit` is that of a body that is kept as a whole, in bytes."""
         self.kept = bytearray()
         self._limit = limit
         self._clock = clock
@@ -34,17 +34,17 @@ class Parts:
         return data
 
     def take_and_keep(self) -> _Reads:
-        """Returns the next part, and keeps it. Raises TooLarge."""
+        """Returns the next part, and keeps it."""
         data = yield from self.take(0)
-        if len(self.kept) + len(data or b"") > self._limit:
-            raise too_large(self._limit)
         self.kept += data or b""
         return data
 
     def keep(self) -> Generator[int | None, bytes | None, None]:
-        """Keeps all parts that come. Raises TooLarge."""
-        while (yield from self.take_and_keep()) is not None:
-            pass
+        """Keeps all parts that come. Raises TooLarge if they are over the limit."""
+        while len(self.kept) <= self._limit:
+            if (yield from self.take_and_keep()) is None:
+                return
+        raise too_large(self._limit)
 
     def drain(self) -> Generator[int | None, bytes | None, None]:
         """Drops what is kept, and all parts that come."""

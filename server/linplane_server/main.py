@@ -27,6 +27,7 @@ from .http.listener import Listener, inherited, listen
 from .http.metrics import ServerCollector, metrics_registry
 from .http.protocol import Guard
 from .http.public_app import PublicApp
+from .http.public_document import document
 from .http.public_pages import PublicPages, public_pages
 from .http.status import Status
 from .predict.client_identity import ClientIdentity
@@ -78,8 +79,10 @@ async def _serve(args: argparse.Namespace) -> None:
         public_names=face.names,
     )
     public_guard, admin_guard = Guard(limits, face.root_path), Guard(limits)
-    pages = public_pages(serving.store, readiness.unready, limits.body_bytes, version("linplane"), face)
-    app = PublicApp(predictor, pages, docs_app(), limits, public_guard.budget, face.root_path)
+    software = version("linplane")
+    pages = public_pages(serving.store, readiness.unready, limits.body_bytes, software, face)
+    docs = docs_app(lambda: document(software, pages.table, names=face.names))
+    app = PublicApp(predictor, pages, docs, limits, public_guard.budget, face.root_path)
     fast_path = FastPath(predictor.respond, limits.body_bytes, face.root_path)
     connections = fast_path.protocol(public_guard) if args.fast_path else public_guard.protocol()
     public = Listener(app, connections, shutdown.graceful_seconds)

@@ -2,8 +2,7 @@
 path.
 """
 
-from collections.abc import Sequence
-from importlib.metadata import version
+from collections.abc import Callable, Sequence
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -13,17 +12,18 @@ from starlette.staticfiles import StaticFiles
 
 from ..errors import MethodNotAllowed, RouteNotFound
 from ..problems import CONTENT_TYPE, STATUSES, problem
-from .openapi import document
+from .openapi import Schema
 
 ASSETS = "docs/assets"
 _KINDS = {404: ("no_path", STATUSES[RouteNotFound][1]), 405: (MethodNotAllowed.kind, STATUSES[MethodNotAllowed][1])}
 """The kind and title of a problem. A missing path is not a missing route: a client may use the other port."""
 
 
-def docs_app() -> FastAPI:
-    """Returns the application behind `public_app`."""
-    app = FastAPI(title="Linplane", docs_url=None, redoc_url=None)
-    app.openapi = lambda: document(version("linplane"))  # type: ignore[method-assign]
+def docs_app(document: Callable[[], Schema]) -> FastAPI:
+    """Returns the application behind `public_app`; `document` makes the OpenAPI document."""
+    # a redirect would not know the prefix of a proxy
+    app = FastAPI(title="Linplane", docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.openapi = document  # type: ignore[method-assign]
     app.add_exception_handler(HTTPException, problem_response)  # type: ignore[arg-type]
     add_page(app, ["post"])
     return app

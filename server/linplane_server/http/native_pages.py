@@ -6,6 +6,7 @@ since `/scoring` without a slash at its end is the same page.
 
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -13,12 +14,12 @@ from msgspec import UNSET, UnsetType
 from ..errors import MethodNotAllowed, PredictionRefusal
 from ..interfaces.accept import prefers_html
 from ..interfaces.json_answers import NOT_ALLOWED, allow, json_answer
-from ..interfaces.pages import RoutePage, ServerCall, ServerPage
+from ..interfaces.pages import Page, RoutePage, ServerCall, ServerPage
 from ..predict.interface import Answer
-from ..problems import STATUSES, problem, problem_headers, refusal_response
+from ..problems import STATUSES, Problem, problem, problem_headers, refusal_response
 from ..settings import Public
 from ..state.snapshot_store import SnapshotStore
-from .route_pages import route_description, route_document
+from .route_pages import RouteDescription, route_description, route_document
 from .targets import ROUTES
 
 ROUTE = f"{ROUTES}{{route}}"
@@ -39,14 +40,26 @@ class Alive(msgspec.Struct, frozen=True):
 class NativePages:
     """See `Pages`. `max_body` is the limit on a request's body, in bytes; `version` is that of the software."""
 
+    refused = Problem
+
     def __init__(self, store: SnapshotStore, max_body: int, version: str, public: Public) -> None:
         """`store` is read at each call."""
         self._store = store
         self._public = public
-        self.table: Sequence[ServerPage | RoutePage] = [
-            ServerPage("/", self._root),
-            RoutePage(ROUTE, lambda call: json_answer(route_description(call.described, max_body))),
-            RoutePage(ROUTE + OPENAPI, lambda call: json_answer(route_document(call.described, version))),
+        self.table: Sequence[Page] = [
+            ServerPage("/", "The routes; as HTML for browsers.", Alive, self._root),
+            RoutePage(
+                ROUTE,
+                "What a route takes, with an example.",
+                RouteDescription,
+                lambda call: json_answer(route_description(call.described, max_body)),
+            ),
+            RoutePage(
+                ROUTE + OPENAPI,
+                "The OpenAPI document of a route.",
+                dict[str, Any],
+                lambda call: json_answer(route_document(call.described, version)),
+            ),
         ]
 
     def absent(self, path: str) -> Answer | None:  # noqa: ARG002 - `Pages`

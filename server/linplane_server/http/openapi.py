@@ -1,4 +1,6 @@
-"""The OpenAPI document of the public API, with a schema and an example for every status of a prediction."""
+"""The parts of OpenAPI documents about predictions by the project's own interface, with a schema and an example for
+every status.
+"""
 
 from typing import Any
 
@@ -18,6 +20,9 @@ Schema = dict[str, Any]
 REF = "#/components/schemas/{name}"
 """Reference to the schema of a type, in the public and the admin document."""
 
+ROUTE = "penguin-mass"
+"""The route in examples."""
+
 _REFUSED: tuple[errors.PredictionRefusal, ...] = (
     errors.Malformed("not JSON (line 1, column 14)"),
     errors.RouteNotFound("no such route is loaded here"),
@@ -25,7 +30,14 @@ _REFUSED: tuple[errors.PredictionRefusal, ...] = (
     errors.TooLarge("the body is over 1048576 bytes; send fewer rows per request"),
     errors.UnsupportedBody("the body must be JSON: Content-Type application/json"),
     errors.Invalid("/features/area", "a finite number is needed, not a text"),
-    errors.MissingFeature("/features/area", "version v1 needs the feature area", "v1", ["area"]),
+    errors.MissingFeature(
+        "/features/area",
+        "version v1 needs the feature area",
+        "v1",
+        ["area"],
+        row="/features",
+        nameless="a feature that is needed is not given",
+    ),
     errors.RateLimited(1),
     errors.NothingToServe(Reason.CURRENT_FROZEN, "v1 is frozen", "v1"),
     errors.Overloaded(),
@@ -44,7 +56,7 @@ def _header(text: str) -> Schema:
     return {"description": text, "schema": {"type": "string"}}
 
 
-def _responses(route: str) -> Schema:
+def _responses(route: str, *, names: bool) -> Schema:
     result: Schema = {
         "200": {
             "description": "Predictions of all rows, by one version",
@@ -63,7 +75,7 @@ def _responses(route: str) -> Schema:
         }
     }
     for refusal in _REFUSED:
-        status, _, body = refusal_response(refusal)
+        status, _, body = refusal_response(errors.shown(refusal, names=names))
         entry = result.setdefault(str(status), _problem_response(STATUSES[type(refusal)][1]))
         entry["content"][CONTENT_TYPE]["examples"][refusal.kind] = {"value": msgspec.json.decode(body)}
     wait = {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}
@@ -77,7 +89,7 @@ def _problem_response(title: str) -> Schema:
     return {"description": title, "content": content}
 
 
-_EXAMPLES: Schema = {
+EXAMPLES: Schema = {
     "byName": {"value": {"features": {"flipper_length_mm": 200, "bill_length_mm": 45}, "key": "user-42"}},
     "inOrder": {"value": {"features": [200, 45]}},
     "rows": {"value": {"rows": [[200, 45], [181, 39.1]]}},
@@ -85,41 +97,24 @@ _EXAMPLES: Schema = {
 
 
 def operation(
-    name: str, summary: str, parameters: list[Schema], examples: Schema, route: str = "penguin-mass"
+    summary: str, parameters: list[Schema], examples: Schema, route: str = ROUTE, *, names: bool = True
 ) -> Schema:
     """Returns a prediction, by `route` in the example of a response. The document needs the schemas of Request,
-    Prediction, Predictions and Problem.
+    Prediction, Predictions and Problem. `names`: those of versions and features are public.
     """
     return {
-        "operationId": name,
         "summary": summary,
         "parameters": parameters,
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": ref(Request), "examples": examples}},
         },
-        "responses": _responses(route),
+        "responses": _responses(route, names=names),
     }
 
 
-def document(version: str) -> Schema:
-    """Returns the document; `version` is that of the software."""
-    route = {"name": "route", "in": "path", "required": True, "schema": {"type": "string"}, "example": "penguin-mass"}
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "Linplane", "version": version, "description": "Predictions of linear models."},
-        "servers": [{"url": "."}],  # relative to this document, so that a proxy may add a prefix
-        "paths": {
-            "/predict": {"post": operation("predict", "Predict; the route is the first label of Host.", [], _EXAMPLES)},
-            "/routes/{route}/predict": {
-                "post": operation("predictByRoute", "Predict by the route named.", [route], _EXAMPLES)
-            },
-        },
-        "components": {"schemas": _schemas()},
-    }
-
-
-def _schemas() -> Schema:
+def native_schemas() -> Schema:
+    """Returns the schemas that `operation` refers to, and that of a row."""
     types = (Row, Request, Prediction, Predictions, Problem)
     (row, *_), schemas = msgspec.json.schema_components(types, ref_template=REF)
     by_name, in_order = row["anyOf"]

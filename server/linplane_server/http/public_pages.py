@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..errors import PredictionRefusal, TooLarge, shown
-from ..interfaces.json_answers import GET
 from ..interfaces.mlflow import MLflowPages
-from ..interfaces.pages import Pages, RouteCall, RoutePage, ServerCall, ServerPage
+from ..interfaces.pages import Page, Pages, RouteCall, RoutePage, ServerCall, ServerPage
 from ..interfaces.v1 import V1Pages
 from ..interfaces.v2.pages import V2Pages
 from ..predict.interface import Answer
@@ -24,7 +23,7 @@ class _Found(NamedTuple):
     """A page; `route` and `version` are the segments of the path that name them."""
 
     pages: Pages
-    page: ServerPage | RoutePage
+    page: Page
     route: str = ""
     version: str | None = None
 
@@ -37,14 +36,16 @@ class PublicPages:
         self._store = store
         self._names = public.names
         self._protocols = protocols
-        table = [_Found(pages, page) for pages in protocols for page in shown_pages(pages, public)]
+        self.table = [(pages, page) for pages in protocols for page in pages.table if public.names or not page.lists]
+        """The pages that are there, with their protocol."""
+        table = [_Found(pages, page) for pages, page in self.table]
         self._fixed = {found.page.path: found for found in table}
         self._patterns = [(_pattern(found.page.path), found) for found in table if isinstance(found.page, RoutePage)]
 
     def reads(self, path: str) -> bool:
         """Returns whether the page at this path reads the body of a request."""
         found = self._fixed.get(path)
-        return found is not None and isinstance(found.page, ServerPage) and found.page.reads
+        return found is not None and found.page.takes is not None
 
     def answer(
         self, method: str, path: str, headers: Mapping[bytes, bytes], body: bytes | TooLarge = b""
@@ -54,9 +55,8 @@ class PublicPages:
         if found is None:
             absent = (pages.absent(path) for pages in self._protocols)
             return next((answer for answer in absent if answer is not None), None)
-        methods = found.page.methods if isinstance(found.page, ServerPage) else GET
-        if method not in methods:
-            return found.pages.not_allowed(methods)
+        if method not in found.page.methods:
+            return found.pages.not_allowed(found.page.methods)
         try:
             if isinstance(body, TooLarge):
                 raise body
@@ -99,11 +99,6 @@ def public_pages(
         MLflowPages(unready, version),
     ]
     return PublicPages(store, public, protocols)
-
-
-def shown_pages(pages: Pages, public: Public) -> list[ServerPage | RoutePage]:
-    """Returns the pages of a protocol that are there."""
-    return [page for page in pages.table if public.names or not (isinstance(page, ServerPage) and page.lists)]
 
 
 def _pattern(path: str) -> Callable[[str], re.Match[str] | None]:

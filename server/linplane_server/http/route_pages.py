@@ -76,9 +76,16 @@ def route_document(described: Description, version: str) -> Schema:
         "servers": [{"url": "../.."}],  # relative to this document, so that a proxy may add a prefix
         "paths": {
             path: {
-                "post": openapi.operation(
-                    "predict", "Predict one row, or several.", [], _examples(described), described.route
-                )
+                "post": {
+                    "operationId": "predict",
+                    **openapi.operation(
+                        "Predict one row, or several.",
+                        [],
+                        _examples(described),
+                        described.route,
+                        names=described.features is not None,
+                    ),
+                }
             }
         },
         "components": {"schemas": _schemas(described)},

@@ -24,6 +24,17 @@ _BY_NAME: tuple[tuple[str, str, Interface], ...] = (
 """What is before the name of a route, what is after it, and the interface."""
 
 
+def target_paths() -> list[tuple[str, Interface]]:
+    """Returns the paths of all predictions, with `{route}` and `{version}` for the names."""
+    model = f"{V2_MODELS}{{route}}"
+    return [
+        *((path, target.interface) for path, target in _BY_HOST.items()),
+        *((f"{before}{{route}}{after}", interface) for before, after, interface in _BY_NAME),
+        (model + V2_INFER, INFERENCE),
+        (f"{model}/versions/{{version}}{V2_INFER}", INFERENCE),
+    ]
+
+
 def find_target(path: str) -> Target | None:
     """Returns the target of a prediction; None if nothing is predicted at this path."""
     for before, after, interface in _BY_NAME:

@@ -3,8 +3,10 @@ client shows the text of an error only if it is exactly `application/json`.
 """
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from ..errors import PredictionRefusal
 from ..predict.interface import Answer, Asked
@@ -12,6 +14,7 @@ from ..predict.router import Source
 from ..problems import Headers, refusal_problem
 from ..state.snapshot import Route, Version
 
+POST = ("POST",)
 GET = ("GET", "HEAD")
 """Methods of a page. The server sends no body in answer to HEAD."""
 
@@ -20,6 +23,18 @@ JSON = (b"content-type", b"application/json")
 NO_PAGE = "nothing is at this path"
 NOT_ALLOWED = "this path does not accept this method"
 _encode = msgspec.json.Encoder().encode
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The body of every answer of KServe's protocols that is not 200."""
+
+    error: Annotated[str, Meta(description="For people. Of the request it repeats only names of unknown features.")]
+
+
+class PredictionList(msgspec.Struct, frozen=True):
+    """Predictions in the order of the rows."""
+
+    predictions: list[float]
 
 
 def json_answer(body: object, status: int = 200, more: Sequence[tuple[bytes, bytes]] = ()) -> Answer:
@@ -45,7 +60,7 @@ class EncodesPredictions:
         values: Sequence[float],
     ) -> tuple[Headers, bytes]:
         """Returns headers, which name the version, and body."""
-        _, headers, content = json_answer({"predictions": list(values)}, more=version.headers)
+        _, headers, content = json_answer(PredictionList(list(values)), more=version.headers)
         return headers, content
 
 

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import msgspec
+
 from .. import errors
 from ..predict.interface import Answer, Asked, Call, DecodesWhole
 from ..predict.pieces import Form, form
@@ -21,7 +23,7 @@ from .csv_body import read_csv
 from .json_answers import NOT_ALLOWED, EncodesPredictions, allow, json_answer, message_of, refusal_answer
 from .json_body import read_json
 from .mlflow_tables import read_tables
-from .pages import RoutePage, ServerPage
+from .pages import Page, ServerCall, ServerPage
 
 CODES: dict[type[errors.PredictionRefusal], str] = {
     errors.RouteNotFound: "RESOURCE_DOES_NOT_EXIST",
@@ -38,6 +40,13 @@ CODES: dict[type[errors.PredictionRefusal], str] = {
 _is_csv = re.compile(  # RFC 4180, section 3, has both parameters
     rb'[ \t]*text/csv[ \t]*(;[ \t]*((charset="?utf-?8"?|header="?present"?)[ \t]*)?)*', re.IGNORECASE
 ).fullmatch
+
+
+class MLflowError(msgspec.Struct, frozen=True):
+    """The body of every answer that is not 200."""
+
+    error_code: str
+    message: str
 
 
 class MLflow(DecodesWhole, EncodesPredictions):
@@ -60,7 +69,7 @@ class MLflow(DecodesWhole, EncodesPredictions):
     def refuse(self, refusal: errors.PredictionRefusal, request_id: str) -> Answer:  # noqa: ARG002 - a header has it
         """Encodes `error_code` and `message`."""
         code = CODES.get(type(refusal), "BAD_REQUEST")
-        return refusal_answer(refusal, {"error_code": code, "message": message_of(refusal)})
+        return refusal_answer(refusal, MLflowError(code, message_of(refusal)))
 
 
 MLFLOW = MLflow()
@@ -69,14 +78,18 @@ MLFLOW = MLflow()
 class MLflowPages:
     """See `Pages`: `GET /ping` and `GET /health`, without a body, and `GET /version` with that of this software."""
 
+    refused = MLflowError
+
     def __init__(self, unready: Callable[[], str | None], version: str) -> None:
         """`unready` returns the reason that this process is not ready, None if it is."""
-        self.table: Sequence[ServerPage | RoutePage] = [
-            *(
-                ServerPage(path, lambda _: _plain(200 if unready() is None else 503, b""))
-                for path in ("/ping", "/health")
-            ),
-            ServerPage("/version", lambda _: _plain(200, version.encode())),
+
+        def ping(_: ServerCall) -> Answer:
+            return _plain(200 if unready() is None else 503, b"")
+
+        self.table: Sequence[Page] = [
+            ServerPage("/ping", "Whether the server is ready; 503 if it is not.", None, ping),
+            ServerPage("/health", "The same.", None, ping),
+            ServerPage("/version", "The version of this software.", None, lambda _: _plain(200, version.encode())),
         ]
 
     def absent(self, path: str) -> Answer | None:  # noqa: ARG002 - `Pages`
@@ -85,8 +98,7 @@ class MLflowPages:
 
     def not_allowed(self, methods: Sequence[str]) -> Answer:
         """See `Pages`."""
-        body = {"error_code": "BAD_REQUEST", "message": NOT_ALLOWED}
-        return json_answer(body, 405, [allow(methods)])
+        return json_answer(MLflowError("BAD_REQUEST", NOT_ALLOWED), 405, [allow(methods)])
 
     def refuse(self, refusal: errors.PredictionRefusal) -> Answer:
         """See `Pages`."""

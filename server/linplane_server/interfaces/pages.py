@@ -3,13 +3,15 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
+
+import msgspec
 
 from ..errors import PredictionRefusal
 from ..predict.interface import Answer
 from ..state.description import Description
 from ..state.snapshot import Route
-from .json_answers import GET
+from .json_answers import GET, POST
 
 
 class ServerCall(NamedTuple):
@@ -31,30 +33,49 @@ class RouteCall(NamedTuple):
 
 
 class ServerPage(NamedTuple):
-    """A page about the server. `lists`: it consists of names, so it is not there if those are not public. `reads`: its
-    request may have a body.
+    """A page about the server, by GET; by POST if it takes a body, of the type `takes`. `returns` is the type of its
+    answer with status 200, None if that is not JSON. `lists`: it consists of names, so it is not there if those are not
+    public.
     """
 
     path: str
+    summary: str
+    returns: Any
     answer: Callable[[ServerCall], Answer]
-    methods: tuple[str, ...] = GET
+    takes: type[msgspec.Struct] | None = None
     lists: bool = False
-    reads: bool = False
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that are allowed."""
+        return GET if self.takes is None else POST
 
 
 class RoutePage(NamedTuple):
     """A page about a route that is loaded, by GET. `{route}` and `{version}` in `path` stand for one segment each.
-    `answer` raises PredictionRefusal.
+    `returns` is the type of its answer with status 200. `answer` raises PredictionRefusal.
     """
 
     path: str
+    summary: str
+    returns: Any
     answer: Callable[[RouteCall], Answer]
+    takes: None = None
+    lists: Literal[False] = False
+    methods: tuple[str, ...] = GET
+
+
+Page = ServerPage | RoutePage
 
 
 class Pages(Protocol):
     """The pages of a client protocol, and its form of errors."""
 
-    table: Sequence[ServerPage | RoutePage]
+    table: Sequence[Page]
+
+    @property
+    def refused(self) -> type[msgspec.Struct]:
+        """The type of every answer that is refused."""
 
     def absent(self, path: str) -> Answer | None:
         """Returns the response at a path without a page; None if the path does not belong to the protocol."""

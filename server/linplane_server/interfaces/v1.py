@@ -23,9 +23,18 @@ from ..state.counters import ClientProtocol
 from ..state.snapshot import Route
 from ..state.snapshot_store import SnapshotStore
 from .content_type import check_json
-from .json_answers import NO_PAGE, NOT_ALLOWED, EncodesPredictions, allow, json_answer, message_of, refusal_answer
+from .json_answers import (
+    NO_PAGE,
+    NOT_ALLOWED,
+    EncodesPredictions,
+    Refused,
+    allow,
+    json_answer,
+    message_of,
+    refusal_answer,
+)
 from .json_body import as_row, as_rows, need, only_one, read_json
-from .pages import RouteCall, RoutePage, ServerPage
+from .pages import Page, RouteCall, RoutePage, ServerPage
 
 FORMS = ("instances", "inputs")
 IGNORED = frozenset({"signature_name", "id", "model_name", "parameters"})
@@ -45,7 +54,7 @@ class V1(DecodesWhole, EncodesPredictions):
 
     def refuse(self, refusal: PredictionRefusal, request_id: str) -> Answer:  # noqa: ARG002 - a header has it
         """Encodes `error`."""
-        return refusal_answer(refusal, {"error": message_of(refusal)})
+        return refusal_answer(refusal, Refused(message_of(refusal)))
 
 
 V1_PROTOCOL = V1()
@@ -60,13 +69,13 @@ def _read(accepted: frozenset[str], body: dict[str, Any]) -> Asked:
     return Asked(rows, f"/{form}/{{}}".format, key)
 
 
-class Models(msgspec.Struct, frozen=True):
+class ModelNames(msgspec.Struct, frozen=True):
     """The list of models, as KServe has it."""
 
     models: list[str]
 
 
-class Ready(msgspec.Struct, frozen=True):
+class ModelState(msgspec.Struct, frozen=True):
     """The answer at the path of a model, as KServe has it."""
 
     name: str
@@ -76,11 +85,19 @@ class Ready(msgspec.Struct, frozen=True):
 class V1Pages:
     """See `Pages`: `GET /v1/models` and `GET /v1/models/ROUTE`."""
 
+    refused = Refused
+
     def __init__(self, store: SnapshotStore) -> None:
         """`store` is read at each call."""
-        self.table: Sequence[ServerPage | RoutePage] = [
-            ServerPage("/v1/models", lambda _: json_answer(Models(sorted(store.snapshot.routes))), lists=True),
-            RoutePage("/v1/models/{route}", _ready),
+        self.table: Sequence[Page] = [
+            ServerPage(
+                "/v1/models",
+                "The routes, as models.",
+                ModelNames,
+                lambda _: json_answer(ModelNames(sorted(store.snapshot.routes))),
+                lists=True,
+            ),
+            RoutePage("/v1/models/{route}", "Whether a route can answer.", ModelState, _ready),
         ]
 
     def absent(self, path: str) -> Answer | None:
@@ -88,11 +105,11 @@ class V1Pages:
         if not path.startswith("/v1/"):
             return None
         hint = "; predictions are at /v1/models/NAME:predict" if _is_prediction(path) else ""
-        return json_answer({"error": NO_PAGE + hint}, 404)
+        return json_answer(Refused(NO_PAGE + hint), 404)
 
     def not_allowed(self, methods: Sequence[str]) -> Answer:
         """See `Pages`."""
-        return json_answer({"error": NOT_ALLOWED}, 405, [allow(methods)])
+        return json_answer(Refused(NOT_ALLOWED), 405, [allow(methods)])
 
     def refuse(self, refusal: PredictionRefusal) -> Answer:
         """See `Pages`."""
@@ -104,4 +121,4 @@ _is_prediction = re.compile("/v1/models/[^/]+/predict").fullmatch
 
 def _ready(call: RouteCall) -> Answer:
     current_version(call.route)
-    return json_answer(Ready(call.route.name, ready=True))
+    return json_answer(ModelState(call.route.name, ready=True))

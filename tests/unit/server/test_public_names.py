@@ -13,8 +13,9 @@ import msgspec
 import pytest
 
 from linplane_api.routing import RateLimit, RouteDocument, Unavailable
-from linplane_server.http.docs import docs_app
+from linplane_server.http.public_pages import public_pages
 from linplane_server.settings import Public
+from linplane_server.state.snapshot_store import SnapshotStore
 from unit.server.builders import document, serving
 from unit.server.corpus import BIG, REQUESTS, post
 from unit.server.wire import Wire
@@ -160,8 +161,7 @@ async def answers(requests: Sequence[bytes], public: Public) -> list[tuple[bytes
     """Each response with its request. It is the same on the fast path and by the application."""
     loaded = [await serving(*loaded_documents()) for _ in range(2)]
     assert len(loaded[0].store.snapshot.routes) == len(KNOWN) + 1
-    rest = docs_app()
-    fast, usual = [Wire(one, one is loaded[0], public=public, rest=rest) for one in loaded]
+    fast, usual = [Wire(one, one is loaded[0], public=public, docs=True) for one in loaded]
     result = []
     for data in requests:
         fast.connect()
@@ -170,6 +170,12 @@ async def answers(requests: Sequence[bytes], public: Public) -> list[tuple[bytes
         assert received == await usual.send(data)
         result += [(data, answer) for answer in re.split(rb"(?=HTTP/1.1 [2-5]\d\d )", received) if answer]
     return result
+
+
+def test_public_names_are_looked_for_in_every_page() -> None:
+    table = public_pages(SnapshotStore(), lambda: None, 1, "1", Public()).table
+    asked = {*UNLISTED, *OF_ROUTE, "/v2/repository/index"}
+    assert {page.path.format(route="{}", version="v9") for _, page in table} <= asked
 
 
 def text_of(answer: bytes) -> str:

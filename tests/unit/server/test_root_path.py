@@ -8,7 +8,6 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
-from linplane_server.http.docs import docs_app
 from linplane_server.settings import Public
 from unit.server.builders import document, serving
 from unit.server.corpus import INFERENCES, MATRIX, PREDICT, REQUESTS, post
@@ -26,7 +25,7 @@ ASKED = dict([*INFERENCES, *((name, data) for name, data in REQUESTS if data.sta
 
 
 async def wire(fast: bool, public: Public) -> Wire:
-    return Wire(await serving(document(split=[("v2", 5000)])), fast, public=public, rest=docs_app())
+    return Wire(await serving(document(split=[("v2", 5000)])), fast, public=public, docs=True)
 
 
 @pytest.mark.parametrize("fast", [True, False], ids=["fast path", "application"])

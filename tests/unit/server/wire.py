@@ -5,12 +5,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Self, cast
 
 import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from linplane_server.http.docs import docs_app
 from linplane_server.http.fast_path import FastPath
 from linplane_server.http.protocol import Guard, GuardedProtocol
 from linplane_server.http.public_app import PublicApp
+from linplane_server.http.public_document import document
 from linplane_server.http.public_pages import public_pages
 from linplane_server.predict.client_identity import ClientIdentity
 from linplane_server.predict.predictor import Predictor
@@ -89,15 +91,16 @@ class Wire:
         fast: bool,
         limits: Limits = LIMITS,
         public: Public = PUBLIC,
-        rest: ASGIApp = absent,
+        docs: bool = False,
     ) -> None:
-        """Two of the same state count and number their requests alike. `rest` answers all other paths."""
+        """Two of the same state count and number their requests alike. `docs`: it has the documentation."""
         self.serving = loaded
         self.guard = Guard(limits, public.root_path)
         self.loop = StoppedLoop()
         self.calls = 0
         predictor = Predictor(loaded, ClientIdentity(), Clock(), "id", single_route=True, public_names=public.names)
         pages = public_pages(loaded.store, lambda: None, limits.body_bytes, "1", public)
+        rest = docs_app(lambda: document("1", pages.table, names=public.names)) if docs else absent
         app = PublicApp(predictor, pages, rest, limits, self.guard.budget, public.root_path)
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:

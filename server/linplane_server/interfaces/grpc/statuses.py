@@ -10,7 +10,7 @@ import msgspec
 
 from ...predict.interface import Answer
 from ...problems import Headers
-from ..v2.messages import Refused
+from ..json_answers import Refused
 
 INVALID_ARGUMENT = "INVALID_ARGUMENT"
 NOT_FOUND = "NOT_FOUND"

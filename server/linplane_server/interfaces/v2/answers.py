@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from ...errors import MissingFeature, PredictionRefusal
 from ...predict.interface import Answer
 from .. import json_answers
-from ..json_answers import json_answer
-from .messages import Refused
+from ..json_answers import Refused, json_answer
 
 
 def error_answer(status: int, text: str, more: Sequence[tuple[bytes, bytes]] = ()) -> Answer:

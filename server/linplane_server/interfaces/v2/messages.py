@@ -2,10 +2,10 @@
 repeats the model's name), and null counts as absent.
 """
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, UnsetType
 
 from ...errors import Invalid
 from ..json_body import REFUSED, check_decodable, check_depth, check_duplicates, parse_leniently
@@ -71,12 +71,6 @@ class InferenceResponse(msgspec.Struct):
     parameters: Provenance
     outputs: list[OutputTensor]
     id: str | UnsetType = UNSET
-
-
-class Refused(msgspec.Struct):
-    """The body of every answer that is not 200."""
-
-    error: Annotated[str, Meta(description="For people. Of the request it repeats only names of unknown features.")]
 
 
 encode = msgspec.json.Encoder().encode

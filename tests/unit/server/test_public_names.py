@@ -97,6 +97,7 @@ UNLISTED = [
     "/v2",
     "/v2/",
     "/v2/models",
+    "/v2/health/live",
     "/v2/health/ready",
     "/v1/models",
     "/ping",

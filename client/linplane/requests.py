@@ -12,7 +12,7 @@ from .exchange import Exchange, exchange
 from .retrying import Retrying
 from .rows import Rows, rows_of
 
-MAX_BODY_BYTES = 64 * 1024
+MAX_BODY_BYTES = 1024 * 1024
 """The default limit of a request's body, which is that of the server."""
 MAX_PORT = 65535
 

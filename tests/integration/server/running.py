@@ -86,6 +86,10 @@ class Running:
         assert found
         return int(found[1])
 
+    def forget_peak(self) -> None:
+        """Makes VmHWM what it is now (proc(5), clear_refs)."""
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
     def logged(self) -> list[dict[str, Any]]:
         """Every line, each one JSON object."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]

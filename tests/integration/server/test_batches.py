@@ -1,11 +1,15 @@
 """Batches in a process of its own, so that what it imports can be seen."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from integration.server.conftest import Start
 from integration.server.running import PREDICT, Running
 from linplane_server.predict.rows import BLOCK_ROWS
+from linplane_server.settings import Limits
 from support import eventually
 
 
@@ -32,3 +36,72 @@ def test_numpy_is_imported_by_the_first_large_batch(start: Start) -> None:
     eventually(lambda: has_numpy(server))
     assert first[0] == 200
     assert server.predict(batch(BLOCK_ROWS))[2] == first[2]
+
+
+Rows = list[list[float]]
+ROWS: Rows = [[number, 7] for number in range(100_000, 230_000)]
+"""Rows whose encoding has the same length."""
+
+ENCODED: dict[str, tuple[str, str, Callable[[Rows], bytes]]] = {
+    "predict": ("/routes/homes/predict", "application/json", lambda rows: dumps({"rows": rows})),
+    "v1": ("/v1/models/homes:predict", "application/json", lambda rows: dumps({"instances": rows})),
+    "mlflow": (
+        "/routes/homes/invocations",
+        "application/json",
+        lambda rows: dumps({"dataframe_split": {"columns": ["area", "rooms"], "data": rows}}),
+    ),
+    "csv": (
+        "/routes/homes/invocations",
+        "text/csv",
+        lambda rows: b"area,rooms\n" + b"".join(b"%d,%d\n" % (area, rooms) for area, rooms in rows),
+    ),
+    "v2": (
+        "/v2/models/homes/infer",
+        "application/json",
+        lambda rows: dumps({"inputs": [{"name": "x", "shape": [len(rows), 2], "datatype": "FP64", "data": rows}]}),
+    ),
+}
+"""Path, type and encoding of a batch on each interface."""
+
+
+def dumps(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def predictions(content: bytes) -> list[float]:
+    answer = json.loads(content)
+    found: list[float] = answer["outputs"][0]["data"] if "outputs" in answer else answer["predictions"]
+    return found
+
+
+@pytest.mark.parametrize("interface", ENCODED)
+def test_batch_as_large_as_a_body_may_be_is_answered_on_each_interface(server: Running, interface: str) -> None:
+    path, kind, encode = ENCODED[interface]
+    length, more = len(encode(ROWS[:1])), len(encode(ROWS[:2]))
+    rows = ROWS[: (Limits.body_bytes - length) // (more - length)]
+    body = encode(rows)
+    assert Limits.body_bytes - 100 < len(body) <= Limits.body_bytes
+    status, _, content = server.predict(body, path, Content_Type=kind)
+    assert status == 200
+    found = predictions(content)
+    alone = [predictions(server.predict(dumps({"rows": [row]}))[2])[0] for row in (rows[0], rows[-1])]
+    assert (len(found), [found[0], found[-1]]) == (len(rows), alone)
+
+
+def test_memory_for_a_json_body_comes_back(start: Start) -> None:
+    server = start()
+    assert server.predict(batch(BLOCK_ROWS))[0] == 200
+    eventually(lambda: has_numpy(server))
+    row = {"area": 12.345678901234567, "rooms": 7.654321}
+    body = dumps({"rows": [row] * (Limits.body_bytes // (len(dumps(row)) + 1) - 1)})
+    idle = server.memory()
+    server.forget_peak()
+    assert server.predict(body)[0] == 200
+    assert server.memory("VmHWM") - idle < 24 * 1024
+
+    def unchanged() -> bool:
+        """The process has the memory that it keeps for the next body, and the rest of numpy."""
+        before = server.memory()
+        return all(server.predict(body)[0] == 200 and server.memory() - before < 1024 for _ in range(6))
+
+    eventually(unchanged)

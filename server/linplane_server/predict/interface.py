@@ -59,7 +59,9 @@ class NotStreamed(Exception):  # noqa: N818 - not an error
 
 
 class DecodesWhole:
-    """What interfaces have in common that stream nothing."""
+    """What interfaces have in common that stream nothing, and have no form that is decoded in pieces."""
+
+    forms: tuple[Form, ...] = ()
 
     def may_stream(self, headers: Mapping[bytes, bytes]) -> bool:  # noqa: ARG002
         """Returns False."""

@@ -318,6 +318,7 @@ class ModelServerSpec(PodSettings, frozen=True):
     trusted_proxies: Annotated[tuple[Network, ...], msgspec.Meta(max_length=32)] | None = None
     root_path: Annotated[str, msgspec.Meta(max_length=256)] | None = None
     max_body_bytes: Annotated[int, msgspec.Meta(ge=MIN_BODY_BYTES, le=MAX_BODY_BYTES)] | None = None
+    grpc: Annotated[dict[str, Annotated[str, msgspec.Meta(max_length=63)]], msgspec.Meta(max_length=0)] | None = None
     image: Annotated[str, msgspec.Meta(min_length=1, max_length=512)] | None = None
 
 

@@ -92,6 +92,11 @@ def server_of(route: Mapping[str, Any]) -> str:
     return str(spec_of(route).get("serverName") or names.DEFAULT_SERVER)
 
 
+def has_grpc(server: Mapping[str, Any]) -> bool:
+    """Whether the pods of a ModelServer answer by gRPC."""
+    return spec_of(server).get("grpc") is not None
+
+
 def status_of(body: Mapping[str, Any]) -> dict[str, Any]:
     """The status, empty if there is none."""
     return part(body, "status")

@@ -34,7 +34,7 @@ class RouteInputs:
     format that this operator does not read. `last_entry`: the entry
     that this process saw last. `waits_for`: the LinearModels that `compiled` waits for. `taken`: the object that has
     the ConfigMap's name and is not the server's (`ConfigMap x`), or empty. `refused`: why the last write of the
-    ConfigMap was refused.
+    ConfigMap was refused. `has_grpc`: its server answers by gRPC.
     """
 
     route: Object
@@ -48,6 +48,7 @@ class RouteInputs:
     waits_for: Sequence[Object | None]
     replicas: Sequence[Replica]
     wanted_replicas: int
+    has_grpc: bool
     taken: str
     refused: Cause | None
     url: str
@@ -91,7 +92,7 @@ def plan_route(inputs: RouteInputs, settings: Settings) -> RoutePlan:
         inputs,
         accepted=Cause(Reason.NAME_TAKEN, taken) if taken else _accepted(inputs),
         servable=_servable(inputs, shown),
-        service=make_route_service(route, spec.service),
+        service=make_route_service(route, spec.service, grpc=inputs.has_grpc),
         only_check=bool(taken),
         entry=entry,
         is_current=entry is not None and entry.revision == compiled.entry.revision,

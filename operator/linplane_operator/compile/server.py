@@ -113,6 +113,8 @@ def _container(name: str, spec: ModelServerSpec, settings: Settings) -> Object:
     arguments = ["--kubernetes", "--config", CONFIG_DIR, *own.identity(), "--host", "::", "--admin-host", "::"]
     arguments += ["--pod-name", "$(POD_NAME)", "--pod-uid", "$(POD_UID)", "--drain-seconds", str(DRAIN_SECONDS)]
     arguments += own.options()  # another order would replace every pod
+    if spec.grpc is not None:
+        arguments += ["--grpc-port", str(names.GRPC_PORT)]
     return {
         "name": names.SERVER_CONTAINER,
         "image": spec.image or settings.server_image,
@@ -122,6 +124,7 @@ def _container(name: str, spec: ModelServerSpec, settings: Settings) -> Object:
         "ports": [
             {"name": "http", "containerPort": names.PUBLIC_PORT},
             {"name": "admin", "containerPort": names.ADMIN_PORT},
+            *([{"name": "grpc", "containerPort": names.GRPC_PORT}] if spec.grpc is not None else []),
         ],
         "securityContext": container_security(),
         "resources": pod_resources(spec, settings.server_resources),

@@ -31,11 +31,16 @@ def make_server_network(server: Object) -> tuple[Object, ...]:
     return service, budget
 
 
-def make_route_service(route: Object, settings: ServiceSettings | None) -> Object:
-    """The Service of the route's own name, in front of its ModelServer's pods, with what its spec adds to it."""
+def make_route_service(route: Object, settings: ServiceSettings | None, *, grpc: bool) -> Object:
+    """The Service of the route's own name, in front of its ModelServer's pods, with what its spec adds to it. `grpc`:
+    whether these pods answer by gRPC.
+    """
     service = child(SERVICE, name_of(route), route, "route", {names.LABEL_ROUTE: name_of(route)})
     service["spec"] = {
         "selector": selector(server_of(route)),
         "ports": [{"name": "http", "port": names.SERVICE_PORT, "targetPort": "http", "protocol": "TCP"}],
     }
+    if grpc:
+        port = {"name": "grpc", "port": names.GRPC_PORT, "targetPort": "grpc", "protocol": "TCP"}
+        service["spec"]["ports"].append(port | {"appProtocol": "kubernetes.io/h2c"})  # Gateways forward HTTP/2 to it
     return with_users(service, settings.labels, settings.annotations) if settings else service

@@ -22,6 +22,7 @@ from ..compile.model_plan import ModelInputs
 from ..compile.objects import (
     Object,
     created_of,
+    has_grpc,
     is_deleting,
     label_of,
     name_of,
@@ -75,11 +76,11 @@ class Queries:
         entry = routing.entries.get(name) if routing else None
         compiled = self.compile(route, spec, entry)
         waits_for = [names.model_object_name(spec.model, version) for version in compiled.waits_for]
-        has_server = server == names.DEFAULT_SERVER or self._cache.get(MODEL_SERVER, namespace, server) is not None
+        model_server = self._cache.get(MODEL_SERVER, namespace, server)
         return RouteInputs(
             route,
             spec,
-            has_server=has_server,
+            has_server=server == names.DEFAULT_SERVER or model_server is not None,
             routing=routing.state if routing else None,
             entry=entry,
             unread=routing.unread_of(name, spec.model) if routing else None,
@@ -88,6 +89,7 @@ class Queries:
             waits_for=[self._cache.get(LINEAR_MODEL, namespace, model) for model in waits_for],
             replicas=find_replicas(self._cache, namespace, server),
             wanted_replicas=self.wanted_replicas(namespace, server),
+            has_grpc=model_server is not None and has_grpc(model_server),
             taken=self._routings.taken(namespace, server),
             refused=refused,
             url=url,

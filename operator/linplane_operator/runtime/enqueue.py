@@ -30,6 +30,7 @@ from ..compile.objects import (
     Object,
     controller_uid,
     data_of,
+    has_grpc,
     label_of,
     meta,
     name_of,
@@ -99,9 +100,9 @@ def _users(cache: ObjectCache, kind: Kind, namespace: str, before: Object, after
         yield from _routes(cache, namespace, f"server={name_of(after or before)}")
 
 
-def _presence(server: Object) -> tuple[str, bool]:
-    """The UID of a ModelServer, and whether it has pods."""
-    return uid_of(server), spec_of(server).get("replicas") != 0
+def _presence(server: Object) -> tuple[str, bool, bool]:
+    """The UID of a ModelServer, whether it has pods, and whether they answer by gRPC."""
+    return uid_of(server), spec_of(server).get("replicas") != 0, has_grpc(server)
 
 
 def _routes_of(cache: ObjectCache, namespace: str, model: str) -> Iterator[WorkKey]:

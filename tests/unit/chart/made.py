@@ -27,6 +27,7 @@ SERVERS: dict[str, Object] = {
         "trustedProxies": ["10.0.0.0/8"],
         "rootPath": "/scoring",
         "maxBodyBytes": 4194304,
+        "grpc": {},
         "nodeSelector": {"disk": "ssd"},
         "tolerations": [{"key": "gpu", "operator": "Exists"}],
         "imagePullSecrets": [{"name": "registry"}],
@@ -66,4 +67,4 @@ def everything() -> Iterator[tuple[str, Object]]:
 
 def others() -> list[Object]:
     """The objects without pods that the operator creates for a ModelServer and a route."""
-    return [*make_server_access(SERVER), *make_server_network(SERVER), make_route_service(ROUTE, None)]
+    return [*make_server_access(SERVER), *make_server_network(SERVER), make_route_service(ROUTE, None, grpc=True)]

@@ -57,7 +57,7 @@ def test_ingress_is_limited_to_predictions_and_metrics(name: str) -> None:
     found = policies(name)
     asked = matrix.values(name)["networkPolicies"].get("predictFrom")
     predict, metrics = found["linplane-servers"]["ingress"]
-    assert predict["ports"] == [{"protocol": "TCP", "port": "http"}]
+    assert predict["ports"] == [{"protocol": "TCP", "port": "http"}, {"protocol": "TCP", "port": "grpc"}]
     assert predict.get("from") == asked
     assert metrics["ports"] == [{"protocol": "TCP", "port": "admin"}]
     assert metrics["from"][0]["namespaceSelector"]
@@ -66,9 +66,11 @@ def test_ingress_is_limited_to_predictions_and_metrics(name: str) -> None:
 
 
 def test_network_policy_port_names_are_those_of_the_pods() -> None:
-    container = made.deployment("empty")["spec"]["template"]["spec"]["containers"][0]
-    by_name = {port["name"]: port["containerPort"] for port in container["ports"]}
-    assert by_name == {"http": names.PUBLIC_PORT, "admin": names.ADMIN_PORT}
+    with_grpc = {"http": names.PUBLIC_PORT, "admin": names.ADMIN_PORT, "grpc": names.GRPC_PORT}
+    for server, ports in (("full", with_grpc), ("empty", {**with_grpc, "grpc": None})):
+        container = made.deployment(server)["spec"]["template"]["spec"]["containers"][0]
+        by_name = {port["name"]: port["containerPort"] for port in container["ports"]}
+        assert by_name == {name: number for name, number in ports.items() if number}
 
 
 def test_network_policies_are_in_the_named_namespaces() -> None:

@@ -113,6 +113,8 @@ def test_server_created_or_deleted_enqueues_its_routes(cache):
     """A change of its spec or status enqueues itself; changes of its documents arrive by the ConfigMap."""
     assert event(cache, MODEL_SERVER, SERVER, {**SERVER, "spec": {"replicas": 3}}) == {S}
     assert event(cache, MODEL_SERVER, SERVER, {**SERVER, "status": {"routes": 3}}) == {S}
+    assert event(cache, MODEL_SERVER, SERVER, {**SERVER, "spec": {"grpc": {}}}) == {S} | ALL_HERE
+    assert event(cache, MODEL_SERVER, {**SERVER, "spec": {"grpc": {}}}, SERVER) == {S} | ALL_HERE
     assert event(cache, MODEL_SERVER, SERVER, None) == {S} | ALL_HERE
     assert event(cache, MODEL_SERVER, None, SERVER) == {S} | ALL_HERE
 

@@ -148,11 +148,11 @@ def test_service_has_the_metadata_of_its_route_and_ours():
     """Labels and annotations, as for a mesh or a load balancer."""
     route = with_meta(model_route(service={"labels": {"team": "x", names.LABEL_ROUTE: "theirs"}}), uid="r")
     spec = parse_spec(route, ModelRouteSpec)
-    bare = make_route_service(route, None)
+    bare = make_route_service(route, None, grpc=False)
     assert "annotations" not in bare["metadata"]
-    labels = make_route_service(route, spec.service)["metadata"]["labels"]
+    labels = make_route_service(route, spec.service, grpc=False)["metadata"]["labels"]
     assert labels == {**bare["metadata"]["labels"], "team": "x"}
-    noted = make_route_service(route, ServiceSettings(annotations={"a": "b"}))
+    noted = make_route_service(route, ServiceSettings(annotations={"a": "b"}), grpc=False)
     assert noted["metadata"] == {**bare["metadata"], "annotations": {"a": "b"}}
 
 

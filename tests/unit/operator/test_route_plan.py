@@ -43,6 +43,7 @@ INPUTS = RouteInputs(
     waits_for=(),
     replicas=replicas([pod()], [report()]),
     wanted_replicas=1,
+    has_grpc=False,
     taken="",
     refused=None,
     url="http://homes.default",
@@ -92,6 +93,14 @@ def test_accepted_has_the_first_cause(inputs: RouteInputs, reason: Reason, part:
     found = accepted(inputs)
     assert found[0] == reason
     assert part in found[1]
+
+
+@pytest.mark.parametrize("on", [False, True])
+def test_service_has_the_port_of_grpc_if_its_server_does(on: bool) -> None:
+    service = plan_route(replace(INPUTS, has_grpc=on), SETTINGS).service
+    assert service is not None
+    ports = [(port["name"], port["port"], port["targetPort"]) for port in service["spec"]["ports"]]
+    assert ports == [("http", 80, "http"), ("grpc", 9000, "grpc")][: 1 + on]
 
 
 def test_route_with_an_unknown_last_version_says_so_until_it_has_an_entry() -> None:

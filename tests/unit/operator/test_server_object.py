@@ -146,6 +146,15 @@ def test_arguments_have_the_root_path_and_whether_names_are_public():
     assert args[-3:] == ["--root-path", "/scoring", "--no-public-names"]
 
 
+def test_grpc_is_a_port_and_the_last_argument():
+    container = deployment(grpc={}, maxBodyBytes=1024)["spec"]["template"]["spec"]["containers"][0]
+    assert container["args"][-4:] == ["--body-bytes", "1024", "--grpc-port", "9000"]
+    assert container["ports"][-1] == {"name": "grpc", "containerPort": 9000}
+    off = deployment(maxBodyBytes=1024)["spec"]["template"]["spec"]["containers"][0]
+    assert off["args"] == container["args"][:-2]
+    assert off["ports"] == container["ports"][:-1]
+
+
 def test_equal_specs_give_equal_deployments():
     """Applying twice changes nothing."""
     assert deployment(replicas=2) == deployment(replicas=2)

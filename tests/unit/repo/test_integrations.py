@@ -53,7 +53,7 @@ def test_http_rules_name_the_service_of_the_route() -> None:
     meta = {"name": "penguin-mass", "namespace": "default", "uid": "u"}
     spec = {"model": "penguin-mass", "version": "v1"}
     route = {"apiVersion": names.API_VERSION, "kind": MODEL_ROUTE.kind, "metadata": meta, "spec": spec}
-    service = make_route_service(route, None)
+    service = make_route_service(route, None, grpc=False)
     (port,) = service["spec"]["ports"]
     (rule,) = load("http/httproute.yaml")["spec"]["rules"]
     (backend,) = rule["backendRefs"]

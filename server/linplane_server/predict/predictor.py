@@ -184,8 +184,10 @@ class Predictor:
         self, interface: Interface, route: Route, named: Version | None, call: Call
     ) -> Generator[int | None, bytes | None, tuple[tuple[Headers, bytes], Series]]:
         *bodies, last = cut(call.body(), interface.forms)
+        if not bodies:
+            raise NotStreamed
         asked = interface.decode(route, replace(call, data=last))
-        if not bodies or _needs_values(route, named, asked, call):
+        if _needs_values(route, named, asked, call):
             raise NotStreamed
         version, source = _assign(route, asked, call) if named is None else _by_path(named)
         values = array("d")

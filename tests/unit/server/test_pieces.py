@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace as with_fields
 
 from linplane_server.interfaces.mlflow import MLFLOW
-from linplane_server.interfaces.native import NATIVE
+from linplane_server.interfaces.native import NATIVE, Native
 from linplane_server.interfaces.v1 import V1_PROTOCOL
 from linplane_server.predict import pieces
-from linplane_server.predict.interface import Call, Interface, Target
+from linplane_server.predict.interface import Asked, Call, Interface, Target
 from linplane_server.predict.pieces import PIECE, cut
 from linplane_server.state.blocks import Blocks
+from linplane_server.state.snapshot import Route
 from unit.server.builders import Client, document, serving
 
 LOADED = Blocks(lambda load: load())
@@ -130,3 +131,17 @@ async def test_version_that_the_path_names_needs_no_key() -> None:
     in_pieces, whole = await both(NATIVE, body, version="v2")
     assert in_pieces == whole
     assert whole[0] == 200
+
+
+async def test_body_that_stays_whole_is_decoded_once() -> None:
+    decoded: list[int] = []
+
+    class Counting(Native):
+        def decode(self, route: Route, call: Call) -> Asked:
+            decoded.append(len(call.body()))
+            return super().decode(route, call)
+
+    body = json.dumps({"key": '"', "rows": [[1.0, 2.0]] * 20_000}).encode()
+    in_pieces, whole = await both(Counting(), body)
+    assert in_pieces == whole
+    assert decoded == [len(body)] * 2

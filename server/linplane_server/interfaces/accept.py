@@ -1,8 +1,10 @@
-"""Content negotiation (RFC 9110, section 12): pure. The weights in a header, and the choice between JSON and HTML."""
+"""Content negotiation (RFC 9110, section 12): pure. The weights in a header, and the choice between JSON and others."""
 
 import math
+from collections.abc import Mapping
 
 _HTML = (b"text/html", b"text/*", b"*/*")
+_CSV = (b"text/csv", b"text/*")
 _JSON = (b"application/json", b"application/*", b"*/*")
 
 
@@ -10,6 +12,15 @@ def prefers_html(accept: bytes) -> bool:
     """Returns True if this Accept header gives HTML a higher weight than JSON: as browsers do, and programs do not."""
     found = weights(accept)
     return _of(found, _HTML) > _of(found, _JSON)
+
+
+def prefers_csv(headers: Mapping[bytes, bytes]) -> bool:
+    """Returns True if the Accept header gives CSV a higher weight than JSON, which is the answer if it allows all."""
+    accept = headers.get(b"accept")
+    if accept is None or b"text/" not in accept.lower():
+        return False
+    found = weights(accept)
+    return _of(found, _CSV) > _of(found, _JSON)
 
 
 def weights(field: bytes) -> dict[bytes, float]:

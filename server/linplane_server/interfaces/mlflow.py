@@ -12,13 +12,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
+from msgspec.structs import replace
 
 from .. import errors
 from ..predict.interface import Answer, Asked, Call, DecodesWhole
-from ..predict.pieces import Form, form
+from ..predict.pieces import CSV, Form, form
+from ..predict.router import Source
+from ..problems import Headers
 from ..state.counters import ClientProtocol
-from ..state.snapshot import Route
+from ..state.snapshot import Route, Version
+from .accept import prefers_csv
 from .content_type import check_identity, check_json
+from .csv_answers import csv_predictions
 from .csv_body import read_csv
 from .json_answers import NOT_ALLOWED, EncodesPredictions, allow, json_answer, message_of, refusal_answer
 from .json_body import read_json
@@ -49,6 +54,9 @@ class MLflowError(msgspec.Struct, frozen=True):
     message: str
 
 
+NEITHER = "the body must be JSON or CSV: Content-Type application/json or text/csv, in UTF-8"
+
+
 class MLflow(DecodesWhole, EncodesPredictions):
     """See the module."""
 
@@ -56,15 +64,28 @@ class MLflow(DecodesWhole, EncodesPredictions):
     forms: tuple[Form, ...] = (
         form(r' \{ "dataframe_split" : \{ "columns" : \[(?: TEXT (?:, TEXT )*)?\] , "data" : \[', "]}}"),
         form(r' \{ "(?:dataframe_records|instances|inputs)" : \[', "]}"),
+        CSV,
     )
 
     def decode(self, route: Route, call: Call) -> Asked:
         """Decodes a table. Raises UnsupportedBody, TooLarge, Malformed or Invalid."""
         if _is_csv(call.headers.get(b"content-type", b"")):
             check_identity(call.headers)
-            return Asked(read_csv(call.body(), route.accepted), lambda number: f"row {number + 1}")
-        check_json(call.headers, "the body must be JSON or CSV: Content-Type application/json or text/csv, in UTF-8")
-        return read_json(call.body(), partial(read_tables, route.accepted))
+            asked = Asked(read_csv(call.body(), route.accepted), lambda number: f"row {number + 1}")
+        else:
+            check_json(
+                call.headers, "the body must be JSON or CSV: Content-Type application/json or text/csv, in UTF-8"
+            )
+            asked = read_json(call.body(), partial(read_tables, route.accepted))
+        return replace(asked, context=True) if prefers_csv(call.headers) else asked
+
+    def encode(
+        self, route: Route, asked: Asked, version: Version, source: Source, values: Sequence[float]
+    ) -> tuple[Headers, bytes]:
+        """Encodes `predictions`, or CSV if Accept prefers it."""
+        if asked.context:
+            return csv_predictions(values, version)
+        return super().encode(route, asked, version, source, values)
 
     def refuse(self, refusal: errors.PredictionRefusal, request_id: str) -> Answer:  # noqa: ARG002 - a header has it
         """Encodes `error_code` and `message`."""

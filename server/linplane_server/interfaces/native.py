@@ -1,4 +1,6 @@
-"""The project's own interface: JSON by `/predict` and `/routes/ROUTE/predict`, refusals as problem+json."""
+"""The project's own interface: JSON by `/predict` and `/routes/ROUTE/predict`, refusals as problem+json. Predictions are
+CSV if Accept prefers that.
+"""
 
 from collections.abc import Sequence
 from typing import Annotated, cast
@@ -13,7 +15,9 @@ from ..predict.router import Source, SplitSource
 from ..problems import Headers, refusal_response
 from ..state.counters import ClientProtocol
 from ..state.snapshot import Route, Version
+from .accept import prefers_csv
 from .content_type import check_json
+from .csv_answers import csv_predictions
 from .native_body import parse_request
 
 _encode = msgspec.json.Encoder().encode
@@ -57,12 +61,14 @@ class Native(DecodesWhole):
         check_json(call.headers)
         body, rows = parse_request(call.body(), route.accepted)
         place = _place_of_features if body.rows is msgspec.UNSET else "/rows/{}".format
-        return Asked(rows, place, body.key or None)
+        return Asked(rows, place, body.key or None, prefers_csv(call.headers))
 
     def encode(
         self, route: Route, asked: Asked, version: Version, source: Source, values: Sequence[float]
     ) -> tuple[Headers, bytes]:
-        """Encodes a Prediction, or Predictions for `rows`. No path of this interface names a version."""
+        """Encodes a Prediction, or Predictions for `rows`, or CSV. No path of this interface names a version."""
+        if asked.context:
+            return csv_predictions(values, version)
         if asked.place is _place_of_features:
             content = _encode(Prediction(values[0], version.name, route.name, cast("SplitSource", source)))
         else:

@@ -1,4 +1,4 @@
-"""Cuts a large JSON body into small ones, each with a few of its rows: pure.
+"""Cuts a large body of JSON or CSV into small ones, each with a few of its rows: pure.
 
 A decoder cannot be interrupted, so a body of 1 MiB would keep all others waiting for ten milliseconds.
 """
@@ -10,16 +10,22 @@ from typing import NamedTuple
 PIECE = 1 << 15
 """Bytes of rows in a piece: half a millisecond of decoding, or two for rows of one digit."""
 
-_between_rows = re.compile(rb"[\]}][ \t\r\n]*,[ \t\r\n]*(?=[\[{])").search
+_BETWEEN_ROWS = re.compile(rb"[\]}][ \t\r\n]*,[ \t\r\n]*(?=[\[{])")
 
 
 class Form(NamedTuple):
     """A form of body with one array of rows. `opening` matches its beginning, with the bracket of the array; `closing`
-    is what a body ends with that has nothing else behind the rows.
+    is what a body ends with that has nothing else behind the rows. A row ends with the first byte that `between`
+    matches, and the next one begins after the match.
     """
 
     opening: re.Pattern[bytes]
     closing: bytes
+    between: re.Pattern[bytes] = _BETWEEN_ROWS
+
+
+CSV = Form(re.compile(rb'[^"\r\n]+\r?\n'), b"", re.compile(rb"\n"))
+"""Lines after a header. A line that ends within a quoted cell leaves a piece that is not CSV."""
 
 
 def form(opening: str, closing: str) -> Form:
@@ -33,16 +39,15 @@ def cut(data: bytes, forms: Sequence[Form]) -> list[bytes]:
     has all that is behind the rows.
 
     If each of them is valid, so is `data`, with these rows: a piece begins where a row does, so its decoder sees what
-    the decoder of the whole would, and a cut within a row or a text leaves a piece that is not JSON.
+    the decoder of the whole would, and a cut within a row or a text leaves a piece that is not JSON, or not CSV.
     """
-    found = next((match for one in forms if (match := one.opening.match(data)) is not None), None)
-    if found is None or len(data) <= 2 * PIECE:
+    one, found = next(((one, match) for one in forms if (match := one.opening.match(data))), (None, None))
+    if one is None or found is None or len(data) <= 2 * PIECE:
         return [data]
     head, at = found.group(), found.end()
-    closing = next(one.closing for one in forms if one.opening is found.re)
     result = []
-    while len(data) - at > 2 * PIECE and (end := _between_rows(data, at + PIECE)) is not None:
-        result.append(b"%b%b%b" % (head, data[at : end.start() + 1], closing))
+    while len(data) - at > 2 * PIECE and (end := one.between.search(data, at + PIECE)) is not None:
+        result.append(b"%b%b%b" % (head, data[at : end.start() + 1], one.closing))
         at = end.end()
     result.append(head + data[at:])
     return result

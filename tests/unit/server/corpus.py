@@ -160,6 +160,8 @@ INFERENCES = [
     ("v2, ready", post(b"", target=b"/v2/health/ready", method=b"GET")),
 ]
 
+CSV = (b"Content-Type: text/csv", b"Accept: text/csv")
+
 REQUESTS: list[tuple[str, bytes]] = [
     *((name, data) for name, data, _ in UNPARSABLE),
     *((name, data) for name, data, _ in TAKEN),
@@ -177,6 +179,11 @@ REQUESTS: list[tuple[str, bytes]] = [
     ("of KServe V1, refused", post(b'{"instances":[[2]]}', target=b"/v1/models/homes%3Apredict")),
     ("of MLflow", post(b'{"inputs":[{"area":2,"rooms":3,"x":1}]}', target=b"/invocations")),
     ("of MLflow, in CSV", post(b"area,rooms\n2,3\n", b"Content-Type: text/csv", target=b"/invocations")),
+    ("in CSV, if Accept prefers it", post(b'{"features":[2,3],"key":"a"}', b"Accept: text/csv")),
+    (
+        "of MLflow, in CSV both ways",
+        post(b"area,rooms\n2,3\n", *CSV, target=b"/invocations"),
+    ),
     ("of MLflow, refused", post(PREDICT, target=b"/routes/homes/invocations")),
     ("a query", post(PREDICT, target=b"/predict?a=b")),
     ("an escaped target", post(PREDICT, target=b"/routes/h%6fmes/predict")),

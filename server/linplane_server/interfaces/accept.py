@@ -1,4 +1,4 @@
-"""Content negotiation (RFC 9110, section 12): pure. The weights in a header, and the choice between JSON and others."""
+"""Content negotiation (RFC 9110, section 12): pure. The weights in a header, and the choice of a type."""
 
 import math
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
-"""The project's own interface: JSON by `/predict` and `/routes/ROUTE/predict`, refusals as problem+json. Predictions are
-CSV if Accept prefers that.
+"""The project's own interface: JSON by `/predict` and `/routes/ROUTE/predict`, refusals as problem+json. Predictions
+are CSV if Accept prefers that.
 """
 
 from collections.abc import Sequence

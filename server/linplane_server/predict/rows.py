@@ -1,5 +1,5 @@
-"""Computes predictions of rows: pure. Features are matched by name; an array is accepted only if all named versions
-declare the same features in the same order.
+"""Computes predictions of rows: pure. Features are matched by name; an array is accepted only if its order is certain,
+see `state.array_order`.
 """
 
 import math
@@ -23,7 +23,7 @@ from .matrix import Matrix
 _ByName = Annotated[dict[str, float], Meta(description="Numbers by feature name, in any order.")]
 _InOrder = Annotated[
     list[float],
-    Meta(description="Numbers in the order of the features, if all versions of the route agree on one."),
+    Meta(description="Numbers in the order of the features, if that is certain."),
 ]
 
 Row = _ByName | _InOrder
@@ -156,9 +156,7 @@ def no_order(route: Route, place: str, need: str) -> Invalid:
     """Returns the error in an array. It names the versions because of which none is accepted, and the current one;
     `need` says what is needed in its place.
     """
-    found = list(route.features_by_version.items())
-    names = [name for name, features in found if name == found[0][0] or features != found[0][1]]
-    marked = [f"{name} (current)" if name == route.current_name else name for name in names]
+    marked = [f"{name} (current)" if name == route.current_name else name for name in route.disagreeing]
     why = "of this route do not declare the same features in the same order: send features by name"
     return Invalid(place, f"{need}: the versions {_joined(marked)} {why}", nameless=f"{need}: the versions {why}")
 

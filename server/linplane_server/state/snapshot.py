@@ -11,6 +11,7 @@ from linplane_api.names import HEADER_DIGEST, HEADER_REVISION, HEADER_VERSION
 from linplane_api.routing import Entry, RateLimit, RouteDocument, Unavailable
 from linplane_api.split import Splitter
 
+from .array_order import array_order
 from .counters import UNCHOSEN, Counters, Series
 from .example import example_row
 from .limiter import Bucket
@@ -66,7 +67,7 @@ class Route:
     """A compiled route. `splitter` is None if no candidate has a share, so that no key is needed.
 
     `features_by_version` has the features of each version that the route names, the current one first. `order` is the
-    order of features in an array; None if the named versions do not agree on one. `example` is a row that every version
+    order of features in an array; None if the versions `disagreeing` leave none. `example` is a row that every version
     with weights can answer, by the features that they need.
     """
 
@@ -78,6 +79,7 @@ class Route:
         "candidates",
         "current",
         "current_name",
+        "disagreeing",
         "example",
         "features_by_version",
         "header",
@@ -114,8 +116,7 @@ class Route:
         self.header = header.lower().encode() if header else None
         self.features_by_version = _features_by_version(document)
         self.accepted = frozenset(self.features)
-        orders = set(document.features_by_version.values())
-        self.order = orders.pop() if len(orders) == 1 else None
+        self.order, self.disagreeing = array_order(document)
         self.bucket = route_bucket(self.name, document.rate_limit)
         self.example = example_row(document)
         self._series = {

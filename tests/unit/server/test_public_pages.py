@@ -258,7 +258,7 @@ async def test_route_document_has_an_example_of_a_response_of_its_route() -> Non
 
 async def test_route_document_accepts_an_array_if_the_order_is_agreed() -> None:
     agreed = await serving(document())
-    differing = await serving(document(split=[("v2", 1)], named={"v0": ("old",)}))
+    differing = await serving(document(split=[("v2", 1)], named={"v0": ("old", "rooms")}))
     for loaded, bodies, expected in (
         (agreed, ({"features": [1, 2]}, {"rows": [[1, 2], {"area": 1, "rooms": 2}]}), 200),
         (agreed, ({"features": [1]}, {"features": [1, 2, 3]}, {"rows": [[]]}), 422),

@@ -33,13 +33,17 @@ def test_feature_of_another_named_version_is_accepted_and_not_needed() -> None:
     assert (caught.value.pointer, caught.value.version) == ("/features/age", "v2")
 
 
-def test_array_needs_one_order_in_all_named_versions() -> None:
+def test_array_needs_one_order_in_all_versions_that_it_could_be_for() -> None:
     route = compiled(document(versions={"v1": {"a": 1.0, "b": 2.0}, "v2": {"b": 1.0, "a": 2.0}}))
     with pytest.raises(Invalid, match="an object is needed"):
         compute(route, route.versions["v1"], [1.0, 2.0], "/features")
-    frozen = compiled(document(versions={"v1": {"a": 1.0}}, named={"v0": ("a", "b")}))
-    with pytest.raises(Invalid, match="an object is needed"):
-        compute(frozen, frozen.versions["v1"], [1.0], "/features")
+    earlier = compiled(document(versions={"v1": {"a": 1.0}}, named={"v0": ("b",)}))
+    with pytest.raises(Invalid, match=r"an object is needed: the versions v1 \(current\), v0 of this route"):
+        compute(earlier, earlier.versions["v1"], [1.0], "/features")
+    shorter = compiled(document(versions={"v1": {"a": 1.0}}, named={"v0": ("a", "b")}))
+    assert compute(shorter, shorter.versions["v1"], [1.0], "/features") == 2
+    with pytest.raises(Invalid, match="1 value is needed, in this order: a; 2 are given"):
+        compute(shorter, shorter.versions["v1"], [1.0, 2.0], "/features")
 
 
 def test_array_of_another_length_is_refused() -> None:

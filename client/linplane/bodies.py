@@ -52,6 +52,11 @@ class Parts:
             taken.append(self._next.popleft())
         return taken
 
+    @property
+    def has_more(self) -> bool:
+        """Whether the last take left a row that did not fit."""
+        return bool(self._next)
+
     def put_back(self, parts: Sequence[bytes]) -> None:
         """Makes rows that were taken the next ones again."""
         self._next.extendleft(reversed(parts))

@@ -10,8 +10,8 @@ import httpx
 
 from .answers import Batch, Prediction, Predictions
 from .errors import ClosedError
-from .exchange import Outcome, Send, Wait, next_step
-from .requests import MAX_BODY_BYTES, Requests, checked_timeout
+from .exchange import Describe, Outcome, Send, Wait, next_step
+from .requests import Requests, checked_timeout
 from .retrying import Retrying
 from .rows import Row, Rows
 
@@ -23,6 +23,7 @@ class Client:
     as in http://rent/predict, and `host` overrides that (through a port-forward or a gateway). `headers` go with every
     request, such as the header of the route's split key, or a gateway's credentials. `timeout` in seconds is for each
     attempt; `retries`, `max_wait`, `jitter` and `clock` are explained at `Retrying`, and `sleep` takes seconds.
+    `max_body_bytes` is the limit of a body; by default that which `GET /routes/ROUTE` says, else 1 MiB.
     `transport` replaces that of httpx, for a proxy, for certificates, or in tests: no environment variable is read.
     Raises ValueError for a URL that is none, a timeout that is not above 0, or retries below 0.
     """
@@ -37,7 +38,7 @@ class Client:
         timeout: float = 10.0,
         retries: int = 2,
         max_wait: float = 30.0,
-        max_body_bytes: int = MAX_BODY_BYTES,
+        max_body_bytes: int | None = None,
         jitter: Callable[[], float] | None = None,
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.time,
@@ -71,18 +72,22 @@ class Client:
         steps, outcome = self._requests.exchange(rows, key, one=one), None
         while (step := next_step(steps, outcome)) is not None:
             outcome = None
-            if isinstance(step, Send):
+            if isinstance(step, Send | Describe):
                 outcome = self._send(step)
             elif isinstance(step, Wait):
                 self._sleep(step.seconds)
             else:
                 yield step
 
-    def _send(self, step: Send) -> Outcome:
+    def _send(self, step: Send | Describe) -> Outcome:
         if self._http.is_closed:
             raise ClosedError("the client is closed")
+        requests = self._requests
         try:
-            return self._http.post(self._requests.url, content=step.body, headers=self._requests.fields)
+            if isinstance(step, Send):
+                return self._http.post(requests.url, content=step.body, headers=requests.fields)
+            assert requests.page is not None
+            return self._http.get(requests.page, headers=requests.fields)
         except httpx.TransportError as error:
             return error
 
@@ -114,7 +119,7 @@ class AsyncClient:
         timeout: float = 10.0,
         retries: int = 2,
         max_wait: float = 30.0,
-        max_body_bytes: int = MAX_BODY_BYTES,
+        max_body_bytes: int | None = None,
         jitter: Callable[[], float] | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         clock: Callable[[], float] = time.time,
@@ -142,18 +147,22 @@ class AsyncClient:
         steps, outcome = self._requests.exchange(rows, key, one=one), None
         while (step := next_step(steps, outcome)) is not None:
             outcome = None
-            if isinstance(step, Send):
+            if isinstance(step, Send | Describe):
                 outcome = await self._send(step)
             elif isinstance(step, Wait):
                 await self._sleep(step.seconds)
             else:
                 yield step
 
-    async def _send(self, step: Send) -> Outcome:
+    async def _send(self, step: Send | Describe) -> Outcome:
         if self._http.is_closed:
             raise ClosedError("the client is closed")
+        requests = self._requests
         try:
-            return await self._http.post(self._requests.url, content=step.body, headers=self._requests.fields)
+            if isinstance(step, Send):
+                return await self._http.post(requests.url, content=step.body, headers=requests.fields)
+            assert requests.page is not None
+            return await self._http.get(requests.page, headers=requests.fields)
         except httpx.TransportError as error:
             return error
 

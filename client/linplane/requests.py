@@ -8,12 +8,10 @@ from typing import Self
 import httpx
 
 from .bodies import encode_rows
-from .exchange import Exchange, exchange
+from .exchange import BodyLimit, Exchange, exchange
 from .retrying import Retrying
 from .rows import Rows, rows_of
 
-MAX_BODY_BYTES = 1024 * 1024
-"""The default limit of a request's body, which is that of the server."""
 MAX_PORT = 65535
 
 _is_name = re.compile(r"[a-z0-9-]+").fullmatch
@@ -21,12 +19,15 @@ _is_name = re.compile(r"[a-z0-9-]+").fullmatch
 
 @dataclass(frozen=True)
 class Requests:
-    """`server` is the URL for messages, without credentials; `fields` are the header fields of each request."""
+    """`server` is the URL for messages, without credentials; `fields` are the header fields of each request; `page` is
+    the URL of the route's description, if the route is known.
+    """
 
     url: httpx.URL
+    page: httpx.URL | None
     server: str
     fields: Mapping[str, str]
-    max_body_bytes: int
+    body: BodyLimit
     retrying: Retrying
 
     @classmethod
@@ -36,7 +37,7 @@ class Requests:
         route: str | None,
         host: str | None,
         headers: Mapping[str, str] | None,
-        max_body_bytes: int,
+        max_body_bytes: int | None,
         retrying: Retrying,
     ) -> Self:
         """Returns the requests to one route. Raises ValueError for an address or a route's name that is none."""
@@ -53,13 +54,15 @@ class Requests:
         if found.port is not None and found.port > MAX_PORT:  # a socket would take its lower 16 bits
             raise ValueError(f"url: a port is at most {MAX_PORT}")
         fields = {**(headers or {}), "content-type": "application/json", **({"host": host} if host else {})}
-        return cls(found, str(base.copy_with(userinfo=b"")), fields, max_body_bytes, retrying)
+        page = None if route is None else httpx.URL(url.rstrip("/") + f"/routes/{route}")
+        body = BodyLimit(max_body_bytes, page is not None)
+        return cls(found, page, str(base.copy_with(userinfo=b"")), fields, body, retrying)
 
     def exchange(self, rows: Rows, key: str | None, *, one: bool = False) -> Exchange:
         """Returns the exchange for these rows; `one` if errors are those of a single row. Raises
         TypeError or ValueError if they are none.
         """
-        return exchange(encode_rows(rows_of(rows)), key, self.max_body_bytes, self.retrying, self.server, one)
+        return exchange(encode_rows(rows_of(rows)), key, self.body, self.retrying, self.server, one)
 
 
 def checked_timeout(seconds: float) -> float:

@@ -4,12 +4,14 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linplane import BodyTooLargeError
 from linplane.bodies import Parts
+from linplane.exchange import MAX_BODY_BYTES
 from unit.client.clients import BOTH, Adding, Blocking, Either
 
 both = pytest.mark.parametrize("client", BOTH)
@@ -118,3 +120,70 @@ def test_value_that_is_no_number_is_an_error_with_its_row(client: Either, value:
     assert [next(batches).values for _ in range(4)] == [(1.0,)] * 4
     with pytest.raises((TypeError, ValueError), match="row 5: "):
         list(batches)
+
+
+class Described(Adding):
+    """A server whose route has a page, which is `page` or raises it."""
+
+    def __init__(self, page: httpx.Response | Exception) -> None:
+        super().__init__()
+        self.page = page
+        self.asked: list[str] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        """The response to one request."""
+        if request.method != "GET":
+            return super().__call__(request)
+        self.asked.append(request.url.path)
+        if isinstance(self.page, Exception):
+            raise self.page
+        return httpx.Response(self.page.status_code, content=self.page.content)
+
+    @property
+    def largest(self) -> int:
+        """The length of the longest body."""
+        return max(map(len, self.bodies))
+
+
+MANY = [[number + 0.5, *[0.5] * 100] for number in range(3_000)]  # 1.2 MB
+
+
+@both
+def test_limit_of_a_body_is_that_of_the_route_and_asked_for_once(client: Either) -> None:
+    server = Described(httpx.Response(200, json={"route": "homes", "maxBodyBytes": 200_000}))
+    one = client(server)
+    assert one.predict_rows(MANY[:5]).values == expected(MANY[:5])
+    assert server.asked == []
+    for _ in range(2):
+        assert one.predict_rows(MANY).values == expected(MANY)
+    assert server.asked == ["/routes/homes"]
+    assert 199_000 < server.largest <= 200_000
+
+
+PAGES: dict[str, httpx.Response | Exception] = {
+    "absent": httpx.Response(404, json={"maxBodyBytes": 9}),
+    "no JSON": httpx.Response(200, text="maxBodyBytes"),
+    "no limit": httpx.Response(200, json={}),
+    "no number": httpx.Response(200, json={"maxBodyBytes": True}),
+    "not above 0": httpx.Response(200, json={"maxBodyBytes": 0}),
+    "no response": httpx.ReadError("gone"),
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+@both
+def test_limit_of_a_body_is_the_default_if_the_route_says_none(client: Either, page: str) -> None:
+    server = Described(PAGES[page])
+    assert client(server).predict_rows(MANY).values == expected(MANY)
+    assert server.asked == ["/routes/homes"]
+    assert MAX_BODY_BYTES - 1000 < server.largest <= MAX_BODY_BYTES
+
+
+@both
+def test_limit_of_a_body_is_not_asked_for_if_it_is_given_or_the_route_is_that_of_the_host(client: Either) -> None:
+    server = Described(httpx.Response(200, json={"maxBodyBytes": 9}))
+    assert client(server, max_body_bytes=300_000).predict_rows(MANY).values == expected(MANY)
+    assert 299_000 < server.largest <= 300_000
+    assert client(server, route=None).predict_rows(MANY).values == expected(MANY)
+    assert server.largest > MAX_BODY_BYTES - 1000
+    assert server.asked == []

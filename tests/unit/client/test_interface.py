@@ -12,7 +12,7 @@ import pytest
 
 import linplane
 from linplane import AsyncClient, Client
-from linplane.requests import MAX_BODY_BYTES
+from linplane.exchange import MAX_BODY_BYTES
 from linplane_server.settings import Limits
 from unit.client.clients import URL, Adding
 

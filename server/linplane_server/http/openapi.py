@@ -23,6 +23,9 @@ REF = "#/components/schemas/{name}"
 ROUTE = "penguin-mass"
 """The route in examples."""
 
+CSV_ANSWER: Schema = {"text/csv": {"schema": {"type": "string"}, "example": "prediction\n3.5\n"}}
+"""The content of a response with a line for each row, if Accept prefers it."""
+
 _REFUSED: tuple[errors.PredictionRefusal, ...] = (
     errors.Malformed("not JSON (line 1, column 14)"),
     errors.RouteNotFound("no such route is loaded here"),
@@ -70,7 +73,8 @@ def _responses(route: str, *, names: bool) -> Schema:
                 "application/json": {
                     "schema": {"oneOf": [ref(Prediction), ref(Predictions)]},
                     "example": {"prediction": 3.5, "version": "v1", "route": route, "assignedBy": "key"},
-                }
+                },
+                **CSV_ANSWER,
             },
         }
     }

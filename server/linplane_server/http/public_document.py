@@ -19,7 +19,7 @@ from ..interfaces.v2.infer import INFERENCE
 from ..interfaces.v2.messages import InferenceRequest, InferenceResponse
 from ..predict.interface import Interface
 from ..problems import CONTENT_TYPE, Problem
-from .openapi import EXAMPLES, REF, ROUTE, Schema, native_schemas, operation, ref
+from .openapi import CSV_ANSWER, EXAMPLES, REF, ROUTE, Schema, native_schemas, operation, ref
 from .targets import target_paths
 
 JSON = "application/json"
@@ -137,7 +137,7 @@ _OTHERS: Mapping[str, tuple[str, Schema, Schema, type[msgspec.Struct]]] = {
             ),
             "text/csv": _content({"type": "string"}, "flipper_length_mm,bill_length_mm\n200,45\n"),
         },
-        _PREDICTIONS,
+        _PREDICTIONS | CSV_ANSWER,
         MLflowError,
     ),
     INFERENCE.protocol: (

@@ -171,8 +171,13 @@ async def test_openapi_examples_of_every_prediction_are_answered(path: str) -> N
         body = value.encode() if isinstance(value, str) else json.dumps(value).encode()
         status, answered, content = await ask(path, "post", body, f"Content-Type: {kind}".encode())
         assert (status, answered) == (200, "application/json")
-        schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
-        assert problems(schema, json.loads(content)) == []
+        described = operation["responses"]["200"]["content"]
+        assert problems(described["application/json"]["schema"], json.loads(content)) == []
+        _, answered, content = await ask(path, "post", body, f"Content-Type: {kind}".encode(), b"Accept: text/csv")
+        assert answered in described
+        assert (answered == "text/csv") is ("text/csv" in described)
+        if answered == "text/csv":
+            assert content.splitlines()[0].decode() == described[answered]["example"].splitlines()[0]
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -16,10 +16,13 @@ FILE = "/tmp/answers"
 
 @dataclass(frozen=True)
 class Answer:
-    """One request: its start (seconds since the epoch), its duration, the pod that answered, `ok` or the error."""
+    """One request: its start (seconds since the epoch), its duration, its form, the version that answered, `ok` or the
+    error.
+    """
 
     began: float
     took: float
+    form: str
     version: str
     outcome: str
 
@@ -34,14 +37,16 @@ class Load:
     def answers(self) -> list[Answer]:
         """All requests so far, by start."""
         text = self._kubectl("exec", "load", "--", "cat", FILE)
-        fields = (line.split(" ", 3) for line in text.splitlines() if line.count(" ") >= 3)
-        found = [Answer(float(began), float(took), version, rest) for began, took, version, rest in fields]
+        fields = (line.split(" ", 4) for line in text.splitlines() if line.count(" ") >= 4)
+        found = [Answer(float(began), float(took), *rest) for began, took, *rest in fields]
         return sorted(found, key=lambda answer: answer.began)
 
 
 @contextmanager
 def load(kubectl: Kubectl, host: str, rate: int, versions: Mapping[str, tuple[float, float]]) -> Iterator[Load]:
-    """Sends `rate` requests a second to `host`, whose versions have one slope and one intercept each."""
+    """Sends `rate` requests a second to `host`, the Service of a route of that name, whose versions have one slope and
+    one intercept each.
+    """
     wanted = json.dumps({"host": host, "rate": rate, "connections": 8, "versions": versions})
     pod = restricted_pod(
         "load",

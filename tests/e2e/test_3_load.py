@@ -1,4 +1,6 @@
-"""Changes and failures under a constant load from inside: no request fails, none gets the answer to another."""
+"""Changes and failures under a constant load from inside, by two client protocols: no request fails, none gets the
+answer to another.
+"""
 
 import http.client
 import json
@@ -15,6 +17,7 @@ from e2e.cluster_failures import answers, api_server_away, renew_names
 from e2e.conftest import Release, values
 from e2e.figures import RecordFigure
 from e2e.kubectl import Kubectl, from_pod, helm
+from e2e.load import FORMS
 from e2e.load_pod import Answer, load
 from e2e.objects import handmade, route, server
 from support import eventually
@@ -215,17 +218,20 @@ def _told(name: str, answers: list[Answer], seconds: float) -> tuple[str, str]:
 
 
 def _check_what_each_step_did(answers: list[Answer], times: list[tuple[str, float, float]]) -> None:
-    """Versions that answered in the last second of each step."""
+    """Versions that answered in the last second of each step, whatever the form of the request."""
     ends = {name: {a.version for a in answers if end - 1 < a.began < end} for name, _, end in times}
     assert ends["switch"] == {"v2"}
     assert ends["split"] == {"v1", "v2"}
     assert ends["freeze a candidate"] == {"v1"}
     assert ends["unfreeze"] == {"v1", "v2"}
-    share = [
-        a.version for name, began, end in times if name == "delete a pod" for a in answers if began < a.began < end
-    ]
-    assert 0.2 < share.count("v2") / len(share) < 0.4
     assert ends["stop the api server"] == {"v2"}
+    for name, began, end in times:
+        within = [a for a in answers if began < a.began < end]
+        assert {a.form for a in within} == set(FORMS), name
+        if name == "delete a pod":
+            for form in FORMS:
+                share = [a.version for a in within if a.form == form]
+                assert 0.2 < share.count("v2") / len(share) < 0.4, form
 
 
 # ---- how fast a switch is ----

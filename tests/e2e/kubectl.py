@@ -37,6 +37,7 @@ class Kubectl:
     def __init__(self, namespace: str) -> None:
         """It need not exist yet."""
         self.namespace = namespace
+        self._has_client = False
 
     def __call__(self, *arguments: str, stdin: str | None = None, timeout: float = 120, check: bool = True) -> str:
         """See `run`."""
@@ -65,6 +66,13 @@ class Kubectl:
     def wait(self, condition: str, *what: str, timeout: float = 120) -> None:
         """`kubectl wait --for=condition`."""
         self("wait", f"--for=condition={condition}", f"--timeout={timeout:.0f}s", *what, timeout=timeout + 30)
+
+    def in_client(self, *command: str) -> str:
+        """The output of a command in the pod of `start_client`, which is waited for the first time."""
+        if not self._has_client:
+            self.wait("Ready", f"pod/{CLIENT}")
+            self._has_client = True
+        return self("exec", CLIENT, "--", *command)
 
     def patch(self, kind: str, name: str, change: Mapping[str, Any]) -> None:
         """A merge patch."""
@@ -104,10 +112,9 @@ def restricted_pod(name: str, container: Mapping[str, Any], **spec: Any) -> Obje
 
 
 def start_client(kubectl: Kubectl) -> None:
-    """A pod that does nothing, for `from_pod`."""
+    """A pod that does nothing, for `from_pod`, which waits for it: meanwhile a test creates what it calls."""
     pod = restricted_pod(CLIENT, {"command": ["python", "-c", "import time; time.sleep(1e6)"]})
     kubectl.apply(pod)
-    kubectl.wait("Ready", f"pod/{CLIENT}")
 
 
 _CALL = """
@@ -130,7 +137,7 @@ def from_pod(
     """
     data = None if body is None else json.dumps(body)
     call = json.dumps([method or ("POST" if data else "GET"), url, data, dict(headers or {})])
-    status, text = json.loads(kubectl("exec", CLIENT, "--", "python", "-c", _CALL, call))
+    status, text = json.loads(kubectl.in_client("python", "-c", _CALL, call))
     return status, _decoded(text)
 
 

@@ -53,13 +53,13 @@ def is_pasted_with_cluster(command: str) -> bool:
 
 
 def ports() -> list[int]:
-    """Three free ports below the range of ephemeral ports, so that no connection takes them meanwhile."""
+    """Four free ports below the range of ephemeral ports, so that no connection takes them meanwhile."""
     found: list[int] = []
     for port in random.sample(range(20_000, 30_000, 2), 1000):  # no port twice
         with socket.socket() as one, contextlib.suppress(OSError):
             one.bind(("127.0.0.1", port))
             found.append(port)
-        if len(found) == 3:
+        if len(found) == 4:
             break
     return found
 
@@ -75,11 +75,13 @@ class Shell:
     """Runs a page's commands in one folder; what a page starts in the background ends with it."""
 
     def __init__(self, folder: Path) -> None:
-        public, admin, pod = ports()
+        public, admin, pod, grpc = ports()
         self._ports = {
             "localhost:8080": f"localhost:{public}",
             "localhost:8081": f"localhost:{admin}",
             "localhost:8090": f"localhost:{pod}",
+            "localhost:9000": f"localhost:{grpc}",
+            "--grpc-port 9000": f"--grpc-port {grpc}",
         }
         self._folder = folder
         (folder / "home/.kube").mkdir(parents=True)

@@ -22,10 +22,10 @@ OF_V2 = [1 + 3 * area + 20 * rooms for area, rooms in ROWS]
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A server of the route `homes`, whose candidate v2 has no share."""
+    """A server of the route `homes`, whose candidate v2 has no share, by HTTP and by gRPC."""
     folder = tmp_path_factory.mktemp("server")
     write_routing(folder / "config", routing(document(split=[("v2", 0)])))
-    running = Running(folder)
+    running = Running(folder, "--grpc-port", "0")
     yield running
     running.stop()
 
@@ -60,6 +60,30 @@ def test_tritonclient_works(server: Running, kind: str) -> None:
     ]
     statuses = {"model": "404", "version": "404", "shape": "400", "metadata": "404", "load": "404", "statistics": "404"}
     assert {name: status for name, (status, _) in found["errors"].items()} == statuses
+    assert "for 2 features" in found["errors"]["shape"][1]
+
+
+@pytest.mark.parametrize("kind", ["grpc", "aio"])
+def test_tritonclient_works_by_grpc(server: Running, kind: str) -> None:
+    found = run("oip", "triton_grpc_calls.py", kind, server.grpc_address)
+    predictions = found["predictions"]
+    assert len(predictions) == 10
+    assert predictions.pop("by version") == OF_V2
+    assert [form for form, values in predictions.items() if values != EXPECTED] == []
+    facts = found["facts"]
+    assert [facts[name] for name in ("live", "ready", "model ready", "version ready")] == [True] * 4
+    assert facts["server"]["extensions"] == ["binary_tensor_data", "model_repository"]
+    assert facts["model"]["versions"] == ["v1", "v2"]
+    assert [(one["version"], one["state"]) for one in facts["index"]["models"]] == [("v1", "READY"), ("v2", "READY")]
+    missing = "StatusCode.NOT_FOUND"
+    assert {name: status for name, (status, _) in found["errors"].items()} == {
+        "model": missing,
+        "version": missing,
+        "shape": "StatusCode.INVALID_ARGUMENT",
+        "metadata": missing,
+        "ready": missing,
+        "load": "StatusCode.UNIMPLEMENTED",
+    }
     assert "for 2 features" in found["errors"]["shape"][1]
 
 

@@ -15,7 +15,7 @@ from cluster.kinds import CRD
 from integration.operator.site import EXAMPLES, Site
 from integration.tools.test_health import acted, argo_cd, flux
 from integration.tools.test_kustomize import OBJECTS, OVERLAY, write, write_base
-from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, SERVICE
+from linplane_api.kinds import DEPLOYMENT, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, SERVICE
 from linplane_api.names import API_VERSION
 from support import eventually
 
@@ -76,6 +76,26 @@ def test_http_rules_lead_to_a_path_that_predicts(site: Site) -> None:
         assert "http" in [port["name"] for port in server.spec["ports"]]
         status, _, text = server.request(match["method"], match["path"]["value"], body, Host=spec["hostnames"][0])
         assert (status, json.loads(text)["version"]) == (200, "v1")
+
+
+def test_grpc_of_a_server_is_a_port_of_its_pods_and_of_its_routes(site: Site) -> None:
+    """It comes and goes with spec.grpc; this server has no pods."""
+    server = {"apiVersion": API_VERSION, "kind": "ModelServer", "metadata": {"name": "fast"}}
+    route = {"apiVersion": API_VERSION, "kind": "ModelRoute", "metadata": {"name": "by-grpc"}}
+    site.apply({**server, "spec": {"replicas": 0, "grpc": {}}})
+    site.apply({**route, "spec": {"model": "penguin-mass", "version": "v1", "serverName": "fast"}})
+
+    def ports() -> tuple[list[str], list[str]]:
+        service, deployment = site.get_or_none(SERVICE, "by-grpc"), site.get_or_none(DEPLOYMENT, "linplane-server-fast")
+        assert service is not None
+        assert deployment is not None
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        return tuple([port["name"] for port in one["ports"]] for one in (service["spec"], container))  # type: ignore[return-value]
+
+    eventually(lambda: ports() == (["http", "grpc"], ["http", "admin", "grpc"]), 30)
+    site.kubectl("patch", "mserver", "fast", "--type=merge", "-p", '{"spec": {"grpc": null}}')
+    eventually(lambda: ports() == (["http"], ["http", "admin"]), 30)
+    site.kubectl("delete", "mroute/by-grpc", "mserver/fast", "--timeout=20s")
 
 
 def test_argo_cd_accepts_the_settings(site: Site) -> None:

@@ -90,6 +90,12 @@ class Running:
         """Makes VmHWM what it is now (proc(5), clear_refs)."""
         Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
 
+    @property
+    def grpc_address(self) -> str:
+        """Host and port of gRPC, which the server logs."""
+        found: str = next(line["grpc"] for line in self.logged() if line["message"] == "started")
+        return found
+
     def logged(self) -> list[dict[str, Any]]:
         """Every line, each one JSON object."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]

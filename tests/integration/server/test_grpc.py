@@ -10,7 +10,7 @@ import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from integration.server.conftest import Start
-from integration.server.running import Running
+from integration.server.running import Running, listening
 from linplane_server.grpc.health import HEALTH
 from linplane_server.grpc.service import SERVICE
 from linplane_server.interfaces.grpc import inference_pb2 as pb
@@ -19,12 +19,6 @@ from unit.server.oip import ANSWER, ROWS
 from unit.server.oip_grpc import message_of
 
 INFER = message_of({"inputs": [ROWS]})
-
-
-def address(server: Running) -> str:
-    """Where gRPC listens, by the log."""
-    found: str = next(line["grpc"] for line in server.logged() if line["message"] == "started")
-    return found
 
 
 def caller(
@@ -49,25 +43,25 @@ def test_grpc_is_imported_only_if_it_is_on(server: Running) -> None:
 def test_grpc_answers_beside_http_and_ends_in_order(start: Start) -> None:
     server = start("--grpc-port", "0", "--body-bytes", "1500")
     assert has_grpc(server)
-    with grpc.insecure_channel(address(server)) as channel:
+    with grpc.insecure_channel(server.grpc_address) as channel:
         infer = caller(channel, "ModelInfer", INFER, pb.ModelInferResponse)
-        answer = infer(INFER, timeout=20)
+        answer = infer(INFER, timeout=60)
         assert list(answer.outputs[0].contents.fp64_contents) == ANSWER
         assert server.version() == "v1"
         for compression in (grpc.Compression.Gzip, grpc.Compression.Deflate):
-            assert infer(INFER, timeout=20, compression=compression) == answer
+            assert infer(INFER, timeout=60, compression=compression) == answer
         large = pb.ModelInferRequest(model_name="homes", raw_input_contents=[bytes(9000)])
         for compression in (grpc.Compression.NoCompression, grpc.Compression.Gzip):
             with pytest.raises(grpc.RpcError) as refused:
-                infer(large, timeout=20, compression=compression)
+                infer(large, timeout=60, compression=compression)
             assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert infer(INFER, timeout=20) == answer
+        assert infer(INFER, timeout=60) == answer
         health = caller(channel, "Check", HealthCheckRequest(), HealthCheckResponse, HEALTH)
-        assert health(HealthCheckRequest(service=SERVICE), timeout=20).status == HealthCheckResponse.SERVING
+        assert health(HealthCheckRequest(service=SERVICE), timeout=60).status == HealthCheckResponse.SERVING
         metrics = server.admin_call("GET", "/metrics")[2].decode()
         assert 'protocol="grpc"' in metrics
         server.terminate()
-        assert server.process.wait(10) == 0
+        assert server.process.wait(60) == 0
     assert [line["message"] for line in server.logged()][-2:] == ["stopping", "stopped"]
 
 
@@ -80,7 +74,7 @@ def test_drain_completes_calls_and_says_so_by_health(start: Start) -> None:
         gate.wait(60)
         yield INFER.SerializeToString()
 
-    with grpc.insecure_channel(address(server)) as channel:
+    with grpc.insecure_channel(server.grpc_address) as channel:
         watch = channel.unary_stream(
             f"/{HEALTH}/Watch",
             request_serializer=HealthCheckRequest.SerializeToString,
@@ -91,9 +85,9 @@ def test_drain_completes_calls_and_says_so_by_health(start: Start) -> None:
         pending = channel.stream_unary(f"/{SERVICE}/ModelInfer").future(slowly(), timeout=90)
         server.terminate()
         assert [one.status for one in watch] == [HealthCheckResponse.NOT_SERVING]
-        assert infer(INFER, timeout=20).model_version == "v1"  # still accepted
+        assert infer(INFER, timeout=60).model_version == "v1"  # still accepted
         server.terminate()  # skips the rest of the drain
-        eventually(lambda: refuses(infer), 20)
+        eventually(lambda: refuses(infer), 60)
         gate.set()
         assert pb.ModelInferResponse.FromString(pending.result(60)).model_version == "v1"
         assert server.process.wait(60) == 0
@@ -102,15 +96,14 @@ def test_drain_completes_calls_and_says_so_by_health(start: Start) -> None:
 def refuses(infer: Callable[..., Any]) -> bool:
     """Whether calls are not accepted any more."""
     try:
-        infer(INFER, timeout=20)
+        infer(INFER, timeout=60)
     except grpc.RpcError as error:
         return error.code() is grpc.StatusCode.UNAVAILABLE
     return False
 
 
 def test_port_that_is_in_use_is_an_error(start: Start) -> None:
-    first = start("--grpc-port", "0")
-    port = address(first).rpartition(":")[2]
-    second = start("--grpc-port", port, ready=False)
-    assert second.process.wait(20) == 1
-    assert "Address already in use" in second.log.read_text()
+    with listening() as taken:
+        server = start("--grpc-port", str(taken.getsockname()[1]), ready=False)
+        assert server.process.wait(100) == 1
+    assert "Address already in use" in server.log.read_text()

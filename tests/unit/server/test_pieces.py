@@ -51,6 +51,8 @@ FORMS: list[tuple[Interface, Any]] = [
     (MLFLOW, lambda rows: {"dataframe_records": rows, "params": {"key": "a"}}),
     (MLFLOW, lambda rows: {"dataframe_split": table(rows), "params": {"key": "b"}}),
     (MLFLOW, lambda rows: {"inputs": rows}),
+    (V1_PROTOCOL, lambda rows: {"instances": rows, "parameters": rows, "key": "b"}),
+    (MLFLOW, lambda rows: {"dataframe_split": {"columns": ["area", "rooms"], "data": rows, "index": rows}}),
 ]
 
 
@@ -153,6 +155,16 @@ def test_body_of_each_form_is_cut(which: Any, by_name: bool) -> None:
 )
 def test_other_body_stays_whole(body: str) -> None:
     assert cut(body.encode(), NATIVE.forms) == [body.encode()]
+
+
+@pytest.mark.parametrize("which", FORMS[-2:], ids=["v1", "mlflow"])
+@pytest.mark.parametrize("spaces", [(",", ":"), (" ,\n", ": ")], ids=["dense", "spaced"])
+async def test_field_behind_the_rows_is_not_cut(which: Any, spaces: tuple[str, str]) -> None:
+    interface, make = which
+    rows = [[number / 7, 1.0] for number in range(9_000)]
+    in_pieces, whole = await both(interface, json.dumps(make(rows), separators=spaces).encode(), version="v2")
+    assert in_pieces == whole
+    assert len(json.loads(whole[2])["predictions"]) == len(rows)
 
 
 async def test_split_by_the_values_takes_the_whole() -> None:

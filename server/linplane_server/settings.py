@@ -26,7 +26,7 @@ class Limits:
         f"a body, after decompression, or {STREAMED} times as much if it is computed while it arrives; larger is 413",
     )
     in_flight_bytes: int = _setting(
-        16 * MIB, "what is held of bodies that have not arrived and of answers that are not read; above it is 503"
+        16 * MIB, "what is held of bodies that are not answered yet and of answers that are not read; above it is 503"
     )
     head_bytes: int = _setting(64 * KIB, "request line and fields together, trailers too; larger is 431")
     head_fields: int = _setting(100, "header fields; more is 431")

@@ -98,6 +98,8 @@ class PublicApp:
             raise Gone
         if isinstance(data, TooLarge) or len(data) <= WHOLE_BYTES:
             return self._predictor.respond(target, replace(call, data=data))
+        if not share.hold(len(data)):  # others have their turn before it is answered
+            return self._predictor.respond(target, replace(call, data=Overloaded()))
         return await drive(self._predictor.stream(target, call), received(data), len(data), share, self._turns)
 
 

@@ -32,6 +32,7 @@ async def drive(steps: Steps, receive: Receive, limit: int, share: Share, turns:
                     await asyncio.sleep(0)
                 held = steps.send(None)
             elif not more:
+                share.keep(held)
                 held = steps.send(None)
             elif not share.hold(held):
                 held = steps.throw(Overloaded())

@@ -1,7 +1,8 @@
 """The memory that bodies take together: pure.
 
-A body counts while the server waits for the rest of it, by what it holds of it; an answer while the client hasn't read
-it. A request that comes in one piece is answered at once, so it is never refused, and neither is a page or a probe.
+A body counts by what is held of it while the server waits for the rest, or does something else before it is answered;
+an answer while the client hasn't read it. A small request that comes in one piece is answered at once, so it is never
+refused, and neither is a page or a probe.
 """
 
 

@@ -1,5 +1,7 @@
 """Both ways to answer a prediction, on the fast path and by the application: the same bytes in all circumstances."""
 
+import asyncio
+import json
 import re
 from collections.abc import Callable
 
@@ -303,6 +305,27 @@ async def test_body_is_held_until_its_connection_is_lost_or_it_is_answered(event
         await wire.act(event)
         await wire.act(lose)
         assert wire.guard.budget.held == 0
+
+
+SLICED = json.dumps({"key": "u", "rows": [[1.5, 2.5]] * 10_000}).encode()
+
+
+async def test_body_that_is_computed_in_slices_is_held_meanwhile() -> None:
+    for wire in await both(Limits()):
+        wire.protocol.data_received(post(SLICED))
+        seen = []
+        while not wire.transport.received:
+            await asyncio.sleep(0)
+            seen.append(wire.guard.budget.held)
+        assert max(seen) == len(SLICED)
+        await wire.settled()
+        assert wire.guard.budget.held == 0
+        assert wire.transport.received.startswith(OK)
+
+
+async def test_body_that_is_computed_in_slices_is_refused_while_others_hold_too_much() -> None:
+    fast, _ = await compare(occupy, post(SLICED), GOOD, limits=Limits())
+    assert re.findall(rb"HTTP/1.1 (\d+)", fast.transport.received) == [b"503", b"200"]
 
 
 def owe(wire: Wire) -> None:

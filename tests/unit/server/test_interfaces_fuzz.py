@@ -5,6 +5,7 @@ forgotten.
 import copy
 import json
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +44,9 @@ MLFLOW_BODIES: list[dict[str, Any]] = [
     {"inputs": {"area": NUMBER, "rooms": 2}},
 ]
 TABLE = f'"","area",rooms,note\r\n0,{NUMBER},2,"{CANARY}, ""a"""\r\n1,3,4e-2,\r\n'.encode()
+
+UNKNOWN = re.compile(rb'unknown feature (?:[^"\\]|\\.)*?(?=; the route takes |; send only |")')
+"""The one text that a client reads back: a name, which may be a damaged one."""
 
 Damaged = Callable[[random.Random], tuple[bytes, str]]
 """Makes a body and its content type."""
@@ -97,7 +101,7 @@ async def test_damaged_request_is_answered_without_an_error_of_the_server(case: 
         seen[status] += 1
         if status != 200:
             assert json.loads(content)[asked.reason]
-            shown = content.replace(f"unknown feature {CANARY}".encode(), b"")  # the one text that a client reads back
+            shown = UNKNOWN.sub(b"", content)
             assert CANARY.encode() not in shown, data
             assert str(int(NUMBER)).encode() not in shown, data
     assert all(number > count / 100 for number in seen.values()), seen

@@ -1,11 +1,11 @@
-"""`make bench`: serving, blocks of rows and training. `make bench-operator`, with the argument `operator`: the operator
-on an API server. `make bench-cluster`, with `cluster`: images, room, and what `make e2e` measured. Each writes its own
-sections of docs/benchmarks.md.
+"""`make bench`: serving, blocks of rows, batches and training; with the argument `batches`, those alone.
+`make bench-operator`, with the argument `operator`: the operator on an API server. `make bench-cluster`, with
+`cluster`: images, room, and what `make e2e` measured. Each writes its own sections of docs/benchmarks.md.
 """
 
 import sys
 
-from . import blocks, containers, operator_fleet, operator_switches, page, room, serving, training
+from . import batches, blocks, containers, operator_fleet, operator_switches, page, room, serving, training
 
 SERVING = """Written by `make bench`, on: {machine}; medians of {rounds} rounds.
 
@@ -36,6 +36,7 @@ def serve_and_train() -> dict[str, str]:
             table=page.table(headers, serving_rows),
         ),
         "Blocks of rows": blocks.section(),
+        "Batches": batches.section(),
         "Training": TRAINING.format(
             machine=page.machine(),
             rounds=training.ROUNDS,
@@ -55,6 +56,8 @@ def operate(which: str) -> dict[str, str]:
 def main() -> None:
     """Measures and writes."""
     match sys.argv[1:]:
+        case ["batches"]:
+            page.write({"Batches": batches.section()})
         case ["operator", *which]:
             page.write(operate(which[0] if which else ""))
         case ["cluster"]:

@@ -338,7 +338,7 @@ def test_column_of_texts_names_the_option_that_helps(source: list[str], tmp_path
 
 
 def test_json_is_whole_if_a_later_row_is_refused(source: list[str], tmp_path: Path) -> None:
-    rows = "70,2\n" * 9000
+    rows = "70,2\n" * 70_000  # more than one body
     answer = run(*source, table(tmp_path, f"area,rooms\n{rows}70,x\n"), "-o", "json")
     assert answer.exit_code == 1
     done = json.loads(answer.stdout)

@@ -13,7 +13,9 @@ MAX_MESSAGES = 64
 """Messages of inferences in flight, however small they may be; no more than `in_flight_bytes` if each is as large as it
 may be.
 """
-OTHER_MESSAGES = 4
+OTHER_MESSAGES = 16
+OTHER_SECONDS = 2.0
+"""How long a turn waits for a message of a few bytes: it must not be held by those that send none."""
 MAX_WAITING = 1024
 """Calls that wait for their turn; each takes a few KiB."""
 STREAMS = 100
@@ -32,10 +34,10 @@ class GrpcListener:
         seconds = limits.body_seconds + limits.message_bytes / MIB
         messages = max(1, min(MAX_MESSAGES, limits.in_flight_bytes // max(1, limits.message_bytes)))
         inferences = Reader(messages, MAX_WAITING, seconds)
-        others = Reader(OTHER_MESSAGES, MAX_WAITING, seconds)
+        others, probes = (Reader(OTHER_MESSAGES, MAX_WAITING, OTHER_SECONDS) for _ in range(2))
         services = {
-            SERVICE: InferenceService(respond, Metadata(page), inferences, others).methods(),
-            HEALTH: HealthService(readiness, others).methods(),
+            SERVICE: InferenceService(respond, Metadata(page), inferences, others, limits.body_bytes).methods(),
+            HEALTH: HealthService(readiness, probes).methods(),
         }
         self._server = grpc.aio.server(options=_channel_options(limits))
         self._server.add_generic_rpc_handlers(

@@ -23,12 +23,13 @@ M = TypeVar("M", bound=Message)
 
 class InferenceService:
     """The service. `respond` is the predictor's. `inferences` reads the messages of inferences, `others` all others,
-    which so need not wait for those.
+    which so need not wait for those. `max_body` is the limit of a body of JSON, in bytes.
     """
 
-    def __init__(self, respond: Respond, metadata: Metadata, inferences: Reader, others: Reader) -> None:
+    def __init__(self, respond: Respond, metadata: Metadata, inferences: Reader, others: Reader, max_body: int) -> None:
         """See the class."""
         self._respond = respond
+        self._max_body = max_body
         self._metadata = metadata
         self._inferences = inferences
         self._others = others
@@ -50,7 +51,7 @@ class InferenceService:
     async def _infer(self, context: Context) -> bytes:
         async with self._inferences.read(context, pb.ModelInferRequest()) as message:
             target = Target(ModelInfer(message), message.model_name, message.model_version or None)
-            answer = self._respond(target, _call(context))
+            answer = self._respond(target, _call(context, self._max_body))
         status, headers, content = answer
         if status != 200:
             raise CallError(refusal_of(answer))
@@ -78,10 +79,10 @@ def _encoded(answer: Message | Refusal) -> bytes:
     return answer.SerializeToString()
 
 
-def _call(context: Context) -> Call:
+def _call(context: Context, max_body: int) -> Call:
     sent = context.invocation_metadata() or ()
     fields = [(name.encode(), value if isinstance(value, bytes) else value.encode()) for name, value in sent]
-    return Call("POST", fields, dict(fields), address_of(context.peer()), b"")
+    return Call("POST", fields, dict(fields), address_of(context.peer()), b"", max_body)
 
 
 def address_of(peer: str) -> str:

@@ -9,7 +9,7 @@ import asyncio
 
 from starlette.types import Message, Receive
 
-from ..errors import Overloaded
+from ..errors import Overloaded, TooLarge
 from ..predict.interface import Answer
 from ..predict.parts import Steps, too_large
 from ..state.budget import Share
@@ -21,7 +21,8 @@ class Gone(Exception):  # noqa: N818 - an outcome
 
 async def drive(steps: Steps, receive: Receive, limit: int, share: Share, turns: asyncio.Lock) -> Answer:
     """Returns the answer. A body of more than `limit` bytes is refused, and one of which more would be held than the
-    budget of `share` allows. Those that share `turns` do one slice in each turn of the loop, together. Raises Gone.
+    budget of `share` allows: for now (Overloaded), or ever (TooLarge). Those that share `turns` do one slice in each
+    turn of the loop, together. Raises Gone.
     """
     size, more = 0, True
     try:
@@ -35,7 +36,7 @@ async def drive(steps: Steps, receive: Receive, limit: int, share: Share, turns:
                 share.keep(held)
                 held = steps.send(None)
             elif not share.hold(held):
-                held = steps.throw(Overloaded())
+                held = steps.throw(Overloaded() if share.may_ever_hold(held) else _too_many(held))
             else:
                 message = await receive()
                 if message["type"] != "http.request":
@@ -48,6 +49,10 @@ async def drive(steps: Steps, receive: Receive, limit: int, share: Share, turns:
         return answer
     finally:
         steps.close()
+
+
+def _too_many(held: int) -> TooLarge:
+    return TooLarge(f"body and predictions together take over {held} bytes here; send fewer rows per request")
 
 
 def received(data: bytes) -> Receive:

@@ -36,6 +36,10 @@ class Share:
         self.keep(count)
         return True
 
+    def may_ever_hold(self, count: int) -> bool:
+        """Returns whether there is room for `count` once nothing else is held."""
+        return count <= self._budget.total
+
     def keep(self, count: int) -> None:
         """Changes what is held to `count`, which is in memory already, even over the total."""
         self._budget.held += count - self.held

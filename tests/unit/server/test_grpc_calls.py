@@ -27,6 +27,7 @@ from unit.server.builders import Clock, document, serving
 from unit.server.oip import ANSWER, ROWS, tensor
 from unit.server.oip_grpc import FakeContext, message_of
 
+MAX_BODY = 64
 INFER = message_of({"inputs": [ROWS]}).SerializeToString()
 
 
@@ -42,7 +43,7 @@ class Calls:
         respond = Predictor(loaded, ClientIdentity(), Clock(), "id", public_names=public).respond
         inferences, others = Reader(messages, waiting, seconds), Reader(messages, waiting, seconds)
         self.methods: dict[str, Any] = {
-            **InferenceService(respond, pages, inferences, others).methods(),
+            **InferenceService(respond, pages, inferences, others, MAX_BODY).methods(),
             **HealthService(self.readiness, others).methods(),
         }
 
@@ -302,3 +303,23 @@ async def test_watch_sends_each_change_and_ends_at_the_drain(calls: Calls, monke
 )
 def test_address_of_a_peer(peer: str, address: str) -> None:
     assert address_of(peer) == address
+
+
+@pytest.mark.parametrize(("raw", "fits"), [(False, False), (True, True)], ids=["typed", "raw"])
+async def test_numbers_of_a_call_are_bounded_unless_they_are_the_bytes_of_a_matrix(
+    calls: Calls, raw: bool, fits: bool
+) -> None:
+    rows = MAX_BODY // 4 + 1  # of two numbers, for each of which JSON needs two bytes
+    sent = message_of({"inputs": [tensor([[2, 3]] * rows, [rows, 2])]}, raw=raw)
+    context = FakeContext(sent.SerializeToString())
+    assert (await calls.call("ModelInfer", context) is not None) is fits
+    if not fits:
+        assert context.status is not None
+        assert context.status[1] == "34 numbers are over the 32 of one request; send fewer rows"
+
+
+async def test_numbers_in_columns_are_bounded_in_raw_form_too(calls: Calls) -> None:
+    rows = MAX_BODY // 4 + 1
+    columns = [tensor([2] * rows, [rows], name) for name in ("area", "rooms")]
+    context = FakeContext(message_of({"inputs": columns}, raw=True).SerializeToString())
+    assert await calls.call("ModelInfer", context) is None

@@ -225,11 +225,13 @@ class Body:
         return self.messages.pop(0)
 
 
-async def driven(call: Call, receive: Body, limit: int = 1_000_000, budget: int = 1_000_000) -> Answer:
-    """The answer to a body that is read part by part."""
+async def driven(call: Call, receive: Body, limit: int = 1_000_000, budget: int = 1_000_000, taken: int = 0) -> Answer:
+    """The answer to a body that is read part by part, while others hold `taken` bytes of the budget."""
+    shared = Budget(budget)
+    Share(shared).keep(taken)
     predictor: Predictor = Client(replace(await serving(document("homes")), blocks=LOADED)).predictor
     return await drive(
-        predictor.stream(Target(INFERENCE, "homes"), call), receive, limit, Share(Budget(budget)), asyncio.Lock()
+        predictor.stream(Target(INFERENCE, "homes"), call), receive, limit, Share(shared), asyncio.Lock()
     )
 
 
@@ -257,11 +259,20 @@ async def test_refusal_stays_if_what_is_dropped_is_over_the_limit() -> None:
 async def test_body_over_the_budget_of_all_is_refused_for_now() -> None:
     call, body = call_of(*matrix([(1.0, 2.0)] * 100))
     receive = Body(*cut(body, range(100, 1_600, 100)))
-    status, headers, _ = await driven(call, receive, budget=1_000)
+    status, headers, _ = await driven(call, receive, taken=999_000)
     assert status == 503
     assert (b"retry-after", b"1") in headers
     assert receive.messages
-    assert (await driven(call, Body(body), budget=1_000))[0] == 200  # nothing is awaited
+    assert (await driven(call, Body(body), taken=999_000))[0] == 200  # nothing is awaited
+
+
+async def test_body_for_which_there_is_never_room_is_too_large() -> None:
+    call, body = call_of(*matrix([(1.0, 2.0)] * 100))
+    receive = Body(*cut(body, range(100, 1_600, 100)))
+    status, headers, content = await driven(call, receive, budget=1_000)
+    assert status == 413
+    assert b"send fewer rows" in content
+    assert not any(name == b"retry-after" for name, _ in headers)
 
 
 async def test_body_of_which_too_much_would_be_held_is_refused() -> None:

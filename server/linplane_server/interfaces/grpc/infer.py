@@ -1,18 +1,19 @@
 """ModelInfer: messages to the requests of `v2`, predictions to messages."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
-from ...errors import Invalid, PredictionRefusal
+from ...errors import Invalid, PredictionRefusal, TooLarge
 from ...predict.interface import Answer, Asked, Call, DecodesWhole
 from ...predict.router import Source
 from ...problems import Headers
 from ...state.counters import ClientProtocol
 from ...state.snapshot import Route, Version
 from ..v2.binary import to_binary
-from ..v2.head import OUTPUT, head_of, wants_binary
+from ..v2.head import OUTPUT, head_of, is_streamed, wants_binary
 from ..v2.infer import INFERENCE, decode_tensors
 from ..v2.messages import InferenceRequest, InputTensor, RequestedOutput
 from ..v2.tensors import DATATYPES, HALF, check_finite
@@ -46,8 +47,10 @@ class ModelInfer(DecodesWhole):
         """Reads nothing of the message yet."""
         self._message = message
 
-    def decode(self, route: Route, call: Call) -> Asked:  # noqa: ARG002 - the message is its body
-        """Decodes the tensors, raw or typed. Raises Invalid."""
+    def decode(self, route: Route, call: Call) -> Asked:
+        """Decodes the tensors, raw or typed. Raises Invalid, and TooLarge for more numbers than a body of JSON can
+        have, unless they are computed from the bytes of a matrix.
+        """
         message = self._message
         raw = _raw_contents(message)
         tensors = [_tensor(message, number, typed=not raw) for number in range(len(message.inputs))]
@@ -57,7 +60,11 @@ class ModelInfer(DecodesWhole):
         if not raw:
             raw = [None] * len(tensors)
         places = [None if data is None else slice(0, len(data)) for data in raw]
-        return decode_tensors(route, head_of(route, request, places, wanted), raw)
+        head = head_of(route, request, places, wanted)
+        count = sum(_count(*one) for one in zip(tensors, raw, strict=True))
+        if count > call.max_body // 2 and (head.matrix is None or raw[0] is None or not is_streamed(tensors[0])):
+            raise TooLarge(f"{count} numbers are over the {call.max_body // 2} of one request; send fewer rows")
+        return decode_tensors(route, head, raw)
 
     def encode(
         self, route: Route, asked: Asked, version: Version, source: Source, values: Sequence[float]
@@ -91,6 +98,11 @@ def _raw_contents(message: ModelInferRequest) -> list[memoryview | None]:
     if raw and len(raw) != len(message.inputs):
         raise Invalid("/raw_input_contents", "as many elements as there are inputs are needed")
     return raw
+
+
+def _count(tensor: InputTensor, raw: memoryview | None) -> int:
+    """Returns the number of values, or of those that there may be at most if the shape is wrong."""
+    return len(tensor.data or ()) if raw is None else min(len(raw), max(0, math.prod(tensor.shape)))
 
 
 def _tensor(message: ModelInferRequest, number: int, *, typed: bool) -> InputTensor:

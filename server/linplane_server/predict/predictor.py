@@ -13,12 +13,14 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
+from linplane_api.conditions import Reason
 from linplane_api.names import HEADER_REQUEST_ID
 
 from ..errors import (
     Internal,
     MethodNotAllowed,
     MissingFeature,
+    NothingToServe,
     Overloaded,
     PredictionRefusal,
     RateLimited,
@@ -160,12 +162,11 @@ class Predictor:
         if stream is None:
             yield from parts.keep()
             whole = replace(call, data=parts.release())
+            route, named = self._renewed(route, named)
             try:
                 return (yield from self._predict_pieces(interface, route, named, whole))
-            except (
-                NotStreamed,
-                PredictionRefusal,
-            ):  # which the whole body is refused with as well, or by another error
+            except (NotStreamed, PredictionRefusal):  # the whole body is refused as well, or by another error
+                route, named = self._renewed(route, named)
                 return self._predict(interface, route, named, interface.decode(route, whole), whole)
         asked = stream.asked
         version, source = _assign(route, asked, call) if named is None else _by_path(named)
@@ -178,6 +179,7 @@ class Predictor:
             data = yield from parts.take(stream.held + values.itemsize * len(values))
         for rows in stream.finish():
             values.extend(compute_rows(route, version, rows, _moved(asked.place, len(values)), self._blocks))
+        self._check_in_force(route, version)
         return interface.encode(route, asked, version, source, values), version.series
 
     def _predict_pieces(
@@ -201,7 +203,25 @@ class Predictor:
                 yield None
         values.extend(compute_rows(route, version, [*rows, *asked.rows], asked.place, self._blocks))
         yield None
+        self._check_in_force(route, version)
         return interface.encode(route, asked, version, source, values), version.series
+
+    def _renewed(self, route: Route, named: Version | None) -> tuple[Route, Version | None]:
+        """Returns a route as it is now, and the version that the path names."""
+        now = self._store.snapshot.routes.get(route.name)
+        if now is None:
+            raise unknown_route(self._store, by_path=True)
+        return now, None if named is None else find_version(now, named.name)
+
+    def _check_in_force(self, route: Route, version: Version) -> None:
+        """Raises NothingToServe if a version does not answer any more, as after a freeze that this server has
+        acknowledged while the body arrived.
+        """
+        now = self._store.snapshot.routes.get(route.name)
+        found = None if now is None else now.versions.get(version.name)
+        if now is not route and (found is None or found.digest != version.digest):
+            detail = f"{version.name} has stopped answering while the body arrived; send it again"
+            raise NothingToServe(Reason.VERSION_NOT_READY, detail, version.name)
 
     def _open(
         self, interface: Interface, route: Route, named: Version | None, call: Call, parts: Parts

@@ -14,7 +14,7 @@ from msgspec.structs import replace as with_fields
 
 from linplane_api.artifact import predict
 from linplane_api.blocks import predict_raw
-from linplane_api.routing import Unavailable
+from linplane_api.routing import RouteDocument, Unavailable
 from linplane_server.http.streaming import Gone, drive
 from linplane_server.interfaces.v2 import matrix_stream
 from linplane_server.interfaces.v2.infer import INFERENCE
@@ -25,7 +25,7 @@ from linplane_server.predict.predictor import Predictor
 from linplane_server.state.blocks import Blocks
 from linplane_server.state.budget import Budget, Share
 from linplane_server.state.serving import Serving
-from unit.server.builders import Client, document, serving
+from unit.server.builders import V2, Client, document, serving
 from unit.server.wire import counted
 
 LOADED, NEVER = Blocks(lambda load: load()), Blocks(lambda _: None)
@@ -281,6 +281,36 @@ async def test_body_of_which_too_much_would_be_held_is_refused() -> None:
     status, _, content = await driven(with_fields(call, max_body=1_000), receive)
     assert status == 413
     assert b"over 1000 bytes" in content
+
+
+FROZEN = document("homes", current="v2", versions={"v2": V2})
+SAME = document("homes", split=[("v2", 1)])
+
+
+@pytest.mark.parametrize(("changed", "status"), [(FROZEN, 503), (SAME, 200)], ids=["frozen", "kept"])
+async def test_version_that_is_withdrawn_while_a_body_arrives_does_not_answer(
+    changed: RouteDocument, status: int
+) -> None:
+    loaded = replace(await serving(document("homes")), blocks=LOADED)
+    call, body = call_of(*matrix([(1.0, 2.0)] * 100))
+    steps = steps_of(Client(loaded).predictor.stream(Target(INFERENCE, "homes"), call), cut(body, [400, 800]))
+    assert [type(next(steps)) for _ in range(3)] == [int, int, int]
+    loaded.store.swap((await serving(changed)).store.snapshot, 1.0)
+    *_, answer = steps
+    assert isinstance(answer, tuple)
+    assert answer[0] == status
+
+
+async def test_body_that_is_kept_is_answered_by_the_version_at_its_end() -> None:
+    loaded = replace(await serving(document("homes")), blocks=LOADED)
+    body = b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP64","data":[1,2]}]}'
+    call = with_fields(call_of(body, b"")[0], headers={}, fields=[])
+    steps = steps_of(Client(loaded).predictor.stream(Target(INFERENCE, "homes"), call), cut(body, [20]))
+    assert isinstance(next(steps), int)
+    loaded.store.swap((await serving(FROZEN)).store.snapshot, 1.0)
+    *_, answer = steps
+    assert isinstance(answer, tuple)
+    assert json.loads(answer[2])["model_version"] == "v2"
 
 
 async def test_client_that_is_gone_gets_no_answer() -> None:

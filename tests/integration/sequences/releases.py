@@ -95,7 +95,8 @@ def _replica_of_another_format(stage: Stage) -> None:
     (server,) = stage.kubelet.servers()
     text = _text(stage)
     stage.admin.patch(REPLICA_REPORT, server.name, {"report": {"formats": [2, 3], "sequence": 0}}, stage.namespace)
-    stage.comes_to(MODEL_ROUTE, "iris", "Converged", "False", timeout=PATIENCE)  # the operator has seen this report
+    stage.edit("iris", service={"annotations": {"seen-by": "an operator that reads the report again"}})
+    stage.comes_to(MODEL_ROUTE, "iris", "Converged", "False", timeout=PATIENCE)  # the operator has seen the report
     stage.edit("iris", version="v2")
     assert _is_held(stage) == (
         f"{server.name} does not read documents of format 1, which this operator writes (it reads: 2 and 3); "

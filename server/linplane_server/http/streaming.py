@@ -1,5 +1,5 @@
 """Drives a request that is answered in steps: reads its body part by part, and lets others have their turn between two
-slices of work, which take up to two milliseconds each.
+slices of work of about two milliseconds each.
 
 Slices and no thread: uvloop acquires the interpreter's lock for each of its callbacks, so while a thread computed,
 every single request would wait for a whole switch interval (5 ms).

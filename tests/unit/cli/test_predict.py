@@ -1,30 +1,24 @@
 """`predict`: one row or a file, by a server or from an artifact, and errors that name the line."""
 
-import contextlib
 import csv
 import io
 import json
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given
-from hypothesis import strategies as st
 
 from linplane_api.locks import lock
 from linplane_api.routing import RouteDocument, RoutingMap, Unavailable, make_entry
 from linplane_api.routing_folder import write_routing
 from linplane_cli import predict as command
-from linplane_cli.csv_rows import RowError, from_csv, number
 from linplane_cli.main import main
-from linplane_cli.prediction_sources import RefusedRow, gathered
 from unit.client.server import Server
 from unit.server.builders import document
 
@@ -429,36 +423,6 @@ def test_progress_bar_is_on_a_terminal_only(
     assert shown or not streams[1].getvalue()
 
 
-CELLS = st.floats(allow_nan=False, allow_infinity=False)
-
-
-ROWS = st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1)
-
-
-@given(ROWS, st.lists(st.sampled_from("abc"), unique=True, min_size=1))
-def test_written_table_is_read_again(rows: list[list[float]], features: Sequence[str]) -> None:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows([["a", "b", "c"], *rows])
-    text.seek(0)
-    found = list(from_csv(text, features))
-    assert [place for place, _ in found] == list(range(2, len(rows) + 2))
-    assert [row for _, row in found] == [{name: row["abc".index(name)] for name in features} for row in rows]
-
-
-@given(st.text())
-def test_any_text_is_a_table_or_an_error(text: str) -> None:
-    with contextlib.suppress(RowError):
-        for place, row in from_csv(io.StringIO(text, newline=""), None):
-            assert place > 1
-            assert all(isfinite(value) for value in row.values())
-
-
-@given(CELLS)
-def test_number_is_the_one_that_is_written(value: float) -> None:
-    assert number(repr(value)) == value
-    assert number(f"  {value!r}\t") == value
-
-
 def test_rows_before_a_wrong_one_are_printed(tmp_path: Path) -> None:
     (tmp_path / "v1.json").write_text(WEIGHTS)
     for last in ("70,x", "1e308,1"):
@@ -467,22 +431,3 @@ def test_rows_before_a_wrong_one_are_printed(tmp_path: Path) -> None:
         assert answer.stdout.splitlines()[1:] == ["161.0"] * 2345
         assert answer.stderr.startswith(f"linplane: {path}:2347: ")
         assert answer.stderr.endswith("; rows predicted before it: 2345\n")
-
-
-@given(st.lists(st.sampled_from("ab"), max_size=40), st.sampled_from([None, RowError(1, "x"), RefusedRow(1, "x")]))
-def test_gathered_rows_are_those_that_were_computed(names: list[str], error: Exception | None) -> None:
-    origins = {"a": {"version": "a"}, "b": {"version": "b"}}
-
-    def computed() -> Iterator[tuple[float, dict[str, str]]]:
-        for place, name in enumerate(names):
-            yield float(place), origins[name]
-        if error is not None:
-            raise error
-
-    found: list[tuple[float, str]] = []
-    with contextlib.ExitStack() as stack:
-        if error is not None:
-            stack.enter_context(pytest.raises(type(error)))
-        for answer in gathered(computed()):
-            found += [(value, answer.origin["version"]) for value in answer.values]
-    assert found == list(enumerate(names))

@@ -1,8 +1,11 @@
 """One call: its message is read, a bounded number at a time, and a refusal ends it.
 
 Methods are declared as streams of messages, also those whose calls have one: the wire is the same, and the message is
-read only when the method reads it. Until then HTTP/2 holds it back, so memory is bounded by the number of messages that
-are read at a time and the largest one.
+read only when the method reads it. Until then HTTP/2 holds back all but its first bytes, so memory is bounded by the
+number of messages that are read at a time and the largest one.
+
+A message that is read is in memory before anything is known of it, so a call has its turn before its message is there.
+Calls that send nothing keep their turns only while no other call waits.
 """
 
 import asyncio
@@ -43,50 +46,77 @@ def ending(method: Callable[[Context], Awaitable[T]]) -> Callable[[Any, Context]
             return await method(context)
         except CallError as error:
             code, message, metadata = error.refusal
-            await context.abort(grpc.StatusCode[code], message, metadata)
+        # here, and not while the error is handled: the context keeps what `abort` raises, and with it the error, whose
+        # frames hold the message, until the collector runs
+        return await context.abort(grpc.StatusCode[code], message, metadata)
 
     return handle
 
 
 class Reader:
     """Reads messages: at most `messages` are in flight at a time, and `waiting` calls wait for their turn. A message
-    must arrive within `seconds`.
+    must arrive within `seconds`, or within `patience`, also in seconds, if another call waits.
     """
 
-    def __init__(self, messages: int, waiting: int, seconds: float) -> None:
+    def __init__(self, messages: int, waiting: int, seconds: float, patience: float) -> None:
         """Nothing is in flight."""
         self._turns = asyncio.Semaphore(messages)
-        self._places = waiting
+        self._waiting = 0
+        self._most_waiting = waiting
         self._seconds = seconds
+        self._patience = patience
+        self._late = f"the message did not arrive within {seconds:g} s, or {patience:g} s if other calls wait"
+        self._overdue: dict[asyncio.Timeout, None] = {}  # reads that have had their patience, the oldest first
 
     @contextlib.asynccontextmanager
     async def read(self, context: Context, message: M) -> AsyncIterator[M]:
         """Reads the message of a call into `message`, which is in flight until the end of the block. Raises CallError
         if too many calls wait, or if the message does not arrive or is damaged.
         """
-        if self._turns.locked() and not self._places:
-            raise CallError(BUSY)
-        self._places -= 1
-        try:
-            await self._turns.acquire()
-        finally:
-            self._places += 1
+        await self._take_turn()
         try:
             _parse(await self._receive(context), message)
             yield message
         finally:
             self._turns.release()
 
+    async def _take_turn(self) -> None:
+        if self._turns.locked():
+            if self._waiting == self._most_waiting:
+                raise CallError(BUSY)
+            if self._overdue:
+                self._end(next(iter(self._overdue)))
+        self._waiting += 1
+        try:
+            await self._turns.acquire()
+        finally:
+            self._waiting -= 1
+
     async def _receive(self, context: Context) -> bytes:
         try:
-            async with asyncio.timeout(self._seconds):
-                data = await context.read()
+            async with asyncio.timeout(self._seconds) as limit:
+                timer = asyncio.get_running_loop().call_later(self._patience, self._has_had_patience, limit)
+                try:
+                    data = await context.read()
+                finally:
+                    timer.cancel()
+                    self._overdue.pop(limit, None)
         except TimeoutError:
-            text = f"the message did not arrive within {self._seconds:g} s"
-            raise CallError(Refusal(DEADLINE_EXCEEDED, text)) from None
+            raise CallError(Refusal(DEADLINE_EXCEEDED, self._late)) from None
         if not isinstance(data, bytes):  # no message follows, or gRPC has ended the call for one that is too large
             raise CallError(Refusal(INVALID_ARGUMENT, "the call has no message"))
         return data
+
+    def _has_had_patience(self, limit: asyncio.Timeout) -> None:
+        if self._waiting:
+            self._end(limit)
+        else:
+            self._overdue[limit] = None
+
+    def _end(self, read: asyncio.Timeout) -> None:
+        self._overdue.pop(read, None)
+        if not read.expired():
+            read.reschedule(asyncio.get_running_loop().time())
 
 
 def _parse(data: bytes, message: Message) -> None:

@@ -93,6 +93,30 @@ def test_drain_completes_calls_and_says_so_by_health(start: Start) -> None:
         assert server.process.wait(60) == 0
 
 
+def test_calls_that_send_nothing_hold_up_no_others_which_wait_outside_of_memory(start: Start) -> None:
+    """Four are as many as are read at a time; without others they might take a minute."""
+    server = start("--grpc-port", "0", "--body-seconds", "60")
+    gate = threading.Event()
+
+    def nothing() -> Any:
+        gate.wait(90)
+        yield INFER.SerializeToString()
+
+    large = pb.ModelInferRequest(model_name="absent", raw_input_contents=[bytes(4_000_000)])
+    with grpc.insecure_channel(server.grpc_address) as channel:
+        infer = caller(channel, "ModelInfer", large, pb.ModelInferResponse)
+        assert [infer.future(large, timeout=60).code() for _ in range(4)] == [grpc.StatusCode.NOT_FOUND] * 4
+        server.forget_peak()
+        before = server.memory()
+        silent = [channel.stream_unary(f"/{SERVICE}/ModelInfer").future(nothing(), timeout=90) for _ in range(4)]
+        answers = [infer.future(large, timeout=50) for _ in range(40)]
+        assert [answer.code() for answer in answers] == [grpc.StatusCode.NOT_FOUND] * 40
+        assert (server.memory("VmHWM") - before) * 1024 < 80_000_000, "half of them"
+        gate.set()
+        codes = [answer.code() for answer in silent]
+    assert set(codes) <= {grpc.StatusCode.OK, grpc.StatusCode.DEADLINE_EXCEEDED}
+
+
 def refuses(infer: Callable[..., Any]) -> bool:
     """Whether calls are not accepted any more."""
     try:

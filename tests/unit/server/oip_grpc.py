@@ -86,6 +86,7 @@ class FakeContext:
         self.reading = False
         self.written: list[bytes] = []
         self.status: tuple[grpc.StatusCode, str, Any] | None = None
+        self.ended: BaseException | None = None
         self.metadata: tuple[tuple[str, str], ...] = ()
         self.sent: tuple[tuple[str, str], ...] = ()
         if not late:
@@ -101,7 +102,8 @@ class FakeContext:
 
     async def abort(self, code: grpc.StatusCode, details: str = "", metadata: Any = ()) -> None:
         self.status = (code, details, metadata)
-        raise grpc.aio.AbortError
+        self.ended = grpc.aio.AbortError()  # gRPC's keeps it too
+        raise self.ended
 
     def set_trailing_metadata(self, metadata: Any) -> None:
         self.metadata = metadata

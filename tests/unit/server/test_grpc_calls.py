@@ -1,6 +1,8 @@
 """Calls of gRPC without a network: what is read when, how calls end, metadata, and health."""
 
 import asyncio
+import gc
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -35,13 +37,19 @@ class Calls:
     """The services of a server, with room for `messages` that are read at a time and `waiting` calls."""
 
     def __init__(
-        self, loaded: Serving, messages: int = 1, waiting: int = 1, seconds: float = 60, public: bool = True
+        self,
+        loaded: Serving,
+        messages: int = 1,
+        waiting: int = 1,
+        seconds: float = 60,
+        patience: float = 60,
+        public: bool = True,
     ) -> None:
         self.readiness = Readiness(loaded.store)
         protocols = [V2Pages(loaded.store, self.readiness.unready, "1.2.3")]
         pages = Metadata(PublicPages(loaded.store, Public(public), protocols).answer)
         respond = Predictor(loaded, ClientIdentity(), Clock(), "id", public_names=public).respond
-        inferences, others = Reader(messages, waiting, seconds), Reader(messages, waiting, seconds)
+        inferences, others = (Reader(messages, waiting, seconds, patience) for _ in range(2))
         self.methods: dict[str, Any] = {
             **InferenceService(respond, pages, inferences, others, MAX_BODY).methods(),
             **HealthService(self.readiness, others).methods(),
@@ -143,6 +151,45 @@ async def test_message_that_does_not_arrive_is_given_up() -> None:
     assert context.status is not None
     assert context.status[0] is grpc.StatusCode.DEADLINE_EXCEEDED
     assert await calls.call("ModelInfer", FakeContext(INFER)) is not None
+
+
+async def test_calls_that_send_nothing_give_their_turns_to_those_that_wait() -> None:
+    calls = Calls(await serving(document()), messages=2, waiting=3, patience=0)
+    silent = [FakeContext(INFER, late=True) for _ in range(2)]
+    tasks = [asyncio.create_task(calls.call("ModelInfer", context)) for context in silent]
+    await turns()
+    assert [context.status for context in silent] == [None, None]
+    assert await calls.call("ModelInfer", FakeContext(INFER)) is not None
+    await turns()
+    assert [task.done() for task in tasks] == [True, False], "one for the one that waited"
+    assert silent[0].status is not None
+    assert silent[0].status[:2] == (
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        "the message did not arrive within 60 s, or 0 s if other calls wait",
+    )
+    silent[1].arrive.set()
+    assert isinstance(await tasks[1], bytes)
+
+
+async def test_call_that_waits_already_gets_the_turn_of_one_that_sends_nothing() -> None:
+    calls = Calls(await serving(document()), messages=1, waiting=1, patience=0)
+    silent = FakeContext(INFER, late=True)
+    both = [calls.call("ModelInfer", context) for context in (silent, FakeContext(INFER))]
+    assert [isinstance(one, bytes) for one in await asyncio.gather(*both)] == [False, True]
+    assert silent.status is not None
+
+
+async def test_refused_message_is_not_kept_until_the_collector_runs(calls: Calls) -> None:
+    data = b"\xff" * 100
+    context = FakeContext(data)
+    before = sys.getrefcount(data)
+    gc.disable()
+    try:
+        assert await calls.call("ModelInfer", context) is None
+        assert context.ended is not None
+        assert sys.getrefcount(data) == before
+    finally:
+        gc.enable()
 
 
 async def test_waiting_inferences_do_not_delay_other_calls() -> None:

@@ -1,4 +1,4 @@
-"""Converts cells of text to numbers. PURE: reports which cell is wrong and how, never its content."""
+"""Cells of text as rows of numbers. PURE: reports which cell is wrong and how, never its content."""
 
 from dataclasses import dataclass
 
@@ -6,14 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..batch import Batch, Floats
+from ..batch import Batch
+from .csv_numbers import FALSE, GAPS, TRUE, by_rules, numbers_of
 
-# in any case, blanks around them ignored
-GAP_WORDS = ("", "na", "n/a", "nan", "null")
-GAPS = pa.array(GAP_WORDS)
-TRUE, FALSE = "true", "false"
 NUMBER = r"^[-+]?(inf|infinity|nan|([0-9]+[.]?[0-9]*|[.][0-9]+)(e[-+]?[0-9]+)?)$"
-"""The numbers that `_numbers` accepts, in lower case: only for counting, if one cell of a column is no number."""
+"""The numbers that `by_rules` accepts, in lower case: only for counting, if one cell of a column is no number."""
 
 
 @dataclass(frozen=True)
@@ -43,19 +40,21 @@ class ColumnCounts:
 
 def batch_of(columns: list[pa.Array]) -> Batch | BadCell:
     """Columns of bytes, equally long, as rows; those with a gap are left out."""
-    rows = len(columns[0])
-    flat = pa.concat_arrays(columns)  # one call of each kernel, however many columns there are
-    numbers = _numbers(flat)
-    if numbers is None or np.isinf(numbers).any():
+    numbers = numbers_of(columns)
+    if numbers is None:
         return _first_bad(columns)
-    values = np.ascontiguousarray(numbers.reshape(len(columns), rows).T)
-    kept = np.asarray(~np.isnan(values).any(axis=1))
-    return Batch(values[kept], kept)
+    values = numbers.reshape(len(columns), -1)
+    kept = np.asarray(np.isfinite(values).all(axis=0))
+    if not kept.all():
+        if np.isinf(values[:, ~kept]).any():
+            return _first_bad(columns)
+        values = values[:, kept]
+    return Batch(np.ascontiguousarray(values.T), kept)
 
 
 def count_column(column: pa.Array) -> ColumnCounts:
     """Counts the values and the numbers of a column of bytes."""
-    numbers = _numbers(column)
+    numbers = by_rules(column)
     if numbers is not None:
         values = int(np.count_nonzero(~np.isnan(numbers)))
         return ColumnCounts(values, values, None)
@@ -72,30 +71,6 @@ def _as_text(column: pa.Array) -> pa.Array:
         return column.cast(pa.string())
     except pa.ArrowInvalid:
         return pa.array([cell.decode(errors="replace") for cell in column.to_pylist()], pa.string())
-
-
-def _numbers(cells: pa.Array) -> Floats | None:
-    """NaN for a gap, 1 and 0 for true and false; None if a cell is no number."""
-    try:
-        text = pc.utf8_trim_whitespace(cells.cast(pa.string()))
-        lower = pc.utf8_lower(text)
-        text = pc.if_else(pc.is_in(lower, value_set=GAPS), None, text)
-    except pa.ArrowInvalid:  # its message quotes the cell, so it is dropped
-        return None
-    numbers = _as_doubles(text)
-    if numbers is None:
-        numbers = _as_doubles(pc.if_else(pc.equal(lower, TRUE), "1", pc.if_else(pc.equal(lower, FALSE), "0", text)))
-    if numbers is None:
-        return None
-    result: Floats = numbers.to_numpy(zero_copy_only=False)
-    return result
-
-
-def _as_doubles(text: pa.Array) -> pa.Array | None:
-    try:
-        return text.cast(pa.float64())
-    except pa.ArrowInvalid:
-        return None
 
 
 def _first_bad(columns: list[pa.Array]) -> BadCell:
@@ -119,7 +94,7 @@ def _bad_row(column: pa.Array) -> int | None:
 
 
 def _is_valid(cells: pa.Array) -> bool:
-    numbers = _numbers(cells)
+    numbers = by_rules(cells)
     return numbers is not None and not np.isinf(numbers).any()
 
 
@@ -128,6 +103,6 @@ def _problem(cell: pa.Array) -> str:
         cell.cast(pa.string())
     except pa.ArrowInvalid:
         return "is not UTF-8 text"
-    if _numbers(cell) is not None:
+    if by_rules(cell) is not None:
         return "is infinite, or too large for a double"
     return "is not a number"

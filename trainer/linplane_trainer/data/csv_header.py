@@ -9,7 +9,7 @@ from linplane_api.display import display_name, display_names
 from linplane_api.names import MAX_FEATURE_NAME, MAX_FEATURES
 
 from ..errors import BadData
-from .csv_cells import GAP_WORDS
+from .csv_numbers import GAP_WORDS
 from .file_kind import file_problem, undecodable
 
 FIELD = rb'(?:"(?:[^"]|"")*"[^,\r\n]*|[^",\r\n][^,\r\n]*|)'

@@ -14,6 +14,7 @@ CLAIM = Kind("PersistentVolumeClaim", "persistentvolumeclaims", "v1", "pvc")
 SECRET = Kind("Secret", "secrets", "v1", "")
 QUOTA = Kind("ResourceQuota", "resourcequotas", "v1", "quota")
 LEASE = Kind("Lease", "leases", "coordination.k8s.io/v1", "")
+NETWORK_POLICY = Kind("NetworkPolicy", "networkpolicies", "networking.k8s.io/v1", "netpol")
 CLUSTER_ROLE = Kind("ClusterRole", "clusterroles", _RBAC, "")
 CLUSTER_ROLE_BINDING = Kind("ClusterRoleBinding", "clusterrolebindings", _RBAC, "")
 CRD = Kind("CustomResourceDefinition", "customresourcedefinitions", "apiextensions.k8s.io/v1", "crd")
@@ -24,7 +25,7 @@ ACCESS_REVIEW = Kind("SubjectAccessReview", "subjectaccessreviews", "authorizati
 
 _CLUSTER = (
     *(NAMESPACE, NODE, EVENT, ENDPOINT_SLICE, REPLICA_SET, CLAIM, SECRET, QUOTA, LEASE, CLUSTER_ROLE),
-    *(CLUSTER_ROLE_BINDING, CRD, POLICY, POLICY_BINDING, SELF_REVIEW, ACCESS_REVIEW),
+    *(CLUSTER_ROLE_BINDING, CRD, POLICY, POLICY_BINDING, SELF_REVIEW, ACCESS_REVIEW, NETWORK_POLICY),
 )
 
 KINDS = {**BY_KIND, **{(kind.api_version, kind.kind): kind for kind in _CLUSTER}}

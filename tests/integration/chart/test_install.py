@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chart.render import CHART, NAMESPACE, is_hook, render
+from chart.render import CHART, NAMESPACE, Values, is_hook, render
 from cluster.client import ApiError
 from cluster.controlplane import ControlPlane
 from cluster.kinds import ACCESS_REVIEW, POLICY
@@ -36,9 +36,14 @@ FORBIDDEN = [
 ]
 
 
-def test_objects_of_the_chart_are_accepted_with_strict_fields(installed: ControlPlane) -> None:
+@pytest.mark.parametrize(
+    "values",
+    [{}, {"networkPolicies": {"enabled": True, "namespaces": ["default"]}}],
+    ids=["default", "network"],
+)
+def test_objects_of_the_chart_are_accepted_with_strict_fields(installed: ControlPlane, values: Values) -> None:
     """A dry run with strict fields: no unknown field, no refusal by schema or policies."""
-    for body in render():
+    for body in render(values):
         if not is_hook(body):
             namespace = body["metadata"].get("namespace")
             installed.admin.apply(body, namespace, force=True, dryRun="All")

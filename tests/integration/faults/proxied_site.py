@@ -26,9 +26,9 @@ class ProxiedSite(Site):
         self._closed = False
         super().__init__(plane, namespace, folder, programs, api_url=self.proxy.url)
 
-    def start_operator(self, *, everywhere: bool = False, through: str = "") -> Operator:
+    def start_operator(self, *more: str, everywhere: bool = False, through: str = "") -> Operator:
         self.starts += 1
-        return super().start_operator(everywhere=everywhere, through=through)
+        return super().start_operator(*more, everywhere=everywhere, through=through)
 
     def crash(self) -> None:
         """Kills the operator at once; another one starts as soon as it is dead."""

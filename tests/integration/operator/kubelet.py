@@ -7,6 +7,7 @@ kubelet does beyond that (images, limits, hooks) happens if a test says so: see 
 
 import contextlib
 import itertools
+import json
 import os
 import re
 import shutil
@@ -77,6 +78,13 @@ class Container:
     def admin(self, method: str, where: str, **headers: str) -> Response:
         return send_request(self.sockets[1].getsockname()[1], method, where, None, headers)
 
+    @property
+    def grpc_address(self) -> str:
+        """Host and port of gRPC, which the server logs."""
+        lines = [json.loads(line) for line in self.log.splitlines()]
+        port = next(line["grpc"] for line in lines if line["message"] == "started").rpartition(":")[2]
+        return f"127.0.0.1:{port}"
+
     def start(self) -> None:
         """Raises NotYetError."""
         plane, namespace = self.kubelet.plane, self.kubelet.namespace
@@ -84,6 +92,8 @@ class Container:
         token = self.folder / "token"
         token.write_text(self._token())
         arguments = [_inside(_expanded(text, self._environment()), mounts) for text in self.spec["args"]]
+        if "--grpc-port" in arguments:  # pods have addresses of their own, processes of this machine have not
+            arguments += ["--grpc-port", "0"]
         arguments += ["--namespace", namespace, "--api-url", self.kubelet.api_url]
         arguments += ["--api-ca", str(plane.certificate), "--api-token-file", str(token)]
         if self.is_server:

@@ -113,9 +113,9 @@ class Site:
         self._ends.callback(client.close)
         return client
 
-    def start_operator(self, *, everywhere: bool = False, through: str = "") -> Operator:
-        """A new process; `everywhere`: for all namespaces; `through`: the URL by which it reaches the API server."""
-        flags = () if everywhere else ("--namespace", self.namespace)
+    def start_operator(self, *more: str, everywhere: bool = False, through: str = "") -> Operator:
+        """A new process, with `more` flags; `everywhere`: for all namespaces; `through`: its URL of the API server."""
+        flags = (*more, *(() if everywhere else ("--namespace", self.namespace)))
         kubeconfig = self.kubeconfig
         if through:
             kubeconfig = self.folder / "through.kubeconfig"

@@ -3,75 +3,23 @@
 import asyncio
 import gc
 import sys
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
 import pytest
-from google.protobuf.message import Message
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from linplane_api.routing import Unavailable
 from linplane_server.grpc import health
-from linplane_server.grpc.calls import Reader
-from linplane_server.grpc.health import HealthService
-from linplane_server.grpc.service import SERVICE, InferenceService, address_of
-from linplane_server.http.public_pages import PublicPages
+from linplane_server.grpc.service import SERVICE, address_of
 from linplane_server.interfaces.grpc import inference_pb2 as pb
-from linplane_server.interfaces.grpc.metadata import Metadata
-from linplane_server.interfaces.v2.pages import V2Pages
-from linplane_server.predict.client_identity import ClientIdentity
-from linplane_server.predict.predictor import Predictor
-from linplane_server.settings import Public
-from linplane_server.state.readiness import Readiness
-from linplane_server.state.serving import Serving, new_serving
+from linplane_server.state.serving import new_serving
 from unit.server.builders import Clock, document, serving
+from unit.server.grpc_calls import MAX_BODY, Calls
 from unit.server.oip import ANSWER, ROWS, tensor
 from unit.server.oip_grpc import FakeContext, message_of
 
-MAX_BODY = 64
 INFER = message_of({"inputs": [ROWS]}).SerializeToString()
-
-
-class Calls:
-    """The services of a server, with room for `messages` that are read at a time and `waiting` calls."""
-
-    def __init__(
-        self,
-        loaded: Serving,
-        messages: int = 1,
-        waiting: int = 1,
-        seconds: float = 60,
-        patience: float = 60,
-        public: bool = True,
-    ) -> None:
-        self.readiness = Readiness(loaded.store)
-        protocols = [V2Pages(loaded.store, self.readiness.unready, "1.2.3")]
-        pages = Metadata(PublicPages(loaded.store, Public(public), protocols).answer)
-        respond = Predictor(loaded, ClientIdentity(), Clock(), "id", public_names=public).respond
-        inferences, others = (Reader(messages, waiting, seconds, patience) for _ in range(2))
-        self.methods: dict[str, Any] = {
-            **InferenceService(respond, pages, inferences, others, MAX_BODY).methods(),
-            **HealthService(self.readiness, others).methods(),
-        }
-
-    async def call(self, name: str, context: FakeContext) -> bytes | None:
-        """The response; None if the call ended with a status, which the context has."""
-        method = self.methods[name]
-        handle: Callable[..., Awaitable[bytes | None]] = method.stream_unary or method.stream_stream
-        try:
-            return await handle(None, context)
-        except grpc.aio.AbortError:
-            return None
-
-    async def get(self, name: str, request: Message, response: Any) -> Any:
-        """A response as a message; or the code of the status."""
-        context = FakeContext(request.SerializeToString())
-        found = await self.call(name, context)
-        if found is None:
-            assert context.status is not None
-            return context.status[0].name
-        return response.FromString(found)
 
 
 @pytest.fixture
@@ -272,36 +220,6 @@ async def test_index_lists_versions() -> None:
         request = pb.RepositoryIndexRequest(ready=only_ready)
         found = await calls.get("RepositoryIndex", request, pb.RepositoryIndexResponse)
         assert [one.version for one in found.models] == expected
-
-
-async def test_names_that_are_not_public_are_in_no_answer() -> None:
-    canary = "zebra"
-    versions = {f"{canary}-1": {f"{canary}_a": 1.0, f"{canary}_b": 2.0}, f"{canary}-2": {f"{canary}_b": 1.0}}
-    split = [(f"{canary}-2", 5000), (f"{canary}-3", 100)]
-    frozen = document(
-        "frozen", f"{canary}-1", (), {}, unavailable=Unavailable("CurrentFrozen", f"{canary}-1 is frozen")
-    )
-    documents = [document("homes", f"{canary}-1", split, versions), document(f"{canary}-other"), frozen]
-    calls = Calls(await serving(*documents), public=False)
-    requests: dict[str, list[Message]] = {
-        "ServerMetadata": [pb.ServerMetadataRequest()],
-        "RepositoryIndex": [pb.RepositoryIndexRequest()],
-        "ModelMetadata": [pb.ModelMetadataRequest(name=name) for name in ("homes", "frozen", "other")],
-        "ModelReady": [
-            pb.ModelReadyRequest(name=name, version=one) for name in ("homes", "frozen") for one in ("", "v9")
-        ],
-        "ModelInfer": [
-            pb.ModelInferRequest(model_name="frozen"),
-            message_of({"inputs": [ROWS]}),
-            *(message_of({"inputs": [tensor([1.0], [1], name)]}) for name in ("x", "rooms")),
-        ],
-    }
-    for name, messages in requests.items():
-        for message in messages:
-            context = FakeContext(message.SerializeToString())
-            answer = await calls.call(name, context)
-            assert (answer is None) is (context.status is not None)
-            assert canary not in repr((answer, context.status, context.metadata)), (name, message)
 
 
 # ---- health ----

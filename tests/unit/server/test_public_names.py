@@ -3,6 +3,7 @@ answer, in every kind of answer. Only a prediction names the version that made i
 """
 
 import gzip
+import itertools
 import json
 import re
 import struct
@@ -11,13 +12,17 @@ from typing import Any
 
 import msgspec
 import pytest
+from google.protobuf.message import Message
 
 from linplane_api.routing import RateLimit, RouteDocument, Unavailable
 from linplane_server.http.public_pages import public_pages
+from linplane_server.interfaces.grpc import inference_pb2 as pb
 from linplane_server.settings import Public
 from linplane_server.state.snapshot_store import SnapshotStore
 from unit.server.builders import document, serving
 from unit.server.corpus import BIG, REQUESTS, post
+from unit.server.grpc_calls import Calls
+from unit.server.oip_grpc import FakeContext, message_of
 from unit.server.wire import Wire
 
 FEATURE, ROUTE, VERSION = "zebra", "okapi", "tapir"
@@ -212,3 +217,45 @@ SEEN = {
 async def test_public_names_that_are_off_are_in_no_answer(group: str) -> None:
     assert await seen(group, Public(names=False)) == (SEEN[group][0], set())
     assert await seen(group, Public()) == SEEN[group]
+
+
+# ---- gRPC ----
+
+
+NUMBERS = [body for body in V2 if "text" not in json.dumps(body)]
+
+
+def messages() -> list[tuple[str, Message]]:
+    """Calls, with the names of their methods: tensors in both forms, and metadata, of each route."""
+    result: list[tuple[str, Message]] = [("ServerMetadata", pb.ServerMetadataRequest())]
+    result += [("RepositoryIndex", pb.RepositoryIndexRequest(ready=ready)) for ready in (False, True)]
+    for route in (*KNOWN, "absent"):
+        for version in ("", "v9"):
+            result.append(("ModelMetadata", pb.ModelMetadataRequest(name=route, version=version)))
+            result.append(("ModelReady", pb.ModelReadyRequest(name=route, version=version)))
+            result.append(("ModelInfer", pb.ModelInferRequest(model_name=route, model_version=version)))
+        for body, raw in itertools.product(NUMBERS, (False, True)):
+            sent = message_of(body, raw)
+            sent.model_name = route
+            result.append(("ModelInfer", sent))
+    return result
+
+
+async def seen_by_grpc(public: bool) -> tuple[set[str], set[str]]:
+    """The codes of the answers, and those of the names that are in them."""
+    calls = Calls(await serving(*loaded_documents()), public=public)
+    codes, names = set(), set()
+    for method, message in messages():
+        context = FakeContext(message.SerializeToString())
+        answer = await calls.call(method, context)
+        codes.add(context.status[0].name if context.status else "OK")
+        text = repr((answer, context.status, context.metadata)).lower()
+        predicted = answer is not None and method == "ModelInfer"
+        names |= {name for name in (FEATURE, ROUTE, *(() if predicted else (VERSION,))) if name in text}
+    return codes, names
+
+
+async def test_public_names_that_are_off_are_in_no_answer_by_grpc() -> None:
+    codes = {"OK", "INVALID_ARGUMENT", "NOT_FOUND", "RESOURCE_EXHAUSTED", "UNAVAILABLE"}
+    assert await seen_by_grpc(public=False) == (codes, set())
+    assert await seen_by_grpc(public=True) == (codes, {FEATURE, ROUTE, VERSION})

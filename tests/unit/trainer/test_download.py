@@ -1,6 +1,7 @@
 """Downloads: only addresses that were checked are connected to, at every step; a body that breaks off is not data."""
 
 import contextlib
+import gzip
 import http.server
 import re
 import socket
@@ -107,6 +108,14 @@ def test_hash_of_rows_is_left_out_for_more_bytes_than_a_configmap_holds(server, 
     server.answers |= {"/fits.csv": answer(fits), "/more.csv": answer(fits + row)}
     tasks = [task(f"http://127.0.0.1:{server.server_port}/{name}.csv") for name in ("fits", "more")]
     assert [train(one, tmp_path).facts.data for one in tasks] == [data_hash(fits), None]
+
+
+def test_packed_file_is_unpacked(learn, refused, server):
+    """It is the data; a host that packs its answer without a request is refused."""
+    packed = gzip.compress(ROWS)
+    server.answers |= {"/rows": answer(packed), "/encoded": answer(packed, Content_Encoding="gzip")}
+    assert learn("/rows").digest == learn("/rows.csv").digest
+    assert "compressed content" in refused(BadData, "/encoded")
 
 
 def test_proxies_of_the_environment_are_not_used(learn, monkeypatch):

@@ -19,9 +19,11 @@ NUMBER = re.compile(r"[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?")
 DATE = re.compile(r"[0-9]{1,4}[-/. ]([0-9]{1,2}|[A-Za-z]{3,9})[-/. ][0-9]{1,4}.*")
 
 
-def split_header(beginning: bytes, whole: bool) -> tuple[list[str], bytes]:
-    """The names, without blanks around them, and what follows. `whole`: the file ends with this. Raises BadData."""
-    if problem := file_problem(beginning):
+def split_header(beginning: bytes, whole: bool, packing: str = "") -> tuple[list[str], bytes]:
+    """The names, without blanks around them, and what follows. `whole`: the file ends with this. `packing`: the name of
+    the packing that it was in, if any. Raises BadData.
+    """
+    if problem := file_problem(beginning, packing):
         raise BadData(problem)
     match = HEADER.match(beginning)
     if match is None:
@@ -32,7 +34,7 @@ def split_header(beginning: bytes, whole: bool) -> tuple[list[str], bytes]:
         text = match[1].decode()
         names = [name.strip() for name in next(csv.reader([text]), [])]
     except UnicodeDecodeError:
-        raise BadData(undecodable()) from None  # the cause holds the bytes
+        raise BadData(undecodable(packing)) from None  # the cause holds the bytes
     except csv.Error as error:
         raise BadData("the header is malformed") from error
     if not any(names):

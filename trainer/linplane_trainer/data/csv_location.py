@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from ..errors import TrainerError
+from .contents import Contents
 from .source import Bytes, Readable, Source
 
 NEWLINES = re.compile(r"\r\n|\r|\n")
@@ -18,7 +19,7 @@ NEWLINES = re.compile(r"\r\n|\r|\n")
 
 def records(data: Bytes) -> Iterator[tuple[int, list[str]]]:
     """Each record that is not a blank line, the header first, and the line that it begins on (from 1)."""
-    return _records(io.BufferedReader(Readable(data)))
+    return _records(Contents(Readable(data)).stream)
 
 
 def _records(file: BinaryIO) -> Iterator[tuple[int, list[str]]]:

@@ -18,6 +18,7 @@ from linplane_api.names import MAX_FEATURE_NAME
 
 from ..batch import Batch
 from ..errors import BadData
+from .contents import Contents, joined
 from .csv_cells import BadCell, ColumnCounts, batch_of, count_column
 from .csv_header import check_names, default_features, split_header
 from .csv_location import lines_in, location
@@ -42,14 +43,14 @@ class Table:
         self._data = source.open()
         try:
             self._raw = Readable(self._data)
-            stream = io.BufferedReader(self._raw, BLOCK_BYTES)
-            beginning = stream.read(BLOCK_BYTES)
-            self._names, rest = split_header(beginning, whole=len(beginning) < BLOCK_BYTES)
+            contents = Contents(self._raw)
+            beginning = contents.stream.read(BLOCK_BYTES)
+            self._names, rest = split_header(beginning, len(beginning) < BLOCK_BYTES, contents.packing)
             check_names(self._names, features, target, source.remote)
             self._number = {name: number for number, name in enumerate(self._names)}  # unique for names in use
             self._ragged: Any = None
             self._rows = 0
-            self._blocks = self._arrow_blocks(_Concatenated(rest, stream), features, target)
+            self._blocks = self._arrow_blocks(joined(rest, contents.stream), features, target)
             self._first = next(self._blocks, None)
             self.left_out: tuple[LeftOutColumn, ...] = ()
             self.features = features or self._default_features(target, beginning)
@@ -115,7 +116,7 @@ class Table:
         return tuple(one for _, one in sorted((named | unnamed).items()))
 
     def _arrow_blocks(
-        self, stream: io.RawIOBase, features: tuple[str, ...] | None, target: str
+        self, stream: "io.BufferedReader[Any]", features: tuple[str, ...] | None, target: str
     ) -> Generator[pa.RecordBatch, None, None]:
         """Blocks of text; columns are called by their number, since names need not be unique until they are used."""
         numbers = [str(number) for number in range(len(self._names))]
@@ -151,18 +152,3 @@ class Table:
         position = location(self._source, self._rows + cell.row, self._number[name])
         hint = "; list `features` to leave the column out" if self._has_default_features and name != self.target else ""
         return f"{position}, column {display_name(name)}: {cell.problem}{hint}"
-
-
-class _Concatenated(io.RawIOBase):
-    """The bytes that were read ahead, then the rest; without short reads, which pyarrow would take for blocks."""
-
-    def __init__(self, ahead: bytes, rest: "io.BufferedReader[Readable]") -> None:
-        super().__init__()
-        self._ahead, self._rest = ahead, rest
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        data, self._ahead = self._ahead[:size], self._ahead[size:]
-        return data + self._rest.read(size - len(data)) if len(data) < size else data

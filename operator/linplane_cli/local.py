@@ -1,5 +1,6 @@
 """`linplane local`."""
 
+import re
 from pathlib import Path
 
 import click
@@ -10,6 +11,16 @@ from .output import fail, log_level_option
 
 MAX_BODY = ByteCount(1024, 16 * 1024 * 1024)
 """With the bounds of `linplane_api.resources`, whose import would slow down --help."""
+
+ROOT_PATH = r"(/[A-Za-z0-9._~-]+)+"
+ROOT_PATH_LENGTH = 256
+"""As in the CRD of ModelServers."""
+
+
+def _root_path(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:  # noqa: ARG001
+    if value is not None and (len(value) > ROOT_PATH_LENGTH or not re.fullmatch(ROOT_PATH, value)):
+        raise click.BadParameter(f"{value!r} is not a path such as /scoring, without a slash at its end")
+    return value
 
 
 @click.command(
@@ -58,6 +69,12 @@ Saving a file again without a change retries what failed in it. ^C stops in orde
     metavar="BYTES",
     help="Largest body of a prediction, such as 4Mi  [default: maxBodyBytes of the ModelServer, else 1Mi].",
 )
+@click.option(
+    "--root-path",
+    metavar="PATH",
+    callback=_root_path,
+    help="Prefix of a proxy before every path of predictions  [default: rootPath of the ModelServer, else none].",
+)
 @log_level_option
 def local(  # noqa: PLR0913, PLR0917 - one parameter per option
     folder: Path,
@@ -71,6 +88,7 @@ def local(  # noqa: PLR0913, PLR0917 - one parameter per option
     public_names: bool,
     trainers: int | None,
     max_body: int | None,
+    root_path: str | None,
     log_level: str,
 ) -> None:
     """Serve the manifests in a folder on this machine: saving a file is kubectl apply, deleting it kubectl delete.
@@ -111,6 +129,7 @@ def local(  # noqa: PLR0913, PLR0917 - one parameter per option
         public_names=public_names,
         trainers=trainers,
         max_body_bytes=max_body,
+        root_path=root_path,
         log_level=log_level,
     )
     try:

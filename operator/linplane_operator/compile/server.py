@@ -102,7 +102,7 @@ def server_arguments(name: str, spec: ModelServerSpec, settings: Settings) -> Se
     return ServerArguments(
         name,
         spec.trusted_proxies or (),
-        spec.root_path or "",
+        (spec.root_path or "") if settings.root_path is None else settings.root_path,
         settings.public_names,
         spec.max_body_bytes if settings.max_body_bytes is None else settings.max_body_bytes,
     )

@@ -21,8 +21,8 @@ class Mode(Enum):
 class Settings:
     """The settings of an installation. `max_replicas` 1: there is one server process, whatever a ModelServer says
     (local mode). Resources are those of pods without their own; an empty pull policy is the cluster's default.
-    `public_names`: servers show the names of routes, versions and features. `max_body_bytes` overrides that of every
-    ModelServer.
+    `public_names`: servers show the names of routes, versions and features. `max_body_bytes` and `root_path` override
+    those of every ModelServer.
     """
 
     server_image: str = "linplane-server"
@@ -34,6 +34,7 @@ class Settings:
     denied_addresses: tuple[str, ...] = ()
     public_names: bool = True
     max_body_bytes: int | None = None
+    root_path: str | None = None
     max_replicas: int | None = None
     servers: tuple[str, ...] | None = None  # the ModelServers there can be; None: any
     mode: Mode = Mode.CLUSTER

@@ -67,6 +67,7 @@ class Options:
     public_names: bool = True
     trainers: int | None = None
     max_body_bytes: int | None = None
+    root_path: str | None = None
     log_level: str = "info"
 
 
@@ -138,6 +139,7 @@ class App:
             allowed_hosts=self._options.allowed_hosts,
             public_names=self._options.public_names,
             max_body_bytes=self._options.max_body_bytes,
+            root_path=self._options.root_path,
             max_replicas=1,
             servers=(names.DEFAULT_SERVER,),
             mode=Mode.LOCAL,

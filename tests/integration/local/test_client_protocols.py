@@ -29,7 +29,7 @@ def send(local: Local, method: str, path: str, body: object = None, **headers: s
 
 def test_local_server_answers_the_calls_of_v1_mlflow_and_its_own_pages(local: Local) -> None:
     local.save("v1.yaml", weights("rent", "v1", {"area": 2.0, "rooms": 10.0}, 1.0) + "---\n" + route("rent", "v1"))
-    local.options = ("--grpc-port", "0")
+    local.options = ("--grpc-port", "0", "--root-path", "/scoring")
     local.start()
     local.answers_with("rent", "v1")
     expected = local.predict("rent", ROW)["prediction"]
@@ -57,11 +57,14 @@ def test_local_server_answers_the_calls_of_v1_mlflow_and_its_own_pages(local: Lo
     assert send(local, "GET", "/version")[:2] == (200, "text/plain")
 
     # pages
-    assert json.loads(send(local, "GET", "/")[2]) == {"status": "alive", "routes": ["rent"], "docs": "/docs"}
+    assert json.loads(send(local, "GET", "/")[2]) == {"status": "alive", "routes": ["rent"], "docs": "/scoring/docs"}
     assert send(local, "GET", "/", Accept="text/html")[1] == "text/html; charset=utf-8"
     assert send(local, "HEAD", "/")[::2] == (200, "")
+    assert send(local, "GET", "/scoring/") == send(local, "GET", "/")
     page = json.loads(send(local, "GET", "/routes/rent")[2])
-    assert send(local, "POST", "/routes/rent/predict", page["example"])[0] == 200
+    for root in ("", "/scoring"):
+        assert send(local, "POST", f"{root}/routes/rent/predict", page["example"])[0] == 200
+    assert send(local, "POST", "/other/routes/rent/predict", page["example"])[0] == 404
     too_large = json.dumps(page["example"]) + " " * page["maxBodyBytes"]
     assert send(local, "POST", "/routes/rent/predict", too_large)[0] == 413
     document = json.loads(send(local, "GET", "/routes/rent/openapi.json")[2])

@@ -101,9 +101,8 @@ def test_process_gets_the_arguments_of_its_model_server(tmp_path: Path, access: 
 
 
 def test_process_gets_the_arguments_of_the_settings(tmp_path: Path, access: Access) -> None:
-    site = Site(
-        tmp_path, access, Settings(public_names=False, max_body_bytes=2048), rootPath="/scoring", maxBodyBytes=4096
-    )
+    settings = Settings(public_names=False, max_body_bytes=2048, root_path="/other")
+    site = Site(tmp_path, access, settings, rootPath="/scoring", maxBodyBytes=4096)
 
     async def work() -> None:
         async with site.running():
@@ -112,7 +111,7 @@ def test_process_gets_the_arguments_of_the_settings(tmp_path: Path, access: Acce
 
     run_virtually(work())
     (process,) = site.children
-    assert process.after("--root-path") == ["/scoring"]
+    assert process.after("--root-path") == ["/other"]
     assert "--no-public-names" in process.started
     assert process.after("--body-bytes") == ["2048"]
 

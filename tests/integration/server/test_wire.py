@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import select
 import socket
 from collections.abc import Iterator
 
@@ -20,7 +21,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
     """A server for each of the two ways to answer."""
     folder = tmp_path_factory.mktemp("server")
     write_routing(folder / "config", routing(document()))
-    running = Running(folder, *request.param)
+    running = Running(folder, "--body-seconds", "60", *request.param)
     yield running
     running.stop()
 
@@ -153,6 +154,30 @@ def test_body_of_64_mb_is_refused_and_not_kept(server: Running, chunked: bool) -
         assert answer
         assert answer[0] == 413
     assert server.memory("VmHWM") - before < 5 * 1024
+
+
+def test_body_is_refused_for_now_while_others_are_all_that_may_be_held(server: Running) -> None:
+    """One more than fit, each without its last byte; the others are completed."""
+    limits = Limits()
+    fitting = limits.in_flight_bytes // limits.body_bytes
+    body = PREDICT.ljust(limits.body_bytes)
+    head = HEAD + b"Host: x\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(server.connect()) for _ in range(fitting + 1)]
+        for connection in connections:
+            send(connection, head + body[:-1])
+        answered, _, _ = select.select(connections, [], [], 60)
+        (refused,) = answered
+        answer = read_response(refused)
+        assert answer
+        assert (answer[0], answer[1]["retry-after"]) == (503, "1")
+        assert server.admin_call("GET", "/readyz")[0] == 200
+        connections.remove(refused)
+        for connection in connections:
+            connection.sendall(body[-1:])
+        answers = [read_response(connection) for connection in connections]
+    assert [answer[0] for answer in answers if answer] == [200] * fitting
+    assert server.predict(body)[0] == 200
 
 
 def test_connections_of_one_address_can_be_bounded(start) -> None:  # type: ignore[no-untyped-def]

@@ -1,16 +1,18 @@
-"""A pod that continuously sends requests to a route (see `load`), and their outcomes."""
+"""Pods that continuously send requests to a route (see `load`, `grpc_calls`), and their outcomes."""
 
 import json
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2e.kubectl import Kubectl, first_answer, restricted_pod
+from e2e.kubectl import CLIENT, Kubectl, first_answer, restricted_pod
 from e2e.objects import config_map
 from support import eventually
 
 SCRIPT = Path(__file__).with_name("load.py").read_text("utf-8")
+BY_GRPC = Path(__file__).with_name("grpc_calls.py").read_text("utf-8")
 FILE = "/tmp/answers"
 
 
@@ -62,3 +64,16 @@ def load(kubectl: Kubectl, host: str, rate: int, versions: Mapping[str, tuple[fl
     made = Load(kubectl)
     eventually(lambda: len(made.answers()) > rate, 60, interval=1)
     yield made
+
+
+@contextmanager
+def grpc_calls(kubectl: Kubectl, host: str, versions: Mapping[str, tuple[float, float]]) -> Iterator[Iterator[str]]:
+    """Calls the route by gRPC from the client's pod, which is running: the line of each call, as it is made."""
+    command = ["python", "-c", BY_GRPC, host, json.dumps(versions)]
+    argv = ["kubectl", "--namespace", kubectl.namespace, "exec", "--stdin", CLIENT, "--", *command]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield (line.rstrip("\n") for line in process.stdout)
+        finally:
+            process.kill()  # its end of standard input ends the script

@@ -18,7 +18,7 @@ from e2e.conftest import Release, values
 from e2e.figures import RecordFigure
 from e2e.kubectl import Kubectl, from_pod, helm
 from e2e.load import FORMS
-from e2e.load_pod import Answer, load
+from e2e.load_pod import Answer, grpc_calls, load
 from e2e.objects import handmade, route, server
 from support import eventually
 
@@ -34,9 +34,9 @@ AWAY_SECONDS = 30.0
 
 @pytest.fixture
 def served(kubectl: Kubectl) -> Kubectl:
-    """A route with two versions and three replicas."""
+    """A route with two versions and three replicas, by HTTP and gRPC."""
     objects = [body for name, (slope, start) in VERSIONS.items() for body in handmade("flat", name, slope, start)]
-    kubectl.apply(server(replicas=REPLICAS), *objects, route("flat", "v1"))
+    kubectl.apply(server(replicas=REPLICAS, grpc={}), *objects, route("flat", "v1"))
     kubectl.wait("Ready", ROUTE, "linearmodel/flat-v2")
     _rolled_out(kubectl, REPLICAS)
     return kubectl
@@ -70,7 +70,12 @@ def _is_in_effect(body: dict[str, Any]) -> bool:
 
 
 def _switch(kubectl: Kubectl) -> None:
-    _patch(kubectl, version="v2")
+    """Under calls by gRPC too."""
+    with grpc_calls(kubectl, "flat", VERSIONS) as lines:
+        assert next(lines) == "v1 ok"
+        _patch(kubectl, version="v2")
+        first = next(line for line in lines if line != "v1 ok")
+        assert [first, *(next(lines) for _ in range(9))] == ["v2 ok"] * 10
 
 
 def _split(kubectl: Kubectl) -> None:

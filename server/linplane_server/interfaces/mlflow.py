@@ -8,15 +8,16 @@ Sources: `mlflow/pyfunc/scoring_server/__init__.py`, and `mlflow/exceptions.py` 
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 
 import msgspec
 from msgspec.structs import replace
 
 from .. import errors
-from ..predict.interface import Answer, Asked, Call, DecodesWhole
-from ..predict.pieces import CSV, Form, form
+from ..predict.interface import Answer, Asked, Call, NotStreamed, Stream
+from ..predict.pieces import Form, form
 from ..predict.router import Source
 from ..problems import Headers
 from ..state.counters import ClientProtocol
@@ -24,7 +25,8 @@ from ..state.snapshot import Route, Version
 from .accept import prefers_csv
 from .content_type import check_identity, check_json
 from .csv_answers import csv_predictions
-from .csv_body import read_csv
+from .csv_body import CsvTable
+from .csv_stream import CsvStream
 from .json_answers import NOT_ALLOWED, EncodesPredictions, allow, json_answer, message_of, refusal_answer
 from .json_body import read_json
 from .mlflow_tables import read_tables
@@ -57,27 +59,34 @@ class MLflowError(msgspec.Struct, frozen=True):
 NEITHER = "the body must be JSON or CSV: Content-Type application/json or text/csv, in UTF-8"
 
 
-class MLflow(DecodesWhole, EncodesPredictions):
+class MLflow(EncodesPredictions):
     """See the module."""
 
     protocol: ClientProtocol = "mlflow"
     forms: tuple[Form, ...] = (
         form(r' \{ "dataframe_split" : \{ "columns" : \[(?: TEXT (?:, TEXT )*)?\] , "data" : \[', "]}}"),
         form(r' \{ "(?:dataframe_records|instances|inputs)" : \[', "]}"),
-        CSV,
     )
+
+    def may_stream(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Returns whether the body is CSV."""
+        return _is_csv(headers.get(b"content-type", b"")) is not None
 
     def decode(self, route: Route, call: Call) -> Asked:
         """Decodes a table. Raises UnsupportedBody, TooLarge, Malformed or Invalid."""
-        if _is_csv(call.headers.get(b"content-type", b"")):
-            check_identity(call.headers)
-            asked = Asked(read_csv(call.body(), route.accepted), lambda number: f"row {number + 1}")
-        else:
-            check_json(
-                call.headers, "the body must be JSON or CSV: Content-Type application/json or text/csv, in UTF-8"
-            )
-            asked = read_json(call.body(), partial(read_tables, route.accepted))
+        if self.may_stream(call.headers):
+            stream = _csv_stream(route, call)
+            blocks = chain(stream.feed(call.body()), stream.finish())
+            return replace(stream.asked, rows=list(chain.from_iterable(blocks)))
+        check_json(call.headers, NEITHER)
+        asked = read_json(call.body(), partial(read_tables, route.accepted))
         return replace(asked, context=True) if prefers_csv(call.headers) else asked
+
+    def open_stream(self, route: Route, call: Call, begun: bytes) -> tuple[Stream, int] | None:  # noqa: ARG002 - no head
+        """Streams CSV. Raises NotStreamed for JSON, UnsupportedBody if the CSV is compressed."""
+        if not self.may_stream(call.headers):
+            raise NotStreamed
+        return _csv_stream(route, call), 0
 
     def encode(
         self, route: Route, asked: Asked, version: Version, source: Source, values: Sequence[float]
@@ -94,6 +103,12 @@ class MLflow(DecodesWhole, EncodesPredictions):
 
 
 MLFLOW = MLflow()
+
+
+def _csv_stream(route: Route, call: Call) -> CsvStream:
+    check_identity(call.headers)
+    asked = Asked((), lambda number: f"row {number + 1}", context=prefers_csv(call.headers))
+    return CsvStream(asked, CsvTable(route.accepted, route.order), call.max_body)
 
 
 class MLflowPages:

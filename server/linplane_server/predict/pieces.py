@@ -1,4 +1,4 @@
-"""Cuts a large body of JSON or CSV into small ones, each with a few of its rows: pure.
+"""Cuts a large body of JSON into small ones, each with a few of its rows: pure.
 
 A decoder cannot be interrupted, so a body of 1 MiB would keep all others waiting for ten milliseconds.
 """
@@ -16,19 +16,11 @@ _NEXT_FIELD = re.compile(rb',(?<=[\]} \t\r\n],)[ \t\r\n]*"')
 
 class Form(NamedTuple):
     """A form of body with one array of rows. `opening` matches its beginning, with the bracket of the array; `closing`
-    is what a body ends with that has nothing else behind the rows. A row ends with the first byte that `between`
-    matches, and the next one begins after the match. `behind` matches whatever may be behind the array and is no end,
-    and perhaps more, which costs only that it is not cut; None if nothing is.
+    is what a body ends with that has nothing else behind the rows.
     """
 
     opening: re.Pattern[bytes]
     closing: bytes
-    between: re.Pattern[bytes] = _BETWEEN_ROWS
-    behind: re.Pattern[bytes] | None = _NEXT_FIELD
-
-
-CSV = Form(re.compile(rb'[^"\r\n]+\r?\n'), b"", re.compile(rb"\n"), None)
-"""Lines after a header. A line that ends within a quoted cell leaves a piece that is not CSV."""
 
 
 def form(opening: str, closing: str) -> Form:
@@ -50,10 +42,10 @@ def cut(data: bytes, forms: Sequence[Form]) -> list[bytes]:
         return [data]
     head, at = found.group(), found.end()
     has_text = data.find(b'"', at) >= 0  # which is found much faster than a field
-    field = one.behind.search(data, at) if one.behind is not None and has_text else None
+    field = _NEXT_FIELD.search(data, at) if has_text else None
     last = len(data) if field is None else field.start()
     result = []
-    while last - at > 2 * PIECE and (end := one.between.search(data, at + PIECE, last)) is not None:
+    while last - at > 2 * PIECE and (end := _BETWEEN_ROWS.search(data, at + PIECE, last)) is not None:
         result.append(b"%b%b%b" % (head, data[at : end.start() + 1], one.closing))
         at = end.end()
     result.append(head + data[at:])

@@ -168,19 +168,35 @@ class Predictor:
             except (NotStreamed, PredictionRefusal):  # the whole body is refused as well, or by another error
                 route, named = self._renewed(route, named)
                 return self._predict(interface, route, named, interface.decode(route, whole), whole)
-        asked = stream.asked
-        version, source = _assign(route, asked, call) if named is None else _by_path(named)
-        values = array("d")
-        data: bytes | None = parts.release()
-        while data is not None:
-            for rows in stream.feed(data):
-                values.extend(compute_rows(route, version, rows, _moved(asked.place, len(values)), self._blocks))
-                yield None
-            data = yield from parts.take(stream.held + values.itemsize * len(values))
-        for rows in stream.finish():
-            values.extend(compute_rows(route, version, rows, _moved(asked.place, len(values)), self._blocks))
+        version, source, values = yield from self._compute_parts(route, named, call, stream, parts)
         self._check_in_force(route, version)
-        return interface.encode(route, asked, version, source, values), version.series
+        return interface.encode(route, stream.asked, version, source, values), version.series
+
+    def _compute_parts(
+        self, route: Route, named: Version | None, call: Call, stream: Stream, parts: Parts
+    ) -> Generator[int | None, bytes | None, tuple[Version, Source, "array[float]"]]:
+        """Computes a body that is decoded as it arrives. A refusal is raised at its end, since one of what cannot be
+        decoded comes first, as it does for a body that is there as a whole.
+        """
+        values = array("d")
+        outcome = _try_assign(route, named, stream.asked, call)
+        data: bytes | None = parts.release()
+        while True:
+            for rows in stream.finish() if data is None else stream.feed(data):
+                if isinstance(outcome, tuple):
+                    place = _moved(stream.asked.place, len(values))
+                    try:
+                        values.extend(compute_rows(route, outcome[0], rows, place, self._blocks))
+                    except PredictionRefusal as refusal:
+                        outcome = refusal
+                        del values[:]
+                yield None
+            if data is None:
+                break
+            data = yield from parts.take(stream.held + values.itemsize * len(values))
+        if not isinstance(outcome, tuple):
+            raise outcome
+        return *outcome, values
 
     def _predict_pieces(
         self, interface: Interface, route: Route, named: Version | None, call: Call
@@ -272,6 +288,15 @@ def _assign(route: Route, asked: Asked, call: Call) -> tuple[Version, Source]:
         return current_version(route), "current"
     version, source = choose(route, asked.key, _header(route, call), lambda: values_key(route, asked.rows, asked.place))
     return current_version(route) if version is None else version, source
+
+
+def _try_assign(
+    route: Route, named: Version | None, asked: Asked, call: Call
+) -> tuple[Version, Source] | PredictionRefusal:
+    try:
+        return _assign(route, asked, call) if named is None else _by_path(named)
+    except PredictionRefusal as refusal:
+        return refusal
 
 
 def _needs_values(route: Route, named: Version | None, asked: Asked, call: Call) -> bool:

@@ -88,6 +88,23 @@ def test_batch_as_large_as_a_body_may_be_is_answered_on_each_interface(server: R
     assert (len(found), [found[0], found[-1]]) == (len(rows), alone)
 
 
+def test_csv_of_many_mib_is_computed_in_little_memory(start: Start) -> None:
+    server = start()
+    assert server.predict(batch(BLOCK_ROWS))[0] == 200
+    eventually(lambda: has_numpy(server))
+    path, kind, encode = ENCODED["csv"]
+    assert server.predict(encode(ROWS[:10_000]), path, Content_Type=kind)[0] == 200
+    row = b"12.5,7," + b",".join([b"0.123456789012345678"] * 20) + b"\n"
+    count = 8 * Limits.body_bytes // len(row)
+    body = b"area,rooms," + b",".join(b"x%d" % number for number in range(20)) + b"\n" + row * count
+    idle = server.memory()
+    server.forget_peak()
+    status, _, content = server.predict(body, path, Content_Type=kind)
+    assert status == 200
+    assert server.memory("VmHWM") - idle < 5 * 1024
+    assert predictions(content) == [predictions(server.predict(dumps({"rows": [[12.5, 7]]}))[2])[0]] * count
+
+
 def test_memory_for_a_json_body_comes_back(start: Start) -> None:
     server = start()
     assert server.predict(batch(BLOCK_ROWS))[0] == 200

@@ -56,14 +56,12 @@ FORMS: list[tuple[Interface, Any]] = [
 ]
 
 
-async def both(
-    interface: Interface, body: bytes, *, version: str | None = None, content_type: str = "application/json"
-) -> tuple[Any, Any]:
+async def both(interface: Interface, body: bytes, *, version: str | None = None) -> tuple[Any, Any]:
     """The answers to a body in pieces and as a whole, and the turns of others meanwhile."""
     loaded = replace(await serving(SPLIT), blocks=LOADED)
     target, call = (
         Target(interface, "homes", version),
-        Call("POST", [], {b"content-type": content_type.encode()}, "192.0.2.1", b""),
+        Call("POST", [], {b"content-type": b"application/json"}, "192.0.2.1", b""),
     )
     steps = Client(loaded).predictor.stream(target, call)
     assert next(steps) == 0
@@ -97,37 +95,6 @@ async def test_answer_to_pieces_is_that_to_the_whole(
         patch.setattr(pieces, "PIECE", 20)
         in_pieces, whole = await both(interface, body)
     assert in_pieces == whole
-
-
-CELLS = st.sampled_from(["1", "2.5", "-3e2", "", "x", '"4"', '"a\nb"', '"a,b"', " 5 ", '"', "1e999"])
-
-
-@settings(max_examples=80)
-@given(
-    rows=st.lists(st.tuples(NUMBERS, NUMBERS), min_size=3, max_size=12),
-    odd=st.lists(st.lists(CELLS, min_size=1, max_size=3), max_size=1),
-    header=st.sampled_from(["area,rooms", "rooms,area", "area,rooms,x", "area", '"area",rooms', "\ufeffarea,rooms"]),
-    end=st.sampled_from(["\n", "\r\n", "\n\n", "\r"]),
-    shuffle=st.randoms(),
-)
-async def test_answer_to_pieces_of_csv_is_that_to_the_whole(
-    rows: Any, odd: Any, header: str, end: str, shuffle: random.Random
-) -> None:
-    every = [*(list(map(str, row)) for row in rows), *odd]
-    shuffle.shuffle(every)
-    body = end.join([header, *map(",".join, every)]).encode()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pieces, "PIECE", 12)
-        in_pieces, whole = await both(MLFLOW, body, version="v2", content_type="text/csv")
-    assert in_pieces == whole
-
-
-def test_body_of_csv_is_cut_between_lines() -> None:
-    body = b"area,rooms\r\n" + b"1.5,2.5\r\n" * 20_000
-    found = cut(body, MLFLOW.forms)
-    assert len(found) >= len(body) // (2 * PIECE)
-    assert all(piece.startswith(b"area,rooms\r\n1.5,2.5\r\n") for piece in found)
-    assert sum(piece.count(b"1.5,2.5\r\n") for piece in found) == 20_000
 
 
 @pytest.mark.parametrize("which", FORMS[:3] + FORMS[6:10])

@@ -92,17 +92,21 @@ def test_csv_of_many_mib_is_computed_in_little_memory(start: Start) -> None:
     server = start()
     assert server.predict(batch(BLOCK_ROWS))[0] == 200
     eventually(lambda: has_numpy(server))
-    path, kind, encode = ENCODED["csv"]
-    assert server.predict(encode(ROWS[:10_000]), path, Content_Type=kind)[0] == 200
+    path, kind, _ = ENCODED["csv"]
     row = b"12.5,7," + b",".join([b"0.123456789012345678"] * 20) + b"\n"
     count = 8 * Limits.body_bytes // len(row)
     body = b"area,rooms," + b",".join(b"x%d" % number for number in range(20)) + b"\n" + row * count
-    idle = server.memory()
-    server.forget_peak()
-    status, _, content = server.predict(body, path, Content_Type=kind)
-    assert status == 200
-    assert server.memory("VmHWM") - idle < 5 * 1024
-    assert predictions(content) == [predictions(server.predict(dumps({"rows": [[12.5, 7]]}))[2])[0]] * count
+    alone = predictions(server.predict(dumps({"rows": [[12.5, 7]]}))[2])
+
+    def growth() -> int:
+        idle = server.memory()
+        server.forget_peak()
+        status, _, content = server.predict(body, path, Content_Type=kind)
+        assert status == 200
+        assert predictions(content) == alone * count
+        return server.memory("VmHWM") - idle
+
+    eventually(lambda: growth() < 5 * 1024)  # the first one may come while numpy is still imported
 
 
 def test_memory_for_a_json_body_comes_back(start: Start) -> None:

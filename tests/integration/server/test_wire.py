@@ -132,7 +132,7 @@ def test_body_over_the_limit_is_refused_by_its_length_before_it_is_sent(server: 
 
 @pytest.mark.parametrize(("length", "status"), [(0, 100), (1, 413)])
 def test_csv_may_be_64_times_as_large_as_other_bodies(server: Running, length: int, status: int) -> None:
-    head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nExpect: 100-continue\r\n"
+    head = b"POST /routes/homes/invocations HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nExpect: 100-continue\r\n"
     with server.connect() as connection:
         connection.sendall(head + b"Content-Length: %d\r\n\r\n" % (64 * Limits.body_bytes + length))
         assert connection.recv(100).startswith(b"HTTP/1.1 %d " % status)

@@ -109,6 +109,7 @@ def test_rows_of_parts_are_those_of_the_whole(body: bytes, order: Any, cuts: lis
     [
         b"area,rooms\r\n1,2\r\n3,4",
         b"area,rooms\r1,2\r\r3,4\r",
+        b'area,rooms\r\n1,2\r\n3,"4"5\r\n',
         b'area,note,rooms\n1,"a\r\nb ""c""\n",2\n3,"",4\n',
         "\ufeffarea,rooms,é\n1,2,é\n".encode(),
         b"area,rooms\n1,2\n3,x\n5,\xc3\x28\n",
@@ -180,7 +181,7 @@ async def test_what_cannot_be_decoded_is_refused_before_what_cannot_be_computed(
 
 
 def table(rows: int, columns: int = 2) -> bytes:
-    """A CSV with so many rows, and columns that no route has beside the two."""
+    """A CSV with so many rows, and further columns that no route has."""
     names = ["area", "rooms", *(f"x{number}" for number in range(columns - 2))]
     return b"\n".join([",".join(names).encode(), *[b",".join([b"1.25"] * columns)] * rows, b""])
 

@@ -1,4 +1,6 @@
-"""Serving: `/predict` against a bare hello, by the number of versions and routes, and without the fast path."""
+"""Serving: `/predict` against a bare hello, by the number of versions and routes, without the fast path, and
+the same by gRPC.
+"""
 
 import json
 import os
@@ -27,12 +29,15 @@ ROUNDS = 5
 
 @dataclass(frozen=True)
 class Target:
-    """A running server: its address and its process. `ids`: each request has an id, so no two heads are equal."""
+    """A running server: its address and its process. `ids`: each request has an id, so no two heads are equal.
+    `grpc`: address and route, if it is called by gRPC.
+    """
 
     name: str
     url: str
     pid: int
     ids: bool = False
+    grpc: tuple[str, str] | None = None
 
 
 def served(seed: int) -> ServedVersion:
@@ -76,13 +81,19 @@ def running(name: str, words: list[str], path: str) -> Iterator[Target]:
             process.wait()
 
 
+def free_port() -> int:
+    """A port that is free now: gRPC's library takes no socket."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return int(sock.getsockname()[1])
+
+
 def load(target: Target, seconds: float = SECONDS) -> dict[str, float]:
     """One round of load from the last core, with the CPU microseconds a request of the server process."""
     draw = random.Random(1)
     features = {f"x{i}": round(draw.gauss(0, 1), 4) for i in range(FEATURES)}
     body = json.dumps({"features": features, "key": "user-42"})
     last = str(len(os.sched_getaffinity(0)) - 1)
-    wrk = [
+    words = [
         "wrk",
         "-t1",
         f"-c{CONNECTIONS}",
@@ -91,9 +102,12 @@ def load(target: Target, seconds: float = SECONDS) -> dict[str, float]:
         str(Path(__file__).with_name("report.lua")),
         target.url,
     ]
+    if target.grpc:
+        words = [sys.executable, str(Path(__file__).with_name("grpc_load.py")), *target.grpc, str(CONNECTIONS)]
+        words.append(str(seconds))
     before = cpu_seconds(target.pid)
     done = subprocess.run(
-        ["taskset", "-c", last, *wrk],
+        ["taskset", "-c", last, *words],
         env={**os.environ, "BENCH_BODY": body, **({"BENCH_IDS": "1"} if target.ids else {})},
         capture_output=True,
         text=True,
@@ -124,8 +138,10 @@ CASES: list[tuple[str, int, int, list[str]]] = [
     ("1 version, 300 routes", 1, 300, []),
     ("1 version, 1 route, an id in each request", 1, 1, []),
     ("1 version, 1 route, without the fast path", 1, 1, ["--no-fast-path"]),
+    ("1 version, 1 route, by gRPC, from Python", 1, 1, ["--grpc-port", "{grpc}"]),
 ]
-IDS = CASES[-2][0]
+IDS = CASES[-3][0]
+BY_GRPC = CASES[-1][0]
 """Name, versions of a route, routes, and flags of the server."""
 
 
@@ -142,6 +158,7 @@ def measure() -> list[list[str]]:
                 running("bare ASGI hello", [str(Path(__file__).with_name("hello.py")), "{public}"], "/")
             )
         ]
+        grpc = f"127.0.0.1:{free_port()}"
         for number, (name, versions, routes, flags) in enumerate(CASES):
             entries = {f"r{i}": make_entry(document(f"r{i}", versions), 1).to_bytes().decode() for i in range(routes)}
             config = folder / str(number)
@@ -155,10 +172,11 @@ def measure() -> list[list[str]]:
                 "{public}",
                 "--admin-fd",
                 "{admin}",
-                *flags,
+                *(flag.replace("{grpc}", grpc.rpartition(":")[2]) for flag in flags),
             ]
             target = stack.enter_context(running(name, words, f"/routes/r{routes - 1}/predict"))
-            targets.append(replace(target, ids=name == IDS))
+            by_grpc = (grpc, f"r{routes - 1}") if name == BY_GRPC else None
+            targets.append(replace(target, ids=name == IDS, grpc=by_grpc))
         rounds = [{target.name: load(target) for target in targets} for _ in range(ROUNDS)]
         assert not any(figures["errors"] for answers in rounds for figures in answers.values()), rounds
         memory = {target.name: resident_mb(target.pid) for target in targets}

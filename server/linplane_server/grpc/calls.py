@@ -26,6 +26,8 @@ M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
 DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
+DELIVERY_SECONDS = 0.05
+"""Between the decision to end a read and its end, so that what arrived while the event loop was busy is delivered."""
 BUSY = refusal_of(refusal_answer(Overloaded()))
 
 
@@ -66,6 +68,7 @@ class Reader:
         self._seconds = seconds
         self._patience = patience
         self._late = f"the message did not arrive within {seconds:g} s, or {patience:g} s if other calls wait"
+        self._reads: set[asyncio.Timeout] = set()
         self._overdue: dict[asyncio.Timeout, None] = {}  # reads that have had their patience, the oldest first
 
     @contextlib.asynccontextmanager
@@ -95,11 +98,13 @@ class Reader:
     async def _receive(self, context: Context) -> bytes:
         try:
             async with asyncio.timeout(self._seconds) as limit:
+                self._reads.add(limit)
                 timer = asyncio.get_running_loop().call_later(self._patience, self._has_had_patience, limit)
                 try:
                     data = await context.read()
                 finally:
                     timer.cancel()
+                    self._reads.remove(limit)
                     self._overdue.pop(limit, None)
         except TimeoutError:
             raise CallError(Refusal(DEADLINE_EXCEEDED, self._late)) from None
@@ -115,7 +120,10 @@ class Reader:
 
     def _end(self, read: asyncio.Timeout) -> None:
         self._overdue.pop(read, None)
-        if not read.expired():
+        asyncio.get_running_loop().call_later(DELIVERY_SECONDS, self._end_now, read)
+
+    def _end_now(self, read: asyncio.Timeout) -> None:
+        if read in self._reads and not read.expired():
             read.reschedule(asyncio.get_running_loop().time())
 
 

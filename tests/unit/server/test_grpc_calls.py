@@ -10,6 +10,7 @@ import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from linplane_api.routing import Unavailable
+from linplane_server.grpc import calls as reading
 from linplane_server.grpc import health
 from linplane_server.grpc.service import SERVICE, address_of
 from linplane_server.interfaces.grpc import inference_pb2 as pb
@@ -125,6 +126,16 @@ async def test_call_that_waits_already_gets_the_turn_of_one_that_sends_nothing()
     both = [calls.call("ModelInfer", context) for context in (silent, FakeContext(INFER))]
     assert [isinstance(one, bytes) for one in await asyncio.gather(*both)] == [False, True]
     assert silent.status is not None
+
+
+async def test_message_that_is_delivered_before_its_read_ends_is_not_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "DELIVERY_SECONDS", 60)
+    calls = Calls(await serving(document()), messages=1, waiting=2, patience=0)
+    contexts = [FakeContext(INFER, late=True), FakeContext(INFER), FakeContext(INFER)]
+    tasks = [asyncio.create_task(calls.call("ModelInfer", context)) for context in contexts]
+    await turns()
+    contexts[0].arrive.set()
+    assert [isinstance(one, bytes) for one in await asyncio.gather(*tasks)] == [True, True, True]
 
 
 async def test_refused_message_is_not_kept_until_the_collector_runs(calls: Calls) -> None:

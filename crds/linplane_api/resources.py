@@ -74,13 +74,28 @@ class ClaimRef(Part, frozen=True):
     path: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
 
 
+class Csv(Part, frozen=True):
+    """How a CSV is written."""
+
+    separator: Annotated[str, msgspec.Meta(min_length=1, max_length=1)] = ","
+    decimal: Literal[".", ","] = "."
+    null_values: (
+        Annotated[
+            tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=64)], ...],
+            msgspec.Meta(min_length=1, max_length=32),
+        ]
+        | None
+    ) = None
+
+
 class Data(Part, frozen=True):
-    """The source of the rows: exactly one."""
+    """The source of the rows: exactly one; and how it is written, if that is a CSV."""
 
     synthetic: Synthetic | None = None
     config_map_key_ref: ConfigMapKeyRef | None = None
     uri: Annotated[str, msgspec.Meta(min_length=1, max_length=2048)] | None = None
     persistent_volume_claim: ClaimRef | None = None
+    csv: Csv | None = None
 
 
 class Toleration(Part, frozen=True):

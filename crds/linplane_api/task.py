@@ -37,10 +37,23 @@ class SyntheticData(_Part, frozen=True, tag="synthetic", tag_field="from"):
     noise: Annotated[float, msgspec.Meta(ge=0)]
 
 
+SEPARATORS = "\t !#$%&'()*,/:;<=>?@[\\]^_`{|}~"
+"""The characters that may separate the values of a CSV: none that is a part of a number, of a word or of quotes."""
+
+
+class CsvOptions(_Part, frozen=True):
+    """How a CSV is written. `null_values`: words for a gap, in addition to those that always are one."""
+
+    separator: Annotated[str, msgspec.Meta(min_length=1, max_length=1)] = ","
+    decimal: Literal[".", ","] = "."
+    null_values: tuple[str, ...] = ()
+
+
 class FileData(_Part, frozen=True, tag="file", tag_field="from"):
-    """A CSV file with a header, at a path relative to the data folder (or absolute)."""
+    """A CSV file with a header, at a path relative to the data folder (or absolute). `csv` None: written as usual."""
 
     path: str
+    csv: CsvOptions | None = None
 
 
 class UriData(_Part, frozen=True, tag="uri", tag_field="from"):
@@ -52,6 +65,7 @@ class UriData(_Part, frozen=True, tag="uri", tag_field="from"):
     allowed_hosts: tuple[str, ...] = ()
     denied_addresses: tuple[str, ...] = ()
     allow_file: bool = False
+    csv: CsvOptions | None = None
 
 
 TaskData = SyntheticData | FileData | UriData

@@ -26,6 +26,9 @@ Examples:
 @click.option("--data", help="A CSV file with a header, or its http(s) URL.")
 @click.option("--target", help="The target column.")
 @click.option("--features", help="Feature columns, comma-separated  [default: every numeric one].")
+@click.option("--separator", help="The character between two values of the CSV, or `tab`  [default: a comma].")
+@click.option("--decimal", type=click.Choice([".", ","]), help="The decimal mark of the CSV  [default: a point].")
+@click.option("--null-value", multiple=True, help="A word for a gap in the CSV, such as -999; repeatable.")
 @click.option("--fit-intercept/--no-fit-intercept", default=True, show_default=True, help="Fit an intercept.")
 @click.option("--ridge", default=0.0, show_default=True, type=click.FloatRange(0), help="L2 penalty.")
 @click.option(
@@ -115,6 +118,8 @@ def make_task(options: dict[str, Any]) -> Any:
     if data is None:
         if options["target"] or options["features"]:
             raise click.UsageError("generated rows have their own columns: leave out --target and --features")
+        if options["separator"] or options["decimal"] or options["null_value"]:
+            raise click.UsageError("generated rows are no CSV: leave out --separator, --decimal and --null-value")
         source = {
             "from": "synthetic",
             "samples": samples,
@@ -123,8 +128,9 @@ def make_task(options: dict[str, Any]) -> Any:
         }
     elif "://" in data:
         source = {"from": "uri", "uri": data, "allowedHosts": options["allowed_host"], "allowFile": True}
+        source |= _csv_options(options)
     else:
-        source = {"from": "file", "path": str(Path(data).absolute())}
+        source = {"from": "file", "path": str(Path(data).absolute())} | _csv_options(options)
     if data is not None and not options["target"]:
         raise click.UsageError("--target is needed with --data")
     features = [name.strip() for name in options["features"].split(",")] if options["features"] else None
@@ -132,6 +138,21 @@ def make_task(options: dict[str, Any]) -> Any:
     body = {name: options[name] for name in same} | {"data": source, "features": features}
     body |= {"fitIntercept": options["fit_intercept"], "holdoutPercent": options["holdout_percent"]}
     return convert(body, Task, "")
+
+
+def _csv_options(options: dict[str, Any]) -> dict[str, Any]:
+    """How the CSV is written, empty if the usual way. Raises click.UsageError."""
+    from linplane_api.task import SEPARATORS
+
+    separator, decimal, null_values = options["separator"], options["decimal"], options["null_value"]
+    if not (separator or decimal or null_values):
+        return {}
+    separator = {"tab": "\t", None: ","}.get(separator, separator)
+    if len(separator) != 1 or separator not in SEPARATORS:
+        raise click.UsageError("--separator: `tab` or one character is needed, but no letter, digit, quote or point")
+    if decimal == separator:
+        raise click.UsageError("--decimal: a comma separates the values, unless --separator names another character")
+    return {"csv": {"separator": separator, "decimal": decimal or ".", "nullValues": null_values}}
 
 
 def _option(path: str) -> str:

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from linplane_api.artifact import Artifact
 from linplane_api.facts import Facts, LeftOutColumn
-from linplane_api.task import FileData, SyntheticData, Task, UriData
+from linplane_api.task import CsvOptions, FileData, SyntheticData, Task, UriData
 
 from .artifact_builder import build_artifact
 from .data import synthetic
@@ -92,7 +92,7 @@ def _from_table(
 ) -> Trained:
     if task.target is None:
         raise BadData("a target column must be named")
-    table = Table(source_for(data, data_folder, network), task.features, task.target)
+    table = Table(source_for(data, data_folder, network), task.features, task.target, data.csv or CsvOptions())
     log.debug("reading rows", extra={"source": type(data).__name__, "features": len(table.features)})
     try:
         fitting = Fitting(_options(task, table.features))

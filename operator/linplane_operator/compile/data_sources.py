@@ -10,8 +10,8 @@ from typing import Any, Generic, TypeVar
 
 from linplane_api.canonical import FormatError
 from linplane_api.facts import data_hash
-from linplane_api.resources import ClaimRef, ConfigMapKeyRef, LinearModelSpec, Synthetic, decimal
-from linplane_api.task import FileData, SyntheticData, TaskData, UriData
+from linplane_api.resources import ClaimRef, ConfigMapKeyRef, Csv, LinearModelSpec, Synthetic, decimal
+from linplane_api.task import CsvOptions, FileData, SyntheticData, TaskData, UriData
 
 from .objects import Object
 from .observed import ConfigMap
@@ -42,11 +42,14 @@ class DataPlan:
 
 @dataclass(frozen=True)
 class DataSource(ABC, Generic[T]):
-    """One kind of training data. `given`: its field of `Data`. `source`: the ConfigMap that the spec names, if any."""
+    """One kind of training data. `given`: its field of `Data`. `source`: the ConfigMap that the spec names, if any.
+    `csv`: how the table is written, if it is one.
+    """
 
     given: T
     settings: Settings
     source: ConfigMap | None
+    csv: CsvOptions | None
 
     @abstractmethod
     def plan(self) -> DataPlan:
@@ -71,7 +74,7 @@ class ConfigMapSource(DataSource[ConfigMapKeyRef]):
         name, key = self.given.name, self.given.key
         text = self.source.data.get(key) if self.source else None
         return DataPlan(
-            FileData(key),
+            FileData(key, self.csv),
             volumes=({"name": "data", "configMap": {"name": name, "items": [{"key": key, "path": key}]}},),
             mounts=(DATA_MOUNT,),
             hash="" if text is None else data_hash(text.encode()),
@@ -87,7 +90,7 @@ class ClaimSource(DataSource[ClaimRef]):
         is_local = self.settings.mode is Mode.LOCAL
         refused = "training.data.persistentVolumeClaim: local mode has no claims; use file:// or a ConfigMap"
         return DataPlan(
-            FileData(self.given.path),
+            FileData(self.given.path, self.csv),
             volumes=({"name": "data", "persistentVolumeClaim": claim},),
             mounts=(DATA_MOUNT,),
             folder_name=f"claim {self.given.claim_name}",
@@ -104,7 +107,7 @@ class UriSource(DataSource[str]):
         is_refused = self.given.startswith("file:") and not is_local
         refused = "training.data.uri: file:// is read in local mode alone; use http(s), a ConfigMap or a claim"
         return DataPlan(
-            UriData(self.given, self.settings.allowed_hosts, self.settings.denied_addresses, allow_file=is_local),
+            UriData(self.given, self.settings.allowed_hosts, self.settings.denied_addresses, is_local, self.csv),
             unsupported=refused if is_refused else "",
         )
 
@@ -123,8 +126,13 @@ def plan_data(spec: LinearModelSpec, settings: Settings, source: ConfigMap | Non
     Raises FormatError for a kind of data that this operator does not know.
     """
     assert spec.training is not None
+    csv = _csv_options(spec.training.data.csv)
     for field, kind in SOURCES.items():
         given = getattr(spec.training.data, field)
         if given is not None:
-            return kind(given, settings, source).plan()
+            return kind(given, settings, source, csv).plan()
     raise FormatError("spec.training.data", "a kind of data that this operator does not know")
+
+
+def _csv_options(csv: Csv | None) -> CsvOptions | None:
+    return None if csv is None else CsvOptions(csv.separator, csv.decimal, csv.null_values or ())

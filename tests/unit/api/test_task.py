@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from typing import Any, get_args
 
 import msgspec
@@ -11,13 +12,26 @@ from hypothesis import strategies as st
 
 from linplane_api.artifact import Artifact
 from linplane_api.canonical import FormatError
+from linplane_api.manifests.validation import load_schemas
+from linplane_api.task import (
+    SEPARATORS,
+    CsvOptions,
+    FileData,
+    SyntheticData,
+    Task,
+    TaskData,
+    UriData,
+    missed_gates,
+    parse_failure,
+    parse_task,
+)
 from linplane_api.task import Failure as TaskFailure
-from linplane_api.task import FileData, SyntheticData, Task, TaskData, UriData, missed_gates, parse_failure, parse_task
 from unit.api.examples import trained
 
 DATA = (
     SyntheticData(200, 3, 0.1),
     FileData("data/penguins.csv"),
+    FileData("data/penguins.csv", CsvOptions("\t", ",", ("?", "-999"))),
     UriData("https://example.com/a.csv", ("example.com",), ("169.254.0.0/16",), True),
 )
 
@@ -31,6 +45,12 @@ def test_task_survives_as_text(data: Any) -> None:
     task = Task("penguin-mass", "v2", data, ("a", "b"), "c", False, 0.5, 0, 7)
     assert parse_task(task.to_text()) == task
     assert parse_task(json.dumps(json.loads(task.to_text()), indent=2)).to_text() == task.to_text()
+
+
+def test_separators_of_a_task_are_those_of_the_crd() -> None:
+    training = load_schemas().schema("LinearModel")["properties"]["spec"]["properties"]["training"]
+    pattern = training["properties"]["data"]["properties"]["csv"]["properties"]["separator"]["pattern"]
+    assert [sign for sign in map(chr, range(256)) if re.search(pattern, sign)] == sorted(SEPARATORS)
 
 
 @pytest.mark.parametrize(("field", "value"), [("seed", -1), ("holdoutPercent", 91), ("ridge", -0.1), ("more", 1)])

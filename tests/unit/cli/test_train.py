@@ -56,6 +56,19 @@ def test_warnings_are_below_the_tables(tmp_path: Path) -> None:
     assert json.loads(answer.stdout)["facts"]["leftOut"] == [{"column": "smoker", "reason": "NotNumeric", "line": 2}]
 
 
+def test_csv_with_another_separator_is_read(tmp_path: Path) -> None:
+    table = "x;y\n" + "".join(f"{i},5;{2 * i + 1}\n?;7\n" for i in range(30))
+    answer = train_on(tmp_path, table, "--separator", ";", "--decimal", ",", "--null-value", "?", "-o", "json")
+    artifact = json.loads(answer.stdout)["artifact"]
+    assert artifact["coefficients"] == pytest.approx([2])
+    assert artifact["training"]["droppedRows"] == 30
+    answer = train_on(
+        tmp_path, table.replace(";", "\t"), "--separator", "tab", "--decimal", ",", "--null-value", "?", "--replace"
+    )
+    assert answer.exit_code == 0, answer.output
+    assert "set csv.separator (--separator)" in train_on(tmp_path, table, "--replace").stderr
+
+
 def test_control_characters_of_a_header_are_escaped(tmp_path: Path) -> None:
     table = (TABLES / "escape-in-header.csv").read_text()
     assert "\x1b" in table
@@ -84,6 +97,10 @@ def test_table_counts_the_coefficients_that_it_omits(tmp_path: Path) -> None:
         (["--version", "v1", "--samples", 9, "--data", "a"], "exactly one of --samples and --data is needed"),
         (["--version", "v1", "--samples", 9, "--target", "a"], "leave out --target and --features"),
         (["--version", "v1", "--data", "a"], "--target is needed with --data"),
+        (["--version", "v1", "--samples", 9, "--decimal", ","], "leave out --separator, --decimal and --null-value"),
+        (["--version", "v1", "--data", "a", "--separator", "ab"], "--separator: `tab` or one character is needed"),
+        (["--version", "v1", "--data", "a", "--separator", "."], "--separator: `tab` or one character is needed"),
+        (["--version", "v1", "--data", "a", "--decimal", ","], "--decimal: a comma separates the values"),
         (["--version", "v1", "--samples", 9, "--noise", "nan"], "--noise:"),
         (["--version", "v1", "--samples", 9, "--noise", -1], "--noise"),
         (["--version", "v1", "--samples", 9, "--ridge", "nan"], "--ridge:"),

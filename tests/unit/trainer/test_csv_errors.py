@@ -11,6 +11,7 @@ from linplane_api.task import FileData, Task
 from linplane_trainer.data import csv_table
 from linplane_trainer.data.csv_cells import count_column
 from linplane_trainer.data.csv_header import check_names
+from linplane_trainer.data.csv_numbers import NumberRules
 from linplane_trainer.errors import BadData
 from linplane_trainer.train import train
 
@@ -103,8 +104,8 @@ def test_column_that_is_missing_from_a_file_is_named():
 @given(st.text(st.sampled_from(".?-+eEinfaNIF0123456789 _,xL\u0661"), max_size=9))
 def test_number_pattern_matches_the_numbers_that_a_cast_accepts(cell):
     """A number by one is a number by the other."""
-    by_cast = count_column(pa.array([cell.encode()], pa.binary()))
-    by_pattern = count_column(pa.array([cell.encode(), b"word"], pa.binary()))  # no cast takes that
+    by_cast = count_column(pa.array([cell.encode()], pa.binary()), NumberRules())
+    by_pattern = count_column(pa.array([cell.encode(), b"word"], pa.binary()), NumberRules())  # no cast takes that
     assert by_pattern.numbers == (by_cast.numbers if by_cast.first_other is None else 0) or "nan" in cell.lower()
 
 
@@ -185,7 +186,7 @@ def test_column_that_does_not_exist_is_named(train_csv):
 def test_separator_other_than_a_comma_is_named(train_csv, header, separator):
     """Whether or not the target is between two of them."""
     message = refused(train_csv, f"{header}\n1,2\n")
-    assert message == f"no column y: the separator looks like {separator}, and a comma is needed"
+    assert message == f'no column y: the separator looks like {separator}, not ",": set csv.separator (--separator)'
 
 
 def test_separator_of_a_file_with_decimal_commas_is_named():
@@ -238,7 +239,7 @@ def test_header_that_has_the_target_may_have_names_that_are_numbers(train_csv):
         (["a", "b"], None, "no column y; there are 2 columns"),
         (["a"], None, "no column y; there is 1 column"),
         ([f"a;{CANARY}"], None, "no column y; there is 1 column"),
-        ([f"{CANARY};y"], None, 'no column y: the separator looks like ";", and a comma is needed'),
+        ([f"{CANARY};y"], None, 'no column y: the separator looks like ";", not ",": set csv.separator (--separator)'),
         (["a", "y"], ("b",), "no column b; there are a and y"),
         (["a", "a", "y"], None, "the header has a name twice: a"),
     ],

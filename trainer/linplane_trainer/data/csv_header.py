@@ -12,27 +12,25 @@ from ..errors import BadData
 from .csv_numbers import GAP_WORDS
 from .file_kind import file_problem, undecodable
 
-FIELD = rb'(?:"(?:[^"]|"")*"[^,\r\n]*|[^",\r\n][^,\r\n]*|)'
-HEADER = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*(" + FIELD + rb"(?:," + FIELD + rb")*)(\r\n|\r|\n|\Z)")
-SEPARATORS = {";": '";"', "\t": "a tab", "|": '"|"', " ": "a blank"}
+SEPARATORS = {",": '","', ";": '";"', "\t": "a tab", "|": '"|"', " ": "a blank"}
 NUMBER = re.compile(r"[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?")
 DATE = re.compile(r"[0-9]{1,4}[-/. ]([0-9]{1,2}|[A-Za-z]{3,9})[-/. ][0-9]{1,4}.*")
 
 
-def split_header(beginning: bytes, whole: bool, packing: str = "") -> tuple[list[str], bytes]:
+def split_header(beginning: bytes, whole: bool, separator: str, packing: str) -> tuple[list[str], bytes]:
     """The names, without blanks around them, and what follows. `whole`: the file ends with this. `packing`: the name of
     the packing that it was in, if any. Raises BadData.
     """
     if problem := file_problem(beginning, packing):
         raise BadData(problem)
-    match = HEADER.match(beginning)
+    match = _pattern(separator).match(beginning)
     if match is None:
         raise BadData("the header is malformed: a quote is misplaced, or is never closed")
     if not match[2] and not whole:
         raise BadData("the header is too long")
     try:
         text = match[1].decode()
-        names = [name.strip() for name in next(csv.reader([text]), [])]
+        names = [name.strip() for name in next(csv.reader([text], delimiter=separator), [])]
     except UnicodeDecodeError:
         raise BadData(undecodable(packing)) from None  # the cause holds the bytes
     except csv.Error as error:
@@ -42,8 +40,16 @@ def split_header(beginning: bytes, whole: bool, packing: str = "") -> tuple[list
     return names, beginning[match.end() :]
 
 
-def check_names(names: list[str], features: tuple[str, ...] | None, target: str, remote: bool) -> None:
-    """Raises BadData if the header lacks columns of the task, or these are ambiguous.
+def _pattern(separator: str) -> re.Pattern[bytes]:
+    sign = re.escape(separator).encode()
+    field = rb'(?:"(?:[^"]|"")*"[^%s\r\n]*|[^"%s\r\n][^%s\r\n]*|)' % (sign, sign, sign)
+    return re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*(%s(?:%s%s)*)(\r\n|\r|\n|\Z)" % (field, sign, field))
+
+
+def check_names(
+    names: list[str], features: tuple[str, ...] | None, target: str, *, remote: bool, separator: str = ","
+) -> None:
+    """Raises BadData if the header lacks columns of the task, or these are ambiguous. `separator`: the header's.
 
     The names of a remote file are repeated only if the target is one of them: else it may not be the user's data at
     all. A first line that looks like a row is never repeated.
@@ -52,7 +58,7 @@ def check_names(names: list[str], features: tuple[str, ...] | None, target: str,
     known = set(names)
     missing = [name for name in needed if name not in known]
     if missing:
-        raise BadData(_missing_text(names, missing, target, remote))
+        raise BadData(_missing_text(names, missing, target, remote, separator))
     twice = [name for name, count in Counter(names).items() if count > 1 and name]
     if twice:
         raise BadData(f"the header has a name twice: {display_names(twice)}")
@@ -64,11 +70,14 @@ def check_names(names: list[str], features: tuple[str, ...] | None, target: str,
         raise BadData("features: an empty list; leave it out to use every numeric column")
 
 
-def _missing_text(names: list[str], missing: list[str], target: str, remote: bool) -> str:
+def _missing_text(names: list[str], missing: list[str], target: str, remote: bool, separator: str) -> str:
     no_column = f"no column {display_names(missing)}"
     hidden = remote and target not in names
-    if target in missing and (separator := _separator(names, target, hidden)):
-        return f"{no_column}: the separator looks like {separator}, and a comma is needed"
+    if target in missing and names[0] == "sep=":
+        return f"{no_column}: the first line is `sep={separator}`, and the columns' names are needed there: remove it"
+    if target in missing and (likely := _likely_separator(names, target, hidden, separator)):
+        used = SEPARATORS.get(separator, f'"{separator}"')
+        return f"{no_column}: the separator looks like {likely}, not {used}: set csv.separator (--separator)"
     if target in missing and _looks_like_a_row(names):
         return f"{no_column}: the first line doesn't look like a header, and one with the columns' names is needed"
     named = [name for name in names if name]
@@ -91,14 +100,16 @@ def _looks_like_a_row(line: list[str]) -> bool:
     )
 
 
-def _separator(names: list[str], target: str, hidden: bool) -> str | None:
+def _likely_separator(names: list[str], target: str, hidden: bool, separator: str) -> str | None:
     """The sign that the header's line seems to be split by, as `sep=;` says or as the target stands between two."""
-    line = ",".join(names)
+    line = separator.join(names)
     if (declared := re.fullmatch(r"sep=(.)", line)) and declared[1] in SEPARATORS:
         return SEPARATORS[declared[1]]
     for sign, shown in SEPARATORS.items():
         parts = [part.strip().strip('"') for part in line.split(sign)]
-        if len(parts) > 1 and (target in parts or (not hidden and len(names) == 1 and sign != " ")):
+        if sign == separator or len(parts) == 1:
+            continue
+        if target in parts or (not hidden and len(names) == 1 and sign != " "):
             return shown
     return None
 

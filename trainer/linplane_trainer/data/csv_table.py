@@ -7,14 +7,16 @@ messages quote whole rows.
 
 import io
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from linplane_api.display import display_name
+from linplane_api.display import display_name, display_names
 from linplane_api.facts import LeftOutColumn, LeftOutReason
 from linplane_api.names import MAX_FEATURE_NAME
+from linplane_api.task import CsvOptions
 
 from ..batch import Batch
 from ..errors import BadData
@@ -22,10 +24,12 @@ from .contents import Contents, joined
 from .csv_cells import BadCell, ColumnCounts, batch_of, count_column
 from .csv_header import check_names, default_features, split_header
 from .csv_location import lines_in, location
+from .csv_numbers import NumberRules
 from .left_out import format_left_out
 from .source import Readable, Source
 
 BLOCK_BYTES = 1 << 20
+USUAL = CsvOptions()
 
 Progress = Callable[[int, int, int | None], None]  # rows so far, bytes done, bytes in all if known
 
@@ -35,18 +39,20 @@ class Table:
     if the features are the default ones.
     """
 
-    def __init__(self, source: Source, features: tuple[str, ...] | None, target: str) -> None:
+    def __init__(self, source: Source, features: tuple[str, ...] | None, target: str, csv: CsvOptions = USUAL) -> None:
         """Opens the source, and reads one block: `features` None means the columns of which at least half of the
         values there are numbers. Raises TrainerError.
         """
         self._source, self._has_default_features = source, features is None
+        self._separator = csv.separator
+        self._rules = NumberRules(csv.decimal == ",", csv.null_values)
         self._data = source.open()
         try:
             self._raw = Readable(self._data)
             contents = Contents(self._raw)
             beginning = contents.stream.read(BLOCK_BYTES)
-            self._names, rest = split_header(beginning, len(beginning) < BLOCK_BYTES, contents.packing)
-            check_names(self._names, features, target, source.remote)
+            self._names, rest = split_header(beginning, len(beginning) < BLOCK_BYTES, csv.separator, contents.packing)
+            check_names(self._names, features, target, remote=source.remote, separator=csv.separator)
             self._number = {name: number for number, name in enumerate(self._names)}  # unique for names in use
             self._ragged: Any = None
             self._rows = 0
@@ -75,7 +81,7 @@ class Table:
         keys = [str(self._number[name]) for name in used]
         block = self._first
         while block is not None:
-            batch = batch_of([block[key] for key in keys])
+            batch = batch_of([block[key] for key in keys], self._rules)
             if isinstance(batch, BadCell):
                 raise BadData(self._bad_cell_text(batch, used[batch.column]))
             yield batch
@@ -88,18 +94,28 @@ class Table:
         if self._first is None:
             raise BadData("there are no data rows")
         columns = [name for name in self._names if name and name != target]
-        found = {name: count_column(self._first[str(self._number[name])]) for name in columns}
+        blocks = {name: self._first[str(self._number[name])] for name in columns}
+        found = {name: count_column(block, self._rules) for name, block in blocks.items()}
+        self._check_decimal({name: block for name, block in blocks.items() if not found[name].is_numeric})
         self.left_out = self._left_out_columns(
             {name: one for name, one in found.items() if not one.is_numeric}, beginning
         )
         numeric = {name for name, one in found.items() if one.is_numeric}
         return default_features(columns, numeric, format_left_out(self.left_out))
 
+    def _check_decimal(self, texts: dict[str, pa.Array]) -> None:
+        """Raises BadData if columns are numbers with a decimal comma, which need no quotes with another separator."""
+        if self._separator == "," or self._rules.has_decimal_comma:
+            return
+        rules = replace(self._rules, has_decimal_comma=True)
+        if found := [name for name, column in texts.items() if count_column(column, rules).is_numeric]:
+            raise BadData(f"{display_names(found)}: numbers with a decimal comma: set csv.decimal (--decimal)")
+
     def _left_out_columns(self, columns: dict[str, ColumnCounts], beginning: bytes) -> tuple[LeftOutColumn, ...]:
         cells = {
             name: (one.first_other, self._number[name]) for name, one in columns.items() if one.first_other is not None
         }
-        lines = lines_in(beginning, list(cells.values()))
+        lines = lines_in(beginning, list(cells.values()), self._separator)
         named = {
             self._number[name]: LeftOutColumn(
                 name[:MAX_FEATURE_NAME],
@@ -125,7 +141,9 @@ class Table:
             with pacsv.open_csv(
                 stream,
                 read_options=pacsv.ReadOptions(column_names=numbers, block_size=BLOCK_BYTES, use_threads=False),
-                parse_options=pacsv.ParseOptions(newlines_in_values=True, invalid_row_handler=self._record_ragged),
+                parse_options=pacsv.ParseOptions(
+                    delimiter=self._separator, newlines_in_values=True, invalid_row_handler=self._record_ragged
+                ),
                 convert_options=pacsv.ConvertOptions(
                     include_columns=used, column_types=dict.fromkeys(used, pa.binary()), strings_can_be_null=False
                 ),
@@ -145,10 +163,12 @@ class Table:
             size = BLOCK_BYTES >> 20
             return f"after data row {self._rows}: a row is longer than {size} MiB, or a quote is never closed"
         number = self._ragged.number
-        position = "a row" if number is None else location(self._source, number - 1)
+        position = "a row" if number is None else location(self._source, number - 1, 0, self._separator)
         return f"{position}: {self._ragged.actual_columns} values, but the header has {len(self._names)} names"
 
     def _bad_cell_text(self, cell: BadCell, name: str) -> str:
-        position = location(self._source, self._rows + cell.row, self._number[name])
+        position = location(self._source, self._rows + cell.row, self._number[name], self._separator)
         hint = "; list `features` to leave the column out" if self._has_default_features and name != self.target else ""
+        if cell.has_comma and self._separator != ",":
+            hint = "; is the decimal mark a comma? set csv.decimal (--decimal)"
         return f"{position}, column {display_name(name)}: {cell.problem}{hint}"

@@ -62,7 +62,9 @@ class Structure:
         return sorted(set(found), key=lambda problem: (problem.field, problem.message))
 
     def completed(self, value: Any) -> Any:
-        """A copy as the API server stores it: nulls dropped, defaults filled in, 2.0 as 2 for an integer."""
+        """A copy as the API server stores it: nulls dropped, defaults filled in, 2.0 as 2 for an integer. A null of an
+        unknown field stays, for that is refused.
+        """
         return _completed(value, self._schema)
 
 
@@ -105,8 +107,13 @@ def _completed(value: Any, schema: Schema) -> Any:
     if isinstance(value, dict):
         properties = schema.get("properties", {})
         rest = schema.get("additionalProperties", _ANY)
-        named = ((str(name), item) for name, item in value.items() if item is not None)
-        result = {name: _completed(item, properties.get(name, rest)) for name, item in named}
+        named = {str(name): item for name, item in value.items()}
+        is_open = "properties" not in schema
+        result = {
+            name: _completed(item, properties.get(name, rest))
+            for name, item in named.items()
+            if item is not None or not (is_open or name in properties)
+        }
         for name, child in properties.items():
             if name not in result and "default" in child:
                 result[name] = _completed(child["default"], child)

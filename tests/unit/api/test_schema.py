@@ -125,6 +125,11 @@ def test_defaults_leave_their_object_alone() -> None:
     assert body["spec"] == {"image": None, "replicas": 2.0}
 
 
+def test_null_is_no_value_for_an_unknown_field() -> None:
+    for body, field in ((_server(new=None), "spec.new"), ({**_server(), "new": None}, "new")):
+        assert list(map(str, SCHEMAS.validate(body))) == [f'{field}: unknown field "{field}"']
+
+
 def test_null_is_an_absent_field() -> None:
     assert (
         SCHEMAS.validate(_model(weights={"configMapKeyRef": {"name": "a", "key": "b"}}, training=None, frozen=None))

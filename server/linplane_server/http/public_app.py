@@ -22,7 +22,9 @@ from .streaming import Gone, drive, received
 from .targets import below, find_target
 
 WHOLE_BYTES = 16 * KIB
-"""The largest body that is answered at once; others are computed in slices, so that they don't keep others waiting."""
+"""The largest body that is answered at once, unless it is compressed; others are computed in slices, so that they don't
+keep others waiting.
+"""
 
 PAGE_BODY = 4 * KIB
 """The limit on the body of a page's request, in bytes."""
@@ -96,7 +98,7 @@ class PublicApp:
             return self._predictor.respond(target, replace(call, data=refusal))
         if data is None:
             raise Gone
-        if isinstance(data, TooLarge) or len(data) <= WHOLE_BYTES:
+        if isinstance(data, TooLarge) or (len(data) <= WHOLE_BYTES and b"content-encoding" not in call.headers):
             return self._predictor.respond(target, replace(call, data=data))
         if not share.hold(len(data)):  # others have their turn before it is answered
             return self._predictor.respond(target, replace(call, data=Overloaded()))

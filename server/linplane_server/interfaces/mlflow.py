@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from .. import errors
-from ..predict.interface import Answer, Asked, Call, NotStreamed, Stream
+from ..predict.interface import Answer, Asked, Call, Content, NotStreamed, Pieces, Stream
 from ..predict.pieces import Form, form
 from ..predict.router import Source
 from ..problems import Headers
@@ -27,6 +27,7 @@ from .content_type import check_identity, check_json
 from .csv_answers import csv_predictions
 from .csv_body import CsvTable
 from .csv_stream import CsvStream
+from .form_pieces import open_forms
 from .json_answers import NOT_ALLOWED, EncodesPredictions, allow, json_answer, message_of, refusal_answer
 from .json_body import read_json
 from .mlflow_tables import read_tables
@@ -88,9 +89,13 @@ class MLflow(EncodesPredictions):
             raise NotStreamed
         return _csv_stream(route, call), 0
 
+    def open_pieces(self, route: Route, call: Call) -> Pieces:
+        """Decodes a large table in pieces."""
+        return open_forms(partial(self.decode, route), call, self.forms)
+
     def encode(
         self, route: Route, asked: Asked, version: Version, source: Source, values: Sequence[float]
-    ) -> tuple[Headers, bytes]:
+    ) -> tuple[Headers, Content]:
         """Encodes `predictions`, or CSV if Accept prefers it."""
         if asked.context:
             return csv_predictions(values, version)

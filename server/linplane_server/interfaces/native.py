@@ -3,13 +3,14 @@ are CSV if Accept prefers that.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, cast
 
 import msgspec
 from msgspec import Meta
 
 from ..errors import PredictionRefusal
-from ..predict.interface import Answer, Asked, Call, DecodesWhole
+from ..predict.interface import Answer, Asked, Call, Content, DecodesWhole, Pieces
 from ..predict.pieces import Form, form
 from ..predict.router import Source, SplitSource
 from ..problems import Headers, refusal_response
@@ -18,6 +19,8 @@ from ..state.snapshot import Route, Version
 from .accept import prefers_csv
 from .content_type import check_json
 from .csv_answers import csv_predictions
+from .form_pieces import open_forms
+from .json_answers import with_numbers
 from .native_body import parse_request
 
 _encode = msgspec.json.Encoder().encode
@@ -63,17 +66,22 @@ class Native(DecodesWhole):
         place = _place_of_features if body.rows is msgspec.UNSET else "/rows/{}".format
         return Asked(rows, place, body.key or None, prefers_csv(call.headers))
 
+    def open_pieces(self, route: Route, call: Call) -> Pieces:
+        """Decodes a large table in pieces."""
+        return open_forms(partial(self.decode, route), call, self.forms)
+
     def encode(
         self, route: Route, asked: Asked, version: Version, source: Source, values: Sequence[float]
-    ) -> tuple[Headers, bytes]:
+    ) -> tuple[Headers, Content]:
         """Encodes a Prediction, or Predictions for `rows`, or CSV. No path of this interface names a version."""
         if asked.context:
             return csv_predictions(values, version)
+        by = cast("SplitSource", source)
         if asked.place is _place_of_features:
-            content = _encode(Prediction(values[0], version.name, route.name, cast("SplitSource", source)))
+            content: Content = _encode(Prediction(values[0], version.name, route.name, by))
         else:
-            content = _encode(Predictions(list(values), version.name, route.name, cast("SplitSource", source)))
-        return [_JSON, *version.headers, (b"content-length", b"%d" % len(content))], content
+            content = with_numbers(lambda some: _encode(Predictions(some, version.name, route.name, by)), values)
+        return [_JSON, *version.headers], content
 
     def refuse(self, refusal: PredictionRefusal, request_id: str) -> Answer:
         """Encodes a problem (RFC 9457)."""

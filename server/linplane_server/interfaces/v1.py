@@ -16,13 +16,14 @@ from typing import Any
 import msgspec
 
 from ..errors import Invalid, PredictionRefusal
-from ..predict.interface import Answer, Asked, Call, DecodesWhole
+from ..predict.interface import Answer, Asked, Call, DecodesWhole, Pieces
 from ..predict.pieces import Form, form
 from ..predict.router import current_version
 from ..state.counters import ClientProtocol
 from ..state.snapshot import Route
 from ..state.snapshot_store import SnapshotStore
 from .content_type import check_json
+from .form_pieces import open_forms
 from .json_answers import (
     NO_PAGE,
     NOT_ALLOWED,
@@ -51,6 +52,10 @@ class V1(DecodesWhole, EncodesPredictions):
         """Decodes `instances` or `inputs`. Raises UnsupportedBody, TooLarge, Malformed or Invalid."""
         check_json(call.headers)
         return read_json(call.body(), partial(_read, route.accepted))
+
+    def open_pieces(self, route: Route, call: Call) -> Pieces:
+        """Decodes a large table in pieces."""
+        return open_forms(partial(self.decode, route), call, self.forms)
 
     def refuse(self, refusal: PredictionRefusal, request_id: str) -> Answer:  # noqa: ARG002 - a header has it
         """Encodes `error`."""

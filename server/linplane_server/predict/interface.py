@@ -3,7 +3,7 @@
 Everything that all of them share (route, rate limit, split, numbers, counters) is in `predictor`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -13,12 +13,15 @@ from ..problems import Headers
 from ..settings import Limits
 from ..state.counters import ClientProtocol
 from ..state.snapshot import Route, Version
-from .pieces import Form
 from .router import Source
 from .rows import Row
 
 Answer = tuple[int, Headers, bytes]
 """Status, headers and body of a response."""
+
+
+Content = bytes | Iterator[bytes]
+"""The body of a response with status 200. A large one comes in parts, each encoded when it is asked for."""
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
@@ -54,20 +57,28 @@ class Asked(msgspec.Struct, frozen=True):
     names: Sequence[str] = ()
 
 
+Pieces = Generator[None, None, tuple[Asked, Iterator[Sequence[Row]]]]
+"""A request that is opened in slices of work, between which it yields: without rows, and blocks of its rows in order,
+each of which is decoded when it is asked for, and valid until the next one is. A block may be empty.
+"""
+
+
 class NotStreamed(Exception):  # noqa: N818 - not an error
     """The body must be decoded as a whole: its form does not allow rows to be computed before its end."""
 
 
 class DecodesWhole:
-    """What interfaces have in common that stream nothing, and have no form that is decoded in pieces."""
-
-    forms: tuple[Form, ...] = ()
+    """What interfaces have in common that stream nothing."""
 
     def may_stream(self, headers: Mapping[bytes, bytes]) -> bool:  # noqa: ARG002
         """Returns False."""
         return False
 
     def open_stream(self, route: Route, call: Call, begun: bytes) -> tuple["Stream", int] | None:  # noqa: ARG002
+        """Raises NotStreamed."""
+        raise NotStreamed
+
+    def open_pieces(self, route: Route, call: Call) -> Pieces:  # noqa: ARG002
         """Raises NotStreamed."""
         raise NotStreamed
 
@@ -88,12 +99,9 @@ class Stream(Protocol):
 
 
 class Interface(Protocol):
-    """A client protocol. `protocol` is its label in the metrics; a large body of one of the `forms` is decoded in
-    pieces. Implementations are stateless.
-    """
+    """A client protocol. `protocol` is its label in the metrics. Implementations are stateless."""
 
     protocol: ClientProtocol
-    forms: tuple[Form, ...]
 
     def may_stream(self, headers: Mapping[bytes, bytes]) -> bool:
         """Returns whether a body with these headers may be streamed. It may be larger than those that are held as a
@@ -108,10 +116,17 @@ class Interface(Protocol):
         with the whole head; None before. `call` is without the body. Raises NotStreamed, and what `decode` raises.
         """
 
+    def open_pieces(self, route: Route, call: Call) -> Pieces:
+        """Opens a body that is there as a whole, but large. It and the blocks raise NotStreamed if the body must be
+        decoded as a whole, and a PredictionRefusal if `decode` raises one too, perhaps another one.
+        """
+
     def encode(
         self, route: Route, asked: Asked, version: Version, source: Source, values: Sequence[float]
-    ) -> tuple[Headers, bytes]:
-        """Returns headers and body of the response with status 200; `values` has one prediction per row."""
+    ) -> tuple[Headers, Content]:
+        """Returns headers, but for the length, and body of the response with status 200; `values` has one prediction
+        per row.
+        """
 
     def refuse(self, refusal: PredictionRefusal, request_id: str) -> Answer:
         """Returns the response to a request that was refused."""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-PIECE = 1 << 15
+PIECE = 1 << 14
 """Bytes of rows in a piece: half a millisecond of decoding, or two for rows of one digit."""
 
 _BETWEEN_ROWS = re.compile(rb"[\]}][ \t\r\n]*,[ \t\r\n]*(?=[\[{])")

@@ -8,7 +8,7 @@ import itertools
 import logging
 import re
 from array import array
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 
 from msgspec.structs import replace
@@ -32,11 +32,10 @@ from ..state.counters import Series
 from ..state.serving import Serving
 from ..state.snapshot import Route, Snapshot, Version
 from .client_identity import ClientIdentity
-from .interface import Answer, Asked, Call, Interface, NotStreamed, Stream, Target
+from .interface import Answer, Asked, Call, Content, Interface, NotStreamed, Stream, Target
 from .parts import Parts, Steps
-from .pieces import cut
 from .router import Source, choose, current_version, find_version, given_key, unknown_route
-from .rows import BLOCK_ROWS, Row, check_names, compute_rows, values_key
+from .rows import check_names, compute_rows, values_key
 
 _log = logging.getLogger(__name__)
 _sane = re.compile(rb"[A-Za-z0-9._-]{1,64}").fullmatch
@@ -83,7 +82,7 @@ class Predictor:
             route = self._find(self._store.snapshot, target.route, call.headers)
             named = self._admit(route, target, call)
             (out, content), series = self._predict(interface, route, named, interface.decode(route, call), call)
-            answer = 200, out, content
+            answer = _answered(out, content if isinstance(content, bytes) else b"".join(content))
         except Exception as error:
             answer, series = self._refuse(interface, route, named, error, request_id)
         self._observe(target, route, series, begin)
@@ -105,7 +104,7 @@ class Predictor:
             route = self._find(self._store.snapshot, target.route, call.headers)
             named = self._admit(route, target, call)
             (out, content), series = yield from self._predict_parts(interface, route, named, call, parts)
-            answer = 200, out, content
+            answer = _answered(out, content if isinstance(content, bytes) else (yield from _joined(content)))
         except Exception as error:
             if not isinstance(error, TooLarge | Overloaded):
                 with suppress(TooLarge, Overloaded):
@@ -148,7 +147,7 @@ class Predictor:
 
     def _predict(
         self, interface: Interface, route: Route, named: Version | None, asked: Asked, call: Call
-    ) -> tuple[tuple[Headers, bytes], Series]:
+    ) -> tuple[tuple[Headers, Content], Series]:
         version, source = _assign(route, asked, call) if named is None else _by_path(named)
         if not asked.rows:
             check_names(route, version, asked.names, asked.place(0))
@@ -157,7 +156,7 @@ class Predictor:
 
     def _predict_parts(
         self, interface: Interface, route: Route, named: Version | None, call: Call, parts: Parts
-    ) -> Generator[int | None, bytes | None, tuple[tuple[Headers, bytes], Series]]:
+    ) -> Generator[int | None, bytes | None, tuple[tuple[Headers, Content], Series]]:
         stream = yield from self._open(interface, route, named, call, parts)
         if stream is None:
             yield from parts.keep()
@@ -200,25 +199,15 @@ class Predictor:
 
     def _predict_pieces(
         self, interface: Interface, route: Route, named: Version | None, call: Call
-    ) -> Generator[int | None, bytes | None, tuple[tuple[Headers, bytes], Series]]:
-        *bodies, last = cut(call.body(), interface.forms)
-        if not bodies:
-            raise NotStreamed
-        asked = interface.decode(route, replace(call, data=last))
+    ) -> Generator[int | None, bytes | None, tuple[tuple[Headers, Content], Series]]:
+        asked, blocks = yield from interface.open_pieces(route, call)
         if _needs_values(route, named, asked, call):
             raise NotStreamed
         version, source = _assign(route, asked, call) if named is None else _by_path(named)
         values = array("d")
-        rows: list[Row] = []
-        for body in bodies:
-            rows += interface.decode(route, replace(call, data=body)).rows
+        for rows in blocks:
+            values.extend(compute_rows(route, version, rows, asked.place, self._blocks))
             yield None
-            if len(rows) >= BLOCK_ROWS:
-                values.extend(compute_rows(route, version, rows, asked.place, self._blocks))
-                rows.clear()
-                yield None
-        values.extend(compute_rows(route, version, [*rows, *asked.rows], asked.place, self._blocks))
-        yield None
         self._check_in_force(route, version)
         return interface.encode(route, asked, version, source, values), version.series
 
@@ -273,6 +262,19 @@ class Predictor:
         if target.version is not None and route is not None and series is not route.version_series(None):
             series.named += 1
         series.observe(target.interface.protocol, self._clock() - begin)
+
+
+def _answered(headers: Headers, content: bytes) -> Answer:
+    headers.append((b"content-length", b"%d" % len(content)))
+    return 200, headers, content
+
+
+def _joined(content: Iterator[bytes]) -> Generator[None, bytes | None, bytes]:
+    parts = []
+    for part in content:
+        parts.append(part)
+        yield None
+    return b"".join(parts)
 
 
 def _moved(place: Callable[[int], str], first: int) -> Callable[[int], str]:

@@ -114,15 +114,19 @@ def test_memory_for_a_json_body_comes_back(start: Start) -> None:
     assert server.predict(batch(BLOCK_ROWS))[0] == 200
     eventually(lambda: has_numpy(server))
     row = {"area": 12.345678901234567, "rooms": 7.654321}
-    body = dumps({"rows": [row] * (Limits.body_bytes // (len(dumps(row)) + 1) - 1)})
-    idle = server.memory()
-    server.forget_peak()
-    assert server.predict(body)[0] == 200
-    assert server.memory("VmHWM") - idle < 24 * 1024
+    long = dumps({"rows": [row] * (Limits.body_bytes // (len(dumps(row)) + 1) - 1)})
+    count = Limits.body_bytes // 4 - 30
+    tensor = {"name": "x", "shape": [count, 2], "datatype": "FP64", "data": [1] * (2 * count)}
+    for path, body in {"/routes/homes/predict": long, "/v2/models/homes/infer": dumps({"inputs": [tensor]})}.items():
+        assert Limits.body_bytes - 200 < len(body) <= Limits.body_bytes
+        idle = server.memory()
+        server.forget_peak()
+        assert server.predict(body, path)[0] == 200
+        assert server.memory("VmHWM") - idle < 24 * 1024
 
-    def unchanged() -> bool:
-        """The process has the memory that it keeps for the next body, and the rest of numpy."""
-        before = server.memory()
-        return all(server.predict(body)[0] == 200 and server.memory() - before < 1024 for _ in range(6))
+        def unchanged(path: str = path, body: bytes = body) -> bool:
+            """The process has the memory that it keeps for the next body, and the rest of numpy."""
+            before = server.memory()
+            return all(server.predict(body, path)[0] == 200 and server.memory() - before < 1024 for _ in range(6))
 
-    eventually(unchanged)
+        eventually(unchanged)

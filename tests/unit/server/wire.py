@@ -102,6 +102,7 @@ class Wire:
         pages = public_pages(loaded.store, lambda: None, limits.body_bytes, "1", public)
         rest = docs_app(lambda: document("1", pages.table, names=public.names)) if docs else absent
         app = PublicApp(predictor, pages, rest, limits, self.guard.budget, public.root_path)
+        self._computes = app._turns.locked
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:
             self.calls += 1
@@ -161,7 +162,7 @@ class Wire:
         while unchanged < 5:
             await asyncio.sleep(0)
             now = (self.calls, len(self.transport.received), len(self.protocol.tasks))
-            unchanged, before = (unchanged + 1 if now == before else 0), now
+            unchanged, before = (unchanged + 1 if now == before and not self._computes() else 0), now
 
 
 def counted(loaded: Serving) -> list[Any]:

@@ -1,8 +1,10 @@
 """Compression of bodies: gzip (RFC 1952), and deflate in the zlib format (RFC 1950), by RFC 9110, 8.4.1."""
 
 import zlib
+from collections.abc import Iterator
 
 from ...errors import Malformed, TooLarge, UnsupportedBody
+from ...predict.interface import Content
 from ..accept import weights
 from ..content_type import IDENTITY, content_coding
 
@@ -10,6 +12,9 @@ _WINDOW_BITS = {b"gzip": 16 + zlib.MAX_WBITS, b"x-gzip": 16 + zlib.MAX_WBITS, b"
 
 WORTHWHILE = 1024
 """Smaller responses are not compressed, in bytes."""
+
+PART = 1 << 16
+"""Bytes that are compressed at once: a millisecond or two."""
 
 _LEVEL = 1  # doubles have little redundancy: higher levels take several times as long, and save few per cent
 
@@ -37,15 +42,27 @@ def decompressed(body: bytes, coding: bytes | None, limit: int) -> bytes:
     return result
 
 
-def response_coding(accepted: bytes | None, length: int) -> bytes | None:
-    """Returns gzip or deflate if the Accept-Encoding `accepted` names it and a body of `length` is worth it."""
-    if not accepted or length < WORTHWHILE:
+def response_coding(accepted: bytes | None, length: int | None) -> bytes | None:
+    """Returns gzip or deflate if the Accept-Encoding `accepted` names it and a body of `length` is worth it; None is
+    that of a large one.
+    """
+    if not accepted or (length is not None and length < WORTHWHILE):
         return None
     found = weights(accepted)
     return next((coding for coding in (b"gzip", b"deflate") if found.get(coding, 0) > 0), None)
 
 
-def compressed(body: bytes, coding: bytes) -> bytes:
-    """Returns the body in this coding."""
-    stream = zlib.compressobj(_LEVEL, wbits=_WINDOW_BITS[coding])
-    return stream.compress(body) + stream.flush()
+def compressed(body: Content, coding: bytes) -> Content:
+    """Returns the body in this coding, in parts if it is large or comes in parts."""
+    parts = _parts(body) if isinstance(body, bytes) else body
+    result = _compressed(parts, zlib.compressobj(_LEVEL, wbits=_WINDOW_BITS[coding]))
+    return b"".join(result) if isinstance(body, bytes) and len(body) <= PART else result
+
+
+def _parts(body: bytes) -> Iterator[bytes]:
+    return (body[begin : begin + PART] for begin in range(0, len(body), PART))
+
+
+def _compressed(parts: Iterator[bytes], stream: "zlib._Compress") -> Iterator[bytes]:
+    yield from map(stream.compress, parts)
+    yield stream.flush()

@@ -12,21 +12,21 @@ from msgspec.structs import replace
 from linplane_api.display import display_name
 
 from ...errors import Invalid, PredictionRefusal, RouteNotFound
-from ...predict.interface import Answer, Asked, Call, NotStreamed, Stream
+from ...predict.interface import Answer, Asked, Call, Content, NotStreamed, Pieces, Stream
 from ...predict.matrix import Matrix
-from ...predict.pieces import Form
 from ...predict.router import Source
 from ...predict.rows import Row
 from ...problems import Headers
 from ...state.counters import ClientProtocol
 from ...state.snapshot import Route, Version
-from ..json_answers import JSON
+from ..json_answers import JSON, with_numbers
 from .answers import error_answer, refusal_answer
 from .binary import HEADER, SIZE, binary_values, split_body, to_binary
 from .encoding import compressed, decompressed, response_coding
 from .head import OUTPUT, Head, Wanted, check_tensor, is_streamed, read_head, streamed_head
 from .matrix_stream import MatrixStream
 from .messages import InferenceResponse, InputTensor, OutputTensor, Provenance, encode
+from .pieces import blocks, without_data
 from .tensors import json_values
 
 FEATURES = "features"
@@ -39,7 +39,6 @@ class Inference:
     """See the module."""
 
     protocol: ClientProtocol = "v2"
-    forms: tuple[Form, ...] = ()
 
     def may_stream(self, headers: Mapping[bytes, bytes]) -> bool:
         """Returns whether there may be binary tensors after the JSON."""
@@ -49,11 +48,9 @@ class Inference:
         """Decodes JSON or binary tensors; the Content-Type has no influence. Raises UnsupportedBody, TooLarge,
         Malformed or Invalid.
         """
-        body = decompressed(call.body(), call.headers.get(b"content-encoding"), call.max_body)
-        text, rest = split_body(body, call.headers.get(HEADER))
+        text, rest = _parts(call)
         head = read_head(route, call.headers, text, None if rest is None else len(rest))
-        raw = [None if place is None or rest is None else rest[place] for place in head.places]
-        return decode_tensors(route, head, raw)
+        return decode_tensors(route, head, _raw(head, rest))
 
     def open_stream(self, route: Route, call: Call, begun: bytes) -> tuple[Stream, int] | None:
         """Streams one binary matrix of known length that is not compressed. Raises NotStreamed, Malformed, Invalid."""
@@ -66,9 +63,20 @@ class Inference:
             raise NotStreamed
         return MatrixStream(head.asked, head.matrix, len(route.order or ()), rest), length
 
+    def open_pieces(self, route: Route, call: Call) -> Pieces:
+        """Decodes the tensors in pieces, but a matrix that is computed from its bytes."""
+        text, rest = _parts(call)
+        yield
+        cut = yield from without_data(text)
+        head = read_head(route, call.headers, cut.rest, None if rest is None else len(rest))
+        raw = _raw(head, rest)
+        if not cut.is_data_of(head.inputs) or (raw and _is_computed_from_bytes(head, raw[0])):
+            raise NotStreamed
+        return head.asked, blocks(route, head, text, cut.places, raw)
+
     def encode(
         self, route: Route, asked: Asked, version: Version, source: Source, values: Sequence[float]
-    ) -> tuple[Headers, bytes]:
+    ) -> tuple[Headers, Content]:
         """Encodes the tensor `prediction`, FP64 [n, 1]."""
         wanted: Wanted = asked.context
         output = OutputTensor(OUTPUT, [len(values), 1], "FP64")
@@ -80,8 +88,12 @@ class Inference:
             text = encode(response)
             headers = [(b"content-type", b"application/octet-stream"), (HEADER, b"%d" % len(text)), *version.headers]
             return _finished(headers, text + raw, wanted.accepted)
-        output.data = list(values)
-        return _finished([JSON, *version.headers], encode(response), wanted.accepted)
+
+        def encoded(some: list[float]) -> bytes:
+            output.data = some
+            return encode(response)
+
+        return _finished([JSON, *version.headers], with_numbers(encoded, values), wanted.accepted)
 
     def refuse(self, refusal: PredictionRefusal, request_id: str) -> Answer:  # noqa: ARG002 - a header has it
         """Encodes `error`."""
@@ -99,13 +111,22 @@ def decode_tensors(route: Route, head: Head, raw: Sequence[memoryview | None]) -
     return replace(head.asked, rows=rows, names=names)
 
 
-def _finished(headers: Headers, body: bytes, accepted: bytes | None) -> tuple[Headers, bytes]:
-    coding = response_coding(accepted, len(body))
-    if coding is not None:
-        body = compressed(body, coding)
-        headers.append((b"content-encoding", coding))
-    headers.append((b"content-length", b"%d" % len(body)))
-    return headers, body
+def _parts(call: Call) -> tuple[bytes, memoryview | None]:
+    body = decompressed(call.body(), call.headers.get(b"content-encoding"), call.max_body)
+    return split_body(body, call.headers.get(HEADER))
+
+
+def _raw(head: Head, rest: memoryview | None) -> list[memoryview | None]:
+    """Returns the bytes of each tensor, None for one with `data`."""
+    return [None if place is None or rest is None else rest[place] for place in head.places]
+
+
+def _finished(headers: Headers, body: Content, accepted: bytes | None) -> tuple[Headers, Content]:
+    coding = response_coding(accepted, len(body) if isinstance(body, bytes) else None)
+    if coding is None:
+        return headers, body
+    headers.append((b"content-encoding", coding))
+    return headers, compressed(body, coding)
 
 
 def _rows(route: Route, head: Head, raw: Sequence[memoryview | None]) -> tuple[Sequence[Row], Sequence[str]]:
@@ -138,10 +159,14 @@ def _transposed(route: Route, columns: dict[str, list[float]]) -> list[Row]:
 
 def _matrix(route: Route, head: Head, raw: memoryview | None) -> Sequence[Row]:
     width = len(route.order or ())
-    if raw is not None and head.matrix is not None and is_streamed(head.inputs[0]):
+    if raw is not None and head.matrix is not None and _is_computed_from_bytes(head, raw):
         return Matrix(raw, head.matrix.code, width)
     values = _values(head, 0, raw)
     return [values[start : start + width] for start in range(0, len(values), width)]
+
+
+def _is_computed_from_bytes(head: Head, raw: memoryview | None) -> bool:
+    return raw is not None and head.matrix is not None and is_streamed(head.inputs[0])
 
 
 def _unknown(route: Route, tensor: InputTensor, place: str, *, alone: bool) -> Invalid:

@@ -1,20 +1,15 @@
 """Both ways to answer a prediction, on the fast path and by the application: the same bytes in all circumstances."""
 
-import asyncio
-import json
 import re
-from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linplane_api.routing import RateLimit
 from linplane_server.http.fast_path import CACHED_HEAD, CACHED_HEADS, FAST_BYTES
-from linplane_server.settings import MIB, Limits
-from linplane_server.state.budget import Share
-from unit.server.builders import document, serving
-from unit.server.corpus import CHUNKED, GOOD, HEAD, LENGTH, OTHER, PREDICT, REQUESTS, V2, post
+from linplane_server.settings import Limits
+from unit.server.both_ways import OK, both, compare, late
+from unit.server.corpus import CHUNKED, GOOD, HEAD, OTHER, PREDICT, REQUESTS, V2, post
 from unit.server.wire import LIMITS, Wire
 
 BY_NAME = dict(REQUESTS)
@@ -36,26 +31,6 @@ V2_STATUSES = {
     "v2, metadata": 200,
     "v2, ready": 200,
 }
-SPLIT = document(split=[("v2", 5000)], header="X-User-Id", limit=RateLimit(1e6, 1000, "Client"))
-OK = b"HTTP/1.1 200 OK\r\n"
-
-Step = bytes | Callable[[Wire], object]
-"""What a client sends, or what else happens to a connection."""
-
-
-async def both(limits: Limits = LIMITS) -> tuple[Wire, Wire]:
-    """The same server twice: on the fast path, and by the application."""
-    return Wire(await serving(SPLIT), True, limits), Wire(await serving(SPLIT), False, limits)
-
-
-async def compare(*steps: Step, limits: Limits = LIMITS) -> tuple[Wire, Wire]:
-    """Takes these steps both ways, and expects the same after each."""
-    fast, usual = await both(limits)
-    for step in steps:
-        for wire in (fast, usual):
-            await (wire.send(step) if isinstance(step, bytes) else wire.act(step))
-        assert fast.state == usual.state
-    return fast, usual
 
 
 def test_requests_have_different_names() -> None:
@@ -214,181 +189,6 @@ async def test_matrix_over_the_limit_of_other_bodies_is_computed_as_it_arrives(m
     assert fast.transport.received.startswith(b"HTTP/1.1 %d " % status)
     assert fast.transport.received.count(OK) == 1 + (status == 200)
     assert fast.calls == 1
-
-
-def late(wire: Wire) -> None:
-    """The deadline passes."""
-    wire.loop.now = wire.protocol.due
-    wire.protocol.expire()
-
-
-def drain(wire: Wire) -> None:
-    """The server begins to drain."""
-    wire.guard.drain()
-
-
-def stop(wire: Wire) -> None:
-    """The server stops, after it has drained."""
-    wire.guard.drain()
-    wire.protocol.shutdown()
-
-
-def lose(wire: Wire) -> None:
-    """The client is gone."""
-    wire.transport.closing = True
-    wire.protocol.connection_lost(ConnectionResetError())
-
-
-WITHOUT_BODY = HEAD + b"Host: x\r\n" + LENGTH + b"\r\n"
-EVENTS = [late, drain, stop, lose]
-PLACES = {"before": 0, "in the head": 20, "before the body": len(WITHOUT_BODY), "in the body": -3, "after": len(GOOD)}
-
-
-@pytest.mark.parametrize("event", EVENTS)
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("before", [b"", GOOD, OTHER], ids=["first", "after a fast one", "after another"])
-async def test_event_has_the_same_effect_both_ways(event: Callable[[Wire], None], place: str, before: bytes) -> None:
-    cut = PLACES[place]
-    await compare(before, GOOD[:cut], event, GOOD[cut:], GOOD, late, late)
-
-
-async def test_request_whose_body_is_late_is_refused() -> None:
-    fast, _ = await compare(GOOD, WITHOUT_BODY, late)
-    assert b"HTTP/1.1 408 Request Timeout\r\n" in fast.transport.received
-
-
-@pytest.mark.parametrize("behind", [b"", GOOD])
-async def test_drain_closes_the_connection_after_the_answer(behind: bytes) -> None:
-    fast, _ = await compare(WITHOUT_BODY, drain, PREDICT + behind)
-    assert fast.transport.closing
-    assert fast.transport.received.count(OK) == 1
-    assert b"connection: close\r\n" in fast.transport.received
-
-
-def occupy(wire: Wire) -> None:
-    """Other bodies hold all that they may."""
-    Share(wire.guard.budget).keep(wire.guard.budget.total)
-
-
-async def test_body_in_parts_is_refused_while_others_hold_too_much() -> None:
-    fast, _ = await compare(occupy, WITHOUT_BODY + PREDICT[:9], PREDICT[9:], GOOD, OTHER, BY_NAME["v2, ready"])
-    assert re.findall(rb"HTTP/1.1 (\d+)", fast.transport.received) == [b"503", b"200", b"404", b"200"]
-    assert fast.transport.received.count(b"retry-after: 1\r\n") == 1
-    assert fast.guard.budget.held == fast.guard.budget.total
-
-
-async def test_body_is_refused_at_the_part_with_which_it_holds_too_much() -> None:
-    limits = Limits(body_bytes=100, in_flight_bytes=100)
-    body = PREDICT.ljust(101)
-    head = CHUNKED + b"65\r\n"
-    fast, _ = await compare(head + body[:50], body[50:100], body[100:] + b"\r\n0\r\n\r\n", limits=limits)
-    assert fast.transport.received.startswith(b"HTTP/1.1 413 ")
-    fast, usual = await both(limits)
-    for wire in (fast, usual):
-        await wire.send(head + body[:50])
-        Share(wire.guard.budget).keep(51)
-        await wire.send(body[50:60])
-    assert fast.state == usual.state
-    assert fast.transport.received.startswith(b"HTTP/1.1 503 ")
-
-
-def finish(wire: Wire) -> None:
-    """The rest of a body arrives."""
-    wire.protocol.data_received(PREDICT[9:])
-
-
-@pytest.mark.parametrize("event", [*EVENTS, finish])
-async def test_body_is_held_until_its_connection_is_lost_or_it_is_answered(event: Callable[[Wire], object]) -> None:
-    fast, usual = await compare(WITHOUT_BODY + PREDICT[:9])
-    assert (fast.guard.budget.held, fast.calls) == (9, 0)
-    for wire in (fast, usual):
-        await wire.act(event)
-        await wire.act(lose)
-        assert wire.guard.budget.held == 0
-
-
-SLICED = json.dumps({"key": "u", "rows": [[1.5, 2.5]] * 10_000}).encode()
-
-
-async def test_body_that_is_computed_in_slices_is_held_meanwhile() -> None:
-    for wire in await both(Limits()):
-        wire.protocol.data_received(post(SLICED))
-        seen = []
-        while not wire.transport.received:
-            await asyncio.sleep(0)
-            seen.append(wire.guard.budget.held)
-        assert max(seen) == len(SLICED)
-        await wire.settled()
-        assert wire.guard.budget.held == 0
-        assert wire.transport.received.startswith(OK)
-
-
-async def test_body_that_is_computed_in_slices_is_refused_while_others_hold_too_much() -> None:
-    fast, _ = await compare(occupy, post(SLICED), GOOD, limits=Limits())
-    assert re.findall(rb"HTTP/1.1 (\d+)", fast.transport.received) == [b"503", b"200"]
-
-
-def owe(wire: Wire) -> None:
-    """The client has not read a part of an answer."""
-    wire.transport.unsent = MIB
-
-
-async def test_answer_that_is_not_read_is_held_until_it_is() -> None:
-    fast, _ = await compare(owe, fill)
-    assert fast.guard.budget.held == MIB
-    for step in (read, lose):
-        fast, _ = await compare(owe, fill, step)
-        assert fast.guard.budget.held == 0
-
-
-@pytest.mark.parametrize(
-    ("more", "seconds"), [(b"", LIMITS.idle_seconds), (b"Connection: close", LIMITS.answer_seconds)]
-)
-async def test_answer_that_is_long_may_take_longer(more: bytes, seconds: float) -> None:
-    fast, _ = await compare(owe, post(PREDICT, *[more] if more else []))
-    assert fast.protocol.due == fast.loop.now + seconds + 1
-
-
-async def test_answer_that_is_read_may_take_longer() -> None:
-    fast, _ = await compare(owe, fill, GOOD, read)
-    assert fast.protocol.due == fast.loop.now + LIMITS.idle_seconds + 1
-    fast, usual = await compare(owe, fill, GOOD)
-    assert fast.protocol.due == fast.loop.now + LIMITS.answer_seconds
-    for wire in (fast, usual):
-        await wire.act(lose)
-
-
-def fill(wire: Wire) -> None:
-    """The client has not read for so long that no more answers are to be written."""
-    wire.protocol.pause_writing()
-
-
-def read(wire: Wire) -> None:
-    """The client has read all answers."""
-    wire.protocol.resume_writing()
-
-
-async def test_client_that_does_not_read_gets_no_further_answer_until_it_does() -> None:
-    fast, usual = await compare(GOOD, fill, GOOD, GOOD)
-    assert fast.transport.received.count(OK) == 1
-    assert fast.transport.paused
-    assert fast.protocol.due == fast.loop.now + LIMITS.answer_seconds
-    for wire in (fast, usual):
-        await wire.act(read)
-    assert fast.state == usual.state
-    assert fast.transport.received.count(OK) == 3
-
-
-async def test_connection_is_closed_after_the_last_answer_to_a_client_that_does_not_read() -> None:
-    fast, _ = await compare(fill, post(PREDICT, b"Connection: close"), read)
-    assert fast.transport.closing
-    assert fast.transport.received.count(b"connection: close\r\n") == 1
-
-
-async def test_client_that_never_reads_is_disconnected() -> None:
-    fast, _ = await compare(fill, GOOD, late, lose)
-    assert fast.transport.aborted
-    assert not fast.transport.received
 
 
 async def test_head_that_is_known_is_not_parsed_again() -> None:

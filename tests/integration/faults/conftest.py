@@ -11,7 +11,7 @@ from integration.faults.crashes import Laboratory
 from integration.faults.proxy import Proxies
 from integration.operator.fork_server import ForkServer
 
-SITES = 5
+SITES = 7  # as many as keep two cores busy: each waits for half of its time
 
 
 @pytest.fixture(scope="package")

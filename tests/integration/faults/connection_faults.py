@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
+from integration.faults.calls import Action, Answer, Call, Delay, Event, Gone, Lose, Rule, Stale
 from integration.faults.proxied_site import ProxiedSite
-from integration.faults.proxy import Action, Answer, Call, Delay, Event, Gone, Lose, Rule, Stale
 
 FaultContext = Callable[[ProxiedSite], AbstractContextManager[None]]
 
@@ -100,7 +100,7 @@ def repeated(site: ProxiedSite) -> Iterator[None]:
     try:
         yield
     finally:
-        site.proxy.repeat = lambda call, event: 1
+        site.proxy.repeat = None
 
 
 @contextmanager
@@ -119,7 +119,7 @@ def dropped(site: ProxiedSite) -> Iterator[None]:
     try:
         yield
     finally:
-        site.proxy.repeat = lambda call, event: 1
+        site.proxy.repeat = None
         site.proxy.cut()  # otherwise the lost events could never be detected
 
 

@@ -16,15 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cluster.controlplane import ControlPlane
+from integration.faults.calls import Action, Call, Lose
 from integration.faults.proxied_site import ProxiedSite
-from integration.faults.proxy import Action, Call, Lose, Proxies
+from integration.faults.proxy import Proxies
 from integration.faults.snapshot import Snapshot, differences, snapshot
 from integration.faults.workloads import WORKLOADS
 from integration.operator.fork_server import ForkServer
 from support import eventually
 
 QUIET = 1.2  # seconds without a write after which a run is over: a status may be delayed by one
-PATIENCE = 60.0
+PATIENCE = 120.0
 REFERENCES = 2
 ATTEMPTS = 3  # the number of status writes depends on timing: a plan may not reach its write
 
@@ -77,6 +78,7 @@ class Laboratory:
     def __init__(self, plane: ControlPlane, fork_server: ForkServer, proxies: Proxies, sites: int) -> None:
         self.plane, self.fork_server, self.proxies = plane, fork_server, proxies
         self.pool = ThreadPoolExecutor(sites)
+        self.reviews: dict[str, bytes] = {}
 
     def close(self) -> None:
         self.pool.shutdown(cancel_futures=True)
@@ -101,6 +103,7 @@ class Laboratory:
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="linplane-site-", ignore_cleanup_errors=True) as folder:
             site = self.site(Path(folder))
+            site.proxy.reviews = self.reviews
             try:
                 outcome = _play(site, workload, plan, references)
                 outcome.seconds = time.monotonic() - began

@@ -7,114 +7,32 @@ cut, silenced, and have events repeated or dropped. All proxies of a test sessio
 import asyncio
 import json
 import logging
-import re
 import ssl
 import threading
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
 from typing import Any, cast
-from urllib.parse import parse_qs
 
 import aiohttp
 from aiohttp import web
 
 from cluster.controlplane import ControlPlane
+from integration.faults.calls import (
+    Answer,
+    Call,
+    Delay,
+    Empty,
+    Event,
+    Gone,
+    Lose,
+    Rule,
+    Stale,
+    is_allowed,
+    question,
+    read_call,
+    version_in,
+)
 
-WRITING = ("POST", "PUT", "PATCH", "DELETE")
 HOP_BY_HOP = {"host", "connection", "keep-alive", "transfer-encoding", "content-length", "accept-encoding"}
-HASH = re.compile(r"-[0-9a-f]{10}$")
-Event = dict[str, Any]
-
-
-@dataclass
-class Call:
-    """One call: its object and, once it has ended, its status (0: without an answer)."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    resource: str
-    namespace: str
-    name: str
-    subresource: str
-    status: int = 0
-    changed: bool = False  # the object differs from the one before
-    answer: bytes = field(default=b"", repr=False)  # to a write that changed something
-
-    @property
-    def is_watch(self) -> bool:
-        return self.query.get("watch") == "true"
-
-    @property
-    def is_list(self) -> bool:
-        return self.method == "GET" and bool(self.resource) and not self.name and not self.is_watch
-
-    @property
-    def is_write(self) -> bool:
-        """True for a call that may change an object; Events and access reviews do not count."""
-        about = self.resource not in ("", "events") and not self.resource.endswith("reviews")
-        return about and self.method in WRITING
-
-    @property
-    def what(self) -> str:
-        """A description of the write that is the same in every run: without hashes of UIDs."""
-        sub = f"/{self.subresource}" if self.subresource else ""
-        return f"{self.method} {self.resource}{sub} {HASH.sub('-HASH', self.name)}"
-
-    @property
-    def created(self) -> bool:
-        return self.is_write and self.status == 201
-
-    @property
-    def deleted(self) -> bool:
-        return self.method == "DELETE" and self.changed
-
-
-# ---- faults of a call ----
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The call does not reach the API server; the client gets this answer."""
-
-    status: int
-    retry_after: int | None = None
-
-
-@dataclass(frozen=True)
-class Lose:
-    """The connection is reset: before the call reaches the API server, or once it was `applied`. Calls `then` first."""
-
-    applied: bool = False
-    then: Callable[[], None] | None = None
-
-
-@dataclass(frozen=True)
-class Delay:
-    """The call is delayed."""
-
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Gone:
-    """A watch gets an ERROR as its first event: 410 (too old), or another code."""
-
-    code: int = 410
-
-
-@dataclass(frozen=True)
-class Stale:
-    """A LIST gets the last answer that was stored."""
-
-
-@dataclass(frozen=True)
-class Empty:
-    """A LIST gets no items."""
-
-
-Action = Answer | Lose | Delay | Gone | Stale | Empty
-Rule = Callable[[Call], Action | None]
 
 
 class Proxies:
@@ -148,8 +66,12 @@ class Proxy:
     def __init__(self, proxies: Proxies, plane: ControlPlane, *, tls: bool = False) -> None:
         """`tls`: serves with the API server's own certificate; else plain HTTP."""
         self.rules: list[Rule] = []
-        self.repeat: Callable[[Call, Event], int] = lambda *_: 1
-        """How many times an event of a watch is passed on."""
+        self.repeat: Callable[[Call, Event], int] | None = None
+        """How many times an event of a watch is passed on; once if None."""
+        self.reviews: dict[str, bytes] | None = None
+        """Access reviews that were allowed, which are answered from here: shared by sites whose operators have equal
+        rights, each in its own namespace.
+        """
         self.hushed: Callable[[Call], bool] = lambda _: False  # these watches deliver nothing
         self.silent = False  # open and new watches deliver nothing any more
         self.away: str = ""  # "reset" or "hang": the API server is down
@@ -232,7 +154,7 @@ class Proxy:
             _reset(request)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        call = _read(request)
+        call = read_call(request.method, request.path, request.query_string)
         self.calls.append(call)
         if self.away:
             await self._nobody(request)
@@ -275,6 +197,10 @@ class Proxy:
 
     async def _pass_on(self, request: web.BaseRequest, call: Call) -> web.Response:
         given = await request.read()
+        asked = question(given) if call.is_review and self.reviews is not None else ""
+        if self.reviews is not None and asked in self.reviews:
+            call.status = 201
+            return web.Response(body=self.reviews[asked], status=201, content_type="application/json")
         before = await self._version(call) if call.is_write and call.name else ""
         async with self._ask(request, given) as answer:
             body = await answer.read()
@@ -282,9 +208,11 @@ class Proxy:
         if call.is_list:
             self._lists.setdefault(request.path_qs, b"")
         if call.is_write and 200 <= call.status < 300:
-            call.changed = call.method == "DELETE" or before != _version_in(body)
+            call.changed = call.method == "DELETE" or before != version_in(body)
         if call.changed:
             call.answer = body
+        if self.reviews is not None and asked and is_allowed(body):
+            self.reviews[asked] = body
         headers = {k: v for k, v in answer.headers.items() if k.lower() not in HOP_BY_HOP}
         return web.Response(body=body, status=answer.status, headers=headers)
 
@@ -292,7 +220,7 @@ class Proxy:
         """The object's version before the call."""
         path = call.path.removesuffix(f"/{call.subresource}") if call.subresource else call.path
         async with self._session.get(self._plane.server + path, headers=self._admin) as answer:
-            return _version_in(await answer.read())
+            return version_in(await answer.read())
 
     def _ask(self, request: web.BaseRequest, body: bytes) -> Any:
         headers = [(k, v) for k, v in request.headers.items() if k.lower() not in HOP_BY_HOP]
@@ -327,7 +255,7 @@ class Proxy:
                 return
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
-                times = self.repeat(call, json.loads(line)) if answer.status == 200 else 1
+                times = self.repeat(call, json.loads(line)) if self.repeat and answer.status == 200 else 1
                 for _ in range(times):
                     await response.write(line + b"\n")
 
@@ -337,7 +265,7 @@ async def _unless_gone(request: web.BaseRequest, reading: Coroutine[Any, Any, by
     task = asyncio.ensure_future(reading)
     try:
         while request.transport is not None:
-            if (await asyncio.wait([task], timeout=0.2))[0]:
+            if (await asyncio.wait([task], timeout=1.0))[0]:
                 return task.result()
     finally:
         task.cancel()
@@ -347,24 +275,6 @@ async def _unless_gone(request: web.BaseRequest, reading: Coroutine[Any, Any, by
 def _reset(request: web.BaseRequest) -> None:
     if request.transport is not None:
         request.transport.abort()
-
-
-def _read(request: web.BaseRequest) -> Call:
-    parts = request.path.strip("/").split("/")
-    rest = parts[2:] if parts[0] == "api" else parts[3:]
-    namespace = ""
-    if rest[:1] == ["namespaces"] and len(rest) > 2:
-        namespace, rest = rest[1], rest[2:]
-    resource, name, subresource = [*rest[:3], "", "", ""][:3]
-    query = {key: values[-1] for key, values in parse_qs(request.query_string).items()}
-    return Call(request.method, request.path, query, resource, namespace, name, subresource)
-
-
-def _version_in(body: bytes) -> str:
-    try:
-        return str((json.loads(body).get("metadata") or {}).get("resourceVersion") or "")
-    except ValueError:
-        return ""
 
 
 REASONS = {403: "Forbidden", 409: "Conflict", 410: "Expired", 429: "TooManyRequests", 503: "ServiceUnavailable"}

@@ -62,10 +62,11 @@ def results(laboratory: Laboratory, request: pytest.FixtureRequest) -> Iterator[
     params = (getattr(item, "callspec", None) for item in request.session.items if item.fspath == request.fspath)
     wanted = {found.params["workload"] for found in params if found}
     references = {name: laboratory.references(name) for name in WORKLOADS if name in wanted}
-    undisturbed = {name: [future.result() for future in futures] for name, futures in references.items()}
-    for name, runs in undisturbed.items():
+    crashes = {}
+    for name, futures in references.items():
+        runs = [future.result() for future in futures]
         assert [run.wrong for run in runs] == [[]] * len(runs), name
-    crashes = {name: laboratory.crashes(name, runs) for name, runs in undisturbed.items()}
+        crashes[name] = laboratory.crashes(name, runs)
 
     def of(workload: str) -> dict[Plan, Outcome]:
         return {plan: future.result() for plan, future in crashes[workload].items()}

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from integration.cluster.objects import route, version
+from integration.faults.calls import Action, Answer, Delay, Empty, Rule
 from integration.faults.crashes import Laboratory, settle
 from integration.faults.proxied_site import ProxiedSite
-from integration.faults.proxy import Action, Answer, Delay, Empty, Rule
 from integration.faults.snapshot import Snapshot, differences, snapshot
 from integration.faults.workloads import TRAINING, all_is_well, by_hand, jobs_end, one_replica
 from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, POD, REPLICA_REPORT, Kind

@@ -17,9 +17,10 @@ import pytest
 from cluster.client import ApiError
 from cluster.kinds import CRD
 from integration.cluster.objects import route, version
+from integration.faults.calls import Call
 from integration.faults.crashes import Laboratory
 from integration.faults.proxied_site import ProxiedSite
-from integration.faults.proxy import Call, Proxy
+from integration.faults.proxy import Proxy
 from integration.faults.workloads import TRAINING, all_is_well, by_hand, one_replica
 from linplane_api.kinds import LINEAR_MODEL, MODEL_ROUTE
 from support import eventually, sized

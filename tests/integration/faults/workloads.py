@@ -11,7 +11,7 @@ from linplane_api.names import API_VERSION
 from support import eventually
 
 TRAINING = {"data": {"synthetic": {"samples": 60, "featureCount": 2, "noise": "0.1"}}, "seed": 3}
-PATIENCE = 90.0
+PATIENCE = 180.0
 
 
 @dataclass(frozen=True)

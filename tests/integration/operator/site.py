@@ -83,6 +83,8 @@ class Operator:
 class Site:
     """See the module."""
 
+    pause = 0.05  # seconds between two looks at a condition
+
     def __init__(
         self,
         plane: ControlPlane,
@@ -178,7 +180,7 @@ class Site:
             assert reason in ("", seen[1]), (name, condition, seen)
             return seen
 
-        return eventually(check, timeout, 0.05)[2]
+        return eventually(check, timeout, self.pause)[2]
 
     def predict(
         self, route: str, features: Mapping[str, float] | Sequence[float], key: str | None = None

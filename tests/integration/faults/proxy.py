@@ -254,8 +254,9 @@ class Proxy:
             if not chunk or request.transport is None:
                 return
             *lines, rest = (rest + chunk).split(b"\n")
+            repeat = self.repeat
             for line in lines:
-                times = self.repeat(call, json.loads(line)) if self.repeat and answer.status == 200 else 1
+                times = repeat(call, json.loads(line)) if repeat and answer.status == 200 else 1
                 for _ in range(times):
                     await response.write(line + b"\n")
 
@@ -265,7 +266,7 @@ async def _unless_gone(request: web.BaseRequest, reading: Coroutine[Any, Any, by
     task = asyncio.ensure_future(reading)
     try:
         while request.transport is not None:
-            if (await asyncio.wait([task], timeout=1.0))[0]:
+            if (await asyncio.wait([task], timeout=0.2))[0]:
                 return task.result()
     finally:
         task.cancel()

@@ -72,7 +72,9 @@ TaskData = SyntheticData | FileData | UriData
 
 
 class Task(_Part, frozen=True):
-    """One training. `features` None: every numeric column but the target. `target` None only for synthetic data."""
+    """One training. `features` None: every numeric column but the target and those of `exclude`. `target` None only for
+    synthetic data.
+    """
 
     model: str
     version: str
@@ -83,6 +85,7 @@ class Task(_Part, frozen=True):
     ridge: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     holdout_percent: Annotated[int, msgspec.Meta(ge=0, le=90)] = 20
     seed: Annotated[int, msgspec.Meta(ge=0, le=(1 << 31) - 1)] = 0
+    exclude: tuple[Feature, ...] = ()
 
     def to_text(self) -> str:
         """Canonical JSON: equal tasks give equal text."""

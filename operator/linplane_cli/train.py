@@ -25,7 +25,8 @@ Examples:
 @click.option("--feature-count", default=3, show_default=True, help="Number of features of generated rows.")
 @click.option("--data", help="A CSV file with a header, or its http(s) URL.")
 @click.option("--target", help="The target column.")
-@click.option("--features", help="Feature columns, comma-separated  [default: every numeric one].")
+@click.option("--features", help='Feature columns, comma-separated: a,"b, c"  [default: every numeric one].')
+@click.option("--exclude", help="Numeric columns that are no features, comma-separated.")
 @click.option("--separator", help="The character between two values of the CSV, or `tab`  [default: a comma].")
 @click.option("--decimal", type=click.Choice([".", ","]), help="The decimal mark of the CSV  [default: a point].")
 @click.option("--null-value", multiple=True, help="A word for a gap in the CSV, such as -999; repeatable.")
@@ -116,8 +117,10 @@ def make_task(options: dict[str, Any]) -> Any:
     if (data is None) == (samples is None):
         raise click.UsageError("exactly one of --samples and --data is needed")
     if data is None:
-        if options["target"] or options["features"]:
-            raise click.UsageError("generated rows have their own columns: leave out --target and --features")
+        if options["target"] or options["features"] or options["exclude"]:
+            raise click.UsageError(
+                "generated rows have their own columns: leave out --target and --features or --exclude"
+            )
         if options["separator"] or options["decimal"] or options["null_value"]:
             raise click.UsageError("generated rows are no CSV: leave out --separator, --decimal and --null-value")
         source = {
@@ -133,11 +136,24 @@ def make_task(options: dict[str, Any]) -> Any:
         source = {"from": "file", "path": str(Path(data).absolute())} | _csv_options(options)
     if data is not None and not options["target"]:
         raise click.UsageError("--target is needed with --data")
-    features = [name.strip() for name in options["features"].split(",")] if options["features"] else None
+    features, exclude = _names(options, "features"), _names(options, "exclude")
+    if features and exclude:
+        raise click.UsageError("--exclude: of listed --features none can be left out")
     same = ("model", "version", "target", "ridge", "seed")
-    body = {name: options[name] for name in same} | {"data": source, "features": features}
+    body = {name: options[name] for name in same} | {"data": source, "features": features or None, "exclude": exclude}
     body |= {"fitIntercept": options["fit_intercept"], "holdoutPercent": options["holdout_percent"]}
     return convert(body, Task, "")
+
+
+def _names(options: dict[str, Any], option: str) -> list[str]:
+    """The columns of an option, which may be quoted as in a CSV. Raises click.UsageError."""
+    import csv
+
+    try:
+        names = next(csv.reader([options[option] or ""], skipinitialspace=True, strict=True), [])
+    except csv.Error as error:
+        raise click.UsageError(f'--{option}: quotes are misplaced; a name with a comma is written as "a, b"') from error
+    return [name.strip() for name in names]
 
 
 def _csv_options(options: dict[str, Any]) -> dict[str, Any]:

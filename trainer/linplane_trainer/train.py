@@ -74,7 +74,7 @@ def _options(task: Task, features: tuple[str, ...]) -> FitOptions:
 
 
 def _from_synthetic(task: Task, data: SyntheticData, progress: Progress | None) -> Trained:
-    if task.features is not None or task.target is not None:
+    if task.features is not None or task.target is not None or task.exclude:
         raise BadData("synthetic data brings its own columns: neither features nor target can be given")
     features = synthetic.feature_names(data)
     fitting = Fitting(_options(task, features))
@@ -92,7 +92,8 @@ def _from_table(
 ) -> Trained:
     if task.target is None:
         raise BadData("a target column must be named")
-    table = Table(source_for(data, data_folder, network), task.features, task.target, data.csv or CsvOptions())
+    source, csv = source_for(data, data_folder, network), data.csv or CsvOptions()
+    table = Table(source, task.features, task.target, csv, task.exclude)
     log.debug("reading rows", extra={"source": type(data).__name__, "features": len(table.features)})
     try:
         fitting = Fitting(_options(task, table.features))

@@ -56,6 +56,15 @@ def test_warnings_are_below_the_tables(tmp_path: Path) -> None:
     assert json.loads(answer.stdout)["facts"]["leftOut"] == [{"column": "smoker", "reason": "NotNumeric", "line": 2}]
 
 
+def test_names_with_commas_are_quoted(tmp_path: Path) -> None:
+    table = '"Solar, R",Wind,"a ""b""",y\n' + "".join(f"{i},{i % 5},{i * i % 7},{i % 3}\n" for i in range(40))
+    answer = train_on(tmp_path, table, "--features", '"Solar, R", Wind , "a ""b"""', "-o", "json")
+    assert json.loads(answer.stdout)["artifact"]["features"] == ["Solar, R", "Wind", 'a "b"']
+    answer = train_on(tmp_path, table, "--exclude", 'Wind,"Solar, R"', "-o", "json", "--replace")
+    assert json.loads(answer.stdout)["artifact"]["features"] == ['a "b"']
+    assert "no column rain; there are" in train_on(tmp_path, table, "--exclude", "rain", "--replace").stderr
+
+
 def test_csv_with_another_separator_is_read(tmp_path: Path) -> None:
     table = "x;y\n" + "".join(f"{i},5;{2 * i + 1}\n?;7\n" for i in range(30))
     answer = train_on(tmp_path, table, "--separator", ";", "--decimal", ",", "--null-value", "?", "-o", "json")
@@ -97,6 +106,13 @@ def test_table_counts_the_coefficients_that_it_omits(tmp_path: Path) -> None:
         (["--version", "v1", "--samples", 9, "--data", "a"], "exactly one of --samples and --data is needed"),
         (["--version", "v1", "--samples", 9, "--target", "a"], "leave out --target and --features"),
         (["--version", "v1", "--data", "a"], "--target is needed with --data"),
+        (["--version", "v1", "--samples", 9, "--exclude", "a"], "leave out --target and --features or --exclude"),
+        (
+            ["--version", "v1", "--data", "a", "--target", "y", "--exclude", "b", "--features", "a"],
+            "--exclude: of listed --features none can be left out",
+        ),
+        (["--version", "v1", "--data", "a", "--target", "y", "--features", '"a'], "--features: quotes are misplaced"),
+        (["--version", "v1", "--data", "a", "--target", "y", "--features", "a,"], "--features:"),
         (["--version", "v1", "--samples", 9, "--decimal", ","], "leave out --separator, --decimal and --null-value"),
         (["--version", "v1", "--data", "a", "--separator", "ab"], "--separator: `tab` or one character is needed"),
         (["--version", "v1", "--data", "a", "--separator", "."], "--separator: `tab` or one character is needed"),

@@ -270,6 +270,9 @@ def test_duplicate_name_in_the_header_is_an_error(train_csv):
         ({"features": ("a", "a")}, "a feature is listed twice"),
         ({"features": ()}, "features: an empty list; leave it out to use every numeric column"),
         ({"target": None}, "a target column must be named"),
+        ({"exclude": ("y",)}, "the target y is excluded"),
+        ({"exclude": ("b",), "features": ("a",)}, "features are listed: none can be excluded"),
+        ({"exclude": ("c",)}, "no column c; there are a, b and y"),
     ],
 )
 def test_task_with_contradictory_columns_is_an_error(train_csv, fields, message):

@@ -72,6 +72,13 @@ def test_default_features_are_all_numeric_columns_but_the_target(train_csv):
     assert artifact.target == "y"
 
 
+def test_excluded_columns_are_no_features(learn_csv):
+    """They are not among those that were left out for another reason."""
+    trained = learn_csv(PLAIN.replace("\n", ",\n").replace("y,", "y,note"), exclude=("a", "note"))
+    assert trained.artifact.features == ("b",)
+    assert trained.facts.left_out == ()
+
+
 def test_quoted_commas_and_newlines_are_read(train_csv):
     """Stay within their cell."""
     text = PLAIN.replace("a,b,y\n", '"the ""a""\ncolumn","b, too",y\n')

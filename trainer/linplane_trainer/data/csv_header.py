@@ -46,15 +46,21 @@ def _pattern(separator: str) -> re.Pattern[bytes]:
     return re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*(%s(?:%s%s)*)(\r\n|\r|\n|\Z)" % (field, sign, field))
 
 
-def check_names(
-    names: list[str], features: tuple[str, ...] | None, target: str, *, remote: bool, separator: str = ","
+def check_names(  # noqa: PLR0913 (what varies is a parameter)
+    names: list[str],
+    features: tuple[str, ...] | None,
+    target: str,
+    exclude: tuple[str, ...] = (),
+    *,
+    remote: bool,
+    separator: str = ",",
 ) -> None:
     """Raises BadData if the header lacks columns of the task, or these are ambiguous. `separator`: the header's.
 
     The names of a remote file are repeated only if the target is one of them: else it may not be the user's data at
     all. A first line that looks like a row is never repeated.
     """
-    needed = [*(features or ()), target]
+    needed = [*(features or ()), *exclude, target]
     known = set(names)
     missing = [name for name in needed if name not in known]
     if missing:
@@ -66,6 +72,10 @@ def check_names(
         raise BadData(f"the target {display_name(target)} is among the features")
     if features is not None and len(set(features)) != len(features):
         raise BadData("a feature is listed twice")
+    if target in exclude:
+        raise BadData(f"the target {display_name(target)} is excluded")
+    if features is not None and exclude:
+        raise BadData("features are listed: none can be excluded")
     if features is not None and not features:
         raise BadData("features: an empty list; leave it out to use every numeric column")
 

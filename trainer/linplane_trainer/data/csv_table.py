@@ -39,9 +39,16 @@ class Table:
     if the features are the default ones.
     """
 
-    def __init__(self, source: Source, features: tuple[str, ...] | None, target: str, csv: CsvOptions = USUAL) -> None:
+    def __init__(
+        self,
+        source: Source,
+        features: tuple[str, ...] | None,
+        target: str,
+        csv: CsvOptions = USUAL,
+        exclude: tuple[str, ...] = (),
+    ) -> None:
         """Opens the source, and reads one block: `features` None means the columns of which at least half of the
-        values there are numbers. Raises TrainerError.
+        values there are numbers, without those of `exclude`. Raises TrainerError.
         """
         self._source, self._has_default_features = source, features is None
         self._separator = csv.separator
@@ -52,14 +59,14 @@ class Table:
             contents = Contents(self._raw)
             beginning = contents.stream.read(BLOCK_BYTES)
             self._names, rest = split_header(beginning, len(beginning) < BLOCK_BYTES, csv.separator, contents.packing)
-            check_names(self._names, features, target, remote=source.remote, separator=csv.separator)
+            check_names(self._names, features, target, exclude, remote=source.remote, separator=csv.separator)
             self._number = {name: number for number, name in enumerate(self._names)}  # unique for names in use
             self._ragged: Any = None
             self._rows = 0
             self._blocks = self._arrow_blocks(joined(rest, contents.stream), features, target)
             self._first = next(self._blocks, None)
             self.left_out: tuple[LeftOutColumn, ...] = ()
-            self.features = features or self._default_features(target, beginning)
+            self.features = features or self._default_features({target, *exclude}, beginning)
         except BaseException:
             self._data.close()
             raise
@@ -90,10 +97,10 @@ class Table:
                 progress(self._rows, self._raw.done, self._data.size)
             block = next(self._blocks, None)
 
-    def _default_features(self, target: str, beginning: bytes) -> tuple[str, ...]:
+    def _default_features(self, others: set[str], beginning: bytes) -> tuple[str, ...]:
         if self._first is None:
             raise BadData("there are no data rows")
-        columns = [name for name in self._names if name and name != target]
+        columns = [name for name in self._names if name and name not in others]
         blocks = {name: self._first[str(self._number[name])] for name in columns}
         found = {name: count_column(block, self._rules) for name, block in blocks.items()}
         self._check_decimal({name: block for name, block in blocks.items() if not found[name].is_numeric})

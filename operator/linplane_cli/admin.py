@@ -2,20 +2,42 @@
 
 import json
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from . import grammar
 from .output import fail, output_option, print_json, print_table, say
+from .reading import running_admin_url
 
 TIMEOUT_SECONDS = 10.0
 NOT_ADMIN = "; is --url the admin port (8081 by default)?"
 
 
+def _address(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives the command the address of its place as `url`. Raises click.UsageError."""
+
+    @wraps(command)
+    def run(*, folder: Path | None, state: Path | None, url: str, **given: Any) -> Any:
+        ctx = click.get_current_context()
+        of_folder = grammar.chosen_place(ctx) == "--dir"
+        if not of_folder and ctx.get_parameter_source("state") is ParameterSource.COMMANDLINE:
+            raise click.UsageError("--state is for --dir")
+        if of_folder and folder is not None:
+            url = running_admin_url(folder, state)
+        return command(url=url, **given)
+
+    return run
+
+
 def _options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
+        _address,
+        grammar.state(),
+        grammar.folder("The folder of a running `linplane local`, instead of --url.", default=None),
         grammar.url(8081, "admin"),
         click.option(
             "--token-file", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A bearer token."

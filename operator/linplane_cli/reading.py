@@ -50,6 +50,20 @@ def state_folder(folder: Path, state: Path | None) -> Path:
     return root
 
 
+def running_admin_url(folder: Path, state: Path | None) -> str:
+    """The URL of the admin port of the `linplane local` that runs with `--dir` and `--state`; fails if none does."""
+    from linplane_api.locks import is_locked
+
+    root = state_folder(folder, state)
+    try:
+        url = (root / "admin").read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        url = ""
+    if not url or not is_locked(root / "lock"):
+        fail(f"linplane local is not running here: start `linplane local --dir {folder}`")
+    return url
+
+
 def warn_if_stopped(root: Path) -> None:
     """Says so if no `linplane local` runs with this state folder."""
     from linplane_api.locks import is_locked

@@ -121,6 +121,7 @@ class App:
             for number in SIGNALS:
                 asyncio.get_running_loop().add_signal_handler(number, self._stop_requested)
             stack.callback(_ignore_signals)
+            self._admin_url = url_of(admin)
             self._prepare(Access(public, admin, self._options.token_file, grpc), url_of(public))
             started(url_of(public), url_of(admin), format_address(*grpc) if grpc else None)
             await self._serve()
@@ -161,6 +162,7 @@ class App:
             self._state_dir, self._store, access, settings, self._now, self._notify, self._options.log_level
         )
         self._state_dir.sweep()
+        self._write_admin_url()
         damaged = self._store.load()
         self._retained.load()
         for (kind, name), place in damaged.items():
@@ -233,7 +235,11 @@ class App:
         before.close()
         self._attempts.due.add("rewrite")
 
+    def _write_admin_url(self) -> None:
+        write_atomically(self._state_dir.admin, self._admin_url.encode())
+
     def _rewrite_state(self) -> None:
+        self._write_admin_url()
         self._store.write_all()
         self._server.rewrite_config()
         for body in self._cache.all(CONFIG_MAP):

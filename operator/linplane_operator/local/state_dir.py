@@ -29,6 +29,11 @@ class StateDir:
         return self.root / "folder"
 
     @property
+    def admin(self) -> Path:
+        """A file with the URL of the admin port of the process that runs, or ran last."""
+        return self.root / "admin"
+
+    @property
     def objects(self) -> Path:
         """One file per object, by plural and name."""
         return self.root / "objects"

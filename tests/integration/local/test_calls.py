@@ -4,8 +4,10 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from integration.local.running import Local, route, synthetic, weights
+from linplane_cli.main import main
 from support import eventually
 
 ROUTE = """\
@@ -50,7 +52,8 @@ def test_freeze_and_unfreeze_change_one_field(serving: Local) -> None:
     assert serving.admin("freeze?version=v2")[1]["withdrawn"] is True
     frozen = (serving.folder / "v2.yaml").read_text()
     assert frozen.replace("  frozen: true\n", "") == before
-    assert serving.admin("unfreeze?version=v2")[0] == 200
+    place = ["--dir", str(serving.folder), "--state", str(serving.state)]
+    assert CliRunner().invoke(main, ["unfreeze", "v2", *place]).stdout == "rent v2 is not frozen\n"
     assert (serving.folder / "v2.yaml").read_text() == frozen.replace("frozen: true", "frozen: false")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from linplane_api.locks import lock
 from linplane_cli.main import main
 
 STATUS = {
@@ -126,6 +127,24 @@ def test_admin_call_is_made_and_its_effect_printed(
     assert (answer.exit_code, answer.stdout) == (0, f"{shown}\n")
     assert stub.asked == [("POST", f"{path}?version=v2&route=r", "")]
     assert json.loads(run(command, "v2", "--url", stub.url, "-o", "json").stdout) == body
+
+
+def test_folder_is_that_of_a_running_local_mode(stub: Stub, tmp_path: Path) -> None:
+    stub.gives(200, {"model": "r", "version": "v2", "frozen": True, "withdrawn": True})
+    missing = f"{tmp_path}/.linplane has no state yet: start `linplane local --dir {tmp_path}`"
+    assert missing in run("freeze", "v2", "--dir", tmp_path).stderr
+    state = tmp_path / "state"
+    (state / "objects").mkdir(parents=True)
+    words = ("freeze", "v2", "--dir", tmp_path, "--state", state)
+    stopped = f"linplane: linplane local is not running here: start `linplane local --dir {tmp_path}`\n"
+    assert run(*words).stderr == stopped
+    (state / "admin").write_text(stub.url)
+    assert run(*words).stderr == stopped, "of one that has ended"
+    with lock(state / "lock", wait=False):
+        assert run(*words).stdout == "r v2 is frozen\n"
+    assert stub.asked == [("POST", "/freeze?version=v2", "")]
+    assert "--state is for --dir" in run("status", "--url", stub.url, "--state", state).stderr
+    assert "two places" in run("status", "--url", stub.url, "--dir", tmp_path).stderr
 
 
 def test_warning_goes_to_standard_error(stub: Stub) -> None:

@@ -6,6 +6,7 @@ messages quote whole rows.
 """
 
 import io
+import threading
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import Any
@@ -29,6 +30,8 @@ from .left_out import format_left_out
 from .source import Readable, Source
 
 BLOCK_BYTES = 1 << 20
+AHEAD = 6
+"""Blocks that are read before the fit has taken them: pyarrow's own thread would read 32."""
 USUAL = CsvOptions()
 
 Progress = Callable[[int, int, int | None], None]  # rows so far, bytes done, bytes in all if known
@@ -63,7 +66,8 @@ class Table:
             self._number = {name: number for number, name in enumerate(self._names)}  # unique for names in use
             self._ragged: Any = None
             self._rows = 0
-            self._blocks = self._arrow_blocks(joined(rest, contents.stream), features, target)
+            self._stream = _Gate(joined(rest, contents.stream))
+            self._blocks = self._arrow_blocks(self._stream, features, target)
             self._first = next(self._blocks, None)
             self.left_out: tuple[LeftOutColumn, ...] = ()
             self.features = features or self._default_features({target, *exclude}, beginning)
@@ -79,6 +83,7 @@ class Table:
 
     def close(self) -> None:
         """Closes the source."""
+        self._stream.taken(AHEAD)
         self._blocks.close()
         self._data.close()
 
@@ -92,6 +97,7 @@ class Table:
             if isinstance(batch, BadCell):
                 raise BadData(self._bad_cell_text(batch, used[batch.column]))
             yield batch
+            self._stream.taken()
             self._rows += len(batch.kept)
             if progress:
                 progress(self._rows, self._raw.done, self._data.size)
@@ -179,3 +185,25 @@ class Table:
         if cell.has_comma and self._separator != ",":
             hint = "; is the decimal mark a comma? set csv.decimal (--decimal)"
         return f"{position}, column {display_name(name)}: {cell.problem}{hint}"
+
+
+class _Gate(io.RawIOBase):
+    """A stream that a thread of pyarrow's reads in blocks, no faster than they are taken, so that memory does not grow
+    with the file. It waits a second at most, since how far pyarrow must see ahead is its own matter.
+    """
+
+    def __init__(self, stream: "io.BufferedReader[Any]") -> None:
+        super().__init__()
+        self._stream = stream
+        self._room = threading.Semaphore(AHEAD)
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        self._room.acquire(timeout=1)
+        return self._stream.read(size)
+
+    def taken(self, blocks: int = 1) -> None:
+        """Makes room for more blocks."""
+        self._room.release(blocks)

@@ -59,12 +59,17 @@ class _Part(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 class Evaluation(_Part, frozen=True):
     """The model's error on rows: `mse` in squared units of the target; `r2` is 1 - RSS / TSS with TSS about the
     mean of these rows, None if their target is constant. See `ArtifactFile.r2` for artifacts of earlier trainers.
+
+    `rows` is "sha256:" and 64 hexadecimal digits, equal if two evaluations are of the same rows: the hash of
+    count, sum, sum of squares, least and greatest of their target. None: by an earlier trainer, or of more than 512
+    features.
     """
 
     on: Literal["Holdout", "Training"]
     samples: Count
     mse: float
     r2: float | None = None
+    rows: Annotated[str, msgspec.Meta(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
 
 
 class FeatureStatistics(_Part, frozen=True):
@@ -80,7 +85,8 @@ class Training(_Part, frozen=True):
     """The record of a training. Lists follow the features' order.
 
     `noise` is the residual standard deviation, sqrt(RSS / (n - p)), in units of the target. It and the standard
-    errors are None if n = p.
+    errors are None if n = p. `software` names what decides the last digits: {"fit": "exact-1"} if nothing but the
+    rows does, else versions of what computed them.
     """
 
     samples: Count

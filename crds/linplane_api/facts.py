@@ -16,8 +16,15 @@ from .names import MAX_FEATURE_NAME
 MAX_LEFT_OUT = 32
 MAX_WARNINGS = 8
 MAX_MESSAGE = 1024
+MAX_SOFTWARE = 16
+MAX_VERSION = 64
 
 ReasonText = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern="^[A-Z][A-Za-z0-9]*$")]
+
+
+Software = Annotated[
+    dict[str, Annotated[str, msgspec.Meta(max_length=MAX_VERSION)]], msgspec.Meta(max_length=MAX_SOFTWARE)
+]
 
 
 class WarningReason(StrEnum):
@@ -34,6 +41,8 @@ class WarningReason(StrEnum):
     """A feature equals the target in every row, or R2 differs from 1 by less than 1e-12, with more than 2 rows for each
     coefficient.
     """
+    NEARLY_DEPENDENT = "NearlyDependent"
+    """A feature is nearly a combination of others: its variance inflation factor is above 1e10."""
     DATA_EDITED = "DataEdited"
     """The ConfigMap that was trained on has been edited since: reported by the operator, not by the trainer."""
 
@@ -73,13 +82,14 @@ class LeftOutColumn(_Part, frozen=True):
 class Facts(_Part, frozen=True):
     """The facts of one training. `left_out` are the first 32 of `left_out_count` columns, in the table's order. `data`
     is the `data_hash` of the bytes that were read, wherever they came from; None for more bytes than a ConfigMap holds,
-    and for synthetic data.
+    and for synthetic data. `software` has the versions of what trained, by name.
     """
 
     left_out: Annotated[tuple[LeftOutColumn, ...], msgspec.Meta(max_length=MAX_LEFT_OUT)] = ()
     left_out_count: Annotated[int, msgspec.Meta(ge=0, le=(1 << 31) - 1)] = 0
     warnings: Annotated[tuple[TrainingWarning, ...], msgspec.Meta(max_length=MAX_WARNINGS)] = ()
     data: Annotated[str, msgspec.Meta(max_length=64)] | None = None
+    software: Software | None = None
 
 
 class DataHash:

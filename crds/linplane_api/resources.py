@@ -15,7 +15,7 @@ from .artifact import Evaluation, Feature
 from .canonical import convert
 from .conditions import Condition
 from .digests import stable_form
-from .facts import MAX_LEFT_OUT, MAX_WARNINGS, LeftOutColumn, TrainingWarning
+from .facts import MAX_LEFT_OUT, MAX_WARNINGS, LeftOutColumn, Software, TrainingWarning
 from .names import MAX_FEATURES
 from .routing import Digest, Label, VersionName
 
@@ -208,6 +208,7 @@ class LinearModelStatus(Part, frozen=True):
     left_out: Annotated[tuple[LeftOutColumn, ...], msgspec.Meta(max_length=MAX_LEFT_OUT)] | None = None
     left_out_count: int | None = None
     warning_summary: str | None = None
+    software: Software | None = None
     digest: str | None = None
     artifact: str | None = None
     job: str | None = None

@@ -21,7 +21,7 @@ from .data.download import Network
 from .data.source import source_for
 from .errors import BadData, TrainingFailed
 from .fit.fitting import Fitting
-from .fit.types import FitOptions
+from .fit.types import FitOptions, Method
 from .training_facts import facts_of
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,8 @@ class Trained:
 def train(task: Task, data_folder: Path, progress: Progress | None = None, network: Network | None = None) -> Trained:
     """Reads the task's data once and fits it. Raises BadData, or TrainingFailed if a retry may help.
 
-    Equal data and settings give equal bytes: one BLAS thread, because sums split over threads round differently.
+    Equal data and settings give equal bytes; up to 512 features on every machine (`Method.EXACT`). One BLAS thread:
+    more of them cost more than they bring, and for more features the sums that they split round differently.
     `progress` is called with the rows so far, the bytes done and the bytes in all (None if unknown); for
     synthetic data both count rows.
     """
@@ -58,8 +59,15 @@ def train(task: Task, data_folder: Path, progress: Progress | None = None, netwo
 
 
 def software_versions() -> dict[str, str]:
-    """Versions of the software that decides the last digits."""
-    return {"linplane": _version("linplane"), "numpy": _version("numpy"), "python": platform.python_version()}
+    """Versions of the software that trains, by name."""
+    packages = ("linplane", "numpy", "pyarrow", "python-flint")
+    return {name: _version(name) for name in packages} | {"python": platform.python_version()}
+
+
+def _deciding(method: Method, versions: dict[str, str]) -> dict[str, str]:
+    """What decides the last digits."""
+    names = () if method is Method.EXACT else ("linplane", "numpy", "python")
+    return {"fit": method} if not names else {name: versions[name] for name in names}
 
 
 def _version(name: str) -> str:
@@ -109,5 +117,6 @@ def _trained(task: Task, target: str, fitting: Fitting, left_out: Sequence[LeftO
     fit, options = fitting.result(), fitting.options
     facts = {"features": len(options.features), "rows": fit.samples, "held_out": fit.held_out, "dropped": fit.dropped}
     log.debug("fitted", extra=facts)
-    artifact = build_artifact(task, options.features, target, fit, software_versions())
-    return Trained(artifact, facts_of(options, target, fit, left_out))
+    versions = software_versions()
+    artifact = build_artifact(task, options.features, target, fit, _deciding(fit.method, versions))
+    return Trained(artifact, facts_of(options, target, fit, left_out, versions))

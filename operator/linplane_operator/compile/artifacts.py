@@ -107,6 +107,12 @@ def _features(file: ArtifactFile) -> str:
 _parse = lru_cache(maxsize=16384)(parse_artifact)  # read by every route repeatedly: never fewer entries than versions
 
 
+def software_of(text: str) -> dict[str, str]:
+    """What decided the last digits of a readable artifact; empty for weights written by hand."""
+    training = _parse(text).artifact.training
+    return training.software if training else {}
+
+
 def _changed(artifact: ConfigMap, spec: LinearModelSpec) -> str:
     """The message that the artifact was made by another recipe. Its label may have been edited since."""
     now = recipe(spec)

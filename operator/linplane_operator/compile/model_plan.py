@@ -23,6 +23,7 @@ from .artifacts import (
     not_trained,
     read_source,
     sealed_artifacts,
+    software_of,
     source_copy,
     source_name,
 )
@@ -265,10 +266,24 @@ def _finished(model: Object, spec: LinearModelSpec, result: ConfigMap, settings:
     verdict = check(result.data[names.ARTIFACT_KEY], spec, status_of(model).get("digest"), result.name)
     if verdict.file is None and verdict.cause.reason is not Reason.FORMAT_NOT_SUPPORTED:
         cause, is_other = verdict.cause, verdict.cause.reason is Reason.DIGEST_MISMATCH
-        why = "trained again with another result (other CPU or software?): " if is_other else ""
         advice = f"{_redo(f'Job {result.name}', settings)} to try again, or make a new version"
-        verdict = replace(verdict, cause=Cause(cause.reason, f"{why}{cause.message}; {advice}"))
+        text = _not_repeated(model, result, cause.message, advice) if is_other else f"{cause.message}; {advice}"
+        verdict = replace(verdict, cause=Cause(cause.reason, text))
     return ModelPlan(verdict, _trained(spec, verdict), seal=result.body if verdict.file else None)
+
+
+def _not_repeated(model: Object, result: ConfigMap, problem: str, advice: str) -> str:
+    """Why a version whose artifact was lost was trained again with another result."""
+    status = status_of(model)
+    before, now = status.get("software"), software_of(result.data[names.ARTIFACT_KEY])
+    if before == now and "fit" in now:  # nothing but the rows decides
+        return f"trained again with another result, so the data have changed: {problem}; {advice}"
+    if before == now:
+        return f"trained again with another result (other CPU?): {problem}; {advice}"
+    versions = ", ".join(f"{name} {version}" for name, version in sorted((before or {}).items()))
+    earlier = f"an earlier fit ({versions})" if versions else "an earlier fit"
+    mend = f"make a new version, or restore ConfigMap {status.get('artifact') or result.name}"
+    return f"trained by {earlier}, which this trainer cannot repeat: {mend} ({problem})"
 
 
 def _untrained(

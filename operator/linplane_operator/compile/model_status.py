@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from linplane_api.conditions import Cause, Condition, ConditionType, Reason
-from linplane_api.facts import MAX_WARNINGS, Facts, TrainingWarning, WarningReason
+from linplane_api.facts import MAX_SOFTWARE, MAX_VERSION, MAX_WARNINGS, Facts, TrainingWarning, WarningReason
 from linplane_api.resources import Coefficient, LinearModelStatus, plain
 
 from .conditions import condition, merge_conditions
@@ -72,9 +72,15 @@ def _learned(plan: ModelPlan) -> LinearModelStatus:
         warning_summary=", ".join(warning.reason for warning in warnings) or None,
         left_out=facts.left_out or None,
         left_out_count=facts.left_out_count or None,
+        software=_listed(training.software) if training else None,
         digest=file.digest,
         artifact=plan.verdict.name,
     )
+
+
+def _listed(software: dict[str, str]) -> dict[str, str]:
+    """As much of it as a status has room for: an artifact that was edited may name anything."""
+    return {name: version[:MAX_VERSION] for name, version in sorted(software.items())[:MAX_SOFTWARE]}
 
 
 def _figure(value: float | None) -> str:

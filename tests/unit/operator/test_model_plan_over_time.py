@@ -1,5 +1,6 @@
 """Retries, seals, losses and delayed deletions: the plan of a trained version over its life."""
 
+import msgspec
 import pytest
 
 from linplane_api import names
@@ -9,7 +10,7 @@ from linplane_api.kinds import CONFIG_MAP
 from linplane_operator.compile.model_plan import unseen
 from linplane_operator.compile.settings import Mode, Settings
 from linplane_operator.compile.training import recipe
-from unit.operator.builders import text, typed, with_meta
+from unit.operator.builders import artifact, text, typed, with_meta
 from unit.operator.planning import (
     COMPLETE,
     FAILED,
@@ -183,9 +184,37 @@ def test_retrained_artifact_counts_only_with_the_same_digest():
     other = plan(model(digest=OTHER), artifacts=[artifact_in(M, sealed=False)], jobs=[job(M, COMPLETE)])
     assert (same.trained.reason, same.seal is not None) == (Reason.TRAINED, True)
     assert (other.trained.reason, other.seal, other.delete) == (Reason.ARTIFACT_LOST, None, ())
+
+
+VERSIONS, EXACT = {"numpy": "2.1.0", "python": "3.11"}, {"fit": "exact-1"}
+
+
+AGAIN = "delete Job {job} to try again, or make a new version"
+INSTEAD = "which this trainer cannot repeat: make a new version, or restore ConfigMap m1 ({problem})"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "why"),
+    [
+        (EXACT, EXACT, f"trained again with another result, so the data have changed: {{problem}}; {AGAIN}"),
+        (VERSIONS, VERSIONS, f"trained again with another result (other CPU?): {{problem}}; {AGAIN}"),
+        (VERSIONS, EXACT, f"trained by an earlier fit (numpy 2.1.0, python 3.11), {INSTEAD}"),
+        (None, EXACT, f"trained by an earlier fit, {INSTEAD}"),
+    ],
+    ids=["exact", "factor", "factor-then-exact", "unknown"],
+)
+def test_retrained_artifact_with_another_digest_says_why(before, now, why):
+    """An exact fit depends on nothing but the data; an earlier one can't be repeated at all."""
+    made = artifact()
+    training = msgspec.structs.replace(made.training, software=now)
+    made = msgspec.structs.replace(made, training=training)
+    again = result(M, {names.ARTIFACT_KEY: made.to_file("2026-03-01T11:00:00Z").decode()})
+    lost = model(digest=OTHER)
+    lost["status"] |= {"artifact": "m1"} | ({"software": before} if before else {})
+    message = plan(lost, artifacts=[again], jobs=[job(M, COMPLETE)]).trained.message
     name = job(M)["metadata"]["name"]
-    assert "DigestMismatch: trained again with another result (other CPU or software?)" in other.trained.message
-    assert f"delete Job {name} to try again, or make a new version" in other.trained.message
+    problem = f"{name} has {made.digest}, expected is {OTHER}"
+    assert f"DigestMismatch: {why.format(problem=problem, job=name)}" in message
 
 
 def test_refused_result_is_deleted_with_its_job():

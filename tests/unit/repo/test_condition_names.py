@@ -27,6 +27,7 @@ OTHERS = {
     "operator/linplane_operator/local/server_process.py": {"Ready"},
     "trainer/linplane_trainer/__main__.py": {"BadData", "TrainingFailed"},  # `task.Failure.reason`, a Literal
     "trainer/linplane_trainer/fit/result.py": {"Training"},  # the data that a model was evaluated on, a Literal
+    "trainer/linplane_trainer/fit/wide/result.py": {"Training"},  # the same
 }
 """Strings that equal the name of a condition or a reason, and have another meaning in these files."""
 

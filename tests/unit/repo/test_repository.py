@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[3]
 TOP = {
     *("operator", "server", "trainer", "client", "crds", "manifests", "integrations", "helm", "tests", "docs"),
     *("Dockerfile.operator", "Dockerfile.server", "pyproject.toml", "uv.lock", "Makefile"),
-    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE"),
+    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "NOTICE"),
 }
 HIDDEN = {
     *(".github", ".ci", ".gitignore", ".dockerignore"),

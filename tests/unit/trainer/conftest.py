@@ -12,6 +12,7 @@ from linplane_api.task import FileData, Task
 from linplane_trainer.batch import Batch
 from linplane_trainer.fit.fitting import Fitting
 from linplane_trainer.fit.types import Fit, FitOptions
+from linplane_trainer.fit.wide.rows import WideRows
 from linplane_trainer.train import Trained, train
 
 FitRows = Callable[..., Fit]
@@ -21,12 +22,20 @@ FitRows = Callable[..., Fit]
 def fit_rows() -> FitRows:
     """fit_rows(x, y, batch=..., kept=..., **options): the library's fit of plain arrays."""
 
-    def fit(x: np.ndarray, y: np.ndarray, batch: int = 1 << 30, kept: np.ndarray | None = None, **options: Any) -> Fit:
+    def fit(
+        x: np.ndarray,
+        y: np.ndarray,
+        batch: int = 1 << 30,
+        kept: np.ndarray | None = None,
+        block_rows: int | None = None,
+        **options: Any,
+    ) -> Fit:
         values = np.column_stack([x, y]).astype(float)
         mask = np.ones(len(values), dtype=bool) if kept is None else kept
         names = tuple(f"x{number}" for number in range(values.shape[1] - 1))
         fields: dict[str, Any] = {"features": names, "holdout_percent": 0}
-        fitting = Fitting(FitOptions(**(fields | options)))
+        settings = FitOptions(**(fields | options))
+        fitting = Fitting(settings, None if block_rows is None else WideRows(settings, block_rows))
         for start in range(0, len(values), batch):
             part = mask[start : start + batch]
             fitting.add(Batch(values[start : start + batch][part], part))

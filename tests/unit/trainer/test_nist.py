@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linplane_trainer.fit.qr import Factor
-from linplane_trainer.fit.solve import rss_of_solution, tss_of
+from linplane_trainer.fit.wide.qr import Factor
+from linplane_trainer.fit.wide.solve import rss_of_solution, tss_of
 
 DATA = Path(__file__).parents[2] / "data" / "nist"
 EXACT = json.loads((DATA / "exact30.json").read_text())

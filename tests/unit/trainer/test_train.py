@@ -12,6 +12,10 @@ from linplane_trainer import train
 from linplane_trainer.batch import Batch
 from linplane_trainer.data import synthetic
 from linplane_trainer.errors import BadData, TrainingFailed
+from linplane_trainer.fit import fitting
+from linplane_trainer.fit.exact_rows import ExactRows
+from linplane_trainer.fit.types import FitOptions
+from linplane_trainer.fit.wide.rows import WideRows
 
 
 def made(samples=200, columns=3, noise=0.2, **fields):
@@ -84,10 +88,30 @@ def test_artifact_records_how_it_was_made(tmp_path):
     model = learn(tmp_path, made(ridge=0.25, holdout_percent=30, seed=8))
     training = model.training
     assert (training.ridge, training.holdout_percent, training.seed, training.fit_intercept) == (0.25, 30, 8, True)
-    assert set(training.software) == {"linplane", "numpy", "python"}
-    assert training.software["numpy"] == np.__version__
+    assert training.software == {"fit": "exact-1"}
     assert parse_artifact(model.to_file("2026-01-01T00:00:00Z")).artifact == model
     assert len(model.checks) == 3
+
+
+def test_versions_of_the_software_are_facts(tmp_path):
+    """They decide nothing, so they are outside of the digest."""
+    software = train.train(made(), tmp_path).facts.software
+    assert set(software) == {"linplane", "numpy", "pyarrow", "python", "python-flint"}
+    assert software["numpy"] == np.__version__
+
+
+def test_fit_of_many_features_records_what_decides_its_digits(tmp_path, monkeypatch):
+    """A factor in doubles depends on numpy."""
+    monkeypatch.setattr(fitting, "MAX_EXACT", 4)
+    training = [learn(tmp_path, made(columns=features)).training for features in (4, 5)]
+    assert training[0].software == {"fit": "exact-1"}
+    assert set(training[1].software) == {"linplane", "numpy", "python"}
+    assert (training[0].evaluation.rows is None, training[1].evaluation.rows is None) == (False, True)
+
+
+@pytest.mark.parametrize(("features", "way"), [(512, ExactRows), (513, WideRows)])
+def test_exact_sums_are_kept_for_512_features(features, way):
+    assert isinstance(fitting.rows_for(FitOptions(tuple(map(str, range(features))))), way)
 
 
 def test_artifact_contains_no_row_of_the_data(train_csv):

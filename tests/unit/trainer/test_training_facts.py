@@ -9,7 +9,9 @@ from linplane_api.artifact import parse_artifact
 from linplane_api.facts import LeftOutColumn, data_hash
 from linplane_api.task import FileData, SyntheticData, Task
 from linplane_trainer.data import csv_table
+from linplane_trainer.fit.types import FitOptions
 from linplane_trainer.train import train
+from linplane_trainer.training_facts import facts_of
 
 TABLES = Path(__file__).parents[2] / "data" / "tables"
 
@@ -35,6 +37,24 @@ def test_text_column_is_left_out_and_named():
     assert trained.artifact.features == ("x",)
     assert trained.facts.left_out == (LeftOutColumn("smoker", "NotNumeric", 2),)
     assert warnings(trained) == {"ColumnsLeftOut": "1 column was left out: smoker (text, line 2)"}
+
+
+def test_columns_that_are_nearly_dependent_are_named():
+    """Trained, since doubles keep them apart, with a warning."""
+    found = warnings(learn("near-dependent"))
+    what = "year, month and date are nearly a combination of other columns"
+    assert found["NearlyDependent"] == f"{what}, with a variance inflation factor of up to 4.3e+23"
+
+
+def test_columns_that_are_hard_but_apart_are_no_warning(fit_rows):
+    """A factor below 1e10: twelve cosines of a common trend."""
+    generator = np.random.default_rng(0)
+    trend = generator.standard_normal(300)
+    x = np.column_stack([trend + 1e-4 * generator.standard_normal(300) for _ in range(3)])
+    fit = fit_rows(x, generator.standard_normal(300))
+    assert 1e6 < fit.inflation.max() < 1e10
+    options = FitOptions(("a", "b", "c"), holdout_percent=0)
+    assert facts_of(options, "y", fit, (), {}).warnings == ()
 
 
 def test_features_that_are_listed_leave_nothing_out(learn_csv):

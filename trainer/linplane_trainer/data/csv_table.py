@@ -145,7 +145,7 @@ class Table:
         return tuple(one for _, one in sorted((named | unnamed).items()))
 
     def _arrow_blocks(
-        self, stream: "io.BufferedReader[Any]", features: tuple[str, ...] | None, target: str
+        self, stream: io.RawIOBase, features: tuple[str, ...] | None, target: str
     ) -> Generator[pa.RecordBatch, None, None]:
         """Blocks of text; columns are called by their number, since names need not be unique until they are used."""
         numbers = [str(number) for number in range(len(self._names))]

@@ -1,202 +1,98 @@
-"""Turns sufficient statistics into a `Fit` in the data's own units, or into an error that says why there is none."""
+"""From exact sums to a `Fit`: each number of it is the double nearest to the exact one, for the given rows."""
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Sequence
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 
 from linplane_api.artifact import Evaluation
-from linplane_api.display import MAX_LISTED, display_names
-from linplane_api.facts import MAX_MESSAGE
 
-from ..batch import Floats
 from ..errors import BadData
-from .moments import Moments
-from .qr import Factor
-from .scaling import Scaling
-from .solve import (
-    EPSILON,
-    Dependence,
-    Solution,
-    dependent_columns,
-    rss_of,
-    rss_of_solution,
-    solve,
-    tss_of,
-    with_penalty,
-)
-from .types import Fit, FitOptions
-
-ROOM = 700  # characters for the names to leave out, if the message is too long for a status
-TOO_LARGE = "the values are too large: a result is not a finite number"
+from .checks import TOO_LARGE, check_rows, check_target, dependence_error
+from .dependence import dependence
+from .nearest import nearest, nearest_root
+from .normal_equations import normal_equations
+from .solve import Solution, inflation, solve
+from .sums import Sums
+from .types import Fit, FitOptions, Method
 
 
-@dataclass(frozen=True)
-class RowSet:
-    """Statistics of the rows that are fitted, or of those held out: the factor in scaled units, the moments in those
-    of the data.
-    """
-
-    factor: Factor
-    moments: Moments
-
-
-@dataclass(frozen=True)
-class SufficientStatistics:
-    """All that a fit needs of the rows. `blocks` is how many times rows were folded in; `repeats` as in `Fit`."""
-
-    options: FitOptions
-    scaling: Scaling
-    training: RowSet
-    holdout: RowSet
-    dropped: int
-    blocks: int
-    repeats: tuple[int, ...]
-
-
-def solve_fit(statistics: SufficientStatistics) -> Fit:
-    """Solves. Raises BadData if these rows cannot give a model."""
-    with np.errstate(all="ignore"):  # a result that is not finite is reported at the end
-        _check_rows(statistics)
-        fit = _fit(statistics)
-    if not all(map(math.isfinite, _numbers(fit))):
-        raise BadData(TOO_LARGE)
-    return fit
-
-
-def _check_rows(statistics: SufficientStatistics) -> None:
-    options, rows = statistics.options, statistics.training.factor.rows
-    if rows < (2 if options.ridge else options.size):  # with a penalty, fewer rows have one best answer too
-        held = statistics.holdout.factor.rows
-        gone = [f"{held} held out"] if held else []
-        gone += [f"{statistics.dropped} dropped for gaps"] if statistics.dropped else []
-        detail = f" ({', '.join(gone)})" if gone else ""
-        raise BadData(f"{rows} rows to fit{detail} are fewer than the {max(2, options.size)} that are needed")
-    if statistics.training.moments.constant[-1]:
-        raise BadData("the target is constant: it has one value in every row that is fitted")
-
-
-def _fit(statistics: SufficientStatistics) -> Fit:
-    options, scaling, moments = statistics.options, statistics.scaling, statistics.training.moments
-    triangle = statistics.training.factor.triangle
-    weights = np.ldexp(math.sqrt(options.ridge), -scaling.exponents[:-1])
-    penalised = with_penalty(triangle, weights, options.fit_intercept) if options.ridge else triangle
-    _check_rank(statistics, penalised)
-    solution = solve(penalised)
-    rss = rss_of(triangle, solution.beta) if options.ridge else rss_of_solution(triangle)
-    residual_df = statistics.training.factor.rows - options.size
-    noise = math.sqrt(rss / residual_df) if residual_df > 0 else None
-    errors = None if noise is None or options.ridge else _standard_errors(statistics, solution, noise)
-    first = int(options.fit_intercept)
-    coefficients = np.ldexp(solution.beta[first:], scaling.exponents[-1] - scaling.exponents[:-1])
-    coefficients = coefficients + 0.0  # no negative zero, which JSON's canonical form does not have
-    return Fit(
-        coefficients=coefficients,
-        intercept=_intercept(scaling, solution, coefficients) if first else 0.0,
-        samples=statistics.training.factor.rows,
-        dropped=statistics.dropped,
-        noise=None if noise is None else float(np.ldexp(noise, scaling.exponents[-1])),
-        evaluation=_evaluate(statistics, solution, rss),
-        standard_errors=None if errors is None else errors[first:],
-        intercept_standard_error=None if errors is None or not first else float(errors[0]),
-        minimum=moments.minimum[:-1],
-        maximum=moments.maximum[:-1],
-        mean=moments.mean[:-1],
-        deviation=moments.deviation[:-1],
-        repeats=statistics.repeats,
-    )
-
-
-def _check_rank(statistics: SufficientStatistics, triangle: Floats) -> None:
-    if not np.isfinite(np.square(triangle).sum()):
-        raise BadData(TOO_LARGE)
-    options, moments = statistics.options, statistics.training.moments
-    largest = np.maximum(np.abs(moments.minimum), np.abs(moments.maximum))[:-1]
-    unit = EPSILON / 2 * math.sqrt(moments.rows)
-    rounding = np.ldexp(largest, -statistics.scaling.exponents[:-1]) * unit
-    found = dependent_columns(triangle, options.fit_intercept, rounding, statistics.blocks)
+def fit_of_sums(options: FitOptions, training: Sums, holdout: Sums, dropped: int) -> Fit:
+    """The fit of sums over 1, the features and the target. Raises BadData if these rows cannot give a model."""
+    check_rows(options, training.rows, holdout.rows, dropped)
+    check_target(bool(training.constant[-1]))
+    equations = normal_equations(training, options)
+    found = dependence(equations, training, options)
     if found is not None:
-        raise _dependence_error(found, options, moments)
-
-
-def _dependence_error(found: Dependence, options: FitOptions, moments: Moments) -> BadData:
-    constant = [number for number in found.fixed if moments.constant[number]]
-    combined = sorted({*found.fixed, *found.involved} - set(constant))
-    what = "constant, which the intercept is already" if options.fit_intercept else "zero throughout"
-    leave = [options.features[number] for number in sorted((*found.fixed, *found.surplus))]
-
-    def message(names: str, listed: int) -> str:
-        why = [
-            f"{_format_names(options, numbers, listed)} {'are' if len(numbers) > 1 else 'is'} {text}"
-            for numbers, text in ((constant, what), (combined, "linearly dependent"))
-            if numbers
-        ]
-        return f"leave out {names}, or set ridge: {'; '.join(why)}"
-
-    whole = message(display_names(leave, len(leave)), MAX_LISTED)
-    return BadData(whole, whole if len(whole) <= MAX_MESSAGE else message(_format_shortened(leave), 1))
-
-
-def _format_names(options: FitOptions, numbers: list[int], listed: int) -> str:
-    return display_names([options.features[number] for number in numbers], listed)
-
-
-def _format_shortened(names: list[str]) -> str:
-    """All names if there is room; else as many as fit, and where to find all, since leaving out fewer is not enough."""
-    most = len(names)
-    while most > 1 and len(display_names(names, most)) > ROOM:
-        most -= 1
-    return display_names(names, most) + (" (the Job's log names all)" if most < len(names) else "")
-
-
-def _intercept(scaling: Scaling, solution: Solution, coefficients: Floats) -> float:
-    """The intercept in the data's units, in exact arithmetic: with means far from zero this sum loses digits."""
-    if not (np.isfinite(coefficients).all() and np.isfinite(solution.beta).all()):
-        raise BadData(TOO_LARGE)
-    total = scaling.centre(-1) + Fraction(float(solution.beta[0])) * Fraction(2) ** int(scaling.exponents[-1])
-    for number, value in enumerate(coefficients):
-        total -= Fraction(float(value)) * scaling.centre(number)
+        constant = [number for number in found.fixed if training.constant[number + 1]]
+        raise dependence_error(found, options, constant)
+    first = int(options.fit_intercept)
     try:
-        return float(total) + 0.0
-    except OverflowError as error:
-        raise BadData(TOO_LARGE) from error
+        solution = solve(equations)
+        errors = None if options.ridge else solution.errors
+        means, deviations = _moments(training)
+        return Fit(
+            coefficients=np.array(solution.coefficients[first:]),
+            intercept=solution.coefficients[0] if first else 0.0,
+            samples=training.rows,
+            dropped=dropped,
+            noise=solution.noise,
+            evaluation=_evaluate(options, solution, training, holdout),
+            standard_errors=None if errors is None else np.array(errors[first:]),
+            intercept_standard_error=None if errors is None or not first else errors[0],
+            minimum=training.least[1:-1] + 0.0,
+            maximum=training.greatest[1:-1] + 0.0,
+            mean=np.array(means),
+            deviation=np.array(deviations),
+            repeats=_repeats(training, holdout),
+            inflation=None if options.ridge else np.array(inflation(equations)[first:]),
+            method=Method.EXACT,
+        )
+    except OverflowError:
+        raise BadData(TOO_LARGE) from None
 
 
-def _standard_errors(statistics: SufficientStatistics, solution: Solution, noise: float) -> Floats:
-    """Standard errors in units of the data, that of an intercept first. `noise` is in scaled units.
+def _evaluate(options: FitOptions, solution: Solution, training: Sums, holdout: Sums) -> Evaluation:
+    """Evaluates the coefficients as they are served, on the rows held out, else on those fitted."""
+    rows = holdout if holdout.rows else training
+    intercept = [] if options.fit_intercept else [0.0]
+    rss = rows.quadratic_form([*intercept, *solution.coefficients, -1.0])
+    tss = _centred(rows, len(options.features) + 1)
+    r2 = None if not tss else nearest(1 - rss / tss)
+    on: Literal["Holdout", "Training"] = "Holdout" if holdout.rows else "Training"
+    return Evaluation(on, rows.rows, nearest(rss / rows.rows), r2, _rows_digest(rows))
 
-    They are noise times the lengths of the rows of the inverse factor: (R'R)^-1 is its product with its transpose.
+
+def _rows_digest(sums: Sums) -> str:
+    """SHA-256 of count, sum, sum of squares, least and greatest of the rows' target, as text: the same for the same
+    rows in any order.
     """
-    scaling, rows = statistics.scaling, solution.inverse
-    powers = scaling.exponents[-1] - scaling.exponents[:-1]
-    if statistics.options.fit_intercept:
-        shift = np.append(1.0, -scaling.offsets[:-1])  # intercept = beta0 - sum of beta_j offset_j, but for a constant
-        rows = np.vstack((shift @ rows, rows[1:]))
-        powers = np.append(scaling.exponents[-1], powers)
-    errors: Floats = np.ldexp(noise * np.sqrt(np.square(rows).sum(axis=1)), powers)
-    return errors
+    target = len(sums.exponents) - 1
+    numbers = (sums.entry(0, target), sums.entry(target, target), *map(Fraction, (sums.least[-1], sums.greatest[-1])))
+    text = " ".join(map(str, (sums.rows, *numbers)))
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
-def _evaluate(statistics: SufficientStatistics, solution: Solution, training_rss: float) -> Evaluation:
-    """Evaluates on the rows held out, else on those fitted, whose RSS is given."""
-    has_holdout = statistics.holdout.factor.rows > 0
-    rows = statistics.holdout if has_holdout else statistics.training
-    triangle = rows.factor.triangle
-    rss = rss_of(triangle, solution.beta) if has_holdout else training_rss
-    exponent = statistics.scaling.exponents[-1]
-    if statistics.options.fit_intercept:
-        tss = tss_of(triangle, intercept=True)
-    else:  # the factor has no column of ones to take the mean out with
-        tss = (rows.moments.rows - 1) * float(np.ldexp(rows.moments.deviation[-1], -exponent)) ** 2
-    r2 = None if rows.moments.constant[-1] or not tss else 1 - rss / tss
-    mse = float(np.ldexp(rss / rows.factor.rows, 2 * exponent))
-    return Evaluation("Holdout" if has_holdout else "Training", rows.factor.rows, mse, r2)
+def _moments(sums: Sums) -> tuple[Sequence[float], Sequence[float]]:
+    """The mean and the sample's standard deviation (n - 1) of each feature."""
+    features = range(1, len(sums.exponents) - 1)
+    means = [nearest(sums.entry(0, feature) / sums.rows) for feature in features]
+    degrees = max(sums.rows - 1, 1)
+    return means, [nearest_root(_centred(sums, feature) / degrees) for feature in features]
 
 
-def _numbers(fit: Fit) -> Iterator[float]:
-    for array in (fit.coefficients, fit.standard_errors, fit.minimum, fit.maximum, fit.mean, fit.deviation):
-        yield from () if array is None else array.tolist()
-    for number in (fit.intercept, fit.noise, fit.intercept_standard_error, fit.evaluation.mse, fit.evaluation.r2):
-        yield 0.0 if number is None else number
+def _centred(sums: Sums, column: int) -> Fraction:
+    """A column's sum of squares about its mean."""
+    return sums.entry(column, column) - sums.entry(0, column) ** 2 / sums.rows
+
+
+def _repeats(*parts: Sums) -> tuple[int, ...]:
+    """The features, by number, that equal the target in every row: the sum of (x - y)^2 is zero."""
+    target = len(parts[0].exponents) - 1
+    return tuple(column - 1 for column in range(1, target) if not any(_differs(sums, column, target) for sums in parts))
+
+
+def _differs(sums: Sums, column: int, target: int) -> bool:
+    return sums.entry(column, column) - 2 * sums.entry(column, target) + sums.entry(target, target) != 0

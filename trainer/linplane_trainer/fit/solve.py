@@ -1,106 +1,119 @@
-"""From the triangular factor of [1 Z y] to coefficients, standard errors and sums of squares, in scaled units."""
+"""From normal equations to the doubles nearest to their exact solution.
 
+Ball arithmetic of more and more bits decides most numbers; what is left at the end is exactly zero, or exactly
+between two doubles, and is computed as a fraction: J. D. Dixon, "Exact solution of linear equations using p-adic
+expansions", Numerische Mathematik 40 (1982).
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import cast
 
-import numpy as np
+import flint
 
-from ..batch import Floats
-from .qr import triangle_of
+from .nearest import nearest, nearest_in_ball, nearest_root
+from .normal_equations import NormalEquations, accurate_inverse, inverse
+from .sums import scaled
 
-EPSILON = float(np.finfo(np.float64).eps)
-INVOLVED = 0.01  # of the largest share in a dependence: a column below it is not named
+PRECISIONS = (128, 256, 512)
 
 
 @dataclass(frozen=True)
 class Solution:
-    """`beta` solves the scaled problem, shape (p,), an intercept first; `inverse` is that of the factor, (p, p)."""
+    """Each number is the double nearest to the exact one. Lists follow the columns, an intercept first.
 
-    beta: Floats
-    inverse: Floats
-
-
-def with_penalty(triangle: Floats, weights: Floats, intercept: bool) -> Floats:
-    """The factor of the same rows and one more `weights[j] * beta[j] = 0` for each feature; none for the intercept.
-
-    So ridge regression is one more least-squares problem (Golub & Van Loan, 6.1.4), and is solved like one.
-    """
-    penalty = np.zeros((len(weights), len(triangle)))
-    first = int(intercept)
-    penalty[:, first : first + len(weights)] = np.diag(weights)
-    return triangle_of(np.vstack((triangle, penalty)))
-
-
-def solve(triangle: Floats) -> Solution:
-    """Back substitution. `triangle` is that of [A b], (p + 1, p + 1); A has full rank, see `dependent_columns`."""
-    size = len(triangle) - 1
-    both = np.linalg.solve(triangle[:size, :size], np.hstack((triangle[:size, size:], np.eye(size)))).astype(np.float64)
-    return Solution(both[:, 0], both[:, 1:])
-
-
-def rss_of(triangle: Floats, beta: Floats) -> float:
-    """The residual sum of squares of any coefficients, on the rows behind `triangle`."""
-    return float(np.square(triangle @ np.append(beta, -1.0)).sum())
-
-
-def rss_of_solution(triangle: Floats) -> float:
-    """The same for the coefficients that solve this triangle: the square of its last diagonal element, so that no
-    digit is lost.
-    """
-    return float(np.square(triangle[-1, -1]))
-
-
-def tss_of(triangle: Floats, intercept: bool) -> float:
-    """The target's total sum of squares, about its mean with an intercept, about zero without."""
-    return float(np.square(triangle[int(intercept) :, -1]).sum())
-
-
-@dataclass(frozen=True)
-class Dependence:
-    """Features, by number, that a fit cannot have all of. `fixed` do not vary; `involved` are linear combinations of
-    each other; the rest is independent without the `fixed` and the `surplus`, some of those involved.
+    `noise` is sqrt(RSS / (n - p)), None if n <= p, and so are `errors`: noise times the root of the inverse's diagonal.
     """
 
-    fixed: list[int]
-    involved: list[int]
-    surplus: list[int]
+    coefficients: list[float]
+    noise: float | None
+    errors: list[float] | None
 
 
-def dependent_columns(triangle: Floats, intercept: bool, rounding: Floats, blocks: int) -> Dependence | None:
-    """The features that are an exact linear combination of each other (or of the intercept), as far as
-    doubles can show; None if there are none.
+def solve(equations: NormalEquations) -> Solution:
+    """Solves equations of full rank: see `dependence`. Raises OverflowError if a result is larger than any double."""
+    found: list[float | None] = []
+    for bits in PRECISIONS:
+        balls = inverse(equations.integers, bits)
+        if balls is not None:
+            with flint.ctx.workprec(bits):
+                found = list(_by_balls(equations, balls))
+            if None not in found:
+                break
+    return _solution(equations, found if found and None not in found else list(_by_fractions(equations, found)))
 
-    Evaluation on columns of length one after the mean is taken out, so neither units nor means matter. A singular value
-    counts as zero if the rounding of the data alone could have made it: `rounding` is that of each column (shape
-    (features,), the length of a column of half units in the last place, in scaled units), to which comes what the QR
-    of `blocks` blocks leaves.
+
+def inflation(equations: NormalEquations) -> list[float]:
+    """The variance inflation factor of each column (D. W. Marquardt, Technometrics 12, 1970): 1 / (1 - R2) of its fit
+    by the others; 0 for the ones of an intercept. Without an intercept R2 is that about zero.
     """
-    first = int(intercept)
-    core = triangle[first:-1, first:-1]
-    lengths = np.sqrt(np.square(core).sum(axis=0))
-    fixed = lengths <= 4 * rounding
-    varying = np.flatnonzero(~fixed)
-    null = np.zeros((0, len(varying)))
-    if len(varying):
-        _, values, vectors = np.linalg.svd(core[:, varying] / lengths[varying])
-        allowed = 4 * (np.abs(vectors) @ (rounding / lengths)[varying])
-        allowed += EPSILON * (8 * len(core) + 4 * np.sqrt(blocks))
-        null = vectors[values <= allowed]
-    if not fixed.any() and not len(null):
-        return None
-    share = np.abs(null).max(axis=0, initial=0.0)
-    involved = varying[share > INVOLVED * share.max(initial=0.0)]
-    return Dependence(np.flatnonzero(fixed).tolist(), involved.tolist(), varying[_surplus(null)].tolist())
+    matrix, found = equations.integers, accurate_inverse(equations.integers, 64)
+    if found is None:
+        raise ZeroDivisionError
+    factors = []
+    for column in range(matrix.nrows()):
+        squares = flint.fmpq(matrix[column, column])
+        if equations.has_intercept:
+            squares -= flint.fmpq(matrix[0, column] ** 2, matrix[0, 0])
+        factors.append(float((found[column, column] * squares).mid()))
+    return factors
 
 
-def _surplus(null: Floats) -> list[int]:
-    """As many columns as `null` has rows, such that these determine the others in it: a null vector that is zero there
-    is zero. Later columns first, as R's `lm` does; by pivots of at least half of the largest, so that it is sound.
-    """
-    rest, chosen = null.copy(), []
-    for _ in range(len(null)):
-        sizes = np.sqrt(np.square(rest).sum(axis=0))
-        column = int(np.flatnonzero(sizes >= sizes.max() / 2)[-1])
-        chosen.append(column)
-        direction = rest[:, column] / sizes[column]
-        rest -= np.outer(direction, direction @ rest)
-    return sorted(chosen)
+def _solution(equations: NormalEquations, numbers: Sequence[float | None]) -> Solution:
+    every = [number for number in numbers if number is not None]
+    size = len(equations.exponents)
+    if equations.residual_df <= 0:
+        return Solution(every, None, None)
+    return Solution(every[:size], every[size], every[size + 1 :])
+
+
+def _by_balls(equations: NormalEquations, inverse: flint.arb_mat) -> Iterator[float | None]:
+    """Coefficients, noise, standard errors; None for a number that is not decided yet."""
+    solution = inverse * equations.right_integers
+    target = equations.target_exponent
+    for column, exponent in enumerate(equations.exponents):
+        yield nearest_in_ball(solution[column, 0], target - exponent)
+    if equations.residual_df <= 0:
+        return
+    rss = flint.arb(equations.squares)
+    for column, penalty in enumerate(equations.penalty):
+        rss -= solution[column, 0] * equations.right_integers[column, 0] + penalty * solution[column, 0] ** 2
+    variance = rss / equations.residual_df
+    yield nearest_in_ball(variance.sqrt(), target)
+    for column, exponent in enumerate(equations.exponents):
+        yield nearest_in_ball((variance * inverse[column, column]).sqrt(), target - exponent)
+
+
+def _by_fractions(equations: NormalEquations, found: Sequence[float | None]) -> Iterator[float]:
+    """The same, each of them decided; those in `found` are taken from there."""
+    matrix, size, target = equations.integers, len(equations.exponents), equations.target_exponent
+    solution = _solution_of(matrix, equations.right_integers)
+    for column, exponent in enumerate(equations.exponents):
+        yield nearest(_fraction(solution[column, 0]) * scaled(1, target - exponent))
+    if equations.residual_df <= 0:
+        return
+    rss = flint.fmpq(equations.squares)
+    for column, penalty in enumerate(equations.penalty):
+        rss -= solution[column, 0] * equations.right_integers[column, 0] + penalty * solution[column, 0] ** 2
+    variance = rss / equations.residual_df
+    yield nearest_root(_fraction(variance) * scaled(1, 2 * target))
+    for column, (exponent, known) in enumerate(
+        zip(equations.exponents, found[size + 1 :] or [None] * size, strict=True)
+    ):
+        if variance == 0:
+            yield 0.0
+        elif known is not None:
+            yield known
+        else:
+            unit = flint.fmpz_mat(size, 1, [int(row == column) for row in range(size)])
+            diagonal = _solution_of(matrix, unit)[column, 0]
+            yield nearest_root(_fraction(variance * diagonal) * scaled(1, 2 * (target - exponent)))
+
+
+def _solution_of(matrix: flint.fmpz_mat, right: flint.fmpz_mat) -> flint.fmpq_mat:
+    return cast("flint.fmpq_mat", matrix.solve(right))  # the stubs name its base class
+
+
+def _fraction(value: flint.fmpq) -> Fraction:
+    return Fraction(int(value.p), int(value.q))

@@ -1,26 +1,31 @@
 """The options and the result of a fit."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from linplane_api.artifact import Evaluation
 
 from ..batch import Floats
 
 
+class Method(StrEnum):
+    """How the numbers of a fit come from the rows."""
+
+    EXACT = "exact-1"
+    """Each is the double nearest to the exact one. Another name is needed if any bit of a result changes."""
+    FACTOR = "factor"
+    """In doubles, by a triangular factor: the last digits depend on the machine."""
+
+
 @dataclass(frozen=True)
 class FitOptions:
-    """The settings of a Task that concern the fit.
-
-    `block_rows` is how many rows are folded in at once, which decides the last digits; None: as many as suit the
-    number of columns.
-    """
+    """The settings of a Task that concern the fit."""
 
     features: tuple[str, ...]
     fit_intercept: bool = True
     ridge: float = 0.0
     holdout_percent: int = 20
     seed: int = 0
-    block_rows: int | None = None
 
     @property
     def size(self) -> int:
@@ -37,7 +42,8 @@ class Fit:
     those of ordinary least squares; None if noise is, and with ridge, because they would ignore the bias of the
     estimate. R2 is 1 - RSS / TSS with TSS about the mean of the rows it is computed on, also without an
     intercept, as scikit-learn's `r2_score`: so versions can be compared. `repeats` are the features, by number, that
-    equal the target in every row. Minimum to deviation describe the fitted rows.
+    equal the target in every row. Minimum to deviation describe the fitted rows. `inflation` are the variance inflation
+    factors; None with ridge, and for more features than exact sums are kept for. `method` decides the last digits.
     """
 
     coefficients: Floats
@@ -53,6 +59,8 @@ class Fit:
     mean: Floats
     deviation: Floats
     repeats: tuple[int, ...]
+    inflation: Floats | None
+    method: Method
 
     @property
     def held_out(self) -> int:

@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from ..batch import Floats
+from ...batch import Floats
 
 
 def triangle_of(rows: Floats) -> Floats:

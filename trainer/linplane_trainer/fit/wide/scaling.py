@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from ..batch import Floats
+from ...batch import Floats
 
 GRID = 2.0**20  # centres are multiples of scale / GRID
 

@@ -7,7 +7,7 @@ T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for computing the sample var
 import numpy as np
 from numpy.typing import NDArray
 
-from ..batch import Floats
+from ...batch import Floats
 
 
 class Moments:

@@ -1,0 +1,236 @@
+"""Rows in, exact sums out, in one pass and in memory that depends on the columns alone.
+
+Blocks of rows are cut into slices (`slices`) and their products are added up as 64-bit integers. Rows that do not fit
+the grid of one lane go to the next, whose grid is made for what is left; what no lane takes is multiplied as
+Python's integers. Nothing is ever approximated.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..batch import Floats
+from ..errors import BadData
+from .checks import TOO_LARGE
+from .slices import BITS, ROWS, SIGNIFICAND, Grid
+from .sums import Integers, Sums, canonical, on_exponents
+
+SHARES = (0.8, 0.9, 0.95, 1.0)
+"""For each lane, the share of the rows of its first block that its grid must take."""
+FAR = 2.0**400
+"""Beyond this, and below its inverse, scaling by powers of two could overflow or round."""
+WIDEST = 8192  # columns of slices: 0.5 GB of sums
+FOLDED = 1 << 9
+"""Blocks after which sums are folded into their high words: 2^52 * 2^9 is below 2^63."""
+JUDGED = 32 * ROWS
+"""Rows after which a lane that took less than half of them is closed: the data have changed."""
+LOW = (1 << 32) - 1
+CHUNK = 1 << 17  # entries of a product that are converted at once
+
+
+class Workspace:
+    """Memory that the lanes of one gathering share, as they are used in turn."""
+
+    def __init__(self, columns: int) -> None:
+        """For rows of `columns` numbers."""
+        self.rest = np.empty((ROWS, columns))
+        self._products = np.empty(0)
+        self._slices = np.empty(0)
+
+    def slices(self, rows: int, width: int) -> Floats:
+        """An array of shape (rows, width)."""
+        if self._slices.size < ROWS * width:
+            self._slices = np.empty(ROWS * width)
+        return self._slices[: rows * width].reshape(rows, width)
+
+    def products(self, width: int) -> Floats:
+        """An array of shape (width, width)."""
+        if self._products.size < width * width:
+            self._products = np.empty(width * width)
+        return self._products[: width * width].reshape(width, width)
+
+
+class Lane:
+    """The sums of rows that fit one grid, as pairs of 64-bit words: room for 2^40 rows."""
+
+    def __init__(self, grid: Grid, space: Workspace) -> None:
+        """Adds up nothing yet."""
+        self._grid, self._space = grid, space
+        self._low = np.zeros((grid.width, grid.width), dtype=np.int64)
+        self._high: NDArray[np.int64] | None = None
+        self._blocks = self._seen = self._taken = 0
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether less than half of the last rows fitted."""
+        if self._seen < JUDGED:
+            return False
+        outdated = self._taken < self._seen // 2
+        self._seen = self._taken = 0
+        return outdated
+
+    def add(self, rows: Floats) -> NDArray[np.bool_] | None:
+        """Adds at most 1,024 rows. Returns which of them do not fit and were not added, None if all were."""
+        slices = self._space.slices(len(rows), self._grid.width)
+        outside = self._grid.cut(rows, self._space.rest[: len(rows)], slices)
+        products = np.matmul(slices.T, slices, out=self._space.products(self._grid.width)).ravel()
+        low = self._low.ravel()
+        for start in range(0, len(low), CHUNK):
+            low[start : start + CHUNK] += products[start : start + CHUNK].astype(np.int64)
+        self._blocks += 1
+        if self._blocks % FOLDED == 0:
+            self._fold()
+        self._seen += len(rows)
+        self._taken += len(rows) - (0 if outside is None else int(outside.sum()))
+        return outside
+
+    def sums(self) -> tuple[Integers, NDArray[np.int64]]:
+        """Integers and exponents, as those of `Sums` but not canonical."""
+        grid, columns, levels = self._grid, len(self._grid.tops), len(self._grid.counts)
+        total: Integers = np.zeros((columns, columns), dtype=object)
+        for scale in range(2 * levels - 1):
+            total = (total << BITS) + self._of_scale(scale)
+        back = np.argsort(grid.order)
+        exponents = grid.tops - BITS + 1 - BITS * (levels - 1)
+        return total[np.ix_(back, back)], exponents
+
+    def _of_scale(self, scale: int) -> Integers:
+        """The products of slices s and t with s + t = scale, all in one unit."""
+        grid, columns, levels = self._grid, len(self._grid.tops), len(self._grid.counts)
+        found: Integers = np.zeros((columns, columns), dtype=object)
+        for one in range(max(0, scale - levels + 1), min(scale, levels - 1) + 1):
+            rows = slice(grid.offsets[one], grid.offsets[one + 1])
+            other = slice(grid.offsets[scale - one], grid.offsets[scale - one + 1])
+            part = self._low[rows, other].astype(object)
+            if self._high is not None:
+                part += self._high[rows, other].astype(object) << 32
+            found[: part.shape[0], : part.shape[1]] += part
+        return found
+
+    def _fold(self) -> None:
+        """Moves what is above 32 bits into the high words."""
+        if self._high is None:
+            self._high = np.zeros_like(self._low)
+        self._high += self._low >> 32
+        self._low &= LOW
+
+
+class Gathering:
+    """Adds up rows of the same columns; the first column is one that it adds, of ones."""
+
+    def __init__(self, columns: int) -> None:
+        """For rows of `columns` numbers, so sums of `columns + 1`."""
+        self._columns = columns + 1
+        self._block: Floats = np.ones((ROWS, self._columns))
+        self._filled = 0
+        self._space = Workspace(self._columns)
+        self._lanes: list[Lane | None] = [None for _ in SHARES]
+        self._waiting: list[list[Floats]] = [[] for _ in SHARES]
+        self._sums = Sums.of_none(self._columns)
+        self._rows = 0
+        self._least = np.full(self._columns, np.inf)
+        self._greatest = np.full(self._columns, -np.inf)
+
+    @property
+    def rows(self) -> int:
+        """How many rows were added."""
+        return self._rows + self._filled
+
+    def add(self, rows: Floats) -> None:
+        """Adds rows of shape (n, columns); they are copied or added up before it returns. Raises BadData if a number is
+        not finite.
+        """
+        start = 0
+        while start < len(rows):
+            count = min(len(rows) - start, ROWS - self._filled)
+            self._block[self._filled : self._filled + count, 1:] = rows[start : start + count]
+            self._filled += count
+            start += count
+            if self._filled == ROWS:
+                self._add_block()
+
+    def sums(self) -> Sums:
+        """The sums of all rows so far; rows can be added afterwards."""
+        self._add_block()
+        for number in range(len(SHARES)):
+            self._pass_on(number)
+            self._close(number)
+        done = self._sums
+        return Sums(self._rows, done.integers, done.exponents, self._least, self._greatest)
+
+    def _add_block(self) -> None:
+        block, self._filled = self._block[: self._filled], 0
+        if not len(block):
+            return
+        self._rows += len(block)
+        self._least = np.minimum(self._least, block.min(axis=0))
+        self._greatest = np.maximum(self._greatest, block.max(axis=0))
+        if not (np.isfinite(self._least) & np.isfinite(self._greatest)).all():
+            raise BadData(TOO_LARGE)
+        far = _far_rows(block)
+        if far is not None:
+            self._add_integers(block[far])
+            block = block[~far]
+        self._add_to(0, block)
+
+    def _add_to(self, number: int, rows: Floats) -> None:
+        """Adds at most 1,024 rows to a lane, or to those after it."""
+        if not len(rows):
+            return
+        if number == len(SHARES):
+            self._add_integers(rows)
+            return
+        lane = self._lanes[number]
+        if lane is not None and lane.is_outdated:
+            self._close(number)
+            lane = None
+        if lane is None:
+            grid = Grid(rows, SHARES[number])
+            if grid.width > WIDEST:
+                self._add_integers(rows)
+                return
+            lane = self._lanes[number] = Lane(grid, self._space)
+        outside = lane.add(rows)
+        if outside is not None:
+            self._waiting[number].append(rows[outside])
+            if sum(map(len, self._waiting[number])) >= ROWS:
+                self._pass_on(number)
+
+    def _pass_on(self, number: int) -> None:
+        """Gives the rows that a lane did not take to the next one."""
+        waiting, self._waiting[number] = self._waiting[number], []
+        if waiting:
+            rows = np.concatenate(waiting)
+            for start in range(0, len(rows), ROWS):
+                self._add_to(number + 1, rows[start : start + ROWS])
+
+    def _close(self, number: int) -> None:
+        lane, self._lanes[number] = self._lanes[number], None
+        if lane is not None:
+            self._add_up(*lane.sums())
+
+    def _add_integers(self, rows: Floats) -> None:
+        significands, powers = np.frexp(rows)
+        integers = np.ldexp(significands, SIGNIFICAND).astype(np.int64).astype(object)
+        exponents = powers.astype(np.int64) - SIGNIFICAND
+        zero = rows == 0
+        lowest = np.where(zero, np.iinfo(np.int64).max, exponents).min(axis=0)
+        lowest[zero.all(axis=0)] = 0
+        integers = integers << np.where(zero, 0, exponents - lowest).astype(object)
+        self._add_up(integers.T.dot(integers), lowest)
+
+    def _add_up(self, integers: Integers, exponents: NDArray[np.int64]) -> None:
+        done = self._sums
+        lowest = np.minimum(done.exponents, exponents)
+        matrix = on_exponents(done.integers, done.exponents, lowest) + on_exponents(integers, exponents, lowest)
+        matrix, lowest = canonical(matrix, lowest)
+        self._sums = Sums(0, matrix, lowest, done.least, done.greatest)
+
+
+def _far_rows(rows: Floats) -> NDArray[np.bool_] | None:
+    """The rows with a number that is too large or too small to be scaled; None if there are none."""
+    sizes = np.abs(rows)
+    small = sizes < 1 / FAR
+    if sizes.max() <= FAR and (not small.any() or np.count_nonzero(small) == small.size - np.count_nonzero(sizes)):
+        return None
+    far: NDArray[np.bool_] = ((sizes > FAR) | (small & (sizes != 0))).any(axis=1)
+    return far

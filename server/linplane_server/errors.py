@@ -43,7 +43,9 @@ Kind = Literal[
     "unavailable",
     "overloaded",
     "internal",
+    "incomplete",
 ]
+"""What refusals are counted under; `incomplete` is a request whose body did not come to its end, and has no answer."""
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an outcome, not an error of the server

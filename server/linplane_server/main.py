@@ -83,7 +83,7 @@ async def _serve(args: argparse.Namespace) -> None:
     pages = public_pages(serving.store, readiness.unready, limits.body_bytes, software, face)
     docs = docs_app(lambda: document(software, pages.table, names=face.names))
     app = PublicApp(predictor, pages, docs, limits, public_guard.budget, face.root_path)
-    fast_path = FastPath(predictor.respond, limits.body_bytes, face.root_path)
+    fast_path = FastPath(predictor.respond, predictor.count_incomplete, limits.body_bytes, face.root_path)
     connections = fast_path.protocol(public_guard) if args.fast_path else public_guard.protocol()
     public = Listener(app, connections, shutdown.graceful_seconds)
     collector = metrics_registry(ServerCollector(serving, environment.source))

@@ -60,13 +60,20 @@ class Head(msgspec.Struct, frozen=True, gc=False):
 
 
 class FastPath:
-    """What the connections of one listener share. `respond` answers a prediction; bodies over `max_body` bytes are left
-    to the application.
+    """What the connections of one listener share. `respond` answers a prediction, and `count_incomplete` counts one
+    whose body did not come to its end; bodies over `max_body` bytes are left to the application.
     """
 
-    def __init__(self, respond: Callable[[Target, Call], Answer], max_body: int, root_path: str = "") -> None:
+    def __init__(
+        self,
+        respond: Callable[[Target, Call], Answer],
+        count_incomplete: Callable[[Target, Call], None],
+        max_body: int,
+        root_path: str = "",
+    ) -> None:
         """Has no connection yet. `root_path` is the prefix that paths may have."""
         self.respond = respond
+        self.count_incomplete = count_incomplete
         self.max_body = min(max_body, FAST_BYTES)
         self.heads: dict[bytes, Head] = {}
         self._address = partial(addressed, root_path=root_path)
@@ -266,10 +273,18 @@ class FastProtocol(GuardedProtocol):
         """Leaves to the base class what becomes of a whole request."""
         if self.whole:
             self._hand_over()
-        self.collected.release()
+        self._give_up()
         super()._refuse(status, detail)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Holds the body no longer."""
-        self.collected.release()
+        self._give_up()
         super().connection_lost(exc)
+
+    def _give_up(self) -> None:
+        """Counts the request that was taken, if its body is not whole."""
+        self.collected.release()
+        if self.target is not None and self.phase == BODY:
+            peer = self.client[0] if self.client else ""
+            self.fast.count_incomplete(self.target, Call("POST", self.headers, self.fields, peer, b""))
+            self.target = None

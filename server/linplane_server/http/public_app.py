@@ -5,7 +5,6 @@ Predictions bypass FastAPI, whose stack costs several times as much as the predi
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 
 from msgspec.structs import replace
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -78,10 +77,11 @@ class PublicApp:
         answer = self._in_parts if target.interface.may_stream(headers) else self._as_a_whole
         share = Share(self._budget)
         try:
-            with suppress(Gone):
-                answered = await answer(target, call, receive, share)
-                share.release()
-                await _send(answered, send)
+            answered = await answer(target, call, receive, share)
+            share.release()
+            await _send(answered, send)
+        except Gone:
+            self._predictor.count_incomplete(target, call)
         finally:
             share.release()
 

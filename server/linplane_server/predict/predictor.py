@@ -114,6 +114,14 @@ class Predictor:
         answer[1].append((_REQUEST_ID, request_id))
         return answer
 
+    def count_incomplete(self, target: Target, call: Call) -> None:
+        """Counts a request whose body did not come to its end: its client disconnected, or was too slow."""
+        series = self._unrouted
+        with suppress(PredictionRefusal):
+            series = self._find(self._store.snapshot, target.route, call.headers).version_series(None)
+        series.record_refusal("incomplete")
+        series.observe(target.interface.protocol, 0.0)
+
     def _request_id(self, call: Call) -> bytes:
         sent = call.headers.get(_REQUEST_ID)
         return sent if sent is not None and _sane(sent) else b"%b-%x" % (self._prefix, next(self._numbers))

@@ -9,6 +9,7 @@ import pytest
 
 from linplane_server.settings import MIB, Limits
 from linplane_server.state.budget import Share
+from linplane_server.state.counters import ClientProtocol
 from unit.server.both_ways import OK, both, compare, drain, fill, late, lose, occupy, owe, read, stop
 from unit.server.corpus import CHUNKED, GOOD, HEAD, LENGTH, OTHER, PREDICT, REQUESTS, post
 from unit.server.wire import LIMITS, Wire
@@ -30,6 +31,30 @@ async def test_event_has_the_same_effect_both_ways(event: Callable[[Wire], None]
 async def test_request_whose_body_is_late_is_refused() -> None:
     fast, _ = await compare(GOOD, WITHOUT_BODY, late)
     assert b"HTTP/1.1 408 Request Timeout\r\n" in fast.transport.received
+
+
+@pytest.mark.parametrize("event", [lose, late])
+@pytest.mark.parametrize(
+    ("begun", "route", "protocol"),
+    [
+        (WITHOUT_BODY + PREDICT[:9], "homes", "predict"),
+        (CHUNKED + b"5\r\n", "homes", "predict"),
+        (post(PREDICT, target=b"/routes/absent/predict")[:-1], "", "predict"),
+        (
+            post(b"area,rooms\n1,2\n3", b"Content-Type: text/csv", target=b"/routes/homes/invocations")[:-1],
+            "homes",
+            "mlflow",
+        ),
+    ],
+    ids=["begun", "chunked", "no route", "csv"],
+)
+async def test_request_whose_body_does_not_come_to_its_end_is_counted(
+    event: Callable[[Wire], object], begun: bytes, route: str, protocol: ClientProtocol
+) -> None:
+    fast, _ = await compare(GOOD, begun, event, lose)
+    series = fast.serving.counters
+    found = series.versions(route)[""] if route else series.unrouted
+    assert (found.errors, found.requests, found.protocols[protocol]) == ({"incomplete": 1}, 1, 1)
 
 
 @pytest.mark.parametrize("behind", [b"", GOOD])

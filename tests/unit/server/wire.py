@@ -112,7 +112,7 @@ class Wire:
         self.config.load()
         self.server = ServerState()
         self.server.default_headers = [(b"date", b"Thu, 01 Jan 1970 00:00:00 GMT")]
-        self.fast_path = FastPath(predictor.respond, limits.body_bytes, public.root_path)
+        self.fast_path = FastPath(predictor.respond, predictor.count_incomplete, limits.body_bytes, public.root_path)
         self._make = self.fast_path.protocol(self.guard) if fast else self.guard.protocol()
         self.connect()
 

@@ -4,13 +4,9 @@ import csv
 import io
 import json
 import socket
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 from click.testing import CliRunner, Result
 
@@ -19,44 +15,11 @@ from linplane_api.routing import RouteDocument, RoutingMap, Unavailable, make_en
 from linplane_api.routing_folder import write_routing
 from linplane_cli import predict as command
 from linplane_cli.main import main
+from unit.cli.listening import Listening
 from unit.client.server import Server
 from unit.server.builders import document
 
 WEIGHTS = '{"coefficients": {"area": 2, "rooms": 10}, "intercept": 1}'
-
-
-class Listening:
-    """A Server on a port of this machine."""
-
-    def __init__(self, server: Server) -> None:
-        self.requests = 0
-        listening = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                listening.requests += 1
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                headers = {name: self.headers[name] for name in ("Host", "Content-Type")}
-                response = server(httpx.Request("POST", f"http://server{self.path}", content=body, headers=headers))
-                self.send_response(response.status_code)
-                for name, value in response.headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(response.content)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stops it."""
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,14 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from linplane_api.artifact import Artifact
 from linplane_api.facts import Facts, LeftOutColumn
-from linplane_api.task import CsvOptions, FileData, SyntheticData, Task, UriData
+from linplane_api.task import FileData, SyntheticData, Task, UriData
 
 from .artifact_builder import build_artifact
 from .data import synthetic
-from .data.csv_table import Progress, Table
+from .data.csv_table import Progress
 from .data.download import Network
 from .data.source import source_for
+from .data.tables import open_table
 from .errors import BadData, TrainingFailed
 from .fit.fitting import Fitting
 from .fit.types import FitOptions, Method
@@ -100,8 +101,7 @@ def _from_table(
 ) -> Trained:
     if task.target is None:
         raise BadData("a target column must be named")
-    source, csv = source_for(data, data_folder, network), data.csv or CsvOptions()
-    table = Table(source, task.features, task.target, csv, task.exclude)
+    table = open_table(source_for(data, data_folder, network), task.features, task.target, data.csv, task.exclude)
     log.debug("reading rows", extra={"source": type(data).__name__, "features": len(table.features)})
     try:
         fitting = Fitting(_options(task, table.features))

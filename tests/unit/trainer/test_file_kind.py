@@ -76,7 +76,6 @@ FILES = [
     ("JSON", "save it as CSV", b'\xef\xbb\xbf[\n  {"x": 1, "y": 2}\n]'),
     ("JSON", "save it as CSV", b'{"x": 1, "y": 2}\n{"x": 2, "y": 3.5}\n'),
     ("an Excel workbook (xls)", "save it as CSV", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500)),
-    ("a Parquet file", "save it as CSV", written(pyarrow.parquet.write_table)),
     ("a Feather file (Arrow)", "save it as CSV", written(pyarrow.feather.write_feather, compression="uncompressed")),
     ("a Feather file (Arrow)", "save it as CSV", b"FEA1\0\0\0\0" + bytes(64)),
     ("a Stata file", "save it as CSV", b"<stata_dta><header><release>118</release>"),

@@ -1,7 +1,8 @@
 """Training rows as batches of columns, in the order in which data passes the modules.
 
-`source` opens a file or a URI, which `uri_rules` allows and `download` fetches. `contents` unpacks it. `csv_table`
-reads it in blocks: `file_kind` names a file that is not CSV, `csv_header` chooses the columns, `csv_cells` makes rows
-of the numbers that `csv_numbers` reads, `left_out` lists the columns that are no features, `csv_location` finds the
-line of an error. `synthetic` makes rows from a seed.
+`source` opens a file or a URI, which `uri_rules` allows and `download` fetches. `tables` opens what it holds.
+`contents` unpacks a CSV, and `csv_table` reads it in blocks: `file_kind` names a file that is not CSV, `csv_header`
+chooses the columns, `csv_cells` makes rows of the numbers that `csv_numbers` reads, `left_out` lists the columns that
+are no features, `csv_location` finds the line of an error. `parquet_table` reads Parquet in row groups, of which
+`parquet_columns` makes rows. `synthetic` makes rows from a seed.
 """

@@ -53,9 +53,10 @@ def check_names(  # noqa: PLR0913 (what varies is a parameter)
     exclude: tuple[str, ...] = (),
     *,
     remote: bool,
-    separator: str = ",",
+    separator: str | None = ",",
 ) -> None:
-    """Raises BadData if the header lacks columns of the task, or these are ambiguous. `separator`: the header's.
+    """Raises BadData if the header lacks columns of the task, or these are ambiguous. `separator`: the header's, None
+    if it is not that of a CSV.
 
     The names of a remote file are repeated only if the target is one of them: else it may not be the user's data at
     all. A first line that looks like a row is never repeated.
@@ -80,20 +81,27 @@ def check_names(  # noqa: PLR0913 (what varies is a parameter)
         raise BadData("features: an empty list; leave it out to use every numeric column")
 
 
-def _missing_text(names: list[str], missing: list[str], target: str, remote: bool, separator: str) -> str:
+def _missing_text(names: list[str], missing: list[str], target: str, remote: bool, separator: str | None) -> str:
     no_column = f"no column {display_names(missing)}"
     hidden = remote and target not in names
-    if target in missing and names[0] == "sep=":
-        return f"{no_column}: the first line is `sep={separator}`, and the columns' names are needed there: remove it"
-    if target in missing and (likely := _likely_separator(names, target, hidden, separator)):
-        used = SEPARATORS.get(separator, f'"{separator}"')
-        return f"{no_column}: the separator looks like {likely}, not {used}: set csv.separator (--separator)"
-    if target in missing and _looks_like_a_row(names):
-        return f"{no_column}: the first line doesn't look like a header, and one with the columns' names is needed"
+    if target in missing and separator and (guess := _guess(names, target, hidden, separator)):
+        return f"{no_column}: {guess}"
     named = [name for name in names if name]
     is_one = len(names if hidden else named) == 1
     there = f"{len(names)} column{'' if is_one else 's'}" if hidden else display_names(named)
     return f"{no_column}; there {'is' if is_one else 'are'} {there}"
+
+
+def _guess(names: list[str], target: str, hidden: bool, separator: str) -> str | None:
+    """What is wrong with a first line that lacks the target, None if it looks like a header."""
+    if names[0] == "sep=":
+        return f"the first line is `sep={separator}`, and the columns' names are needed there: remove it"
+    if likely := _likely_separator(names, target, hidden, separator):
+        used = SEPARATORS.get(separator, f'"{separator}"')
+        return f"the separator looks like {likely}, not {used}: set csv.separator (--separator)"
+    if _looks_like_a_row(names):
+        return "the first line doesn't look like a header, and one with the columns' names is needed"
+    return None
 
 
 def _looks_like_a_row(line: list[str]) -> bool:

@@ -4,6 +4,9 @@ import re
 
 UNPACK, AS_CSV, AS_UTF8 = "unpack it first", "save it as CSV", "save it as UTF-8"
 
+PARQUET = rb"PAR1\x15"
+MAGIC_BYTES = 10
+
 # specific enough that no CSV begins like that: a column may be called PAR1, or BZh
 _KINDS = (
     (rb"\x1f\x8b", "a gzip file", UNPACK),  # in another packing, as the next two
@@ -14,7 +17,7 @@ _KINDS = (
     (rb"PK\x03\x04.{26}mimetypeapplication/vnd\.oasis", "an OpenDocument file", AS_CSV),
     (rb"PK\x03\x04.{26}[^/\0]{1,250}\.npy", "a NumPy file (npz)", AS_CSV),
     (rb"PK\x03\x04", "a zip file", UNPACK),
-    (rb"PAR1\x15", "a Parquet file", AS_CSV),
+    (PARQUET, "a Parquet file", "use a file of a claim or of this machine, or save it as CSV"),
     (rb"(ARROW1|FEA1)\0", "a Feather file (Arrow)", AS_CSV),
     (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook (xls)", AS_CSV),
     (rb"<stata_dta>|[\x69-\x73][\x01\x02]\x01\0", "a Stata file", AS_CSV),
@@ -37,7 +40,6 @@ _KINDS = (
 _PATTERNS = tuple((re.compile(pattern, re.IGNORECASE | re.DOTALL), what, advice) for pattern, what, advice in _KINDS)
 
 
-MAGIC_BYTES = 10
 _PACKINGS = (
     (re.compile(rb"\x1f\x8b"), "gzip"),
     (re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"), "bzip2"),
@@ -48,6 +50,11 @@ _PACKINGS = (
 def packing_of(beginning: bytes) -> str:
     """`gzip`, `bzip2`, `zstd`, or empty. `beginning` is at least the first MAGIC_BYTES, if there are so many."""
     return next((name for pattern, name in _PACKINGS if pattern.match(beginning)), "")
+
+
+def is_parquet(beginning: bytes) -> bool:
+    """Whether it begins like Parquet. `beginning` is at least the first MAGIC_BYTES, if there are so many."""
+    return re.match(PARQUET, beginning) is not None
 
 
 def file_problem(beginning: bytes, packing: str = "") -> str | None:

@@ -90,19 +90,19 @@ class FileBytes:
         if not stat.S_ISREG(state.st_mode):
             os.close(handle)
             raise BadData("the data is not a regular file")
-        self._file = os.fdopen(handle, "rb", buffering=0)
+        self.file = os.fdopen(handle, "rb", buffering=0)
         self.size: int | None = state.st_size
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes."""
         try:
-            return self._file.read(size) or b""
+            return self.file.read(size) or b""
         except OSError as error:
             raise TrainingFailed(f"the data file cannot be read ({type(error).__name__})") from error
 
     def close(self) -> None:
         """Closes the file."""
-        self._file.close()
+        self.file.close()
 
 
 class FileSource:
@@ -114,7 +114,7 @@ class FileSource:
         """`name` is the path in the task, if it is one in the data folder. Nothing is opened yet."""
         self._path, self._name = path, name
 
-    def open(self) -> Bytes:
+    def open(self) -> FileBytes:
         """Opens the file."""
         return FileBytes(self._path, self._name)
 

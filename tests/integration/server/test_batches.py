@@ -117,16 +117,22 @@ def test_memory_for_a_json_body_comes_back(start: Start) -> None:
     long = dumps({"rows": [row] * (Limits.body_bytes // (len(dumps(row)) + 1) - 1)})
     count = Limits.body_bytes // 4 - 30
     tensor = {"name": "x", "shape": [count, 2], "datatype": "FP64", "data": [1] * (2 * count)}
-    for path, body in {"/routes/homes/predict": long, "/v2/models/homes/infer": dumps({"inputs": [tensor]})}.items():
+    short = dumps({"inputs": [tensor]})
+    for path, body, kept, times in (
+        ("/routes/homes/predict", long, 1024, 6),
+        ("/v2/models/homes/infer", short, 4096, 3),
+    ):
         assert Limits.body_bytes - 200 < len(body) <= Limits.body_bytes
         idle = server.memory()
         server.forget_peak()
         assert server.predict(body, path)[0] == 200
         assert server.memory("VmHWM") - idle < 24 * 1024
 
-        def unchanged(path: str = path, body: bytes = body) -> bool:
-            """The process has the memory that it keeps for the next body, and the rest of numpy."""
+        def unchanged(path: str = path, body: bytes = body, kept: int = kept, times: int = times) -> bool:
+            """The process has the memory that it keeps for the next body, and the rest of numpy. `kept` KiB are what
+            the allocator returns to the system or not, from body to body.
+            """
             before = server.memory()
-            return all(server.predict(body, path)[0] == 200 and server.memory() - before < 1024 for _ in range(6))
+            return all(server.predict(body, path)[0] == 200 and server.memory() - before < kept for _ in range(times))
 
         eventually(unchanged)

@@ -6,6 +6,7 @@ kubelet does beyond that (images, limits, hooks) happens if a test says so: see 
 """
 
 import contextlib
+import http.client
 import itertools
 import json
 import os
@@ -161,7 +162,7 @@ class Container:
         """As its own probe says."""
         try:
             return self.is_server and self.admin("GET", self.spec["readinessProbe"]["httpGet"]["path"])[0] == 200
-        except OSError:
+        except (OSError, http.client.HTTPException):  # killed before or within its answer
             return False
 
     def _token(self) -> str:

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..batch import Floats
 from .checks import Dependence
-from .normal_equations import NormalEquations, accurate_inverse
+from .inverses import Inverses
+from .normal_equations import NormalEquations
 from .sums import Sums
 from .types import FitOptions
 
@@ -32,7 +33,8 @@ def dependence(equations: NormalEquations, sums: Sums, options: FitOptions) -> D
     involved, surplus = _exact(equations.integers)
     kept = [column for column in range(size) if column not in surplus]
     rounding = _rounding(equations, sums, options)[kept]
-    near, more = _near(_block(equations.integers, kept), rounding, options.fit_intercept)
+    inverses = equations.inverses if len(kept) == size else Inverses(_block(equations.integers, kept))
+    near, more = _near(inverses, rounding, options.fit_intercept)
     involved = sorted({*involved, *(kept[column] for column in near)})
     surplus = sorted({*surplus, *(kept[column] for column in more)})
     return _as_features(involved, surplus, sums, options) if surplus else None
@@ -69,7 +71,7 @@ def _rounding(equations: NormalEquations, sums: Sums, options: FitOptions) -> Fl
     first = 0 if options.fit_intercept else 1
     largest = np.maximum(np.abs(sums.least), np.abs(sums.greatest))[first:-1]
     shifts = [
-        length + exponent for length, exponent in zip(_lengths(equations.integers), equations.exponents, strict=True)
+        length + exponent for length, exponent in zip(equations.inverses.shifts, equations.exponents, strict=True)
     ]
     relative: Floats = np.ldexp(largest, -np.array(shifts, dtype=np.int32)) * (UNIT * math.sqrt(sums.rows))
     if options.fit_intercept:
@@ -77,31 +79,26 @@ def _rounding(equations: NormalEquations, sums: Sums, options: FitOptions) -> Fl
     return relative
 
 
-def _lengths(matrix: flint.fmpz_mat) -> list[int]:
-    """About the binary logarithm of each column's length, from its sum of squares."""
-    return [(int(matrix[column, column]).bit_length() + 1) // 2 for column in range(matrix.nrows())]
-
-
 def _block(matrix: flint.fmpz_mat, columns: Sequence[int]) -> flint.fmpz_mat:
     return flint.fmpz_mat(len(columns), len(columns), [matrix[row, column] for row in columns for column in columns])
 
 
-def _near(matrix: flint.fmpz_mat, rounding: Floats, has_ones: bool) -> tuple[list[int], list[int]]:
+def _near(inverses: Inverses, rounding: Floats, has_ones: bool) -> tuple[list[int], list[int]]:
     """The columns that depend on each other as far as doubles show, and as many of them, the last ones first, as leave
     the rest independent. `rounding` is relative to the columns' lengths.
     """
-    lengths, spreads = _lengths(matrix), _spreads(matrix, has_ones)
-    columns = list(range(matrix.nrows()))
-    inverse = accurate_inverse(matrix, ACCURACY)
+    columns = list(range(inverses.matrix.nrows()))
+    inverse = inverses.accurate(ACCURACY)
     if inverse is None:
         return columns, columns[-1:]
-    if not _too_near(_relative(inverse, lengths), rounding).any():
+    if not _too_near(_middles(inverse), rounding).any():
         return [], []
     involved: set[int] = set()
     surplus: list[int] = []
-    inverse = accurate_inverse(matrix, MORE_ACCURACY)
+    spreads = _spreads(inverses.matrix, has_ones)
+    inverse = inverses.accurate(MORE_ACCURACY)
     while inverse is not None and columns:
-        relative = _relative(inverse, [lengths[column] for column in columns])
+        relative = _middles(inverse)
         near = _too_near(relative, rounding[columns])
         if not near.any():
             break
@@ -125,16 +122,10 @@ def _too_near(relative: Floats, rounding: Floats) -> Floats:
     return np.where(ratio >= 1, ratio, 0.0)
 
 
-def _relative(inverse: flint.arb_mat, lengths: Sequence[int]) -> Floats:
-    """The inverse for columns that are divided by 2 ** lengths, in doubles."""
-    size = len(lengths)
-    powers = [flint.arb(2) ** length for length in lengths]
-    return np.array(
-        [
-            [float((inverse[row, column].mid() * powers[row] * powers[column]).mid()) for column in range(size)]
-            for row in range(size)
-        ]
-    ).reshape(size, size)
+def _middles(inverse: flint.arb_mat) -> Floats:
+    """The middles of the balls, rounded."""
+    size = inverse.nrows()
+    return np.array([[float(inverse[row, column].mid()) for column in range(size)] for row in range(size)])
 
 
 def _spreads(matrix: flint.fmpz_mat, has_ones: bool) -> Floats:

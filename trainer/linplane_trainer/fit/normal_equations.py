@@ -6,10 +6,9 @@ from functools import cached_property
 import flint
 import numpy as np
 
+from .inverses import Inverses
 from .sums import Exponents, Integers, Sums, on_exponents
 from .types import FitOptions
-
-MAX_BITS = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -35,35 +34,14 @@ class NormalEquations:
         return flint.fmpz_mat(len(self.exponents), len(self.exponents), self.matrix.ravel().tolist())
 
     @cached_property
+    def inverses(self) -> Inverses:
+        """Those of the matrix."""
+        return Inverses(self.integers)
+
+    @cached_property
     def right_integers(self) -> flint.fmpz_mat:
         """The right-hand side, as FLINT has it."""
         return flint.fmpz_mat(len(self.exponents), 1, self.right.tolist())
-
-
-def inverse(matrix: flint.fmpz_mat, bits: int) -> flint.arb_mat | None:
-    """The inverse in ball arithmetic of `bits` bits; None if they are not enough to show that there is one.
-
-    F. Johansson, "Arb: efficient arbitrary-precision midpoint-radius interval arithmetic", IEEE Transactions on
-    Computers 66 (2017).
-    """
-    with flint.ctx.workprec(bits):
-        try:
-            return flint.arb_mat(matrix).inv()
-        except ZeroDivisionError:
-            return None
-
-
-def accurate_inverse(matrix: flint.fmpz_mat, accuracy: int) -> flint.arb_mat | None:
-    """The inverse with `accuracy` correct bits of each diagonal element, by more and more bits of work; None if 16,384
-    are not enough, so the matrix is singular as far as anything can show.
-    """
-    bits = 128
-    while bits <= MAX_BITS:
-        found = inverse(matrix, bits)
-        if found is not None and all(found[j, j].rel_accuracy_bits() >= accuracy for j in range(matrix.nrows())):
-            return found
-        bits *= 2
-    return None
 
 
 def normal_equations(sums: Sums, options: FitOptions) -> NormalEquations:

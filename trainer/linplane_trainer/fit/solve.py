@@ -12,11 +12,13 @@ from typing import cast
 
 import flint
 
+from .inverses import FIRST_BITS
 from .nearest import nearest, nearest_in_ball, nearest_root
-from .normal_equations import NormalEquations, accurate_inverse, inverse
+from .normal_equations import NormalEquations
 from .sums import scaled
 
-PRECISIONS = (128, 256, 512)
+PRECISIONS = (FIRST_BITS, 2 * FIRST_BITS, 4 * FIRST_BITS)
+ACCURACY = 64  # bits
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def solve(equations: NormalEquations) -> Solution:
     """Solves equations of full rank: see `dependence`. Raises OverflowError if a result is larger than any double."""
     found: list[float | None] = []
     for bits in PRECISIONS:
-        balls = inverse(equations.integers, bits)
+        balls = equations.inverses.at(bits)
         if balls is not None:
             with flint.ctx.workprec(bits):
                 found = list(_by_balls(equations, balls))
@@ -48,7 +50,7 @@ def inflation(equations: NormalEquations) -> list[float]:
     """The variance inflation factor of each column (D. W. Marquardt, Technometrics 12, 1970): 1 / (1 - R2) of its fit
     by the others; 0 for the ones of an intercept. Without an intercept R2 is that about zero.
     """
-    matrix, found = equations.integers, accurate_inverse(equations.integers, 64)
+    matrix, found = equations.integers, equations.inverses.accurate(ACCURACY)
     if found is None:
         raise ZeroDivisionError
     factors = []
@@ -56,7 +58,7 @@ def inflation(equations: NormalEquations) -> list[float]:
         squares = flint.fmpq(matrix[column, column])
         if equations.has_intercept:
             squares -= flint.fmpq(matrix[0, column] ** 2, matrix[0, 0])
-        factors.append(float((found[column, column] * squares).mid()))
+        factors.append(float((found[column, column] * squares / 4 ** equations.inverses.shifts[column]).mid()))
     return factors
 
 
@@ -70,19 +72,22 @@ def _solution(equations: NormalEquations, numbers: Sequence[float | None]) -> So
 
 def _by_balls(equations: NormalEquations, inverse: flint.arb_mat) -> Iterator[float | None]:
     """Coefficients, noise, standard errors; None for a number that is not decided yet."""
-    solution = inverse * equations.right_integers
-    target = equations.target_exponent
-    for column, exponent in enumerate(equations.exponents):
-        yield nearest_in_ball(solution[column, 0], target - exponent)
+    shifts, target, size = equations.inverses.shifts, equations.target_exponent, len(equations.exponents)
+    units = [flint.arb(2) ** -shift for shift in shifts]
+    right = flint.arb_mat(size, 1, [equations.right_integers[j, 0] * units[j] for j in range(size)])
+    solution = inverse * right
+    exponents = [target - exponent - shift for exponent, shift in zip(equations.exponents, shifts, strict=True)]
+    for column, exponent in enumerate(exponents):
+        yield nearest_in_ball(solution[column, 0], exponent)
     if equations.residual_df <= 0:
         return
     rss = flint.arb(equations.squares)
     for column, penalty in enumerate(equations.penalty):
-        rss -= solution[column, 0] * equations.right_integers[column, 0] + penalty * solution[column, 0] ** 2
+        rss -= solution[column, 0] * right[column, 0] + penalty * (units[column] * solution[column, 0]) ** 2
     variance = rss / equations.residual_df
     yield nearest_in_ball(variance.sqrt(), target)
-    for column, exponent in enumerate(equations.exponents):
-        yield nearest_in_ball((variance * inverse[column, column]).sqrt(), target - exponent)
+    for column, exponent in enumerate(exponents):
+        yield nearest_in_ball((variance * inverse[column, column]).sqrt(), exponent)
 
 
 def _by_fractions(equations: NormalEquations, found: Sequence[float | None]) -> Iterator[float]:

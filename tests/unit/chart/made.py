@@ -41,9 +41,11 @@ DATA: dict[str, Object] = {
     "synthetic": {"synthetic": {"samples": 9, "featureCount": 2, "noise": "0.5"}},
     "configmap": {"configMapKeyRef": {"name": "rows", "key": "rows.csv"}},
     "claim": {"persistentVolumeClaim": {"claimName": "c", "path": "a/b.csv"}},
-    "uri": {"uri": "https://data.example/rows.csv"},
+    "uri": {"uri": "https://data.example/rows.csv", "csv": {"separator": ";"}},
 }
-assert {next(iter(data)) for data in DATA.values()} == {*Data.__struct_encode_fields__}, "a kind of data is missing"
+assert {field for data in DATA.values() for field in data} == {*Data.__struct_encode_fields__}, (
+    "a kind of data is missing"
+)
 
 
 def deployment(server: str) -> Object:

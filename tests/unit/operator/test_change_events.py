@@ -64,7 +64,7 @@ def test_training_warning_is_one_event():
     model["status"] = {"warnings": [few]}
     assert news(LINEAR_MODEL, model, {"warnings": [few, dropped]}) == [("RowsDropped", "rowsdropped")]
     assert news(LINEAR_MODEL, model, {"warnings": [few]}) == []
-    assert {"FewRows", "RowsDropped", "ColumnsLeftOut", "TargetRepeated", "DataEdited"} == WARNINGS
+    assert {"FewRows", "RowsDropped", "ColumnsLeftOut", "TargetRepeated", "NearlyDependent", "DataEdited"} == WARNINGS
     assert not WARNINGS & set(Reason), "a reason of a condition is none of a warning"
 
 

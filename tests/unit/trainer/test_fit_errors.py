@@ -52,6 +52,14 @@ def test_constant_feature_with_an_intercept_is_refused(fit_rows, value):
     assert message == "leave out x1, or set ridge: x1 is constant, which the intercept is already"
 
 
+@pytest.mark.parametrize("columns", [1, 3])
+def test_features_that_are_zero_throughout_are_refused_without_an_intercept(fit_rows, columns):
+    """Also if nothing else is left."""
+    names = {1: "x0", 3: "x0, x1 and x2"}[columns]
+    message = refused(fit_rows, np.zeros((20, columns)), made(20)[1], fit_intercept=False)
+    assert message == f"leave out {names}, or set ridge: {names} {'is' if columns == 1 else 'are'} zero throughout"
+
+
 def test_constant_feature_without_an_intercept_acts_as_one(fit_rows):
     """So it is fitted."""
     x, y = made()

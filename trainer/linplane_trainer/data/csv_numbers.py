@@ -61,7 +61,7 @@ def by_rules(cells: pa.Array, rules: NumberRules) -> Floats | None:
 
 
 def numbers_of(columns: Sequence[pa.Array], rules: NumberRules) -> Floats | None:
-    """`by_rules` of all columns, one after another, in a third of its time."""
+    """`by_rules` of all columns, one after another, in less than half of its time."""
     numbers = _by_cast(pa.concat_arrays(columns), rules)  # one call of each kernel, however many columns there are
     if numbers is not None:
         return numbers

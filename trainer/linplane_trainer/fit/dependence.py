@@ -88,6 +88,8 @@ def _near(inverses: Inverses, rounding: Floats, has_ones: bool) -> tuple[list[in
     the rest independent. `rounding` is relative to the columns' lengths.
     """
     columns = list(range(inverses.matrix.nrows()))
+    if not columns:
+        return [], []
     inverse = inverses.accurate(ACCURACY)
     if inverse is None:
         return columns, columns[-1:]

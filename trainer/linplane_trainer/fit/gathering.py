@@ -59,9 +59,8 @@ class Lane:
         self._high: NDArray[np.int64] | None = None
         self._blocks = self._seen = self._taken = 0
 
-    @property
-    def is_outdated(self) -> bool:
-        """Whether less than half of the last rows fitted."""
+    def judge(self) -> bool:
+        """Returns whether less than half of the last 32 blocks of rows fitted; False if there were fewer since then."""
         if self._seen < JUDGED:
             return False
         outdated = self._taken < self._seen // 2
@@ -180,7 +179,7 @@ class Gathering:
             self._add_integers(rows)
             return
         lane = self._lanes[number]
-        if lane is not None and lane.is_outdated:
+        if lane is not None and lane.judge():
             self._close(number)
             lane = None
         if lane is None:

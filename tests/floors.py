@@ -20,7 +20,7 @@ FLOORS = {
     "linplane_operator/observe": 99,
     "linplane_operator/reconcile": 96,
     "linplane_operator/runtime": 99,
-    "linplane_server": 60,
+    "linplane_server": 59,
     "linplane_server/admin": 98,
     "linplane_server/cluster": 97,
     "linplane_server/grpc": 83,
@@ -31,7 +31,7 @@ FLOORS = {
     "linplane_server/state": 99,
     "linplane_trainer": 88,
     "linplane_trainer/data": 98,
-    "linplane_trainer/fit": 96,
+    "linplane_trainer/fit": 95,
 }
 
 

@@ -67,8 +67,9 @@ def software_versions() -> dict[str, str]:
 
 def _deciding(method: Method, versions: dict[str, str]) -> dict[str, str]:
     """What decides the last digits."""
-    names = () if method is Method.EXACT else ("linplane", "numpy", "python")
-    return {"fit": method} if not names else {name: versions[name] for name in names}
+    if method is Method.EXACT:
+        return {"fit": method}
+    return {name: versions[name] for name in ("linplane", "numpy", "python")}
 
 
 def _version(name: str) -> str:

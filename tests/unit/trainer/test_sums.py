@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linplane_trainer.errors import BadData, TrainingFailed
-from linplane_trainer.fit import slices
+from linplane_trainer.fit import gathering, slices
 from linplane_trainer.fit.gathering import Gathering
 from linplane_trainer.fit.sums import Sums
 
@@ -19,12 +19,12 @@ EXTREMES = (5e-324, 2.0**-1022, 1e-300, 1.7976931348623157e308, 2.0**53 - 1, 1.0
 
 def gathered(rows, *sizes):
     """The sums of rows that come in batches of these sizes, and the rest at once."""
-    gathering = Gathering(rows.shape[1])
+    sums_so_far = Gathering(rows.shape[1])
     start = 0
     for size in (*sizes, len(rows)):
-        gathering.add(rows[start : start + size])
+        sums_so_far.add(rows[start : start + size])
         start += size
-    return gathering.sums()
+    return sums_so_far.sums()
 
 
 def entries(sums: Sums):
@@ -93,15 +93,16 @@ def test_sums_of_many_blocks_are_those_of_fractions(kind):
     assert entries(gathered(rows, 700, 1, 1500)) == expected(rows)
 
 
-def test_lane_is_made_again_if_the_data_change():
-    """Else each later row would be multiplied as Python's integers, a thousand times as slow."""
+def test_lane_is_made_again_if_the_data_change(monkeypatch):
+    """Else each later block would go through two lanes. The sums are right either way."""
+    shares = []
+    monkeypatch.setattr(gathering, "Grid", lambda rows, share: shares.append(share) or slices.Grid(rows, share))
     generator = np.random.default_rng(1)
     rows = generator.standard_normal((80 * slices.ROWS, 1))
     rows[: 2 * slices.ROWS] *= 1e-9
-    gathering = Gathering(1)
-    gathering.add(rows)
     exact = sum((Fraction(value) for value in rows[:, 0].tolist()), Fraction(0))
-    assert gathering.sums().entry(0, 1) == exact
+    assert gathered(rows).entry(0, 1) == exact
+    assert shares.count(gathering.SHARES[0]) == 2
 
 
 def test_rounding_in_a_slice_would_be_seen(monkeypatch):

@@ -129,11 +129,6 @@ class Gathering:
         self._least = np.full(self._columns, np.inf)
         self._greatest = np.full(self._columns, -np.inf)
 
-    @property
-    def rows(self) -> int:
-        """How many rows were added."""
-        return self._rows + self._filled
-
     def add(self, rows: Floats) -> None:
         """Adds rows of shape (n, columns); they are copied or added up before it returns. Raises BadData if a number is
         not finite.

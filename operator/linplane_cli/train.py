@@ -7,6 +7,7 @@ import click
 
 from . import grammar
 from .output import fail, output_option, print_json, print_table, say
+from .train_options import make_task, option_of, task_options
 
 LISTED = 32  # coefficients, as many as a status lists
 
@@ -19,34 +20,7 @@ Examples:
 """
 )
 @grammar.name(grammar.VERSION, former="--version")
-@click.option("--model", default="model", show_default=True, help="The model's name, a DNS label.")
-@click.option("--samples", type=click.IntRange(2), help="Generate this many rows instead of reading data.")
-@click.option("--noise", default=0.1, show_default=True, help="Standard deviation of the noise of generated rows.")
-@click.option("--feature-count", default=3, show_default=True, help="Number of features of generated rows.")
-@click.option("--data", help="A CSV file with a header, or its http(s) URL.")
-@click.option("--target", help="The target column.")
-@click.option("--features", help='Feature columns, comma-separated: a,"b, c"  [default: every numeric one].')
-@click.option("--exclude", help="Numeric columns that are no features, comma-separated.")
-@click.option("--separator", help="The character between two values of the CSV, or `tab`  [default: a comma].")
-@click.option("--decimal", type=click.Choice([".", ","]), help="The decimal mark of the CSV  [default: a point].")
-@click.option("--null-value", multiple=True, help="A word for a gap in the CSV, such as -999; repeatable.")
-@click.option("--fit-intercept/--no-fit-intercept", default=True, show_default=True, help="Fit an intercept.")
-@click.option("--ridge", default=0.0, show_default=True, type=click.FloatRange(0), help="L2 penalty.")
-@click.option(
-    "--holdout-percent",
-    default=20,
-    show_default=True,
-    type=click.IntRange(0, 90),
-    help="Percentage of rows held out.",
-)
-@click.option(
-    "--seed",
-    default=0,
-    show_default=True,
-    type=click.IntRange(0, 2**31 - 1),
-    help="Seed of generated rows and of the holdout.",
-)
-@click.option("--allowed-host", multiple=True, help="Allow data from this host only; repeatable  [default: any].")
+@task_options
 @grammar.folder("The folder for artifacts.", exists=False, former="--store")
 @click.option("--replace", is_flag=True, help="Replace a version that exists.")
 @output_option
@@ -66,7 +40,7 @@ def train(folder: Path, replace: bool, output: str, **options: Any) -> None:
         with progress_bar(f"{task.model}-{task.version}", sys.stderr) as progress:
             stored = train_to_store(task, folder, Path(), lambda: datetime.now(UTC), replace=replace, progress=progress)
     except FormatError as error:
-        raise click.UsageError(f"{_option(error.path)}: {error.problem.replace('`', '')}") from error
+        raise click.UsageError(f"{option_of(error.path)}: {error.problem.replace('`', '')}") from error
     except TrainerError as error:
         fail(f"{options['data']}: {error}" if options["data"] else str(error))
     except OSError as error:
@@ -103,86 +77,3 @@ def train(folder: Path, replace: bool, output: str, **options: Any) -> None:
     if warnings:
         say("\n" + "\n".join(f"warning: {warning.reason}: {warning.message}" for warning in warnings))
     say(f"\nstored and checked: {stored.path}\n{stored.artifact_file.digest}")
-
-
-def make_task(options: dict[str, Any]) -> Any:
-    """The Task of the options. Raises click.UsageError or FormatError."""
-    from linplane_api.canonical import convert
-    from linplane_api.routing import Label, VersionName
-    from linplane_api.task import Task
-
-    _check(options["model"], Label, "--model: lower-case letters, digits and hyphens are needed, at most 63")
-    _check(options["version"], VersionName, "VERSION: lower-case letters, digits and dots are needed, at most 32")
-    data, samples = options["data"], options["samples"]
-    if (data is None) == (samples is None):
-        raise click.UsageError("exactly one of --samples and --data is needed")
-    if data is None:
-        if options["target"] or options["features"] or options["exclude"]:
-            raise click.UsageError(
-                "generated rows have their own columns: leave out --target and --features or --exclude"
-            )
-        if options["separator"] or options["decimal"] or options["null_value"]:
-            raise click.UsageError("generated rows are no CSV: leave out --separator, --decimal and --null-value")
-        source = {
-            "from": "synthetic",
-            "samples": samples,
-            "featureCount": options["feature_count"],
-            "noise": options["noise"],
-        }
-    elif "://" in data:
-        source = {"from": "uri", "uri": data, "allowedHosts": options["allowed_host"], "allowFile": True}
-        source |= _csv_options(options)
-    else:
-        source = {"from": "file", "path": str(Path(data).absolute())} | _csv_options(options)
-    if data is not None and not options["target"]:
-        raise click.UsageError("--target is needed with --data")
-    features, exclude = _names(options, "features"), _names(options, "exclude")
-    if features and exclude:
-        raise click.UsageError("--exclude: of listed --features none can be left out")
-    same = ("model", "version", "target", "ridge", "seed")
-    body = {name: options[name] for name in same} | {"data": source, "features": features or None, "exclude": exclude}
-    body |= {"fitIntercept": options["fit_intercept"], "holdoutPercent": options["holdout_percent"]}
-    return convert(body, Task, "")
-
-
-def _names(options: dict[str, Any], option: str) -> list[str]:
-    """The columns of an option, which may be quoted as in a CSV. Raises click.UsageError."""
-    import csv
-
-    try:
-        names = next(csv.reader([options[option] or ""], skipinitialspace=True, strict=True), [])
-    except csv.Error as error:
-        raise click.UsageError(f'--{option}: quotes are misplaced; a name with a comma is written as "a, b"') from error
-    return [name.strip() for name in names]
-
-
-def _csv_options(options: dict[str, Any]) -> dict[str, Any]:
-    """How the CSV is written, empty if the usual way. Raises click.UsageError."""
-    from linplane_api.task import SEPARATORS
-
-    separator, decimal, null_values = options["separator"], options["decimal"], options["null_value"]
-    if not (separator or decimal or null_values):
-        return {}
-    separator = {"tab": "\t", None: ","}.get(separator, separator)
-    if len(separator) != 1 or separator not in SEPARATORS:
-        raise click.UsageError("--separator: `tab` or one character is needed, but no letter, digit, quote or point")
-    if decimal == separator:
-        raise click.UsageError("--decimal: a comma separates the values, unless --separator names another character")
-    return {"csv": {"separator": separator, "decimal": decimal or ".", "nullValues": null_values}}
-
-
-def _option(path: str) -> str:
-    """`data.featureCount` as `--feature-count`."""
-    import re
-
-    field = re.sub(r"\[.*", "", path).rpartition(".")[2]
-    return "--" + re.sub("[A-Z]", lambda found: f"-{found[0].lower()}", field)
-
-
-def _check(value: str, kind: Any, text: str) -> None:
-    from linplane_api.canonical import FormatError, convert
-
-    try:
-        convert(value, kind, "")
-    except FormatError as error:
-        raise click.UsageError(text) from error

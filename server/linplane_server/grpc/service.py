@@ -11,7 +11,7 @@ from ..interfaces.grpc import inference_pb2 as pb
 from ..interfaces.grpc.infer import ModelInfer
 from ..interfaces.grpc.metadata import Metadata
 from ..interfaces.grpc.statuses import Refusal, metadata_of, refusal_of
-from ..predict.interface import Answer, Call, Target
+from ..predict.interface import Answer, Call, Target, by_name
 from .calls import CallError, Context, Reader, ending
 
 SERVICE = "inference.GRPCInferenceService"
@@ -82,7 +82,7 @@ def _encoded(answer: Message | Refusal) -> bytes:
 def _call(context: Context, max_body: int) -> Call:
     sent = context.invocation_metadata() or ()
     fields = [(name.encode(), value if isinstance(value, bytes) else value.encode()) for name, value in sent]
-    return Call("POST", fields, dict(fields), address_of(context.peer()), b"", max_body)
+    return Call("POST", fields, by_name(fields), address_of(context.peer()), b"", max_body)
 
 
 def address_of(peer: str) -> str:

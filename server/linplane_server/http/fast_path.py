@@ -19,7 +19,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from ..predict.interface import Answer, Call, Target
+from ..predict.interface import Answer, Call, Target, by_name
 from ..problems import Headers
 from ..state.budget import Share
 from .protocol import ANSWER, BODY, IDLE, Guard, GuardedProtocol
@@ -212,7 +212,7 @@ class FastProtocol(GuardedProtocol):
             or parser.should_upgrade()
         ):
             return None
-        self.fields = dict(self.headers)
+        self.fields = by_name(self.headers)
         return self.fast.find(self.url, self.fields)
 
     def on_body(self, body: bytes) -> None:

@@ -142,6 +142,21 @@ class GuardedProtocol(HttpToolsProtocol):
         self.unread.release()
         super().connection_lost(exc)
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Returns whether the connection stays open, until the requests that came whole are answered: a client may
+        close its half after its last one (RFC 9112, 9.6). One that is not whole isn't answered any more.
+        """
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return False
+        if self.phase == BODY:
+            if not self.pipeline:
+                return False
+            cycle.disconnected = True  # it waits behind others, and closes the connection in its turn
+            cycle.message_event.set()
+        cycle.keep_alive = False
+        return True
+
     def data_received(self, data: bytes) -> None:
         """Feeds the parser, and checks the number of bytes on the wire."""
         if self.discarding:
@@ -279,6 +294,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.pipeline:
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
+            if cycle.disconnected:
+                self.transport.close()
 
     def _sending_seconds(self) -> float:
         """Returns how much longer a response may take, by what has not been sent of it."""

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import Overloaded, TooLarge
-from ..predict.interface import Answer, Call, Target
+from ..predict.interface import Answer, Call, Target, by_name
 from ..predict.parts import too_large
 from ..predict.predictor import Predictor
 from ..problems import Headers
@@ -62,7 +62,7 @@ class PublicApp:
             data = await read_body(fields, receive, PAGE_BODY) if self._pages.reads(path) else b""
             if data is None:
                 return
-            page = self._pages.answer(scope["method"], path, dict(fields), data)
+            page = self._pages.answer(scope["method"], path, by_name(fields), data)
             if page is not None:
                 await _send(page, send)
                 return
@@ -71,7 +71,7 @@ class PublicApp:
 
     async def _answer(self, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
         fields: Headers = scope["headers"]
-        headers = dict(fields)
+        headers = by_name(fields)
         client = scope["client"]
         call = Call(scope["method"], fields, headers, client[0] if client else "", b"", self._limits.body_bytes)
         answer = self._in_parts if target.interface.may_stream(headers) else self._as_a_whole

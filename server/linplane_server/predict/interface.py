@@ -24,8 +24,21 @@ Content = bytes | Iterator[bytes]
 """The body of a response with status 200. A large one comes in parts, each encoded when it is asked for."""
 
 
+def by_name(fields: Headers) -> dict[bytes, bytes]:
+    """Returns the value of each header, lower-case. That of one that is repeated is all of them in order, with commas
+    between: so every hop may have written them already (RFC 9110, 5.3), and the metadata of gRPC means the same.
+    """
+    headers = dict(fields)
+    if len(headers) < len(fields):
+        values: dict[bytes, list[bytes]] = {}
+        for name, value in fields:
+            values.setdefault(name, []).append(value)
+        headers = {name: b", ".join(several) for name, several in values.items()}
+    return headers
+
+
 class Call(msgspec.Struct, frozen=True, gc=False):
-    """One HTTP request. `fields` are its headers in their order, lower-case, and `headers` the same by name, both not
+    """One HTTP request. `fields` are its headers in their order, lower-case, and `headers` the same `by_name`, both not
     to be changed; `peer` is the connection's address; `data` the body, or the reason that it was not read. A body that
     is compressed may have `max_body` bytes after decompression.
     """

@@ -71,22 +71,41 @@ def test_allowed_request_is_answered(server: Running, data: bytes, count: int) -
         reader.close()
 
 
+def test_pipelined_requests_are_answered_after_the_client_has_closed_its_half(server: Running) -> None:
+    with server.connect() as connection:
+        connection.sendall(GOOD * 50)
+        connection.shutdown(socket.SHUT_WR)
+        received = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert received.count(b"HTTP/1.1 200 ") == 50
+    assert received.endswith(b"}")
+
+
+def assigned(splitting: Running, *values: bytes) -> tuple[str, str]:
+    """The version that answers a request with these values of the field that the split goes by, and by what it does."""
+    fields = b"".join(b"X-User-Id:%b\r\n" % value for value in values)
+    with splitting.connect() as connection:
+        connection.sendall(HEAD + b"Host: x\r\n" + LENGTH + fields + b"\r\n" + PREDICT)
+        answer = read_response(connection)
+    assert answer
+    body = json.loads(answer[2])
+    return body["version"], body["assignedBy"]
+
+
 @pytest.mark.parametrize("around", [(b"", b" "), (b"", b"\t"), (b" ", b" \t "), (b"\t", b"")])
 def test_whitespace_around_a_field_is_not_part_of_its_value(splitting: Running, around: tuple[bytes, bytes]) -> None:
-    def assigned(user: bytes) -> tuple[str, str]:
-        with splitting.connect() as connection:
-            connection.sendall(HEAD + b"Host: x\r\n" + LENGTH + b"X-User-Id:" + user + b"\r\n\r\n" + PREDICT)
-            answer = read_response(connection)
-        assert answer
-        body = json.loads(answer[2])
-        return body["version"], body["assignedBy"]
-
     users = [b"user-%d" % number for number in range(40)]
-    plain = [assigned(user) for user in users]
+    plain = [assigned(splitting, user) for user in users]
     assert {version for version, _ in plain} == {"v1", "v2"}
     assert {source for _, source in plain} == {"header"}
-    assert [assigned(around[0] + user + around[1]) for user in users] == plain
-    assert assigned(around[0] + around[1])[1] == "features"
+    assert [assigned(splitting, around[0] + user + around[1]) for user in users] == plain
+    assert assigned(splitting, around[0] + around[1])[1] == "features"
+
+
+def test_repeated_field_is_as_if_its_values_came_in_one(splitting: Running) -> None:
+    users = [b"user-%d" % number for number in range(40)]
+    several = [assigned(splitting, user, b"user-2") for user in users]
+    assert {version for version, _ in several} == {"v1", "v2"}
+    assert several == [assigned(splitting, user + b", user-2") for user in users]
 
 
 def test_request_in_single_bytes_is_answered(server: Running) -> None:

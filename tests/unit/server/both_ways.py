@@ -56,6 +56,12 @@ def lose(wire: Wire) -> None:
     wire.protocol.connection_lost(ConnectionResetError())
 
 
+def end(wire: Wire) -> None:
+    """The client sends nothing more, and reads on."""
+    if not wire.protocol.eof_received():
+        wire.transport.close()
+
+
 def occupy(wire: Wire) -> None:
     """Other bodies hold all that they may."""
     Share(wire.guard.budget).keep(wire.guard.budget.total)

@@ -10,7 +10,7 @@ import pytest
 from linplane_server.settings import MIB, Limits
 from linplane_server.state.budget import Share
 from linplane_server.state.counters import ClientProtocol
-from unit.server.both_ways import OK, both, compare, drain, fill, late, lose, occupy, owe, read, stop
+from unit.server.both_ways import OK, both, compare, drain, end, fill, late, lose, occupy, owe, read, stop
 from unit.server.corpus import CHUNKED, GOOD, HEAD, LENGTH, OTHER, PREDICT, REQUESTS, post
 from unit.server.wire import LIMITS, Wire
 
@@ -85,6 +85,35 @@ async def test_body_is_refused_at_the_part_with_which_it_holds_too_much() -> Non
         await wire.send(body[50:60])
     assert fast.state == usual.state
     assert fast.transport.received.startswith(b"HTTP/1.1 503 ")
+
+
+def end_behind(data: bytes) -> Callable[[Wire], None]:
+    """Data arrives, and the end behind it, before anything is answered."""
+
+    def both_at_once(wire: Wire) -> None:
+        wire.protocol.data_received(data)
+        end(wire)
+
+    return both_at_once
+
+
+@pytest.mark.parametrize("count", [1, 2, 50])
+@pytest.mark.parametrize("rest", [b"", GOOD[:20], GOOD[:-3], b"\x00"], ids=["none", "head", "body", "garbage"])
+async def test_requests_that_came_whole_are_answered_after_the_end_of_the_input(count: int, rest: bytes) -> None:
+    fast, usual = await compare(end_behind((GOOD + OTHER) * count + rest))
+    assert re.findall(rb"HTTP/1.1 (\d+)", fast.transport.received) == [b"200", b"404"] * count
+    assert fast.transport.closing
+    assert not fast.transport.aborted
+    for wire in (fast, usual):
+        await wire.act(lose)
+    assert fast.state == usual.state
+
+
+@pytest.mark.parametrize("cut", [0, 20, len(WITHOUT_BODY), -3])
+async def test_request_that_is_not_whole_ends_with_the_input(cut: int) -> None:
+    fast, _ = await compare(GOOD, GOOD[:cut], end)
+    assert fast.transport.received.count(b"HTTP/1.1 ") == 1
+    assert fast.transport.closing
 
 
 def finish(wire: Wire) -> None:

@@ -26,6 +26,7 @@ DIGESTS = {
     "connection_lost": "1b99df458c3b8e06",
     "connection_made": "c8b2230c91b4eee2",
     "data_received": "e74b210e3c04f336",
+    "eof_received": "1db22b08a5f3b176",
     "on_body": "a02fa52bdf33060a",
     "on_header": "b89cbbc6db2adf3a",
     "on_headers_complete": "f48ec6bbe75dd1e4",

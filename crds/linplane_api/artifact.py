@@ -101,6 +101,7 @@ class Training(_Part, frozen=True):
     intercept_standard_error: float | None
     feature_statistics: tuple[FeatureStatistics, ...]
     software: dict[str, str]
+    holdout_key: Feature | None = None
 
 
 class Check(_Part, frozen=True):

@@ -155,6 +155,7 @@ class TrainingSpec(Part, frozen=True):
     holdout_percent: Annotated[int, msgspec.Meta(ge=0, le=90)] = 20
     seed: Annotated[int, msgspec.Meta(ge=0, le=(1 << 31) - 1)] = 0
     job: JobSettings | None = None
+    holdout_key: Feature | None = None
 
 
 class Acceptance(Part, frozen=True, rename={"max_mse": "maxMSE", "min_r2": "minR2"}):

@@ -73,7 +73,7 @@ TaskData = SyntheticData | FileData | UriData
 
 class Task(_Part, frozen=True):
     """One training. `features` None: every numeric column but the target and those of `exclude`. `target` None only for
-    synthetic data.
+    synthetic data. `holdout_key`: the column by which rows are held out, which is no feature.
     """
 
     model: str
@@ -86,6 +86,7 @@ class Task(_Part, frozen=True):
     holdout_percent: Annotated[int, msgspec.Meta(ge=0, le=90)] = 20
     seed: Annotated[int, msgspec.Meta(ge=0, le=(1 << 31) - 1)] = 0
     exclude: tuple[Feature, ...] = ()
+    holdout_key: Feature | None = None
 
     def to_text(self) -> str:
         """Canonical JSON: equal tasks give equal text."""

@@ -28,6 +28,7 @@ OPTIONS: tuple[Decorator, ...] = (
         type=click.IntRange(0, 90),
         help="Percentage of rows held out.",
     ),
+    click.option("--holdout-key", help="A column by which rows are held out  [default: the place in the data]."),
     click.option(
         "--seed",
         default=0,
@@ -62,6 +63,7 @@ def make_task(options: dict[str, Any]) -> Any:
     same = ("model", "version", "target", "ridge", "seed")
     body = {name: options[name] for name in same} | {"data": data, "features": features or None, "exclude": exclude}
     body |= {"fitIntercept": options["fit_intercept"], "holdoutPercent": options["holdout_percent"]}
+    body |= {"holdoutKey": options["holdout_key"] or None}
     return convert(body, Task, "")
 
 
@@ -83,6 +85,8 @@ def _data(options: dict[str, Any]) -> dict[str, Any]:
 def _generated(options: dict[str, Any]) -> dict[str, Any]:
     if options["target"] or options["features"] or options["exclude"]:
         raise click.UsageError("generated rows have their own columns: leave out --target and --features or --exclude")
+    if options["holdout_key"]:
+        raise click.UsageError("generated rows have no column for a key: leave out --holdout-key")
     if options["separator"] or options["decimal"] or options["null_value"]:
         raise click.UsageError("generated rows are no CSV: leave out --separator, --decimal and --null-value")
     sizes = {"samples": options["samples"], "featureCount": options["feature_count"]}

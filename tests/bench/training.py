@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from linplane_trainer.batch import Batch
 from linplane_trainer.fit.fitting import Fitting
 from linplane_trainer.fit.types import FitOptions
+from linplane_trainer.holdout import Holdout, HoldoutDraws
 
 ROWS, FEATURES, ROUNDS, BATCH = 500_000, 50, 3, 8192
 
@@ -32,11 +33,11 @@ def by_lstsq(table: Rows) -> Rows:
 
 def by_fit(table: Rows) -> Rows:
     """The trainer's own fit, as it gets rows from a reader."""
-    options = FitOptions(tuple(f"x{i}" for i in range(FEATURES)), True, 0.0, 0, 0)
-    fitting = Fitting(options)
+    options = FitOptions(tuple(f"x{i}" for i in range(FEATURES)), True, 0.0)
+    fitting, draws = Fitting(options), HoldoutDraws(Holdout(0))
     for start in range(0, len(table), BATCH):
         rows = table[start : start + BATCH]
-        fitting.add(Batch(rows, np.ones(len(rows), dtype=bool)))
+        fitting.add(Batch(rows, np.ones(len(rows), dtype=bool), draws.draw(len(rows))))
     fit = fitting.result()
     return np.array([fit.intercept, *fit.coefficients])
 

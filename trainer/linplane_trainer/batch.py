@@ -6,6 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """One draw for each raw row: `numbers`, from 0 to 1, and whether the row is `held` out. `missing`: rows without the
+    key that they are drawn by, which are dropped; None if there are none.
+    """
+
+    numbers: Floats
+    held: Flags
+    missing: Flags | None = None
 
 
 @dataclass(frozen=True)
@@ -16,4 +28,12 @@ class Batch:
     """
 
     values: Floats
-    kept: NDArray[np.bool_]
+    kept: Flags
+    draws: Draws
+
+    @classmethod
+    def of_columns(cls, columns: Floats, is_whole: Flags, draws: Draws) -> "Batch":
+        """From columns of shape (features + 1, raw rows); `is_whole`, shape (raw rows,): the row has no gap."""
+        kept = is_whole if draws.missing is None else is_whole & ~draws.missing
+        values = columns if kept.all() else columns[:, kept]
+        return cls(np.ascontiguousarray(values.T), kept, draws)

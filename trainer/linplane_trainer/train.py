@@ -21,8 +21,9 @@ from .data.download import Network
 from .data.source import source_for
 from .data.tables import open_table
 from .errors import BadData, TrainingFailed
-from .fit.fitting import Fitting
+from .fit.fitting import MAX_EXACT, Fitting
 from .fit.types import FitOptions, Method
+from .holdout import Holdout
 from .training_facts import facts_of
 
 log = logging.getLogger(__name__)
@@ -80,16 +81,20 @@ def _version(name: str) -> str:
 
 
 def _options(task: Task, features: tuple[str, ...]) -> FitOptions:
-    return FitOptions(features, task.fit_intercept, task.ridge, task.holdout_percent, task.seed)
+    return FitOptions(features, task.fit_intercept, task.ridge)
+
+
+def _holdout(task: Task) -> Holdout:
+    return Holdout(task.holdout_percent, task.seed, task.holdout_key)
 
 
 def _from_synthetic(task: Task, data: SyntheticData, progress: Progress | None) -> Trained:
-    if task.features is not None or task.target is not None or task.exclude:
-        raise BadData("synthetic data brings its own columns: neither features nor target can be given")
+    if task.features is not None or task.target is not None or task.exclude or task.holdout_key is not None:
+        raise BadData("synthetic data brings its own columns: neither features, target nor holdoutKey can be given")
     features = synthetic.feature_names(data)
     fitting = Fitting(_options(task, features))
     rows = 0
-    for batch in synthetic.batches(data, task.seed):
+    for batch in synthetic.batches(data, _holdout(task)):
         fitting.add(batch)
         rows += len(batch.kept)
         if progress:
@@ -102,9 +107,11 @@ def _from_table(
 ) -> Trained:
     if task.target is None:
         raise BadData("a target column must be named")
-    table = open_table(source_for(data, data_folder, network), task.features, task.target, data.csv, task.exclude)
+    source = source_for(data, data_folder, network)
+    table = open_table(source, task.features, task.target, data.csv, task.exclude, holdout=_holdout(task))
     log.debug("reading rows", extra={"source": type(data).__name__, "features": len(table.features)})
     try:
+        _check_key(task, table.features)
         fitting = Fitting(_options(task, table.features))
         for batch in table.batches(progress):
             fitting.add(batch)
@@ -112,6 +119,11 @@ def _from_table(
         table.close()
     trained = _trained(task, task.target, fitting, table.left_out)
     return replace(trained, facts=msgspec.structs.replace(trained.facts, data=table.hash))
+
+
+def _check_key(task: Task, features: tuple[str, ...]) -> None:
+    if task.holdout_key is not None and len(features) > MAX_EXACT:
+        raise BadData(f"holdoutKey: at most {MAX_EXACT} features, and there are {len(features)}")
 
 
 def _trained(task: Task, target: str, fitting: Fitting, left_out: Sequence[LeftOutColumn] = ()) -> Trained:

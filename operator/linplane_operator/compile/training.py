@@ -35,6 +35,7 @@ def make_task(spec: LinearModelSpec, data: DataPlan) -> Task:
         ridge=decimal(training.ridge),
         holdout_percent=training.holdout_percent,
         seed=training.seed,
+        holdout_key=training.holdout_key,
     )
 
 

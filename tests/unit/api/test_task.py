@@ -45,6 +45,7 @@ def test_task_survives_as_text(data: Any) -> None:
     task = Task("penguin-mass", "v2", data, ("a", "b"), "c", False, 0.5, 0, 7)
     assert parse_task(task.to_text()) == task
     assert parse_task(msgspec.structs.replace(task, exclude=("d",)).to_text()).exclude == ("d",)
+    assert parse_task(msgspec.structs.replace(task, holdout_key="e").to_text()).holdout_key == "e"
     assert parse_task(json.dumps(json.loads(task.to_text()), indent=2)).to_text() == task.to_text()
 
 

@@ -107,6 +107,7 @@ def test_table_counts_the_coefficients_that_it_omits(tmp_path: Path) -> None:
         (["--version", "v1", "--samples", 9, "--target", "a"], "leave out --target and --features"),
         (["--version", "v1", "--data", "a"], "--target is needed with --data"),
         (["--version", "v1", "--samples", 9, "--exclude", "a"], "leave out --target and --features or --exclude"),
+        (["v1", "--samples", 9, "--holdout-key", "a"], "leave out --holdout-key"),
         (
             ["--version", "v1", "--data", "a", "--target", "y", "--exclude", "b", "--features", "a"],
             "--exclude: of listed --features none can be left out",

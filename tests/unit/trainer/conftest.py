@@ -13,6 +13,7 @@ from linplane_trainer.batch import Batch
 from linplane_trainer.fit.fitting import Fitting
 from linplane_trainer.fit.types import Fit, FitOptions
 from linplane_trainer.fit.wide.rows import WideRows
+from linplane_trainer.holdout import Holdout, HoldoutDraws
 from linplane_trainer.train import Trained, train
 
 FitRows = Callable[..., Fit]
@@ -33,12 +34,12 @@ def fit_rows() -> FitRows:
         values = np.column_stack([x, y]).astype(float)
         mask = np.ones(len(values), dtype=bool) if kept is None else kept
         names = tuple(f"x{number}" for number in range(values.shape[1] - 1))
-        fields: dict[str, Any] = {"features": names, "holdout_percent": 0}
-        settings = FitOptions(**(fields | options))
+        draws = HoldoutDraws(Holdout(options.pop("holdout_percent", 0), options.pop("seed", 0)))
+        settings = FitOptions(names, **options)
         fitting = Fitting(settings, None if block_rows is None else WideRows(settings, block_rows))
         for start in range(0, len(values), batch):
             part = mask[start : start + batch]
-            fitting.add(Batch(values[start : start + batch][part], part))
+            fitting.add(Batch(values[start : start + batch][part], part, draws.draw(len(part))))
         return fitting.result()
 
     return fit

@@ -273,6 +273,9 @@ def test_duplicate_name_in_the_header_is_an_error(train_csv):
         ({"exclude": ("y",)}, "the target y is excluded"),
         ({"exclude": ("b",), "features": ("a",)}, "features are listed: none can be excluded"),
         ({"exclude": ("c",)}, "no column c; there are a, b and y"),
+        ({"holdout_key": "c"}, "no column c; there are a, b and y"),
+        ({"holdout_key": "y"}, "the holdout key y is the target"),
+        ({"holdout_key": "a", "features": ("a",)}, "the holdout key a is among the features"),
     ],
 )
 def test_task_with_contradictory_columns_is_an_error(train_csv, fields, message):

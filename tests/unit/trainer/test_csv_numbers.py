@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from linplane_trainer.data.csv_cells import BadCell, batch_of
 from linplane_trainer.data.csv_numbers import NumberRules, by_rules, numbers_of
+from linplane_trainer.holdout import Holdout, HoldoutDraws
 
 ODD = [
     "1", "1.5", " 1.5 ", "\t2", "+5", "-5", ".5", "5.", "1e5", "1E5", "1e+5", "1e400", "-1e400", "1e-400", "007", "+",
@@ -20,6 +21,7 @@ ODD = [
     "1.7976931348623159e308", "4.9e-324", "2.4703282292062327e-324", "1e0000000005", "+.5e-3",
 ]  # fmt: skip
 PLAIN = NumberRules()
+DRAWS = HoldoutDraws(Holdout()).draw(3)
 CELLS = [cell.encode() for cell in ODD] + [b"\xff", b"1\xff", b"5\xc3"]
 
 doubles = st.floats().map(repr) | st.floats().map("{:.3f}".format) | st.integers().map(str)
@@ -72,14 +74,14 @@ def test_bad_cell_is_the_first_by_row_then_by_column():
     """Among columns of which some need the rules."""
     columns = [[b"1", b"2 ", b"3"], [b"", b"inf", b"x"], [b"NA", b"true", b"y"], [b"1", b"\xff", b"2"]]
     arrays = [pa.array(column, pa.binary()) for column in columns]
-    assert batch_of(arrays, PLAIN) == BadCell(1, 1, "is infinite, or too large for a double")
-    assert batch_of([arrays[0], arrays[3]], PLAIN) == BadCell(1, 1, "is not UTF-8 text")
-    assert batch_of([arrays[2], arrays[0]], PLAIN) == BadCell(2, 0, "is not a number")
+    assert batch_of(arrays, PLAIN, DRAWS) == BadCell(1, 1, "is infinite, or too large for a double")
+    assert batch_of([arrays[0], arrays[3]], PLAIN, DRAWS) == BadCell(1, 1, "is not UTF-8 text")
+    assert batch_of([arrays[2], arrays[0]], PLAIN, DRAWS) == BadCell(2, 0, "is not a number")
 
 
 def test_rows_with_gaps_are_left_out():
     columns = [pa.array(column, pa.binary()) for column in ([b"1", b" ", b"3"], [b"true", b"2", b"5 "])]
-    batch = batch_of(columns, PLAIN)
+    batch = batch_of(columns, PLAIN, DRAWS)
     assert batch.kept.tolist() == [True, False, True]
     assert batch.values.tolist() == [[1, 1], [3, 5]]
     assert batch.values.flags.c_contiguous

@@ -111,7 +111,7 @@ def test_sums_merge_and_can_be_taken_away():
     x, y = randhie()
     half = len(y) // 2
     first, second, whole = sums_of(x[:half], y[:half]), sums_of(x[half:], y[half:]), sums_of(x, y)
-    options, none = FitOptions(tuple(f"x{i}" for i in range(9)), holdout_percent=0), Sums.of_none(11)
+    options, none = FitOptions(tuple(f"x{i}" for i in range(9))), Sums.of_none(11)
     assert numbers(fit_of_sums(options, first.plus(second), none, 0)) == numbers(fit_of_sums(options, whole, none, 0))
     rest = whole.minus(second)
     assert (rest.integers == first.integers).all()

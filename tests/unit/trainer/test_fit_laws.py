@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from linplane_trainer.batch import Batch
 from linplane_trainer.fit.fitting import Fitting
 from linplane_trainer.fit.types import FitOptions
+from linplane_trainer.holdout import Holdout, HoldoutDraws
 
 SHARED = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
@@ -144,8 +145,8 @@ def test_first_rows_need_not_be_typical(fit_rows):
 def test_batch_may_be_used_again_by_its_owner():
     """Rows that wait for a block are copies."""
     values, kept = np.array([[0.0, 1.0], [1.0, 3.0], [2.0, 4.0]]), np.ones(3, dtype=bool)
-    fitting = Fitting(FitOptions(("x",), holdout_percent=0))
-    fitting.add(Batch(values, kept))
+    fitting = Fitting(FitOptions(("x",)))
+    fitting.add(Batch(values, kept, HoldoutDraws(Holdout(0)).draw(len(kept))))
     values[:] = 0
     assert fitting.result().coefficients[0] == pytest.approx(1.5)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from linplane_trainer.fit.holdout import HoldoutDraws, holdout_mask
+from linplane_trainer.holdout import Holdout, HoldoutDraws, holdout_mask
 
 
 def made(n=300, d=3, seed=2):
@@ -20,8 +20,8 @@ def test_draws_are_the_documented_ones():
 
 def test_mask_is_drawn_the_same_in_parts():
     """Batches do not move a row to the other side."""
-    draws = HoldoutDraws(3, 35)
-    parts = np.concatenate([draws.draw(size) for size in (1, 0, 7, 92)])
+    draws = HoldoutDraws(Holdout(35, 3))
+    parts = np.concatenate([draws.draw(size).held for size in (1, 0, 7, 92)])
     assert parts.tolist() == holdout_mask(3, 35, 100).tolist()
 
 

@@ -20,6 +20,7 @@ from linplane_trainer.data.parquet_columns import batch_of
 from linplane_trainer.data.parquet_table import ParquetTable
 from linplane_trainer.data.source import FileBytes
 from linplane_trainer.errors import BadData, TrainingFailed
+from linplane_trainer.holdout import Holdout, HoldoutDraws
 
 CANARY = "s3cr3t"
 ROWS = 200
@@ -34,6 +35,10 @@ def parquet(table=None, **options):
     table = pa.table({"a": A, "b": B, "y": Y}) if table is None else table
     pq.write_table(table if isinstance(table, pa.Table) else pa.table(table), file, **options)
     return file.getvalue()
+
+
+def draws(rows):
+    return HoldoutDraws(Holdout()).draw(len(rows))
 
 
 def refused(train_csv, table, **fields):
@@ -91,14 +96,14 @@ def test_booleans_are_1_and_0(train_csv):
 @given(st.lists(st.decimals(allow_nan=False, allow_infinity=False, places=5, min_value=-(10**9), max_value=10**9)))
 def test_decimal_is_the_nearest_double(values):
     column = pa.array(values, pa.decimal128(20, 5))
-    assert batch_of([column]).values[:, 0].tolist() == [float(value) for value in values]
+    assert batch_of([column], draws(values)).values[:, 0].tolist() == [float(value) for value in values]
 
 
 @given(st.lists(st.none() | st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(-9, 9), min_size=1))
 def test_whole_number_is_exact_or_refused(values):
     """Any that a double holds is taken, how large it may be."""
     bad = [row for row, value in enumerate(values) if value is not None and int(float(value)) != value]
-    batch = batch_of([pa.array(values, pa.int64())])
+    batch = batch_of([pa.array(values, pa.int64())], draws(values))
     if bad:
         assert batch == BadCell(bad[0], 0, "is a whole number that a double does not hold exactly")
     else:
@@ -183,7 +188,7 @@ def test_disk_that_fails_is_no_damage(tmp_path):
         data = FileBytes(tmp_path / "rows", None)
         data.file = Failing(data.file, reads)
         with pytest.raises(TrainingFailed, match="the data file cannot be read"):
-            list(ParquetTable(data, None, "y").batches())
+            list(ParquetTable(data, None, "y", draws=HoldoutDraws(Holdout())).batches())
         data.close()
 
 
@@ -216,4 +221,4 @@ def test_parquet_within_a_packing_is_refused(train_csv):
 
 def test_decimal_of_any_scale_is_read():
     values = [decimal.Decimal("1.10"), None, decimal.Decimal("-0.01")]
-    assert batch_of([pa.array(values, pa.decimal128(30, 20))]).values[:, 0].tolist() == [1.1, -0.01]
+    assert batch_of([pa.array(values, pa.decimal128(30, 20))], draws(values)).values[:, 0].tolist() == [1.1, -0.01]

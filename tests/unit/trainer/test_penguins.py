@@ -10,7 +10,7 @@ from linplane_api.artifact import predict
 from linplane_api.manifests.manifest import read_documents
 from linplane_api.resources import LinearModelSpec, parse_spec
 from linplane_api.task import FileData, Task
-from linplane_trainer.fit.holdout import holdout_mask
+from linplane_trainer.holdout import holdout_mask
 from linplane_trainer.train import train
 
 FOLDER = Path(__file__).parents[3] / "manifests/examples/penguins"

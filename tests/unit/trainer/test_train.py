@@ -16,6 +16,7 @@ from linplane_trainer.fit import fitting
 from linplane_trainer.fit.exact_rows import ExactRows
 from linplane_trainer.fit.types import FitOptions
 from linplane_trainer.fit.wide.rows import WideRows
+from linplane_trainer.holdout import Holdout, HoldoutDraws
 
 
 def made(samples=200, columns=3, noise=0.2, **fields):
@@ -50,15 +51,15 @@ def test_synthetic_data_gives_back_what_made_it(tmp_path_factory, samples, featu
 def test_batches_of_synthetic_data_are_one_stream(monkeypatch):
     """However they are cut."""
     data = SyntheticData(100, 3, 1.0)
-    (whole,) = synthetic.batches(data, 5)
+    (whole,) = synthetic.batches(data, Holdout(seed=5))
     monkeypatch.setattr(synthetic, "BATCH_CELLS", 28)
-    parts = np.concatenate([batch.values for batch in synthetic.batches(data, 5)])
+    parts = np.concatenate([batch.values for batch in synthetic.batches(data, Holdout(seed=5))])
     assert parts.tolist() == whole.values.tolist()
 
 
 def test_holdout_is_not_drawn_from_the_data():
     """The bare seed is the holdout's: the same stream for both would hold out rows by what is in them."""
-    (batch,) = synthetic.batches(SyntheticData(10, 1, 1.0), 0)
+    (batch,) = synthetic.batches(SyntheticData(10, 1, 1.0), Holdout())
     assert batch.values[0, 0] != np.random.Generator(np.random.PCG64(0)).standard_normal()
 
 
@@ -142,7 +143,7 @@ def test_coefficients_that_are_enormous_read_back(train_csv):
     assert parse_artifact(model.to_file(None)).artifact == model
 
 
-@pytest.mark.parametrize("fields", [{"features": ("x1",)}, {"target": "y"}])
+@pytest.mark.parametrize("fields", [{"features": ("x1",)}, {"target": "y"}, {"holdout_key": "x1"}])
 def test_synthetic_data_brings_its_own_columns(tmp_path, fields):
     """Naming some would promise what is not so."""
     with pytest.raises(BadData, match="brings its own columns"):
@@ -167,7 +168,7 @@ def test_out_of_memory_may_be_retried(tmp_path, monkeypatch):
     """On another node, or with more of it."""
 
     def batches(*_):
-        yield Batch(np.zeros((0, 4)), np.zeros(0, dtype=bool))
+        yield Batch(np.zeros((0, 4)), np.zeros(0, dtype=bool), HoldoutDraws(Holdout()).draw(0))
         raise MemoryError
 
     monkeypatch.setattr(synthetic, "batches", batches)

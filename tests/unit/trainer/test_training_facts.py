@@ -53,7 +53,7 @@ def test_columns_that_are_hard_but_apart_are_no_warning(fit_rows):
     x = np.column_stack([trend + 1e-4 * generator.standard_normal(300) for _ in range(3)])
     fit = fit_rows(x, generator.standard_normal(300))
     assert 1e6 < fit.inflation.max() < 1e10
-    options = FitOptions(("a", "b", "c"), holdout_percent=0)
+    options = FitOptions(("a", "b", "c"))
     assert facts_of(options, "y", fit, (), {}).warnings == ()
 
 

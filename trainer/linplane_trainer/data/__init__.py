@@ -2,7 +2,7 @@
 
 `source` opens a file or a URI, which `uri_rules` allows and `download` fetches. `tables` opens what it holds.
 `contents` unpacks a CSV, and `csv_table` reads it in blocks: `file_kind` names a file that is not CSV, `csv_header`
-chooses the columns, `csv_cells` makes rows of the numbers that `csv_numbers` reads, `left_out` lists the columns that
-are no features, `csv_location` finds the line of an error. `parquet_table` reads Parquet in row groups, of which
-`parquet_columns` makes rows. `synthetic` makes rows from a seed.
+chooses the columns, `csv_cells` makes rows of the numbers that `csv_numbers` reads, `holdout_keys` draws rows by
+their key, `left_out` lists the columns that are no features, `csv_location` finds the line of an error. `parquet_table`
+reads Parquet in row groups, of which `parquet_columns` makes rows. `synthetic` makes rows from a seed.
 """

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..batch import Batch
+from ..batch import Batch, Draws
 from .csv_numbers import FALSE, TRUE, NumberRules, by_rules, numbers_of
 
 NUMBER = r"^[-+]?(inf|infinity|nan|([0-9]+[.]?[0-9]*|[.][0-9]+)(e[-+]?[0-9]+)?)$"
@@ -41,19 +41,17 @@ class ColumnCounts:
         return 0 < self.values <= 2 * self.numbers
 
 
-def batch_of(columns: list[pa.Array], rules: NumberRules) -> Batch | BadCell:
-    """Columns of bytes, equally long, as rows; those with a gap are left out."""
+def batch_of(columns: list[pa.Array], rules: NumberRules, draws: Draws) -> Batch | BadCell:
+    """Columns of bytes, equally long, as rows; those with a gap are left out. `draws` are those of the rows."""
     columns = [rules.with_points(column) for column in columns]
     numbers = numbers_of(columns, rules)
     if numbers is None:
         return _first_bad(columns, rules)
     values = numbers.reshape(len(columns), -1)
     kept = np.asarray(np.isfinite(values).all(axis=0))
-    if not kept.all():
-        if np.isinf(values[:, ~kept]).any():
-            return _first_bad(columns, rules)
-        values = values[:, kept]
-    return Batch(np.ascontiguousarray(values.T), kept)
+    if not kept.all() and np.isinf(values[:, ~kept]).any():
+        return _first_bad(columns, rules)
+    return Batch.of_columns(values, kept, draws)
 
 
 def count_column(column: pa.Array, rules: NumberRules) -> ColumnCounts:

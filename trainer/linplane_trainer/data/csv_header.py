@@ -52,16 +52,17 @@ def check_names(  # noqa: PLR0913 (what varies is a parameter)
     target: str,
     exclude: tuple[str, ...] = (),
     *,
+    key: str | None = None,
     remote: bool,
     separator: str | None = ",",
 ) -> None:
-    """Raises BadData if the header lacks columns of the task, or these are ambiguous. `separator`: the header's, None
-    if it is not that of a CSV.
+    """Raises BadData if the header lacks columns of the task, or these are ambiguous. `key`: the column that the
+    holdout goes by. `separator`: the header's, None if it is not that of a CSV.
 
     The names of a remote file are repeated only if the target is one of them: else it may not be the user's data at
     all. A first line that looks like a row is never repeated.
     """
-    needed = [*(features or ()), *exclude, target]
+    needed = [*(features or ()), *exclude, target, *([] if key is None else [key])]
     known = set(names)
     missing = [name for name in needed if name not in known]
     if missing:
@@ -71,6 +72,9 @@ def check_names(  # noqa: PLR0913 (what varies is a parameter)
         raise BadData(f"the header has a name twice: {display_names(twice)}")
     if features is not None and target in features:
         raise BadData(f"the target {display_name(target)} is among the features")
+    if key is not None and key in (target, *(features or ())):
+        which = "the target" if key == target else "among the features"
+        raise BadData(f"the holdout key {display_name(key)} is {which}")
     if features is not None and len(set(features)) != len(features):
         raise BadData("a feature is listed twice")
     if target in exclude:

@@ -19,13 +19,15 @@ from linplane_api.facts import LeftOutColumn, LeftOutReason
 from linplane_api.names import MAX_FEATURE_NAME
 from linplane_api.task import CsvOptions
 
-from ..batch import Batch
+from ..batch import Batch, Draws
 from ..errors import BadData
+from ..holdout import HoldoutDraws
 from .contents import Contents, joined
 from .csv_cells import BadCell, ColumnCounts, batch_of, count_column
 from .csv_header import check_names, default_features, split_header
 from .csv_location import lines_in, location
 from .csv_numbers import NumberRules
+from .holdout_keys import draws_by_key
 from .left_out import format_left_out
 from .source import Readable, Source
 
@@ -42,19 +44,23 @@ class Table:
     if the features are the default ones.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what varies is a parameter)
         self,
         source: Source,
         features: tuple[str, ...] | None,
         target: str,
         csv: CsvOptions = USUAL,
         exclude: tuple[str, ...] = (),
+        *,
+        draws: HoldoutDraws,
     ) -> None:
         """Opens the source, and reads one block: `features` None means the columns of which at least half of the
-        values there are numbers, without those of `exclude`. Raises TrainerError.
+        values there are numbers, without those of `exclude`. `draws` are the file's own. Raises
+        TrainerError.
         """
         self._source, self._has_default_features = source, features is None
-        self._separator = csv.separator
+        self._separator, self._null_values = csv.separator, csv.null_values
+        self._draws, self._key = draws, draws.holdout.key
         self._rules = NumberRules(csv.decimal == ",", csv.null_values)
         self._data = source.open()
         try:
@@ -62,15 +68,17 @@ class Table:
             contents = Contents(self._raw)
             beginning = contents.stream.read(BLOCK_BYTES)
             self._names, rest = split_header(beginning, len(beginning) < BLOCK_BYTES, csv.separator, contents.packing)
-            check_names(self._names, features, target, exclude, remote=source.remote, separator=csv.separator)
+            check_names(
+                self._names, features, target, exclude, key=self._key, remote=source.remote, separator=csv.separator
+            )
             self._number = {name: number for number, name in enumerate(self._names)}  # unique for names in use
             self._ragged: Any = None
             self._rows = 0
             self._stream = _Gate(joined(rest, contents.stream))
-            self._blocks = self._arrow_blocks(self._stream, features, target)
+            self._blocks = self._arrow_blocks(self._stream, None if features is None else (*features, target))
             self._first = next(self._blocks, None)
             self.left_out: tuple[LeftOutColumn, ...] = ()
-            self.features = features or self._default_features({target, *exclude}, beginning)
+            self.features = features or self._default_features({target, *exclude, *self._keys()}, beginning)
         except BaseException:
             self._data.close()
             raise
@@ -93,7 +101,8 @@ class Table:
         keys = [str(self._number[name]) for name in used]
         block = self._first
         while block is not None:
-            batch = batch_of([block[key] for key in keys], self._rules)
+            draws = self._draw(block)
+            batch = batch_of([block[key] for key in keys], self._rules, draws)
             if isinstance(batch, BadCell):
                 raise BadData(self._bad_cell_text(batch, used[batch.column]))
             yield batch
@@ -102,6 +111,17 @@ class Table:
             if progress:
                 progress(self._rows, self._raw.done, self._data.size)
             block = next(self._blocks, None)
+
+    def _keys(self) -> tuple[str, ...]:
+        return () if self._key is None else (self._key,)
+
+    def _draw(self, block: pa.RecordBatch) -> Draws:
+        if self._key is None:
+            return self._draws.draw(block.num_rows)
+        found = draws_by_key(block[str(self._number[self._key])], self._draws.holdout, self._null_values)
+        if isinstance(found, BadCell):
+            raise BadData(self._bad_cell_text(found, self._key))
+        return found
 
     def _default_features(self, others: set[str], beginning: bytes) -> tuple[str, ...]:
         if self._first is None:
@@ -145,11 +165,11 @@ class Table:
         return tuple(one for _, one in sorted((named | unnamed).items()))
 
     def _arrow_blocks(
-        self, stream: io.RawIOBase, features: tuple[str, ...] | None, target: str
+        self, stream: io.RawIOBase, used_names: tuple[str, ...] | None
     ) -> Generator[pa.RecordBatch, None, None]:
         """Blocks of text; columns are called by their number, since names need not be unique until they are used."""
         numbers = [str(number) for number in range(len(self._names))]
-        used = numbers if features is None else [str(self._number[name]) for name in (*features, target)]
+        used = [str(self._number[name]) for name in (*used_names, *self._keys())] if used_names else numbers
         try:
             with pacsv.open_csv(
                 stream,
@@ -181,7 +201,8 @@ class Table:
 
     def _bad_cell_text(self, cell: BadCell, name: str) -> str:
         position = location(self._source, self._rows + cell.row, self._number[name], self._separator)
-        hint = "; list `features` to leave the column out" if self._has_default_features and name != self.target else ""
+        may_leave_out = self._has_default_features and name not in (self.target, self._key)
+        hint = "; list `features` to leave the column out" if may_leave_out else ""
         if cell.has_comma and self._separator != ",":
             hint = "; is the decimal mark a comma? set csv.decimal (--decimal)"
         return f"{position}, column {display_name(name)}: {cell.problem}{hint}"

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..batch import Batch, Floats
+from ..batch import Batch, Draws, Floats
 from .csv_cells import BadCell
 from .csv_numbers import NumberRules, by_rules
 
@@ -22,8 +22,10 @@ def is_numeric(kind: pa.DataType) -> bool:
     return any(test(kind) for test in tests)
 
 
-def batch_of(columns: Sequence[pa.Array]) -> Batch | BadCell:
-    """Columns of numeric types, equally long, as rows; those with a null or NaN are left out."""
+def batch_of(columns: Sequence[pa.Array], draws: Draws) -> Batch | BadCell:
+    """Columns of numeric types, equally long, as rows; those with a null or NaN are left out. `draws` are those of the
+    rows.
+    """
     values = np.empty((len(columns), len(columns[0])))
     bad: list[BadCell] = []
     for number, column in enumerate(columns):
@@ -32,8 +34,7 @@ def batch_of(columns: Sequence[pa.Array]) -> Batch | BadCell:
         bad += _first(np.isinf(values[number]), number, "is infinite, or too large for a double")
     if bad:
         return min(bad, key=lambda cell: (cell.row, cell.column))
-    kept = np.asarray(~np.isnan(values).any(axis=0))
-    return Batch(np.ascontiguousarray(values[:, kept].T), kept)
+    return Batch.of_columns(values, np.asarray(~np.isnan(values).any(axis=0)), draws)
 
 
 def _decoded(kind: pa.DataType) -> pa.DataType:

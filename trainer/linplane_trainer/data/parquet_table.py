@@ -14,10 +14,12 @@ from linplane_api.display import display_name
 from linplane_api.facts import LeftOutColumn, LeftOutReason, data_hash
 from linplane_api.names import MAX_CONFIGMAP_BYTES, MAX_FEATURE_NAME
 
-from ..batch import Batch
+from ..batch import Batch, Draws
 from ..errors import BadData, TrainingFailed
+from ..holdout import HoldoutDraws
 from .csv_cells import BadCell
 from .csv_header import check_names, default_features
+from .holdout_keys import draws_by_key, is_key
 from .left_out import format_left_out
 from .parquet_columns import batch_of, is_numeric
 from .source import FileBytes
@@ -37,20 +39,27 @@ class ParquetTable:
     """
 
     def __init__(
-        self, data: FileBytes, features: tuple[str, ...] | None, target: str, exclude: tuple[str, ...] = ()
+        self,
+        data: FileBytes,
+        features: tuple[str, ...] | None,
+        target: str,
+        exclude: tuple[str, ...] = (),
+        *,
+        draws: HoldoutDraws,
     ) -> None:
         """Owns the file; reads its footer. `features` None means every column of a numeric type, without those of
-        `exclude`. Raises BadData.
+        `exclude`. `draws` are the file's own. Raises BadData.
         """
         self._data = data
+        self._draws, self._key = draws, draws.holdout.key
         self.left_out: tuple[LeftOutColumn, ...] = ()
         try:
             self.hash = _hash(data)
             self._file = _opened(data)
             schema = self._file.schema_arrow
-            check_names(schema.names, features, target, exclude, remote=False, separator=None)
+            check_names(schema.names, features, target, exclude, key=self._key, remote=False, separator=None)
             self._types = dict(zip(schema.names, schema.types, strict=True))
-            self.features = features or self._default_features({target, *exclude})
+            self.features = features or self._default_features({target, *exclude, *self._keys()})
             self.target = target
             self._check([*self.features, target])
         except BaseException:
@@ -66,14 +75,25 @@ class ParquetTable:
         used, done, rows = [*self.features, self.target], 0, self._file.metadata.num_rows
         for group in range(self._file.num_row_groups):
             start = done
-            for block in self._blocks(group, used):
-                batch = batch_of([block.column(name) for name in used])
+            for block in self._blocks(group, [*used, *self._keys()]):
+                draws = self._draw(block)
+                if isinstance(draws, BadCell):
+                    raise BadData(_bad_cell_text(draws, str(self._key), group, done - start))
+                batch = batch_of([block.column(name) for name in used], draws)
                 if isinstance(batch, BadCell):
                     raise BadData(_bad_cell_text(batch, used[batch.column], group, done - start))
                 yield batch
                 done += len(batch.kept)
                 if progress:
                     progress(done, done, rows)
+
+    def _keys(self) -> tuple[str, ...]:
+        return () if self._key is None else (self._key,)
+
+    def _draw(self, block: pa.RecordBatch) -> Draws | BadCell:
+        if self._key is None:
+            return self._draws.draw(block.num_rows)
+        return draws_by_key(block.column(self._key), self._draws.holdout)
 
     def _blocks(self, group: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         try:
@@ -101,6 +121,9 @@ class ParquetTable:
             shown = ", ".join(f"{display_name(name)} ({_format_type(self._types[name])})" for name in wrong[:MAX_SHOWN])
             more = f" and {len(wrong) - MAX_SHOWN} more" if len(wrong) > MAX_SHOWN else ""
             raise BadData(f"columns of a type that is no number: {shown}{more}")
+        if self._key is not None and not is_key(self._types[self._key]):
+            shown = f"{display_name(self._key)} ({_format_type(self._types[self._key])})"
+            raise BadData(f"the holdout key is neither whole numbers nor text: {shown}")
         if not self._file.metadata.num_rows:
             raise BadData("there are no data rows")
 

@@ -11,6 +11,7 @@ import numpy as np
 from linplane_api.task import SyntheticData
 
 from ..batch import Batch
+from ..holdout import Holdout, HoldoutDraws
 
 INTERCEPT = 1.0
 TARGET = "y"
@@ -27,16 +28,16 @@ def true_coefficients(data: SyntheticData) -> tuple[float, ...]:
     return tuple(float(number) for number in range(1, data.feature_count + 1))
 
 
-def batches(data: SyntheticData, seed: int) -> Iterator[Batch]:
-    """All rows, in order, without gaps. The stream of numbers is its own: the holdout's draws come from the bare
-    seed.
+def batches(data: SyntheticData, holdout: Holdout) -> Iterator[Batch]:
+    """All rows, in order, without gaps, from the holdout's seed. The stream of numbers is its own: the holdout's draws
+    come from the bare seed.
     """
-    generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, 1))))
+    generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence((holdout.seed, 1))))
     coefficients = np.array(true_coefficients(data))
-    columns = data.feature_count + 1
+    columns, draws = data.feature_count + 1, HoldoutDraws(holdout)
     size = max(1, BATCH_CELLS // columns)
     for start in range(0, data.samples, size):
         rows = generator.standard_normal((min(size, data.samples - start), columns))
         with np.errstate(over="ignore"):  # the fit refuses numbers that are not finite
             rows[:, -1] = INTERCEPT + (rows[:, :-1] * coefficients).sum(axis=1) + data.noise * rows[:, -1]
-        yield Batch(rows, np.ones(len(rows), dtype=bool))
+        yield Batch(rows, np.ones(len(rows), dtype=bool), draws.draw(len(rows)))

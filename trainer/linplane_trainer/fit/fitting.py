@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from ..batch import Batch, Floats
 from ..errors import BadData
 from .exact_rows import ExactRows
-from .holdout import HoldoutDraws
 from .types import Fit, FitOptions
 from .wide.rows import WideRows
 
@@ -40,12 +39,11 @@ class Fitting:
         """Nothing is read before `add`; `options` can be read."""
         self.options = options
         self._rows = rows or rows_for(options)
-        self._draws = HoldoutDraws(options.seed, options.holdout_percent)
         self._raw = self._clean = 0
 
     def add(self, batch: Batch) -> None:
         """Adds the next rows; they are copied, or added up, before it returns. Raises BadData."""
-        held = self._draws.draw(len(batch.kept))[batch.kept]
+        held = batch.draws.held[batch.kept]
         self._raw += len(batch.kept)
         self._clean += len(held)
         if len(held):

@@ -24,8 +24,6 @@ class FitOptions:
     features: tuple[str, ...]
     fit_intercept: bool = True
     ridge: float = 0.0
-    holdout_percent: int = 20
-    seed: int = 0
 
     @property
     def size(self) -> int:

@@ -74,6 +74,23 @@ class ClaimRef(Part, frozen=True):
     path: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
 
 
+class S3Ref(Part, frozen=True):
+    """A file, or all files under a prefix, of a bucket."""
+
+    bucket: Annotated[str, msgspec.Meta(min_length=3, max_length=63)]
+    path: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+    region: Annotated[str, msgspec.Meta(min_length=1, max_length=63)] = "us-east-1"
+    endpoint: Annotated[str, msgspec.Meta(min_length=1, max_length=300)] | None = None
+    secret_name: ObjectName | None = None
+
+
+class PostgresQuery(Part, frozen=True):
+    """The rows of a query."""
+
+    query: Annotated[str, msgspec.Meta(min_length=1, max_length=16_384)]
+    secret_name: ObjectName
+
+
 class Csv(Part, frozen=True):
     """How a CSV is written."""
 
@@ -95,7 +112,15 @@ class Data(Part, frozen=True):
     config_map_key_ref: ConfigMapKeyRef | None = None
     uri: Annotated[str, msgspec.Meta(min_length=1, max_length=2048)] | None = None
     persistent_volume_claim: ClaimRef | None = None
+    s3: S3Ref | None = None
+    postgres: PostgresQuery | None = None
     csv: Csv | None = None
+
+    @property
+    def secret_name(self) -> str | None:
+        """The Secret that the rows are read with; None if without one."""
+        given = self.s3 or self.postgres
+        return given.secret_name if given else None
 
 
 class Toleration(Part, frozen=True):

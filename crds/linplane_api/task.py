@@ -68,7 +68,37 @@ class UriData(_Part, frozen=True, tag="uri", tag_field="from"):
     csv: CsvOptions | None = None
 
 
-TaskData = SyntheticData | FileData | UriData
+class S3Data(_Part, frozen=True, tag="s3", tag_field="from"):
+    """An object of a bucket, or with a final `/` in `path` all objects whose keys begin so.
+
+    `region` None: as the AWS SDK finds it. `endpoint` None: AWS's own. `secret`: the name of the Secret that the
+    credentials come from, for messages; never a credential. Without one access is anonymous, or by what the AWS SDK
+    finds in the environment if `ambient`. If `allowed_hosts` is not empty, no other host is allowed; an endpoint's has
+    to be named there in any case.
+    """
+
+    bucket: str
+    path: str
+    region: str | None = None
+    endpoint: str | None = None
+    secret: str | None = None
+    ambient: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+    csv: CsvOptions | None = None
+
+
+class PostgresData(_Part, frozen=True, tag="postgres", tag_field="from"):
+    """The rows of a query. `secret`: the name of the Secret that host, database and credentials come from, for
+    messages; None if these are of the environment.
+    """
+
+    query: str
+    secret: str | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    denied_addresses: tuple[str, ...] = ()
+
+
+TaskData = SyntheticData | FileData | UriData | S3Data | PostgresData
 
 
 class Task(_Part, frozen=True):

@@ -67,6 +67,12 @@ Examples:
     multiple=True,
     help="Never load training data from this address; repeatable.",
 )
+@click.option(
+    "--credentials/--no-credentials",
+    default=True,
+    show_default=True,
+    help="Whether a training may mount the Secret that its data names.",
+)
 @log_level_option
 def operator(  # noqa: PLR0913, PLR0917 - one parameter per option
     context: str | None,
@@ -83,6 +89,7 @@ def operator(  # noqa: PLR0913, PLR0917 - one parameter per option
     trainer_resources: dict[str, Any] | None,
     allowed_host: tuple[str, ...],
     denied_address: tuple[str, ...],
+    credentials: bool,
     log_level: str,
 ) -> None:
     """Reconcile LinearModels, ModelRoutes and ModelServers of a cluster until stopped."""
@@ -100,6 +107,7 @@ def operator(  # noqa: PLR0913, PLR0917 - one parameter per option
         trainer_resources=trainer_resources or TRAINER_RESOURCES,
         allowed_hosts=allowed_host,
         denied_addresses=denied_address,
+        credentials=credentials,
         public_names=public_names,
     )
     options = Options(

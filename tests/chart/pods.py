@@ -38,7 +38,7 @@ def restricted(pod: Object) -> Iterator[str]:
     if (security.get("seccompProfile") or {}).get("type") != "RuntimeDefault":
         yield "has no seccomp profile"
     for volume in spec.get("volumes") or ():
-        if not volume.keys() <= VOLUMES:
+        if not volume.keys() <= VOLUMES and volume.keys() != {"name", "secret"}:
             yield f"mounts {sorted(volume.keys() - VOLUMES)}"
     for container in _containers(pod):
         yield from _restricted_container(container)
@@ -80,6 +80,13 @@ def read_only(pod: Object) -> Iterator[str]:
             volume = volumes[mount["name"]]
             if not (mount.get("readOnly") or "emptyDir" in volume):
                 yield f"volume {mount['name']} is writable"
+
+
+def no_secret_but_credentials(pod: Object) -> Iterator[str]:
+    """One Secret at most, that of a training's data."""
+    for volume in pod["spec"].get("volumes") or ():
+        if "secret" in volume and volume["name"] != "credentials":
+            yield f"volume {volume['name']} is a Secret"
 
 
 def no_service_links(pod: Object) -> Iterator[str]:
@@ -129,6 +136,7 @@ RULES: tuple[Rule, ...] = (
     restricted,
     no_host_in_handlers,
     read_only,
+    no_secret_but_credentials,
     no_service_links,
     says_its_token,
     has_resources,

@@ -20,6 +20,7 @@ from linplane_api.canonical import FormatError
 from linplane_api.task import EXIT_BAD_DATA, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_UNREPORTED, Failure, parse_task
 from linplane_api.timing import rfc3339
 
+from .data.credentials import read_credentials
 from .errors import BadData, MissingFileError, ResultLostError, TooLargeError, TrainerError, UnreachableError
 from .progress import progress_bar
 from .result import FileResult, ResultWriter
@@ -37,13 +38,15 @@ def run(  # noqa: PLR0913 (what varies is a parameter)
     stderr: TextIO,
     *,
     data_name: str = "",
+    credentials_folder: Path | None = None,
 ) -> int:
     """Trains, writes the result or the failure, and returns the exit code. If neither can be written, stderr says
-    so. `data_name` is what users call the data folder.
+    so. `data_name` is what users call the data folder; `credentials_folder` holds the keys of a Secret.
     """
     try:
         with progress_bar("training", stderr) as progress:
-            trained = train(parse_task(task), data_folder, progress)
+            credentials = read_credentials(credentials_folder) if credentials_folder else {}
+            trained = train(parse_task(task), data_folder, progress, credentials=credentials)
         writer.write_artifact(trained.to_file(rfc3339(clock())))
     except Exception as error:  # the boundary: every failure is reported
         if isinstance(error, MissingFileError) and data_name:
@@ -109,6 +112,12 @@ def _parser() -> argparse.ArgumentParser:
         "--data-name", metavar="NAME", default="", help="the name of that folder in messages, as `claim rows`"
     )
     parser.add_argument(
+        "--credentials-dir",
+        type=Path,
+        metavar="DIR",
+        help="the folder with the keys of the data's Secret, a file for each",
+    )
+    parser.add_argument(
         "--result",
         required=True,
         metavar="FILE|configmap:NAME",
@@ -139,8 +148,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         writer = _writer(options)
     except ValueError as error:
         parser.error(str(error))
-    name = options.data_name
-    return run("".join(options.task), options.data_dir, writer, lambda: datetime.now(UTC), sys.stderr, data_name=name)
+    return run(
+        "".join(options.task),
+        options.data_dir,
+        writer,
+        lambda: datetime.now(UTC),
+        sys.stderr,
+        data_name=options.data_name,
+        credentials_folder=options.credentials_dir,
+    )
 
 
 def _writer(options: argparse.Namespace) -> ResultWriter:

@@ -2,7 +2,7 @@
 
 import logging
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from linplane_api.artifact import Artifact
 from linplane_api.facts import Facts, LeftOutColumn
-from linplane_api.task import FileData, SyntheticData, Task, UriData
+from linplane_api.task import FileData, PostgresData, S3Data, SyntheticData, Task, UriData
 
 from .artifact_builder import build_artifact
 from .data import synthetic
@@ -41,20 +41,32 @@ class Trained:
         return self.artifact.to_file(trained_at, self.facts)
 
 
-def train(task: Task, data_folder: Path, progress: Progress | None = None, network: Network | None = None) -> Trained:
+def train(
+    task: Task,
+    data_folder: Path,
+    progress: Progress | None = None,
+    network: Network | None = None,
+    *,
+    credentials: Mapping[str, str] | None = None,
+) -> Trained:
     """Reads the task's data once and fits it. Raises BadData, or TrainingFailed if a retry may help.
 
     Equal data and settings give equal bytes; up to 512 features on every machine (`Method.EXACT`). One BLAS thread:
     more of them cost more than they bring, and for more features the sums that they split round differently.
     `progress` is called with the rows so far, the bytes done and the bytes in all (None if unknown); for
-    synthetic data both count rows.
+    synthetic data both count rows. `credentials`: the keys of the Secret that the task names.
     """
     try:
         with threadpool_limits(1, user_api="blas"):
-            return (
-                _from_synthetic(task, task.data, progress)
-                if isinstance(task.data, SyntheticData)
-                else _from_table(task, task.data, data_folder, progress, network or Network())
+            if isinstance(task.data, SyntheticData):
+                return _from_synthetic(task, task.data, progress)
+            return _from_table(
+                task,
+                task.data,
+                progress,
+                data_folder=data_folder,
+                network=network or Network(),
+                credentials=credentials or {},
             )
     except MemoryError as error:
         raise TrainingFailed("out of memory: give the training more, or fewer features") from error
@@ -102,12 +114,20 @@ def _from_synthetic(task: Task, data: SyntheticData, progress: Progress | None) 
     return _trained(task, synthetic.TARGET, fitting)
 
 
-def _from_table(
-    task: Task, data: FileData | UriData, data_folder: Path, progress: Progress | None, network: Network
+def _from_table(  # noqa: PLR0913 (what varies is a parameter)
+    task: Task,
+    data: FileData | UriData | S3Data | PostgresData,
+    progress: Progress | None,
+    *,
+    data_folder: Path,
+    network: Network,
+    credentials: Mapping[str, str],
 ) -> Trained:
     if task.target is None:
         raise BadData("a target column must be named")
-    source = source_for(data, data_folder, network)
+    if isinstance(data, PostgresData):
+        raise BadData("this trainer does not read postgres")
+    source = source_for(data, data_folder, network, credentials)
     table = open_table(source, task.features, task.target, data.csv, task.exclude, holdout=_holdout(task))
     log.debug("reading rows", extra={"source": type(data).__name__, "features": len(table.features)})
     try:

@@ -10,8 +10,17 @@ from typing import Any, Generic, TypeVar
 
 from linplane_api.canonical import FormatError
 from linplane_api.facts import data_hash
-from linplane_api.resources import ClaimRef, ConfigMapKeyRef, Csv, LinearModelSpec, Synthetic, decimal
-from linplane_api.task import CsvOptions, FileData, SyntheticData, TaskData, UriData
+from linplane_api.resources import (
+    ClaimRef,
+    ConfigMapKeyRef,
+    Csv,
+    LinearModelSpec,
+    PostgresQuery,
+    S3Ref,
+    Synthetic,
+    decimal,
+)
+from linplane_api.task import CsvOptions, FileData, PostgresData, S3Data, SyntheticData, TaskData, UriData
 
 from .objects import Object
 from .observed import ConfigMap
@@ -19,6 +28,8 @@ from .settings import Mode, Settings
 
 DATA_DIR = "/var/lib/linplane/data"
 DATA_MOUNT: Object = {"name": "data", "mountPath": DATA_DIR, "readOnly": True}
+CREDENTIALS_DIR = "/var/run/linplane/credentials"
+CREDENTIALS_MOUNT: Object = {"name": "credentials", "mountPath": CREDENTIALS_DIR, "readOnly": True}
 
 T = TypeVar("T")
 
@@ -28,8 +39,8 @@ class DataPlan:
     """How a training gets its rows: by `task_data` of its Task, and by `volumes` and `mounts` of its pod, if any.
 
     `hash`: of the rows as they are now; empty if they are not in a ConfigMap, or absent. `folder_name`: how the
-    trainer's messages call the mounted folder; empty if they need no name for it. `unsupported`: why this installation
-    cannot read the data; empty if it can.
+    trainer's messages call the mounted folder; empty if they need no name for it. `secret`: the name of the Secret that
+    the pod mounts; empty if none. `unsupported`: why this installation cannot read the data; empty if it can.
     """
 
     task_data: TaskData
@@ -37,6 +48,7 @@ class DataPlan:
     mounts: tuple[Object, ...] = ()
     hash: str = ""
     folder_name: str = ""
+    secret: str = ""
     unsupported: str = ""
 
 
@@ -112,11 +124,57 @@ class UriSource(DataSource[str]):
         )
 
 
+class S3Source(DataSource[S3Ref]):
+    """Objects of a bucket, with the keys of a Secret or anonymously."""
+
+    def plan(self) -> DataPlan:
+        """The trainer holds to the hosts that the installation allows."""
+        given, hosts = self.given, self.settings.allowed_hosts
+        place = S3Data(
+            given.bucket,
+            given.path,
+            given.region,
+            given.endpoint,
+            given.secret_name,
+            allowed_hosts=hosts,
+            csv=self.csv,
+        )
+        return _with_secret("s3", given.secret_name, place, self.settings)
+
+
+class PostgresSource(DataSource[PostgresQuery]):
+    """The rows of a query, to the database that a Secret names."""
+
+    def plan(self) -> DataPlan:
+        """The trainer holds to the hosts and addresses that the installation allows."""
+        given, settings = self.given, self.settings
+        query = PostgresData(given.query, given.secret_name, settings.allowed_hosts, settings.denied_addresses)
+        return _with_secret("postgres", given.secret_name, query, settings)
+
+
+def _with_secret(field: str, secret: str | None, task_data: TaskData, settings: Settings) -> DataPlan:
+    """The plan with the Secret's keys as files. It is optional for the pod, so that the trainer says what is missing: a
+    pod without its Secret would wait until the deadline.
+    """
+    if secret is None:
+        return DataPlan(task_data)
+    refused = f"training.data.{field}.secretName: this installation mounts no Secrets (the chart's trainer.credentials)"
+    return DataPlan(
+        task_data,
+        volumes=({"name": "credentials", "secret": {"secretName": secret, "optional": True}},),
+        mounts=(CREDENTIALS_MOUNT,),
+        secret=secret,
+        unsupported="" if settings.credentials else refused,
+    )
+
+
 SOURCES: Mapping[str, type[DataSource[Any]]] = {
     "synthetic": SyntheticSource,
     "config_map_key_ref": ConfigMapSource,
     "uri": UriSource,
     "persistent_volume_claim": ClaimSource,
+    "s3": S3Source,
+    "postgres": PostgresSource,
 }
 """By field of `Data`."""
 

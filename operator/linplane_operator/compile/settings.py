@@ -21,8 +21,8 @@ class Mode(Enum):
 class Settings:
     """The settings of an installation. `max_replicas` 1: there is one server process, whatever a ModelServer says
     (local mode). Resources are those of pods without their own; an empty pull policy is the cluster's default.
-    `public_names`: servers show the names of routes, versions and features. `max_body_bytes` and `root_path` override
-    those of every ModelServer.
+    `credentials`: trainings may use a Secret. `public_names`: servers show the names of routes, versions and features.
+    `max_body_bytes` and `root_path` override those of every ModelServer.
     """
 
     server_image: str = "linplane-server"
@@ -32,6 +32,7 @@ class Settings:
     trainer_resources: Mapping[str, Any] = field(default_factory=lambda: TRAINER_RESOURCES)
     allowed_hosts: tuple[str, ...] = ()
     denied_addresses: tuple[str, ...] = ()
+    credentials: bool = True
     public_names: bool = True
     max_body_bytes: int | None = None
     root_path: str | None = None

@@ -10,7 +10,7 @@ from linplane_api.kinds import CONFIG_MAP, JOB
 from linplane_api.resources import JobSettings, LinearModelSpec, decimal, stable
 from linplane_api.task import EXIT_BAD_DATA, Task
 
-from .data_sources import DATA_DIR, DataPlan
+from .data_sources import CREDENTIALS_DIR, DATA_DIR, DataPlan
 from .objects import Object, child, name_of, uid_of, with_users
 from .pods import container_security, pod_placement, pod_resources, pod_security, pull_policy
 from .settings import Settings
@@ -40,10 +40,16 @@ def make_task(spec: LinearModelSpec, data: DataPlan) -> Task:
 
 
 def recipe(spec: LinearModelSpec) -> str:
-    """The hash of all in the spec that decides the artifact: pod settings are not in it, so they never retrain."""
+    """The hash of all in the spec that decides the artifact. Pod settings and the name of a Secret are not in it, so
+    they never retrain.
+    """
     decides: dict[str, Any] = {}
     if spec.training is not None:
-        decides["training"] = stable(msgspec.structs.replace(spec.training, job=None))
+        training = stable(msgspec.structs.replace(spec.training, job=None))
+        for source in training["data"].values():
+            if isinstance(source, dict):
+                source.pop("secretName", None)
+        decides["training"] = training
     if spec.weights is not None:
         decides["weights"] = stable(spec.weights)
     return hashlib.sha256(msgspec.json.encode(decides, order="sorted")).hexdigest()[:16]
@@ -120,6 +126,7 @@ def _container(name: str, task: Task, data: DataPlan, job: JobSettings, settings
         "args": [
             *(*task.to_arguments(), "--data-dir", DATA_DIR, "--result", f"configmap:{name}"),
             *(("--data-name", data.folder_name) if data.folder_name else ()),
+            *(("--credentials-dir", CREDENTIALS_DIR) if data.secret else ()),
         ],
         "env": [
             {"name": "OPENBLAS_NUM_THREADS", "value": "1"}
@@ -133,9 +140,11 @@ def _container(name: str, task: Task, data: DataPlan, job: JobSettings, settings
 
 def job_annotations(spec: LinearModelSpec, data: str) -> dict[str, str]:
     """The Job's inputs apart from its recipe: if it failed and these have changed, it is tried again."""
-    job = job_settings(spec)
-    settings = hashlib.sha256(msgspec.json.encode(stable(job), order="sorted")).hexdigest()[:16]
-    return {names.ANNOTATION_JOB_SETTINGS: settings} | ({ANNOTATION_DATA: data} if data else {})
+    settings = dict(stable(job_settings(spec)))
+    if spec.training is not None and spec.training.data.secret_name:
+        settings["secretName"] = spec.training.data.secret_name
+    settings_hash = hashlib.sha256(msgspec.json.encode(settings, order="sorted")).hexdigest()[:16]
+    return {names.ANNOTATION_JOB_SETTINGS: settings_hash} | ({ANNOTATION_DATA: data} if data else {})
 
 
 def job_settings(spec: LinearModelSpec) -> JobSettings:

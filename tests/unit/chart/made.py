@@ -42,6 +42,8 @@ DATA: dict[str, Object] = {
     "configmap": {"configMapKeyRef": {"name": "rows", "key": "rows.csv"}},
     "claim": {"persistentVolumeClaim": {"claimName": "c", "path": "a/b.csv"}},
     "uri": {"uri": "https://data.example/rows.csv", "csv": {"separator": ";"}},
+    "s3": {"s3": {"bucket": "rows", "path": "sales/", "secretName": "reader"}},
+    "postgres": {"postgres": {"query": "select a, y from rows", "secretName": "warehouse"}},
 }
 assert {field for data in DATA.values() for field in data} == {*Data.__struct_encode_fields__}, (
     "a kind of data is missing"

@@ -14,7 +14,7 @@ Object = dict[str, Any]
 MADE = dict(made.everything())
 
 
-def policy(name: str = "deny") -> Object:
+def policy(name: str = "hardened") -> Object:
     (found,) = [
         body
         for body in matrix.rendered(name)
@@ -23,13 +23,17 @@ def policy(name: str = "deny") -> Object:
     return found
 
 
-EXPRESSIONS = [cel.compile(rule["expression"]) for rule in policy()["spec"]["validations"]]
+def expressions(name: str) -> list[Any]:
+    return [cel.compile(rule["expression"]) for rule in policy(name)["spec"]["validations"]]
 
 
-def is_taken(body: Object) -> bool:
+EXPRESSIONS, WITHOUT_CREDENTIALS = expressions("hardened"), expressions("deny")
+
+
+def is_taken(body: Object, rules: list[Any] = EXPRESSIONS) -> bool:
     """True if every rule allows it; a rule that fails to evaluate refuses, as with failurePolicy Fail."""
     try:
-        return all(expression.execute({"object": body}) for expression in EXPRESSIONS)
+        return all(expression.execute({"object": body}) for expression in rules)
     except (RuntimeError, ValueError, TypeError):
         return False
 
@@ -108,6 +112,32 @@ def test_operator_pods_policy_refuses_other_objects(name: str, change: str) -> N
     body = copy.deepcopy(MADE[name])
     CHANGES[change](body)
     assert not is_taken(body)
+
+
+CREDENTIALS = {"name": "credentials", "secret": {"secretName": "x", "optional": True}}
+OTHER_SECRETS = [
+    {**CREDENTIALS, "name": "data"},
+    {"name": "credentials", "projected": {"sources": [{"secret": {"name": "x"}}]}},
+    {"name": "credentials", "csi": {"driver": "secrets-store.csi.k8s.io"}},
+]
+
+
+def test_operator_pods_policy_lets_a_job_alone_mount_a_secret() -> None:
+    """One, since names of volumes are unique; and none where the chart turns credentials off."""
+    for name in ("server-empty", "job-claim"):
+        body = copy.deepcopy(MADE[name])
+        volumes = pod_of(body).setdefault("volumes", [])
+        volumes.append(CREDENTIALS)
+        assert is_taken(body) is (name == "job-claim")
+        assert not is_taken(body, WITHOUT_CREDENTIALS)
+        for other in OTHER_SECRETS:
+            volumes[-1] = other
+            assert not is_taken(body), other
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_operator_pods_policy_without_credentials_refuses_nothing_else(name: str) -> None:
+    assert is_taken(MADE[name], WITHOUT_CREDENTIALS) is (name not in ("job-s3", "job-postgres"))
 
 
 def test_operator_pods_policy_is_off_by_default_and_on_if_hardened() -> None:

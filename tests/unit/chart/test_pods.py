@@ -27,6 +27,23 @@ def test_operator_argument_says_that_names_are_not_public(name: str, public: boo
     assert ("--no-public-names" not in pod["spec"]["containers"][0]["args"]) is public
 
 
+@pytest.mark.parametrize(("name", "enabled"), [("default", True), ("deny", False)])
+def test_operator_argument_says_that_trainings_mount_no_secret(name: str, enabled: bool) -> None:
+    pod = dict(pods.templates(matrix.rendered(name)))["Deployment linplane-operator"]
+    assert ("--no-credentials" not in pod["spec"]["containers"][0]["args"]) is enabled
+
+
+def test_secret_is_mounted_only_by_trainings_that_name_one() -> None:
+    """As one read-only volume called credentials, of which no variable has anything."""
+    found = [body for _, body in matrix.every_object()] + list(MADE.values())
+    with_secret = [pod["spec"] for _, pod in pods.templates(found) if "'secret'" in str(pod["spec"].get("volumes"))]
+    assert len(with_secret) == sum(name in ("job-s3", "job-postgres") for name in MADE)
+    for spec in with_secret:
+        (volume,) = [volume for volume in spec["volumes"] if "secret" in volume]
+        (mount,) = [each for each in spec["containers"][0]["volumeMounts"] if each["name"] == volume["name"]]
+        assert (volume["name"], volume["secret"]["optional"], mount["readOnly"]) == ("credentials", True, True)
+
+
 @pytest.mark.parametrize("name", MADE)
 def test_operator_created_pods_are_restricted(name: str) -> None:
     ((_, pod),) = pods.templates([MADE[name]])
@@ -73,6 +90,7 @@ BREACHES = [
     (f"{CONTAINER}.securityContext.readOnlyRootFilesystem", False, pods.read_only),
     ("spec.volumes", [{"name": "config", "emptyDir": {}}], pods.read_only),
     ("spec.volumes", [{"name": "config", "persistentVolumeClaim": {"claimName": "c"}}], pods.read_only),
+    ("spec.volumes", [{"name": "config", "secret": {"secretName": "s"}}], pods.no_secret_but_credentials),
     ("spec.enableServiceLinks", None, pods.no_service_links),
     ("spec.automountServiceAccountToken", None, pods.says_its_token),
     (f"{CONTAINER}.resources", {}, pods.has_resources),

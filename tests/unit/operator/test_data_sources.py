@@ -26,7 +26,9 @@ FOLDER = "/var/lib/linplane/data"
 TMP_VOLUME = {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}
 TMP_MOUNT = {"name": "tmp", "mountPath": "/tmp"}
 DATA_MOUNT = {"name": "data", "mountPath": FOLDER, "readOnly": True}
-JOB_SETTINGS = {"linplane.dev/job-settings": "1a9c842b3ff48394"}
+CREDENTIALS = "/var/run/linplane/credentials"
+CREDENTIALS_MOUNT = {"name": "credentials", "mountPath": CREDENTIALS, "readOnly": True}
+JOB_SETTINGS = "1a9c842b3ff48394"
 
 
 class Golden(NamedTuple):
@@ -36,8 +38,10 @@ class Golden(NamedTuple):
     name: str
     task: Object
     volume: Object | None = None
+    mount: Object | None = None
     data_hash: str = ""
     arguments: tuple[str, ...] = ()
+    job_settings: str = JOB_SETTINGS
 
 
 GOLDEN = {
@@ -50,14 +54,16 @@ GOLDEN = {
         {"configMapKeyRef": {"name": "rows", "key": "rows.csv"}},
         "linplane-homes-v1-6fc86ecae2",
         {"from": "file", "path": "rows.csv"},
-        {"configMap": {"name": "rows", "items": [{"key": "rows.csv", "path": "rows.csv"}]}},
+        {"name": "data", "configMap": {"name": "rows", "items": [{"key": "rows.csv", "path": "rows.csv"}]}},
+        DATA_MOUNT,
         "81bf9fa83c6f7f15",
     ),
     "persistent_volume_claim": Golden(
         {"persistentVolumeClaim": {"claimName": "c", "path": "a/b.csv"}},
         "linplane-homes-v1-b03f5432a8",
         {"from": "file", "path": "a/b.csv"},
-        {"persistentVolumeClaim": {"claimName": "c", "readOnly": True}},
+        {"name": "data", "persistentVolumeClaim": {"claimName": "c", "readOnly": True}},
+        DATA_MOUNT,
         arguments=("--data-name", "claim c"),
     ),
     "uri": Golden(
@@ -70,6 +76,38 @@ GOLDEN = {
             "deniedAddresses": ["10.0.0.1"],
             "allowFile": False,
         },
+    ),
+    "s3": Golden(
+        {"s3": {"bucket": "rows", "path": "sales/2026/", "endpoint": "https://data.example", "secretName": "reader"}},
+        "linplane-homes-v1-29e834230b",
+        {
+            "from": "s3",
+            "bucket": "rows",
+            "path": "sales/2026/",
+            "region": "us-east-1",
+            "endpoint": "https://data.example",
+            "secret": "reader",
+            "allowedHosts": ["data.example"],
+        },
+        {"name": "credentials", "secret": {"secretName": "reader", "optional": True}},
+        CREDENTIALS_MOUNT,
+        arguments=("--credentials-dir", CREDENTIALS),
+        job_settings="edb2ef5e4c03dd2d",
+    ),
+    "postgres": Golden(
+        {"postgres": {"query": "select a, y from rows", "secretName": "warehouse"}},
+        "linplane-homes-v1-0feb4d993c",
+        {
+            "from": "postgres",
+            "query": "select a, y from rows",
+            "secret": "warehouse",
+            "allowedHosts": ["data.example"],
+            "deniedAddresses": ["10.0.0.1"],
+        },
+        {"name": "credentials", "secret": {"secretName": "warehouse", "optional": True}},
+        CREDENTIALS_MOUNT,
+        arguments=("--credentials-dir", CREDENTIALS),
+        job_settings="e7f872c1d87cfe80",
     ),
 }
 """Golden Jobs by field of `Data`."""
@@ -84,16 +122,38 @@ def test_job_of_each_kind_of_data_never_changes(golden: Golden) -> None:
     (container,) = pod["containers"]
     assert result["metadata"]["name"] == job["metadata"]["name"] == golden.name
     hashed = {"linplane.dev/data": golden.data_hash} if golden.data_hash else {}
-    assert job["metadata"]["annotations"] == {**JOB_SETTINGS, **hashed}
-    assert pod["volumes"] == [TMP_VOLUME, *([{"name": "data", **golden.volume}] if golden.volume else [])]
-    assert container["volumeMounts"] == [TMP_MOUNT, *([DATA_MOUNT] if golden.volume else [])]
+    assert job["metadata"]["annotations"] == {"linplane.dev/job-settings": golden.job_settings, **hashed}
+    assert pod["volumes"] == [TMP_VOLUME, *([golden.volume] if golden.volume else [])]
+    assert container["volumeMounts"] == [TMP_MOUNT, *([golden.mount] if golden.mount else [])]
     flag, task, *arguments = container["args"]
     assert flag == "--task"
     assert json.loads(task)["data"] == golden.task
     assert arguments == ["--data-dir", FOLDER, "--result", f"configmap:{golden.name}", *golden.arguments]
 
 
-@pytest.mark.parametrize("field", sorted(GOLDEN.keys() - {"synthetic"}))
+def test_secret_never_trains_again_but_starts_a_failed_training_again() -> None:
+    """Its name is no part of the recipe, so no part of the Job's name; it is one of the Job's settings."""
+    jobs = []
+    for name in ("reader", "other", None):
+        s3 = {"bucket": "rows", "path": "a.csv", **({"secretName": name} if name else {})}
+        jobs.append(plan(model(training={"data": {"s3": s3}, "target": "y"}), SETTINGS).create[1]["metadata"])
+    assert len({job["name"] for job in jobs}) == 1
+    assert len({job["annotations"]["linplane.dev/job-settings"] for job in jobs}) == 3
+    assert jobs[2]["annotations"] == {"linplane.dev/job-settings": JOB_SETTINGS}
+
+
+@pytest.mark.parametrize("field", ["s3", "postgres"])
+def test_secret_is_refused_where_the_installation_mounts_none(field: str) -> None:
+    data, settings = GOLDEN[field].data, replace(SETTINGS, credentials=False)
+    unsupported = plan_data(typed(model(training={"data": data, "target": "y"})), settings, None).unsupported
+    assert unsupported == (
+        f"training.data.{field}.secretName: this installation mounts no Secrets (the chart's trainer.credentials)"
+    )
+    anonymous = {"s3": {"bucket": "rows", "path": "a.csv"}}
+    assert not plan_data(typed(model(training={"data": anonymous, "target": "y"})), settings, None).unsupported
+
+
+@pytest.mark.parametrize("field", sorted(GOLDEN.keys() - {"synthetic", "postgres"}))
 def test_options_of_a_csv_reach_the_task(field: str) -> None:
     """They decide the artifact, so they change the name of the Job; the usual ones are as none."""
     data, usual = GOLDEN[field].data, {"separator": ",", "decimal": "."}

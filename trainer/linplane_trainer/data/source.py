@@ -4,14 +4,16 @@ import errno
 import io
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from linplane_api.facts import DataHash
 from linplane_api.names import MAX_CONFIGMAP_BYTES
-from linplane_api.task import FileData, UriData
+from linplane_api.task import FileData, S3Data, UriData
 
 from ..errors import BadData, MissingFileError, RefusedError, TrainingFailed
+from .credentials import required
 from .download import Network, download
 from .uri_rules import Rules, file_path, rules_for
 
@@ -133,8 +135,14 @@ class UriSource:
         return download(self._data.uri, _rules(self._data), self._network)
 
 
-def source_for(data: FileData | UriData, folder: Path, network: Network) -> Source:
-    """Raises RefusedError for a path or a URI that may not be read."""
+def source_for(
+    data: FileData | UriData | S3Data, folder: Path, network: Network, credentials: Mapping[str, str] | None = None
+) -> Source:
+    """Raises RefusedError for a path or a URI that may not be read. `credentials`: the keys of the data's Secret."""
+    if isinstance(data, S3Data):
+        if data.secret is not None:
+            required(credentials or {}, "accessKeyId", data.secret)
+        raise BadData("this trainer does not read s3")
     if isinstance(data, FileData):
         return FileSource(_inside(folder, data.path), data.path)
     path = file_path(data.uri, _rules(data))

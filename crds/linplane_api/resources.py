@@ -68,7 +68,7 @@ class Synthetic(Part, frozen=True):
 
 
 class ClaimRef(Part, frozen=True):
-    """A file in a PersistentVolumeClaim."""
+    """A file or a folder of files in a PersistentVolumeClaim."""
 
     claim_name: ObjectName
     path: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]

@@ -50,14 +50,16 @@ class CsvOptions(_Part, frozen=True):
 
 
 class FileData(_Part, frozen=True, tag="file", tag_field="from"):
-    """A CSV file with a header, at a path relative to the data folder (or absolute). `csv` None: written as usual."""
+    """A CSV with a header or a Parquet file, or a folder of such files, at a path relative to the data folder (or
+    absolute). `csv` None: a CSV is written as usual.
+    """
 
     path: str
     csv: CsvOptions | None = None
 
 
 class UriData(_Part, frozen=True, tag="uri", tag_field="from"):
-    """A CSV behind http or https (or file, if `allow_file`). If `allowed_hosts` is not empty, no other host is
+    """The same behind http or https (or file, if `allow_file`). If `allowed_hosts` is not empty, no other host is
     allowed.
     """
 

@@ -12,7 +12,7 @@ OPTIONS: tuple[Decorator, ...] = (
     click.option("--samples", type=click.IntRange(2), help="Generate this many rows instead of reading data."),
     click.option("--noise", default=0.1, show_default=True, help="Standard deviation of the noise of generated rows."),
     click.option("--feature-count", default=3, show_default=True, help="Number of features of generated rows."),
-    click.option("--data", help="A CSV file with a header, or its http(s) URL."),
+    click.option("--data", help="A CSV with a header or Parquet, a folder of such files, or a URL."),
     click.option("--target", help="The target column."),
     click.option("--features", help='Feature columns, comma-separated: a,"b, c"  [default: every numeric one].'),
     click.option("--exclude", help="Numeric columns that are no features, comma-separated."),

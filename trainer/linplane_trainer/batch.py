@@ -1,5 +1,6 @@
 """Rows as data gives them and a fit takes them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,11 @@ class Draws:
     numbers: Floats
     held: Flags
     missing: Flags | None = None
+
+
+Progress = Callable[[int, int, int | None], None]
+"""Called with the rows so far, and how much is done of how much in all: bytes, rows, or parts of files; None if that is
+unknown."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ They repeat names of columns, by `linplane_api.display`; those of a remote file 
 
 TrainerError
 ├── BadData                    permanent: a retry gives the same error
+│   ├── BadRowError            at a place in the file that is named
+│   ├── OtherColumnsError      files of one folder have different columns
 │   ├── MissingFileError       the file that the task names does not exist
 │   └── RefusedError           the rules for untrusted sources forbid this one
 ├── TrainingFailed             transient: a connection, a disk, memory
@@ -20,6 +22,12 @@ from linplane_api.display import display_name
 class TrainerError(Exception):
     """The base of the trainer's own errors; the text is one line."""
 
+    joint = ": "
+
+    def name_file(self, name: str) -> None:
+        """Puts the name of the file in front that it is about, one of several."""
+        self.args = (f"{display_name(name)}{self.joint}{self}",)
+
 
 class BadData(TrainerError):  # noqa: N818 (named as the reason in a Failure)
     """The data, or the task, cannot give a model. The message names columns and lines.
@@ -31,14 +39,32 @@ class BadData(TrainerError):  # noqa: N818 (named as the reason in a Failure)
         super().__init__(message)
         self.brief = brief or message
 
+    def name_file(self, name: str) -> None:
+        """The brief message gets it too."""
+        self.brief = f"{display_name(name)}{self.joint}{self.brief}"
+        super().name_file(name)
+
+
+class BadRowError(BadData):
+    """The message begins with a place in a file, such as a line."""
+
+    joint = ", "
+
+
+class OtherColumnsError(BadData):
+    """A file of a folder has other columns than the first one. The message begins with a verb."""
+
+    joint = " "
+
 
 class MissingFileError(BadData):
     """The file that the task names does not exist. `path` is that in the data folder, None for a file URI."""
 
     def __init__(self, path: str | None = None, folder: str = "") -> None:
         """`folder` is what users call the data folder; without it the message names no file."""
-        named = None if path is None or not folder else f"{folder} has no file {display_name(path)}"
-        super().__init__(named or "there is no such data file")
+        kind = "folder" if path and path.endswith("/") else "file"
+        named = None if path is None or not folder else f"{folder} has no {kind} {display_name(path)}"
+        super().__init__(named or f"there is no such data {kind}")
         self.path = path
 
 

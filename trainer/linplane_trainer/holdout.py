@@ -53,7 +53,7 @@ class HoldoutDraws:
 def _seed(seed: int, path: str | None) -> "int | np.random.SeedSequence":
     if path is None:
         return seed
-    words = np.frombuffer(hashlib.sha256(path.encode()).digest(), ">u4")
+    words = np.frombuffer(hashlib.sha256(path.encode(errors="surrogateescape")).digest(), ">u4")
     return np.random.SeedSequence((seed, *words.tolist()))
 
 

@@ -14,7 +14,7 @@ from linplane_api.task import Task
 from linplane_api.timing import rfc3339
 from linplane_api.training_log import append_metadata, has_line
 
-from .data.csv_table import Progress
+from .batch import Progress
 from .data.download import Network
 from .errors import StoreDamagedError, VersionExistsError
 from .train import Trained, train

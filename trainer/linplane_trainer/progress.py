@@ -6,7 +6,7 @@ from typing import TextIO
 
 import click
 
-from .data.csv_table import Progress
+from .batch import Progress
 
 
 @contextmanager

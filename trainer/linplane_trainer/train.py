@@ -15,10 +15,11 @@ from linplane_api.facts import Facts, LeftOutColumn
 from linplane_api.task import FileData, PostgresData, S3Data, SyntheticData, Task, UriData
 
 from .artifact_builder import build_artifact
+from .batch import Progress
 from .data import synthetic
-from .data.csv_table import Progress
+from .data.csv_header import Selection
 from .data.download import Network
-from .data.source import source_for
+from .data.places import source_for
 from .data.tables import open_table
 from .errors import BadData, TrainingFailed
 from .fit.fitting import MAX_EXACT, Fitting
@@ -127,8 +128,8 @@ def _from_table(  # noqa: PLR0913 (what varies is a parameter)
         raise BadData("a target column must be named")
     if isinstance(data, PostgresData):
         raise BadData("this trainer does not read postgres")
-    source = source_for(data, data_folder, network, credentials)
-    table = open_table(source, task.features, task.target, data.csv, task.exclude, holdout=_holdout(task))
+    place = source_for(data, data_folder, network, credentials)
+    table = open_table(place, Selection(task.features, task.target, _holdout(task), task.exclude, data.csv))
     log.debug("reading rows", extra={"source": type(data).__name__, "features": len(table.features)})
     try:
         _check_key(task, table.features)

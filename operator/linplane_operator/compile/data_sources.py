@@ -94,7 +94,7 @@ class ConfigMapSource(DataSource[ConfigMapKeyRef]):
 
 
 class ClaimSource(DataSource[ClaimRef]):
-    """A CSV file in a PersistentVolumeClaim, which is mounted."""
+    """A file or a folder of files in a PersistentVolumeClaim, which is mounted."""
 
     def plan(self) -> DataPlan:
         """Unsupported in local mode."""

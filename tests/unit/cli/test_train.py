@@ -137,7 +137,7 @@ def test_invalid_options_are_reported(options: list[object], message: str, tmp_p
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [("nope.csv", "nope.csv: there is no such data file"), (".", ".: the data is not a regular file")],
+    [("nope.csv", "nope.csv: there is no such data file"), ("/dev/null", "/dev/null: the data is not a regular file")],
 )
 def test_unreadable_data_is_reported(tmp_path: Path, data: str, message: str) -> None:
     answer = run("--version", "v1", "--data", data, "--target", "a", "--store", tmp_path)

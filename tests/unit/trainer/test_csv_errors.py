@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from linplane_api.task import FileData, Task
 from linplane_trainer.data import csv_table
 from linplane_trainer.data.csv_cells import count_column
-from linplane_trainer.data.csv_header import check_names
+from linplane_trainer.data.csv_header import Selection, check_names
 from linplane_trainer.data.csv_numbers import NumberRules
 from linplane_trainer.errors import BadData
+from linplane_trainer.holdout import Holdout
 from linplane_trainer.train import train
 
 TABLES = Path(__file__).parents[2] / "data" / "tables"
@@ -247,7 +248,7 @@ def test_header_that_has_the_target_may_have_names_that_are_numbers(train_csv):
 def test_names_of_a_remote_file_are_repeated_once_the_target_is_one_of_them(names, features, message):
     """Else a training would be a way to read what only the cluster can."""
     with pytest.raises(BadData) as caught:
-        check_names(names, features, "y", remote=True)
+        check_names(names, Selection(features, "y", Holdout()), remote=True)
     assert str(caught.value) == message
 
 

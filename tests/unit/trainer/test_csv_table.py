@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from linplane_trainer.data import csv_table
-from linplane_trainer.holdout import Holdout, HoldoutDraws, holdout_mask
+from linplane_trainer.data.csv_header import Selection
+from linplane_trainer.data.files import FileSource
+from linplane_trainer.data.tables import open_table
+from linplane_trainer.holdout import Holdout, holdout_mask
 
 PLAIN = "a,b,y\n1,2,8.5\n2,1,8\n3,5,21\n4,4,21.5\n5,9,36\n"
 
@@ -126,16 +129,10 @@ def test_progress_reports_rows_and_bytes(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("a,y\n" + "".join(f"{i},{i % 7}\n" for i in range(200_000)))
     seen = []
-    source = csv_table.Table(table_source(path), None, "y", draws=HoldoutDraws(Holdout()))
+    source = open_table(FileSource(path), Selection(None, "y", Holdout()))
     rows = sum(len(batch.kept) for batch in source.batches(lambda *call: seen.append(call)))
     source.close()
     assert rows == 200_000
     assert seen == sorted(seen)
     assert len(seen) > 1
     assert seen[-1] == (200_000, path.stat().st_size, path.stat().st_size)
-
-
-def table_source(path):
-    from linplane_trainer.data.source import FileSource
-
-    return FileSource(path)

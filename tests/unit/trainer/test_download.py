@@ -17,7 +17,7 @@ from linplane_api.task import Task, UriData
 from linplane_trainer.data import download as download_module
 from linplane_trainer.data.download import Network, download
 from linplane_trainer.data.uri_rules import rules_for
-from linplane_trainer.errors import BadData, RefusedError, TrainingFailed
+from linplane_trainer.errors import BadData, BadRowError, RefusedError, TrainingFailed
 from linplane_trainer.train import train
 
 ROWS = b"a,y\n1,2\n2,4.5\n3,6\n4,7\n"
@@ -121,7 +121,7 @@ def test_packed_file_is_unpacked(learn, refused, server):
 def test_parquet_behind_http_is_refused(refused, server):
     """It cannot be read from front to back."""
     server.answers["/rows"] = answer(b"PAR1\x15" + bytes(200))
-    assert refused(BadData, "/rows").endswith("use a file of a claim or of this machine, or save it as CSV")
+    assert refused(BadData, "/rows").endswith("use a claim, or CSV")
 
 
 def test_proxies_of_the_environment_are_not_used(learn, monkeypatch):
@@ -296,9 +296,9 @@ def test_response_that_is_no_data_is_not_repeated(refused, server, body):
 def test_bad_cell_of_a_download_is_named_by_its_data_row(refused, server):
     """The lines of what came once cannot be counted again."""
     server.answers["/rows.csv"] = answer(ROWS + b"\n5," + CANARY + b"\n")
-    assert refused(BadData, "/rows.csv") == "data row 5, column y: is not a number"
+    assert refused(BadRowError, "/rows.csv") == "data row 5, column y: is not a number"
     server.answers["/rows.csv"] = answer(ROWS + b"\n5," + CANARY + b",1\n")
-    assert refused(BadData, "/rows.csv") == "data row 5: 3 values, but the header has 2 names"
+    assert refused(BadRowError, "/rows.csv") == "data row 5: 3 values, but the header has 2 names"
 
 
 def test_host_without_a_listener_is_a_failure(tmp_path):

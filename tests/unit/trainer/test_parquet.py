@@ -16,9 +16,10 @@ from linplane_api.facts import data_hash
 from linplane_api.task import CsvOptions, FileData
 from linplane_trainer.data import parquet_table
 from linplane_trainer.data.csv_cells import BadCell
+from linplane_trainer.data.csv_header import Selection
+from linplane_trainer.data.files import FileBytes
 from linplane_trainer.data.parquet_columns import batch_of
 from linplane_trainer.data.parquet_table import ParquetTable
-from linplane_trainer.data.source import FileBytes
 from linplane_trainer.errors import BadData, TrainingFailed
 from linplane_trainer.holdout import Holdout, HoldoutDraws
 
@@ -188,7 +189,7 @@ def test_disk_that_fails_is_no_damage(tmp_path):
         data = FileBytes(tmp_path / "rows", None)
         data.file = Failing(data.file, reads)
         with pytest.raises(TrainingFailed, match="the data file cannot be read"):
-            list(ParquetTable(data, None, "y", draws=HoldoutDraws(Holdout())).batches())
+            list(ParquetTable(data, Selection(None, "y", Holdout()), HoldoutDraws(Holdout())).batches())
         data.close()
 
 

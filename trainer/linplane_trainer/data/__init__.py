@@ -1,6 +1,7 @@
 """Training rows as batches of columns, in the order in which data passes the modules.
 
-`source` opens a file or a URI, which `uri_rules` allows and `download` fetches. `tables` opens what it holds.
+`places` finds the data of a task: `source` says what can be opened, `files` are those of a disk, `uri_rules` allows a
+URI and `download` fetches it. `tables` opens what it holds; the files of a folder are one table.
 `contents` unpacks a CSV, and `csv_table` reads it in blocks: `file_kind` names a file that is not CSV, `csv_header`
 chooses the columns, `csv_cells` makes rows of the numbers that `csv_numbers` reads, `holdout_keys` draws rows by
 their key, `left_out` lists the columns that are no features, `csv_location` finds the line of an error. `parquet_table`

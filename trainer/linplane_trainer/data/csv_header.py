@@ -3,18 +3,63 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from linplane_api.display import display_name, display_names
 from linplane_api.names import MAX_FEATURE_NAME, MAX_FEATURES
+from linplane_api.task import CsvOptions
 
-from ..errors import BadData
+from ..errors import BadData, OtherColumnsError
+from ..holdout import Holdout
 from .csv_numbers import GAP_WORDS
 from .file_kind import file_problem, undecodable
 
 SEPARATORS = {",": '","', ";": '";"', "\t": "a tab", "|": '"|"', " ": "a blank"}
 NUMBER = re.compile(r"[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?")
 DATE = re.compile(r"[0-9]{1,4}[-/. ]([0-9]{1,2}|[A-Za-z]{3,9})[-/. ][0-9]{1,4}.*")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a training reads of a table. `features` None: every numeric column but the target, those of `exclude`, and
+    the holdout's key. `csv` None: a CSV is written as usual.
+    """
+
+    features: tuple[str, ...] | None
+    target: str
+    holdout: Holdout
+    exclude: tuple[str, ...] = ()
+    csv: CsvOptions | None = None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The holdout's key, if it has one."""
+        return () if self.holdout.key is None else (self.holdout.key,)
+
+    @property
+    def others(self) -> frozenset[str]:
+        """The columns that are no features by default."""
+        return frozenset((self.target, *self.exclude, *self.keys))
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a file, which is called `name`: all files of a folder have these, in any order."""
+
+    name: str
+    names: Sequence[str]
+
+    def check(self, names: Sequence[str]) -> None:
+        """Raises OtherColumnsError for another file with other columns. It repeats no name of that file if one is
+        missing: else it may not be the user's data at all.
+        """
+        missing = [name for name in self.names if name and name not in set(names)]
+        more = [name for name in names if name and name not in set(self.names)]
+        if missing or more:
+            change = "missing" if missing else "added"
+            which = f"{display_names(missing or more)} {'is' if len(missing or more) == 1 else 'are'} {change}"
+            raise OtherColumnsError(f"has other columns than {display_name(self.name)}: {which}")
 
 
 def split_header(beginning: bytes, whole: bool, separator: str, packing: str) -> tuple[list[str], bytes]:
@@ -46,23 +91,24 @@ def _pattern(separator: str) -> re.Pattern[bytes]:
     return re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*(%s(?:%s%s)*)(\r\n|\r|\n|\Z)" % (field, sign, field))
 
 
-def check_names(  # noqa: PLR0913 (what varies is a parameter)
+def check_names(
     names: list[str],
-    features: tuple[str, ...] | None,
-    target: str,
-    exclude: tuple[str, ...] = (),
+    selection: Selection,
     *,
-    key: str | None = None,
     remote: bool,
     separator: str | None = ",",
+    like: Columns | None = None,
 ) -> None:
-    """Raises BadData if the header lacks columns of the task, or these are ambiguous. `key`: the column that the
-    holdout goes by. `separator`: the header's, None if it is not that of a CSV.
+    """Raises BadData if the header lacks columns of the selection, or these are ambiguous. `separator`: the header's,
+    None if it is not that of a CSV. `like`: the columns of another file that it must have too.
 
     The names of a remote file are repeated only if the target is one of them: else it may not be the user's data at
     all. A first line that looks like a row is never repeated.
     """
-    needed = [*(features or ()), *exclude, target, *([] if key is None else [key])]
+    features, target, exclude, key = selection.features, selection.target, selection.exclude, selection.holdout.key
+    if like is not None:
+        like.check(names)
+    needed = [*(features or ()), *exclude, target, *selection.keys]
     known = set(names)
     missing = [name for name in needed if name not in known]
     if missing:

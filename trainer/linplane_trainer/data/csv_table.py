@@ -7,7 +7,7 @@ messages quote whole rows.
 
 import io
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -19,24 +19,22 @@ from linplane_api.facts import LeftOutColumn, LeftOutReason
 from linplane_api.names import MAX_FEATURE_NAME
 from linplane_api.task import CsvOptions
 
-from ..batch import Batch, Draws
-from ..errors import BadData
+from ..batch import Batch, Draws, Progress
+from ..errors import BadData, BadRowError
 from ..holdout import HoldoutDraws
 from .contents import Contents, joined
 from .csv_cells import BadCell, ColumnCounts, batch_of, count_column
-from .csv_header import check_names, default_features, split_header
+from .csv_header import Columns, Selection, check_names, default_features, split_header
 from .csv_location import lines_in, location
 from .csv_numbers import NumberRules
 from .holdout_keys import draws_by_key
 from .left_out import format_left_out
-from .source import Readable, Source
+from .source import Bytes, Readable, Source
 
 BLOCK_BYTES = 1 << 20
 AHEAD = 6
 """Blocks that are read before the fit has taken them: pyarrow's own thread would read 32."""
 USUAL = CsvOptions()
-
-Progress = Callable[[int, int, int | None], None]  # rows so far, bytes done, bytes in all if known
 
 
 class Table:
@@ -44,45 +42,36 @@ class Table:
     if the features are the default ones.
     """
 
-    def __init__(  # noqa: PLR0913 (what varies is a parameter)
-        self,
-        source: Source,
-        features: tuple[str, ...] | None,
-        target: str,
-        csv: CsvOptions = USUAL,
-        exclude: tuple[str, ...] = (),
-        *,
-        draws: HoldoutDraws,
+    def __init__(
+        self, source: Source, data: Bytes, selection: Selection, draws: HoldoutDraws, like: Columns | None = None
     ) -> None:
-        """Opens the source, and reads one block: `features` None means the columns of which at least half of the
-        values there are numbers, without those of `exclude`. `draws` are the file's own. Raises
-        TrainerError.
+        """Owns `data`, the opened source, and reads one block: the default features are the columns of which at least
+        half of the values there are numbers. `draws` are the file's own; `like`: the columns that it must have, if it
+        is one of several. Raises TrainerError.
         """
-        self._source, self._has_default_features = source, features is None
+        csv = selection.csv or USUAL
+        self._source, self._selection, self._draws = source, selection, draws
         self._separator, self._null_values = csv.separator, csv.null_values
-        self._draws, self._key = draws, draws.holdout.key
         self._rules = NumberRules(csv.decimal == ",", csv.null_values)
-        self._data = source.open()
+        self._data = data
         try:
             self._raw = Readable(self._data)
             contents = Contents(self._raw)
             beginning = contents.stream.read(BLOCK_BYTES)
-            self._names, rest = split_header(beginning, len(beginning) < BLOCK_BYTES, csv.separator, contents.packing)
-            check_names(
-                self._names, features, target, exclude, key=self._key, remote=source.remote, separator=csv.separator
-            )
-            self._number = {name: number for number, name in enumerate(self._names)}  # unique for names in use
+            self.columns, rest = split_header(beginning, len(beginning) < BLOCK_BYTES, csv.separator, contents.packing)
+            check_names(self.columns, selection, remote=source.remote, separator=csv.separator, like=like)
+            self._number = {name: number for number, name in enumerate(self.columns)}  # unique for names in use
             self._ragged: Any = None
             self._rows = 0
             self._stream = _Gate(joined(rest, contents.stream))
-            self._blocks = self._arrow_blocks(self._stream, None if features is None else (*features, target))
+            self._blocks = self._arrow_blocks(self._stream)
             self._first = next(self._blocks, None)
             self.left_out: tuple[LeftOutColumn, ...] = ()
-            self.features = features or self._default_features({target, *exclude, *self._keys()}, beginning)
+            self.features = selection.features or self._default_features(beginning)
         except BaseException:
             self._data.close()
             raise
-        self.target = target
+        self.target = selection.target
 
     @property
     def hash(self) -> str | None:
@@ -104,7 +93,7 @@ class Table:
             draws = self._draw(block)
             batch = batch_of([block[key] for key in keys], self._rules, draws)
             if isinstance(batch, BadCell):
-                raise BadData(self._bad_cell_text(batch, used[batch.column]))
+                raise BadRowError(self._bad_cell_text(batch, used[batch.column]))
             yield batch
             self._stream.taken()
             self._rows += len(batch.kept)
@@ -112,21 +101,19 @@ class Table:
                 progress(self._rows, self._raw.done, self._data.size)
             block = next(self._blocks, None)
 
-    def _keys(self) -> tuple[str, ...]:
-        return () if self._key is None else (self._key,)
-
     def _draw(self, block: pa.RecordBatch) -> Draws:
-        if self._key is None:
+        key = self._selection.holdout.key
+        if key is None:
             return self._draws.draw(block.num_rows)
-        found = draws_by_key(block[str(self._number[self._key])], self._draws.holdout, self._null_values)
+        found = draws_by_key(block[str(self._number[key])], self._selection.holdout, self._null_values)
         if isinstance(found, BadCell):
-            raise BadData(self._bad_cell_text(found, self._key))
+            raise BadRowError(self._bad_cell_text(found, key))
         return found
 
-    def _default_features(self, others: set[str], beginning: bytes) -> tuple[str, ...]:
+    def _default_features(self, beginning: bytes) -> tuple[str, ...]:
         if self._first is None:
             raise BadData("there are no data rows")
-        columns = [name for name in self._names if name and name not in others]
+        columns = [name for name in self.columns if name and name not in self._selection.others]
         blocks = {name: self._first[str(self._number[name])] for name in columns}
         found = {name: count_column(block, self._rules) for name, block in blocks.items()}
         self._check_decimal({name: block for name, block in blocks.items() if not found[name].is_numeric})
@@ -159,17 +146,16 @@ class Table:
         }
         unnamed = {
             number: LeftOutColumn(f"column {number + 1}", LeftOutReason.NO_NAME)
-            for number, name in enumerate(self._names)
+            for number, name in enumerate(self.columns)
             if not name
         }
         return tuple(one for _, one in sorted((named | unnamed).items()))
 
-    def _arrow_blocks(
-        self, stream: io.RawIOBase, used_names: tuple[str, ...] | None
-    ) -> Generator[pa.RecordBatch, None, None]:
+    def _arrow_blocks(self, stream: io.RawIOBase) -> Generator[pa.RecordBatch, None, None]:
         """Blocks of text; columns are called by their number, since names need not be unique until they are used."""
-        numbers = [str(number) for number in range(len(self._names))]
-        used = [str(self._number[name]) for name in (*used_names, *self._keys())] if used_names else numbers
+        numbers = [str(number) for number in range(len(self.columns))]
+        features, target, keys = self._selection.features, self._selection.target, self._selection.keys
+        used = numbers if features is None else [str(self._number[name]) for name in (*features, target, *keys)]
         try:
             with pacsv.open_csv(
                 stream,
@@ -185,7 +171,7 @@ class Table:
         except pa.ArrowInvalid as error:
             if str(error) == "Empty CSV file":
                 return
-            raise BadData(self._unreadable_text()) from None  # the cause quotes the row
+            raise BadRowError(self._unreadable_text()) from None  # the cause quotes the row
 
     def _record_ragged(self, row: Any) -> str:
         self._ragged = row
@@ -197,11 +183,11 @@ class Table:
             return f"after data row {self._rows}: a row is longer than {size} MiB, or a quote is never closed"
         number = self._ragged.number
         position = "a row" if number is None else location(self._source, number - 1, 0, self._separator)
-        return f"{position}: {self._ragged.actual_columns} values, but the header has {len(self._names)} names"
+        return f"{position}: {self._ragged.actual_columns} values, but the header has {len(self.columns)} names"
 
     def _bad_cell_text(self, cell: BadCell, name: str) -> str:
         position = location(self._source, self._rows + cell.row, self._number[name], self._separator)
-        may_leave_out = self._has_default_features and name not in (self.target, self._key)
+        may_leave_out = self._selection.features is None and name not in (self.target, *self._selection.keys)
         hint = "; list `features` to leave the column out" if may_leave_out else ""
         if cell.has_comma and self._separator != ",":
             hint = "; is the decimal mark a comma? set csv.decimal (--decimal)"

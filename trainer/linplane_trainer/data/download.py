@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import BadData, RefusedError, TrainingFailed
 from .uri_rules import Endpoint, Rules, check_addresses, endpoint_of, redirected
@@ -72,6 +73,10 @@ class Download:
             if not data and self._left > 0:  # http.client does not report it
                 raise TrainingFailed(f"the download broke off, {self._left} bytes short")
         return data
+
+    def random_access(self) -> Any:
+        """Raises BadData: a download is read from front to back."""
+        raise BadData("a Parquet file is read in parts, which a download is not: use a claim, or CSV")
 
     def close(self) -> None:
         """Ends the connection."""

@@ -5,7 +5,8 @@ read from any place, which a download cannot.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,23 +15,21 @@ from linplane_api.display import display_name
 from linplane_api.facts import LeftOutColumn, LeftOutReason, data_hash
 from linplane_api.names import MAX_CONFIGMAP_BYTES, MAX_FEATURE_NAME
 
-from ..batch import Batch, Draws
-from ..errors import BadData, TrainingFailed
+from ..batch import Batch, Draws, Progress
+from ..errors import BadData, BadRowError, TrainingFailed
 from ..holdout import HoldoutDraws
 from .csv_cells import BadCell
-from .csv_header import check_names, default_features
+from .csv_header import Columns, Selection, check_names, default_features
 from .holdout_keys import draws_by_key, is_key
 from .left_out import format_left_out
 from .parquet_columns import batch_of, is_numeric
-from .source import FileBytes
+from .source import Bytes
 
 ROWS = 8192
 MAX_SHOWN = 12
 BUFFER_BYTES = 1 << 16
 INDEX = re.compile(r"(__index_level_\d+__)?")
 """The name of a column that has none: pandas stores row labels so."""
-
-Progress = Callable[[int, int, int | None], None]
 
 
 class ParquetTable:
@@ -40,28 +39,31 @@ class ParquetTable:
 
     def __init__(
         self,
-        data: FileBytes,
-        features: tuple[str, ...] | None,
-        target: str,
-        exclude: tuple[str, ...] = (),
-        *,
+        data: Bytes,
+        selection: Selection,
         draws: HoldoutDraws,
+        *,
+        remote: bool = False,
+        like: Columns | None = None,
     ) -> None:
-        """Owns the file; reads its footer. `features` None means every column of a numeric type, without those of
-        `exclude`. `draws` are the file's own. Raises BadData.
+        """Owns the data; reads the footer. The default features are the columns of a numeric type. `draws` are the
+        file's own; `remote`: that of the source; `like`: the columns that it must have, if it is one of several. Raises
+        TrainerError.
         """
+        self._selection, self._draws = selection, draws
         self._data = data
-        self._draws, self._key = draws, draws.holdout.key
         self.left_out: tuple[LeftOutColumn, ...] = ()
         try:
-            self.hash = _hash(data)
-            self._file = _opened(data)
+            file = data.random_access()
+            self.hash = _hash(file, data.size)
+            self._file = _opened(file)
             schema = self._file.schema_arrow
-            check_names(schema.names, features, target, exclude, key=self._key, remote=False, separator=None)
+            self.columns = schema.names
+            check_names(schema.names, selection, remote=remote, separator=None, like=like)
             self._types = dict(zip(schema.names, schema.types, strict=True))
-            self.features = features or self._default_features({target, *exclude, *self._keys()})
-            self.target = target
-            self._check([*self.features, target])
+            self.features = selection.features or self._default_features(selection.others)
+            self.target = selection.target
+            self._check([*self.features, self.target])
         except BaseException:
             data.close()
             raise
@@ -75,25 +77,23 @@ class ParquetTable:
         used, done, rows = [*self.features, self.target], 0, self._file.metadata.num_rows
         for group in range(self._file.num_row_groups):
             start = done
-            for block in self._blocks(group, [*used, *self._keys()]):
+            for block in self._blocks(group, [*used, *self._selection.keys]):
                 draws = self._draw(block)
                 if isinstance(draws, BadCell):
-                    raise BadData(_bad_cell_text(draws, str(self._key), group, done - start))
+                    raise BadRowError(_bad_cell_text(draws, self._selection.keys[0], group, done - start))
                 batch = batch_of([block.column(name) for name in used], draws)
                 if isinstance(batch, BadCell):
-                    raise BadData(_bad_cell_text(batch, used[batch.column], group, done - start))
+                    raise BadRowError(_bad_cell_text(batch, used[batch.column], group, done - start))
                 yield batch
                 done += len(batch.kept)
                 if progress:
                     progress(done, done, rows)
 
-    def _keys(self) -> tuple[str, ...]:
-        return () if self._key is None else (self._key,)
-
     def _draw(self, block: pa.RecordBatch) -> Draws | BadCell:
-        if self._key is None:
+        key = self._selection.holdout.key
+        if key is None:
             return self._draws.draw(block.num_rows)
-        return draws_by_key(block.column(self._key), self._draws.holdout)
+        return draws_by_key(block.column(key), self._selection.holdout)
 
     def _blocks(self, group: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         try:
@@ -102,7 +102,7 @@ class ParquetTable:
             _check_disk(error)
             raise BadData(f"row group {group + 1} of the Parquet file is damaged, or of an unknown packing") from None
 
-    def _default_features(self, others: set[str]) -> tuple[str, ...]:
+    def _default_features(self, others: frozenset[str]) -> tuple[str, ...]:
         names = [name for name in self._types if name not in others and not INDEX.fullmatch(name)]
         numeric = {name for name in names if is_numeric(self._types[name])}
         found = [
@@ -121,16 +121,15 @@ class ParquetTable:
             shown = ", ".join(f"{display_name(name)} ({_format_type(self._types[name])})" for name in wrong[:MAX_SHOWN])
             more = f" and {len(wrong) - MAX_SHOWN} more" if len(wrong) > MAX_SHOWN else ""
             raise BadData(f"columns of a type that is no number: {shown}{more}")
-        if self._key is not None and not is_key(self._types[self._key]):
-            shown = f"{display_name(self._key)} ({_format_type(self._types[self._key])})"
-            raise BadData(f"the holdout key is neither whole numbers nor text: {shown}")
-        if not self._file.metadata.num_rows:
-            raise BadData("there are no data rows")
+        for key in self._selection.keys:
+            if not is_key(self._types[key]):
+                shown = f"{display_name(key)} ({_format_type(self._types[key])})"
+                raise BadData(f"the holdout key is neither whole numbers nor text: {shown}")
 
 
-def _opened(data: FileBytes) -> pq.ParquetFile:
+def _opened(file: Any) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(pa.PythonFile(data.file, "r"), pre_buffer=False, buffer_size=BUFFER_BYTES)
+        return pq.ParquetFile(file, pre_buffer=False, buffer_size=BUFFER_BYTES)
     except (pa.ArrowException, OSError) as error:
         _check_disk(error)
         raise BadData("the Parquet file is damaged or cut off: its footer cannot be read") from None
@@ -151,11 +150,10 @@ def _check_disk(error: Exception) -> None:
         raise TrainingFailed(f"the data file cannot be read ({type(error).__name__})") from None
 
 
-def _hash(data: FileBytes) -> str | None:
-    if data.size is None or data.size > MAX_CONFIGMAP_BYTES:
+def _hash(file: Any, size: int | None) -> str | None:
+    if size is None or size > MAX_CONFIGMAP_BYTES:
         return None
-    data.file.seek(0)
-    return data_hash(data.read(MAX_CONFIGMAP_BYTES))
+    return data_hash(file.read(size))
 
 
 def _bad_cell_text(cell: BadCell, name: str, group: int, before: int) -> str:

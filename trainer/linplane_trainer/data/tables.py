@@ -1,36 +1,104 @@
-"""Opens a table by what its first bytes say that it is: Parquet, or a CSV. A file's name proves nothing."""
+"""Opens a table by what its first bytes say that it is: Parquet, or a CSV. A file's name proves nothing. The files of a
+folder are one table.
+"""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from linplane_api.facts import data_hash
 from linplane_api.task import CsvOptions
 
-from ..errors import BadData
-from ..holdout import Holdout, HoldoutDraws
+from ..batch import Batch, Progress
+from ..errors import BadData, TrainerError
+from ..holdout import HoldoutDraws
+from .csv_header import Columns, Selection
 from .csv_table import Table
 from .file_kind import MAGIC_BYTES, is_parquet
 from .parquet_table import ParquetTable
-from .source import FileSource, Source
+from .source import Folder, Peeked, Source
+
+FileTable = Table | ParquetTable
 
 
-def open_table(  # noqa: PLR0913 (what varies is a parameter)
-    source: Source,
-    features: tuple[str, ...] | None,
-    target: str,
-    csv: CsvOptions | None = None,
-    exclude: tuple[str, ...] = (),
-    *,
-    holdout: Holdout,
-) -> Table | ParquetTable:
-    """The table of a source; `csv` None: a CSV is written as usual. Raises TrainerError."""
-    draws = HoldoutDraws(holdout)
-    if not (isinstance(source, FileSource) and _begins_like_parquet(source)):
-        return Table(source, features, target, csv or CsvOptions(), exclude, draws=draws)
+def open_table(place: Source | Folder, selection: Selection) -> "FileTable | FolderTable":
+    """The table of a source, or of all files of a folder. Raises TrainerError."""
+    if isinstance(place, Folder):
+        return FolderTable(place, selection)
+    return _open_file(place, selection, HoldoutDraws(selection.holdout))
+
+
+def _open_file(source: Source, selection: Selection, draws: HoldoutDraws, like: Columns | None = None) -> FileTable:
+    opened = source.open()
+    try:
+        data = Peeked(opened, MAGIC_BYTES)
+        if is_parquet(data.beginning):
+            _check_has_no_options(selection.csv)
+    except BaseException:
+        opened.close()
+        raise
+    if is_parquet(data.beginning):
+        return ParquetTable(data, selection, draws, remote=source.remote, like=like)
+    return Table(source, data, selection, draws, like)
+
+
+def _check_has_no_options(csv: CsvOptions | None) -> None:
     if csv is not None:
         raise BadData("the data is a Parquet file, for which `csv` does nothing: leave it out")
-    return ParquetTable(source.open(), features, target, exclude, draws=draws)
 
 
-def _begins_like_parquet(source: FileSource) -> bool:
-    data = source.open()
-    try:
-        return is_parquet(data.read(MAGIC_BYTES))
-    finally:
-        data.close()
+class FolderTable:
+    """One pass over the files of a folder, in their order, each opened when it is its turn. `features` and `left_out`
+    are those of the first file.
+    """
+
+    def __init__(self, folder: Folder, selection: Selection) -> None:
+        """Opens the first file. Raises TrainerError, which names the file."""
+        self._folder = folder
+        self._hashes: list[str | None] = []
+        first, source = folder.files[0]
+        with self._naming(first):
+            self._table = _open_file(source, selection, HoldoutDraws(selection.holdout, first))
+        self.features, self.target, self.left_out = self._table.features, self._table.target, self._table.left_out
+        self._selection = replace(selection, features=self.features, exclude=())
+        self._columns = Columns(folder.path + first, self._table.columns)
+
+    @property
+    def hash(self) -> str | None:
+        """The hash of a list of the files' hashes and names, as `sha256sum` prints it, once all batches were read; None
+        if a file has none.
+        """
+        if None in self._hashes:
+            return None
+        lines = [f"{one}  {name}\n" for one, (name, _) in zip(self._hashes, self._folder.files, strict=True)]
+        return data_hash("".join(lines).encode(errors="surrogateescape"))
+
+    def close(self) -> None:
+        """Closes the file that is open."""
+        self._table.close()
+
+    def batches(self, progress: Progress | None = None) -> Iterator[Batch]:
+        """The rows, in order, target last; can be called once. Raises TrainerError, which names the file. `progress`
+        counts files.
+        """
+        rows, files = 0, self._folder.files
+        for number, (name, source) in enumerate(files):
+            with self._naming(name):
+                if number:
+                    draws = HoldoutDraws(self._selection.holdout, name)
+                    self._table = _open_file(source, self._selection, draws, self._columns)
+                for batch in self._table.batches():
+                    yield batch
+                    rows += len(batch.kept)
+                self._table.close()
+            self._hashes.append(self._table.hash)
+            if progress:
+                progress(rows, number + 1, len(files))
+
+    @contextmanager
+    def _naming(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except TrainerError as error:
+            error.name_file(self._folder.path + name)
+            raise

@@ -96,7 +96,7 @@ def test_sums_of_many_blocks_are_those_of_fractions(kind):
 def test_lane_is_made_again_if_the_data_change(monkeypatch):
     """Else each later block would go through two lanes. The sums are right either way."""
     shares = []
-    monkeypatch.setattr(gathering, "Grid", lambda rows, share: shares.append(share) or slices.Grid(rows, share))
+    monkeypatch.setattr(gathering, "Grid", lambda columns, share: shares.append(share) or slices.Grid(columns, share))
     generator = np.random.default_rng(1)
     rows = generator.standard_normal((80 * slices.ROWS, 1))
     rows[: 2 * slices.ROWS] *= 1e-9

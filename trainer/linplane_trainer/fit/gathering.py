@@ -2,7 +2,7 @@
 
 Blocks of rows are cut into slices (`slices`) and their products are added up as 64-bit integers. Rows that do not fit
 the grid of one lane go to the next, whose grid is made for what is left; what no lane takes is multiplied as
-Python's integers. Nothing is ever approximated.
+Python's integers. Nothing is ever approximated. Inside, a block has the shape (columns, rows).
 """
 
 import numpy as np
@@ -32,15 +32,20 @@ class Workspace:
 
     def __init__(self, columns: int) -> None:
         """For rows of `columns` numbers."""
-        self.rest = np.empty((ROWS, columns))
+        self._rest = np.empty(ROWS * columns)
+        self._columns = columns
         self._products = np.empty(0)
         self._slices = np.empty(0)
 
-    def slices(self, rows: int, width: int) -> Floats:
-        """An array of shape (rows, width)."""
-        if self._slices.size < ROWS * width:
-            self._slices = np.empty(ROWS * width)
-        return self._slices[: rows * width].reshape(rows, width)
+    def rest(self, rows: int) -> Floats:
+        """An array of shape (columns, rows)."""
+        return self._rest[: self._columns * rows].reshape(self._columns, rows)
+
+    def slices(self, width: int, rows: int) -> Floats:
+        """An array of shape (width, rows)."""
+        if self._slices.size < width * ROWS:
+            self._slices = np.empty(width * ROWS)
+        return self._slices[: width * rows].reshape(width, rows)
 
     def products(self, width: int) -> Floats:
         """An array of shape (width, width)."""
@@ -67,19 +72,20 @@ class Lane:
         self._seen = self._taken = 0
         return outdated
 
-    def add(self, rows: Floats) -> NDArray[np.bool_] | None:
+    def add(self, block: Floats) -> NDArray[np.bool_] | None:
         """Adds at most 1,024 rows. Returns which of them do not fit and were not added, None if all were."""
-        slices = self._space.slices(len(rows), self._grid.width)
-        outside = self._grid.cut(rows, self._space.rest[: len(rows)], slices)
-        products = np.matmul(slices.T, slices, out=self._space.products(self._grid.width)).ravel()
+        rows = block.shape[1]
+        slices = self._space.slices(self._grid.width, rows)
+        outside = self._grid.cut(block, self._space.rest(rows), slices)
+        products = np.matmul(slices, slices.T, out=self._space.products(self._grid.width)).ravel()
         low = self._low.ravel()
         for start in range(0, len(low), CHUNK):
             low[start : start + CHUNK] += products[start : start + CHUNK].astype(np.int64)
         self._blocks += 1
         if self._blocks % FOLDED == 0:
             self._fold()
-        self._seen += len(rows)
-        self._taken += len(rows) - (0 if outside is None else int(outside.sum()))
+        self._seen += rows
+        self._taken += rows - (0 if outside is None else int(outside.sum()))
         return outside
 
     def sums(self) -> tuple[Integers, NDArray[np.int64]]:
@@ -119,7 +125,7 @@ class Gathering:
     def __init__(self, columns: int) -> None:
         """For rows of `columns` numbers, so sums of `columns + 1`."""
         self._columns = columns + 1
-        self._block: Floats = np.ones((ROWS, self._columns))
+        self._block: Floats = np.ones((self._columns, ROWS))
         self._filled = 0
         self._space = Workspace(self._columns)
         self._lanes: list[Lane | None] = [None for _ in SHARES]
@@ -136,7 +142,7 @@ class Gathering:
         start = 0
         while start < len(rows):
             count = min(len(rows) - start, ROWS - self._filled)
-            self._block[self._filled : self._filled + count, 1:] = rows[start : start + count]
+            self._block[1:, self._filled : self._filled + count] = rows[start : start + count].T
             self._filled += count
             start += count
             if self._filled == ROWS:
@@ -152,65 +158,65 @@ class Gathering:
         return Sums(self._rows, done.integers, done.exponents, self._least, self._greatest)
 
     def _add_block(self) -> None:
-        block, self._filled = self._block[: self._filled], 0
-        if not len(block):
+        block, self._filled = self._block[:, : self._filled], 0
+        if not block.size:
             return
-        self._rows += len(block)
-        self._least = np.minimum(self._least, block.min(axis=0))
-        self._greatest = np.maximum(self._greatest, block.max(axis=0))
+        self._rows += block.shape[1]
+        self._least = np.minimum(self._least, block.min(axis=1))
+        self._greatest = np.maximum(self._greatest, block.max(axis=1))
         if not (np.isfinite(self._least) & np.isfinite(self._greatest)).all():
             raise BadData(TOO_LARGE)
-        far = _far_rows(block)
+        far = _far_rows(block, self._space.rest(block.shape[1]))
         if far is not None:
-            self._add_integers(block[far])
-            block = block[~far]
+            self._add_integers(block[:, far])
+            block = block[:, ~far]
         self._add_to(0, block)
 
-    def _add_to(self, number: int, rows: Floats) -> None:
+    def _add_to(self, number: int, block: Floats) -> None:
         """Adds at most 1,024 rows to a lane, or to those after it."""
-        if not len(rows):
+        if not block.size:
             return
         if number == len(SHARES):
-            self._add_integers(rows)
+            self._add_integers(block)
             return
         lane = self._lanes[number]
         if lane is not None and lane.judge():
             self._close(number)
             lane = None
         if lane is None:
-            grid = Grid(rows, SHARES[number])
+            grid = Grid(block, SHARES[number])
             if grid.width > WIDEST:
-                self._add_integers(rows)
+                self._add_integers(block)
                 return
             lane = self._lanes[number] = Lane(grid, self._space)
-        outside = lane.add(rows)
+        outside = lane.add(block)
         if outside is not None:
-            self._waiting[number].append(rows[outside])
-            if sum(map(len, self._waiting[number])) >= ROWS:
+            self._waiting[number].append(block[:, outside])
+            if sum(part.shape[1] for part in self._waiting[number]) >= ROWS:
                 self._pass_on(number)
 
     def _pass_on(self, number: int) -> None:
         """Gives the rows that a lane did not take to the next one."""
         waiting, self._waiting[number] = self._waiting[number], []
         if waiting:
-            rows = np.concatenate(waiting)
-            for start in range(0, len(rows), ROWS):
-                self._add_to(number + 1, rows[start : start + ROWS])
+            block = np.concatenate(waiting, axis=1)
+            for start in range(0, block.shape[1], ROWS):
+                self._add_to(number + 1, block[:, start : start + ROWS])
 
     def _close(self, number: int) -> None:
         lane, self._lanes[number] = self._lanes[number], None
         if lane is not None:
             self._add_up(*lane.sums())
 
-    def _add_integers(self, rows: Floats) -> None:
-        significands, powers = np.frexp(rows)
+    def _add_integers(self, block: Floats) -> None:
+        significands, powers = np.frexp(block)
         integers = np.ldexp(significands, SIGNIFICAND).astype(np.int64).astype(object)
         exponents = powers.astype(np.int64) - SIGNIFICAND
-        zero = rows == 0
-        lowest = np.where(zero, np.iinfo(np.int64).max, exponents).min(axis=0)
-        lowest[zero.all(axis=0)] = 0
-        integers = integers << np.where(zero, 0, exponents - lowest).astype(object)
-        self._add_up(integers.T.dot(integers), lowest)
+        zero = block == 0
+        lowest = np.where(zero, np.iinfo(np.int64).max, exponents).min(axis=1)
+        lowest[zero.all(axis=1)] = 0
+        integers = integers << np.where(zero, 0, exponents - lowest[:, None]).astype(object)
+        self._add_up(integers.dot(integers.T), lowest)
 
     def _add_up(self, integers: Integers, exponents: NDArray[np.int64]) -> None:
         done = self._sums
@@ -220,11 +226,11 @@ class Gathering:
         self._sums = Sums(0, matrix, lowest, done.least, done.greatest)
 
 
-def _far_rows(rows: Floats) -> NDArray[np.bool_] | None:
-    """The rows with a number that is too large or too small to be scaled; None if there are none."""
-    sizes = np.abs(rows)
-    small = sizes < 1 / FAR
-    if sizes.max() <= FAR and (not small.any() or np.count_nonzero(small) == small.size - np.count_nonzero(sizes)):
+def _far_rows(block: Floats, sizes: Floats) -> NDArray[np.bool_] | None:
+    """The rows with a number that is too large or too small to be scaled, None if there are none; `sizes` is scratch."""
+    np.abs(block, out=sizes)
+    small, zero = sizes < 1 / FAR, sizes == 0
+    if sizes.max() <= FAR and np.count_nonzero(small) == np.count_nonzero(zero):
         return None
-    far: NDArray[np.bool_] = ((sizes > FAR) | (small & (sizes != 0))).any(axis=1)
+    far: NDArray[np.bool_] = ((sizes > FAR) | (small & ~zero)).any(axis=0)
     return far

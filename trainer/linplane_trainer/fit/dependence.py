@@ -8,7 +8,7 @@ import numpy as np
 
 from ..batch import Floats
 from .checks import Dependence
-from .inverses import Inverses
+from .inverses import Inverses, symmetric
 from .normal_equations import NormalEquations
 from .sums import Sums
 from .types import FitOptions
@@ -126,8 +126,7 @@ def _too_near(relative: Floats, rounding: Floats) -> Floats:
 
 def _middles(inverse: flint.arb_mat) -> Floats:
     """The middles of the balls, rounded."""
-    size = inverse.nrows()
-    return np.array([[float(inverse[row, column].mid()) for column in range(size)] for row in range(size)])
+    return np.array(symmetric(inverse.nrows(), lambda row, column: float(inverse[row, column].mid())))
 
 
 def _spreads(matrix: flint.fmpz_mat, has_ones: bool) -> Floats:

@@ -23,7 +23,8 @@ FOLDED = 1 << 9
 """Blocks after which sums are folded into their high words: 2^52 * 2^9 is below 2^63."""
 JUDGED = 32 * ROWS
 """Rows after which a lane that took less than half of them is closed: the data have changed."""
-LOW = (1 << 32) - 1
+WORD = 32  # bits
+LOW = (1 << WORD) - 1
 CHUNK = 1 << 17  # entries of a product that are converted at once
 
 
@@ -91,31 +92,38 @@ class Lane:
     def sums(self) -> tuple[Integers, NDArray[np.int64]]:
         """Integers and exponents, as those of `Sums` but not canonical."""
         grid, columns, levels = self._grid, len(self._grid.tops), len(self._grid.counts)
-        total: Integers = np.zeros((columns, columns), dtype=object)
+        upper = np.triu_indices(columns)
+        total: Integers = np.zeros(len(upper[0]), dtype=object)
         for scale in range(2 * levels - 1):
-            total = (total << BITS) + self._of_scale(scale)
+            low, high = self._of_scale(scale)
+            total = (total << BITS) + low[upper].astype(object)
+            if high.any():
+                total += high[upper].astype(object) << WORD
+        matrix: Integers = np.empty((columns, columns), dtype=object)
+        matrix[upper] = matrix[upper[::-1]] = total
         back = np.argsort(grid.order)
         exponents = grid.tops - BITS + 1 - BITS * (levels - 1)
-        return total[np.ix_(back, back)], exponents
+        return matrix[np.ix_(back, back)], exponents
 
-    def _of_scale(self, scale: int) -> Integers:
-        """The products of slices s and t with s + t = scale, all in one unit."""
+    def _of_scale(self, scale: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The products of slices s and t with s + t = scale, all in one unit: low and high words."""
         grid, columns, levels = self._grid, len(self._grid.tops), len(self._grid.counts)
-        found: Integers = np.zeros((columns, columns), dtype=object)
+        low, high = np.zeros((2, columns, columns), dtype=np.int64)
         for one in range(max(0, scale - levels + 1), min(scale, levels - 1) + 1):
             rows = slice(grid.offsets[one], grid.offsets[one + 1])
             other = slice(grid.offsets[scale - one], grid.offsets[scale - one + 1])
-            part = self._low[rows, other].astype(object)
+            part = self._low[rows, other]
+            low[: part.shape[0], : part.shape[1]] += part & LOW
+            high[: part.shape[0], : part.shape[1]] += part >> WORD
             if self._high is not None:
-                part += self._high[rows, other].astype(object) << 32
-            found[: part.shape[0], : part.shape[1]] += part
-        return found
+                high[: part.shape[0], : part.shape[1]] += self._high[rows, other]
+        return low, high
 
     def _fold(self) -> None:
-        """Moves what is above 32 bits into the high words."""
+        """Moves what is above a word into the high words."""
         if self._high is None:
             self._high = np.zeros_like(self._low)
-        self._high += self._low >> 32
+        self._high += self._low >> WORD
         self._low &= LOW
 
 
@@ -130,7 +138,8 @@ class Gathering:
         self._space = Workspace(self._columns)
         self._lanes: list[Lane | None] = [None for _ in SHARES]
         self._waiting: list[list[Floats]] = [[] for _ in SHARES]
-        self._sums = Sums.of_none(self._columns)
+        none = Sums.of_none(self._columns)
+        self._integers, self._exponents = none.integers, none.exponents
         self._rows = 0
         self._least = np.full(self._columns, np.inf)
         self._greatest = np.full(self._columns, -np.inf)
@@ -154,8 +163,8 @@ class Gathering:
         for number in range(len(SHARES)):
             self._pass_on(number)
             self._close(number)
-        done = self._sums
-        return Sums(self._rows, done.integers, done.exponents, self._least, self._greatest)
+        self._integers, self._exponents = canonical(self._integers, self._exponents)
+        return Sums(self._rows, self._integers, self._exponents, self._least, self._greatest)
 
     def _add_block(self) -> None:
         block, self._filled = self._block[:, : self._filled], 0
@@ -219,15 +228,13 @@ class Gathering:
         self._add_up(integers.dot(integers.T), lowest)
 
     def _add_up(self, integers: Integers, exponents: NDArray[np.int64]) -> None:
-        done = self._sums
-        lowest = np.minimum(done.exponents, exponents)
-        matrix = on_exponents(done.integers, done.exponents, lowest) + on_exponents(integers, exponents, lowest)
-        matrix, lowest = canonical(matrix, lowest)
-        self._sums = Sums(0, matrix, lowest, done.least, done.greatest)
+        lowest = np.minimum(self._exponents, exponents)
+        done = on_exponents(self._integers, self._exponents, lowest)
+        self._integers, self._exponents = done + on_exponents(integers, exponents, lowest), lowest
 
 
 def _far_rows(block: Floats, sizes: Floats) -> NDArray[np.bool_] | None:
-    """The rows with a number that is too large or too small to be scaled, None if there are none; `sizes` is scratch."""
+    """The rows with a number too large or too small to be scaled, None if there are none; `sizes` is scratch."""
     np.abs(block, out=sizes)
     small, zero = sizes < 1 / FAR, sizes == 0
     if sizes.max() <= FAR and np.count_nonzero(small) == np.count_nonzero(zero):

@@ -12,12 +12,12 @@ from typing import cast
 
 import flint
 
-from .inverses import FIRST_BITS
 from .nearest import nearest, nearest_in_ball, nearest_root
 from .normal_equations import NormalEquations
 from .sums import scaled
 
-PRECISIONS = (FIRST_BITS, 2 * FIRST_BITS, 4 * FIRST_BITS)
+TRIES = 3
+"""With twice as many bits each time."""
 ACCURACY = 64  # bits
 
 
@@ -36,7 +36,8 @@ class Solution:
 def solve(equations: NormalEquations) -> Solution:
     """Solves equations of full rank: see `dependence`. Raises OverflowError if a result is larger than any double."""
     found: list[float | None] = []
-    for bits in PRECISIONS:
+    for attempt in range(TRIES):
+        bits = equations.inverses.first_bits << attempt
         balls = equations.inverses.at(bits)
         if balls is not None:
             with flint.ctx.workprec(bits):

@@ -120,7 +120,11 @@ def canonical(integers: Integers, exponents: Exponents) -> tuple[Integers, Expon
 
 
 def _powers_of_two(integers: Integers) -> Exponents:
-    """By which power of two each integer can be divided, NEVER for zero."""
-    lowest = (integers & -integers).ravel()
-    powers = np.fromiter((value.bit_length() - 1 if value else NEVER for value in lowest), np.int64, len(lowest))
-    return powers.reshape(integers.shape)
+    """By which power of two each integer of a symmetric matrix can be divided, NEVER for zero."""
+    upper = np.triu_indices(len(integers))
+    lowest = integers[upper] & -integers[upper]
+    powers = np.empty(integers.shape, dtype=np.int64)
+    powers[upper] = powers[upper[::-1]] = np.fromiter(
+        (value.bit_length() - 1 if value else NEVER for value in lowest), np.int64, len(lowest)
+    )
+    return powers

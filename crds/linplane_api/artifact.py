@@ -56,13 +56,21 @@ class _Part(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     pass
 
 
+class ResidualQuantile(_Part, frozen=True):
+    """A size, in units of the target, that `percent` of 100 absolute residuals do not exceed."""
+
+    percent: Annotated[int, msgspec.Meta(ge=1, le=99)]
+    value: float
+
+
 class Evaluation(_Part, frozen=True):
     """The model's error on rows: `mse` in squared units of the target; `r2` is 1 - RSS / TSS with TSS about the
     mean of these rows, None if their target is constant. See `ArtifactFile.r2` for artifacts of earlier trainers.
 
     `rows` is "sha256:" and 64 hexadecimal digits, equal if two evaluations are of the same rows: the hash of
     count, sum, sum of squares, least and greatest of their target. None: by an earlier trainer, or of more than 512
-    features.
+    features. `residual_quantiles`, of rows held out only: of at most 10,000 of them, n, the `ceil((n + 1) percent /
+    100)`-th smallest absolute residual for 50, 80, 90, 95 and 99 percent, without those for which n is too small.
     """
 
     on: Literal["Holdout", "Training"]
@@ -70,6 +78,7 @@ class Evaluation(_Part, frozen=True):
     mse: float
     r2: float | None = None
     rows: Annotated[str, msgspec.Meta(max_length=71, pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
+    residual_quantiles: Annotated[tuple[ResidualQuantile, ...], msgspec.Meta(max_length=16)] | None = None
 
 
 class FeatureStatistics(_Part, frozen=True):

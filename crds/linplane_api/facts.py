@@ -7,7 +7,7 @@ artifact of an earlier trainer.
 
 import hashlib
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -18,6 +18,8 @@ MAX_WARNINGS = 8
 MAX_MESSAGE = 1024
 MAX_SOFTWARE = 16
 MAX_VERSION = 64
+MAX_GROUPS = 20
+MAX_STANDARDIZED = 19
 
 ReasonText = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern="^[A-Z][A-Za-z0-9]*$")]
 
@@ -79,10 +81,36 @@ class LeftOutColumn(_Part, frozen=True):
     line: Annotated[int, msgspec.Meta(ge=1, le=(1 << 53) - 1)] | None = None
 
 
+class ResidualGroup(_Part, frozen=True):
+    """Rows of similar predictions: their number, their mean prediction, and mean and deviation (n - 1) of residuals."""
+
+    count: Annotated[int, msgspec.Meta(ge=1, le=(1 << 53) - 1)]
+    fitted: float
+    mean: float
+    deviation: float
+
+
+class Residuals(_Part, frozen=True):
+    """The residuals (target - prediction) of `rows` rows: the at most 10,000 with the smallest draws of those fitted,
+    or of those held out.
+
+    `groups`, by prediction, are about equally large: 20, or fewer so that each has 10 rows, so none of less than 10.
+    `standardized` has the quantiles of 5, 10 ... 95 percent of residual / noise (D. C. Montgomery, E. A. Peck, G. G.
+    Vining, Introduction to Linear Regression Analysis, 4.2.2, without leverage), each the ceil(n level)-th smallest;
+    empty if the noise is 0 or unknown.
+    """
+
+    on: Literal["Holdout", "Training"]
+    rows: Annotated[int, msgspec.Meta(ge=1, le=(1 << 53) - 1)]
+    groups: Annotated[tuple[ResidualGroup, ...], msgspec.Meta(max_length=MAX_GROUPS)] = ()
+    standardized: Annotated[tuple[float, ...], msgspec.Meta(max_length=MAX_STANDARDIZED)] = ()
+
+
 class Facts(_Part, frozen=True):
     """The facts of one training. `left_out` are the first 32 of `left_out_count` columns, in the table's order. `data`
     is the `data_hash` of the bytes that were read, wherever they came from; None for more bytes than a ConfigMap holds,
-    and for synthetic data. `software` has the versions of what trained, by name.
+    and for synthetic data. `software` has the versions of what trained, by name. `residuals`: of the
+    rows fitted, and of those held out, if any.
     """
 
     left_out: Annotated[tuple[LeftOutColumn, ...], msgspec.Meta(max_length=MAX_LEFT_OUT)] = ()
@@ -90,6 +118,7 @@ class Facts(_Part, frozen=True):
     warnings: Annotated[tuple[TrainingWarning, ...], msgspec.Meta(max_length=MAX_WARNINGS)] = ()
     data: Annotated[str, msgspec.Meta(max_length=64)] | None = None
     software: Software | None = None
+    residuals: Annotated[tuple[Residuals, ...], msgspec.Meta(max_length=2)] = ()
 
 
 class DataHash:

@@ -26,6 +26,7 @@ OTHERS = {
     "operator/linplane_operator/local/job_runner.py": {"DeadlineExceeded"},
     "operator/linplane_operator/local/server_process.py": {"Ready"},
     "trainer/linplane_trainer/__main__.py": {"BadData", "TrainingFailed"},  # `task.Failure.reason`, a Literal
+    "trainer/linplane_trainer/fit/fitting.py": {"Training"},  # the rows that residuals are of, a Literal
     "trainer/linplane_trainer/fit/result.py": {"Training"},  # the data that a model was evaluated on, a Literal
     "trainer/linplane_trainer/fit/wide/result.py": {"Training"},  # the same
 }

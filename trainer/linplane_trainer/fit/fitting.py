@@ -1,13 +1,17 @@
 """Fits in a single pass: `Fitting` adds up batches of rows and gives a `Fit`."""
 
-from typing import Protocol
+from dataclasses import replace
+from typing import Literal, Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from ..batch import Batch, Floats
 from ..errors import BadData
 from .exact_rows import ExactRows
+from .residuals import absolute_quantiles, residuals_of, summary
+from .row_sample import RowSample
 from .types import Fit, FitOptions
 from .wide.rows import WideRows
 
@@ -39,15 +43,19 @@ class Fitting:
         """Nothing is read before `add`; `options` can be read."""
         self.options = options
         self._rows = rows or rows_for(options)
+        columns = len(options.features) + 1
+        self._fitted, self._held = RowSample(columns), RowSample(columns)
         self._raw = self._clean = 0
 
     def add(self, batch: Batch) -> None:
         """Adds the next rows; they are copied, or added up, before it returns. Raises BadData."""
-        held = batch.draws.held[batch.kept]
+        held, numbers = batch.draws.held[batch.kept], batch.draws.numbers[batch.kept]
         self._raw += len(batch.kept)
         self._clean += len(held)
         if len(held):
             self._rows.add(batch.values, held)
+            for sample, mask in ((self._fitted, ~held), (self._held, held)):
+                sample.add(numbers[mask], batch.values[mask])
 
     def result(self) -> Fit:
         """Solves. Raises BadData if these rows cannot give a model."""
@@ -55,4 +63,18 @@ class Fitting:
             raise BadData("there are no data rows")
         if not self._clean:
             raise BadData(f"no rows are left: all {self._raw} have a gap in a used column")
-        return self._rows.fit(self._raw - self._clean)
+        fit = self._rows.fit(self._raw - self._clean)
+        return _with_residuals(_with_residuals(fit, "Training", self._fitted), "Holdout", self._held)
+
+
+def _with_residuals(fit: Fit, on: Literal["Holdout", "Training"], sample: RowSample) -> Fit:
+    rows = sample.rows()
+    found = residuals_of(fit.coefficients, fit.intercept, rows) if len(rows) else None
+    if found is None:
+        return fit
+    fitted, residuals = found
+    if on == "Holdout":
+        quantiles = absolute_quantiles(residuals)
+        fit = replace(fit, evaluation=msgspec.structs.replace(fit.evaluation, residual_quantiles=quantiles))
+    about = summary(on, fitted, residuals, fit.noise)
+    return fit if about is None else replace(fit, residuals=(*fit.residuals, about))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from linplane_api.artifact import Evaluation
+from linplane_api.facts import Residuals
 
 from ..batch import Floats
 
@@ -36,12 +37,13 @@ class Fit:
     """The result; every number is finite, arrays have one entry for each feature, in order.
 
     prediction = intercept + coefficients . x, in units of the data. `samples` are the rows fitted, without those held
-    out and dropped. `noise` is sqrt(RSS / (n - p)), p counting the intercept; None if n <= p. Standard errors are
-    those of ordinary least squares; None if noise is, and with ridge, because they would ignore the bias of the
-    estimate. R2 is 1 - RSS / TSS with TSS about the mean of the rows it is computed on, also without an
-    intercept, as scikit-learn's `r2_score`: so versions can be compared. `repeats` are the features, by number, that
-    equal the target in every row. Minimum to deviation describe the fitted rows. `inflation` are the variance inflation
-    factors; None with ridge, and for more features than exact sums are kept for. `method` decides the last digits.
+    out and dropped. `noise` is sqrt(RSS / (n - p)), p counting the intercept; None if n <= p. Standard errors are those
+    of ordinary least squares; None if noise is, and with ridge, because they would ignore the bias of the estimate. R2
+    is 1 - RSS / TSS with TSS about the mean of the rows it is computed on, also without an intercept, as scikit-learn's
+    `r2_score`: so versions can be compared. `repeats` are the features, by number, that equal the target in every row.
+    Minimum to deviation describe the fitted rows. `inflation` are the variance inflation factors; None with ridge, and
+    for more features than exact sums are kept for. `method` decides the last digits. `residuals`: summaries of samples
+    of the rows fitted and of those held out.
     """
 
     coefficients: Floats
@@ -59,6 +61,7 @@ class Fit:
     repeats: tuple[int, ...]
     inflation: Floats | None
     method: Method
+    residuals: tuple[Residuals, ...] = ()
 
     @property
     def held_out(self) -> int:

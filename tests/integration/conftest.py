@@ -1,6 +1,5 @@
 """The control plane that integration tests share, and a namespace for each test that requests one."""
 
-import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -16,12 +15,9 @@ from cluster.controlplane import ControlPlane
 from cluster.gobuild import BinariesMissingError
 from cluster.install import install
 from integration.operator.fork_server import ForkServer
+from support import is_ci
 
 MakeNamespace = Callable[..., str]
-
-
-def _is_ci() -> bool:
-    return os.environ.get("CI", "").lower() in ("true", "1")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -39,7 +35,7 @@ def needed_programs(find: Callable[[], dict[str, Path]]) -> dict[str, Path]:
     try:
         return find()
     except BinariesMissingError as error:
-        if _is_ci():
+        if is_ci():
             pytest.fail(str(error))
         pytest.skip(str(error))
 

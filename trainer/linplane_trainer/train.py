@@ -20,6 +20,8 @@ from .data import synthetic
 from .data.csv_header import Selection
 from .data.download import Network
 from .data.places import source_for
+from .data.postgres import open_query
+from .data.postgres_table import PostgresTable
 from .data.tables import open_table
 from .errors import BadData, TrainingFailed
 from .fit.fitting import MAX_EXACT, Fitting
@@ -126,10 +128,13 @@ def _from_table(  # noqa: PLR0913 (what varies is a parameter)
 ) -> Trained:
     if task.target is None:
         raise BadData("a target column must be named")
-    if isinstance(data, PostgresData):
-        raise BadData("this trainer does not read postgres")
-    place = source_for(data, data_folder, network, credentials)
-    table = open_table(place, Selection(task.features, task.target, _holdout(task), task.exclude, data.csv))
+    csv = None if isinstance(data, PostgresData) else data.csv
+    selection = Selection(task.features, task.target, _holdout(task), task.exclude, csv)
+    table = (
+        PostgresTable(open_query(data, network, credentials), selection)
+        if isinstance(data, PostgresData)
+        else open_table(source_for(data, data_folder, network, credentials), selection)
+    )
     log.debug("reading rows", extra={"source": type(data).__name__, "features": len(table.features)})
     try:
         _check_key(task, table.features)

@@ -120,12 +120,17 @@ def endpoint_of(uri: str, rules: Rules) -> Endpoint:
     host = parts.hostname or ""
     if not host or any(not letter.isprintable() or letter.isspace() for letter in uri):
         raise RefusedError("the URI is malformed")
-    if rules.allowed_hosts and not rules.trusts(host):
-        raise RefusedError(f"the URI's host is not one of the allowed hosts ({rules.setting})")
+    check_host(host, rules, "the URI's host")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not path.isascii():
         raise RefusedError("the URI must be percent-encoded")
     return Endpoint(parts.scheme, host, DEFAULT_PORTS[parts.scheme] if port is None else port, path)
+
+
+def check_host(host: str, rules: Rules, called: str) -> None:
+    """Raises RefusedError unless a host is allowed by its name. `called`: what a message calls it."""
+    if rules.allowed_hosts and not rules.trusts(host):
+        raise RefusedError(f"{called} is not one of the allowed hosts ({rules.setting})")
 
 
 def redirected(place: Endpoint, location: str, rules: Rules) -> Endpoint:
@@ -143,9 +148,9 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, RefusedError) else "the URI is malformed"
 
 
-def check_addresses(host: str, addresses: Iterable[str], rules: Rules) -> None:
+def check_addresses(host: str, addresses: Iterable[str], rules: Rules, called: str = "the host") -> None:
     """Raises RefusedError if any of a host's addresses may not be connected to: one among several is an attack, not an
-    accident.
+    accident. `called`: what a message calls the host.
     """
     if rules.trusts(host):
         return
@@ -153,7 +158,7 @@ def check_addresses(host: str, addresses: Iterable[str], rules: Rules) -> None:
         problem = address_problem(text, rules.denied)
         if problem:
             raise RefusedError(
-                f"the host's address is {problem}: training may not connect there unless {rules.setting} names the host"
+                f"{called}'s address is {problem}: training may not connect there unless {rules.setting} names the host"
             )
 
 

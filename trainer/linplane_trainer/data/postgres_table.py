@@ -1,0 +1,80 @@
+"""A query's rows as batches of numbers, in the memory of two batches. Their order is the database's."""
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from linplane_api.display import display_name
+
+from ..batch import Batch, Draws, Progress
+from ..errors import BadData
+from ..holdout import HoldoutDraws
+from .csv_cells import BadCell
+from .csv_header import Selection
+from .holdout_keys import draws_by_key
+from .parquet_columns import batch_of
+from .postgres import Query
+from .postgres_columns import KEYS, NUMERIC, type_name, values_of
+from .typed_columns import TypedColumn, choose
+
+
+class PostgresTable:
+    """One pass over a query's rows. `features` and `target` are its columns in use; `left_out` the others, if the
+    features are the default ones.
+    """
+
+    hash: str | None = None
+    """The rows have no bytes of their own."""
+
+    def __init__(self, query: Query, selection: Selection) -> None:
+        """Owns the query, which does not run yet. The default features are the columns of a numeric type. Raises
+        BadData.
+        """
+        self._query, self._draws = query, HoldoutDraws(selection.holdout)
+        self._kinds = {field.name: type_name(field) for field in query.schema}
+        try:
+            choice = choose([_typed(field) for field in query.schema], selection)
+        except BaseException:
+            query.close()
+            raise
+        self.features, self.left_out, self.target = choice.features, choice.left_out, selection.target
+
+    def close(self) -> None:
+        """Ends the query."""
+        self._query.close()
+
+    def batches(self, progress: Progress | None = None) -> Iterator[Batch]:
+        """Runs the query and gives its rows, in order, target last; can be called once. Raises TrainerError.
+        `progress` counts rows twice.
+        """
+        used, rows = [*self.features, self.target], 0
+        for block in self._query.batches():
+            draws = self._draw(block)
+            if isinstance(draws, BadCell):
+                raise BadData(_bad_cell_text(draws, str(self._draws.holdout.key), rows))
+            batch = batch_of([values_of(block.column(name), self._kinds[name]) for name in used], draws)
+            if isinstance(batch, BadCell):
+                raise BadData(_bad_cell_text(batch, used[batch.column], rows))
+            yield batch
+            rows += len(batch.kept)
+            if progress:
+                progress(rows, rows, None)
+        if not rows:
+            raise BadData("the query gives no rows")
+
+    def _draw(self, block: pa.RecordBatch) -> Draws | BadCell:
+        holdout = self._draws.holdout
+        return (
+            self._draws.draw(block.num_rows)
+            if holdout.key is None
+            else draws_by_key(block.column(holdout.key), holdout)
+        )
+
+
+def _typed(field: pa.Field) -> TypedColumn:
+    kind = type_name(field)
+    return TypedColumn("" if field.name == "?column?" else field.name, kind, kind in NUMERIC, kind in KEYS)
+
+
+def _bad_cell_text(cell: BadCell, name: str, before: int) -> str:
+    return f"row {before + cell.row + 1}, column {display_name(name)}: {cell.problem}"

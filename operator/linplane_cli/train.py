@@ -30,6 +30,7 @@ def train(folder: Path, replace: bool, output: str, **options: Any) -> None:
     from datetime import UTC, datetime
 
     from linplane_api.canonical import FormatError
+    from linplane_trainer.cpus import cpu_limit
     from linplane_trainer.errors import TrainerError
     from linplane_trainer.model_store import train_to_store
     from linplane_trainer.progress import progress_bar
@@ -38,7 +39,8 @@ def train(folder: Path, replace: bool, output: str, **options: Any) -> None:
         task = make_task(options)
         folder.mkdir(parents=True, exist_ok=True)
         with progress_bar(f"{task.model}-{task.version}", sys.stderr) as progress:
-            stored = train_to_store(task, folder, Path(), lambda: datetime.now(UTC), replace=replace, progress=progress)
+            clock, threads = lambda: datetime.now(UTC), cpu_limit()
+            stored = train_to_store(task, folder, Path(), clock, replace=replace, progress=progress, threads=threads)
     except FormatError as error:
         raise click.UsageError(f"{option_of(error.path)}: {error.problem.replace('`', '')}") from error
     except TrainerError as error:

@@ -20,6 +20,7 @@ from linplane_api.canonical import FormatError
 from linplane_api.task import EXIT_BAD_DATA, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_UNREPORTED, Failure, parse_task
 from linplane_api.timing import rfc3339
 
+from .cpus import cpu_limit
 from .data.credentials import read_credentials
 from .errors import BadData, MissingFileError, ResultLostError, TooLargeError, TrainerError, UnreachableError
 from .progress import progress_bar
@@ -39,14 +40,16 @@ def run(  # noqa: PLR0913 (what varies is a parameter)
     *,
     data_name: str = "",
     credentials_folder: Path | None = None,
+    threads: int = 1,
 ) -> int:
     """Trains, writes the result or the failure, and returns the exit code. If neither can be written, stderr says
-    so. `data_name` is what users call the data folder; `credentials_folder` holds the keys of a Secret.
+    so. `data_name` is what users call the data folder; `credentials_folder` holds the keys of a Secret;
+    `threads` as for `train`.
     """
     try:
         with progress_bar("training", stderr) as progress:
             credentials = read_credentials(credentials_folder) if credentials_folder else {}
-            trained = train(parse_task(task), data_folder, progress, credentials=credentials)
+            trained = train(parse_task(task), data_folder, progress, credentials=credentials, threads=threads)
         writer.write_artifact(trained.to_file(rfc3339(clock())))
     except Exception as error:  # the boundary: every failure is reported
         if isinstance(error, MissingFileError) and data_name:
@@ -156,6 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr,
         data_name=options.data_name,
         credentials_folder=options.credentials_dir,
+        threads=cpu_limit(),
     )
 
 

@@ -42,4 +42,19 @@ class Batch:
         """From columns of shape (features + 1, raw rows); `is_whole`, shape (raw rows,): the row has no gap."""
         kept = is_whole if draws.missing is None else is_whole & ~draws.missing
         values = columns if kept.all() else columns[:, kept]
-        return cls(np.ascontiguousarray(values.T), kept, draws)
+        return cls(values.T, kept, draws)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Successive rows, `rows` raw ones, as a table cuts them. `batch` converts them, in any thread; it raises
+    TrainerError.
+    """
+
+    rows: int
+    batch: Callable[[], Batch]
+
+    @classmethod
+    def of(cls, batch: Batch) -> "Block":
+        """Of rows that are numbers already."""
+        return cls(len(batch.kept), lambda: batch)

@@ -45,8 +45,10 @@ def train_to_store(  # noqa: PLR0913 (what varies is a parameter)
     replace: bool = False,
     progress: Progress | None = None,
     network: Network | None = None,
+    threads: int = 1,
 ) -> StoredVersion:
-    """Trains and stores a version, then verifies it by reading it back. `clock` gives an aware datetime.
+    """Trains and stores a version, then verifies it by reading it back. `clock` gives an aware datetime;
+    `threads` as for `train`.
 
     Raises VersionExistsError (before anything is read) unless `replace`, BadData, TrainingFailed, StoreDamagedError
     or OSError.
@@ -54,7 +56,7 @@ def train_to_store(  # noqa: PLR0913 (what varies is a parameter)
     path = artifact_path(store, task.model, task.version)
     if not replace and path.exists():
         _raise_exists(store, path, task)
-    trained = train(task, data_folder, progress, network)
+    trained = train(task, data_folder, progress, network, threads=threads)
     return store_artifact(store, task, trained, rfc3339(clock()), replace=replace)
 
 

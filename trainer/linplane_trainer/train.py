@@ -2,7 +2,7 @@
 
 import logging
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,7 +15,7 @@ from linplane_api.facts import Facts, LeftOutColumn
 from linplane_api.task import FileData, PostgresData, S3Data, SyntheticData, Task, UriData
 
 from .artifact_builder import build_artifact
-from .batch import Progress
+from .batch import Block, Progress
 from .data import synthetic
 from .data.csv_header import Selection
 from .data.download import Network
@@ -24,9 +24,10 @@ from .data.postgres import open_query
 from .data.postgres_table import PostgresTable
 from .data.tables import open_table
 from .errors import BadData, TrainingFailed
-from .fit.fitting import MAX_EXACT, Fitting
+from .fit.fitting import MAX_EXACT, Fitting, FittingPart
 from .fit.types import FitOptions, Method
 from .holdout import Holdout
+from .sharing import share_out
 from .training_facts import facts_of
 
 log = logging.getLogger(__name__)
@@ -44,25 +45,27 @@ class Trained:
         return self.artifact.to_file(trained_at, self.facts)
 
 
-def train(
+def train(  # noqa: PLR0913 (what varies is a parameter)
     task: Task,
     data_folder: Path,
     progress: Progress | None = None,
     network: Network | None = None,
     *,
     credentials: Mapping[str, str] | None = None,
+    threads: int = 1,
 ) -> Trained:
     """Reads the task's data once and fits it. Raises BadData, or TrainingFailed if a retry may help.
 
     Equal data and settings give equal bytes; up to 512 features on every machine (`Method.EXACT`). One BLAS thread:
     more of them cost more than they bring, and for more features the sums that they split round differently.
     `progress` is called with the rows so far, the bytes done and the bytes in all (None if unknown); for
-    synthetic data both count rows. `credentials`: the keys of the Secret that the task names.
+    synthetic data both count rows. `credentials`: the keys of the Secret that the task names. `threads`: as many
+    convert and add up what one reads; they change no bit.
     """
     try:
         with threadpool_limits(1, user_api="blas"):
             if isinstance(task.data, SyntheticData):
-                return _from_synthetic(task, task.data, progress)
+                return _from_synthetic(task, task.data, progress, threads)
             return _from_table(
                 task,
                 task.data,
@@ -70,6 +73,7 @@ def train(
                 data_folder=data_folder,
                 network=network or Network(),
                 credentials=credentials or {},
+                threads=threads,
             )
     except MemoryError as error:
         raise TrainingFailed("out of memory: give the training more, or fewer features") from error
@@ -103,17 +107,12 @@ def _holdout(task: Task) -> Holdout:
     return Holdout(task.holdout_percent, task.seed, task.holdout_key)
 
 
-def _from_synthetic(task: Task, data: SyntheticData, progress: Progress | None) -> Trained:
+def _from_synthetic(task: Task, data: SyntheticData, progress: Progress | None, threads: int) -> Trained:
     if task.features is not None or task.target is not None or task.exclude or task.holdout_key is not None:
         raise BadData("synthetic data brings its own columns: neither features, target nor holdoutKey can be given")
     features = synthetic.feature_names(data)
-    fitting = Fitting(_options(task, features))
-    rows = 0
-    for batch in synthetic.batches(data, _holdout(task)):
-        fitting.add(batch)
-        rows += len(batch.kept)
-        if progress:
-            progress(rows, rows, data.samples)
+    fitting = Fitting(_options(task, features), threads=threads)
+    _add(synthetic.blocks(data, _holdout(task), progress), fitting)
     return _trained(task, synthetic.TARGET, fitting)
 
 
@@ -125,6 +124,7 @@ def _from_table(  # noqa: PLR0913 (what varies is a parameter)
     data_folder: Path,
     network: Network,
     credentials: Mapping[str, str],
+    threads: int,
 ) -> Trained:
     if task.target is None:
         raise BadData("a target column must be named")
@@ -138,13 +138,21 @@ def _from_table(  # noqa: PLR0913 (what varies is a parameter)
     log.debug("reading rows", extra={"source": type(data).__name__, "features": len(table.features)})
     try:
         _check_key(task, table.features)
-        fitting = Fitting(_options(task, table.features))
-        for batch in table.batches(progress):
-            fitting.add(batch)
+        fitting = Fitting(_options(task, table.features), threads=threads)
+        _add(table.blocks(progress), fitting)
     finally:
         table.close()
     trained = _trained(task, task.target, fitting, table.left_out)
     return replace(trained, facts=msgspec.structs.replace(trained.facts, data=table.hash))
+
+
+def _add(blocks: Iterable[Block], fitting: Fitting) -> None:
+    """Adds blocks to all parts of a fitting at once."""
+
+    def taker(part: FittingPart) -> Callable[[Block], None]:
+        return lambda block: part.add(block.batch())
+
+    share_out(blocks, [taker(part) for part in fitting.parts])
 
 
 def _check_key(task: Task, features: tuple[str, ...]) -> None:

@@ -130,7 +130,7 @@ def test_progress_reports_rows_and_bytes(tmp_path):
     path.write_text("a,y\n" + "".join(f"{i},{i % 7}\n" for i in range(200_000)))
     seen = []
     source = open_table(FileSource(path), Selection(None, "y", Holdout()))
-    rows = sum(len(batch.kept) for batch in source.batches(lambda *call: seen.append(call)))
+    rows = sum(block.rows for block in source.blocks(lambda *call: seen.append(call)))
     source.close()
     assert rows == 200_000
     assert seen == sorted(seen)

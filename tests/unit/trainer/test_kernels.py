@@ -23,7 +23,7 @@ found = []
 for wanted in (1, 2):
     for name in ("rows.csv", "shuffled.csv"):
         task = Task("m", "v1", FileData(name), target="y", holdout_percent=0)
-        found.append(train.train(task, Path(sys.argv[1])).artifact.digest)
+        found.append(train.train(task, Path(sys.argv[1]), threads=wanted).artifact.digest)
 kernels = {pool["architecture"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
 print(json.dumps([sorted(kernels), found]))
 """

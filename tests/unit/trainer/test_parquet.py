@@ -189,7 +189,7 @@ def test_disk_that_fails_is_no_damage(tmp_path):
         data = FileBytes(tmp_path / "rows", None)
         data.file = Failing(data.file, reads)
         with pytest.raises(TrainingFailed, match="the data file cannot be read"):
-            list(ParquetTable(data, Selection(None, "y", Holdout()), HoldoutDraws(Holdout())).batches())
+            list(ParquetTable(data, Selection(None, "y", Holdout()), HoldoutDraws(Holdout())).blocks())
         data.close()
 
 

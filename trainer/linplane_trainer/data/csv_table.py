@@ -1,4 +1,4 @@
-"""A CSV as batches of numbers, in the memory of a few blocks of the file.
+"""A CSV as blocks of numbers, in the memory of a few blocks of the file.
 
 The reader is pyarrow's: it streams, is fast, and could read Parquet with the same library. It hands
 over bytes, which `csv_cells` converts, so that an error names column and line and repeats no value: pyarrow's own
@@ -9,6 +9,7 @@ import io
 import threading
 from collections.abc import Generator, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ from linplane_api.facts import LeftOutColumn, LeftOutReason
 from linplane_api.names import MAX_FEATURE_NAME
 from linplane_api.task import CsvOptions
 
-from ..batch import Batch, Draws, Progress
+from ..batch import Batch, Block, Draws, Progress
 from ..errors import BadData, BadRowError
 from ..holdout import HoldoutDraws
 from .contents import Contents, joined
@@ -75,7 +76,7 @@ class Table:
 
     @property
     def hash(self) -> str | None:
-        """The hash of the source's bytes, once all batches were read; None if these are too many for a ConfigMap."""
+        """The hash of the source's bytes, once all blocks were read; None if these are too many for a ConfigMap."""
         return self._raw.hash
 
     def close(self) -> None:
@@ -84,30 +85,32 @@ class Table:
         self._blocks.close()
         self._data.close()
 
-    def batches(self, progress: Progress | None = None) -> Iterator[Batch]:
+    def blocks(self, progress: Progress | None = None) -> Iterator[Block]:
         """The rows, in order, target last; can be called once. Raises TrainerError."""
-        used = [*self.features, self.target]
-        keys = [str(self._number[name]) for name in used]
         block = self._first
         while block is not None:
-            draws = self._draw(block)
-            batch = batch_of([block[key] for key in keys], self._rules, draws)
-            if isinstance(batch, BadCell):
-                raise BadRowError(self._bad_cell_text(batch, used[batch.column]))
-            yield batch
+            draws = self._draws.draw(block.num_rows) if self._selection.holdout.key is None else None
+            yield Block(block.num_rows, partial(self._batch, block, draws, self._rows))
             self._stream.taken()
-            self._rows += len(batch.kept)
+            self._rows += block.num_rows
             if progress:
                 progress(self._rows, self._raw.done, self._data.size)
             block = next(self._blocks, None)
 
-    def _draw(self, block: pa.RecordBatch) -> Draws:
-        key = self._selection.holdout.key
-        if key is None:
-            return self._draws.draw(block.num_rows)
+    def _batch(self, block: pa.RecordBatch, draws: Draws | None, before: int) -> Batch:
+        """Converts the block behind the first `before` rows; `draws` None: these are by the key."""
+        used = [*self.features, self.target]
+        columns = [block[str(self._number[name])] for name in used]
+        batch = batch_of(columns, self._rules, draws or self._draws_by_key(block, before))
+        if isinstance(batch, BadCell):
+            raise BadRowError(self._bad_cell_text(batch, used[batch.column], before))
+        return batch
+
+    def _draws_by_key(self, block: pa.RecordBatch, before: int) -> Draws:
+        (key,) = self._selection.keys
         found = draws_by_key(block[str(self._number[key])], self._selection.holdout, self._null_values)
         if isinstance(found, BadCell):
-            raise BadRowError(self._bad_cell_text(found, key))
+            raise BadRowError(self._bad_cell_text(found, key, before))
         return found
 
     def _default_features(self, beginning: bytes) -> tuple[str, ...]:
@@ -185,8 +188,8 @@ class Table:
         position = "a row" if number is None else location(self._source, number - 1, 0, self._separator)
         return f"{position}: {self._ragged.actual_columns} values, but the header has {len(self.columns)} names"
 
-    def _bad_cell_text(self, cell: BadCell, name: str) -> str:
-        position = location(self._source, self._rows + cell.row, self._number[name], self._separator)
+    def _bad_cell_text(self, cell: BadCell, name: str, before: int) -> str:
+        position = location(self._source, before + cell.row, self._number[name], self._separator)
         may_leave_out = self._selection.features is None and name not in (self.target, *self._selection.keys)
         hint = "; list `features` to leave the column out" if may_leave_out else ""
         if cell.has_comma and self._separator != ",":

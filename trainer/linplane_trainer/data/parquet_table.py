@@ -1,4 +1,4 @@
-"""A Parquet file as batches of numbers, one row group after another, in the memory of a few pages of each column.
+"""A Parquet file as blocks of numbers, one row group after another, in the memory of a few pages of each column.
 
 pyarrow would read whole row groups ahead: `pre_buffer` and `buffer_size` bound that. The file must be one that can be
 read from any place, which a download cannot.
@@ -6,6 +6,7 @@ read from any place, which a download cannot.
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ from linplane_api.display import display_name
 from linplane_api.facts import LeftOutColumn, LeftOutReason, data_hash
 from linplane_api.names import MAX_CONFIGMAP_BYTES, MAX_FEATURE_NAME
 
-from ..batch import Batch, Draws, Progress
+from ..batch import Batch, Block, Draws, Progress
 from ..errors import BadData, BadRowError, TrainingFailed
 from ..holdout import HoldoutDraws
 from .csv_cells import BadCell
@@ -72,28 +73,32 @@ class ParquetTable:
         """Closes the file."""
         self._data.close()
 
-    def batches(self, progress: Progress | None = None) -> Iterator[Batch]:
+    def blocks(self, progress: Progress | None = None) -> Iterator[Block]:
         """The rows, in order, target last; can be called once. Raises BadData. `progress` counts rows twice."""
-        used, done, rows = [*self.features, self.target], 0, self._file.metadata.num_rows
+        columns, done, rows = [*self.features, self.target, *self._selection.keys], 0, self._file.metadata.num_rows
         for group in range(self._file.num_row_groups):
             start = done
-            for block in self._blocks(group, [*used, *self._selection.keys]):
-                draws = self._draw(block)
-                if isinstance(draws, BadCell):
-                    raise BadRowError(_bad_cell_text(draws, self._selection.keys[0], group, done - start))
-                batch = batch_of([block.column(name) for name in used], draws)
-                if isinstance(batch, BadCell):
-                    raise BadRowError(_bad_cell_text(batch, used[batch.column], group, done - start))
-                yield batch
-                done += len(batch.kept)
+            for block in self._blocks(group, columns):
+                draws = None if self._selection.keys else self._draws.draw(block.num_rows)
+                yield Block(block.num_rows, partial(self._batch, block, draws, group, done - start))
+                done += block.num_rows
                 if progress:
                     progress(done, done, rows)
 
-    def _draw(self, block: pa.RecordBatch) -> Draws | BadCell:
-        key = self._selection.holdout.key
-        if key is None:
-            return self._draws.draw(block.num_rows)
-        return draws_by_key(block.column(key), self._selection.holdout)
+    def _batch(self, block: pa.RecordBatch, draws: Draws | None, group: int, before: int) -> Batch:
+        """Converts the block behind the first `before` rows of a row group; `draws` None: these are by the key."""
+        used = [*self.features, self.target]
+        batch = batch_of([block.column(name) for name in used], draws or self._draws_by_key(block, group, before))
+        if isinstance(batch, BadCell):
+            raise BadRowError(_bad_cell_text(batch, used[batch.column], group, before))
+        return batch
+
+    def _draws_by_key(self, block: pa.RecordBatch, group: int, before: int) -> Draws:
+        (key,) = self._selection.keys
+        found = draws_by_key(block.column(key), self._selection.holdout)
+        if isinstance(found, BadCell):
+            raise BadRowError(_bad_cell_text(found, key, group, before))
+        return found
 
     def _blocks(self, group: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         try:

@@ -1,12 +1,13 @@
-"""A query's rows as batches of numbers, in the memory of two batches. Their order is the database's."""
+"""A query's rows as blocks of numbers, in the memory of a few of them. Their order is the database's."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pyarrow as pa
 
 from linplane_api.display import display_name
 
-from ..batch import Batch, Draws, Progress
+from ..batch import Batch, Block, Draws, Progress
 from ..errors import BadData
 from ..holdout import HoldoutDraws
 from .csv_cells import BadCell
@@ -43,32 +44,35 @@ class PostgresTable:
         """Ends the query."""
         self._query.close()
 
-    def batches(self, progress: Progress | None = None) -> Iterator[Batch]:
+    def blocks(self, progress: Progress | None = None) -> Iterator[Block]:
         """Runs the query and gives its rows, in order, target last; can be called once. Raises TrainerError.
         `progress` counts rows twice.
         """
-        used, rows = [*self.features, self.target], 0
+        rows = 0
         for block in self._query.batches():
-            draws = self._draw(block)
-            if isinstance(draws, BadCell):
-                raise BadData(_bad_cell_text(draws, str(self._draws.holdout.key), rows))
-            batch = batch_of([values_of(block.column(name), self._kinds[name]) for name in used], draws)
-            if isinstance(batch, BadCell):
-                raise BadData(_bad_cell_text(batch, used[batch.column], rows))
-            yield batch
-            rows += len(batch.kept)
+            draws = self._draws.draw(block.num_rows) if self._draws.holdout.key is None else None
+            yield Block(block.num_rows, partial(self._batch, block, draws, rows))
+            rows += block.num_rows
             if progress:
                 progress(rows, rows, None)
         if not rows:
             raise BadData("the query gives no rows")
 
-    def _draw(self, block: pa.RecordBatch) -> Draws | BadCell:
+    def _batch(self, block: pa.RecordBatch, draws: Draws | None, before: int) -> Batch:
+        """Converts the block behind the first `before` rows; `draws` None: these are by the key."""
+        used = [*self.features, self.target]
+        columns = [values_of(block.column(name), self._kinds[name]) for name in used]
+        batch = batch_of(columns, draws or self._draws_by_key(block, before))
+        if isinstance(batch, BadCell):
+            raise BadData(_bad_cell_text(batch, used[batch.column], before))
+        return batch
+
+    def _draws_by_key(self, block: pa.RecordBatch, before: int) -> Draws:
         holdout = self._draws.holdout
-        return (
-            self._draws.draw(block.num_rows)
-            if holdout.key is None
-            else draws_by_key(block.column(holdout.key), holdout)
-        )
+        found = draws_by_key(block.column(holdout.key), holdout)
+        if isinstance(found, BadCell):
+            raise BadData(_bad_cell_text(found, str(holdout.key), before))
+        return found
 
 
 def _typed(field: pa.Field) -> TypedColumn:

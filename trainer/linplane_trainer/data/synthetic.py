@@ -10,7 +10,7 @@ import numpy as np
 
 from linplane_api.task import SyntheticData
 
-from ..batch import Batch
+from ..batch import Batch, Block, Progress
 from ..holdout import Holdout, HoldoutDraws
 
 INTERCEPT = 1.0
@@ -41,3 +41,13 @@ def batches(data: SyntheticData, holdout: Holdout) -> Iterator[Batch]:
         with np.errstate(over="ignore"):  # the fit refuses numbers that are not finite
             rows[:, -1] = INTERCEPT + (rows[:, :-1] * coefficients).sum(axis=1) + data.noise * rows[:, -1]
         yield Batch(rows, np.ones(len(rows), dtype=bool), draws.draw(len(rows)))
+
+
+def blocks(data: SyntheticData, holdout: Holdout, progress: Progress | None = None) -> Iterator[Block]:
+    """The same rows, as a table has them. `progress` counts rows twice."""
+    rows = 0
+    for batch in batches(data, holdout):
+        yield Block.of(batch)
+        rows += len(batch.kept)
+        if progress:
+            progress(rows, rows, data.samples)

@@ -5,11 +5,12 @@ folder are one table.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from linplane_api.facts import data_hash
 from linplane_api.task import CsvOptions
 
-from ..batch import Batch, Progress
+from ..batch import Batch, Block, Progress
 from ..errors import BadData, TrainerError
 from ..holdout import HoldoutDraws
 from .csv_header import Columns, Selection
@@ -65,7 +66,7 @@ class FolderTable:
 
     @property
     def hash(self) -> str | None:
-        """The hash of a list of the files' hashes and names, as `sha256sum` prints it, once all batches were read; None
+        """The hash of a list of the files' hashes and names, as `sha256sum` prints it, once all blocks were read; None
         if a file has none.
         """
         if None in self._hashes:
@@ -77,7 +78,7 @@ class FolderTable:
         """Closes the file that is open."""
         self._table.close()
 
-    def batches(self, progress: Progress | None = None) -> Iterator[Batch]:
+    def blocks(self, progress: Progress | None = None) -> Iterator[Block]:
         """The rows, in order, target last; can be called once. Raises TrainerError, which names the file. `progress`
         counts files.
         """
@@ -87,13 +88,17 @@ class FolderTable:
                 if number:
                     draws = HoldoutDraws(self._selection.holdout, name)
                     self._table = _open_file(source, self._selection, draws, self._columns)
-                for batch in self._table.batches():
-                    yield batch
-                    rows += len(batch.kept)
+                for block in self._table.blocks():
+                    yield Block(block.rows, partial(self._batch, block, name))
+                    rows += block.rows
                 self._table.close()
             self._hashes.append(self._table.hash)
             if progress:
                 progress(rows, number + 1, len(files))
+
+    def _batch(self, block: Block, name: str) -> Batch:
+        with self._naming(name):
+            return block.batch()
 
     @contextmanager
     def _naming(self, name: str) -> Iterator[None]:

@@ -22,12 +22,12 @@ class RowSample:
         room = self.size + max(1, self.size // 4)
         self._table = np.empty((room, columns + 1))  # the draw first: memory is not used before it is written
         self._filled = 0
-        self._largest = np.inf
+        self.largest = np.inf
         """A draw above this one is not among the smallest."""
 
     def add(self, draws: Floats, rows: Floats) -> None:
         """Adds rows of shape (n, columns) with their draws, shape (n,); they are copied."""
-        chosen = np.flatnonzero(draws <= self._largest)
+        chosen = np.flatnonzero(draws <= self.largest)
         while len(chosen):
             part = chosen[: len(self._table) - self._filled]
             end = self._filled + len(part)
@@ -37,7 +37,7 @@ class RowSample:
             chosen = chosen[len(part) :]
             if self._filled == len(self._table):
                 self._choose()
-                chosen = chosen[draws[chosen] <= self._largest]
+                chosen = chosen[draws[chosen] <= self.largest]
 
     def plus(self, other: "RowSample") -> "RowSample":
         """The sample of the rows of both, which are of equal size and columns."""
@@ -61,7 +61,7 @@ class RowSample:
         places, moved = np.flatnonzero(~keeps[: self.size]), np.flatnonzero(keeps[self.size :]) + self.size
         table[places] = table[moved]
         self._filled = self.size
-        self._largest = float(table[: self.size, 0].max())
+        self.largest = float(table[: self.size, 0].max())
 
 
 def _smallest(table: Floats, count: int) -> NDArray[np.intp]:

@@ -25,6 +25,7 @@ class WideRows:
         number of columns.
         """
         columns, width = len(options.features) + 1, options.size + 1
+        self.parts = (self,)  # one thread: the order of the rows decides the last digits
         self._options = options
         self._block_rows = block_rows or max(2 * width, BLOCK_CELLS // width)
         self._waiting: list[tuple[Floats, NDArray[np.bool_]]] = []

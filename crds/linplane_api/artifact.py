@@ -94,7 +94,9 @@ class Training(_Part, frozen=True):
     """The record of a training. Lists follow the features' order.
 
     `noise` is the residual standard deviation, sqrt(RSS / (n - p)), in units of the target. It and the standard
-    errors are None if n = p. `software` names what decides the last digits: {"fit": "exact-1"} if nothing but the
+    errors are None if n = p. `variance_inflation`: for each feature 1 / (1 - R2) of its fit by the others (D. W.
+    Marquardt, Technometrics 12, 1970); None with ridge, for more than 512 features, and by an earlier trainer.
+    `software` names what decides the last digits: {"fit": "exact-1"} if nothing but the
     rows does, else versions of what computed them.
     """
 
@@ -111,6 +113,7 @@ class Training(_Part, frozen=True):
     feature_statistics: tuple[FeatureStatistics, ...]
     software: dict[str, str]
     holdout_key: Feature | None = None
+    variance_inflation: tuple[float, ...] | None = None
 
 
 class Check(_Part, frozen=True):

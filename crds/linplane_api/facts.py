@@ -19,6 +19,7 @@ MAX_MESSAGE = 1024
 MAX_SOFTWARE = 16
 MAX_VERSION = 64
 MAX_GROUPS = 20
+DATA_HASH = 16
 MAX_STANDARDIZED = 19
 
 ReasonText = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern="^[A-Z][A-Za-z0-9]*$")]
@@ -109,8 +110,10 @@ class Residuals(_Part, frozen=True):
 class Facts(_Part, frozen=True):
     """The facts of one training. `left_out` are the first 32 of `left_out_count` columns, in the table's order. `data`
     is the `data_hash` of the bytes that were read, wherever they came from; None for more bytes than a ConfigMap holds,
-    and for synthetic data. `software` has the versions of what trained, by name. `residuals`: of the
-    rows fitted, and of those held out, if any.
+    and for synthetic data. `sha256` is that of these bytes, as many as they are, in hexadecimal digits; of a folder
+    that of what `sha256sum` prints for its files, by path; None for synthetic data, a query, and Parquet of more bytes
+    than a ConfigMap holds that is read over a network. `software` has the versions of what trained, by name.
+    `residuals`: of the rows fitted, and of those held out, if any.
     """
 
     left_out: Annotated[tuple[LeftOutColumn, ...], msgspec.Meta(max_length=MAX_LEFT_OUT)] = ()
@@ -118,6 +121,7 @@ class Facts(_Part, frozen=True):
     warnings: Annotated[tuple[TrainingWarning, ...], msgspec.Meta(max_length=MAX_WARNINGS)] = ()
     data: Annotated[str, msgspec.Meta(max_length=64)] | None = None
     software: Software | None = None
+    sha256: Annotated[str, msgspec.Meta(max_length=64, pattern="^[0-9a-f]{64}$")] | None = None
     residuals: Annotated[tuple[Residuals, ...], msgspec.Meta(max_length=2)] = ()
 
 
@@ -134,7 +138,11 @@ class DataHash:
 
     def result(self) -> str:
         """The hash of all data so far."""
-        return self._sha.hexdigest()[:16]
+        return self.sha256()[:DATA_HASH]
+
+    def sha256(self) -> str:
+        """Its SHA-256, of which the hash is the beginning: 64 hexadecimal digits."""
+        return self._sha.hexdigest()
 
 
 def data_hash(data: bytes) -> str:

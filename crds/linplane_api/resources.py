@@ -183,11 +183,12 @@ class TrainingSpec(Part, frozen=True):
     holdout_key: Feature | None = None
 
 
-class Acceptance(Part, frozen=True, rename={"max_mse": "maxMSE", "min_r2": "minR2"}):
+class Acceptance(Part, frozen=True, rename={"max_mse": "maxMSE", "min_r2": "minR2", "max_vif": "maxVIF"}):
     """Gates: a version that misses one is trained but never Ready."""
 
     max_mse: Number | None = None
     min_r2: Number | None = None
+    max_vif: Number | None = None
 
 
 class LinearModelSpec(Part, frozen=True):

@@ -10,6 +10,7 @@ import msgspec
 from .artifact import Artifact, Feature
 from .canonical import canonical_bytes, convert, parse_json
 from .digests import stable_form
+from .display import display_names
 from .names import MAX_FEATURES
 
 ARGUMENT_CHARACTERS = 32_000
@@ -151,7 +152,9 @@ def parse_failure(data: bytes | str) -> Failure:
     return convert(parse_json(data), Failure, "")
 
 
-def missed_gates(artifact: Artifact, max_mse: float | None, min_r2: float | None) -> list[str]:
+def missed_gates(
+    artifact: Artifact, max_mse: float | None, min_r2: float | None, max_vif: float | None = None
+) -> list[str]:
     """One sentence for each gate that the artifact's evaluation misses; a gate without a figure is missed."""
     evaluation = artifact.training.evaluation if artifact.training else None
     gates = [
@@ -167,7 +170,21 @@ def missed_gates(artifact: Artifact, max_mse: float | None, min_r2: float | None
         elif sign * value > sign * limit:
             figure = _format_beyond(value, limit, sign)
             missed.append(f"{name} {_format_shortest(limit)}: the {evaluation.on.lower()} rows give {figure}")
-    return missed
+    return [*missed, *_missed_inflation(artifact, max_vif)]
+
+
+def _missed_inflation(artifact: Artifact, limit: float | None) -> list[str]:
+    factors = artifact.training.variance_inflation if artifact.training else None
+    if limit is None:
+        return []
+    if not factors:
+        return [f"maxVIF {_format_shortest(limit)}: the training has no such figure"]
+    over = [name for name, factor in zip(artifact.features, factors, strict=False) if factor > limit]
+    if not over:
+        return []
+    largest = _format_beyond(max(factors), limit, 1)
+    verb = "have variance inflation factors" if len(over) > 1 else "has a variance inflation factor"
+    return [f"maxVIF {_format_shortest(limit)}: {display_names(over)} {verb} of up to {largest}"]
 
 
 def _format_shortest(number: float) -> str:

@@ -143,7 +143,7 @@ def _from_table(  # noqa: PLR0913 (what varies is a parameter)
     finally:
         table.close()
     trained = _trained(task, task.target, fitting, table.left_out)
-    return replace(trained, facts=msgspec.structs.replace(trained.facts, data=table.hash))
+    return replace(trained, facts=msgspec.structs.replace(trained.facts, data=table.hash, sha256=table.sha256))
 
 
 def _add(blocks: Iterable[Block], fitting: Fitting) -> None:

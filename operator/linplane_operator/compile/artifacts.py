@@ -138,8 +138,8 @@ def check(text: str, spec: LinearModelSpec, digest: str | None, name: str) -> Ve
             text = f"{name} has {file.digest}, expected is {expected}"
             return Verdict(None, Cause(Reason.DIGEST_MISMATCH, text))
     acceptance = spec.acceptance or Acceptance()
-    limits = [None if v is None else decimal(v) for v in (acceptance.max_mse, acceptance.min_r2)]
-    missed = tuple(missed_gates(file.artifact, limits[0], limits[1]))
+    gates = (acceptance.max_mse, acceptance.min_r2, acceptance.max_vif)
+    missed = tuple(missed_gates(file.artifact, *(None if gate is None else decimal(gate) for gate in gates)))
     if missed:
         text = f"{'; '.join(missed)} (change acceptance, or make another version)"
         return Verdict(file, Cause(Reason.ACCEPTANCE_MISSED, text), missed, name)

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from linplane_api.artifact import Artifact, Evaluation, FeatureStatistics, Training, with_checks
+from linplane_api.artifact import Artifact, Evaluation, FeatureStatistics, ResidualQuantile, Training, with_checks
 from linplane_api.routing import Candidate, RateLimit, RouteDocument, ServedVersion, SplitKey
 
 CANARY = "canary-7f3a"
@@ -31,7 +31,7 @@ def trained() -> Artifact:
         samples=333,
         dropped_rows=11,
         noise=393.26,
-        evaluation=Evaluation("Holdout", 67, 151_000.25, 0.7589, "sha256:" + "5e" * 32),
+        evaluation=Evaluation("Holdout", 67, 151_000.25, 0.7589, "sha256:" + "5e" * 32, (ResidualQuantile(50, 260.5),)),
         fit_intercept=True,
         ridge=0.0,
         holdout_percent=20,
@@ -40,6 +40,8 @@ def trained() -> Artifact:
         intercept_standard_error=307.33,
         feature_statistics=(statistics, statistics),
         software={"numpy": "2.1.0", "python": "3.11"},
+        holdout_key="island",
+        variance_inflation=(1.5, 12.5),
     )
     model = Artifact(("flipper", CANARY), (49.68, -0.1), -5780.83, target="mass", training=facts)
     return with_checks(model)

@@ -38,7 +38,7 @@ def test_valid_objects_can_be_read_as_their_typed_form(name: str) -> None:
 def test_status_without_what_is_unknown_can_be_read_back() -> None:
     facts = trained().training
     assert facts
-    evaluation = msgspec.structs.replace(facts.evaluation, r2=None, rows=None)
+    evaluation = msgspec.structs.replace(facts.evaluation, r2=None, rows=None, residual_quantiles=None)
     status = LinearModelStatus(samples=3, evaluation=evaluation)
     body = plain(status)
     assert body == {"samples": 3, "evaluation": {"on": "Holdout", "samples": 67, "mse": 151_000.25}}

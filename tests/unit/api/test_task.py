@@ -28,7 +28,7 @@ from linplane_api.task import (
     parse_task,
 )
 from linplane_api.task import Failure as TaskFailure
-from unit.api.examples import trained
+from unit.api.examples import CANARY, trained
 
 DATA = (
     SyntheticData(200, 3, 0.1),
@@ -105,6 +105,26 @@ def test_gates_show_enough_digits_to_see_the_difference(
     max_mse: float | None, min_r2: float | None, mse: float, r2: float | None, message: str
 ) -> None:
     assert missed_gates(evaluated(mse, r2), max_mse, min_r2) == [message]
+
+
+@pytest.mark.parametrize(
+    ("limit", "factors", "message"),
+    [
+        (12.5, (1.5, 12.5), None),
+        (12, (1.5, 12.5), f"maxVIF 12: {CANARY} has a variance inflation factor of up to 12.5"),
+        (1, (1.5, 12.5), f"maxVIF 1: flipper and {CANARY} have variance inflation factors of up to 12.5"),
+        (10, (3.0, 10.0000001), f"maxVIF 10: {CANARY} has a variance inflation factor of up to 10.0000001"),
+        (10, None, "maxVIF 10: the training has no such figure"),
+        (10, (), "maxVIF 10: the training has no such figure"),
+    ],
+)
+def test_gate_of_inflation_names_the_features(
+    limit: float, factors: tuple[float, ...] | None, message: str | None
+) -> None:
+    training = msgspec.structs.replace(trained().training, variance_inflation=factors)
+    artifact = msgspec.structs.replace(trained(), training=training)
+    assert missed_gates(artifact, None, None, limit) == ([] if message is None else [message])
+    assert missed_gates(artifact, None, None, None) == []
 
 
 def evaluated(mse: float, r2: float | None) -> Artifact:

@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from hashlib import sha256
 
 import pytest
 
@@ -107,7 +108,9 @@ def test_hash_of_rows_is_left_out_for_more_bytes_than_a_configmap_holds(server, 
     fits = head + row * ((MAX_CONFIGMAP_BYTES - len(head)) // len(row))
     server.answers |= {"/fits.csv": answer(fits), "/more.csv": answer(fits + row)}
     tasks = [task(f"http://127.0.0.1:{server.server_port}/{name}.csv") for name in ("fits", "more")]
-    assert [train(one, tmp_path).facts.data for one in tasks] == [data_hash(fits), None]
+    found = [train(one, tmp_path).facts for one in tasks]
+    assert [one.data for one in found] == [data_hash(fits), None]
+    assert [one.sha256 for one in found] == [sha256(data).hexdigest() for data in (fits, fits + row)]
 
 
 def test_packed_file_is_unpacked(learn, refused, server):

@@ -16,7 +16,7 @@ from linplane_trainer.fit.result import fit_of_sums
 from linplane_trainer.fit.sums import Sums
 from linplane_trainer.fit.types import FitOptions
 
-from .exactly import least_squares
+from .exactly import inverse, least_squares, products
 from .test_fit_laws import numbers
 from .test_nist import EXACT, SETS, design, digits
 
@@ -219,6 +219,32 @@ def test_sum_of_prices_in_cents_is_dependent(fit_rows):
     a, b, z = cents(generator, 1, 200), cents(generator, 1, 90), generator.standard_normal(500)
     with pytest.raises(BadData, match="leave out x3, or set ridge: x0, x1 and x3 are linearly dependent"):
         fit_rows(np.column_stack([a, b, z, np.round(a + b, 2)]), generator.standard_normal(500))
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("kind", ["normal", "scales", "orthogonal", "copy"])
+def test_inflation_is_the_nearest_double(fit_rows, kind, intercept):
+    """To 1 / (1 - R2) of each feature's fit by the others, in fractions; 1 if none explains it."""
+    generator = np.random.default_rng(4)
+    x = generator.standard_normal((24, 3))
+    if kind == "scales":
+        x = x * [1e-200, 1.0, 1e150] + [0.0, 1e9, 1e150]
+    if kind == "orthogonal":
+        x = np.array([[a, b, c] for a in (-1.0, 1.0) for b in (-1.0, 1.0) for c in (-1.0, 1.0)] * 3)
+    if kind == "copy":
+        x[:, 2] = x[:, 0] * (1 + 1e-12 * generator.standard_normal(24))
+    design = np.column_stack([np.ones(24), x]) if intercept else x
+    sums = products(design)
+    inverted, first = inverse(sums), int(intercept)
+    expected = []
+    for j in range(first, len(sums)):
+        squares = sums[j][j] - sums[0][j] ** 2 / sums[0][0] if intercept else sums[j][j]
+        factor = inverted[j][j] * squares
+        expected.append(factor.numerator / factor.denominator)
+    fit = fit_rows(x, generator.standard_normal(24), fit_intercept=intercept)
+    assert fit.inflation.tolist() == expected
+    if kind == "orthogonal":
+        assert expected == [1.0] * 3
 
 
 @pytest.mark.parametrize("noise", [1e-9, 1e-14])

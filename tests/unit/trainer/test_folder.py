@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -255,6 +256,10 @@ def test_hash_changes_with_each_byte_and_name(learn, tmp_path):
     assert len({first, second, third}) == 3
     learn({"sales/big": csv(ROWS * 5000)})
     assert learn({}).facts.data is None
+    folder = tmp_path / "sales"
+    files = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
+    lines = [f"{sha256(files[name].read_bytes()).hexdigest()}  {name}\n" for name in sorted(files)]
+    assert learn({}).facts.sha256 == sha256("".join(lines).encode()).hexdigest()
 
 
 def test_progress_counts_files(tmp_path):

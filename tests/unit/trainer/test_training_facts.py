@@ -1,5 +1,7 @@
 """Columns left out and warnings are in the result, outside of the digest."""
 
+import gzip
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -204,3 +206,7 @@ def test_hash_of_the_data_is_in_the_facts(learn_csv):
     assert train(Task("m", "v1", SyntheticData(20, 1, 0.1)), TABLES).facts.data is None
     large = "a,y\n" + "1.00000000001,2.0000000001\n2.0000001,3\n" * 40_000
     assert learn_csv(large).facts.data is None
+    assert learn_csv(large).facts.sha256 == sha256(large.encode()).hexdigest()
+    packed = gzip.compress(large.encode())
+    assert learn_csv(packed).facts.sha256 == sha256(packed).hexdigest()
+    assert train(Task("m", "v1", SyntheticData(20, 1, 0.1)), TABLES).facts.sha256 is None

@@ -79,6 +79,11 @@ class Table:
         """The hash of the source's bytes, once all blocks were read; None if these are too many for a ConfigMap."""
         return self._raw.hash
 
+    @property
+    def sha256(self) -> str:
+        """That of the source's bytes, once all batches were read."""
+        return self._raw.sha256
+
     def close(self) -> None:
         """Closes the source."""
         self._stream.taken(AHEAD)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from linplane_api.display import display_name
-from linplane_api.facts import LeftOutColumn, LeftOutReason, data_hash
+from linplane_api.facts import DATA_HASH, DataHash, LeftOutColumn, LeftOutReason
 from linplane_api.names import MAX_CONFIGMAP_BYTES, MAX_FEATURE_NAME
 
 from ..batch import Batch, Block, Draws, Progress
@@ -29,6 +29,7 @@ from .source import Bytes
 ROWS = 8192
 MAX_SHOWN = 12
 BUFFER_BYTES = 1 << 16
+HASHED_BYTES = 1 << 20
 INDEX = re.compile(r"(__index_level_\d+__)?")
 """The name of a column that has none: pandas stores row labels so."""
 
@@ -56,7 +57,8 @@ class ParquetTable:
         self.left_out: tuple[LeftOutColumn, ...] = ()
         try:
             file = data.random_access()
-            self.hash = _hash(file, data.size)
+            self.sha256 = _sha256(file, data.size, remote=remote)
+            self.hash = None if _is_large(data.size) or self.sha256 is None else self.sha256[:DATA_HASH]
             self._file = _opened(file)
             schema = self._file.schema_arrow
             self.columns = schema.names
@@ -155,10 +157,18 @@ def _check_disk(error: Exception) -> None:
         raise TrainingFailed(f"the data file cannot be read ({type(error).__name__})") from None
 
 
-def _hash(file: Any, size: int | None) -> str | None:
-    if size is None or size > MAX_CONFIGMAP_BYTES:
+def _is_large(size: int | None) -> bool:
+    return size is None or size > MAX_CONFIGMAP_BYTES
+
+
+def _sha256(file: Any, size: int | None, *, remote: bool) -> str | None:
+    """Reads all of a file once more, unless it is a large one behind a network."""
+    if remote and _is_large(size):
         return None
-    return data_hash(file.read(size))
+    found = DataHash()
+    while part := file.read(HASHED_BYTES):
+        found.add(part)
+    return found.sha256()
 
 
 def _bad_cell_text(cell: BadCell, name: str, group: int, before: int) -> str:

@@ -25,6 +25,7 @@ class PostgresTable:
     """
 
     hash: str | None = None
+    sha256: str | None = None
     """The rows have no bytes of their own."""
 
     def __init__(self, query: Query, selection: Selection) -> None:

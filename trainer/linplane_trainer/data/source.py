@@ -114,6 +114,11 @@ class Readable(io.RawIOBase):
         """The hash of all bytes read so far, None if these are too many for a ConfigMap."""
         return self._hash.result() if self.done <= MAX_CONFIGMAP_BYTES else None
 
+    @property
+    def sha256(self) -> str:
+        """That of all bytes read so far."""
+        return self._hash.sha256()
+
     def readable(self) -> bool:
         """True."""
         return True
@@ -123,6 +128,5 @@ class Readable(io.RawIOBase):
         data = self._data.read(len(buffer))
         buffer[: len(data)] = data
         self.done += len(data)
-        if self.done <= MAX_CONFIGMAP_BYTES:
-            self._hash.add(data)
+        self._hash.add(data)
         return len(data)

@@ -2,12 +2,12 @@
 folder are one table.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
-from linplane_api.facts import data_hash
+from linplane_api.facts import DataHash
 from linplane_api.task import CsvOptions
 
 from ..batch import Batch, Block, Progress
@@ -57,6 +57,7 @@ class FolderTable:
         """Opens the first file. Raises TrainerError, which names the file."""
         self._folder = folder
         self._hashes: list[str | None] = []
+        self._sha256: list[str | None] = []
         first, source = folder.files[0]
         with self._naming(first):
             self._table = _open_file(source, selection, HoldoutDraws(selection.holdout, first))
@@ -69,10 +70,24 @@ class FolderTable:
         """The hash of a list of the files' hashes and names, as `sha256sum` prints it, once all blocks were read; None
         if a file has none.
         """
-        if None in self._hashes:
+        found = self._listed(self._hashes)
+        return None if found is None else found.result()
+
+    @property
+    def sha256(self) -> str | None:
+        """That of what `sha256sum` prints for the files, in their order, once all batches were read; None if a file has
+        none.
+        """
+        found = self._listed(self._sha256)
+        return None if found is None else found.sha256()
+
+    def _listed(self, hashes: Sequence[str | None]) -> DataHash | None:
+        if None in hashes:
             return None
-        lines = [f"{one}  {name}\n" for one, (name, _) in zip(self._hashes, self._folder.files, strict=True)]
-        return data_hash("".join(lines).encode(errors="surrogateescape"))
+        found = DataHash()
+        for one, (name, _) in zip(hashes, self._folder.files, strict=True):
+            found.add(f"{one}  {name}\n".encode(errors="surrogateescape"))
+        return found
 
     def close(self) -> None:
         """Closes the file that is open."""
@@ -93,6 +108,7 @@ class FolderTable:
                     rows += block.rows
                 self._table.close()
             self._hashes.append(self._table.hash)
+            self._sha256.append(self._table.sha256)
             if progress:
                 progress(rows, number + 1, len(files))
 

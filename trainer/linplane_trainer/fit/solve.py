@@ -18,7 +18,7 @@ from .sums import scaled
 
 TRIES = 3
 """With twice as many bits each time."""
-ACCURACY = 64  # bits
+ACCURACIES = (64, 128, 256)
 
 
 @dataclass(frozen=True)
@@ -49,18 +49,41 @@ def solve(equations: NormalEquations) -> Solution:
 
 def inflation(equations: NormalEquations) -> list[float]:
     """The variance inflation factor of each column (D. W. Marquardt, Technometrics 12, 1970): 1 / (1 - R2) of its fit
-    by the others; 0 for the ones of an intercept. Without an intercept R2 is that about zero.
+    by the others; 0 for the ones of an intercept. Without an intercept R2 is that about zero. Each is the double
+    nearest to the exact one.
     """
-    matrix, found = equations.integers, equations.inverses.accurate(ACCURACY)
-    if found is None:
-        raise ZeroDivisionError
-    factors = []
-    for column in range(matrix.nrows()):
-        squares = flint.fmpq(matrix[column, column])
-        if equations.has_intercept:
-            squares -= flint.fmpq(matrix[0, column] ** 2, matrix[0, 0])
-        factors.append(float((found[column, column] * squares / 4 ** equations.inverses.shifts[column]).mid()))
-    return factors
+    found: list[float | None] = []
+    for accuracy in ACCURACIES:
+        inverse = equations.inverses.accurate(accuracy)
+        if inverse is None:
+            break
+        with flint.ctx.workprec(2 * accuracy):
+            units = [4**shift for shift in equations.inverses.shifts]
+            found = [
+                nearest_in_ball(inverse[column, column] * _squares(equations, column) / unit, 0)
+                for column, unit in enumerate(units)
+            ]
+        if None not in found:
+            break
+    known = found or [None] * len(equations.exponents)
+    return [_inflation(equations, column) if one is None else one for column, one in enumerate(known)]
+
+
+def _inflation(equations: NormalEquations, column: int) -> float:
+    return nearest(_fraction(_diagonal(equations.integers, column) * _squares(equations, column)))
+
+
+def _squares(equations: NormalEquations, column: int) -> flint.fmpq:
+    """A column's sum of squares, about its mean if there is an intercept."""
+    matrix = equations.integers
+    squares = flint.fmpq(matrix[column, column])
+    return squares - flint.fmpq(matrix[0, column] ** 2, matrix[0, 0]) if equations.has_intercept else squares
+
+
+def _diagonal(matrix: flint.fmpz_mat, column: int) -> flint.fmpq:
+    """A number on the diagonal of the inverse."""
+    unit = flint.fmpz_mat(matrix.nrows(), 1, [int(row == column) for row in range(matrix.nrows())])
+    return _solution_of(matrix, unit)[column, 0]
 
 
 def _solution(equations: NormalEquations, numbers: Sequence[float | None]) -> Solution:
@@ -112,9 +135,7 @@ def _by_fractions(equations: NormalEquations, found: Sequence[float | None]) -> 
         elif known is not None:
             yield known
         else:
-            unit = flint.fmpz_mat(size, 1, [int(row == column) for row in range(size)])
-            diagonal = _solution_of(matrix, unit)[column, 0]
-            yield nearest_root(_fraction(variance * diagonal) * scaled(1, 2 * (target - exponent)))
+            yield nearest_root(_fraction(variance * _diagonal(matrix, column)) * scaled(1, 2 * (target - exponent)))
 
 
 def _solution_of(matrix: flint.fmpz_mat, right: flint.fmpz_mat) -> flint.fmpq_mat:

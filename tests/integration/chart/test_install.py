@@ -115,11 +115,19 @@ def test_operator_account_can_create_only_its_own_pods(installed: ControlPlane) 
             return error.message
         return ""
 
-    theirs = [dict(made.everything())[name] for name in ("server-full", "job-claim")]
-    theirs = [{**body, "metadata": {**body["metadata"], "namespace": "default"}} for body in theirs]
-    for body in theirs:
+    pods = dict(made.everything())
+    with_secret = {
+        "server-full": POD_POLICY,
+        "job-claim": "",
+        "job-s3": "duplicate entries",
+    }  # of that name: one at most
+    for name, refusal in with_secret.items():
+        body = {**pods[name], "metadata": {**pods[name]["metadata"], "namespace": "default"}}
         worse = copy.deepcopy(body)
-        pod = worse["spec"]["template"]["spec"]
-        pod["volumes"] = [*pod["volumes"], {"name": "loot", "secret": {"secretName": "x"}}]
+        volume = {"name": "loot", "secret": {"secretName": "x"}}
+        worse["spec"]["template"]["spec"]["volumes"].append(volume)
         assert eventually(lambda worse=worse: POD_POLICY in answer(worse))
         assert answer(body) == ""
+        volume["name"] = "credentials"
+        assert refusal in answer(worse)
+        assert bool(refusal) == bool(answer(worse))

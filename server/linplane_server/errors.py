@@ -6,7 +6,7 @@
     |   |-- MethodNotAllowed     a method other than POST
     |   |-- UnsupportedBody      the body is not declared as JSON
     |   |-- TooLarge             the body exceeds the limit
-    |   |-- Malformed            the body is not JSON, or has a duplicate key
+    |   |-- Malformed            the body is not JSON, has a duplicate key, or has not the form of its protocol
     |   |-- Invalid              the body is JSON, but not a prediction request
     |   |   `-- MissingFeature   the version that answers needs a feature that is missing
     |   |-- RateLimited          the route's limit is exceeded
@@ -122,7 +122,7 @@ class TooLarge(PredictionRefusal):
 
 
 class Malformed(PredictionRefusal):
-    """The body is not JSON by RFC 8259, or has a duplicate key."""
+    """The body is not JSON by RFC 8259, has a duplicate key, or has not the form of its protocol."""
 
     kind = "malformed"
 

@@ -80,7 +80,12 @@ class MLflow(EncodesPredictions):
             blocks = chain(stream.feed(call.body()), stream.finish())
             return replace(stream.asked, rows=list(chain.from_iterable(blocks)))
         check_json(call.headers, NEITHER)
-        asked = read_json(call.body(), partial(read_tables, route.accepted))
+        try:
+            asked = read_json(call.body(), partial(read_tables, route.accepted))
+        except errors.Invalid as error:
+            if error.pointer:
+                raise
+            raise errors.Malformed(error.detail) from None  # no table, or several: MLflow's code is BAD_REQUEST
         return replace(asked, context=True) if prefers_csv(call.headers) else asked
 
     def open_stream(self, route: Route, call: Call, begun: bytes) -> tuple[Stream, int] | None:  # noqa: ARG002 - no head

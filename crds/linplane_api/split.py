@@ -8,7 +8,7 @@ tests/unit/api/split_vectors.json fix this.
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, repeat
 from operator import itemgetter
 from typing import Literal
@@ -34,6 +34,10 @@ def _salted(salt: str) -> "hashlib._Hash":
 def _point(salted: "hashlib._Hash", key: str) -> int:
     digest = salted.copy()
     digest.update(key.encode("utf-8", "surrogatepass"))
+    return _number(digest)
+
+
+def _number(digest: "hashlib._Hash") -> int:
     return int.from_bytes(digest.digest()[:8], "big")
 
 
@@ -47,7 +51,11 @@ def feature_key(groups: Iterable[Group]) -> str:
     JSON of the rows, each an object with its names sorted by code point, numbers as Python writes a float. `groups` are
     the rows in their order; what depends on the names alone is done once for a group.
     """
-    return f"[{','.join(_written(names, list(rows)) for names, rows in groups)}]"
+    return f"[{','.join(_texts_of(groups))}]"
+
+
+def _texts_of(groups: Iterable[Group]) -> Iterator[str]:
+    return (_written(names, list(rows)) for names, rows in groups)
 
 
 def _written(names: Sequence[str], rows: Sequence[Iterable[float]]) -> str:
@@ -87,7 +95,34 @@ class Splitter:
 
     def pick(self, key: str) -> int | None:
         """The candidate's index, or None for the current version."""
-        place = _point(self._salted, key)
+        return self._candidate(_point(self._salted, key))
+
+    def picking(self) -> "Picking":
+        """A key that comes in parts."""
+        return Picking(self._salted.copy(), self._candidate)
+
+    def _candidate(self, place: int) -> int | None:
         if place < self._low:
             return 0
         return 1 if place >= self._high else None
+
+
+class Picking:
+    """What `pick` returns for the `feature_key` of rows that come in blocks, none of which is kept."""
+
+    def __init__(self, salted: "hashlib._Hash", candidate: Callable[[int], int | None]) -> None:
+        """`salted` is the hash of what precedes the key."""
+        self._hash = salted
+        self._candidate = candidate
+        self._before = b"["
+
+    def add(self, groups: Iterable[Group]) -> None:
+        """Adds the next rows."""
+        for text in _texts_of(groups):
+            self._hash.update(self._before + text.encode("utf-8", "surrogatepass"))
+            self._before = b","
+
+    def pick(self) -> int | None:
+        """The candidate's index, or None for the current version, of all rows, of which there is one at least."""
+        self._hash.update(b"]")
+        return self._candidate(_number(self._hash))

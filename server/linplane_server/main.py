@@ -92,7 +92,7 @@ async def _serve(args: argparse.Namespace) -> None:
     admin = Listener(admin_app(readiness, collector, status, endpoint), admin_guard.protocol(), ADMIN_GRACEFUL)
     public_socket = _socket(args.public_fd, args.host, args.port)
     admin_socket = _socket(args.admin_fd, args.admin_host, args.admin_port)
-    grpc = _grpc(args, predictor, pages, readiness, limits) if args.grpc_port is not None else None
+    grpc = _grpc(args, predictor, pages, readiness, limits, app.turns) if args.grpc_port is not None else None
     guards = [public_guard, admin_guard]
     process = Process((public, public_socket), (admin, admin_socket), guards, readiness, shutdown)
     process.other = grpc
@@ -111,8 +111,13 @@ async def _serve(args: argparse.Namespace) -> None:
     await process.run(*environment.background(updater))
 
 
-def _grpc(
-    args: argparse.Namespace, predictor: Predictor, pages: PublicPages, readiness: Readiness, limits: Limits
+def _grpc(  # noqa: PLR0913, PLR0917 - what the listener works with
+    args: argparse.Namespace,
+    predictor: Predictor,
+    pages: PublicPages,
+    readiness: Readiness,
+    limits: Limits,
+    turns: asyncio.Lock,
 ) -> "GrpcListener":
     """Returns the listener of gRPC on its port. Raises OSError, or ValueError without gRPC's libraries."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # else any client can make its core write lines between ours
@@ -121,7 +126,7 @@ def _grpc(
     except ModuleNotFoundError as error:
         raise ValueError(f'gRPC needs {error.name}, which is not installed: install "linplane[grpc]"') from error
     listen(args.host, args.grpc_port).close()  # raises the cause if the port is in use; gRPC knows none
-    return GrpcListener(predictor.respond, pages.answer, readiness, limits, (args.host, args.grpc_port))
+    return GrpcListener(predictor, pages.answer, readiness, limits, turns, (args.host, args.grpc_port))
 
 
 def _socket(number: int | None, host: str, port: int) -> socket.socket:

@@ -42,7 +42,8 @@ class Limits:
         2.0, "how long input from a refused client is read and discarded, so that it can read the response"
     )
     connections_per_peer: int = _setting(
-        0, "simultaneous connections from one address, 0 for no limit; do not use behind a proxy"
+        0,
+        "simultaneous connections from one address, and calls of gRPC, 0 for no limit; do not use behind a proxy",
     )
 
     @property

@@ -10,14 +10,16 @@ Calls that send nothing keep their turns only while no other call waits.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 
 from ..errors import Overloaded
-from ..interfaces.grpc.statuses import INVALID_ARGUMENT, Refusal, refusal_of
+from ..interfaces.grpc.statuses import INVALID_ARGUMENT, RESOURCE_EXHAUSTED, Refusal, refusal_of
 from ..interfaces.v2.answers import refusal_answer
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
@@ -40,12 +42,46 @@ class CallError(Exception):
         self.refusal = refusal
 
 
-def ending(method: Callable[[Context], Awaitable[T]]) -> Callable[[Any, Context], Awaitable[T]]:
-    """Returns the handler for gRPC of a method that may raise CallError."""
+class Peers:
+    """The calls in flight of each address, at most `limit` of one; 0 for no limit."""
+
+    def __init__(self, limit: int) -> None:
+        """There are none."""
+        self._limit = limit
+        self._calls: Counter[str] = Counter()
+
+    @contextlib.contextmanager
+    def call(self, context: Context) -> Iterator[None]:
+        """Counts a call as long as the block runs. Raises CallError if its address has too many."""
+        address = address_of(context.peer())
+        if 0 < self._limit <= self._calls[address]:
+            raise CallError(Refusal(RESOURCE_EXHAUSTED, f"this address has {self._limit} calls in flight already"))
+        self._calls[address] += 1
+        try:
+            yield
+        finally:
+            self._calls[address] -= 1
+            if not self._calls[address]:
+                del self._calls[address]
+
+
+def address_of(peer: str) -> str:
+    """Returns the address in a peer as gRPC writes it, `ipv4:192.0.2.1:50000` or `ipv6:%5B::1%5D:50000`; another peer,
+    such as a Unix socket, as it is.
+    """
+    family, _, rest = unquote(peer).partition(":")
+    if family not in {"ipv4", "ipv6"}:
+        return peer
+    return rest.rpartition(":")[0].strip("[]")
+
+
+def ending(method: Callable[[Context], Awaitable[T]], peers: Peers) -> Callable[[Any, Context], Awaitable[T]]:
+    """Returns the handler for gRPC of a method that may raise CallError, as too many calls of an address do."""
 
     async def handle(messages: Any, context: Context) -> T:  # noqa: ARG001 - the context reads them
         try:
-            return await method(context)
+            with peers.call(context):
+                return await method(context)
         except CallError as error:
             code, message, metadata = error.refusal
         # here, and not while the error is handled: the context keeps what `abort` raises, and with it the error, whose

@@ -12,7 +12,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from ..interfaces.grpc.statuses import NOT_FOUND, Refusal
 from ..state.readiness import Readiness
-from .calls import CallError, Context, Reader, ending
+from .calls import CallError, Context, Peers, Reader, ending
 from .service import SERVICE
 
 HEALTH = "grpc.health.v1.Health"
@@ -28,16 +28,17 @@ POLL_SECONDS = 0.5
 class HealthService:
     """The service."""
 
-    def __init__(self, readiness: Readiness, reader: Reader) -> None:
-        """`reader` reads the messages."""
+    def __init__(self, readiness: Readiness, reader: Reader, peers: Peers) -> None:
+        """`reader` reads the messages, and `peers` counts the calls."""
+        self._peers = peers
         self._readiness = readiness
         self._reader = reader
 
     def methods(self) -> dict[str, "grpc.RpcMethodHandler[Any, Any]"]:
         """Returns the handlers by the names of the methods."""
         return {
-            "Check": grpc.stream_unary_rpc_method_handler(ending(self._check)),
-            "Watch": grpc.stream_stream_rpc_method_handler(ending(self._watch)),
+            "Check": grpc.stream_unary_rpc_method_handler(ending(self._check, self._peers)),
+            "Watch": grpc.stream_stream_rpc_method_handler(ending(self._watch, self._peers)),
         }
 
     async def _check(self, context: Context) -> bytes:

@@ -1,13 +1,16 @@
 """The port of gRPC: a server in the process's event loop."""
 
+import asyncio
+
 import grpc
 
 from ..interfaces.grpc.metadata import Metadata, Page
+from ..predict.predictor import Predictor
 from ..settings import KIB, MIB, Limits
 from ..state.readiness import Readiness
-from .calls import Reader
+from .calls import Peers, Reader
 from .health import HEALTH, HealthService
-from .service import SERVICE, InferenceService, Respond
+from .service import SERVICE, InferenceService
 
 MAX_MESSAGES = 64
 """Messages of inferences in flight, however small they may be; no more than `in_flight_bytes` if each is as large as it
@@ -29,19 +32,28 @@ STREAMS = 100
 class GrpcListener:
     """The server on its port, `address`."""
 
-    def __init__(
-        self, respond: Respond, page: Page, readiness: Readiness, limits: Limits, place: tuple[str, int]
+    def __init__(  # noqa: PLR0913, PLR0917 - its collaborators, and its place
+        self,
+        predictor: Predictor,
+        page: Page,
+        readiness: Readiness,
+        limits: Limits,
+        turns: asyncio.Lock,
+        place: tuple[str, int],
     ) -> None:
         """Listens on `place`, host and port, 0 for any port that is free; calls wait until `start`. Needs a running
-        event loop. Raises OSError.
+        event loop. Raises OSError. `turns`: see `InferenceService`.
         """
         seconds = limits.body_seconds + limits.message_bytes / MIB
         messages = max(1, min(MAX_MESSAGES, limits.in_flight_bytes // max(1, limits.message_bytes)))
         inferences = Reader(messages, MAX_WAITING, seconds, PATIENCE)
         others, probes = (Reader(OTHER_MESSAGES, MAX_WAITING, OTHER_SECONDS, PATIENCE) for _ in range(2))
+        peers = Peers(limits.connections_per_peer)
         services = {
-            SERVICE: InferenceService(respond, Metadata(page), inferences, others, limits.body_bytes).methods(),
-            HEALTH: HealthService(readiness, probes).methods(),
+            SERVICE: InferenceService(
+                predictor, Metadata(page), (inferences, others), peers, turns, limits.body_bytes
+            ).methods(),
+            HEALTH: HealthService(readiness, probes, peers).methods(),
         }
         self._server = grpc.aio.server(options=_channel_options(limits))
         self._server.add_generic_rpc_handlers(

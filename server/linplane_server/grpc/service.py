@@ -1,8 +1,8 @@
 """Maps the calls of inference.GRPCInferenceService to their answers."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
-from urllib.parse import unquote
 
 import grpc
 from google.protobuf.message import Message
@@ -12,27 +12,38 @@ from ..interfaces.grpc.infer import ModelInfer
 from ..interfaces.grpc.metadata import Metadata
 from ..interfaces.grpc.statuses import Refusal, metadata_of, refusal_of
 from ..predict.interface import Answer, Call, Target, by_name
-from .calls import CallError, Context, Reader, ending
+from ..predict.parts import WHOLE_BYTES, Steps
+from ..predict.predictor import Predictor
+from .calls import CallError, Context, Peers, Reader, address_of, ending
 
 SERVICE = "inference.GRPCInferenceService"
 
-Respond = Callable[[Target, Call], Answer]
 Method = Callable[[Context], Awaitable[bytes]]
 M = TypeVar("M", bound=Message)
 
 
 class InferenceService:
-    """The service. `respond` is the predictor's. `inferences` reads the messages of inferences, `others` all others,
-    which so need not wait for those. `max_body` is the limit of a body of JSON, in bytes.
+    """The service. `readers` read the messages: of inferences, and all others, which so need not wait for those.
+    `peers` counts the calls. `turns` is acquired for each turn of the loop between two slices of work. `max_body` is
+    the limit of a body of JSON, in bytes.
     """
 
-    def __init__(self, respond: Respond, metadata: Metadata, inferences: Reader, others: Reader, max_body: int) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - its collaborators, and a limit
+        self,
+        predictor: Predictor,
+        metadata: Metadata,
+        readers: tuple[Reader, Reader],
+        peers: Peers,
+        turns: asyncio.Lock,
+        max_body: int,
+    ) -> None:
         """See the class."""
-        self._respond = respond
+        self._predictor = predictor
         self._max_body = max_body
         self._metadata = metadata
-        self._inferences = inferences
-        self._others = others
+        self._inferences, self._others = readers
+        self._peers = peers
+        self._turns = turns
 
     def methods(self) -> dict[str, "grpc.RpcMethodHandler[Any, Any]"]:
         """Returns the handlers by the names of the methods."""
@@ -46,17 +57,38 @@ class InferenceService:
             "ModelMetadata": self._with_message(pb.ModelMetadataRequest, metadata.model_metadata),
             "RepositoryIndex": self._with_message(pb.RepositoryIndexRequest, metadata.repository_index),
         }
-        return {name: grpc.stream_unary_rpc_method_handler(ending(method)) for name, method in methods.items()}
+        return {
+            name: grpc.stream_unary_rpc_method_handler(ending(method, self._peers)) for name, method in methods.items()
+        }
 
     async def _infer(self, context: Context) -> bytes:
         async with self._inferences.read(context, pb.ModelInferRequest()) as message:
             target = Target(ModelInfer(message), message.model_name, message.model_version or None)
-            answer = self._respond(target, _call(context, self._max_body))
+            call = _call(context, self._max_body)
+            if message.ByteSize() <= WHOLE_BYTES:
+                answer = self._predictor.respond(target, call)
+            else:
+                answer = await self._in_slices(self._predictor.stream(target, call))
         status, headers, content = answer
         if status != 200:
             raise CallError(refusal_of(answer))
         context.set_trailing_metadata(metadata_of(headers))
         return content
+
+    async def _in_slices(self, steps: Steps) -> Answer:
+        """Returns the answer to a message, which is there as a whole."""
+        try:
+            step = next(steps)
+            while True:
+                if step is None:
+                    async with self._turns:
+                        await asyncio.sleep(0)
+                step = steps.send(None)
+        except StopIteration as done:
+            answer: Answer = done.value
+            return answer
+        finally:
+            steps.close()
 
     def _with_message(self, request: type[M], answer: Callable[[M], Message | Refusal]) -> Method:
         async def method(context: Context) -> bytes:
@@ -83,13 +115,3 @@ def _call(context: Context, max_body: int) -> Call:
     sent = context.invocation_metadata() or ()
     fields = [(name.encode(), value if isinstance(value, bytes) else value.encode()) for name, value in sent]
     return Call("POST", fields, by_name(fields), address_of(context.peer()), b"", max_body)
-
-
-def address_of(peer: str) -> str:
-    """Returns the address in a peer as gRPC writes it, `ipv4:192.0.2.1:50000` or `ipv6:%5B::1%5D:50000`; another peer,
-    such as a Unix socket, as it is.
-    """
-    family, _, rest = unquote(peer).partition(":")
-    if family not in {"ipv4", "ipv6"}:
-        return peer
-    return rest.rpartition(":")[0].strip("[]")

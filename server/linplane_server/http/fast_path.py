@@ -20,10 +20,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from ..predict.interface import Answer, Call, Target, by_name
+from ..predict.parts import WHOLE_BYTES
 from ..problems import Headers
 from ..state.budget import Share
 from .protocol import ANSWER, BODY, IDLE, Guard, GuardedProtocol
-from .public_app import WHOLE_BYTES
 from .targets import below, find_target
 
 FAST_BYTES = WHOLE_BYTES

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..errors import Overloaded, TooLarge
 from ..predict.interface import Answer, Call, Target, by_name
-from ..predict.parts import too_large
+from ..predict.parts import WHOLE_BYTES, too_large
 from ..predict.predictor import Predictor
 from ..problems import Headers
 from ..settings import KIB, Limits
@@ -20,17 +20,14 @@ from .public_pages import PublicPages
 from .streaming import Gone, drive, received
 from .targets import below, find_target
 
-WHOLE_BYTES = 16 * KIB
-"""The largest body that is answered at once, unless it is compressed; others are computed in slices, so that they don't
-keep others waiting.
-"""
-
 PAGE_BODY = 4 * KIB
 """The limit on the body of a page's request, in bytes."""
 
 
 class PublicApp:
-    """An ASGI application. `budget` bounds what it holds of bodies; `root_path` is the prefix that paths may have."""
+    """An ASGI application. `budget` bounds what it holds of bodies; `root_path` is the prefix that paths may have.
+    `turns` is acquired for each turn of the loop between two slices of work.
+    """
 
     def __init__(  # noqa: PLR0913, PLR0917 - its collaborators
         self,
@@ -48,7 +45,7 @@ class PublicApp:
         self._limits = limits
         self._budget = budget
         self._root_path = root_path
-        self._turns = asyncio.Lock()
+        self.turns = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request (ASGI 3)."""
@@ -89,7 +86,7 @@ class PublicApp:
         limit = self._limits.streamed_bytes
         if is_over(call.fields, limit):
             return self._predictor.respond(target, replace(call, data=too_large(limit)))
-        return await drive(self._predictor.stream(target, call), receive, limit, share, self._turns)
+        return await drive(self._predictor.stream(target, call), receive, limit, share, self.turns)
 
     async def _as_a_whole(self, target: Target, call: Call, receive: Receive, share: Share) -> Answer:
         try:
@@ -102,7 +99,7 @@ class PublicApp:
             return self._predictor.respond(target, replace(call, data=data))
         if not share.hold(len(data)):  # others have their turn before it is answered
             return self._predictor.respond(target, replace(call, data=Overloaded()))
-        return await drive(self._predictor.stream(target, call), received(data), len(data), share, self._turns)
+        return await drive(self._predictor.stream(target, call), received(data), len(data), share, self.turns)
 
 
 async def _send(answer: Answer, send: Send) -> None:

@@ -8,7 +8,8 @@ Sources: `mlflow/pyfunc/scoring_server/__init__.py`, and `mlflow/exceptions.py` 
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 
@@ -16,9 +17,10 @@ import msgspec
 from msgspec.structs import replace
 
 from .. import errors
-from ..predict.interface import Answer, Asked, Call, Content, NotStreamed, Pieces, Stream
+from ..predict.interface import Answer, Asked, Call, Content, NotStreamed, Pieces, Slices, Stream, finished
 from ..predict.pieces import Form, form
 from ..predict.router import Source
+from ..predict.rows import Row
 from ..problems import Headers
 from ..state.counters import ClientProtocol
 from ..state.snapshot import Route, Version
@@ -75,18 +77,15 @@ class MLflow(EncodesPredictions):
 
     def decode(self, route: Route, call: Call) -> Asked:
         """Decodes a table. Raises UnsupportedBody, TooLarge, Malformed or Invalid."""
+        return finished(self.decode_in_slices(route, call))
+
+    def decode_in_slices(self, route: Route, call: Call) -> Slices[Asked]:
+        """As `decode`."""
         if self.may_stream(call.headers):
-            stream = _csv_stream(route, call)
-            blocks = chain(stream.feed(call.body()), stream.finish())
-            return replace(stream.asked, rows=list(chain.from_iterable(blocks)))
+            return (yield from _csv(route, call))
         check_json(call.headers, NEITHER)
-        try:
-            asked = read_json(call.body(), partial(read_tables, route.accepted))
-        except errors.Invalid as error:
-            if error.pointer:
-                raise
-            raise errors.Malformed(error.detail) from None  # no table, or several: MLflow's code is BAD_REQUEST
-        return replace(asked, context=True) if prefers_csv(call.headers) else asked
+        with _malformed_if_whole():
+            return _asked((yield from read_json(call.body(), partial(read_tables, route.accepted))), call)
 
     def open_stream(self, route: Route, call: Call, begun: bytes) -> tuple[Stream, int] | None:  # noqa: ARG002 - no head
         """Streams CSV. Raises NotStreamed for JSON, UnsupportedBody if the CSV is compressed."""
@@ -96,7 +95,7 @@ class MLflow(EncodesPredictions):
 
     def open_pieces(self, route: Route, call: Call) -> Pieces:
         """Decodes a large table in pieces."""
-        return open_forms(partial(self.decode, route), call, self.forms)
+        return open_forms(partial(self.decode_in_slices, route), call, self.forms)
 
     def encode(
         self, route: Route, asked: Asked, version: Version, source: Source, values: Sequence[float]
@@ -115,10 +114,33 @@ class MLflow(EncodesPredictions):
 MLFLOW = MLflow()
 
 
+def _asked(asked: Asked, call: Call) -> Asked:
+    return replace(asked, context=True) if prefers_csv(call.headers) else asked
+
+
+@contextmanager
+def _malformed_if_whole() -> Iterator[None]:
+    """Makes Malformed of what is wrong with the body as a whole: MLflow's code for no table or several is that."""
+    try:
+        yield
+    except errors.Invalid as error:
+        if error.pointer:
+            raise
+        raise errors.Malformed(error.detail) from None
+
+
 def _csv_stream(route: Route, call: Call) -> CsvStream:
     check_identity(call.headers)
     asked = Asked((), lambda number: f"row {number + 1}", context=prefers_csv(call.headers))
     return CsvStream(asked, CsvTable(route.accepted, route.order), call.max_body)
+
+
+def _csv(route: Route, call: Call) -> Slices[Asked]:
+    stream, rows = _csv_stream(route, call), list[Row]()
+    for block in chain(stream.feed(call.body()), stream.finish()):
+        rows += block
+        yield
+    return replace(stream.asked, rows=rows)
 
 
 class MLflowPages:

@@ -5,24 +5,25 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from ..errors import Invalid
-from ..predict.interface import Asked
+from ..predict.interface import Asked, Slices
 from ..predict.rows import Row, escape
-from .json_body import as_row, as_rows, floats, need, only_one, wrong_number
+from .json_body import SLICE_ROWS, as_row, as_rows, column, floats, need, only_one, wrong_number
 
 _BY_NAME = ": columns are matched by name"
 
 
-def read_tables(accepted: frozenset[str], body: Mapping[str, Any]) -> Asked:
+def read_tables(accepted: frozenset[str], body: Mapping[str, Any]) -> Slices[Asked]:
     """Returns the rows by name, with columns of `accepted` only. Raises Invalid."""
     form = only_one(body, tuple(_FORMS))
     params = body.get("params")
     if params is not None:
         need(params, dict, "/params")
     key = need(params["key"], str, "/params/key") if params and "key" in params else None
-    rows, place = _FORMS[form](body[form], f"/{form}", accepted)
+    rows, place = yield from _FORMS[form](body[form], f"/{form}", accepted)
     return Asked(rows, place, key)
 
 
@@ -30,7 +31,7 @@ Table = tuple[list[Row], Callable[[int], str]]
 """Rows, and the JSON pointer of each."""
 
 
-def _split(table: Any, place: str, accepted: frozenset[str]) -> Table:
+def _split(table: Any, place: str, accepted: frozenset[str]) -> Slices[Table]:
     need(table, dict, place)
     names, data = table.get("columns"), table.get("data")
     need(names, list, f"{place}/columns")
@@ -50,50 +51,47 @@ def _split(table: Any, place: str, accepted: frozenset[str]) -> Table:
             raise next(wrong for number, _ in kept if (wrong := wrong_number(row[number], f"{place}/{number}")))
         return dict(zip(features, numbers, strict=True))
 
-    return as_rows(data, f"{place}/data", read), f"{place}/data/{{}}".format
+    return (yield from as_rows(data, f"{place}/data", read)), f"{place}/data/{{}}".format
 
 
-def _records(table: Any, place: str, accepted: frozenset[str]) -> Table:
+def _records(table: Any, place: str, accepted: frozenset[str]) -> Slices[Table]:
     def read(row: Any, place: str) -> Row:
         if isinstance(row, dict) and not row.keys() <= accepted:
             row = {name: value for name, value in row.items() if name in accepted}
         need(row, dict, place, _BY_NAME)
         return as_row(row, place, accepted)
 
-    return as_rows(table, place, read), f"{place}/{{}}".format
+    return (yield from as_rows(table, place, read)), f"{place}/{{}}".format
 
 
-def _inputs(table: Any, place: str, accepted: frozenset[str]) -> Table:
+def _inputs(table: Any, place: str, accepted: frozenset[str]) -> Slices[Table]:
     if isinstance(table, list):
-        return _records(table, place, accepted)
+        return (yield from _records(table, place, accepted))
     need(table, dict, place, _BY_NAME)
-    columns = {name: column for name, column in table.items() if name in accepted}
-    if columns and not any(isinstance(column, list) for column in columns.values()):
+    columns = {name: values for name, values in table.items() if name in accepted}
+    if columns and not any(isinstance(values, list) for values in columns.values()):
         return [as_row(columns, place, accepted)], lambda _: place  # MLflow takes an object of numbers as one row
-    return _rows_of_columns(
-        {name: _column(values, f"{place}/{escape(name)}") for name, values in columns.items()}, place
-    )
+    numbers = {}
+    for name, values in columns.items():
+        numbers[name] = yield from column(values, f"{place}/{escape(name)}")
+    return (yield from _rows_of_columns(numbers, place))
 
 
-def _column(values: Any, place: str) -> Sequence[float]:
-    need(values, list, place)
-    numbers = floats(values)
-    if numbers is None:
-        raise next(wrong for i, value in enumerate(values) if (wrong := wrong_number(value, f"{place}/{i}")))
-    return numbers
-
-
-def _rows_of_columns(columns: Mapping[str, Sequence[float]], place: str) -> Table:
-    lengths = {len(column) for column in columns.values()}
+def _rows_of_columns(columns: Mapping[str, Sequence[float]], place: str) -> Slices[Table]:
+    lengths = {len(values) for values in columns.values()}
     if len(lengths) > 1:
         raise Invalid(place, "the columns differ in length")
     if not columns or lengths == {0}:
         raise Invalid(place, "at least one row is needed, in columns that are features of this route")
-    rows: list[Row] = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    rows: list[Row] = []
+    every = zip(*columns.values(), strict=True)
+    while some := [dict(zip(columns, values, strict=True)) for values in islice(every, SLICE_ROWS)]:
+        rows += some
+        yield
     return rows, lambda number: f"{place} (row {number + 1})"
 
 
-_FORMS: dict[str, Callable[[Any, str, frozenset[str]], Table]] = {
+_FORMS: dict[str, Callable[[Any, str, frozenset[str]], Slices[Table]]] = {
     "dataframe_split": _split,
     "dataframe_records": _records,
     "instances": _records,

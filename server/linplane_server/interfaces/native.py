@@ -10,9 +10,10 @@ import msgspec
 from msgspec import Meta
 
 from ..errors import PredictionRefusal
-from ..predict.interface import Answer, Asked, Call, Content, DecodesWhole, Pieces
+from ..predict.interface import Answer, Asked, Call, Content, DecodesWhole, Pieces, Slices, finished
 from ..predict.pieces import Form, form
 from ..predict.router import Source, SplitSource
+from ..predict.rows import Row
 from ..problems import Headers, refusal_response
 from ..state.counters import ClientProtocol
 from ..state.snapshot import Route, Version
@@ -21,7 +22,7 @@ from .content_type import check_json
 from .csv_answers import csv_predictions
 from .form_pieces import open_forms
 from .json_answers import with_numbers
-from .native_body import parse_request
+from .native_body import Request, parse_in_slices
 
 _encode = msgspec.json.Encoder().encode
 
@@ -61,14 +62,16 @@ class Native(DecodesWhole):
 
     def decode(self, route: Route, call: Call) -> Asked:
         """Decodes `features` or `rows`. Raises UnsupportedBody, TooLarge, Malformed or Invalid."""
+        return finished(self.decode_in_slices(route, call))
+
+    def decode_in_slices(self, route: Route, call: Call) -> Slices[Asked]:
+        """As `decode`."""
         check_json(call.headers)
-        body, rows = parse_request(call.body(), route.accepted)
-        place = _place_of_features if body.rows is msgspec.UNSET else "/rows/{}".format
-        return Asked(rows, place, body.key or None, prefers_csv(call.headers))
+        return _asked(*(yield from parse_in_slices(call.body(), route.accepted)), call)
 
     def open_pieces(self, route: Route, call: Call) -> Pieces:
         """Decodes a large table in pieces."""
-        return open_forms(partial(self.decode, route), call, self.forms)
+        return open_forms(partial(self.decode_in_slices, route), call, self.forms)
 
     def encode(
         self, route: Route, asked: Asked, version: Version, source: Source, values: Sequence[float]
@@ -91,6 +94,11 @@ class Native(DecodesWhole):
 NATIVE = Native()
 
 _JSON = (b"content-type", b"application/json")
+
+
+def _asked(body: Request, rows: Sequence[Row], call: Call) -> Asked:
+    place = _place_of_features if body.rows is msgspec.UNSET else "/rows/{}".format
+    return Asked(rows, place, body.key or None, prefers_csv(call.headers))
 
 
 def _place_of_features(_: int) -> str:

@@ -11,8 +11,9 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ..errors import Invalid
+from ..predict.interface import Slices, finished
 from ..predict.rows import Row
-from .json_body import REFUSED, as_row, check_duplicates, need, read_json
+from .json_body import DECODED, REFUSED, as_row, as_rows, check_duplicates, need, read_json
 
 _Key = Annotated[str, Meta(description="Identifies the user, for the split of the traffic.")]
 
@@ -32,30 +33,39 @@ _decode = msgspec.json.Decoder(Request).decode
 
 def parse_request(data: bytes, accepted: frozenset[str]) -> tuple[Request, list[Row]]:
     """Returns the body and its rows. Raises Malformed or Invalid, whose pointer contains names of `accepted` only."""
+    return finished(parse_in_slices(data, accepted))
+
+
+def parse_in_slices(data: bytes, accepted: frozenset[str]) -> Slices[tuple[Request, list[Row]]]:
+    """As `parse_request`."""
     try:
-        body = _decode(data)
+        body = _decode(data) if len(data) <= DECODED else None
     except REFUSED:
-        body = read_json(data, lambda value: _read(value, accepted))
-    if body.rows is UNSET:
-        if body.features is UNSET:
-            raise Invalid("", "features or rows is needed")
-        row = body.features
-        rows = [row]
-        keys = len(row) if type(row) is dict else 0
-    else:
-        rows = body.rows
-        if body.features is not UNSET:
-            raise Invalid("", "either features or rows, not both")
-        if not rows:
-            raise Invalid("/rows", "at least one row is needed")
-        keys = sum([len(row) for row in rows if type(row) is dict])
+        body = None
+    if body is None:
+        body = yield from read_json(data, lambda value: _read(value, accepted))
+        return body, _rows(body)
+    rows = _rows(body)
+    keys = sum([len(row) for row in rows if type(row) is dict])
     # The decoder accepts a duplicate key and keeps the last value.
     if data.count(b":") != keys + (1 if body.key is UNSET else 2):
         check_duplicates(data)
     return body, rows
 
 
-def _read(body: dict[str, Any], accepted: frozenset[str]) -> Request:
+def _rows(body: Request) -> list[Row]:
+    if body.rows is UNSET:
+        if body.features is UNSET:
+            raise Invalid("", "features or rows is needed")
+        return [body.features]
+    if body.features is not UNSET:
+        raise Invalid("", "either features or rows, not both")
+    if not body.rows:
+        raise Invalid("/rows", "at least one row is needed")
+    return body.rows
+
+
+def _read(body: dict[str, Any], accepted: frozenset[str]) -> Slices[Request]:
     """Returns the same as the typed decode, with true and false as 1 and 0. Raises Invalid, with the place."""
     if set(body) - set(Request.__struct_fields__):
         wrap = "" if {"features", "rows"} & set(body) else '; wrap a row: {"features": {...}}'
@@ -67,5 +77,7 @@ def _read(body: dict[str, Any], accepted: frozenset[str]) -> Request:
         request.features = as_row(body["features"], "/features", accepted)
     if "rows" in body:
         rows: list[Any] = need(body["rows"], list, "/rows")
-        request.rows = [as_row(row, f"/rows/{number}", accepted) for number, row in enumerate(rows)]
+        request.rows = []
+        if rows:
+            request.rows = yield from as_rows(rows, "/rows", lambda row, place: as_row(row, place, accepted))
     return request

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from ..errors import Invalid, PredictionRefusal
-from ..predict.interface import Answer, Asked, Call, DecodesWhole, Pieces
+from ..predict.interface import Answer, Asked, Call, DecodesWhole, Pieces, Slices, finished
 from ..predict.pieces import Form, form
 from ..predict.router import current_version
 from ..state.counters import ClientProtocol
@@ -50,12 +50,16 @@ class V1(DecodesWhole, EncodesPredictions):
 
     def decode(self, route: Route, call: Call) -> Asked:
         """Decodes `instances` or `inputs`. Raises UnsupportedBody, TooLarge, Malformed or Invalid."""
+        return finished(self.decode_in_slices(route, call))
+
+    def decode_in_slices(self, route: Route, call: Call) -> Slices[Asked]:
+        """As `decode`."""
         check_json(call.headers)
         return read_json(call.body(), partial(_read, route.accepted))
 
     def open_pieces(self, route: Route, call: Call) -> Pieces:
         """Decodes a large table in pieces."""
-        return open_forms(partial(self.decode, route), call, self.forms)
+        return open_forms(partial(self.decode_in_slices, route), call, self.forms)
 
     def refuse(self, refusal: PredictionRefusal, request_id: str) -> Answer:  # noqa: ARG002 - a header has it
         """Encodes `error`."""
@@ -65,12 +69,12 @@ class V1(DecodesWhole, EncodesPredictions):
 V1_PROTOCOL = V1()
 
 
-def _read(accepted: frozenset[str], body: dict[str, Any]) -> Asked:
+def _read(accepted: frozenset[str], body: dict[str, Any]) -> Slices[Asked]:
     if body.keys() - IGNORED - {*FORMS, "key"}:
         raise Invalid("", "unknown field; instances, inputs and key are known")
     form = only_one(body, FORMS)
     key = need(body["key"], str, "/key") if "key" in body else None
-    rows = as_rows(body[form], f"/{form}", lambda row, place: as_row(row, place, accepted))
+    rows = yield from as_rows(body[form], f"/{form}", lambda row, place: as_row(row, place, accepted))
     return Asked(rows, f"/{form}/{{}}".format, key)
 
 

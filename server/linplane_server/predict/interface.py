@@ -4,7 +4,7 @@ Everything that all of them share (route, rate limit, split, numbers, counters) 
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -15,6 +15,22 @@ from ..state.counters import ClientProtocol
 from ..state.snapshot import Route, Version
 from .router import Source
 from .rows import Row
+
+T = TypeVar("T")
+
+Slices = Generator[None, None, T]
+"""Work with this result, which yields after each slice of it, of about a millisecond."""
+
+
+def finished(work: Slices[T]) -> T:
+    """Does work in slices at once, and returns its result."""
+    try:
+        while True:
+            next(work)
+    except StopIteration as done:
+        result: T = done.value
+        return result
+
 
 Answer = tuple[int, Headers, bytes]
 """Status, headers and body of a response."""
@@ -70,9 +86,9 @@ class Asked(msgspec.Struct, frozen=True):
     names: Sequence[str] = ()
 
 
-Pieces = Generator[None, None, tuple[Asked, Iterator[Sequence[Row]]]]
-"""A request that is opened in slices of work, between which it yields: without rows, and blocks of its rows in order,
-each of which is decoded when it is asked for, and valid until the next one is. A block may be empty.
+Pieces = Slices[tuple[Asked, Iterator[Sequence[Row]]]]
+"""A request that is opened: without rows, and blocks of its rows in order, each of which is decoded when it is asked
+for, and valid until the next one is. A block may be empty.
 """
 
 
@@ -133,6 +149,9 @@ class Interface(Protocol):
         """Opens a body that is there as a whole, but large. It and the blocks raise NotStreamed if the body must be
         decoded as a whole, and a PredictionRefusal if `decode` raises one too, perhaps another one.
         """
+
+    def decode_in_slices(self, route: Route, call: Call) -> Slices[Asked]:
+        """As `decode`, for a large body that cannot be decoded in pieces, or is refused by that."""
 
     def encode(
         self, route: Route, asked: Asked, version: Version, source: Source, values: Sequence[float]

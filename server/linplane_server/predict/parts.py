@@ -3,7 +3,13 @@
 from collections.abc import Callable, Generator
 
 from ..errors import TooLarge
+from ..settings import KIB
 from .interface import Answer
+
+WHOLE_BYTES = 16 * KIB
+"""The largest body that is answered at once, unless it is compressed; others are computed in slices, so that they don't
+keep others waiting.
+"""
 
 Steps = Generator[int | None, bytes | None, Answer]
 """A request that is answered in steps. It yields the number of bytes that it holds when it needs the next part of the

@@ -8,7 +8,7 @@ import itertools
 import logging
 import re
 from array import array
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 
 from msgspec.structs import replace
@@ -34,8 +34,8 @@ from ..state.snapshot import Route, Snapshot, Version
 from .client_identity import ClientIdentity
 from .interface import Answer, Asked, Call, Content, Interface, NotStreamed, Stream, Target
 from .parts import Parts, Steps
-from .router import Source, choose, current_version, find_version, given_key, unknown_route
-from .rows import check_names, compute_rows, values_key
+from .router import Source, choose, current_version, find_version, given_key, picked, unknown_route
+from .rows import Row, check_names, compute_rows, groups_of, in_blocks, values_key
 
 _log = logging.getLogger(__name__)
 _sane = re.compile(rb"[A-Za-z0-9._-]{1,64}").fullmatch
@@ -174,7 +174,7 @@ class Predictor:
                 return (yield from self._predict_pieces(interface, route, named, whole))
             except (NotStreamed, PredictionRefusal):  # the whole body is refused as well, or by another error
                 route, named = self._renewed(route, named)
-                return self._predict(interface, route, named, interface.decode(route, whole), whole)
+                return (yield from self._predict_slowly(interface, route, named, whole))
         version, source, values = yield from self._compute_parts(route, named, call, stream, parts)
         self._check_in_force(route, version)
         return interface.encode(route, stream.asked, version, source, values), version.series
@@ -209,15 +209,38 @@ class Predictor:
         self, interface: Interface, route: Route, named: Version | None, call: Call
     ) -> Generator[int | None, bytes | None, tuple[tuple[Headers, Content], Series]]:
         asked, blocks = yield from interface.open_pieces(route, call)
-        if _needs_values(route, named, asked, call):
-            raise NotStreamed
-        version, source = _assign(route, asked, call) if named is None else _by_path(named)
+        if named is not None:
+            version, source = _by_path(named)
+        elif _needs_values(route, named, asked, call):
+            version, source = yield from _assign_by_values(route, asked, blocks)
+            asked, blocks = yield from interface.open_pieces(route, call)  # again, as no row was kept
+        else:
+            version, source = _assign(route, asked, call)
+        values = yield from self._compute(route, version, asked, blocks)
+        return interface.encode(route, asked, version, source, values), version.series
+
+    def _predict_slowly(
+        self, interface: Interface, route: Route, named: Version | None, call: Call
+    ) -> Generator[int | None, bytes | None, tuple[tuple[Headers, Content], Series]]:
+        asked = yield from interface.decode_in_slices(route, call)
+        if asked.rows and _needs_values(route, named, asked, call):
+            version, source = yield from _assign_by_values(route, asked, in_blocks(asked.rows))
+        else:
+            version, source = _assign(route, asked, call) if named is None else _by_path(named)
+        if not asked.rows:
+            check_names(route, version, asked.names, asked.place(0))
+        values = yield from self._compute(route, version, asked, in_blocks(asked.rows))
+        return interface.encode(route, asked, version, source, values), version.series
+
+    def _compute(
+        self, route: Route, version: Version, asked: Asked, blocks: Iterator[Sequence[Row]]
+    ) -> Generator[None, bytes | None, "array[float]"]:
         values = array("d")
         for rows in blocks:
-            values.extend(compute_rows(route, version, rows, asked.place, self._blocks))
+            values.extend(compute_rows(route, version, rows, _moved(asked.place, len(values)), self._blocks))
             yield None
         self._check_in_force(route, version)
-        return interface.encode(route, asked, version, source, values), version.series
+        return values
 
     def _renewed(self, route: Route, named: Version | None) -> tuple[Route, Version | None]:
         """Returns a route as it is now, and the version that the path names."""
@@ -298,6 +321,21 @@ def _assign(route: Route, asked: Asked, call: Call) -> tuple[Version, Source]:
         return current_version(route), "current"
     version, source = choose(route, asked.key, _header(route, call), lambda: values_key(route, asked.rows, asked.place))
     return current_version(route) if version is None else version, source
+
+
+def _assign_by_values(
+    route: Route, asked: Asked, blocks: Iterator[Sequence[Row]]
+) -> Generator[None, bytes | None, tuple[Version, Source]]:
+    """As `_assign`, by the values of rows in blocks."""
+    assert route.splitter is not None
+    picking, count = route.splitter.picking(), 0
+    for block in blocks:
+        for rows in in_blocks(block):
+            picking.add(groups_of(route, rows, _moved(asked.place, count)))
+            count += len(rows)
+            yield None
+        yield None
+    return picked(route, picking.pick()) or current_version(route), "features"
 
 
 def _try_assign(

@@ -35,8 +35,12 @@ def choose(
     if route.splitter is None:
         return route.current, "current"
     chosen, source = given_key(key, header) or (by_values(), "features")
-    index = route.splitter.pick(chosen)
-    return (route.current if index is None else route.candidates[index]), source
+    return picked(route, route.splitter.pick(chosen)), source
+
+
+def picked(route: Route, index: int | None) -> Version | None:
+    """Returns the version that the split picked, a candidate by its index; None if it has no weights here."""
+    return route.current if index is None else route.candidates[index]
 
 
 def unknown_route(store: SnapshotStore, *, by_path: bool) -> RouteNotFound | NothingToServe:

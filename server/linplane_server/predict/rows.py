@@ -33,6 +33,9 @@ LISTED = 20
 
 NOT_FINITE = "a finite number is needed, not NaN, an infinity or a number out of range"
 
+BLOCK_NUMBERS = 1 << 13
+"""Numbers that are computed at once, of a batch that is computed in slices."""
+
 BLOCK_ROWS = 256
 """The least number of rows for which a block takes less time than row by row, with any number of features (measured:
 at 256 rows 1.3 times as fast for 1 feature, 1.9 times for 100, and 4 times for many rows).
@@ -41,6 +44,13 @@ at 256 rows 1.3 times as fast for 1 feature, 1.9 times for 100, and 4 times for 
 
 MATRIX_ROWS = 64
 """The same for a matrix, whose numbers need not be made of Python's."""
+
+
+def in_blocks(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """Yields the rows in blocks for slices of work."""
+    step = BLOCK_ROWS if not rows else min(4 * BLOCK_ROWS, max(BLOCK_ROWS, BLOCK_NUMBERS // max(1, len(rows[0]))))
+    for begin in range(0, len(rows), step):
+        yield rows[begin : begin + step]
 
 
 def compute_rows(
@@ -117,14 +127,15 @@ def values_key(route: Route, rows: Sequence[Row], place: Callable[[int], str]) -
     """Returns the split's key by the values: an array and an object of the same values get the same version. `place`
     returns a row's place in the body by its number. Raises Invalid.
     """
-    return feature_key(_groups(route, rows, place))
+    return feature_key(groups_of(route, rows, place))
 
 
 def _names(row: Row) -> tuple[str, ...] | None:
     return tuple(row) if type(row) is dict else None
 
 
-def _groups(route: Route, rows: Sequence[Row], place: Callable[[int], str]) -> Iterator[Group]:
+def groups_of(route: Route, rows: Sequence[Row], place: Callable[[int], str]) -> Iterator[Group]:
+    """Yields the rows for a key by the values. Raises Invalid."""
     number = 0
     for names, same in groupby(rows, _names):
         group: list[Any] = list(same)
@@ -203,12 +214,15 @@ def unknown_names(row: Iterable[str], accepted: frozenset[str]) -> UnknownNames:
 
 def _list(names: Sequence[str]) -> str:
     """Formats names in the order given: the reader of a message may fill an array in that order."""
-    return _joined([display_name(name) for name in names])
+    return ", ".join(map(display_name, names[:LISTED])) + _more(names)
 
 
 def _joined(names: Sequence[str]) -> str:
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(names[:LISTED]) + more
+    return ", ".join(names[:LISTED]) + _more(names)
+
+
+def _more(names: Sequence[str]) -> str:
+    return f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
 
 
 def escape(name: str) -> str:

@@ -55,6 +55,8 @@ def test_grpc_answers_beside_http_and_ends_in_order(start: Start) -> None:
             with pytest.raises(grpc.RpcError) as refused:
                 infer(large, timeout=60, compression=compression)
             assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            limit = f"max ({large.ByteSize()} vs. 6000)" if compression is grpc.Compression.NoCompression else "max"
+            assert refused.value.details().endswith(f"message larger than {limit}")
         assert infer(INFER, timeout=60) == answer
         health = caller(channel, "Check", HealthCheckRequest(), HealthCheckResponse, HEALTH)
         assert health(HealthCheckRequest(service=SERVICE), timeout=60).status == HealthCheckResponse.SERVING
@@ -66,7 +68,8 @@ def test_grpc_answers_beside_http_and_ends_in_order(start: Start) -> None:
 
 
 def test_drain_completes_calls_and_says_so_by_health(start: Start) -> None:
-    server = start(*("--grpc-port", "0", "--drain-seconds", "60", "--graceful-seconds", "60", "--body-seconds", "60"))
+    seconds = ("--drain-seconds", "60", "--graceful-seconds", "60", "--body-seconds", "60")
+    server = start("--grpc-port", "0", "--connections-per-peer", "2", *seconds)
     gate = threading.Event()
 
     def slowly() -> Any:
@@ -83,11 +86,12 @@ def test_drain_completes_calls_and_says_so_by_health(start: Start) -> None:
         assert next(watch).status == HealthCheckResponse.SERVING
         infer = caller(channel, "ModelInfer", INFER, pb.ModelInferResponse)
         pending = channel.stream_unary(f"/{SERVICE}/ModelInfer").future(slowly(), timeout=90)
+        eventually(lambda: code_of(infer) is grpc.StatusCode.RESOURCE_EXHAUSTED, 60)  # two calls are in flight
         server.terminate()
         assert [one.status for one in watch] == [HealthCheckResponse.NOT_SERVING]
         assert infer(INFER, timeout=60).model_version == "v1"  # still accepted
         server.terminate()  # skips the rest of the drain
-        eventually(lambda: refuses(infer), 60)
+        eventually(lambda: code_of(infer) is grpc.StatusCode.UNAVAILABLE, 60)
         gate.set()
         assert pb.ModelInferResponse.FromString(pending.result(60)).model_version == "v1"
         assert server.process.wait(60) == 0
@@ -119,13 +123,13 @@ def test_calls_that_send_nothing_hold_up_no_others_which_wait_outside_of_memory(
     assert set(codes) <= {grpc.StatusCode.OK, grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
-def refuses(infer: Callable[..., Any]) -> bool:
-    """Whether calls are not accepted any more."""
+def code_of(infer: Callable[..., Any]) -> grpc.StatusCode:
+    """The status of a call."""
     try:
         infer(INFER, timeout=60)
     except grpc.RpcError as error:
-        return error.code() is grpc.StatusCode.UNAVAILABLE
-    return False
+        return error.code()
+    return grpc.StatusCode.OK
 
 
 def test_port_that_is_in_use_is_an_error(start: Start) -> None:

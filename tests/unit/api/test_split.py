@@ -143,6 +143,15 @@ def test_key_has_numbers_as_python_writes_them(numbers: list[float]) -> None:
     assert feature_key([(("a",), [[number] for number in numbers])] if rows else []) == by_definition(rows)
 
 
+@given(st.lists(st.dictionaries(NAMES, FINITE, max_size=4), min_size=1), st.lists(st.integers(0, 9), max_size=3))
+def test_pick_by_rows_in_blocks_is_that_by_the_key_of_all(rows: list[dict[str, float]], cuts: list[int]) -> None:
+    splitter = Splitter("salt", (3333, 3333))
+    picking, ends = splitter.picking(), sorted(cut for cut in cuts if cut < len(rows))
+    for begin, end in zip([0, *ends], [*ends, len(rows)], strict=True):
+        picking.add((tuple(row), [row.values()]) for row in rows[begin:end])
+    assert picking.pick() == splitter.pick(key_of(rows))
+
+
 @given(st.lists(st.dictionaries(NAMES, FINITE, max_size=4)))
 def test_key_by_values_is_that_of_the_definition(rows: list[dict[str, float]]) -> None:
     assert key_of(rows) == by_definition(rows)

@@ -1,12 +1,13 @@
 """The services of gRPC without a network."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
 from google.protobuf.message import Message
 
-from linplane_server.grpc.calls import Reader
+from linplane_server.grpc.calls import Peers, Reader
 from linplane_server.grpc.health import HealthService
 from linplane_server.grpc.service import InferenceService
 from linplane_server.http.public_pages import PublicPages
@@ -34,15 +35,17 @@ class Calls:
         seconds: float = 60,
         patience: float = 60,
         public: bool = True,
+        per_peer: int = 0,
     ) -> None:
         self.readiness = Readiness(loaded.store)
         protocols = [V2Pages(loaded.store, self.readiness.unready, "1.2.3")]
         pages = Metadata(PublicPages(loaded.store, Public(public), protocols).answer)
-        respond = Predictor(loaded, ClientIdentity(), Clock(), "id", public_names=public).respond
+        predictor = Predictor(loaded, ClientIdentity(), Clock(), "id", public_names=public)
         inferences, others = (Reader(messages, waiting, seconds, patience) for _ in range(2))
+        peers = Peers(per_peer)
         self.methods: dict[str, Any] = {
-            **InferenceService(respond, pages, inferences, others, MAX_BODY).methods(),
-            **HealthService(self.readiness, others).methods(),
+            **InferenceService(predictor, pages, (inferences, others), peers, asyncio.Lock(), MAX_BODY).methods(),
+            **HealthService(self.readiness, others, peers).methods(),
         }
 
     async def call(self, name: str, context: FakeContext) -> bytes | None:

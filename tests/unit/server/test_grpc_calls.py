@@ -12,7 +12,8 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from linplane_api.routing import Unavailable
 from linplane_server.grpc import calls as reading
 from linplane_server.grpc import health
-from linplane_server.grpc.service import SERVICE, address_of
+from linplane_server.grpc.calls import address_of
+from linplane_server.grpc.service import SERVICE
 from linplane_server.interfaces.grpc import inference_pb2 as pb
 from linplane_server.state.serving import new_serving
 from unit.server.builders import Clock, document, serving
@@ -149,6 +150,42 @@ async def test_refused_message_is_not_kept_until_the_collector_runs(calls: Calls
         assert sys.getrefcount(data) == before
     finally:
         gc.enable()
+
+
+async def test_calls_in_flight_of_an_address_are_bounded() -> None:
+    calls = Calls(await serving(document()), messages=9, waiting=9, per_peer=2)
+    first, second = (FakeContext(INFER, late=True, peer=f"ipv4:192.0.2.1:{port}") for port in (5000, 5001))
+    tasks = [asyncio.create_task(calls.call("ModelInfer", context)) for context in (first, second)]
+    await turns()
+    for name in ("ModelInfer", "ServerLive", "Check"):
+        third = FakeContext(INFER)
+        assert await calls.call(name, third) is None
+        assert third.status is not None
+        assert third.status[:2] == (
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            "this address has 2 calls in flight already",
+        )
+        assert not third.reading
+    assert await calls.call("ModelInfer", FakeContext(INFER, peer="ipv4:192.0.2.2:5000")) is not None
+    first.arrive.set()
+    assert await tasks[0] is not None
+    assert await calls.call("ModelInfer", FakeContext(INFER)) is not None
+    tasks[1].cancel()
+    await asyncio.gather(tasks[1], return_exceptions=True)
+    assert [await calls.call("ModelInfer", FakeContext(INFER)) is not None for _ in range(3)] == [True] * 3
+
+
+async def test_large_message_does_not_hold_up_others() -> None:
+    loaded = await serving(document())
+    calls = Calls(loaded, messages=2)
+    large = message_of({"inputs": [tensor([1.5] * 40_000, [20_000, 2])]}, raw=True)
+    task = asyncio.create_task(calls.call("ModelInfer", FakeContext(large.SerializeToString())))
+    await turns()
+    assert await calls.call("ServerLive", FakeContext()) is not None
+    assert not task.done()
+    found = await task
+    assert found is not None
+    assert pb.ModelInferResponse.FromString(found).outputs[0].shape == [20_000, 1]
 
 
 async def test_waiting_inferences_do_not_delay_other_calls() -> None:

@@ -1,4 +1,4 @@
-"""What MLflow's own client sent to MLflow's own server, sent to this one: the same statuses, numbers and codes of errors."""
+"""What MLflow's own client sent to MLflow's own server, sent to this one: the same statuses, numbers and codes."""
 
 import json
 from pathlib import Path

@@ -15,7 +15,7 @@ from linplane_server.interfaces.mlflow import MLFLOW
 from linplane_server.interfaces.native import NATIVE, Native
 from linplane_server.interfaces.v1 import V1_PROTOCOL
 from linplane_server.predict import pieces
-from linplane_server.predict.interface import Asked, Call, Interface, Target
+from linplane_server.predict.interface import Asked, Call, Interface, Slices, Target
 from linplane_server.predict.pieces import PIECE, cut
 from linplane_server.state.blocks import Blocks
 from linplane_server.state.snapshot import Route
@@ -134,7 +134,7 @@ async def test_field_behind_the_rows_is_not_cut(which: Any, spaces: tuple[str, s
     assert len(json.loads(whole[2])["predictions"]) == len(rows)
 
 
-async def test_split_by_the_values_takes_the_whole() -> None:
+async def test_split_by_the_values_is_that_of_the_whole() -> None:
     body = json.dumps({"rows": [[number / 7, 1.0] for number in range(9_000)]}).encode()
     in_pieces, whole = await both(NATIVE, body)
     assert in_pieces == whole
@@ -152,9 +152,9 @@ async def test_body_that_stays_whole_is_decoded_once() -> None:
     decoded: list[int] = []
 
     class Counting(Native):
-        def decode(self, route: Route, call: Call) -> Asked:
+        def decode_in_slices(self, route: Route, call: Call) -> Slices[Asked]:
             decoded.append(len(call.body()))
-            return super().decode(route, call)
+            return super().decode_in_slices(route, call)
 
     body = json.dumps({"key": '"', "rows": [[1.0, 2.0]] * 20_000}).encode()
     in_pieces, whole = await both(Counting(), body)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from linplane_server.errors import Malformed, PredictionRefusal, TooLarge, UnsupportedBody
 from linplane_server.interfaces.v2.encoding import WORTHWHILE, compressed, decompressed, response_coding
 from linplane_server.interfaces.v2.infer import INFERENCE
+from linplane_server.predict.interface import finished
 from linplane_server.settings import Limits
 from unit.server.builders import Client, document, serving
 from unit.server.oip import binary, packed, tensor
@@ -23,13 +24,13 @@ LIMIT = 10_000
 @given(st.binary(max_size=2000), st.sampled_from([b"gzip", b"x-gzip", b"deflate", b" GZIP "]))
 def test_body_reads_back(body: bytes, coding: bytes) -> None:
     packed_body = compressed(body, coding.strip().lower())
-    assert decompressed(packed_body, coding, LIMIT) == body
+    assert finished(decompressed(packed_body, coding, LIMIT)) == body
     assert (gzip.decompress if b"zip" in coding.lower() else zlib.decompress)(packed_body) == body
 
 
 @pytest.mark.parametrize("coding", [None, b"", b"identity", b"Identity"])
 def test_body_without_coding_is_as_it_came(coding: bytes | None) -> None:
-    assert decompressed(b"\x1f\x8b", coding, 1) == b"\x1f\x8b"
+    assert finished(decompressed(b"\x1f\x8b", coding, 1)) == b"\x1f\x8b"
 
 
 BAD: list[tuple[bytes, bytes, type[PredictionRefusal]]] = [
@@ -54,11 +55,11 @@ def test_body_that_cannot_be_decompressed_is_refused(
     body: bytes, coding: bytes, refusal: type[PredictionRefusal]
 ) -> None:
     with pytest.raises(refusal):
-        decompressed(body, coding, LIMIT)
+        finished(decompressed(body, coding, LIMIT))
 
 
 def test_body_of_exactly_the_limit_is_accepted() -> None:
-    assert len(decompressed(gzip.compress(bytes(LIMIT)), b"gzip", LIMIT)) == LIMIT
+    assert len(finished(decompressed(gzip.compress(bytes(LIMIT)), b"gzip", LIMIT))) == LIMIT
 
 
 def test_body_over_the_limit_takes_no_more_memory_than_the_limit() -> None:
@@ -66,7 +67,7 @@ def test_body_over_the_limit_takes_no_more_memory_than_the_limit() -> None:
     tracemalloc.start()
     try:
         with pytest.raises(TooLarge):
-            decompressed(bomb, b"deflate", LIMIT)
+            finished(decompressed(bomb, b"deflate", LIMIT))
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()

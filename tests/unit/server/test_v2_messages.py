@@ -9,6 +9,7 @@ import pytest
 
 from linplane_server.errors import Invalid, Malformed
 from linplane_server.interfaces.v2.messages import parse_message
+from linplane_server.predict.interface import finished
 from unit.server.damage import places
 
 WHOLE = {
@@ -26,7 +27,7 @@ _is_pointer = re.compile(r"(/(id|parameters|inputs|outputs|name|shape|datatype|d
 
 def refused(data: bytes) -> Invalid | Malformed | None:
     try:
-        parse_message(data)
+        finished(parse_message(data))
     except (Invalid, Malformed) as error:
         return error
     return None
@@ -83,8 +84,8 @@ MESSAGES = [
 @pytest.mark.parametrize(("text", "pointer", "detail"), MESSAGES, ids=range(len(MESSAGES)))
 def test_message_has_the_place_and_the_words_of_all_interfaces(text: str, pointer: str | None, detail: str) -> None:
     if not detail:
-        parse_message(text.encode())
+        finished(parse_message(text.encode()))
         return
     with pytest.raises((Invalid, Malformed)) as refused:
-        parse_message(text.encode())
+        finished(parse_message(text.encode()))
     assert (refused.value.pointer, refused.value.detail) == (pointer, detail)

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace as with_fields
 
-from linplane_server.http.public_app import WHOLE_BYTES
 from linplane_server.interfaces.v2 import pieces
 from linplane_server.interfaces.v2.encoding import compressed
 from linplane_server.interfaces.v2.infer import Inference
 from linplane_server.interfaces.v2.tensors import DATATYPES
 from linplane_server.predict.interface import Asked, Call, Target
+from linplane_server.predict.parts import WHOLE_BYTES
 from linplane_server.settings import Limits
 from linplane_server.state.blocks import Blocks
 from linplane_server.state.snapshot import Route

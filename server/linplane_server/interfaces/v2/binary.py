@@ -6,10 +6,12 @@ import struct
 import sys
 from array import array
 from collections.abc import Sequence
+from itertools import chain
 
 from msgspec import UNSET
 
 from ...errors import Invalid, Malformed
+from ...predict.interface import Content
 from .messages import InputTensor
 from .tensors import BOOL, Datatype, check_finite
 
@@ -20,6 +22,9 @@ client declares JSON as application/octet-stream, and another declares nothing.
 
 SIZE = "binary_data_size"
 """Parameter of a tensor: the number of its bytes after the JSON."""
+
+SLICE = 1 << 17
+"""Numbers of an answer that are made bytes at once: a fifth of a millisecond."""
 
 
 def split_body(body: bytes, declared: bytes | None) -> tuple[bytes, memoryview | None]:
@@ -76,6 +81,13 @@ def binary_values(raw: memoryview, count: int, name: str, datatype: Datatype, pl
     if datatype.bounds is None:
         check_finite(values, place)
     return values
+
+
+def binary_content(text: bytes, values: Sequence[float]) -> Content:
+    """Returns a body: JSON, and the bytes of an FP64 tensor."""
+    if len(values) <= SLICE:
+        return text + to_binary(values)
+    return chain([text], (to_binary(values[begin : begin + SLICE]) for begin in range(0, len(values), SLICE)))
 
 
 def to_binary(values: Sequence[float]) -> bytes:

@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Iterator
 
 from ...errors import Malformed, TooLarge, UnsupportedBody
-from ...predict.interface import Content
+from ...predict.interface import Content, Slices
 from ..accept import weights
 from ..content_type import IDENTITY, content_coding
 
@@ -14,13 +14,13 @@ WORTHWHILE = 1024
 """Smaller responses are not compressed, in bytes."""
 
 PART = 1 << 16
-"""Bytes that are compressed at once: a millisecond or two."""
+"""Bytes that are compressed at once, or made by decompression: a millisecond or two."""
 
 _LEVEL = 1  # doubles have little redundancy: higher levels take several times as long, and save few per cent
 
 
-def decompressed(body: bytes, coding: bytes | None, limit: int) -> bytes:
-    """Returns the body without its Content-Encoding `coding`. At most `limit` bytes are produced.
+def decompressed(body: bytes, coding: bytes | None, limit: int) -> Slices[bytes]:
+    """Returns the body without its Content-Encoding `coding`. At most `limit` bytes and a part are produced.
 
     Raises UnsupportedBody for an unknown coding, TooLarge, and Malformed.
     """
@@ -30,16 +30,31 @@ def decompressed(body: bytes, coding: bytes | None, limit: int) -> bytes:
     bits = _WINDOW_BITS.get(coding)
     if bits is None:
         raise UnsupportedBody("the body may be compressed by gzip or deflate, and by nothing else")
-    stream = zlib.decompressobj(bits)
+    result = bytearray()
     try:
-        result = stream.decompress(body, limit + 1)
+        for part in _inflated(body, zlib.decompressobj(bits)):
+            result += part
+            if len(result) > limit:
+                raise TooLarge(f"the decompressed body is over {limit} bytes; send fewer rows per request")
+            yield
     except zlib.error:
         raise Malformed("the body is not compressed as Content-Encoding says") from None
-    if len(result) > limit:
-        raise TooLarge(f"the decompressed body is over {limit} bytes; send fewer rows per request")
-    if not stream.eof or stream.unused_data:
-        raise Malformed("the compressed body is truncated, or followed by other data")
-    return result
+    return bytes(result)
+
+
+def _inflated(body: bytes, stream: "zlib._Decompress") -> Iterator[bytes]:
+    """Yields at most PART bytes at a time, made of as many at most."""
+    for begin in range(0, len(body), PART):
+        data, part = body[begin : begin + PART], b""
+        while data or len(part) == PART:
+            part = stream.decompress(data, PART)
+            yield part
+            if stream.eof and not stream.unused_data and begin + PART >= len(body):
+                return
+            data = stream.unconsumed_tail
+        if stream.eof:
+            break
+    raise Malformed("the compressed body is truncated, or followed by other data")
 
 
 def response_coding(accepted: bytes | None, length: int | None) -> bytes | None:

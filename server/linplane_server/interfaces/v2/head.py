@@ -6,7 +6,7 @@ from typing import NamedTuple
 from msgspec import UNSET, UnsetType
 
 from ...errors import Invalid
-from ...predict.interface import Asked, NotStreamed
+from ...predict.interface import Asked, NotStreamed, Slices
 from ...predict.rows import no_order
 from ...state.snapshot import Route
 from ..content_type import IDENTITY, content_coding
@@ -44,9 +44,9 @@ class Head(NamedTuple):
     matrix: Datatype | None
 
 
-def read_head(route: Route, headers: Mapping[bytes, bytes], text: bytes, length: int | None) -> Head:
+def read_head(route: Route, headers: Mapping[bytes, bytes], text: bytes, length: int | None) -> Slices[Head]:
     """Reads the JSON `text`, which `length` bytes follow; None if the header is absent. Raises Malformed or Invalid."""
-    request = parse_message(text)
+    request = yield from parse_message(text)
     places = raw_places(request.inputs, length)
     name = UNSET if request.id is None else request.id
     wanted = Wanted(name, wants_binary(request), headers.get(b"accept-encoding"))

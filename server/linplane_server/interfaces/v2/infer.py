@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from linplane_api.display import display_name
 
 from ...errors import Invalid, PredictionRefusal, RouteNotFound
-from ...predict.interface import Answer, Asked, Call, Content, NotStreamed, Pieces, Stream
+from ...predict.interface import Answer, Asked, Call, Content, NotStreamed, Pieces, Slices, Stream, finished
 from ...predict.matrix import Matrix
 from ...predict.router import Source
 from ...predict.rows import Row
@@ -21,12 +21,12 @@ from ...state.counters import ClientProtocol
 from ...state.snapshot import Route, Version
 from ..json_answers import JSON, with_numbers
 from .answers import error_answer, refusal_answer
-from .binary import HEADER, SIZE, binary_values, split_body, to_binary
+from .binary import HEADER, SIZE, binary_content, binary_values, split_body
 from .encoding import compressed, decompressed, response_coding
 from .head import OUTPUT, Head, Wanted, check_tensor, is_streamed, read_head, streamed_head
 from .matrix_stream import MatrixStream
 from .messages import InferenceResponse, InputTensor, OutputTensor, Provenance, encode
-from .pieces import blocks, without_data
+from .pieces import blocks, numbers_of, without_data
 from .tensors import json_values
 
 FEATURES = "features"
@@ -48,8 +48,12 @@ class Inference:
         """Decodes JSON or binary tensors; the Content-Type has no influence. Raises UnsupportedBody, TooLarge,
         Malformed or Invalid.
         """
-        text, rest = _parts(call)
-        head = read_head(route, call.headers, text, None if rest is None else len(rest))
+        return finished(self.decode_in_slices(route, call))
+
+    def decode_in_slices(self, route: Route, call: Call) -> Slices[Asked]:
+        """As `decode`; the tensors of a message that is valid are one slice."""
+        text, rest = yield from _parts(call)
+        head = yield from read_head(route, call.headers, text, None if rest is None else len(rest))
         return decode_tensors(route, head, _raw(head, rest))
 
     def open_stream(self, route: Route, call: Call, begun: bytes) -> tuple[Stream, int] | None:
@@ -58,21 +62,20 @@ class Inference:
         if len(begun) < length:
             return None
         rest = int(call.headers[b"content-length"]) - length
-        head = read_head(route, call.headers, begun[:length], rest)
+        head = finished(read_head(route, call.headers, begun[:length], rest))
         if head.matrix is None or head.places[0] is None or not is_streamed(head.inputs[0]):
             raise NotStreamed
         return MatrixStream(head.asked, head.matrix, len(route.order or ()), rest), length
 
     def open_pieces(self, route: Route, call: Call) -> Pieces:
         """Decodes the tensors in pieces, but a matrix that is computed from its bytes."""
-        text, rest = _parts(call)
-        yield
+        text, rest = yield from _parts(call)
         cut = yield from without_data(text)
-        head = read_head(route, call.headers, cut.rest, None if rest is None else len(rest))
+        head = yield from read_head(route, call.headers, cut.rest, None if rest is None else len(rest))
         raw = _raw(head, rest)
         if not cut.is_data_of(head.inputs) or (raw and _is_computed_from_bytes(head, raw[0])):
             raise NotStreamed
-        return head.asked, blocks(route, head, text, cut.places, raw)
+        return head.asked, blocks(route, head, numbers_of(head, text, cut.places, raw))
 
     def encode(
         self, route: Route, asked: Asked, version: Version, source: Source, values: Sequence[float]
@@ -83,11 +86,10 @@ class Inference:
         origin = Provenance(version.name, version.digest, version.revision, source)
         response = InferenceResponse(route.name, version.name, origin, [output], wanted.id)
         if wanted.binary:
-            raw = to_binary(values)
-            output.parameters = {SIZE: len(raw)}
+            output.parameters = {SIZE: 8 * len(values)}
             text = encode(response)
             headers = [(b"content-type", b"application/octet-stream"), (HEADER, b"%d" % len(text)), *version.headers]
-            return _finished(headers, text + raw, wanted.accepted)
+            return _finished(headers, binary_content(text, values), wanted.accepted)
 
         def encoded(some: list[float]) -> bytes:
             output.data = some
@@ -111,8 +113,8 @@ def decode_tensors(route: Route, head: Head, raw: Sequence[memoryview | None]) -
     return replace(head.asked, rows=rows, names=names)
 
 
-def _parts(call: Call) -> tuple[bytes, memoryview | None]:
-    body = decompressed(call.body(), call.headers.get(b"content-encoding"), call.max_body)
+def _parts(call: Call) -> Slices[tuple[bytes, memoryview | None]]:
+    body = yield from decompressed(call.body(), call.headers.get(b"content-encoding"), call.max_body)
     return split_body(body, call.headers.get(HEADER))
 
 

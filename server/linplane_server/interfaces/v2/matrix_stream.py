@@ -10,6 +10,9 @@ from .tensors import Datatype
 BLOCK_NUMBERS = 1 << 17
 """Numbers in a block, which is computed at once: 1 MiB of FP64, and half a millisecond."""
 
+BLOCK_ROWS = 1 << 15
+"""Rows in a block at most, if they are short: a millisecond or two."""
+
 
 class MatrixStream:
     """The rows of one binary tensor, in blocks. See `Stream`."""
@@ -19,7 +22,7 @@ class MatrixStream:
         self.asked = asked
         self._code, self._width = datatype.code, width
         stride = width * datatype.size
-        self.held = min(size, max(1, BLOCK_NUMBERS // width) * stride)
+        self.held = min(size, max(1, min(BLOCK_ROWS, BLOCK_NUMBERS // width)) * stride)
         self._buffer = memoryview(bytearray(self.held))
         self._filled = 0
 

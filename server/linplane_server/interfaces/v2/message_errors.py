@@ -5,15 +5,22 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...errors import Invalid
-from ..json_body import json_type, need
+from ...predict.interface import Slices
+from ..json_body import SLICE_ROWS, floats, json_type, need
 
-Check = Callable[[Any, str], None]
-"""Raises Invalid if a value, at a JSON pointer, is not of its type."""
+Check = Callable[[Any, str], Slices[None] | None]
+"""Raises Invalid if a value, at a JSON pointer, is not of its type; in slices, or at once."""
 
 
-def check_request(body: Any) -> None:
+def check_request(body: Any) -> Slices[None]:
     """Raises Invalid for the first member of the wrong type, or that is missing. Numbers in `body` are floats."""
-    _REQUEST(body, "")
+    yield from _checked(_REQUEST, body, "")
+
+
+def _checked(check: Check, value: Any, place: str) -> Slices[None]:
+    slices = check(value, place)
+    if slices is not None:
+        yield from slices
 
 
 def _text(value: Any, place: str) -> None:
@@ -39,13 +46,27 @@ def _number(value: Any, place: str) -> None:
 
 
 def _row_or_number(value: Any, place: str) -> None:
-    (_NUMBERS if type(value) is list else _number)(value, place)
+    if type(value) is not list:
+        _number(value, place)
+    elif floats(value) is None:  # which is much faster than each number by itself
+        for number, item in enumerate(value):
+            _number(item, f"{place}/{number}")
+
+
+def _data(value: Any, place: str) -> Slices[None]:
+    values = need(value, list, place)
+    for begin in range(0, len(values), SLICE_ROWS):
+        some = values[begin : begin + SLICE_ROWS]
+        if floats(some) is None:
+            for number, item in enumerate(some, begin):
+                _row_or_number(item, f"{place}/{number}")
+        yield
 
 
 def _array(check: Check) -> Check:
-    def check_array(value: Any, place: str) -> None:
+    def check_array(value: Any, place: str) -> Slices[None]:
         for number, item in enumerate(need(value, list, place)):
-            check(item, f"{place}/{number}")
+            yield from _checked(check, item, f"{place}/{number}")
 
     return check_array
 
@@ -53,23 +74,22 @@ def _array(check: Check) -> Check:
 def _object(needed: Mapping[str, Check], others: Mapping[str, Check]) -> Check:
     """`others` may be missing or null."""
 
-    def check_object(value: Any, place: str) -> None:
+    def check_object(value: Any, place: str) -> Slices[None]:
         need(value, dict, place)
         for name, check in needed.items():
             if name not in value:
                 raise Invalid(place, f'the member "{name}" is missing')
-            check(value[name], f"{place}/{name}")
+            yield from _checked(check, value[name], f"{place}/{name}")
         for name, check in others.items():
             if value.get(name) is not None:
-                check(value[name], f"{place}/{name}")
+                yield from _checked(check, value[name], f"{place}/{name}")
 
     return check_object
 
 
-_NUMBERS = _array(_number)
 _INPUT = _object(
     {"name": _text, "shape": _array(_dimension), "datatype": _text},
-    {"parameters": _parameters, "data": _array(_row_or_number)},
+    {"parameters": _parameters, "data": _data},
 )
 _OUTPUT = _object({"name": _text}, {"parameters": _parameters})
 _REQUEST = _object({"inputs": _array(_INPUT)}, {"id": _text, "parameters": _parameters, "outputs": _array(_OUTPUT)})

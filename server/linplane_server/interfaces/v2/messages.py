@@ -8,7 +8,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from ...errors import Invalid
-from ..json_body import REFUSED, check_decodable, check_depth, check_duplicates, parse_leniently
+from ...predict.interface import Slices
+from ..json_body import REFUSED, check_decodable, check_depth, check_duplicates
+from ..lenient_json import parse_leniently
 from .message_errors import check_request
 
 Parameters = dict[str, Any]
@@ -77,13 +79,14 @@ encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(InferenceRequest).decode
 
 
-def parse_message(data: bytes) -> InferenceRequest:
+def parse_message(data: bytes) -> Slices[InferenceRequest]:
     """Returns the request. Raises Malformed, or Invalid for JSON that is no request; neither repeats a value."""
     check_depth(data)  # the decoder skips unknown members at any depth
     try:
         request = _decode(data)
     except REFUSED:
-        check_request(parse_leniently(data))
+        yield
+        yield from check_request((yield from parse_leniently(data)))
         check_decodable(data)
         raise Invalid("/inputs", "a dimension is not written as an integer") from None
     if data.count(b":") != _keys(request):

@@ -42,6 +42,10 @@ _BETWEEN_ROWS = re.compile(rb"(\])" + _BLANK + b"," + _BLANK + rb"(?=\[)")
 _decode = msgspec.json.Decoder(Data).decode
 
 
+Numbers = Iterator[list[float]]
+"""The numbers of a tensor, in pieces."""
+
+
 class Text(NamedTuple):
     """JSON without its data: array number k is `[k]` in `rest`, and `places` has the bytes within its brackets."""
 
@@ -82,7 +86,7 @@ def _end_of_array(text: bytes, begin: int) -> Generator[None, None, int]:
     raise NotStreamed
 
 
-def json_numbers(text: bytes, place: slice, tensor: InputTensor, pointer: str) -> Iterator[list[float]]:
+def json_numbers(text: bytes, place: slice, tensor: InputTensor, pointer: str) -> Numbers:
     """Yields the numbers of a tensor, whose data is at `place` of the text. Raises NotStreamed, and Invalid."""
     between = _BETWEEN_ROWS if _NESTED.match(text, place.start) else _BETWEEN_NUMBERS
     at, found = place.start, True
@@ -101,7 +105,7 @@ def json_numbers(text: bytes, place: slice, tensor: InputTensor, pointer: str) -
         at = 0 if cut is None else cut.end()
 
 
-def binary_numbers(raw: memoryview, tensor: InputTensor, pointer: str) -> Iterator[list[float]]:
+def binary_numbers(raw: memoryview, tensor: InputTensor, pointer: str) -> Numbers:
     """Yields the numbers of a tensor that is given as bytes. Raises Invalid."""
     datatype, count = check_tensor(tensor, slice(0, len(raw)), pointer)
     for begin in range(0, count, PIECE):
@@ -110,24 +114,30 @@ def binary_numbers(raw: memoryview, tensor: InputTensor, pointer: str) -> Iterat
         yield binary_values(piece, size, tensor.datatype, datatype, pointer)
 
 
-def blocks(
-    route: Route, head: Head, text: bytes, places: Sequence[slice], raw: Sequence[memoryview | None]
-) -> Iterator[Sequence[Row]]:
-    """Yields the rows of a request in blocks, and empty ones while its tensors are decoded. `places` are those of the
-    data in `text`, `raw` the bytes of each tensor, None for one with data. Raises NotStreamed, and Invalid.
+def numbers_of(head: Head, text: bytes, places: Sequence[slice], raw: Sequence[memoryview | None]) -> list[Numbers]:
+    """Returns the numbers of each tensor. `places` are those of the data in `text`, `raw` the bytes of each tensor,
+    None for one with data.
     """
     left = iter(places)
+    return [
+        json_numbers(text, next(left), tensor, f"/inputs/{number}")
+        if data is None
+        else binary_numbers(data, tensor, f"/inputs/{number}")
+        for number, (tensor, data) in enumerate(zip(head.inputs, raw, strict=True))
+    ]
+
+
+def blocks(route: Route, head: Head, found: Sequence[Numbers]) -> Iterator[Sequence[Row]]:
+    """Yields the rows of a request in blocks, and empty ones while its tensors are decoded. `found` are the numbers of
+    each. Raises NotStreamed, and Invalid.
+    """
     columns: dict[str, array[float]] = {}
-    for number, (tensor, data) in enumerate(zip(head.inputs, raw, strict=True)):
-        pointer = f"/inputs/{number}"
-        _, count = check_tensor(tensor, head.places[number], pointer)
+    for number, (tensor, pieces) in enumerate(zip(head.inputs, found, strict=True)):
+        _, count = check_tensor(tensor, head.places[number], f"/inputs/{number}")
         if head.matrix is None and not _is_column(tensor, route, columns):
             raise NotStreamed
         numbers = columns[tensor.name] = array("d")
-        found = (
-            json_numbers(text, next(left), tensor, pointer) if data is None else binary_numbers(data, tensor, pointer)
-        )
-        for piece in found:
+        for piece in pieces:
             numbers.extend(piece)
             yield ()
         if len(numbers) != count:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from adbc_driver_postgresql import dbapi
 
+from linplane_trainer.data.postgres_options import ENVIRONMENT
 from support import eventually, is_ci
 
 PASSWORD = "canary-password-5b1f"
@@ -33,6 +34,10 @@ class Server:
         """The keys of a Secret for this server, by 127.0.0.1 without TLS unless `keys` say otherwise."""
         usual = {"host": "127.0.0.1", "port": str(self.port), "database": "postgres", "user": USER}
         return usual | {"password": PASSWORD, "sslMode": "disable"} | keys
+
+    def variables(self, **keys: str) -> dict[str, str]:
+        """The variables of libpq with the credentials."""
+        return {ENVIRONMENT[key]: value for key, value in self.credentials(**keys).items()}
 
     def run(self, *statements: str) -> None:
         """Runs statements, each in a transaction of its own."""
@@ -57,6 +62,14 @@ def require() -> None:
     if is_ci():
         pytest.fail(text)
     pytest.skip(text)
+
+
+@pytest.fixture(scope="session", name="postgresql")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Server"]:
+    """A server, for all tests of a process. Without its programs the test is skipped, and fails if CI=true."""
+    require()
+    with running(tmp_path_factory.mktemp("postgresql")) as server:
+        yield server
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import click
 
 from . import grammar
 from .output import fail, output_option, print_json, print_table, say
+from .train_credentials import environment_credentials
 from .train_options import make_task, option_of, task_options
 
 LISTED = 32  # coefficients, as many as a status lists
@@ -17,6 +18,7 @@ LISTED = 32  # coefficients, as many as a status lists
 Examples:
   linplane train v3 --samples 200 --noise 0.2
   linplane train v1 --model rent --data flats.csv --target rent --features area,rooms
+  linplane train v1 --model rent --query 'select area, rooms, rent from flats' --target rent
 """
 )
 @grammar.name(grammar.VERSION, former="--version")
@@ -26,6 +28,7 @@ Examples:
 @output_option
 def train(folder: Path, replace: bool, output: str, **options: Any) -> None:
     """Train one version, store its artifact, and verify it as a server would."""
+    import os
     import sys
     from datetime import UTC, datetime
 
@@ -36,15 +39,25 @@ def train(folder: Path, replace: bool, output: str, **options: Any) -> None:
     from linplane_trainer.progress import progress_bar
 
     try:
-        task = make_task(options)
+        task = make_task(options, os.environ)
+        credentials = environment_credentials(task, os.environ)
         folder.mkdir(parents=True, exist_ok=True)
         with progress_bar(f"{task.model}-{task.version}", sys.stderr) as progress:
-            clock, threads = lambda: datetime.now(UTC), cpu_limit()
-            stored = train_to_store(task, folder, Path(), clock, replace=replace, progress=progress, threads=threads)
+            stored = train_to_store(
+                task,
+                folder,
+                Path(),
+                lambda: datetime.now(UTC),
+                replace=replace,
+                progress=progress,
+                credentials=credentials,
+                threads=cpu_limit(),
+            )
     except FormatError as error:
         raise click.UsageError(f"{option_of(error.path)}: {error.problem.replace('`', '')}") from error
     except TrainerError as error:
-        fail(f"{options['data']}: {error}" if options["data"] else str(error))
+        source = options["data"] or options["query_file"] or (options["query"] and "the query")
+        fail(f"{source}: {error}" if source else str(error))
     except OSError as error:
         fail(f"{error.filename or folder}: {error.strerror or error}")
     artifact, training = stored.artifact_file.artifact, stored.artifact_file.artifact.training

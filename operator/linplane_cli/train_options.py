@@ -1,5 +1,6 @@
 """What `linplane train` is asked to do: its options, and the Task that they make."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ OPTIONS: tuple[Decorator, ...] = (
     click.option("--noise", default=0.1, show_default=True, help="Standard deviation of the noise of generated rows."),
     click.option("--feature-count", default=3, show_default=True, help="Number of features of generated rows."),
     click.option("--data", help="A CSV with a header or Parquet, a folder of such files, or a URL."),
+    click.option("--query", help="Read the rows of this query to PostgreSQL: PGHOST, PGDATABASE, PGUSER say where."),
+    click.option("--query-file", help="The file with that query."),
     click.option("--target", help="The target column."),
     click.option("--features", help='Feature columns, comma-separated: a,"b, c"  [default: every numeric one].'),
     click.option("--exclude", help="Numeric columns that are no features, comma-separated."),
@@ -48,15 +51,15 @@ def task_options(function: Function) -> Function:
     return function
 
 
-def make_task(options: dict[str, Any]) -> Any:
-    """The Task of the options. Raises click.UsageError or FormatError."""
+def make_task(options: dict[str, Any], environment: Mapping[str, str]) -> Any:
+    """The Task of the options; where a query goes is in the environment. Raises click.UsageError or FormatError."""
     from linplane_api.canonical import convert
     from linplane_api.routing import Label, VersionName
     from linplane_api.task import Task
 
     _check(options["model"], Label, "--model: lower-case letters, digits and hyphens are needed, at most 63")
     _check(options["version"], VersionName, "VERSION: lower-case letters, digits and dots are needed, at most 32")
-    data = _data(options)
+    data = _data(options, environment)
     features, exclude = _names(options, "features"), _names(options, "exclude")
     if features and exclude:
         raise click.UsageError("--exclude: of listed --features none can be left out")
@@ -67,19 +70,37 @@ def make_task(options: dict[str, Any]) -> Any:
     return convert(body, Task, "")
 
 
-def _data(options: dict[str, Any]) -> dict[str, Any]:
+def _data(options: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
     """The `data` of the Task. Raises click.UsageError unless there is exactly one source."""
-    data = options["data"]
-    if (data is None) == (options["samples"] is None):
-        raise click.UsageError("exactly one of --samples and --data is needed")
-    if data is None:
+    given = [name for name in ("samples", "data", "query", "query_file") if options[name] is not None]
+    if len(given) != 1:
+        raise click.UsageError("exactly one of --samples, --data, --query and --query-file is needed")
+    if given == ["samples"]:
         return _generated(options)
-    csv = _csv_options(options)
+    data, csv = options["data"], _csv_options(options)
     if not options["target"]:
-        raise click.UsageError("--target is needed with --data")
+        raise click.UsageError(f"--target is needed with --{given[0].replace('_', '-')}")
+    if data is None:
+        return _query(options, csv, environment)
     if "://" in data:
         return {"from": "uri", "uri": data, "allowedHosts": options["allowed_host"], "allowFile": True} | csv
     return {"from": "file", "path": str(Path(data).absolute())} | csv
+
+
+def _query(options: dict[str, Any], csv: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """The host is as trusted as the user who named it in the environment. Raises click.UsageError or OSError."""
+    if csv:
+        raise click.UsageError("the rows of a query are no CSV: leave out --separator, --decimal and --null-value")
+    query = options["query"]
+    if query is None:
+        try:
+            query = Path(options["query_file"]).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise click.UsageError("--query-file: the file is not text in UTF-8") from error
+    if not query.strip():
+        raise click.UsageError("the query is empty")
+    hosts = options["allowed_host"] or [environment.get("PGHOST", "")]
+    return {"from": "postgres", "query": query, "allowedHosts": [host for host in hosts if host]}
 
 
 def _generated(options: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from cluster.controlplane import ControlPlane
 from cluster.gobuild import BinariesMissingError
 from cluster.install import install
 from integration.operator.fork_server import ForkServer
+from postgresql import postgresql_server  # noqa: F401 (a fixture)
 from support import is_ci
 
 MakeNamespace = Callable[..., str]

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from support import eventually
 
 ROOT = Path(__file__).parents[2]
 TRY_IT = ROOT / "docs" / "try-it.md"
+POSTGRESQL = ROOT / "docs" / "postgresql.md"
 BACKUP = ROOT / "docs" / "backup.md"  # needs two namespaces: tests/integration/operator/test_restore.py
 PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {BACKUP}), ROOT / "CONTRIBUTING.md"]
 RUN_ELSEWHERE = {
@@ -103,6 +104,10 @@ class Shell:
         self._jobs: dict[int, Job] = {}
         self._before = ""  # prefix of each command
         self._session = Session()
+
+    def add_variables(self, variables: Mapping[str, str]) -> None:
+        """Sets variables of the environment for all commands that follow."""
+        self._environment |= variables
 
     def run_as_said(self, command: str, expected: str) -> str:
         """The output of the command. `linplane get` is repeated until that is `expected`, as by a person who waits
@@ -226,7 +231,9 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_page_commands_print_the_output_that_it_shows(page: Path, shell: Shell) -> None:
+def test_page_commands_print_the_output_that_it_shows(page: Path, shell: Shell, request: pytest.FixtureRequest) -> None:
+    if page == POSTGRESQL:
+        shell.add_variables(request.getfixturevalue("postgresql").variables())
     for command, expected in commands(page):
         if command in RUN_ELSEWHERE:
             continue

@@ -1,6 +1,6 @@
 """A folder of trained versions: `MODEL-VERSION.json` for each, and `metadata.jsonl` with one line for each training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -45,10 +45,11 @@ def train_to_store(  # noqa: PLR0913 (what varies is a parameter)
     replace: bool = False,
     progress: Progress | None = None,
     network: Network | None = None,
+    credentials: Mapping[str, str] | None = None,
     threads: int = 1,
 ) -> StoredVersion:
     """Trains and stores a version, then verifies it by reading it back. `clock` gives an aware datetime;
-    `threads` as for `train`.
+    `credentials` and `threads` as for `train`.
 
     Raises VersionExistsError (before anything is read) unless `replace`, BadData, TrainingFailed, StoreDamagedError
     or OSError.
@@ -56,7 +57,7 @@ def train_to_store(  # noqa: PLR0913 (what varies is a parameter)
     path = artifact_path(store, task.model, task.version)
     if not replace and path.exists():
         _raise_exists(store, path, task)
-    trained = train(task, data_folder, progress, network, threads=threads)
+    trained = train(task, data_folder, progress, network, credentials=credentials, threads=threads)
     return store_artifact(store, task, trained, rfc3339(clock()), replace=replace)
 
 

@@ -102,8 +102,11 @@ def test_table_counts_the_coefficients_that_it_omits(tmp_path: Path) -> None:
     [
         (["v_4", "--samples", 9], "VERSION: lower-case letters, digits and dots are needed, at most 32"),
         (["--version", "v1", "--samples", 9, "--model", "A"], "--model: lower-case letters, digits and hyphens"),
-        (["--version", "v1"], "exactly one of --samples and --data is needed"),
-        (["--version", "v1", "--samples", 9, "--data", "a"], "exactly one of --samples and --data is needed"),
+        (["--version", "v1"], "exactly one of --samples, --data, --query and --query-file is needed"),
+        (
+            ["--version", "v1", "--samples", 9, "--data", "a"],
+            "exactly one of --samples, --data, --query and --query-file is needed",
+        ),
         (["--version", "v1", "--samples", 9, "--target", "a"], "leave out --target and --features"),
         (["--version", "v1", "--data", "a"], "--target is needed with --data"),
         (["--version", "v1", "--samples", 9, "--exclude", "a"], "leave out --target and --features or --exclude"),

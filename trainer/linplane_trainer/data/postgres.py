@@ -121,11 +121,11 @@ def _for_copy(text: str) -> str:
 
 def _addresses(login: Login, rules: Rules, network: Network) -> Sequence[str]:
     """Those that the host resolves to, all judged; none for a Unix socket."""
+    check_host(login.host, rules, CALLED)
     if login.is_socket:
         if not rules.allow_file:
             raise RefusedError(f"{CALLED} is the path of a socket, and training connects to hosts only")
         return ()
-    check_host(login.host, rules, CALLED)
     try:
         addresses = network.resolve(login.host, login.port)
     except OSError as error:

@@ -111,7 +111,7 @@ class ClaimSource(DataSource[ClaimRef]):
 
 
 class UriSource(DataSource[str]):
-    """A CSV behind http or https, or in a file of this machine in local mode."""
+    """A file behind http or https, or files of this machine in local mode."""
 
     def plan(self) -> DataPlan:
         """The trainer holds to the hosts and addresses that the installation allows."""

@@ -121,12 +121,6 @@ def test_packed_file_is_unpacked(learn, refused, server):
     assert "compressed content" in refused(BadData, "/encoded")
 
 
-def test_parquet_behind_http_is_refused(refused, server):
-    """It cannot be read from front to back."""
-    server.answers["/rows"] = answer(b"PAR1\x15" + bytes(200))
-    assert refused(BadData, "/rows").endswith("use a claim, or CSV")
-
-
 def test_proxies_of_the_environment_are_not_used(learn, monkeypatch):
     """They would connect to addresses that were not checked."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):

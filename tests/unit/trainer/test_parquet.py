@@ -218,7 +218,9 @@ def test_csv_options_are_refused_for_parquet(train_csv):
 
 def test_parquet_within_a_packing_is_refused(train_csv):
     packed = pa.compress(parquet(), "zstd", asbytes=True)
-    assert refused(train_csv, packed).startswith("the data is a Parquet file within zstd, and a CSV in UTF-8 is needed")
+    assert refused(train_csv, packed) == (
+        "the data is a Parquet file within zstd, and a CSV in UTF-8 is needed: unpack it first"
+    )
 
 
 def test_decimal_of_any_scale_is_read():

@@ -6,7 +6,6 @@ import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linplane_api.task import FileData, S3Data, Task
-from linplane_trainer.data.ranges import BLOCK_BYTES, KEPT_BLOCKS, RangedFile
 from linplane_trainer.data.s3 import check_host, failure_of
 from linplane_trainer.errors import BadData, RefusedError, TrainingFailed
 from linplane_trainer.train import train
@@ -242,22 +240,3 @@ def test_words_of_the_server_are_in_no_message(text, code):
     error = OSError(f"When reading: AWS Error {code} (HTTP status 418) during GetObject operation: {CANARY[0]}{text}")
     for data in (S3Data("rows", "a.csv"), S3Data("rows", "a.csv", secret="reader")):
         assert CANARY[0] not in str(failure_of(error, data))
-
-
-@given(st.lists(st.tuples(st.integers(0, 5 * BLOCK_BYTES // 2), st.integers(0, 3 * BLOCK_BYTES // 2)), max_size=5))
-def test_ranges_give_the_bytes_of_the_file(places):
-    content = np.arange(2 * BLOCK_BYTES + 17, dtype=np.uint8).tobytes()
-    file = RangedFile(len(content), lambda start, length: content[start : start + length])
-    for offset, length in places:
-        file.seek(offset)
-        assert file.read(length) == content[offset : offset + length]
-        assert file.tell() == max(offset, min(offset + length, len(content)))
-
-
-def test_ranges_are_fetched_once_while_they_are_kept():
-    fetched = []
-    file = RangedFile((KEPT_BLOCKS + 2) * BLOCK_BYTES, lambda start, length: fetched.append(start) or bytes(length))
-    for number in [*range(KEPT_BLOCKS), 0, *range(KEPT_BLOCKS, KEPT_BLOCKS + 2), 0]:
-        file.seek(number * BLOCK_BYTES)
-        file.read(10)
-    assert fetched == [number * BLOCK_BYTES for number in range(KEPT_BLOCKS + 2)]

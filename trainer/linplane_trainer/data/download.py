@@ -8,9 +8,8 @@ connector and TLS are parameters.
 import http.client
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ..errors import BadData, RefusedError, TrainingFailed
 from .uri_rules import Endpoint, Rules, check_addresses, endpoint_of, redirected
@@ -60,7 +59,12 @@ class Download:
         """Owns both. `size` is in bytes, None if the host does not give it."""
         self._connection, self._response = connection, response
         self.size: int | None = response.length
+        self.status = response.status
         self._left = self.size
+
+    def header(self, name: str) -> str:
+        """A field of the response's head, empty if it has none."""
+        return self._response.getheader(name) or ""
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes, more than 0 of them unless at the end."""
@@ -74,29 +78,34 @@ class Download:
                 raise TrainingFailed(f"the download broke off, {self._left} bytes short")
         return data
 
-    def random_access(self) -> Any:
-        """Raises BadData: a download is read from front to back."""
-        raise BadData("a Parquet file is read in parts, which a download is not: use a claim, or CSV")
-
     def close(self) -> None:
         """Ends the connection."""
         self._response.close()
         self._connection.close()
 
 
-def download(uri: str, rules: Rules, network: Network) -> Download:
-    """Opens a URI, following at most five redirects. Raises RefusedError, BadData (4xx) or TrainingFailed."""
+def download(
+    uri: str,
+    rules: Rules,
+    network: Network,
+    fields: Mapping[str, str] | None = None,
+    accepted: Collection[int] = (200,),
+) -> Download:
+    """Opens a URI, following at most five redirects. `fields` are added to the request's head; `accepted`: the statuses
+    that the caller understands. Raises RefusedError, BadData (other 4xx) or TrainingFailed.
+    """
     place = endpoint_of(uri, rules)
     for _ in range(MAX_REDIRECTS + 1):
-        connection = _connected(place, rules, network)
+        response = _requested(_connected(place, rules, network), place, {**HEADERS, **(fields or {})})
         try:
-            location = _request(connection, place)
-            if isinstance(location, http.client.HTTPResponse):
-                return Download(connection, location)
+            location = _redirect(response)
+            if location is None:
+                _check(response, accepted)
+                return response
         except BaseException:
-            connection.close()
+            response.close()
             raise
-        connection.close()
+        response.close()
         place = redirected(place, location, rules)
     raise RefusedError(f"more than {MAX_REDIRECTS} redirects")
 
@@ -137,21 +146,25 @@ def _with_tls(plain: socket.socket, place: Endpoint, network: Network) -> socket
         raise TrainingFailed(f"no TLS with the URI's host ({type(error).__name__})") from error
 
 
-def _request(connection: http.client.HTTPConnection, place: Endpoint) -> http.client.HTTPResponse | str:
-    """The response with the data, or where a redirect leads. The response's text is not repeated: it may
-    not be meant for the user.
-    """
+def _requested(connection: http.client.HTTPConnection, place: Endpoint, fields: Mapping[str, str]) -> Download:
     try:
-        connection.request("GET", place.path, headers=HEADERS)
-        response = connection.getresponse()
+        connection.request("GET", place.path, headers=fields)
+        return Download(connection, connection.getresponse())
     except (OSError, http.client.HTTPException) as error:
+        connection.close()
         raise TrainingFailed(f"the URI's host gave no HTTP answer ({type(error).__name__})") from error
-    location = response.getheader("Location")
-    if response.status in REDIRECTS and location:
-        return location
-    if response.status != 200:
+
+
+def _redirect(response: Download) -> str | None:
+    """Where it leads; None if it leads nowhere."""
+    location = response.header("Location")
+    return location if response.status in REDIRECTS and location else None
+
+
+def _check(response: Download, accepted: Collection[int]) -> None:
+    """Raises BadData or TrainingFailed. The response's text is not repeated: it may not be meant for the user."""
+    if response.status not in accepted:
         kind = TrainingFailed if response.status >= 500 or response.status in RETRYABLE else BadData
         raise kind(f"the URI's host answered with status {response.status}")
-    if response.getheader("Content-Encoding", "identity").lower() != "identity":
+    if (response.header("Content-Encoding") or "identity").lower() != "identity":
         raise BadData("the URI's host answered with compressed content, which was not requested")
-    return response

@@ -17,7 +17,7 @@ _KINDS = (
     (rb"PK\x03\x04.{26}mimetypeapplication/vnd\.oasis", "an OpenDocument file", AS_CSV),
     (rb"PK\x03\x04.{26}[^/\0]{1,250}\.npy", "a NumPy file (npz)", AS_CSV),
     (rb"PK\x03\x04", "a zip file", UNPACK),
-    (PARQUET, "a Parquet file", "use a file of a claim or of this machine, or save it as CSV"),
+    (PARQUET, "a Parquet file", UNPACK),  # within a packing: else it is read,
     (rb"(ARROW1|FEA1)\0", "a Feather file (Arrow)", AS_CSV),
     (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook (xls)", AS_CSV),
     (rb"<stata_dta>|[\x69-\x73][\x01\x02]\x01\0", "a Stata file", AS_CSV),

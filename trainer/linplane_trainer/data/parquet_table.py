@@ -1,7 +1,7 @@
 """A Parquet file as blocks of numbers, one row group after another, in the memory of a few pages of each column.
 
-pyarrow would read whole row groups ahead: `pre_buffer` and `buffer_size` bound that. The file must be one that can be
-read from any place, which a download cannot.
+pyarrow would read whole row groups ahead: `pre_buffer` and `buffer_size` bound that. What is in memory at least is, for
+each column of a row group, its dictionary and one page: up to 1 MiB each as pyarrow writes them.
 """
 
 import re
@@ -30,6 +30,9 @@ ROWS = 8192
 MAX_SHOWN = 12
 BUFFER_BYTES = 1 << 16
 HASHED_BYTES = 1 << 20
+REMOTE_BYTES = 1 << 25
+"""What is read at once of a remote file, of all columns together."""
+MAX_PIECE_BYTES = 1 << 22
 INDEX = re.compile(r"(__index_level_\d+__)?")
 """The name of a column that has none: pandas stores row labels so."""
 
@@ -56,10 +59,10 @@ class ParquetTable:
         self._data = data
         self.left_out: tuple[LeftOutColumn, ...] = ()
         try:
-            file = data.random_access()
-            self.sha256 = _sha256(file, data.size, remote=remote)
+            self._bytes, self._remote = data.random_access(), remote
+            self.sha256 = _sha256(self._bytes, data.size, remote=remote)
             self.hash = None if _is_large(data.size) or self.sha256 is None else self.sha256[:DATA_HASH]
-            self._file = _opened(file)
+            self._file = _opened(self._bytes)
             schema = self._file.schema_arrow
             self.columns = schema.names
             check_names(schema.names, selection, remote=remote, separator=None, like=like)
@@ -104,10 +107,23 @@ class ParquetTable:
 
     def _blocks(self, group: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         try:
-            yield from self._file.iter_batches(ROWS, row_groups=[group], columns=columns, use_threads=False)
+            file = self._remote_file(group, columns) if self._remote else self._file
+            yield from file.iter_batches(ROWS, row_groups=[group], columns=columns, use_threads=False)
         except (pa.ArrowException, OSError) as error:  # the text may quote the file
             _check_disk(error)
             raise BadData(f"row group {group + 1} of the Parquet file is damaged, or of an unknown packing") from None
+
+    def _remote_file(self, group: int, columns: Sequence[str]) -> pq.ParquetFile:
+        """The file for a row group of which each read is a request: few reads, in memory that is bounded. Columns that
+        are small together are read at once, others each in pieces.
+        """
+        metadata = self._file.metadata
+        chunks = map(metadata.row_group(group).column, range(metadata.num_columns))
+        used = set(columns)
+        if sum(chunk.total_compressed_size for chunk in chunks if chunk.path_in_schema in used) <= REMOTE_BYTES:
+            return pq.ParquetFile(self._bytes, metadata=metadata, pre_buffer=True)
+        piece = max(BUFFER_BYTES, min(REMOTE_BYTES // len(columns), MAX_PIECE_BYTES))
+        return pq.ParquetFile(self._bytes, metadata=metadata, pre_buffer=False, buffer_size=piece)
 
     def _default_features(self, others: frozenset[str]) -> tuple[str, ...]:
         names = [name for name in self._types if name not in others and not INDEX.fullmatch(name)]

@@ -6,9 +6,10 @@ from pathlib import Path, PurePosixPath
 from linplane_api.task import FileData, S3Data, UriData
 
 from ..errors import BadData, MissingFileError, RefusedError
-from .download import Network, download
+from .download import Network
 from .files import FileSource, folder_at
 from .source import Bytes, Folder, Source
+from .uri_parts import UriBytes
 from .uri_rules import Rules, file_path, rules_for
 
 
@@ -23,7 +24,7 @@ class UriSource:
 
     def open(self) -> Bytes:
         """Sends the request and opens the response's body."""
-        return download(self._data.uri, _rules(self._data), self._network)
+        return UriBytes(self._data.uri, _rules(self._data), self._network)
 
 
 def source_for(

@@ -1,25 +1,25 @@
-"""A file that is read from any place, in blocks that are fetched as they are needed: for Parquet behind a network.
-
-Parquet is read in pages of all columns by turns, which are far apart: so the blocks used last are kept, up to 64 MiB.
-"""
+"""A file that pyarrow reads from any place, behind a network: for Parquet."""
 
 import io
-from collections import OrderedDict
+import threading
 from collections.abc import Callable
-from typing import Any
 
-BLOCK_BYTES = 1 << 20
-KEPT_BLOCKS = 64
+PART_BYTES = 4 << 20
 
 
 class RangedFile(io.RawIOBase):
-    """A file object of Python over `fetch(start, length)`, which returns exactly that many bytes or raises."""
+    """A file object of Python over `fetch(start, length)`, which returns exactly that many bytes or raises. Threads may
+    read it one after the other.
+
+    It keeps a file of one part whole, and nothing of others: whoever reads them asks for as much at once as it needs.
+    """
 
     def __init__(self, size: int, fetch: Callable[[int, int], bytes]) -> None:
         """`size` is the file's, in bytes. Nothing is fetched yet."""
         super().__init__()
         self._size, self._fetch, self._position = size, fetch, 0
-        self._blocks: OrderedDict[int, bytes] = OrderedDict()
+        self._whole: bytes | None = None
+        self._lock = threading.Lock()
 
     def readable(self) -> bool:
         """True."""
@@ -39,22 +39,24 @@ class RangedFile(io.RawIOBase):
         self._position = max(0, base + offset)
         return self._position
 
-    def readinto(self, buffer: Any) -> int:
-        """Fills the whole buffer, unless the file ends."""
-        filled, length = 0, max(0, min(len(buffer), self._size - self._position))
-        while filled < length:
-            number, start = divmod(self._position, BLOCK_BYTES)
-            part = memoryview(self._block(number))[start : start + length - filled]
-            buffer[filled : filled + len(part)] = part
-            filled += len(part)
-            self._position += len(part)
-        return filled
+    def read(self, size: int = -1) -> bytes:
+        """The next `size` bytes, fewer only at the end or once it is closed."""
+        with self._lock:
+            end = self._size if size < 0 else min(self._size, self._position + size)
+            found: list[bytes] = []
+            while self._position < end and not self.closed:
+                found.append(self._part(self._position, min(end, self._position + PART_BYTES)))
+                self._position += len(found[-1])
+            return b"".join(found)
 
-    def _block(self, number: int) -> bytes:
-        if number not in self._blocks:
-            start = number * BLOCK_BYTES
-            self._blocks[number] = self._fetch(start, min(BLOCK_BYTES, self._size - start))
-            if len(self._blocks) > KEPT_BLOCKS:
-                self._blocks.popitem(last=False)
-        self._blocks.move_to_end(number)
-        return self._blocks[number]
+    def close(self) -> None:
+        """Waits for a read of another thread."""
+        with self._lock:
+            super().close()
+
+    def _part(self, start: int, end: int) -> bytes:
+        if self._size > PART_BYTES:
+            return self._fetch(start, end - start)
+        if self._whole is None:
+            self._whole = self._fetch(0, self._size)
+        return self._whole[start:end]

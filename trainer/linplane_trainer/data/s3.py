@@ -136,6 +136,7 @@ class ObjectBytes:
         self._file = file
         self.size: int | None = file.size()
         self._position, self._ahead = 0, b""
+        self._ranged: RangedFile | None = None
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes. Raises TrainingFailed."""
@@ -146,8 +147,9 @@ class ObjectBytes:
         return part
 
     def random_access(self) -> Any:
-        """A file whose blocks are fetched as they are needed."""
-        return RangedFile(self.size or 0, self._fetch)
+        """A file whose parts are fetched as they are needed."""
+        self._ranged = RangedFile(self.size or 0, self._fetch)
+        return self._ranged
 
     def _fetch(self, start: int, length: int) -> bytes:
         try:
@@ -160,6 +162,8 @@ class ObjectBytes:
 
     def close(self) -> None:
         """Closes the file."""
+        if self._ranged is not None:
+            self._ranged.close()
         self._file.close()
 
 

@@ -89,8 +89,10 @@ class Peeked:
         return part
 
     def random_access(self) -> Any:
-        """As that of the bytes."""
-        return self._data.random_access()
+        """As that of the bytes, which may know their number from then on."""
+        file = self._data.random_access()
+        self.size = self._data.size
+        return file
 
     def close(self) -> None:
         """Closes them."""

@@ -24,7 +24,7 @@ from .canonical import (
     json_of,
     parse_json,
 )
-from .facts import Facts
+from .facts import ColumnStatistics, Facts
 from .names import MAX_FEATURE_NAME, MAX_FEATURES
 from .timing import is_rfc3339
 
@@ -81,15 +81,6 @@ class Evaluation(_Part, frozen=True):
     residual_quantiles: Annotated[tuple[ResidualQuantile, ...], msgspec.Meta(max_length=16)] | None = None
 
 
-class FeatureStatistics(_Part, frozen=True):
-    """Range and moments of one feature over the training rows; the deviation is the sample's (n - 1)."""
-
-    minimum: float
-    maximum: float
-    mean: float
-    standard_deviation: float
-
-
 class Training(_Part, frozen=True):
     """The record of a training. Lists follow the features' order.
 
@@ -110,7 +101,7 @@ class Training(_Part, frozen=True):
     seed: int
     standard_errors: tuple[float, ...] | None
     intercept_standard_error: float | None
-    feature_statistics: tuple[FeatureStatistics, ...]
+    feature_statistics: tuple[ColumnStatistics, ...]
     software: dict[str, str]
     holdout_key: Feature | None = None
     variance_inflation: tuple[float, ...] | None = None

@@ -82,6 +82,15 @@ class LeftOutColumn(_Part, frozen=True):
     line: Annotated[int, msgspec.Meta(ge=1, le=(1 << 53) - 1)] | None = None
 
 
+class ColumnStatistics(_Part, frozen=True):
+    """Range and moments of one column over the rows that were fitted; the deviation is the sample's (n - 1)."""
+
+    minimum: float
+    maximum: float
+    mean: float
+    standard_deviation: float
+
+
 class ResidualGroup(_Part, frozen=True):
     """Rows of similar predictions: their number, their mean prediction, and mean and deviation (n - 1) of residuals."""
 
@@ -113,7 +122,8 @@ class Facts(_Part, frozen=True):
     and for synthetic data. `sha256` is that of these bytes, as many as they are, in hexadecimal digits; of a folder
     that of what `sha256sum` prints for its files, by path; None for synthetic data, a query, and Parquet of more bytes
     than a ConfigMap holds that is read over a network. `software` has the versions of what trained, by name.
-    `residuals`: of the rows fitted, and of those held out, if any.
+    `target`: of
+    its column. `residuals`: of the rows fitted, and of those held out, if any.
     """
 
     left_out: Annotated[tuple[LeftOutColumn, ...], msgspec.Meta(max_length=MAX_LEFT_OUT)] = ()
@@ -122,6 +132,7 @@ class Facts(_Part, frozen=True):
     data: Annotated[str, msgspec.Meta(max_length=64)] | None = None
     software: Software | None = None
     sha256: Annotated[str, msgspec.Meta(max_length=64, pattern="^[0-9a-f]{64}$")] | None = None
+    target: ColumnStatistics | None = None
     residuals: Annotated[tuple[Residuals, ...], msgspec.Meta(max_length=2)] = ()
 
 

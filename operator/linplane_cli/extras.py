@@ -11,7 +11,7 @@ from .output import fail
 _EXTRAS = {
     **dict.fromkeys(("yaml", "jsonschema", "cel"), "local"),
     **dict.fromkeys(("fastapi", "fastapi_swagger", "uvicorn", "uvloop", "httptools"), "local"),
-    **dict.fromkeys(("numpy", "pyarrow", "threadpoolctl"), "local"),
+    **dict.fromkeys(("flint", "numpy", "pyarrow", "threadpoolctl"), "local"),
     **dict.fromkeys(("grpc", "grpc_health"), "grpc"),
     "httpx": "client",
     **dict.fromkeys(("kopf", "kubernetes", "aiohttp"), "operator"),

@@ -4,6 +4,7 @@ import click
 
 from .admin import freeze, status, switch, unfreeze
 from .assign import assign
+from .describe import describe
 from .extras import Group
 from .get import get
 from .local import local
@@ -45,5 +46,5 @@ def main() -> None:
     """The command group; see HELP."""
 
 
-for command in (local, operator, train, validate, assign, predict, get, status, switch, freeze, unfreeze):
+for command in (local, operator, train, validate, assign, predict, get, describe, status, switch, freeze, unfreeze):
     main.add_command(command)

@@ -12,7 +12,7 @@ import click
 
 from .csv_rows import Row, RowError
 from .output import fail
-from .reading import read_text
+from .reading import read_artifact
 
 if TYPE_CHECKING:
     from linplane_api.artifact import Artifact
@@ -153,16 +153,9 @@ def _read(config: Path) -> Iterable[tuple[str, str]]:
 
 def from_artifact(path: Path, rows: Iterable[Row]) -> Iterator[Computed]:
     """Predictions computed here, as every server would. Raises RefusedRow; fails if the file is no artifact."""
-    from linplane_api.artifact import PredictionError, parse_artifact, predict
-    from linplane_api.canonical import FormatError
-    from linplane_api.manifests.manifest import ManifestError
+    from linplane_api.artifact import PredictionError, predict
 
-    try:
-        file = parse_artifact(read_text(path))
-    except FormatError as error:
-        fail(f"{path}: {error}")
-    except ManifestError as error:
-        fail(f"{path}: {error.message}")
+    file = read_artifact(path)
     artifact, origin = file.artifact, {"digest": file.digest}
     for number, row in enumerate(rows):
         problem = _problem(artifact, row)

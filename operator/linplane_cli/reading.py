@@ -1,12 +1,14 @@
 """Reads what a command line names: manifests, folders of them, and the state of local mode."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .output import fail, say
 
 if TYPE_CHECKING:
+    from linplane_api.artifact import ArtifactFile
     from linplane_api.manifests.manifest import Document
 
 
@@ -33,6 +35,54 @@ def read_text(path: Path) -> str:
         raise ManifestError(f"not UTF-8 (byte {error.start})") from error
     except OSError as error:
         raise ManifestError(f"cannot be read: {error.strerror}") from error
+
+
+def read_artifact(path: Path) -> "ArtifactFile":
+    """The artifact in a file; fails if it is none."""
+    from linplane_api.artifact import parse_artifact
+    from linplane_api.canonical import FormatError
+    from linplane_api.manifests.manifest import ManifestError
+
+    try:
+        return parse_artifact(read_text(path))
+    except FormatError as error:
+        fail(f"{path}: {error}")
+    except ManifestError as error:
+        fail(f"{path}: {error.message}")
+
+
+def artifact_of_version(folder: Path, state: Path | None, name: str) -> "ArtifactFile":
+    """The artifact of the version NAME of local mode's state, else that of `NAME.json` of the folder, as `linplane
+    train` stores it; fails if there is neither.
+    """
+    from linplane_api.artifact import parse_artifact
+    from linplane_api.canonical import FormatError
+    from linplane_api.kinds import CONFIG_MAP, LINEAR_MODEL
+    from linplane_api.names import ARTIFACT_KEY
+
+    objects = (state or folder / ".linplane") / "objects"
+    version = _object(objects / LINEAR_MODEL.plural / f"{name}.json")
+    if version is None:
+        path = folder / f"{name}.json"
+        if not path.is_file():
+            fail(f"{folder} has no version {name}, neither in a state nor trained")
+        return read_artifact(path)
+    stored = str((version.get("status") or {}).get("artifact"))
+    kept = _object(objects / CONFIG_MAP.plural / f"{stored}.json") or {}
+    try:
+        return parse_artifact((kept.get("data") or {})[ARTIFACT_KEY])
+    except KeyError:
+        fail(f"version {name} has no artifact: see `linplane get version {name}`")
+    except FormatError as error:
+        fail(f"version {name}: {error}")
+
+
+def _object(path: Path) -> dict[str, Any] | None:
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return body if isinstance(body, dict) else None
 
 
 def is_ours(document: "Document") -> bool:

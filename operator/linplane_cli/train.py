@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from . import grammar
+from .describe import number, print_coefficients
 from .output import fail, output_option, print_json, print_table, say
 from .train_credentials import environment_credentials
 from .train_options import make_task, option_of, task_options
@@ -38,6 +39,8 @@ def train(folder: Path, replace: bool, output: str, **options: Any) -> None:
     from linplane_trainer.model_store import train_to_store
     from linplane_trainer.progress import progress_bar
 
+    from .fit_statistics import coefficients_of
+
     try:
         task = make_task(options, os.environ)
         credentials = environment_credentials(task, os.environ)
@@ -60,7 +63,7 @@ def train(folder: Path, replace: bool, output: str, **options: Any) -> None:
         fail(f"{source}: {error}" if source else str(error))
     except OSError as error:
         fail(f"{error.filename or folder}: {error.strerror or error}")
-    artifact, training = stored.artifact_file.artifact, stored.artifact_file.artifact.training
+    training = stored.artifact_file.artifact.training
     assert training is not None
     if output == "json":
         import msgspec
@@ -68,11 +71,11 @@ def train(folder: Path, replace: bool, output: str, **options: Any) -> None:
         print_json({**msgspec.to_builtins(stored.artifact_file), "path": str(stored.path)})
         return
     evaluation = training.evaluation
-    named = list(zip(artifact.features, artifact.coefficients, strict=True))
-    rows = [("intercept", artifact.intercept), *named[:LISTED]]
-    print_table(("coefficient", "value"), [(name, f"{value:.6g}") for name, value in rows])
-    if len(named) > LISTED:
-        say(f"and {len(named) - LISTED} more, which -o json prints")
+    coefficients = coefficients_of(stored.artifact_file)
+    most = LISTED + int(training.fit_intercept)
+    print_coefficients(coefficients[:most])
+    if len(coefficients) > most:
+        say(f"and {len(coefficients) - most} more, which -o json prints")
     say()
     print_table(
         ("version", "samples", "dropped", "on", "mse", "r2", "noise"),
@@ -82,9 +85,8 @@ def train(folder: Path, replace: bool, output: str, **options: Any) -> None:
                 training.samples,
                 training.dropped_rows,
                 evaluation.on,
-                f"{evaluation.mse:.6g}",
-                "-" if evaluation.r2 is None else f"{evaluation.r2:.6g}",
-                "" if training.noise is None else f"{training.noise:.6g}",
+                *map(number, (evaluation.mse, evaluation.r2)),
+                "" if training.noise is None else number(training.noise),
             )
         ],
     )

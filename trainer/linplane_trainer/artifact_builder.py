@@ -1,6 +1,7 @@
 """Makes an artifact from a fit. PURE: the software's versions are a parameter, the date is outside of the artifact."""
 
-from linplane_api.artifact import Artifact, FeatureStatistics, Training, with_checks
+from linplane_api.artifact import Artifact, Training, with_checks
+from linplane_api.facts import ColumnStatistics
 from linplane_api.task import Task
 
 from .fit.types import Fit
@@ -22,7 +23,7 @@ def build_artifact(task: Task, features: tuple[str, ...], target: str, fit: Fit,
         variance_inflation=None if fit.inflation is None else tuple(fit.inflation.tolist()),
         standard_errors=None if fit.standard_errors is None else tuple(fit.standard_errors.tolist()),
         intercept_standard_error=fit.intercept_standard_error,
-        feature_statistics=tuple(FeatureStatistics(*map(float, each)) for each in statistics),
+        feature_statistics=tuple(ColumnStatistics(*map(float, each)) for each in statistics),
         software=software,
     )
     coefficients = tuple(fit.coefficients.tolist())

@@ -39,7 +39,14 @@ def facts_of(
         *_nearly_dependent(options, fit),
     ]
     warnings = tuple(TrainingWarning(reason, message[:MAX_MESSAGE]) for reason, message in found)
-    return Facts(tuple(left_out[:MAX_LEFT_OUT]), len(left_out), warnings, software=software, residuals=fit.residuals)
+    return Facts(
+        tuple(left_out[:MAX_LEFT_OUT]),
+        len(left_out),
+        warnings,
+        software=software,
+        target=fit.target,
+        residuals=fit.residuals,
+    )
 
 
 Found = Iterator[tuple[WarningReason, str]]

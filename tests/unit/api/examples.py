@@ -6,7 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from linplane_api.artifact import Artifact, Evaluation, FeatureStatistics, ResidualQuantile, Training, with_checks
+from linplane_api.artifact import Artifact, Evaluation, ResidualQuantile, Training, with_checks
+from linplane_api.facts import ColumnStatistics
 from linplane_api.routing import Candidate, RateLimit, RouteDocument, ServedVersion, SplitKey
 
 CANARY = "canary-7f3a"
@@ -26,7 +27,7 @@ def artifacts(draw: st.DrawFn) -> Artifact:
 
 def trained() -> Artifact:
     """An artifact with every field set."""
-    statistics = FeatureStatistics(172.0, 231.0, 200.915, 14.0617)
+    statistics = ColumnStatistics(172.0, 231.0, 200.915, 14.0617)
     facts = Training(
         samples=333,
         dropped_rows=11,

@@ -13,7 +13,7 @@ from unit.cli.test_main import COMMANDS
 
 OF_EXTRAS = (
     *("yaml", "jsonschema", "cel", "fastapi", "uvicorn", "uvloop", "httptools", "prometheus_client"),
-    *("numpy", "pyarrow", "threadpoolctl", "kopf", "kubernetes", "aiohttp", "httpx"),
+    *("flint", "numpy", "pyarrow", "threadpoolctl", "kopf", "kubernetes", "aiohttp", "httpx"),
 )
 ARGUMENTS = {
     "local": ["."],
@@ -23,6 +23,7 @@ ARGUMENTS = {
     "assign": ["-f", "a.yaml", "--route", "rent", "--key", "a"],
     "predict": ["rent", "area=70"],
     "get": [],
+    "describe": ["version", "rent-v1"],
     "status": ["--url", "http://127.0.0.1:9"],
     **{name: ["v1", "--url", "http://127.0.0.1:9"] for name in ("switch", "freeze", "unfreeze")},
 }

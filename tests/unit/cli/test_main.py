@@ -11,7 +11,8 @@ from linplane_api.logs import LEVELS
 from linplane_cli.main import main
 
 COMMANDS = [
-    *("local", "operator", "train", "validate", "assign", "predict", "get", "status", "switch", "freeze", "unfreeze")
+    *("local", "operator", "train", "validate", "assign", "predict", "get", "describe"),
+    *("status", "switch", "freeze", "unfreeze"),
 ]
 HEAVY = [
     *("asyncio", "numpy", "pyarrow", "msgspec", "yaml", "jsonschema", "cel", "httpx"),

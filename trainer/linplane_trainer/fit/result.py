@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from linplane_api.artifact import Evaluation
+from linplane_api.facts import ColumnStatistics
 
 from ..errors import BadData
 from .checks import TOO_LARGE, check_rows, check_target, dependence_error
@@ -49,6 +50,7 @@ def fit_of_sums(options: FitOptions, training: Sums, holdout: Sums, dropped: int
             repeats=_repeats(training, holdout),
             inflation=None if options.ridge else np.array(inflation(equations)[first:]),
             method=Method.EXACT,
+            target=_target_statistics(training),
         )
     except OverflowError:
         raise BadData(TOO_LARGE) from None
@@ -78,9 +80,24 @@ def _rows_digest(sums: Sums) -> str:
 def _moments(sums: Sums) -> tuple[Sequence[float], Sequence[float]]:
     """The mean and the sample's standard deviation (n - 1) of each feature."""
     features = range(1, len(sums.exponents) - 1)
-    means = [nearest(sums.entry(0, feature) / sums.rows) for feature in features]
-    degrees = max(sums.rows - 1, 1)
-    return means, [nearest_root(_centred(sums, feature) / degrees) for feature in features]
+    return [_mean(sums, feature) for feature in features], [_deviation(sums, feature) for feature in features]
+
+
+def _target_statistics(sums: Sums) -> ColumnStatistics | None:
+    target = len(sums.exponents) - 1
+    try:
+        mean, deviation = _mean(sums, target), _deviation(sums, target)
+    except OverflowError:
+        return None
+    return ColumnStatistics(float(sums.least[-1]) + 0.0, float(sums.greatest[-1]) + 0.0, mean, deviation)
+
+
+def _mean(sums: Sums, column: int) -> float:
+    return nearest(sums.entry(0, column) / sums.rows)
+
+
+def _deviation(sums: Sums, column: int) -> float:
+    return nearest_root(_centred(sums, column) / max(sums.rows - 1, 1))
 
 
 def _centred(sums: Sums, column: int) -> Fraction:

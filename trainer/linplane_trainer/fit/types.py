@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from linplane_api.artifact import Evaluation
-from linplane_api.facts import Residuals
+from linplane_api.facts import ColumnStatistics, Residuals
 
 from ..batch import Floats
 
@@ -41,9 +41,10 @@ class Fit:
     of ordinary least squares; None if noise is, and with ridge, because they would ignore the bias of the estimate. R2
     is 1 - RSS / TSS with TSS about the mean of the rows it is computed on, also without an intercept, as scikit-learn's
     `r2_score`: so versions can be compared. `repeats` are the features, by number, that equal the target in every row.
-    Minimum to deviation describe the fitted rows. `inflation` are the variance inflation factors; None with ridge, and
-    for more features than exact sums are kept for. `method` decides the last digits. `residuals`: summaries of samples
-    of the rows fitted and of those held out.
+    Minimum to deviation describe the fitted rows, and so does `target` its column, None if a figure of it is larger
+    than any double. `inflation` are the variance inflation factors; None with ridge, and for more features than exact
+    sums are kept for. `method` decides the last digits. `residuals`: summaries of samples of the rows fitted and of
+    those held out.
     """
 
     coefficients: Floats
@@ -61,6 +62,7 @@ class Fit:
     repeats: tuple[int, ...]
     inflation: Floats | None
     method: Method
+    target: ColumnStatistics | None
     residuals: tuple[Residuals, ...] = ()
 
     @property

@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from linplane_api.artifact import Evaluation
+from linplane_api.facts import ColumnStatistics
 
 from ...batch import Floats
 from ...errors import BadData
@@ -84,7 +85,13 @@ def _fit(statistics: SufficientStatistics) -> Fit:
         repeats=statistics.repeats,
         inflation=None,
         method=Method.FACTOR,
+        target=_target_statistics(moments),
     )
+
+
+def _target_statistics(moments: Moments) -> ColumnStatistics | None:
+    figures = [float(one[-1]) for one in (moments.minimum, moments.maximum, moments.mean, moments.deviation)]
+    return ColumnStatistics(*figures) if all(map(math.isfinite, figures)) else None
 
 
 def _check_rank(statistics: SufficientStatistics, triangle: Floats) -> None:

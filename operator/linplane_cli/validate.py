@@ -99,6 +99,7 @@ class _Checker:
         from linplane_api.kinds import CONFIG_MAP, REPLICA_REPORT
         from linplane_api.manifests.validation import load_schemas
         from linplane_operator.local.admission import kind_of, problems_of_unaccepted, validate_config_map
+        from linplane_operator.local.secrets import is_secret, problems_of_secret
 
         body = document.body
         place, first = self._objects.get(document.key, ("", None))
@@ -106,6 +107,8 @@ class _Checker:
         known = kind_of(document)
         if known is CONFIG_MAP:
             problems = validate_config_map(body)
+        elif is_secret(document):
+            problems = problems_of_secret(body)
         elif known or (body.get("apiVersion"), body.get("kind")) == (REPLICA_REPORT.api_version, REPLICA_REPORT.kind):
             problems = [(p.field, p.message) for p in load_schemas().validate(body, before)]
         else:

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -21,7 +21,7 @@ from linplane_api.task import EXIT_BAD_DATA, EXIT_FAILED, EXIT_UNREACHABLE, EXIT
 from linplane_api.timing import rfc3339
 
 from .cpus import cpu_limit
-from .data.credentials import read_credentials
+from .data.credentials import read_credentials, receive_credentials
 from .errors import BadData, MissingFileError, ResultLostError, TooLargeError, TrainerError, UnreachableError
 from .progress import progress_bar
 from .result import FileResult, ResultWriter
@@ -39,17 +39,16 @@ def run(  # noqa: PLR0913 (what varies is a parameter)
     stderr: TextIO,
     *,
     data_name: str = "",
-    credentials_folder: Path | None = None,
+    credentials: Callable[[], Mapping[str, str]] = dict,
     threads: int = 1,
 ) -> int:
     """Trains, writes the result or the failure, and returns the exit code. If neither can be written, stderr says
-    so. `data_name` is what users call the data folder; `credentials_folder` holds the keys of a Secret;
+    so. `data_name` is what users call the data folder; `credentials` reads the keys of a Secret;
     `threads` as for `train`.
     """
     try:
         with progress_bar("training", stderr) as progress:
-            credentials = read_credentials(credentials_folder) if credentials_folder else {}
-            trained = train(parse_task(task), data_folder, progress, credentials=credentials, threads=threads)
+            trained = train(parse_task(task), data_folder, progress, credentials=credentials(), threads=threads)
         writer.write_artifact(trained.to_file(rfc3339(clock())))
     except Exception as error:  # the boundary: every failure is reported
         if isinstance(error, MissingFileError) and data_name:
@@ -131,6 +130,11 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument("--api-url", metavar="URL", help="the API server (default: that of this pod's cluster)")
     group.add_argument("--api-ca", type=Path, metavar="FILE", help="the CA certificate to verify it with")
     group.add_argument("--api-token-file", type=Path, metavar="FILE", help="the token to authenticate with")
+    parser.add_argument(
+        "--credentials-stdin",
+        action="store_true",
+        help="take the keys of the data's Secret from standard input: JSON, a line",
+    )
     parser.add_argument("--exit-with-stdin", action="store_true", help="end when standard input ends")
     parser.add_argument(
         "--log-level", choices=logs.LEVELS, default="info", help="lowest level that is logged (default %(default)s)"
@@ -145,6 +149,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logs.configure(level=logs.LEVELS[options.log_level])
     for number in (signal.SIGTERM, signal.SIGINT):  # process 1 of a container ignores SIGTERM otherwise
         signal.signal(number, lambda received, _: os._exit(128 + received))
+    received = receive_credentials(sys.stdin.fileno()) if options.credentials_stdin else {}
+    folder = options.credentials_dir
     if options.exit_with_stdin:
         exit_at_end_of(sys.stdin.fileno())
     try:
@@ -158,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lambda: datetime.now(UTC),
         sys.stderr,
         data_name=options.data_name,
-        credentials_folder=options.credentials_dir,
+        credentials=lambda: received if folder is None else read_credentials(folder),
         threads=cpu_limit(),
     )
 

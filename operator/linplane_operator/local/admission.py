@@ -33,6 +33,7 @@ _CORE = {
 _STORED = {"name", "namespace", "labels", "annotations"}
 _CONFIG_MAP_FIELDS = {"apiVersion", "kind", "metadata", "data", "binaryData", "immutable"}
 _KEY = r"^[-._a-zA-Z0-9]+$"
+KEY_NEEDED = "a key is letters, digits, '-', '_' and '.'"
 USED_OF_JOB = ("backoffLimit", "activeDeadlineSeconds")
 USED_OF_SERVER = ("trustedProxies", "rootPath", "maxBodyBytes")
 DEFAULT_REPLICAS = 2
@@ -134,7 +135,7 @@ def content(body: Object) -> Object:
 def validate_config_map(body: Object) -> list[tuple[str, str]]:
     """The problems of a ConfigMap, as field and message; empty if an API server would accept it."""
     problems = [(key, f'unknown field "{key}"') for key in sorted(set(body) - _CONFIG_MAP_FIELDS)]
-    problems += _validate_metadata(body.get("metadata"))
+    problems += validate_metadata(body.get("metadata"))
     if body.get("immutable") is not None and not isinstance(body["immutable"], bool):
         problems.append(("immutable", "true or false is needed"))
     size = 0
@@ -157,7 +158,8 @@ def validate_config_map(body: Object) -> list[tuple[str, str]]:
     return problems
 
 
-def _validate_metadata(metadata: Any) -> list[tuple[str, str]]:
+def validate_metadata(metadata: Any) -> list[tuple[str, str]]:
+    """The problems of an object's name, labels and annotations, as field and message."""
     name = metadata.get("name") if isinstance(metadata, dict) else None
     if not isinstance(name, str):
         return [("metadata.name", "Required value")]
@@ -173,9 +175,14 @@ def _validate_metadata(metadata: Any) -> list[tuple[str, str]]:
     return wrong
 
 
+def is_key(key: str) -> bool:
+    """True for a key that the data of a ConfigMap or a Secret may have."""
+    return matches(_KEY, key) and len(key) <= 253 and key not in (".", "..")
+
+
 def _validate_value(key: str, value: object, *, binary: bool, twice: bool) -> str:
-    if not matches(_KEY, key) or len(key) > 253 or key in (".", ".."):
-        return "a key is letters, digits, '-', '_' and '.'"
+    if not is_key(key):
+        return KEY_NEEDED
     if twice:
         return "is also a key of data"
     if not isinstance(value, str):

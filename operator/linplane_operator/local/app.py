@@ -156,6 +156,7 @@ class App:
             slots=slots,
             now=self._now,
             notify=self._notify,
+            secret=self._manifests.secret,
             log_level=self._options.log_level,
         )
         self._server = ServerProcess(

@@ -2,10 +2,12 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+import msgspec
 
 from linplane_api import names
 from linplane_api.canonical import FormatError
@@ -53,9 +55,11 @@ class JobRunner:
         slots: int,
         now: Callable[[], datetime],
         notify: Notify,
+        secret: Callable[[str], Mapping[str, str]],
         log_level: str = "info",
     ) -> None:
-        """`slots`: the number of concurrent trainers; `log_level` is theirs."""
+        """`slots`: the number of concurrent trainers; `log_level` is theirs. `secret`: a Secret's values by key."""
+        self._secret = secret
         self._log_level = log_level
         self._state_dir = state_dir
         self._store = store
@@ -138,13 +142,17 @@ class JobRunner:
         job, spec = self._job(training.uid, training.job), training.spec
         if job is None:
             return 0, ""
-        task = make_task(spec, plan_data(spec, self._settings, None))
+        plan = plan_data(spec, self._settings, None)
+        task = make_task(spec, plan)
         deadline = job_settings(spec).active_deadline_seconds
         self._prepare_folder(spec, folder)
         args = [*task.to_arguments(), "--data-dir", str(folder / "data"), "--result", str(folder / names.ARTIFACT_KEY)]
         args += ["--log-level", self._log_level]
+        args += ["--credentials-stdin"] if plan.secret else []
         try:
             process = await start_child("linplane_trainer", [*args, "--exit-with-stdin"], folder / "log")
+            if plan.secret and process.stdin:
+                process.stdin.write(msgspec.json.encode(self._secret(plan.secret)) + b"\n")
         except StartError as error:
             return EXIT_NOT_STARTED, f"the trainer could not start: {error.filename}: {error.strerror}"
         try:

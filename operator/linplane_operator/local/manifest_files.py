@@ -18,6 +18,8 @@ LISTINGS = 3
 
 SETTLE_SECONDS = 0.04  # a file that was written this recently may be incomplete
 
+WITHOUT_WORDS = "cannot be read; why is not said of a file with a Secret, since that may repeat a value"
+
 Signature = tuple[int, ...]
 
 
@@ -153,7 +155,8 @@ class ManifestFiles:
             file.documents = read_documents(text)
             file.last_line = text[text.rfind("\n") + 1 :]
         except ManifestError as error:
-            file.problem = Problem(name, error.line, error.field, error.message)
+            message = WITHOUT_WORDS if "Secret" in text else error.message
+            file.problem = Problem(name, error.line, error.field, message)
         except UnicodeDecodeError as error:
             file.problem = Problem(name, 1, "", f"not UTF-8 (byte {error.start})")
         except FileNotFoundError:

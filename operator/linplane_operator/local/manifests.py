@@ -7,13 +7,14 @@ accepted, and the problem names file, line and field.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from linplane_api import names
 from linplane_api.conditions import ConditionType
 from linplane_api.kinds import JOB, LINEAR_MODEL, MODEL_ROUTE, MODEL_SERVER, Kind
 from linplane_api.manifests.manifest import Document
+from linplane_api.resources import LinearModelSpec, parse_spec
 
 from ..cluster_client import ConflictError
 from ..compile.conditions import holds
@@ -35,6 +36,7 @@ from .console_events import Line, Notify
 from .kept_objects import ObjectKey, incomplete_files, with_kept_objects
 from .manifest_files import ManifestFiles, Problem
 from .retained_artifacts import RetainedArtifacts
+from .secrets import is_secret, keys_of, problems_of_secret
 from .store import Store
 
 GONE_SECONDS = 0.5  # editors delete a file before they replace it, and users move objects between files
@@ -64,6 +66,7 @@ class Manifests:
         self._accepted: dict[ObjectKey, tuple[Document, str, int]] = {}  # with the resulting UID and generation
         self._absent: dict[ObjectKey, float] = {}  # stored but in no file: since when
         self._noted: set[Line] = set()
+        self._secrets: dict[str, Mapping[str, str]] = {}  # of the files alone: nothing writes them
         self.problems: list[Problem] = []
 
     @property
@@ -75,6 +78,10 @@ class Manifests:
     def believed(self) -> bool:
         """True if the folder exists and is known to hold manifests."""
         return not self._files.missing and not self._files.unproven
+
+    def secret(self, name: str) -> Mapping[str, str]:
+        """The values of a Secret by key, empty if there is none."""
+        return self._secrets.get(name, {})
 
     def poll(self) -> bool:
         """Applies changed files; returns True if the problems changed. Cheap if nothing changed. Raises OSError if the
@@ -111,6 +118,7 @@ class Manifests:
         }
         places = self._places(homes)
         found = [*self._apply_files(places, set(homes.values()))]
+        self._take_secrets(places)
         found += [file.problem for file in self._files.read.values() if file.problem]
         if self._files.unproven:
             self._absent.clear()
@@ -149,12 +157,32 @@ class Manifests:
         mode in its file.
         """
         kind = kind_of(document)
+        place = places.get(document.key, (file, document.line))
+        if is_secret(document):
+            is_first = place == (file, document.line)
+            return problems_of_secret(document.body) if is_first else [_also_defined(document, place)]
         if kind is None:
             return self._pass_over(file, document, is_ours=is_ours)
-        place = places.get(document.key, (file, document.line))
         if place != (file, document.line):
             return self._duplicate(kind, file, document, place)
         return self._accept(kind, file, document, counts)
+
+    def _take_secrets(self, places: dict[ObjectKey, tuple[str, int]]) -> None:
+        """Reads the Secrets of the files; one with a problem stays as it was. A training that failed is tried again if
+        its Secret has changed.
+        """
+        before, self._secrets = self._secrets, {}
+        for name, file in self._files.read.items():
+            for document in filter(is_secret, file.documents):
+                key = document.key[1]
+                if places.get(document.key) == (name, document.line):
+                    body = document.body
+                    self._secrets[key] = before.get(key, {}) if problems_of_secret(body) else keys_of(body)
+        changed = {key for key, values in self._secrets.items() if before.get(key, {}) != values}
+        for model in self._store.all(LINEAR_MODEL) if changed else ():
+            training = parse_spec(model, LinearModelSpec).training
+            if training and training.data.secret_name in changed:
+                retry_failed(self._store, model)
 
     def _report_applied(self, applied: dict[str, "Counter[str]"]) -> None:
         if len(applied) > LISTED_FILES:
@@ -167,7 +195,7 @@ class Manifests:
         found: dict[ObjectKey, tuple[str, int]] = {}
         for name, file in sorted(self._files.read.items()):
             for document in file.documents:
-                if kind_of(document) is None or not has_name(document.body):
+                if not (kind_of(document) or is_secret(document)) or not has_name(document.body):
                     continue
                 known = found.get(document.key)
                 if known is None or (homes.get(document.key) == name != known[0]):
@@ -180,10 +208,7 @@ class Manifests:
         """
         stored = self._store.get(kind, document.key[1]) if file == place[0] else None
         problems = validate(kind, document.body, stored) if stored else []
-        kind_name = " ".join(document.key)
-        return problems or [
-            ("metadata.name", f"{kind_name} is also defined in {place[0]}:{place[1]}, which takes precedence")
-        ]
+        return problems or [_also_defined(document, place)]
 
     def _accept(self, kind: Kind, file: str, document: Document, counts: "Counter[str]") -> list[tuple[str, str]]:
         """Validates and stores one object; returns its problems as field and message."""
@@ -267,6 +292,11 @@ def retry_failed(store: Store, model: Object | None) -> None:
     for job in store.owned(JOB, model):
         if has_ended(observe(Job, job)):
             store.delete(JOB, job)
+
+
+def _also_defined(document: Document, place: tuple[str, int]) -> tuple[str, str]:
+    kind_name = " ".join(document.key)
+    return "metadata.name", f"{kind_name} is also defined in {place[0]}:{place[1]}, which takes precedence"
 
 
 def _file_of(body: Object) -> str:

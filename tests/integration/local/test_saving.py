@@ -8,6 +8,7 @@ from pathlib import Path
 
 from integration.local.running import Local, route, synthetic, weights
 from support import eventually
+from unit.trainer.s3_server import s3_server
 
 
 def test_saved_manifest_takes_effect_within_a_second(local: Local) -> None:
@@ -93,6 +94,36 @@ def test_saving_a_file_again_tries_again_what_failed(local: Local, tmp_path: Pat
     (tmp_path / "rows.csv").write_text("x,y\n" + "".join(f"{i},{2 * i + 1}\n" for i in range(20)))
     (local.folder / "model.yaml").touch()
     eventually(lambda: local.is_ready("linearmodels", "rent-v1"))
+
+
+def test_secret_among_the_manifests_opens_the_data_and_is_nowhere_else(local: Local) -> None:
+    """A training that failed for want of it goes on; its value is in no file of the state, no line and no listing."""
+    canary = "c4n4ryc4n4ry"
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: reader}\n"
+    with s3_server() as server:
+        server.put({"rows.csv": b"x,y\n" + b"".join(b"%d,%d\n" % (i, 2 * i + 1) for i in range(20))})
+        data = f"s3: {{bucket: rows, path: rows.csv, endpoint: '{server.url}', secretName: reader}}"
+        model = synthetic("rent", "v1", backoffLimit=0).replace(
+            'synthetic: {samples: 50, featureCount: 2, noise: "0.2"}', data
+        )
+        local.save("model.yaml", model.replace("    job", "    target: 'y'\n    job"))
+        local.options = ("--allowed-host", "127.0.0.1")
+        local.start()
+        eventually(
+            lambda: (
+                "there is no Secret 'reader', or it is empty"
+                in local.condition("linearmodels", "rent-v1", "Trained").get("message", "")
+            )
+        )
+        local.save("reader.yaml", f"{secret}stringData: {{accessKeyId: {canary}1, secretAccessKey: {canary}2}}\n")
+        eventually(lambda: local.is_ready("linearmodels", "rent-v1"))
+        assert all(signed for _, _, signed in server.requests)
+    command = [sys.executable, "-m", "linplane_cli", "get", "--dir", str(local.folder), "-o", "yaml"]
+    listing = subprocess.run(command, capture_output=True, text=True, check=False)
+    written = b"".join(path.read_bytes() for path in local.state.rglob("*") if path.is_file())
+    assert b"rent-v1" in written
+    assert canary.encode() not in written
+    assert canary not in local.text + listing.stdout + listing.stderr
 
 
 def test_several_versions_train_at_once_and_no_more_than_allowed(local: Local) -> None:

@@ -1,15 +1,17 @@
 """Child processes that the test ends, in place of those that local mode starts."""
 
 import asyncio
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
 class Process:
-    """One that runs until it is ended. `started`: its arguments."""
+    """One that runs until it is ended. `started`: its arguments; `stdin`: what was written to it."""
 
     def __init__(self, started: Sequence[str]) -> None:
         self.started = list(started)
+        self.stdin = io.BytesIO()
         self.returncode: int | None = None
         self._ended = asyncio.Event()
 

@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,7 @@ from unit.local.processes import Children, Process
 from unit.operator.virtual_time import run_virtually
 
 SETTINGS = Settings(mode=Mode.LOCAL, allowed_hosts=("data.example",))
+SECRETS = {"reader": {"accessKeyId": "key", "secretAccessKey": "s3cr3t"}}
 CSV = {"data": {"configMapKeyRef": {"name": "rows", "key": "rows.csv"}}, "target": "y"}
 
 
@@ -53,7 +54,12 @@ def ended(store: Store) -> str:
 
 
 def run(
-    root: Path, store: Store, begun: Callable[[Process], None], seconds: float = 60, printed: Printed | None = None
+    root: Path,
+    store: Store,
+    begun: Callable[[Process], None],
+    seconds: float = 60,
+    printed: Printed | None = None,
+    secret: Callable[[str], Mapping[str, str]] = lambda _: {},
 ) -> Children:
     """Runs the JobRunner of the store for so many virtual seconds; returns the trainers that were started."""
     children = Children(begun)
@@ -61,7 +67,15 @@ def run(
     async def work() -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(module, "start_child", children)
-            jobs = JobRunner(StateDir(root), store, SETTINGS, slots=1, now=lambda: NOW, notify=printed or Printed())
+            jobs = JobRunner(
+                StateDir(root),
+                store,
+                SETTINGS,
+                slots=1,
+                now=lambda: NOW,
+                notify=printed or Printed(),
+                secret=secret,
+            )
             jobs.sync()
             await asyncio.sleep(seconds)
             await jobs.stop()
@@ -100,6 +114,25 @@ def test_trainer_gets_the_allowed_hosts(tmp_path: Path) -> None:
     (task,) = map(parse_task, trainer.after("--task"))
     assert task.data == UriData("file:///rows.csv", ("data.example",), allow_file=True)
     assert ended(store) == "PodFailurePolicy"
+
+
+def test_trainer_gets_the_secret_that_its_data_names(tmp_path: Path) -> None:
+    """Through a pipe alone; nothing if there is none."""
+    store = make_store(tmp_path)
+    data = {"s3": {"bucket": "rows", "path": "a.csv", "secretName": "reader"}}
+    make(store, {"data": data, "target": "y", "job": {"backoffLimit": 1}})
+    given = iter([SECRETS["reader"], {}])
+    seen: list[bytes] = []
+
+    def see(process: Process) -> None:
+        written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+        assert b"s3cr3t" not in written + "".join(process.started).encode()
+        process.end(1)
+
+    for trainer in run(tmp_path, store, see, secret=lambda name: next(given) if name == "reader" else {}):
+        assert "--credentials-stdin" in trainer.started
+        seen.append(trainer.stdin.getvalue())
+    assert seen == [b'{"accessKeyId":"key","secretAccessKey":"s3cr3t"}\n', b"{}\n"]
 
 
 def test_job_fails_by_the_limits_of_its_version(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
-"""The keys of a Secret: a folder of small files, as a pod mounts it. No value is in a message."""
+"""The keys of a Secret: a folder of small files, as a pod mounts it, or a line of a pipe. No value is in a message."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
+
+import msgspec
 
 from linplane_api.display import escaped
 
@@ -19,6 +22,16 @@ def read_credentials(folder: Path) -> dict[str, str]:
     except OSError as error:
         raise TrainingFailed(f"the Secret's keys cannot be read ({type(error).__name__})") from error
     return {path.name: _value(path) for path in files}
+
+
+def receive_credentials(handle: int) -> dict[str, str]:
+    """The value of each key, from a line of JSON that ends what a file descriptor has for now; empty if that was
+    closed. Raises msgspec.DecodeError if it is none.
+    """
+    line = b""
+    while not line.endswith(b"\n") and (part := os.read(handle, 1 << 16)):
+        line += part
+    return msgspec.json.decode(line, type=dict[str, str]) if line.endswith(b"\n") else {}
 
 
 def _value(path: Path) -> str:

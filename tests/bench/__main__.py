@@ -1,4 +1,5 @@
-"""`make bench`: serving, blocks of rows, batches and training; with the argument `batches`, those alone.
+"""`make bench`: serving, blocks of rows, batches and training; with the argument `batches`, those alone; with
+`training` and perhaps a note on the machine, training alone.
 `make bench-operator`, with the argument `operator`: the operator on an API server. `make bench-cluster`, with
 `cluster`: images, room, and what `make e2e` measured. Each writes its own sections of docs/benchmarks.md.
 """
@@ -16,16 +17,10 @@ The client of gRPC is Python too, and bounds the requests of its row; the server
 
 {table}"""
 
-TRAINING = """Written by `make bench`, on: {machine}; medians of {rounds} rounds.
-
-{rows} rows of {features} features, float64 in memory, one BLAS thread; extra memory does not include them.
-
-{table}"""
-
 
 def serve_and_train() -> dict[str, str]:
     """The sections of `make bench`."""
-    serving_rows, training_rows = serving.measure(), training.measure()
+    serving_rows = serving.measure()
     headers = ("server", "requests/s", "x hello", "CPU us/request", "p50 ms", "p99 ms", "p99 x hello", "MB")
     return {
         "One row a request": SERVING.format(
@@ -38,13 +33,7 @@ def serve_and_train() -> dict[str, str]:
         ),
         "Blocks of rows": blocks.section(),
         "Batches": batches.section(),
-        "Training": TRAINING.format(
-            machine=page.machine(),
-            rounds=training.ROUNDS,
-            rows=f"{training.ROWS:,}",
-            features=training.FEATURES,
-            table=page.table(("method", "s", "x numpy.linalg.lstsq", "extra MB"), training_rows),
-        ),
+        "Training": training.section(),
     }
 
 
@@ -59,6 +48,8 @@ def main() -> None:
     match sys.argv[1:]:
         case ["batches"]:
             page.write({"Batches": batches.section()})
+        case ["training", *note]:
+            page.write({"Training": training.section(" ".join(note))})
         case ["operator", *which]:
             page.write(operate(which[0] if which else ""))
         case ["cluster"]:

@@ -116,8 +116,9 @@ class UriSource(DataSource[str]):
     def plan(self) -> DataPlan:
         """The trainer holds to the hosts and addresses that the installation allows."""
         is_local = self.settings.mode is Mode.LOCAL
-        is_refused = self.given.startswith("file:") and not is_local
-        refused = "training.data.uri: file:// is read in local mode alone; use http(s), a ConfigMap or a claim"
+        is_refused = not is_local and not self.given.startswith(("http://", "https://"))
+        what = "file://" if self.given.startswith("file:") else "a path without https://"
+        refused = f"training.data.uri: {what} is read in local mode alone; use http(s), a ConfigMap or a claim"
         return DataPlan(
             UriData(self.given, self.settings.allowed_hosts, self.settings.denied_addresses, is_local, self.csv),
             unsupported=refused if is_refused else "",

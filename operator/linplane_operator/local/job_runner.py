@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
@@ -13,13 +14,13 @@ from linplane_api import names
 from linplane_api.canonical import FormatError
 from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL
 from linplane_api.resources import LinearModelSpec, parse_spec
-from linplane_api.task import EXIT_BAD_DATA, parse_failure
+from linplane_api.task import EXIT_BAD_DATA, Task, UriData, parse_failure
 from linplane_api.timing import Backoff, rfc3339
 
 from ..cluster_client import ConflictError
 from ..compile.data_sources import plan_data
 from ..compile.job_progress import has_ended
-from ..compile.objects import Object, controller_uid, data_of, meta, name_of, status_of, uid_of
+from ..compile.objects import Object, annotation_of, controller_uid, data_of, meta, name_of, status_of, uid_of
 from ..compile.observed import Job, observe
 from ..compile.settings import Settings
 from ..compile.training import job_name, job_settings, make_task
@@ -35,12 +36,21 @@ EXIT_NOT_STARTED = 128  # as container runtimes report a container that cannot s
 
 @dataclass(frozen=True)
 class Training:
-    """A Job, by UID and name, and the LinearModel that it trains."""
+    """A Job, by UID and name, and the LinearModel that it trains, with the file of its manifest."""
 
     uid: str
     job: str
     model: str
     spec: LinearModelSpec
+    manifest: Path
+
+
+def located(task: Task, manifest: Path) -> Task:
+    """With the address of a file whose URI is a path relative to the manifest. RFC 3986, 5.2."""
+    data = task.data
+    if not isinstance(data, UriData) or urlsplit(data.uri).scheme:
+        return task
+    return msgspec.structs.replace(task, data=msgspec.structs.replace(data, uri=urljoin(manifest.as_uri(), data.uri)))
 
 
 class JobRunner:
@@ -107,7 +117,8 @@ class JobRunner:
             if uid_of(model) == controller_uid(job):
                 spec = parse_spec(model, LinearModelSpec)
                 is_of_spec = job_name(model, spec) == name_of(job)
-                return Training(uid_of(job), name_of(job), name_of(model), spec) if is_of_spec else None
+                manifest = Path(annotation_of(model, names.ANNOTATION_MANIFEST))
+                return Training(uid_of(job), name_of(job), name_of(model), spec, manifest) if is_of_spec else None
         return None
 
     async def _step(self, training: Training) -> float:
@@ -143,7 +154,7 @@ class JobRunner:
         if job is None:
             return 0, ""
         plan = plan_data(spec, self._settings, None)
-        task = make_task(spec, plan)
+        task = located(make_task(spec, plan), training.manifest)
         deadline = job_settings(spec).active_deadline_seconds
         self._prepare_folder(spec, folder)
         args = [*task.to_arguments(), "--data-dir", str(folder / "data"), "--result", str(folder / names.ARTIFACT_KEY)]

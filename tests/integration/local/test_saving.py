@@ -84,14 +84,17 @@ def test_data_that_was_wrong_trains_as_soon_as_it_is_mended(local: Local) -> Non
     eventually(lambda: len(local.trained()) == 1)
 
 
-def test_saving_a_file_again_tries_again_what_failed(local: Local, tmp_path: Path) -> None:
+def test_saving_a_file_again_tries_again_what_failed(local: Local) -> None:
+    """The rows lie in a folder that is named relative to the manifest."""
     model = synthetic("rent", "v1", backoffLimit=0).replace(
-        'synthetic: {samples: 50, featureCount: 2, noise: "0.2"}', f"uri: 'file://{tmp_path}/rows.csv'"
+        'synthetic: {samples: 50, featureCount: 2, noise: "0.2"}', "uri: ../rows/2026/"
     )
     local.save("model.yaml", model.replace("    job", "    target: 'y'\n    job"))
     local.start()
     eventually(lambda: local.condition("linearmodels", "rent-v1", "Trained").get("reason") == "BadData")
-    (tmp_path / "rows.csv").write_text("x,y\n" + "".join(f"{i},{2 * i + 1}\n" for i in range(20)))
+    rows = local.folder.parent / "rows" / "2026"
+    rows.mkdir(parents=True)
+    (rows / "01.csv").write_text("x,y\n" + "".join(f"{i},{2 * i + 1}\n" for i in range(20)))
     (local.folder / "model.yaml").touch()
     eventually(lambda: local.is_ready("linearmodels", "rent-v1"))
 

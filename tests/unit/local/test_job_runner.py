@@ -11,7 +11,7 @@ import pytest
 from linplane_api import names
 from linplane_api.kinds import CONFIG_MAP, JOB, LINEAR_MODEL
 from linplane_api.resources import LinearModelSpec, parse_spec
-from linplane_api.task import EXIT_BAD_DATA, FileData, UriData, parse_task
+from linplane_api.task import EXIT_BAD_DATA, FileData, Task, UriData, parse_task
 from linplane_operator.compile.data_sources import plan_data
 from linplane_operator.compile.objects import Object
 from linplane_operator.compile.observed import Job, ObservedCondition, find_condition, observe
@@ -133,6 +133,29 @@ def test_trainer_gets_the_secret_that_its_data_names(tmp_path: Path) -> None:
         assert "--credentials-stdin" in trainer.started
         seen.append(trainer.stdin.getvalue())
     assert seen == [b'{"accessKeyId":"key","secretAccessKey":"s3cr3t"}\n', b"{}\n"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "path"),
+    [
+        ("flats.csv", "/m/a%20b/flats.csv"),
+        ("./rows/2026/", "/m/a%20b/rows/2026/"),
+        ("../c%20d.csv", "/m/c%20d.csv"),
+        ("../../../flats.csv", "/flats.csv"),
+        ("a/b:c;d=e.csv", "/m/a%20b/a/b:c;d=e.csv"),
+        ("file:///rows.csv", "/rows.csv"),
+    ],
+)
+def test_uri_without_a_scheme_is_relative_to_the_manifest(uri: str, path: str) -> None:
+    data = UriData(uri, ("data.example",), allow_file=True)
+    task = module.located(Task("rent", "v1", data, target="y"), Path("/m/a b/v1.yaml"))
+    assert task == Task("rent", "v1", UriData(f"file://{path}", ("data.example",), allow_file=True), target="y")
+
+
+@pytest.mark.parametrize("data", [UriData("https://data.example/flats.csv"), FileData("flats.csv")], ids=str)
+def test_other_data_is_not_relative_to_the_manifest(data: UriData | FileData) -> None:
+    task = Task("rent", "v1", data, target="y")
+    assert module.located(task, Path("/m/v1.yaml")) is task
 
 
 def test_job_fails_by_the_limits_of_its_version(tmp_path: Path) -> None:

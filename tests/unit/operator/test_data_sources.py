@@ -203,11 +203,11 @@ def planned(data: Object, mode: Mode, source: Object | None = None) -> DataPlan:
     return plan_data(typed(model(training={"data": data})), replace(SETTINGS, mode=mode), config_map_of(source))
 
 
-FILE = {"uri": "file:///rows.csv"}
+FILE, RELATIVE = {"uri": "file:///rows.csv"}, {"uri": "rows/flats.csv"}
 ONLY_IN = {"persistentVolumeClaim": Mode.CLUSTER, "uri": Mode.LOCAL}
 
 
-@pytest.mark.parametrize("data", [*(golden.data for golden in GOLDEN.values()), FILE], ids=str)
+@pytest.mark.parametrize("data", [*(golden.data for golden in GOLDEN.values()), FILE, RELATIVE], ids=str)
 @pytest.mark.parametrize("mode", Mode)
 def test_data_that_an_installation_can_read(data: Object, mode: Mode) -> None:
     """Claims in a cluster alone, files of the machine in local mode alone; the message names the field."""

@@ -101,6 +101,7 @@ def test_running_training_is_left_alone_whatever_changes():
             "c",
         ),
         ({"data": {"uri": "file:///rows.csv"}, "target": "y"}, Settings(), "file://"),
+        ({"data": {"uri": "http/rows.csv"}, "target": "y"}, Settings(), "a path without https://"),
     ],
 )
 def test_unsupported_data_is_not_trained(training, settings, part):

@@ -13,7 +13,9 @@ OPTIONS: tuple[Decorator, ...] = (
     click.option("--samples", type=click.IntRange(2), help="Generate this many rows instead of reading data."),
     click.option("--noise", default=0.1, show_default=True, help="Standard deviation of the noise of generated rows."),
     click.option("--feature-count", default=3, show_default=True, help="Number of features of generated rows."),
-    click.option("--data", help="A CSV with a header or Parquet, a folder of such files, or a URL."),
+    click.option(
+        "--data", help="A CSV with a header or Parquet, a folder of such files, or its URL: http(s), s3://BUCKET/PATH."
+    ),
     click.option("--query", help="Read the rows of this query to PostgreSQL: PGHOST, PGDATABASE, PGUSER say where."),
     click.option("--query-file", help="The file with that query."),
     click.option("--target", help="The target column."),
@@ -82,6 +84,8 @@ def _data(options: dict[str, Any], environment: Mapping[str, str]) -> dict[str, 
         raise click.UsageError(f"--target is needed with --{given[0].replace('_', '-')}")
     if data is None:
         return _query(options, csv, environment)
+    if data.startswith("s3://"):
+        return _bucket(options, environment) | csv
     if "://" in data:
         return {"from": "uri", "uri": data, "allowedHosts": options["allowed_host"], "allowFile": True} | csv
     return {"from": "file", "path": str(Path(data).absolute())} | csv
@@ -101,6 +105,27 @@ def _query(options: dict[str, Any], csv: dict[str, Any], environment: Mapping[st
         raise click.UsageError("the query is empty")
     hosts = options["allowed_host"] or [environment.get("PGHOST", "")]
     return {"from": "postgres", "query": query, "allowedHosts": [host for host in hosts if host]}
+
+
+def _bucket(options: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """The AWS SDK finds credentials, and a region that is not given, in the environment and in ~/.aws. The endpoint is
+    as trusted as the user who named it in the environment. Raises click.UsageError.
+    """
+    from urllib.parse import urlsplit
+
+    bucket, _, path = options["data"].removeprefix("s3://").partition("/")
+    if not bucket or not path or path.startswith("/") or "//" in path or "@" in bucket:
+        raise click.UsageError(
+            "--data: a bucket and a path are needed, as s3://rows/sales/2026.csv or s3://rows/sales/"
+        )
+    endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
+    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    place = urlsplit(endpoint or "")
+    if endpoint and (place.scheme not in ("http", "https") or not place.hostname or place.path.strip("/")):
+        raise click.UsageError("AWS_ENDPOINT_URL: http:// or https:// with a host and no path is needed")
+    hosts = options["allowed_host"] or [place.hostname]
+    found = {"bucket": bucket, "path": path, "region": region or None, "endpoint": endpoint and endpoint.rstrip("/")}
+    return {"from": "s3", "ambient": True, "allowedHosts": [host for host in hosts if host], **found}
 
 
 def _generated(options: dict[str, Any]) -> dict[str, Any]:

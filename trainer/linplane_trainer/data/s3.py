@@ -193,10 +193,14 @@ def aws_host(region: str | None) -> str:
 
 
 def _place(data: S3Data) -> dict[str, Any]:
-    """Where pyarrow connects to: always named, so that no variable of the environment decides it."""
+    """Where pyarrow connects to: named, so that no variable of the environment decides it; but for the region, if that
+    is the SDK's to find.
+    """
     if data.endpoint is not None:
         place = urlsplit(data.endpoint)
         return {"scheme": place.scheme, "endpoint_override": place.netloc}
+    if data.region is None:
+        return {}
     is_label = "." not in data.bucket  # else no certificate of AWS has the name
     return {"scheme": "https", "endpoint_override": aws_host(data.region), "force_virtual_addressing": is_label}
 

@@ -121,6 +121,23 @@ def test_gates_judge_an_earlier_trainers_r2_as_before():
         assert bool(plan(owner, artifacts=[sealed]).verdict.missed) == missed
 
 
+@pytest.mark.parametrize(
+    ("gates", "missed"),
+    [
+        ({"maxVIF": 2500}, ()),
+        ({"maxVIF": "2.4e3"}, ("maxVIF 2400: a has a variance inflation factor of up to 2500",)),
+        ({"maxMSE": "1e30", "minR2": -9, "maxVIF": 2500}, ()),
+    ],
+)
+def test_gate_of_inflation_is_judged_by_the_artifact(gates, missed):
+    """Each gate by its own figure."""
+    names = ("a", *artifact().features[1:])
+    training = msgspec.structs.replace(artifact().training, variance_inflation=(2500.0, *[1.0] * (len(names) - 1)))
+    file = msgspec.structs.replace(artifact(), features=names, training=training).to_file(None).decode()
+    owner = model(acceptance=gates)
+    assert plan(owner, artifacts=[{**artifact_in(owner), "data": {"model.json": file}}]).verdict.missed == missed
+
+
 def test_weights_that_were_trained_elsewhere_bring_their_facts():
     """The copy of them too."""
     owner = model(training=None, weights={"configMapKeyRef": {"name": "w", "key": "k"}})

@@ -52,6 +52,12 @@ def test_keys_are_held_out_by_the_documented_rule(key, seed, percent):
     assert 0 <= draws.numbers[0] <= 1
 
 
+def test_every_key_is_held_out_by_that_rule():
+    """Also those near the percentage."""
+    keys = [str(number) for number in range(20_000)]
+    assert Holdout(30, 9, "id").by_keys(keys).held.tolist() == [is_held(key) for key in keys]
+
+
 def test_rows_of_a_key_are_on_one_side(train_csv):
     """And are as many as the rule says; the key is recorded, and is no feature."""
     artifact = train_csv(csv(), **FIELDS)

@@ -98,7 +98,7 @@ def test_order_changes_neither_summary_nor_quantiles(learn_csv):
     assert (first.artifact, first.facts.residuals) == (other.artifact, other.facts.residuals)
 
 
-@given(st.lists(st.tuples(floats, floats), min_size=1, max_size=80), st.randoms())
+@given(st.lists(st.tuples(floats, floats), min_size=20, max_size=80), st.randoms())
 def test_summary_depends_on_no_order(rows, random):
     """Bit for bit, with equal predictions too."""
     rows = [(float(round(fitted, -5)), error) for fitted, error in rows]
@@ -106,6 +106,13 @@ def test_summary_depends_on_no_order(rows, random):
     first, other = (summary("Training", *np.array(each).T, 1.5) for each in (rows, shuffled))
     assert first == other
     assert all(group.count >= 10 for group in first.groups)
+
+
+def test_rows_of_one_prediction_are_grouped_by_their_residuals():
+    """Whatever their order."""
+    errors = np.random.default_rng(0).permutation(np.arange(40.0))
+    found = summary("Training", np.ones(40), errors, 1.0)
+    assert [group.mean for group in found.groups] == [4.5, 14.5, 24.5, 34.5]
 
 
 def test_few_rows_have_no_groups():

@@ -5,6 +5,7 @@ the pod, its volumes as folders, and sockets of its own for its ports. Pods that
 kubelet does beyond that (images, limits, hooks) happens if a test says so: see `fake_statuses`.
 """
 
+import base64
 import contextlib
 import http.client
 import itertools
@@ -25,10 +26,11 @@ from cluster.controlplane import ControlPlane
 from integration.operator.fake_statuses import FakeStatus, now
 from integration.operator.programs import Process, Programs
 from integration.server.running import Response, listening, send_request
-from linplane_api.kinds import CONFIG_MAP, POD, SERVICE_ACCOUNT
+from linplane_api.kinds import CONFIG_MAP, POD, SERVICE_ACCOUNT, Kind
 from linplane_api.names import LABEL_MODEL
 
 NODE = "node-of-tests"
+SECRET = Kind("Secret", "secrets", "v1", "secret")  # of no kind that our programs read
 MODULES = {"server": "linplane_server", "trainer": "linplane_trainer"}
 PAUSE = 0.05
 PROBE_SECONDS = 0.1
@@ -200,6 +202,11 @@ class Container:
                     if found is None or item["key"] not in found.get("data", {}):
                         raise NotYetError(f"ConfigMap {source['name']} key {item['key']}")
                     (folder / item["path"]).write_text(found["data"][item["key"]])
+            if source := volumes[mount["name"]].get("secret"):
+                assert source["optional"], "the pod would wait for it"
+                found = self.kubelet.client.find(SECRET, source["secretName"], self.kubelet.namespace)
+                for key, value in ((found or {}).get("data") or {}).items():
+                    (folder / key).write_bytes(base64.b64decode(value))
         return mounts
 
 

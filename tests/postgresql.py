@@ -1,16 +1,17 @@
 """A PostgreSQL server of the tests' own, of Debian's programs, as an unprivileged user."""
 
 import os
+import random
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from adbc_driver_postgresql import dbapi
@@ -73,54 +74,64 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Ser
 
 
 @contextmanager
-def running(folder: Path, certificate: str = "", key: str = "") -> Iterator[Server]:
-    """A server in a new folder, with TLS if there are a certificate and its key. Its log is in `folder`."""
-    user = _unprivileged()
+def running(folder: Path, certificate: str = "", key: str = "", address: str = "127.0.0.1") -> Iterator[Server]:
+    """A server at an address of this machine, over TLS alone if there are a certificate and its key. Its log is in
+    `folder`.
+    """
+    options: dict[str, object] = {"listen_addresses": address, "fsync": "off", "autovacuum": "off"}
+    options |= {"max_connections": 20, "shared_buffers": "8MB"}
     with tempfile.TemporaryDirectory(prefix="postgresql-") as short:  # a socket's path has at most 107 characters
         place = Path(short)
-        (place / "password").write_text(PASSWORD)
-        (place / "server.crt").write_text(certificate)
-        (place / "server.key").write_text(key)
-        (place / "server.key").chmod(0o600)
-        if user:
-            for path in (place, *place.iterdir()):
-                shutil.chown(path, user["user"], user["group"])
-        where = programs()
-        assert where is not None, "PostgreSQL is not installed"
-        made: list[str | Path] = [
-            where / "initdb",
-            "-D",
-            place / "data",
-            "-A",
-            "scram-sha-256",
-            "-U",
-            USER,
-            "--pwfile",
-            place / "password",
-        ]
-        made += ["-E", "UTF8", "--locale", "C", "--no-sync"]
-        subprocess.run(made, check=True, capture_output=True, timeout=60, cwd=place, **user)
-        port = _free_port()
-        options = {"port": port, "unix_socket_directories": place, "listen_addresses": "127.0.0.1", "fsync": "off"}
-        options |= {"max_connections": 20, "shared_buffers": "8MB", "autovacuum": "off"}
         if certificate:
             options |= {"ssl": "on", "ssl_cert_file": place / "server.crt", "ssl_key_file": place / "server.key"}
-        arguments = [item for key, value in options.items() for item in ("-c", f"{key}={value}")]
+        _make(place, {"server.crt": certificate, "server.key": key, "password": PASSWORD})
+        rules = f"local all all scram-sha-256\nhost{'ssl' if certificate else ''} all all all scram-sha-256\n"
+        (place / "data" / "pg_hba.conf").write_text(rules)
         with (folder / "postgresql.log").open("wb") as log:
-            process = subprocess.Popen(
-                [where / "postgres", "-D", place / "data", *arguments], stderr=log, cwd=place, **user
-            )
-        server = Server(port, place, process)
+            server = _started(place, options, log)
         try:
-            eventually(lambda: _answers(server), timeout=60)
             yield server
         finally:
-            process.send_signal(signal.SIGINT)  # SIGTERM would wait for connections
-            process.wait(timeout=60)
+            server.process.send_signal(signal.SIGINT)  # SIGTERM would wait for connections
+            server.process.wait(timeout=60)
 
 
-def _answers(server: Server) -> bool:
-    assert server.process.poll() is None, "PostgreSQL ended: see its log"
+def _make(place: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (place / name).touch(0o600)
+        (place / name).write_text(text)
+    user = _unprivileged()
+    if user:
+        for path in (place, *place.iterdir()):
+            shutil.chown(path, user["user"], user["group"])
+    command: list[str | Path] = [_program("initdb"), "-D", place / "data", "-E", "UTF8", "--locale", "C", "--no-sync"]
+    command += ["-U", USER, "-A", "scram-sha-256", "--pwfile", place / "password"]
+    subprocess.run(command, check=True, capture_output=True, timeout=60, cwd=place, **user)
+
+
+def _started(place: Path, options: dict[str, object], log: IO[bytes]) -> Server:
+    """The server, once it answers, on the first port that is free."""
+    for port in random.sample(range(20_000, 30_000), 20):  # below those that connections take
+        given = options | {"port": port, "unix_socket_directories": place}
+        arguments: list[str | Path] = [item for name, value in given.items() for item in ("-c", f"{name}={value}")]
+        command = [_program("postgres"), "-D", place / "data", *arguments]
+        process = subprocess.Popen(command, stderr=log, cwd=place, **_unprivileged())
+        server = Server(port, place, process)
+        eventually(partial(_has_ended_or_answers, server), timeout=60)
+        if process.poll() is None:
+            return server
+    raise AssertionError("PostgreSQL did not start: see its log")
+
+
+def _program(name: str) -> Path:
+    where = programs()
+    assert where is not None, "PostgreSQL is not installed"
+    return where / name
+
+
+def _has_ended_or_answers(server: Server) -> bool:
+    if server.process.poll() is not None:
+        return True
     with suppress(dbapi.Error):
         server.run("select 1")
         return True
@@ -132,12 +143,6 @@ def _unprivileged() -> dict[str, Any]:
     if os.getuid() != 0:
         return {}
     return {"user": "postgres", "group": "postgres", "extra_groups": []}  # Debian's package makes that user
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def certificate_authority(folder: Path, host: str) -> tuple[str, str, str]:

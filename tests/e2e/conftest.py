@@ -17,7 +17,7 @@ from e2e.kubectl import Kubectl, helm, run, start_client
 ROOT = Path(__file__).parents[2]
 ENFORCE = "pod-security.kubernetes.io/enforce"
 # only a node of the tests' own gives access to its processes, the metrics API and its audit log
-_OF_A_NODE = ["test_0_node.py", "test_4_autoscaling.py", "test_8_gap.py", "test_9_rights.py"]
+_OF_A_NODE = ["test_0_node.py", "test_4_autoscaling.py", "test_7_databases.py", "test_8_gap.py", "test_9_rights.py"]
 collect_ignore = [] if "LINPLANE_E2E_NODE" in os.environ else _OF_A_NODE
 if "LINPLANE_E2E_CONTEXTS" in os.environ:  # only a named cluster may be changed
     collect_ignore.append("test_8_readme.py")

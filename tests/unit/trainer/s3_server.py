@@ -74,8 +74,8 @@ class S3Server:
 
 
 @contextmanager
-def s3_server() -> Iterator[S3Server]:
-    """Runs the server, with an empty bucket, on a free port of loopback."""
+def s3_server(address: str = "127.0.0.1") -> Iterator[S3Server]:
+    """Runs the server, with an empty bucket, on a free port of an address of this machine."""
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
     backend = DomainDispatcherApplication(create_backend_app)
 
@@ -83,8 +83,8 @@ def s3_server() -> Iterator[S3Server]:
         server.requests.append((environ["REQUEST_METHOD"], environ["PATH_INFO"], "HTTP_AUTHORIZATION" in environ))
         return backend(environ, start)
 
-    with make_server("127.0.0.1", 0, noted, threaded=True) as http:
-        server = S3Server(f"http://127.0.0.1:{http.server_port}")
+    with make_server(address, 0, noted, threaded=True) as http:
+        server = S3Server(f"http://{address}:{http.server_port}")
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

@@ -1,10 +1,10 @@
 """Queries to a real PostgreSQL: what is trained on, what is refused and how, and what is never said."""
 
-import _thread
 import csv
 import io
 import logging
 import os
+import signal
 import threading
 import traceback
 
@@ -337,12 +337,21 @@ def test_environment_of_libpq_is_not_read(learn, monkeypatch, tmp_path):
     assert dict(os.environ) == before
 
 
+@pytest.fixture
+def interrupts():
+    """SIGINT raises KeyboardInterrupt, also if this process was started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_interrupt_ends_a_query_that_waits():
     """At once, and the query is cancelled first."""
-    cancelled = threading.Event()
+    cancelled, main = threading.Event(), threading.get_ident()
 
     def call():
-        _thread.interrupt_main()
+        signal.pthread_kill(main, signal.SIGINT)
         assert cancelled.wait(60)
 
     with pytest.raises(KeyboardInterrupt):

@@ -8,5 +8,6 @@ chooses the columns, `csv_cells` makes rows of the numbers that `csv_numbers` re
 their key, `left_out` lists the columns that are no features, `csv_location` finds the line of an error. `parquet_table`
 reads Parquet in row groups, of which `parquet_columns` makes rows. `postgres_table` reads a query, which `postgres`
 runs with what `postgres_options` gives to libpq; `postgres_columns` makes columns of it that are like those of Parquet,
-and `typed_columns` chooses among them. `credentials` are the keys of a Secret. `synthetic` makes rows from a seed.
+and `typed_columns` chooses among the columns of both. `credentials` are the keys of a Secret. `synthetic` makes rows
+from a seed.
 """

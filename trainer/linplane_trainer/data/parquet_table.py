@@ -13,21 +13,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from linplane_api.display import display_name
-from linplane_api.facts import DATA_HASH, DataHash, LeftOutColumn, LeftOutReason
-from linplane_api.names import MAX_CONFIGMAP_BYTES, MAX_FEATURE_NAME
+from linplane_api.facts import DATA_HASH, DataHash
+from linplane_api.names import MAX_CONFIGMAP_BYTES
 
 from ..batch import Batch, Block, Draws, Progress
 from ..errors import BadData, BadRowError, TrainingFailed
 from ..holdout import HoldoutDraws
 from .csv_cells import BadCell
-from .csv_header import Columns, Selection, check_names, default_features
+from .csv_header import Columns, Selection
 from .holdout_keys import draws_by_key, is_key
-from .left_out import format_left_out
 from .parquet_columns import batch_of, is_numeric
 from .source import Bytes
+from .typed_columns import TypedColumn, choose
 
 ROWS = 8192
-MAX_SHOWN = 12
 BUFFER_BYTES = 1 << 16
 HASHED_BYTES = 1 << 20
 REMOTE_BYTES = 1 << 25
@@ -57,7 +56,6 @@ class ParquetTable:
         """
         self._selection, self._draws = selection, draws
         self._data = data
-        self.left_out: tuple[LeftOutColumn, ...] = ()
         try:
             self._bytes, self._remote = data.random_access(), remote
             self.sha256 = _sha256(self._bytes, data.size, remote=remote)
@@ -65,11 +63,8 @@ class ParquetTable:
             self._file = _opened(self._bytes)
             schema = self._file.schema_arrow
             self.columns = schema.names
-            check_names(schema.names, selection, remote=remote, separator=None, like=like)
-            self._types = dict(zip(schema.names, schema.types, strict=True))
-            self.features = selection.features or self._default_features(selection.others)
-            self.target = selection.target
-            self._check([*self.features, self.target])
+            choice = choose([_typed(field) for field in schema], selection, remote=remote, like=like)
+            self.features, self.left_out, self.target = choice.features, choice.left_out, selection.target
         except BaseException:
             data.close()
             raise
@@ -125,30 +120,6 @@ class ParquetTable:
         piece = max(BUFFER_BYTES, min(REMOTE_BYTES // len(columns), MAX_PIECE_BYTES))
         return pq.ParquetFile(self._bytes, metadata=metadata, pre_buffer=False, buffer_size=piece)
 
-    def _default_features(self, others: frozenset[str]) -> tuple[str, ...]:
-        names = [name for name in self._types if name not in others and not INDEX.fullmatch(name)]
-        numeric = {name for name in names if is_numeric(self._types[name])}
-        found = [
-            LeftOutColumn(name[:MAX_FEATURE_NAME], _reason(self._types[name]))
-            if name in names
-            else LeftOutColumn(f"column {number + 1}", LeftOutReason.NO_NAME)
-            for number, name in enumerate(self._file.schema_arrow.names)
-            if name not in numeric and name not in others
-        ]
-        self.left_out = tuple(found)
-        return default_features(names, numeric, format_left_out(self.left_out))
-
-    def _check(self, names: Sequence[str]) -> None:
-        wrong = [name for name in names if not is_numeric(self._types[name])]
-        if wrong:
-            shown = ", ".join(f"{display_name(name)} ({_format_type(self._types[name])})" for name in wrong[:MAX_SHOWN])
-            more = f" and {len(wrong) - MAX_SHOWN} more" if len(wrong) > MAX_SHOWN else ""
-            raise BadData(f"columns of a type that is no number: {shown}{more}")
-        for key in self._selection.keys:
-            if not is_key(self._types[key]):
-                shown = f"{display_name(key)} ({_format_type(self._types[key])})"
-                raise BadData(f"the holdout key is neither whole numbers nor text: {shown}")
-
 
 def _opened(file: Any) -> pq.ParquetFile:
     try:
@@ -158,8 +129,9 @@ def _opened(file: Any) -> pq.ParquetFile:
         raise BadData("the Parquet file is damaged or cut off: its footer cannot be read") from None
 
 
-def _reason(kind: pa.DataType) -> LeftOutReason:
-    return LeftOutReason.EMPTY if pa.types.is_null(kind) else LeftOutReason.NOT_NUMERIC
+def _typed(field: pa.Field) -> TypedColumn:
+    kind, has_name = field.type, INDEX.fullmatch(field.name) is None
+    return TypedColumn(field.name, _format_type(kind), is_numeric(kind), is_key(kind), pa.types.is_null(kind), has_name)
 
 
 def _format_type(kind: pa.DataType) -> str:

@@ -78,7 +78,8 @@ class PostgresTable:
 
 def _typed(field: pa.Field) -> TypedColumn:
     kind = type_name(field)
-    return TypedColumn("" if field.name == "?column?" else field.name, kind, kind in NUMERIC, kind in KEYS)
+    has_name = field.name != "?column?"  # there may be several of these
+    return TypedColumn(field.name if has_name else "", kind, kind in NUMERIC, kind in KEYS, has_name=has_name)
 
 
 def _bad_cell_text(cell: BadCell, name: str, before: int) -> str:

@@ -8,7 +8,7 @@ from linplane_api.facts import LeftOutColumn, LeftOutReason
 from linplane_api.names import MAX_FEATURE_NAME
 
 from ..errors import BadData
-from .csv_header import Selection, check_names, default_features
+from .csv_header import Columns, Selection, check_names, default_features
 from .left_out import format_left_out
 
 MAX_SHOWN = 12
@@ -16,8 +16,8 @@ MAX_SHOWN = 12
 
 @dataclass(frozen=True)
 class TypedColumn:
-    """A column's name, empty if it has none; its type, for messages; whether its values are numbers, can be a holdout
-    key, or are null by their type.
+    """A column. `kind`: its type, for messages. `is_numeric`, `is_key`: whether values of the type are numbers, can be
+    a holdout key; `is_empty`: they are null. `has_name`: the name is not one that software gave it.
     """
 
     name: str
@@ -25,6 +25,7 @@ class TypedColumn:
     is_numeric: bool
     is_key: bool
     is_empty: bool = False
+    has_name: bool = True
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,13 @@ class Choice:
     left_out: tuple[LeftOutColumn, ...] = ()
 
 
-def choose(columns: Sequence[TypedColumn], selection: Selection) -> Choice:
-    """The default features are the columns of a numeric type. Raises BadData."""
-    check_names([one.name for one in columns], selection, remote=False, separator=None)
+def choose(
+    columns: Sequence[TypedColumn], selection: Selection, *, remote: bool = False, like: Columns | None = None
+) -> Choice:
+    """The default features are the columns of a numeric type with a name. `remote` and `like` as for `check_names`.
+    Raises BadData.
+    """
+    check_names([one.name for one in columns], selection, remote=remote, separator=None, like=like)
     choice = Choice(selection.features) if selection.features else _default(columns, selection.others)
     used = {*choice.features, selection.target}
     if wrong := [one for one in columns if one.name in used and not one.is_numeric]:
@@ -51,12 +56,12 @@ def choose(columns: Sequence[TypedColumn], selection: Selection) -> Choice:
 def _default(columns: Sequence[TypedColumn], others: frozenset[str]) -> Choice:
     left_out = tuple(
         LeftOutColumn(one.name[:MAX_FEATURE_NAME], LeftOutReason.EMPTY if one.is_empty else LeftOutReason.NOT_NUMERIC)
-        if one.name
+        if one.has_name
         else LeftOutColumn(f"column {number + 1}", LeftOutReason.NO_NAME)
         for number, one in enumerate(columns)
-        if one.name not in others and not (one.name and one.is_numeric)
+        if one.name not in others and not (one.has_name and one.is_numeric)
     )
-    names = [one.name for one in columns if one.name and one.name not in others]
+    names = [one.name for one in columns if one.has_name and one.name not in others]
     numeric = {one.name for one in columns if one.is_numeric}
     return Choice(default_features(names, numeric, format_left_out(left_out)), left_out)
 

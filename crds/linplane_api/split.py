@@ -23,7 +23,7 @@ KeySource = Literal["key", "header", "features"]
 
 def point(salt: str, key: str) -> int:
     """The point of a key, in [0, 2^64). Any string is a key, also one with lone surrogates."""
-    return _point(_salted(salt), key)
+    return int.from_bytes(_digest(_salted(salt), key)[:8], "big")
 
 
 def _salted(salt: str) -> "hashlib._Hash":
@@ -31,14 +31,13 @@ def _salted(salt: str) -> "hashlib._Hash":
     return hashlib.sha256(salt.encode("utf-8", "surrogatepass") + b"\0")
 
 
-def _point(salted: "hashlib._Hash", key: str) -> int:
+def _digest(salted: "hashlib._Hash", key: str) -> bytes:
     digest = salted.copy()
-    digest.update(key.encode("utf-8", "surrogatepass"))
-    return _number(digest)
-
-
-def _number(digest: "hashlib._Hash") -> int:
-    return int.from_bytes(digest.digest()[:8], "big")
+    try:
+        digest.update(key.encode())
+    except UnicodeEncodeError:  # a lone surrogate; to encode with an argument takes longer
+        digest.update(key.encode("utf-8", "surrogatepass"))
+    return digest.digest()
 
 
 Group = tuple[Sequence[str], Iterable[Iterable[float]]]
@@ -90,27 +89,34 @@ class Splitter:
             raise ValueError("at most two shares, each from 0 to 10000 hundredths of a percent, 10000 in sum")
         self._salted = _salted(salt)
         first, second = (*shares, 0, 0)[:2]
-        self._low = -(-first * _SPACE // WHOLE)
-        self._high = -(-(WHOLE - second) * _SPACE // WHOLE)
+        self._low = _threshold(-(-first * _SPACE // WHOLE))
+        self._high = _threshold(-(-(WHOLE - second) * _SPACE // WHOLE))
 
     def pick(self, key: str) -> int | None:
         """The candidate's index, or None for the current version."""
-        return self._candidate(_point(self._salted, key))
+        return self._candidate(_digest(self._salted, key))
 
     def picking(self) -> "Picking":
         """A key that comes in parts."""
         return Picking(self._salted.copy(), self._candidate)
 
-    def _candidate(self, place: int) -> int | None:
-        if place < self._low:
+    def _candidate(self, digest: bytes) -> int | None:
+        if digest < self._low:
             return 0
-        return 1 if place >= self._high else None
+        return None if digest < self._high else 1
+
+
+def _threshold(place: int) -> bytes:
+    """Returns what exactly the digests of the points below `place` are less than: bytes compare as big-endian numbers,
+    and of two that begin alike the shorter is less.
+    """
+    return place.to_bytes(8, "big") if place < _SPACE else b"\xff" * (hashlib.sha256().digest_size + 1)
 
 
 class Picking:
     """What `pick` returns for the `feature_key` of rows that come in blocks, none of which is kept."""
 
-    def __init__(self, salted: "hashlib._Hash", candidate: Callable[[int], int | None]) -> None:
+    def __init__(self, salted: "hashlib._Hash", candidate: Callable[[bytes], int | None]) -> None:
         """`salted` is the hash of what precedes the key."""
         self._hash = salted
         self._candidate = candidate
@@ -125,4 +131,4 @@ class Picking:
     def pick(self) -> int | None:
         """The candidate's index, or None for the current version, of all rows, of which there is one at least."""
         self._hash.update(b"]")
-        return self._candidate(_number(self._hash))
+        return self._candidate(self._hash.digest())

@@ -28,7 +28,8 @@ def check_json(
 
 def check_identity(headers: Mapping[bytes, bytes]) -> None:
     """Raises UnsupportedBody if the body is compressed."""
-    if content_coding(headers.get(b"content-encoding")) != IDENTITY:
+    declared = headers.get(b"content-encoding")
+    if declared and content_coding(declared) != IDENTITY:
         raise UnsupportedBody("the body must not be compressed")
 
 

@@ -133,14 +133,21 @@ def as_row(value: Any, place: str, accepted: frozenset[str]) -> Row:
     raise wrong_row(value, place, accepted) or AssertionError
 
 
+def rows_at_once(first: Any) -> int:
+    """Returns how many rows are read in a slice, by the first."""
+    width = len(first) if isinstance(first, list | dict) else 1
+    return max(64, min(1024, SLICE_NUMBERS // max(1, width)))
+
+
 def as_rows(value: Any, place: str, read: Callable[[Any, str], Row]) -> Slices[list[Row]]:
     """Returns the rows of an array with at least one; `read` makes one, of its value and its JSON pointer."""
     rows: list[Any] = need(value, list, place)
     if not rows:
         raise Invalid(place, "at least one row is needed")
+    step = rows_at_once(rows[0])
     for number, row in enumerate(rows):  # in place, so that a large body is not in memory twice
         rows[number] = read(row, f"{place}/{number}")
-        if number % SLICE_ROWS == SLICE_ROWS - 1:
+        if number % step == step - 1:
             yield
     return rows
 

@@ -4,14 +4,14 @@
 `inputs`: rows by name, or an object of columns. Exactly one of them; other fields are ignored, as MLflow does.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
 from ..errors import Invalid
 from ..predict.interface import Asked, Slices
 from ..predict.rows import Row, escape
-from .json_body import SLICE_ROWS, as_row, as_rows, column, floats, need, only_one, wrong_number
+from .json_body import as_row, as_rows, column, floats, need, only_one, rows_at_once, wrong_number
 
 _BY_NAME = ": columns are matched by name"
 
@@ -68,7 +68,7 @@ def _inputs(table: Any, place: str, accepted: frozenset[str]) -> Slices[Table]:
     if isinstance(table, list):
         return (yield from _records(table, place, accepted))
     need(table, dict, place, _BY_NAME)
-    columns = {name: values for name, values in table.items() if name in accepted}
+    columns: dict[str, Any] = {name: values for name, values in table.items() if name in accepted}
     if columns and not any(isinstance(values, list) for values in columns.values()):
         return [as_row(columns, place, accepted)], lambda _: place  # MLflow takes an object of numbers as one row
     numbers = {}
@@ -77,15 +77,15 @@ def _inputs(table: Any, place: str, accepted: frozenset[str]) -> Slices[Table]:
     return (yield from _rows_of_columns(numbers, place))
 
 
-def _rows_of_columns(columns: Mapping[str, Sequence[float]], place: str) -> Slices[Table]:
+def _rows_of_columns(columns: dict[str, list[float]], place: str) -> Slices[Table]:
     lengths = {len(values) for values in columns.values()}
     if len(lengths) > 1:
         raise Invalid(place, "the columns differ in length")
     if not columns or lengths == {0}:
         raise Invalid(place, "at least one row is needed, in columns that are features of this route")
     rows: list[Row] = []
-    every = zip(*columns.values(), strict=True)
-    while some := [dict(zip(columns, values, strict=True)) for values in islice(every, SLICE_ROWS)]:
+    every, step = zip(*columns.values(), strict=True), rows_at_once(columns)
+    while some := [dict(zip(columns, values, strict=True)) for values in islice(every, step)]:
         rows += some
         yield
     return rows, lambda number: f"{place} (row {number + 1})"

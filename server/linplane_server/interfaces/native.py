@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from ..errors import PredictionRefusal
-from ..predict.interface import Answer, Asked, Call, Content, DecodesWhole, Pieces, Slices, finished
+from ..predict.interface import Answer, Asked, Call, Content, DecodesWhole, Pieces, Slices
 from ..predict.pieces import Form, form
 from ..predict.router import Source, SplitSource
 from ..predict.rows import Row
@@ -22,7 +22,7 @@ from .content_type import check_json
 from .csv_answers import csv_predictions
 from .form_pieces import open_forms
 from .json_answers import with_numbers
-from .native_body import Request, parse_in_slices
+from .native_body import Request, parse_in_slices, parse_request
 
 _encode = msgspec.json.Encoder().encode
 
@@ -62,7 +62,8 @@ class Native(DecodesWhole):
 
     def decode(self, route: Route, call: Call) -> Asked:
         """Decodes `features` or `rows`. Raises UnsupportedBody, TooLarge, Malformed or Invalid."""
-        return finished(self.decode_in_slices(route, call))
+        check_json(call.headers)
+        return _asked(*parse_request(call.body(), route.accepted), call)
 
     def decode_in_slices(self, route: Route, call: Call) -> Slices[Asked]:
         """As `decode`."""

@@ -5,6 +5,7 @@ parsed again, to name the place of the error, or because true and false count as
 or an array.
 """
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
@@ -33,20 +34,32 @@ _decode = msgspec.json.Decoder(Request).decode
 
 def parse_request(data: bytes, accepted: frozenset[str]) -> tuple[Request, list[Row]]:
     """Returns the body and its rows. Raises Malformed or Invalid, whose pointer contains names of `accepted` only."""
-    return finished(parse_in_slices(data, accepted))
+    try:
+        return _checked(_decode(data), data)
+    except REFUSED:
+        return finished(_parse_again(data, accepted))
 
 
 def parse_in_slices(data: bytes, accepted: frozenset[str]) -> Slices[tuple[Request, list[Row]]]:
-    """As `parse_request`."""
-    try:
-        body = _decode(data) if len(data) <= DECODED else None
-    except REFUSED:
-        body = None
-    if body is None:
-        body = yield from read_json(data, lambda value: _read(value, accepted))
-        return body, _rows(body)
+    """As `parse_request`; a body over DECODED bytes is parsed leniently in any case."""
+    if len(data) <= DECODED:
+        with suppress(*REFUSED):
+            return _checked(_decode(data), data)
+    return (yield from _parse_again(data, accepted))
+
+
+def _parse_again(data: bytes, accepted: frozenset[str]) -> Slices[tuple[Request, list[Row]]]:
+    body = yield from read_json(data, lambda value: _read(value, accepted))
+    return body, _rows(body)
+
+
+def _checked(body: Request, data: bytes) -> tuple[Request, list[Row]]:
     rows = _rows(body)
-    keys = sum([len(row) for row in rows if type(row) is dict])
+    row = rows[0]
+    if len(rows) > 1:
+        keys = sum([len(row) for row in rows if type(row) is dict])
+    else:
+        keys = len(row) if type(row) is dict else 0
     # The decoder accepts a duplicate key and keeps the last value.
     if data.count(b":") != keys + (1 if body.key is UNSET else 2):
         check_duplicates(data)

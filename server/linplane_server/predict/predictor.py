@@ -34,7 +34,7 @@ from ..state.snapshot import Route, Snapshot, Version
 from .client_identity import ClientIdentity
 from .interface import Answer, Asked, Call, Content, Interface, NotStreamed, Stream, Target
 from .parts import Parts, Steps
-from .router import Source, choose, current_version, find_version, given_key, picked, unknown_route
+from .router import Source, choose, current_version, find_version, picked, unknown_route
 from .rows import Row, check_names, compute_rows, groups_of, in_blocks, values_key
 
 _log = logging.getLogger(__name__)
@@ -70,6 +70,7 @@ class Predictor:
         self._public_names = public_names
         self._prefix = id_prefix.encode()
         self._numbers = itertools.count(1)
+        self._is_slow = False
 
     def respond(self, target: Target, call: Call) -> Answer:
         """Returns status, headers and body of the response. Raises nothing: an unexpected exception becomes a 500."""
@@ -82,7 +83,9 @@ class Predictor:
             route = self._find(self._store.snapshot, target.route, call.headers)
             named = self._admit(route, target, call)
             (out, content), series = self._predict(interface, route, named, interface.decode(route, call), call)
-            answer = _answered(out, content if isinstance(content, bytes) else b"".join(content))
+            whole = content if isinstance(content, bytes) else b"".join(content)
+            out.append((b"content-length", b"%d" % len(whole)))
+            answer: Answer = (200, out, whole)
         except Exception as error:
             answer, series = self._refuse(interface, route, named, error, request_id)
         self._observe(target, route, series, begin)
@@ -104,7 +107,9 @@ class Predictor:
             route = self._find(self._store.snapshot, target.route, call.headers)
             named = self._admit(route, target, call)
             (out, content), series = yield from self._predict_parts(interface, route, named, call, parts)
-            answer = _answered(out, content if isinstance(content, bytes) else (yield from _joined(content)))
+            whole = content if isinstance(content, bytes) else (yield from _joined(content))
+            out.append((b"content-length", b"%d" % len(whole)))
+            answer: Answer = (200, out, whole)
         except Exception as error:
             if not isinstance(error, TooLarge | Overloaded):
                 with suppress(TooLarge, Overloaded):
@@ -170,11 +175,9 @@ class Predictor:
             yield from parts.keep()
             whole = replace(call, data=parts.release())
             route, named = self._renewed(route, named)
-            try:
+            with suppress(NotStreamed, PredictionRefusal):  # the whole body is refused as well, or by another error
                 return (yield from self._predict_pieces(interface, route, named, whole))
-            except (NotStreamed, PredictionRefusal):  # the whole body is refused as well, or by another error
-                route, named = self._renewed(route, named)
-                return (yield from self._predict_slowly(interface, route, named, whole))
+            return (yield from self._in_turn(interface, route, named, whole))
         version, source, values = yield from self._compute_parts(route, named, call, stream, parts)
         self._check_in_force(route, version)
         return interface.encode(route, stream.asked, version, source, values), version.series
@@ -218,6 +221,19 @@ class Predictor:
             version, source = _assign(route, asked, call)
         values = yield from self._compute(route, version, asked, blocks)
         return interface.encode(route, asked, version, source, values), version.series
+
+    def _in_turn(
+        self, interface: Interface, route: Route, named: Version | None, call: Call
+    ) -> Generator[int | None, bytes | None, tuple[tuple[Headers, Content], Series]]:
+        """Predicts slowly, when no other request does: all values of such a body may take sixty times its memory."""
+        while self._is_slow:
+            yield None
+        self._is_slow = True
+        try:
+            route, named = self._renewed(route, named)
+            return (yield from self._predict_slowly(interface, route, named, call))
+        finally:
+            self._is_slow = False
 
     def _predict_slowly(
         self, interface: Interface, route: Route, named: Version | None, call: Call
@@ -287,17 +303,13 @@ class Predictor:
             if isinstance(error, MissingFeature):
                 series.record_missing(error.features)
         series.record_refusal(error.kind)
+        error.__traceback__ = None  # else the call that keeps the error would keep its frames, and so the body
         return interface.refuse(shown(error, names=self._public_names), request_id.decode()), series
 
     def _observe(self, target: Target, route: Route | None, series: Series, begin: float) -> None:
         if target.version is not None and route is not None and series is not route.version_series(None):
             series.named += 1
         series.observe(target.interface.protocol, self._clock() - begin)
-
-
-def _answered(headers: Headers, content: bytes) -> Answer:
-    headers.append((b"content-length", b"%d" % len(content)))
-    return 200, headers, content
 
 
 def _joined(content: Iterator[bytes]) -> Generator[None, bytes | None, bytes]:
@@ -349,7 +361,7 @@ def _try_assign(
 
 def _needs_values(route: Route, named: Version | None, asked: Asked, call: Call) -> bool:
     """Returns whether the version depends on the values of all rows."""
-    return named is None and route.splitter is not None and given_key(asked.key, _header(route, call)) is None
+    return named is None and route.splitter is not None and not (asked.key or _header(route, call))
 
 
 def _header(route: Route, call: Call) -> str | None:

@@ -32,10 +32,17 @@ def choose(
     returns the key for the last, and is called only for it. An empty key or header counts as absent: otherwise all
     callers without a user would get the same version. `current`: no candidate has a share, so no key was needed.
     """
-    if route.splitter is None:
+    splitter = route.splitter
+    source: Source
+    if splitter is None:
         return route.current, "current"
-    chosen, source = given_key(key, header) or (by_values(), "features")
-    return picked(route, route.splitter.pick(chosen)), source
+    if key:
+        index, source = splitter.pick(key), "key"
+    elif header:
+        index, source = splitter.pick(header), "header"
+    else:
+        index, source = splitter.pick(by_values()), "features"
+    return (route.current if index is None else route.candidates[index]), source
 
 
 def picked(route: Route, index: int | None) -> Version | None:
@@ -58,13 +65,6 @@ def current_version(route: Route) -> Version:
         assert route.unavailable is not None
         raise NothingToServe(route.unavailable.reason, route.unavailable.message, route.current_name)
     return route.current
-
-
-def given_key(key: str | None, header: str | None) -> tuple[str, Source] | None:
-    """Returns the key that does not depend on the values, and its input; None if there is none."""
-    if key:
-        return key, "key"
-    return (header, "header") if header else None
 
 
 def find_version(route: Route, name: str) -> Version:

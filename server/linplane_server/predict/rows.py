@@ -65,10 +65,10 @@ def compute_rows(
 
     `blocks` is called for at least BLOCK_ROWS; the numbers and errors are the same, whatever it returns.
     """
+    if type(rows) is list and len(rows) == 1:  # first, as most requests are
+        return [compute(route, version, rows[0], place(0))]
     if isinstance(rows, Matrix):
         return _compute_matrix(route, version, rows, place, blocks)
-    if len(rows) == 1:
-        return [compute(route, version, rows[0], place(0))]
     sums = blocks() if len(rows) >= BLOCK_ROWS else None
     if sums is not None:
         with suppress(Invalid, PredictionError):  # the first wrong row is found below, and named

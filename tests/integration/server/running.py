@@ -105,9 +105,11 @@ def listening() -> socket.socket:
     return socket.create_server(("127.0.0.1", 0), backlog=2048)
 
 
-def send_request(port: int, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> Response:
+def send_request(
+    port: int, method: str, path: str, data: bytes | None, headers: dict[str, str], timeout: float = 10
+) -> Response:
     """One request on a connection of its own; underscores in a header's name are hyphens."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
         connection.request(method, path, data, {name.replace("_", "-"): value for name, value in headers.items()})
         response = connection.getresponse()

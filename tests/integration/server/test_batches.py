@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from integration.server.conftest import Start
-from integration.server.running import PREDICT, Running
+from integration.server.running import PREDICT, Running, send_request
 from linplane_server.predict.rows import BLOCK_ROWS
 from linplane_server.settings import Limits
 from support import eventually
@@ -136,3 +137,27 @@ def test_memory_for_a_json_body_comes_back(start: Start) -> None:
             return all(server.predict(body, path)[0] == 200 and server.memory() - before < kept for _ in range(times))
 
         eventually(unchanged)
+
+
+@pytest.mark.thorough
+def test_memory_for_many_bodies_at_a_time_comes_back(start: Start) -> None:
+    """Forty bodies of 1 MiB, half of them wrong; most are refused for now."""
+    server = start()
+    assert server.predict(batch(BLOCK_ROWS))[0] == 200
+    eventually(lambda: has_numpy(server))
+    row = b"[12.345678901234567,7.654321098765432],"
+    good = b'{"rows":[' + row * (Limits.body_bytes // len(row) - 1) + b"[1,2]]}"
+    bad = good.replace(b"[1,2]]}", b'["a",2]]}')
+
+    def status(body: bytes) -> int:
+        return send_request(server.port, "POST", "/routes/homes/predict", body, {}, timeout=60)[0]
+
+    def answers() -> set[int]:
+        with ThreadPoolExecutor(40) as pool:
+            return set(pool.map(status, [good, bad] * 20))
+
+    assert answers() <= {200, 422, 503}
+    before = server.memory()
+    for _ in range(4):
+        assert answers() <= {200, 422, 503}
+    assert server.memory() - before < 16 * 1024, "a round takes 16 MiB of bodies, and refuses 24 MiB"

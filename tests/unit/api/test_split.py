@@ -56,7 +56,7 @@ def points() -> list[int]:
 def _picks(points: list[int], monkeypatch: pytest.MonkeyPatch, shares: tuple[int, ...]) -> list[int | None]:
     """The picks of a Splitter for each key; all Splitters have the same points, so these are computed once."""
     found = iter(points)
-    monkeypatch.setattr("linplane_api.split._point", lambda salted, key: next(found))
+    monkeypatch.setattr("linplane_api.split._digest", lambda salted, key: next(found).to_bytes(8, "big") + bytes(24))
     splitter = Splitter("penguin-mass", shares)
     return [splitter.pick(key) for key in KEYS]
 
@@ -96,9 +96,11 @@ def test_thresholds_are_exact(shares: tuple[int, int], anywhere: int) -> None:
         if 0 <= place < 1 << 64:
             where = Fraction(place, 1 << 64)
             expected = 0 if where < first else 1 if where >= 1 - second else None
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr("linplane_api.split._point", lambda salted, key, at=place: at)
-                assert Splitter("", shares).pick("") == expected
+            for rest in (bytes(24), b"\xff" * 24):
+                digest = place.to_bytes(8, "big") + rest
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr("linplane_api.split._digest", lambda salted, key, found=digest: found)
+                    assert Splitter("", shares).pick("") == expected
 
 
 @pytest.mark.parametrize("shares", [(1, 2, 3), (-1,), (10_001,), (5001, 5000)])

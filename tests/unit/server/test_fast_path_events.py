@@ -1,8 +1,10 @@
 """Deadlines, drains, the budget of bodies and clients that do not read: the same both ways to answer a prediction."""
 
 import asyncio
+import gc
 import json
 import re
+import tracemalloc
 from collections.abc import Callable
 
 import pytest
@@ -150,6 +152,40 @@ async def test_body_that_is_computed_in_slices_is_held_meanwhile() -> None:
 async def test_body_that_is_computed_in_slices_is_refused_while_others_hold_too_much() -> None:
     fast, _ = await compare(occupy, post(SLICED), GOOD, limits=Limits())
     assert re.findall(rb"HTTP/1.1 (\d+)", fast.transport.received) == [b"503", b"200"]
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("budget", b"503"), ("limit", b"413"), ("a text", b"422"), ("not whole", b"408")]
+)
+async def test_body_that_is_refused_is_not_kept_until_the_collector_runs(name: str, status: bytes) -> None:
+    rows = [[1.5, 2.5]] * 60_000 + [["a" if name == "a text" else 1.5, 2.5]]
+    body = json.dumps({"key": "u", "rows": rows}).encode()
+    limits = Limits(body_bytes=len(body) - (name == "limit"))
+    parts = [CHUNKED, *(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:500_000], body[500_000:]))]
+    for wire in await both(limits):
+        if name == "budget":
+            occupy(wire)
+        await wire.send(GOOD)
+        gc.collect()
+        gc.disable()
+        tracemalloc.start()
+        try:
+            wire.connect()
+            for part in parts:
+                wire.protocol.data_received(part)
+                await wire.settled()
+            if name == "not whole":
+                await wire.act(late)
+            else:
+                wire.protocol.data_received(b"0\r\n\r\n")
+            await wire.settled()
+            assert wire.transport.received.startswith(b"HTTP/1.1 " + status)
+            await wire.act(lose)
+            wire.connect()
+            assert tracemalloc.get_traced_memory()[0] < 300_000
+        finally:
+            tracemalloc.stop()
+            gc.enable()
 
 
 async def test_answer_that_is_not_read_is_held_until_it_is() -> None:

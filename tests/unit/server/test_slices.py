@@ -128,9 +128,35 @@ async def test_body_that_is_too_large_to_be_decoded_at_once_is_answered_as_a_sma
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(json_body, "DECODED", decoded)
             patch.setattr(native_body, "DECODED", decoded)
+            patch.setattr(Native, "decode", lambda self, route, call: finished(self.decode_in_slices(route, call)))
             status, _, content = client.ask(body, "homes", interface=interface, content_type="application/json")
         answers.append((status, json.loads(content) | {"requestId": None}))
     assert answers[0] == answers[1]
+
+
+async def test_bodies_whose_values_are_all_held_take_their_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+    real = Native.decode_in_slices
+
+    def decode_in_slices(self: Native, route: Any, call: Call) -> Slices[Asked]:
+        if len(call.body()) < len(body):
+            return (yield from real(self, route, call))
+        held.append(max(held, default=0) + 1)
+        return (yield from real(self, route, call))
+
+    monkeypatch.setattr(Native, "decode_in_slices", decode_in_slices)
+    body = json.dumps({"rows": [*ROWS, ["a", 1]]}).encode()
+    predicting = Client(await serving(CURRENT)).predictor
+    fields = [(b"content-type", b"application/json")]
+    call = Call("POST", fields, dict(fields), "192.0.2.1", b"")
+    first, second, third = (steps_of(predicting.stream(Target(NATIVE, "homes"), call), [body]) for _ in range(3))
+    while not held:
+        next(first)
+    assert not any(isinstance(next(second), tuple) for _ in range(200))
+    assert held == [1], "the second has its turn after the first"
+    first.close()  # as if its client had gone
+    assert [answer[0] for *_, answer in (third, second)] == [422, 422]
+    assert held == [1, 2, 3]
 
 
 # ---- gRPC ----

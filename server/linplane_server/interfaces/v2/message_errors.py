@@ -6,7 +6,7 @@ from typing import Any
 
 from ...errors import Invalid
 from ...predict.interface import Slices
-from ..json_body import SLICE_ROWS, floats, json_type, need
+from ..json_body import floats, json_type, need, rows_at_once
 
 Check = Callable[[Any, str], Slices[None] | None]
 """Raises Invalid if a value, at a JSON pointer, is not of its type; in slices, or at once."""
@@ -55,8 +55,9 @@ def _row_or_number(value: Any, place: str) -> None:
 
 def _data(value: Any, place: str) -> Slices[None]:
     values = need(value, list, place)
-    for begin in range(0, len(values), SLICE_ROWS):
-        some = values[begin : begin + SLICE_ROWS]
+    step = rows_at_once(values[0] if values else None)
+    for begin in range(0, len(values), step):
+        some = values[begin : begin + step]
         if floats(some) is None:
             for number, item in enumerate(some, begin):
                 _row_or_number(item, f"{place}/{number}")

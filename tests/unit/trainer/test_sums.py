@@ -93,6 +93,14 @@ def test_sums_of_many_blocks_are_those_of_fractions(kind):
     assert entries(gathered(rows, 700, 1, 1500)) == expected(rows)
 
 
+@pytest.mark.parametrize("usual", [1.0, 3e9])
+def test_rows_far_from_all_others_are_not_lost(usual):
+    """Behind a block that decides the grid: one number that scaling would round to zero, and one that overflows."""
+    rows = usual * np.arange(1, 2 * slices.ROWS)[:, None]
+    rows[slices.ROWS + 5], rows[slices.ROWS + 9] = 5e-324, 1.7e308
+    assert entries(gathered(rows)) == expected(rows)
+
+
 def test_lane_is_made_again_if_the_data_change(monkeypatch):
     """Else each later block would go through two lanes. The sums are right either way."""
     shares = []

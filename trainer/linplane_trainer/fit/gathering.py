@@ -17,7 +17,7 @@ from .sums import Integers, Sums, canonical, on_exponents
 SHARES = (0.8, 0.9, 0.95, 1.0)
 """For each lane, the share of the rows of its first block that its grid must take."""
 FAR = 2.0**400
-"""Beyond this, and below its inverse, scaling by powers of two could overflow or round."""
+"""Beyond this, and below its inverse, scaling by powers of two could overflow or round: such a row decides no grid."""
 WIDEST = 8192  # columns of slices: 0.5 GB of sums
 FOLDED = 1 << 9
 """Blocks after which sums are folded into their high words: 2^52 * 2^9 is below 2^63."""
@@ -64,6 +64,7 @@ class Lane:
         self._low = np.zeros((grid.width, grid.width), dtype=np.int64)
         self._high: NDArray[np.int64] | None = None
         self._blocks = self._seen = self._taken = 0
+        self.scales_down = grid.scales_down
 
     def judge(self) -> bool:
         """Returns whether less than half of the last 32 blocks of rows fitted; False if there were fewer since then."""
@@ -175,10 +176,6 @@ class Gathering:
         self._greatest = np.maximum(self._greatest, block.max(axis=1))
         if not (np.isfinite(self._least) & np.isfinite(self._greatest)).all():
             raise BadData(TOO_LARGE)
-        far = _far_rows(block, self._space.rest(block.shape[1]))
-        if far is not None:
-            self._add_integers(block[:, far])
-            block = block[:, ~far]
         self._add_to(0, block)
 
     def _add_to(self, number: int, block: Floats) -> None:
@@ -192,6 +189,10 @@ class Gathering:
         if lane is not None and lane.judge():
             self._close(number)
             lane = None
+        if lane is None or lane.scales_down:
+            block = self._without_far(block)
+            if not block.size:
+                return
         if lane is None:
             grid = Grid(block, SHARES[number])
             if grid.width > WIDEST:
@@ -203,6 +204,14 @@ class Gathering:
             self._waiting[number].append(block[:, outside])
             if sum(part.shape[1] for part in self._waiting[number]) >= ROWS:
                 self._pass_on(number)
+
+    def _without_far(self, block: Floats) -> Floats:
+        """The rows whose numbers can be scaled; adds the others."""
+        far = _far_rows(block, self._space.rest(block.shape[1]))
+        if far is None:
+            return block
+        self._add_integers(block[:, far])
+        return block[:, ~far]
 
     def _pass_on(self, number: int) -> None:
         """Gives the rows that a lane did not take to the next one."""

@@ -41,15 +41,18 @@ class Grid:
         self.offsets = np.concatenate(([0], np.cumsum(self.counts)))
         self.scales = np.ldexp(HALF, -self.tops[self.order].astype(np.int32))[:, None]
         self.width = int(self.offsets[-1])
+        self.scales_down = bool((self.scales < 1).any())
+        """Whether a tiny number could be rounded by the scaling."""
 
     def cut(self, columns: Floats, rest: Floats, slices: Floats) -> NDArray[np.bool_] | None:
         """Cuts `columns`, shape (columns, n), into `slices`, shape (width, n); `rest`, shaped as `columns`, is scratch.
 
         Returns which of the n rows do not fit, whose slices are zero then; None if all fit. Each step is exact:
-        products with powers of two, and the remainder of a rounding. Columns lie one after another in memory, since
-        one long loop takes half the time of a short one for each row.
+        products with powers of two (a row with one that overflows does not fit), and the remainder of a rounding.
+        Columns lie one after another in memory, since one long loop takes half the time of a short one for each row.
         """
-        np.multiply(columns if self.is_sorted else columns[self.order], self.scales, out=rest)
+        with np.errstate(over="ignore"):
+            np.multiply(columns if self.is_sorted else columns[self.order], self.scales, out=rest)
         outside: NDArray[np.bool_] | None = None
         if rest.max() > HALF or rest.min() < -HALF:
             outside = _in_any_column(np.abs(rest) > HALF)

@@ -171,7 +171,8 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         Reason.DATA_UNSUPPORTED, NOT_TRAINED,
-        "This kind of training data cannot be read here (a claim in local mode, a file URI in a cluster).",
+        "This kind of training data cannot be read here: a claim in local mode, a file URI in a cluster, a Secret if "
+        "the chart's `trainer.credentials` is off.",
         "Use another kind of `training.data`.", STALLED, warns=True,
     ),
     Row(

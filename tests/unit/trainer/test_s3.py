@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linplane_api.task import FileData, S3Data, Task
-from linplane_trainer.data.s3 import check_host, failure_of
+from linplane_trainer.data.s3 import Bucket, check_host, failure_of
 from linplane_trainer.errors import BadData, RefusedError, TrainingFailed
 from linplane_trainer.train import train
 from unit.trainer.s3_server import BUCKET, s3_server
@@ -202,6 +202,20 @@ def test_server_that_goes_away_is_no_fault_of_the_data(refused):
             http.shutdown()
             thread.join()
     assert asked == ["/rows/a.csv"] * 3
+
+
+def test_object_that_changes_while_it_is_read_is_no_table(server):
+    """In order or in parts: half of each of two files is neither."""
+    data = server.data("a.csv", secret="reader")
+    for in_parts in (False, True):
+        server.put({"a.csv": csv()})
+        opened = Bucket(data, KEYS, 5).source("a.csv", "a.csv").open()
+        if in_parts:
+            assert opened.random_access().read(4) == b"a,b,"
+        server.put({"a.csv": csv(ROWS[::-1])})
+        with pytest.raises(TrainingFailed, match=r"^the file has changed in the bucket while it was read$"):
+            opened.close() if in_parts else opened.read(4)
+        opened.close()
 
 
 HOSTS = [

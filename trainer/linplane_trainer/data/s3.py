@@ -7,7 +7,7 @@ is repeated.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +27,7 @@ ATTEMPTS = 3
 CONNECT_SECONDS = 10.0
 AHEAD_BYTES = 4 << 20
 SETTING = "the chart's trainer.allowedHosts, or --allowed-host"
+CHANGED = "the file has changed in the bucket while it was read"
 CODE = re.compile(r"AWS Error ([A-Z0-9_]+)(?: \(HTTP status (\d{3})\))?")
 CURL = re.compile(r"curlCode: (\d+)")
 ABSENCES = {
@@ -125,24 +126,26 @@ class ObjectSource:
 
     def open(self) -> "ObjectBytes":
         """Asks for the object's size. Raises BadData, or TrainingFailed."""
-        return ObjectBytes(self._bucket.open(self._key))
+        return ObjectBytes(lambda: self._bucket.open(self._key))
 
 
 class ObjectBytes:
-    """An object's bytes."""
+    """An object's bytes, all of one state: each request could be answered by another one."""
 
-    def __init__(self, file: Any) -> None:
-        """Owns pyarrow's file."""
-        self._file = file
-        self.size: int | None = file.size()
+    def __init__(self, opened: Callable[[], Any]) -> None:
+        """Opens pyarrow's file, and owns it. Raises as `opened` does."""
+        self._opened, self._file = opened, opened()
+        self.size: int | None = self._file.size()
         self._position, self._ahead = 0, b""
         self._ranged: RangedFile | None = None
 
     def read(self, size: int) -> bytes:
-        """At most `size` bytes. Raises TrainingFailed."""
+        """At most `size` bytes. Raises TrainingFailed, at the end if the object has changed since the beginning."""
         if not self._ahead:
             self._ahead = self._fetch(self._position, min(AHEAD_BYTES, (self.size or 0) - self._position))
             self._position += len(self._ahead)
+            if self._position == self.size:
+                self._check_unchanged()
         part, self._ahead = self._ahead[:size], self._ahead[size:]
         return part
 
@@ -160,11 +163,27 @@ class ObjectBytes:
             raise TrainingFailed(f"reading from the bucket broke off, {length - len(data)} bytes short")
         return data
 
+    def _check_unchanged(self) -> None:
+        with self._opened() as now:
+            if _tag(now) != _tag(self._file):
+                raise TrainingFailed(CHANGED)
+
     def close(self) -> None:
-        """Closes the file."""
-        if self._ranged is not None:
-            self._ranged.close()
-        self._file.close()
+        """Closes the file. Raises TrainingFailed if it was read in parts and has changed since the beginning."""
+        if self._file.closed:
+            return
+        try:
+            if self._ranged is not None:
+                self._ranged.close()
+                self._check_unchanged()
+        finally:
+            self._file.close()
+
+
+def _tag(file: Any) -> bytes | None:
+    """What S3 changes with each state of an object."""
+    fields: dict[str, bytes] = file.metadata() or {}
+    return fields.get("ETag") or fields.get("Last-Modified")
 
 
 def s3_place(data: S3Data, credentials: Mapping[str, str], timeout: float) -> Source | Folder:

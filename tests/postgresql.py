@@ -114,13 +114,19 @@ def _started(place: Path, options: dict[str, object], log: IO[bytes]) -> Server:
     for port in random.sample(range(20_000, 30_000), 20):  # below those that connections take
         given = options | {"port": port, "unix_socket_directories": place}
         arguments: list[str | Path] = [item for name, value in given.items() for item in ("-c", f"{name}={value}")]
-        command = [_program("postgres"), "-D", place / "data", *arguments]
+        command = [*_ending_with_this_process(), _program("postgres"), "-D", place / "data", *arguments]
         process = subprocess.Popen(command, stderr=log, cwd=place, **_unprivileged())
         server = Server(port, place, process)
         eventually(partial(_has_ended_or_answers, server), timeout=60)
         if process.poll() is None:
             return server
     raise AssertionError("PostgreSQL did not start: see its log")
+
+
+def _ending_with_this_process() -> list[str | Path]:
+    """What to put before a command, so that it ends with this process however that ends; nothing but on Linux."""
+    found = shutil.which("setpriv")
+    return [found, "--pdeathsig", "INT"] if found else []
 
 
 def _program(name: str) -> Path:

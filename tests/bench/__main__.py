@@ -1,5 +1,5 @@
-"""`make bench`: serving, blocks of rows, batches and training; with the argument `batches`, those alone; with
-`training` and perhaps a note on the machine, training alone.
+"""`make bench`: serving, blocks of rows, batches and training; with the argument `serving` or `batches`, those alone;
+with `training` and perhaps a note on the machine, training alone.
 `make bench-operator`, with the argument `operator`: the operator on an API server. `make bench-cluster`, with
 `cluster`: images, room, and what `make e2e` measured. Each writes its own sections of docs/benchmarks.md.
 """
@@ -18,19 +18,24 @@ The client of gRPC is Python too, and bounds the requests of its row; the server
 {table}"""
 
 
-def serve_and_train() -> dict[str, str]:
-    """The sections of `make bench`."""
+def serve() -> dict[str, str]:
+    """The section of single rows."""
     serving_rows = serving.measure()
     headers = ("server", "requests/s", "x hello", "CPU us/request", "p50 ms", "p99 ms", "p99 x hello", "MB")
-    return {
-        "One row a request": SERVING.format(
-            machine=page.machine(),
-            rounds=serving.ROUNDS,
-            features=serving.FEATURES,
-            connections=serving.CONNECTIONS,
-            seconds=round(serving.SECONDS),
-            table=page.table(headers, serving_rows),
-        ),
+    section = SERVING.format(
+        machine=page.machine(),
+        rounds=serving.ROUNDS,
+        features=serving.FEATURES,
+        connections=serving.CONNECTIONS,
+        seconds=round(serving.SECONDS),
+        table=page.table(headers, serving_rows),
+    )
+    return {"One row a request": section}
+
+
+def serve_and_train() -> dict[str, str]:
+    """The sections of `make bench`."""
+    return serve() | {
         "Blocks of rows": blocks.section(),
         "Batches": batches.section(),
         "Training": training.section(),
@@ -46,6 +51,8 @@ def operate(which: str) -> dict[str, str]:
 def main() -> None:
     """Measures and writes."""
     match sys.argv[1:]:
+        case ["serving"]:
+            page.write(serve())
         case ["batches"]:
             page.write({"Batches": batches.section()})
         case ["training", *note]:

@@ -28,9 +28,8 @@ REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 DECODED = 1 << 15
 """Bytes that are decoded at once: half a millisecond, or two for rows of one digit."""
 
-SLICE_ROWS = 256
 SLICE_NUMBERS = 1 << 12
-"""Rows, and numbers of a column, that are read at once."""
+"""Numbers that are read at once, of rows or of a column."""
 
 _Scalar = float | bool | str | None
 _Row = _Scalar | list[_Scalar] | dict[str, _Scalar]

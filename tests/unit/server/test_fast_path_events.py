@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from linplane_server.settings import MIB, Limits
+from linplane_server.state.blocks import Blocks
 from linplane_server.state.budget import Share
 from linplane_server.state.counters import ClientProtocol
 from unit.server.both_ways import OK, both, compare, drain, end, fill, late, lose, occupy, owe, read, stop
@@ -158,6 +159,7 @@ async def test_body_that_is_computed_in_slices_is_refused_while_others_hold_too_
     ("name", "status"), [("budget", b"503"), ("limit", b"413"), ("a text", b"422"), ("not whole", b"408")]
 )
 async def test_body_that_is_refused_is_not_kept_until_the_collector_runs(name: str, status: bytes) -> None:
+    Blocks(lambda load: load())()  # imports numpy, which the first batch would do meanwhile
     rows = [[1.5, 2.5]] * 60_000 + [["a" if name == "a text" else 1.5, 2.5]]
     body = json.dumps({"key": "u", "rows": rows}).encode()
     limits = Limits(body_bytes=len(body) - (name == "limit"))

@@ -26,7 +26,7 @@ from .parquet_columns import batch_of, is_numeric
 from .source import Bytes
 from .typed_columns import TypedColumn, choose
 
-ROWS = 8192
+ROWS = 4096
 BUFFER_BYTES = 1 << 16
 HASHED_BYTES = 1 << 20
 REMOTE_BYTES = 1 << 25

@@ -13,6 +13,7 @@ SERVING = """Written by `make bench`, on: {machine}; medians of {rounds} rounds.
 `POST /routes/NAME/predict`, {features} features by name; validation, limiter, counters and histogram on; one process on
 one core, {connections} connections from another core, {seconds} s a round. The baseline is a bare ASGI hello on
 uvicorn (uvloop, httptools). CPU is user and system time of the server process; MB is its resident memory.
+Each ratio is to a round of the baseline right before, and varies by a tenth from run to run on a shared machine.
 The client of gRPC is Python too, and bounds the requests of its row; the server's own part is the CPU.
 
 {table}"""

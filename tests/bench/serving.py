@@ -40,6 +40,10 @@ class Target:
     grpc: tuple[str, str] | None = None
 
 
+Pair = tuple[dict[str, float], dict[str, float]]
+"""The figures of the baseline, and of the server that is compared with it."""
+
+
 def served(seed: int) -> ServedVersion:
     """A version of ten features."""
     draw = random.Random(seed)
@@ -147,7 +151,7 @@ BY_GRPC = CASES[-1][0]
 
 def measure() -> list[list[str]]:
     """A row a server: requests/s, ratio to hello, CPU us a request, p50, p99 and its ratio, resident memory; medians
-    over the rounds, in each of which every server has its turn.
+    over the rounds, in each of which every server has its turn, right after the baseline.
     """
     if shutil.which("wrk") is None:
         raise SystemExit("the load comes from wrk, which is not here: apt-get install wrk, or brew install wrk")
@@ -177,20 +181,28 @@ def measure() -> list[list[str]]:
             target = stack.enter_context(running(name, words, f"/routes/r{routes - 1}/predict"))
             by_grpc = (grpc, f"r{routes - 1}") if name == BY_GRPC else None
             targets.append(replace(target, ids=name == IDS, grpc=by_grpc))
-        rounds = [{target.name: load(target) for target in targets} for _ in range(ROUNDS)]
-        assert not any(figures["errors"] for answers in rounds for figures in answers.values()), rounds
+        rounds = [{target.name: pair(targets[0], target) for target in targets} for _ in range(ROUNDS)]
         memory = {target.name: resident_mb(target.pid) for target in targets}
-    return [row_of(target.name, rounds, targets[0].name, memory[target.name]) for target in targets]
+    return [row_of(target.name, [pairs[target.name] for pairs in rounds], memory[target.name]) for target in targets]
 
 
-def row_of(name: str, rounds: list[dict[str, dict[str, float]]], baseline: str, memory: float) -> list[str]:
+def pair(baseline: Target, target: Target) -> Pair:
+    """A round of load on each, one right after the other: a machine shared with others changes its speed within
+    seconds.
+    """
+    figures = (load(baseline), load(target))
+    assert not any(of_one["errors"] for of_one in figures), figures
+    return figures
+
+
+def row_of(name: str, pairs: list[Pair], memory: float) -> list[str]:
     """The cells of one server."""
 
     def median(figure: str) -> float:
-        return statistics.median(figures[name][figure] for figures in rounds)
+        return statistics.median(figures[figure] for _, figures in pairs)
 
     def ratio(figure: str) -> float:
-        return statistics.median(figures[name][figure] / figures[baseline][figure] for figures in rounds)
+        return statistics.median(figures[figure] / baseline[figure] for baseline, figures in pairs)
 
     return [
         name,

@@ -92,13 +92,14 @@ class S3Data(_Part, frozen=True, tag="s3", tag_field="from"):
 
 class PostgresData(_Part, frozen=True, tag="postgres", tag_field="from"):
     """The rows of a query. `secret`: the name of the Secret that host, database and credentials come from, for
-    messages; None if these are of the environment.
+    messages; None if these are of the environment. `allow_socket`: the host may be the folder of a Unix socket.
     """
 
     query: str
     secret: str | None = None
     allowed_hosts: tuple[str, ...] = ()
     denied_addresses: tuple[str, ...] = ()
+    allow_socket: bool = False
 
 
 TaskData = SyntheticData | FileData | UriData | S3Data | PostgresData

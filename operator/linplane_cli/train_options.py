@@ -104,7 +104,7 @@ def _query(options: dict[str, Any], csv: dict[str, Any], environment: Mapping[st
     if not query.strip():
         raise click.UsageError("the query is empty")
     hosts = options["allowed_host"] or [environment.get("PGHOST", "")]
-    return {"from": "postgres", "query": query, "allowedHosts": [host for host in hosts if host]}
+    return {"from": "postgres", "query": query, "allowedHosts": [host for host in hosts if host], "allowSocket": True}
 
 
 def _bucket(options: dict[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:

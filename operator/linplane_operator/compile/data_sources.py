@@ -149,7 +149,9 @@ class PostgresSource(DataSource[PostgresQuery]):
     def plan(self) -> DataPlan:
         """The trainer holds to the hosts and addresses that the installation allows."""
         given, settings = self.given, self.settings
-        query = PostgresData(given.query, given.secret_name, settings.allowed_hosts, settings.denied_addresses)
+        is_local = settings.mode is Mode.LOCAL
+        hosts, addresses = settings.allowed_hosts, settings.denied_addresses
+        query = PostgresData(given.query, given.secret_name, hosts, addresses, allow_socket=is_local)
         return _with_secret("postgres", given.secret_name, query, settings)
 
 

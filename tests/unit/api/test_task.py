@@ -36,7 +36,7 @@ DATA = (
     FileData("data/penguins.csv", CsvOptions("\t", ",", ("?", "-999"))),
     UriData("https://example.com/a.csv", ("example.com",), ("169.254.0.0/16",), True),
     S3Data("rows", "sales/", "eu-central-1", "https://minio.example:9000", "reader", False, ("minio.example",)),
-    PostgresData("select a from b", "warehouse", ("db.example",), ("169.254.0.0/16",)),
+    PostgresData("select a from b", "warehouse", ("db.example",), ("169.254.0.0/16",), True),
 )
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from linplane_api.canonical import FormatError
 from linplane_api.manifests.validation import load_schemas
 from linplane_api.resources import Data
-from linplane_api.task import parse_task
+from linplane_api.task import PostgresData, parse_task
 from linplane_operator.compile.data_sources import SOURCES, DataPlan, DataSource, plan_data
 from linplane_operator.compile.settings import Mode, Settings
 from linplane_trainer.__main__ import _parser
@@ -215,6 +215,13 @@ def test_data_that_an_installation_can_read(data: Object, mode: Mode) -> None:
     is_readable = data == GOLDEN["uri"].data or ONLY_IN.get(field, mode) is mode
     unsupported = planned(data, mode).unsupported
     assert unsupported == "" if is_readable else unsupported.startswith(f"training.data.{field}: ")
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_socket_of_a_database_is_allowed_in_local_mode_alone(mode: Mode) -> None:
+    task_data = planned(GOLDEN["postgres"].data, mode).task_data
+    assert isinstance(task_data, PostgresData)
+    assert task_data.allow_socket == (mode is Mode.LOCAL)
 
 
 TEXTS = st.none() | st.text("ab\n,é", max_size=4)

@@ -320,6 +320,21 @@ def test_socket_is_refused_in_a_cluster(flats, refused):
     assert message == "the database's host is the path of a socket, and training connects to hosts only"
 
 
+def test_setting_that_allows_a_host_is_that_of_the_installation(flats):
+    """The chart's, or in local mode the command's."""
+    for allow_socket, setting in ((False, "the chart's trainer.allowedHosts"), (True, "--allowed-host")):
+        data = PostgresData("select 1", "warehouse", ("db.example",), allow_socket=allow_socket)
+        with pytest.raises(RefusedError, match=f"is not one of the allowed hosts .{setting}"):
+            postgres.open_query(data, Network(), flats.credentials())
+
+
+def test_socket_is_connected_to_if_that_is_allowed(flats):
+    data = PostgresData("select 1 x", "warehouse", allow_socket=True)
+    query = postgres.open_query(data, Network(), flats.credentials(host=str(flats.folder)))
+    assert query.schema.names == ["x"]
+    query.close()
+
+
 def test_environment_of_libpq_is_not_read(learn, monkeypatch, tmp_path):
     """Nothing of it is used, and all of it is there afterwards."""
     (tmp_path / "pass").write_text("*:*:*:*:wrong\n")

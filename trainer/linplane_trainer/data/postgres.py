@@ -76,10 +76,10 @@ class Query:
 
 
 def open_query(data: PostgresData, network: Network, credentials: Mapping[str, str]) -> Query:
-    """The task's query, prepared; `credentials`: the keys of its Secret, or if it names none those of the environment,
-    of which the host may be the folder of a Unix socket. Raises TrainerError.
+    """The task's query, prepared; `credentials`: the keys of its Secret, or if it names none those of the environment.
+    Raises TrainerError.
     """
-    rules = rules_for(data.allowed_hosts, data.denied_addresses, allow_file=data.secret is None)
+    rules = rules_for(data.allowed_hosts, data.denied_addresses, data.allow_socket)
     return Query(data.query, login_of(credentials, data.secret), rules, network)
 
 

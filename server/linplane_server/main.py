@@ -36,6 +36,7 @@ from .routing.updater import RoutingUpdater
 from .settings import Limits, Public, Shutdown
 from .state.readiness import Readiness
 from .state.serving import new_serving
+from .turns import Turns
 
 if TYPE_CHECKING:
     from .grpc.listener import GrpcListener
@@ -117,7 +118,7 @@ def _grpc(  # noqa: PLR0913, PLR0917 - what the listener works with
     pages: PublicPages,
     readiness: Readiness,
     limits: Limits,
-    turns: asyncio.Lock,
+    turns: Turns,
 ) -> "GrpcListener":
     """Returns the listener of gRPC on its port. Raises OSError, or ValueError without gRPC's libraries."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # else any client can make its core write lines between ours

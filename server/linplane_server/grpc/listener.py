@@ -1,13 +1,12 @@
 """The port of gRPC: a server in the process's event loop."""
 
-import asyncio
-
 import grpc
 
 from ..interfaces.grpc.metadata import Metadata, Page
 from ..predict.predictor import Predictor
 from ..settings import KIB, MIB, Limits
 from ..state.readiness import Readiness
+from ..turns import Turns
 from .calls import Peers, Reader
 from .health import HEALTH, HealthService
 from .service import SERVICE, InferenceService
@@ -38,7 +37,7 @@ class GrpcListener:
         page: Page,
         readiness: Readiness,
         limits: Limits,
-        turns: asyncio.Lock,
+        turns: Turns,
         place: tuple[str, int],
     ) -> None:
         """Listens on `place`, host and port, 0 for any port that is free; calls wait until `start`. Needs a running

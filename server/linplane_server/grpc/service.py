@@ -1,7 +1,7 @@
 """Maps the calls of inference.GRPCInferenceService to their answers."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 import grpc
@@ -12,8 +12,9 @@ from ..interfaces.grpc.infer import ModelInfer
 from ..interfaces.grpc.metadata import Metadata
 from ..interfaces.grpc.statuses import Refusal, metadata_of, refusal_of
 from ..predict.interface import Answer, Call, Target, by_name
-from ..predict.parts import WHOLE_BYTES, Steps
+from ..predict.parts import ALONE, WHOLE_BYTES, Steps
 from ..predict.predictor import Predictor
+from ..turns import Turns
 from .calls import CallError, Context, Peers, Reader, address_of, ending
 
 SERVICE = "inference.GRPCInferenceService"
@@ -24,7 +25,7 @@ M = TypeVar("M", bound=Message)
 
 class InferenceService:
     """The service. `readers` read the messages: of inferences, and all others, which so need not wait for those.
-    `peers` counts the calls. `turns` is acquired for each turn of the loop between two slices of work. `max_body` is
+    `peers` counts the calls. `turns` are those of requests that are computed in slices. `max_body` is
     the limit of a body of JSON, in bytes.
     """
 
@@ -34,7 +35,7 @@ class InferenceService:
         metadata: Metadata,
         readers: tuple[Reader, Reader],
         peers: Peers,
-        turns: asyncio.Lock,
+        turns: Turns,
         max_body: int,
     ) -> None:
         """See the class."""
@@ -77,18 +78,21 @@ class InferenceService:
 
     async def _in_slices(self, steps: Steps) -> Answer:
         """Returns the answer to a message, which is there as a whole."""
+        ends = AsyncExitStack()
         try:
             step = next(steps)
             while True:
                 if step is None:
-                    async with self._turns:
-                        await asyncio.sleep(0)
+                    await self._turns.give_way()
+                elif step == ALONE:
+                    await ends.enter_async_context(self._turns.alone)
                 step = steps.send(None)
         except StopIteration as done:
             answer: Answer = done.value
             return answer
         finally:
             steps.close()
+            await ends.aclose()
 
     def _with_message(self, request: type[M], answer: Callable[[M], Message | Refusal]) -> Method:
         async def method(context: Context) -> bytes:

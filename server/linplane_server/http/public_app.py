@@ -5,6 +5,7 @@ Predictions bypass FastAPI, whose stack costs several times as much as the predi
 
 import asyncio
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from msgspec.structs import replace
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -16,9 +17,13 @@ from ..predict.predictor import Predictor
 from ..problems import Headers
 from ..settings import KIB, Limits
 from ..state.budget import Budget, Share
+from ..turns import Turns
 from .public_pages import PublicPages
 from .streaming import Gone, drive, received
 from .targets import below, find_target
+
+COMPRESSED = 4
+"""Compressed bodies that are computed at once: a budget counts them as they come, a thousandth of what they may be."""
 
 PAGE_BODY = 4 * KIB
 """The limit on the body of a page's request, in bytes."""
@@ -26,7 +31,7 @@ PAGE_BODY = 4 * KIB
 
 class PublicApp:
     """An ASGI application. `budget` bounds what it holds of bodies; `root_path` is the prefix that paths may have.
-    `turns` is acquired for each turn of the loop between two slices of work.
+    `turns` are those of requests that are computed in slices.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - its collaborators
@@ -45,7 +50,8 @@ class PublicApp:
         self._limits = limits
         self._budget = budget
         self._root_path = root_path
-        self.turns = asyncio.Lock()
+        self.turns = Turns()
+        self._compressed = asyncio.Semaphore(COMPRESSED)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request (ASGI 3)."""
@@ -99,7 +105,8 @@ class PublicApp:
             return self._predictor.respond(target, replace(call, data=data))
         if not share.hold(len(data)):  # others have their turn before it is answered
             return self._predictor.respond(target, replace(call, data=Overloaded()))
-        return await drive(self._predictor.stream(target, call), received(data), len(data), share, self.turns)
+        async with self._compressed if b"content-encoding" in call.headers else nullcontext():
+            return await drive(self._predictor.stream(target, call), received(data), len(data), share, self.turns)
 
 
 async def _send(answer: Answer, send: Send) -> None:

@@ -5,32 +5,35 @@ Slices and no thread: uvloop acquires the interpreter's lock for each of its cal
 every single request would wait for a whole switch interval (5 ms).
 """
 
-import asyncio
+from contextlib import AsyncExitStack
 
 from starlette.types import Message, Receive
 
 from ..errors import Overloaded, TooLarge
 from ..predict.interface import Answer
-from ..predict.parts import Steps, too_large
+from ..predict.parts import ALONE, Steps, too_large
 from ..state.budget import Share
+from ..turns import Turns
 
 
 class Gone(Exception):  # noqa: N818 - an outcome
     """The client disconnected."""
 
 
-async def drive(steps: Steps, receive: Receive, limit: int, share: Share, turns: asyncio.Lock) -> Answer:
+async def drive(steps: Steps, receive: Receive, limit: int, share: Share, turns: Turns) -> Answer:
     """Returns the answer. A body of more than `limit` bytes is refused, and one of which more would be held than the
-    budget of `share` allows: for now (Overloaded), or ever (TooLarge). Those that share `turns` do one slice in each
-    turn of the loop, together. Raises Gone.
+    budget of `share` allows: for now (Overloaded), or ever (TooLarge). Raises Gone.
     """
     size, more = 0, True
+    ends = AsyncExitStack()
     try:
         held = next(steps)
         while True:
             if held is None:
-                async with turns:
-                    await asyncio.sleep(0)
+                await turns.give_way()
+                held = steps.send(None)
+            elif held == ALONE:
+                await ends.enter_async_context(turns.alone)
                 held = steps.send(None)
             elif not more:
                 share.keep(held)
@@ -49,6 +52,7 @@ async def drive(steps: Steps, receive: Receive, limit: int, share: Share, turns:
         return answer
     finally:
         steps.close()
+        await ends.aclose()
 
 
 def _too_many(held: int) -> TooLarge:

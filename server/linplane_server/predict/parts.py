@@ -13,8 +13,11 @@ keep others waiting.
 
 Steps = Generator[int | None, bytes | None, Answer]
 """A request that is answered in steps. It yields the number of bytes that it holds when it needs the next part of the
-body, which is sent to it (None at the end), and None after a slice of work, so that others have their turn.
+body, which is sent to it (None at the end); None after a slice of work, so that others have their turn; and ALONE, at
+most once and when it has the whole body, to be continued while no other request is that has yielded it.
 """
+
+ALONE = -1
 
 _Reads = Generator[int | None, bytes | None, bytes | None]
 

@@ -33,7 +33,7 @@ from ..state.serving import Serving
 from ..state.snapshot import Route, Snapshot, Version
 from .client_identity import ClientIdentity
 from .interface import Answer, Asked, Call, Content, Interface, NotStreamed, Stream, Target
-from .parts import Parts, Steps
+from .parts import ALONE, Parts, Steps
 from .router import Source, choose, current_version, find_version, picked, unknown_route
 from .rows import Row, check_names, compute_rows, groups_of, in_blocks, values_key
 
@@ -70,7 +70,6 @@ class Predictor:
         self._public_names = public_names
         self._prefix = id_prefix.encode()
         self._numbers = itertools.count(1)
-        self._is_slow = False
 
     def respond(self, target: Target, call: Call) -> Answer:
         """Returns status, headers and body of the response. Raises nothing: an unexpected exception becomes a 500."""
@@ -225,15 +224,10 @@ class Predictor:
     def _in_turn(
         self, interface: Interface, route: Route, named: Version | None, call: Call
     ) -> Generator[int | None, bytes | None, tuple[tuple[Headers, Content], Series]]:
-        """Predicts slowly, when no other request does: all values of such a body may take sixty times its memory."""
-        while self._is_slow:
-            yield None
-        self._is_slow = True
-        try:
-            route, named = self._renewed(route, named)
-            return (yield from self._predict_slowly(interface, route, named, call))
-        finally:
-            self._is_slow = False
+        """Predicts slowly, while no other request does: all values of such a body may take sixty times its memory."""
+        yield ALONE
+        route, named = self._renewed(route, named)
+        return (yield from self._predict_slowly(interface, route, named, call))
 
     def _predict_slowly(
         self, interface: Interface, route: Route, named: Version | None, call: Call

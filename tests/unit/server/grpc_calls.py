@@ -1,6 +1,5 @@
 """The services of gRPC without a network."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ from linplane_server.predict.predictor import Predictor
 from linplane_server.settings import Public
 from linplane_server.state.readiness import Readiness
 from linplane_server.state.serving import Serving
+from linplane_server.turns import Turns
 from unit.server.builders import Clock
 from unit.server.oip_grpc import FakeContext
 
@@ -44,7 +44,7 @@ class Calls:
         inferences, others = (Reader(messages, waiting, seconds, patience) for _ in range(2))
         peers = Peers(per_peer)
         self.methods: dict[str, Any] = {
-            **InferenceService(predictor, pages, (inferences, others), peers, asyncio.Lock(), MAX_BODY).methods(),
+            **InferenceService(predictor, pages, (inferences, others), peers, Turns(), MAX_BODY).methods(),
             **HealthService(self.readiness, others, peers).methods(),
         }
 

@@ -1,5 +1,6 @@
 """Large bodies of every kind are decoded, assigned, computed and encoded in slices: none does much at once."""
 
+import asyncio
 import gzip
 import json
 import struct
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace as with_fields
 
+from linplane_server.http.streaming import drive, received
 from linplane_server.interfaces import json_body, native_body
 from linplane_server.interfaces.grpc.infer import ModelInfer
 from linplane_server.interfaces.grpc.inference_pb2 import ModelInferRequest
@@ -26,8 +28,10 @@ from linplane_server.interfaces.v2.infer import INFERENCE, Inference
 from linplane_server.interfaces.v2.matrix_stream import BLOCK_ROWS, MatrixStream
 from linplane_server.interfaces.v2.tensors import DATATYPES
 from linplane_server.predict import predictor
-from linplane_server.predict.interface import Asked, Call, Interface, Slices, Target, finished
+from linplane_server.predict.interface import Answer, Asked, Call, Interface, Slices, Target, finished
 from linplane_server.state.blocks import Blocks
+from linplane_server.state.budget import Budget, Share
+from linplane_server.turns import Turns
 from unit.server.builders import Client, document, serving
 from unit.server.oip_grpc import message_of
 from unit.server.parts import steps_of
@@ -134,29 +138,41 @@ async def test_body_that_is_too_large_to_be_decoded_at_once_is_answered_as_a_sma
     assert answers[0] == answers[1]
 
 
-async def test_bodies_whose_values_are_all_held_take_their_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    held: list[int] = []
+async def test_bodies_whose_values_are_all_held_are_computed_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that wait take no turn of the loop; that of a client that is gone gives way to the next."""
+    held, most, finished_ones = 0, 0, 0
     real = Native.decode_in_slices
 
     def decode_in_slices(self: Native, route: Any, call: Call) -> Slices[Asked]:
+        nonlocal held, most, finished_ones
         if len(call.body()) < len(body):
             return (yield from real(self, route, call))
-        held.append(max(held, default=0) + 1)
-        return (yield from real(self, route, call))
+        held, most = held + 1, max(most, held + 1)
+        try:
+            return (yield from real(self, route, call))
+        finally:
+            held, finished_ones = held - 1, finished_ones + 1
 
     monkeypatch.setattr(Native, "decode_in_slices", decode_in_slices)
     body = json.dumps({"rows": [*ROWS, ["a", 1]]}).encode()
     predicting = Client(await serving(CURRENT)).predictor
     fields = [(b"content-type", b"application/json")]
     call = Call("POST", fields, dict(fields), "192.0.2.1", b"")
-    first, second, third = (steps_of(predicting.stream(Target(NATIVE, "homes"), call), [body]) for _ in range(3))
+    turns, budget = Turns(), Budget(1 << 30)
+
+    def started() -> "asyncio.Task[Answer]":
+        steps = predicting.stream(Target(NATIVE, "homes"), call)
+        return asyncio.create_task(drive(steps, received(body), len(body), Share(budget), turns))
+
+    first, second, third = started(), started(), started()
     while not held:
-        next(first)
-    assert not any(isinstance(next(second), tuple) for _ in range(200))
-    assert held == [1], "the second has its turn after the first"
-    first.close()  # as if its client had gone
-    assert [answer[0] for *_, answer in (third, second)] == [422, 422]
-    assert held == [1, 2, 3]
+        await asyncio.sleep(0)
+    assert turns.alone.locked()
+    first.cancel()
+    answers = await asyncio.gather(first, second, third, return_exceptions=True)
+    assert isinstance(answers[0], asyncio.CancelledError)
+    assert [answer[0] for answer in answers[1:] if isinstance(answer, tuple)] == [422, 422]
+    assert (most, finished_ones, turns.alone.locked()) == (1, 3, False)
 
 
 # ---- gRPC ----

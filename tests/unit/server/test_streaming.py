@@ -5,7 +5,7 @@ import json
 import struct
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -15,16 +15,22 @@ from msgspec.structs import replace as with_fields
 from linplane_api.artifact import predict
 from linplane_api.blocks import predict_raw
 from linplane_api.routing import RouteDocument, Unavailable
+from linplane_server.http.public_app import COMPRESSED, PublicApp
+from linplane_server.http.public_pages import PublicPages
 from linplane_server.http.streaming import Gone, drive
 from linplane_server.interfaces.v2 import matrix_stream
 from linplane_server.interfaces.v2.infer import INFERENCE
 from linplane_server.interfaces.v2.tensors import DATATYPES
 from linplane_server.predict.interface import Answer, Call, Target
+from linplane_server.predict.parts import Steps
 from linplane_server.predict.predictor import Predictor
+from linplane_server.settings import Limits
 from linplane_server.state.blocks import Blocks
 from linplane_server.state.budget import Budget, Share
+from linplane_server.turns import Turns
 from unit.server.builders import V2, Client, document, serving
 from unit.server.parts import both, cut, steps_of
+from unit.server.wire import absent
 
 LOADED, NEVER = Blocks(lambda load: load()), Blocks(lambda _: None)
 LOADED()  # imports numpy
@@ -188,9 +194,7 @@ async def driven(call: Call, receive: Body, limit: int = 1_000_000, budget: int 
     shared = Budget(budget)
     Share(shared).keep(taken)
     predictor: Predictor = Client(replace(await serving(document("homes")), blocks=LOADED)).predictor
-    return await drive(
-        predictor.stream(Target(INFERENCE, "homes"), call), receive, limit, Share(shared), asyncio.Lock()
-    )
+    return await drive(predictor.stream(Target(INFERENCE, "homes"), call), receive, limit, Share(shared), Turns())
 
 
 async def test_body_is_read_to_its_end() -> None:
@@ -292,3 +296,37 @@ async def test_others_have_their_turn_between_two_blocks() -> None:
         assert (await driven(call, Body(body)))[0] == 200
     task.cancel()
     assert len(turns) >= 10
+
+
+async def test_few_compressed_bodies_are_computed_at_once() -> None:
+    """As the budget counts what came, not what it decompresses to; the others wait, and none is refused."""
+    open_now, most = 0, 0
+
+    class Counting:
+        def stream(self, _target: Target, _call: Call) -> Steps:
+            nonlocal open_now, most
+            yield 0
+            open_now += 1
+            most = max(most, open_now)
+            for _ in range(5):
+                yield None
+            open_now -= 1
+            return 200, [], b""
+
+    app = PublicApp(cast("Predictor", Counting()), cast("PublicPages", None), absent, Limits(), Budget(1 << 20))
+    statuses = []
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    async def ask(*fields: tuple[bytes, bytes]) -> None:
+        body = Body(b"x" * 20_000)
+        scope = {"type": "http", "path": "/v2/models/homes/infer", "method": "POST", "headers": [*fields]}
+        await app({**scope, "client": None}, body, send)
+
+    await asyncio.gather(*(ask((b"content-encoding", b"gzip")) for _ in range(20)))
+    assert (most, open_now) == (COMPRESSED, 0)
+    await asyncio.gather(*(ask() for _ in range(20)))
+    assert (most, open_now) == (20, 0)
+    assert statuses == [200] * 40

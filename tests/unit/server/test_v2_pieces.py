@@ -176,3 +176,13 @@ async def test_small_body_that_is_compressed_is_not_decoded_as_a_whole(monkeypat
     wire = Wire(await serving(document("homes")), fast=True, limits=Limits())
     request = b"POST /v2/models/homes/infer HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
     assert (await wire.send(request % len(body) + body)).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("name", [b"data", b"d\\u0061ta"])
+@pytest.mark.parametrize("other", [b'"data"', b'"d\\u0061ta"'])
+async def test_escaped_name_takes_no_other_array_for_the_data(name: bytes, other: bytes) -> None:
+    """Which would be answered with predictions for it."""
+    tensor = b'{"name":"x","shape":[2,2],"datatype":"FP64","%b":[0]}' % name
+    body = b'{"inputs":[%b],"parameters":{%b:[5,6,7,8]}}' % (tensor, other)
+    in_pieces, whole, _ = await both(body)
+    assert in_pieces == whole

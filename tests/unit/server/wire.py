@@ -102,7 +102,7 @@ class Wire:
         pages = public_pages(loaded.store, lambda: None, limits.body_bytes, "1", public)
         rest = docs_app(lambda: document("1", pages.table, names=public.names)) if docs else absent
         app = PublicApp(predictor, pages, rest, limits, self.guard.budget, public.root_path)
-        self._computes = app.turns.locked
+        self._computes = app.turns.slice.locked
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:
             self.calls += 1

@@ -66,9 +66,10 @@ def without_data(text: bytes) -> Generator[None, None, Text]:
         rest += b"%b%d" % (text[at:begin], len(places))
         places.append(slice(begin, end))
         at = end
-    if len(rest) + len(text) - at > REST:
+    rest += text[at:]
+    if len(rest) > REST or (places and b"\\u" in rest):  # a name that is escaped could be another `data`
         raise NotStreamed
-    return Text(bytes(rest + text[at:]), places)
+    return Text(bytes(rest), places)
 
 
 def _end_of_array(text: bytes, begin: int) -> Generator[None, None, int]:

@@ -34,7 +34,7 @@ def train(folder: Path, replace: bool, output: str, **options: Any) -> None:
     from datetime import UTC, datetime
 
     from linplane_api.canonical import FormatError
-    from linplane_trainer.cpus import cpu_limit
+    from linplane_trainer.cpus import thread_count
     from linplane_trainer.errors import TrainerError
     from linplane_trainer.model_store import train_to_store
     from linplane_trainer.progress import progress_bar
@@ -54,7 +54,7 @@ def train(folder: Path, replace: bool, output: str, **options: Any) -> None:
                 replace=replace,
                 progress=progress,
                 credentials=credentials,
-                threads=cpu_limit(),
+                threads=thread_count(),
             )
     except FormatError as error:
         raise click.UsageError(f"{option_of(error.path)}: {error.problem.replace('`', '')}") from error

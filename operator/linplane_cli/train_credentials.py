@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import click
+
 
 def environment_credentials(task: Any, environment: Mapping[str, str]) -> dict[str, str]:
-    """The values that a Secret would have for the Task's data. Raises OSError if a file that is named is not there."""
+    """The values that a Secret would have for the Task's data. Raises OSError if a file that is named is not there, and
+    click.UsageError if it is no text.
+    """
     from linplane_api.task import PostgresData
     from linplane_trainer.data.postgres_options import ENVIRONMENT
 
@@ -15,5 +19,8 @@ def environment_credentials(task: Any, environment: Mapping[str, str]) -> dict[s
     given = {key: environment[name] for key, name in ENVIRONMENT.items() if environment.get(name)}
     certificates = given.pop("sslRootCert", "system")
     if certificates != "system":
-        given["sslRootCert"] = Path(certificates).expanduser().read_text()
+        try:
+            given["sslRootCert"] = Path(certificates).expanduser().read_text()
+        except UnicodeDecodeError:
+            raise click.UsageError("PGSSLROOTCERT: a certificate in PEM form is needed") from None
     return given

@@ -20,7 +20,7 @@ from linplane_api.canonical import FormatError
 from linplane_api.task import EXIT_BAD_DATA, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_UNREPORTED, Failure, parse_task
 from linplane_api.timing import rfc3339
 
-from .cpus import cpu_limit
+from .cpus import thread_count
 from .data.credentials import read_credentials, receive_credentials
 from .errors import BadData, MissingFileError, ResultLostError, TooLargeError, TrainerError, UnreachableError
 from .progress import progress_bar
@@ -165,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr,
         data_name=options.data_name,
         credentials=lambda: received if folder is None else read_credentials(folder),
-        threads=cpu_limit(),
+        threads=thread_count(),
     )
 
 

@@ -13,12 +13,13 @@ Flags = NDArray[np.bool_]
 @dataclass(frozen=True)
 class Draws:
     """One draw for each raw row: `numbers`, from 0 to 1, and whether the row is `held` out. `missing`: rows without the
-    key that they are drawn by, which are dropped; None if there are none.
+    key that they are drawn by, which are dropped; None if there are none. `by_key`: rows of a key have the same draw.
     """
 
     numbers: Floats
     held: Flags
     missing: Flags | None = None
+    by_key: bool = False
 
 
 Progress = Callable[[int, int, int | None], None]

@@ -1,17 +1,23 @@
-"""How many CPUs a training may use: as many threads are of use."""
+"""How many threads are of use to a training."""
 
 import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+MOST_THREADS = 4
+"""More than one thread that reads can feed, and each takes up to 130 MB: a trainer without a limit of CPUs may see all
+of a node.
+"""
 GROUPS = Path("/sys/fs/cgroup")
 OWN_GROUPS = Path("/proc/self/cgroup")
 
 
-def cpu_limit() -> int:
-    """The CPUs of this process: those of its affinity, and no more than its control groups grant."""
-    return at_most(_affinity(), GROUPS, OWN_GROUPS)
+def thread_count() -> int:
+    """The threads of a training: the CPUs of this process's affinity, no more than its control groups grant, and at
+    most 4.
+    """
+    return min(MOST_THREADS, at_most(_affinity(), GROUPS, OWN_GROUPS))
 
 
 def at_most(count: int, groups: Path, own_groups: Path) -> int:

@@ -63,7 +63,7 @@ QUERIES = {
         f"{REFUSED} (SQLSTATE 57014)",
     ),
     "gone": (
-        f"select x, case when x = 90000 then pg_terminate_backend(pg_backend_pid())::int else x end y from {NUMBERS}",
+        f"select x, case when x = 9000 then pg_terminate_backend(pg_backend_pid())::int else x end y from {NUMBERS}",
         f"{REFUSED} (SQLSTATE 57P01)",
     ),
 }

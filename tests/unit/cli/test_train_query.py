@@ -54,6 +54,9 @@ def test_root_certificate_is_that_of_the_file(run, tmp_path: Path) -> None:
     given = environment_credentials(task, {"PGHOST": "a.example", "PGSSLROOTCERT": str(tmp_path / "root.crt")})
     assert given == {"host": "a.example", "sslRootCert": "PEM"}
     assert environment_credentials(task, {"PGSSLROOTCERT": "system"}) == {}
+    (tmp_path / "root.der").write_bytes(b"\x30\x82\x05\xff")
+    answer = run("--query", ROWS, sslRootCert=str(tmp_path / "root.der"))
+    assert "PGSSLROOTCERT: a certificate in PEM form is needed" in answer.stderr
     answer = run("--query", ROWS, sslRootCert=str(tmp_path / "none.crt"))
     assert f"{tmp_path / 'none.crt'}: No such file or directory" in answer.stderr
     assert "/nope.sql: No such file" in run("--query-file", "/nope.sql").stderr

@@ -127,9 +127,10 @@ def test_key_that_is_no_text_is_an_error(train_csv):
     data = csv(["a\udcff" if row == 6 else key for row, key in enumerate(KEYS)]).encode(errors="surrogateescape")
     with pytest.raises(BadData, match=r"^line 8, column id: is not UTF-8 text$"):
         train_csv(data, **FIELDS)
-    keys = pa.Array.from_buffers(pa.string(), 120, pa.array([b"ok\xff"] * 120, pa.binary()).buffers())
-    with pytest.raises(BadData, match=r"^row group 1, row 1, column id: is not UTF-8 text$"):
-        train_csv(parquet(keys), **FIELDS)
+    for value in (b"ok\xff", b"o\xffok", b"o\xed\xa0\x80k"):  # at the end, within, and a surrogate
+        keys = pa.Array.from_buffers(pa.string(), 120, pa.array([value] * 120, pa.binary()).buffers())
+        with pytest.raises(BadData, match=r"^row group 1, row 1, column id: is not UTF-8 text$"):
+            train_csv(parquet(keys), **FIELDS)
 
 
 @pytest.mark.parametrize("kind", [pa.float64(), pa.bool_(), pa.decimal128(30, 2), pa.binary()], ids=str)

@@ -153,6 +153,7 @@ def test_whole_number_that_no_double_holds_is_named(train_csv, monkeypatch):
     [
         ({"a": B}, {}, "no column y; there is a"),
         ({"0": B, "1": B}, {}, "no column y; there are 0 and 1"),
+        ({}, {}, "no column y; there are 0 columns"),
         ({"a;y": B}, {}, "no column y; there is 'a;y'"),
         ({"a": [], "y": []}, {"features": ("a",)}, "columns of a type that is no number: a (null), y (null)"),
         ({"a": pa.array([], pa.int8()), "y": pa.array([], pa.int8())}, {}, "there are no data rows"),

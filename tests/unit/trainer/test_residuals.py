@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linplane_api.artifact import ResidualQuantile, parse_artifact, predict
+from linplane_trainer.batch import Batch, Draws
+from linplane_trainer.fit.fitting import Fitting
 from linplane_trainer.fit.residuals import absolute_quantiles, residuals_of, summary
+from linplane_trainer.fit.types import FitOptions
 from linplane_trainer.holdout import holdout_mask
 
 floats = st.floats(-1e6, 1e6)
@@ -138,3 +141,19 @@ def test_residuals_that_are_not_finite_are_none():
     rows = np.array([[1e200, 1.0]])
     assert residuals_of(np.array([1e200]), 0.0, rows) is None
     assert residuals_of(np.array([1.0]), 1.7e308, np.array([[0.0, -1.7e308]])) is None
+
+
+def test_quantiles_of_few_keys_are_those_of_all_their_rows():
+    """Which are more than a sample holds. Errors grow with x, so a choice by value would show."""
+    generator, rows = np.random.default_rng(4), 80_000
+    x = generator.uniform(0, 10, rows)
+    y = 2 * x + x * generator.standard_normal(rows)
+    keys = np.arange(rows) % 4
+    draws = Draws(np.array([0.1, 0.4, 0.6, 0.9])[keys], keys < 2, by_key=True)
+    fitting = Fitting(FitOptions(("x",)))
+    fitting.add(Batch(np.stack([x, y], axis=1), np.ones(rows, np.bool_), draws))
+    fit = fitting.result()
+    held = np.abs(y - fit.intercept - fit.coefficients[0] * x)[keys < 2]
+    for one in fit.evaluation.residual_quantiles or ():
+        assert one.value == pytest.approx(np.quantile(held, one.percent / 100), rel=0.1)
+    assert len(fit.evaluation.residual_quantiles or ()) == 5

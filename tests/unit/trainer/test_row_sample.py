@@ -4,7 +4,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linplane_trainer.fit.row_sample import CELLS, MOST, RowSample
+from linplane_trainer.fit.row_sample import CELLS, MOST, RowSample, draws_of_rows
+
+GOLDEN = 0.8439503381962711
+"""By Python's integers, of a draw of 0.5 and the values 1 and 2."""
 
 # few different numbers, so that draws and values are often equal
 draws = st.sampled_from([0.0, 0.25, 0.5, 0.75]) | st.floats(0, 1)
@@ -61,3 +64,24 @@ def test_rows_of_one_draw_are_chosen_by_their_values():
     sample = RowSample(2, 100)
     sample.add(np.zeros(len(rows)), rows)
     assert sorted(sample.rows()[:, 0].tolist()) == [2.0 * number + 1 for number in range(100)]
+
+
+def test_draws_of_rows_of_one_key_do_not_depend_on_their_values():
+    """So a sample of them is one of rows: its mean is near that of all."""
+    rows = np.stack([np.arange(100_000.0), np.arange(100_000.0) % 7], axis=1)
+    draws = draws_of_rows(np.full(100_000, 0.25), rows)
+    assert len(set(draws.tolist())) == 100_000
+    assert 0 <= draws.min() < 0.001 < 0.999 < draws.max() < 1
+    assert abs(np.corrcoef(draws, rows[:, 0])[0, 1]) < 0.02
+    smallest = rows[np.argsort(draws)[:10_000], 0]
+    assert abs(smallest.mean() - 50_000) < 1_500, "five standard errors"
+
+
+def test_draws_of_rows_are_those_of_the_key_and_the_values():
+    """In any order; one zero; another key, another draw. A golden value, as it decides what is hashed."""
+    rows = np.array([[1.0, 2.0], [0.0, 3.0], [-0.0, 3.0], [2.0, 1.0]])
+    draws = draws_of_rows(np.full(4, 0.5), rows)
+    assert draws_of_rows(np.full(4, 0.5), rows[::-1]).tolist() == draws[::-1].tolist()
+    assert draws[1] == draws[2]
+    assert len({*draws.tolist(), *draws_of_rows(np.full(4, 0.75), rows).tolist()}) == 6
+    assert draws[0] == GOLDEN

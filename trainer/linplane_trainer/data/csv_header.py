@@ -138,7 +138,7 @@ def _missing_text(names: list[str], missing: list[str], target: str, remote: boo
         return f"{no_column}: {guess}"
     named = [name for name in names if name]
     is_one = len(names if hidden else named) == 1
-    there = f"{len(names)} column{'' if is_one else 's'}" if hidden else display_names(named)
+    there = display_names(named) if named and not hidden else f"{len(names)} column{'' if is_one else 's'}"
     return f"{no_column}; there {'is' if is_one else 'are'} {there}"
 
 

@@ -30,7 +30,8 @@ def draws_by_key(column: pa.Array, holdout: Holdout, null_values: Sequence[str] 
     """
     texts = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
     try:
-        texts = pc.utf8_trim_whitespace(texts.cast(pa.string()))
+        decoded = texts.cast(pa.string()).cast(pa.binary()).cast(pa.string())  # Parquet's text is not validated
+        texts = pc.utf8_trim_whitespace(decoded)
     except pa.ArrowInvalid:  # its message quotes the value
         return BadCell(_first_undecodable(texts), 0, "is not UTF-8 text")
     words = pa.array([*GAP_WORDS, *(word.strip().lower() for word in null_values)], pa.string())
@@ -39,7 +40,7 @@ def draws_by_key(column: pa.Array, holdout: Holdout, null_values: Sequence[str] 
     drawn = holdout.by_keys([canonical_key(text) for text in coded.dictionary.to_pylist()])
     rows = coded.indices.to_numpy()
     missing = np.asarray(pc.or_(gaps, texts.is_null()).to_numpy(zero_copy_only=False))
-    return Draws(drawn.numbers[rows], drawn.held[rows], missing if missing.any() else None)
+    return Draws(drawn.numbers[rows], drawn.held[rows], missing if missing.any() else None, by_key=True)
 
 
 def canonical_key(text: str) -> str:

@@ -144,12 +144,14 @@ def _waiting(call: Callable[[], T], cancel: Callable[[], None]) -> T:
         except BaseException as error:
             done.set_exception(error)
 
+    thread = threading.Thread(target=run, daemon=True, name="postgresql")
     try:
-        threading.Thread(target=run, daemon=True, name="postgresql").start()
+        thread.start()
         return done.result()
     except KeyboardInterrupt:
-        cancel()
-        wait([done])  # the handles are in use until then
+        if thread.ident is not None:
+            cancel()
+            wait([done])  # the handles are in use until then
         raise
 
 

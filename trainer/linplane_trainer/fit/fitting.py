@@ -13,7 +13,7 @@ from ..batch import Batch, Floats
 from ..errors import BadData
 from .exact_rows import ExactRows
 from .residuals import absolute_quantiles, residuals_of, summary
-from .row_sample import RowSample
+from .row_sample import RowSample, draws_of_rows
 from .types import Fit, FitOptions
 from .wide.rows import WideRows
 
@@ -59,6 +59,8 @@ class FittingPart:
     def add(self, batch: Batch) -> None:
         """Adds rows; they are copied, or added up, before it returns. Raises BadData."""
         held, numbers = batch.draws.held[batch.kept], batch.draws.numbers[batch.kept]
+        if batch.draws.by_key:
+            numbers = draws_of_rows(numbers, batch.values)
         self.raw += len(batch.kept)
         self.clean += len(held)
         if len(held):

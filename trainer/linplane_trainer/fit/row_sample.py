@@ -64,6 +64,25 @@ class RowSample:
         self.largest = float(table[: self.size, 0].max())
 
 
+def draws_of_rows(draws: Floats, rows: Floats) -> Floats:
+    """A draw for each of n rows, shape (n, columns), whose own, shape (n,), are shared by all rows of a key: else a
+    sample would be a few keys. It is a hash of the row's draw and values, so neither order nor threads change it;
+    equal rows of a key have equal ones. Each step is that of SplitMix64 (G. Steele, D. Lea, C. Flood, Fast splittable
+    pseudorandom number generators, OOPSLA 2014).
+    """
+    mixed = _bits(draws)
+    for column in rows.T:
+        mixed = (mixed ^ _bits(column)) + np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        mixed ^= mixed >> np.uint64(31)
+    return np.ldexp((mixed >> np.uint64(11)).astype(np.float64), -53)
+
+
+def _bits(numbers: Floats) -> NDArray[np.uint64]:
+    return np.ascontiguousarray(numbers + 0.0).view(np.uint64)  # one zero
+
+
 def _smallest(table: Floats, count: int) -> NDArray[np.intp]:
     """The numbers of the `count` smallest rows of a table, by the first column, then by the second, and so on."""
     chosen, tied, column = [], np.arange(len(table)), 0

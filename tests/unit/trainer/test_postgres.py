@@ -280,7 +280,7 @@ def test_query_may_be_ended_before_its_last_row(flats):
         ({"sslMode": ""}, "the database offers no TLS, which sslMode demands"),
         ({"port": "1"}, "no connection to the database: its host refused it"),
         ({"password": ""}, "the database demands a password"),
-        ({"database": ""}, "Secret 'warehouse' has no key 'database'"),
+        ({"database": ""}, "key 'database' of Secret 'warehouse' holds no text"),
         ({"port": "x"}, "key 'port' of Secret 'warehouse' is not a number from 1 to 65535"),
     ],
 )

@@ -146,7 +146,7 @@ def test_secret_that_lacks_a_key_may_be_made_later(refused, server):
     message = refused(TrainingFailed, data, {"secretAccessKey": CANARY[1]})
     assert message == "Secret 'rows-reader' has no key 'accessKeyId'"
     message = refused(TrainingFailed, data, {"accessKeyId": CANARY[0], "secretAccessKey": ""})
-    assert message == "Secret 'rows-reader' has no key 'secretAccessKey'"
+    assert message == "key 'secretAccessKey' of Secret 'rows-reader' holds no text"
 
 
 def test_secret_with_wrong_keys_is_named(refused, server, tmp_path):

@@ -274,7 +274,7 @@ def test_query_may_be_ended_before_its_last_row(flats):
     ("keys", "message"),
     [
         ({"password": "wrong"}, "the database refused the user or the password"),
-        ({"user": "nobody"}, "the database refused the user or the password"),
+        ({"user": "stranger"}, "the database refused the user or the password"),
         ({"database": "nope"}, "the database refused: it has no database or user of that name"),
         ({"sslMode": "require"}, "the database offers no TLS, which sslMode demands"),
         ({"sslMode": ""}, "the database offers no TLS, which sslMode demands"),
